@@ -1,0 +1,8 @@
+"""Names inside a session's root and inside a step directory."""
+
+MANIFEST = "manifest.msgpack"
+RESULT = "result.msgpack"
+LOG = "log.jsonl"
+INPUTS = "in"
+OUTPUTS = "out"
+WORK = "work"

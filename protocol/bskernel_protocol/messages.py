@@ -1,0 +1,55 @@
+"""The messages between a kernel and a running session: commands in, events out."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+
+class RunStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="run-step"):
+    """Carry out the manifest in the named step directory (relative to the session's root)."""
+
+    directory: str
+
+
+class Cancel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="cancel"):
+    """End the step that is running now."""
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="ready"):
+    """The session has imported its libraries and takes steps."""
+
+    protocol: int
+    executor: str
+    version: str
+
+
+class StepStarted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="step-started"):
+    """A child process carries out the step in `directory` now."""
+
+    directory: str
+
+
+class OutputLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="output-line"):
+    """A line that the step, or a tool it ran, printed."""
+
+    stream: Literal["stdout", "stderr"]
+    text: str
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="progress"):
+    """What the step is doing, in a few words."""
+
+    text: str
+
+
+class StepFinished(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="step-finished"):
+    """The step's child has ended: `exit_code`, or minus the signal that ended it. result.msgpack says the rest."""
+
+    directory: str
+    exit_code: int
+
+
+Command: TypeAlias = RunStep | Cancel
+Event: TypeAlias = Ready | StepStarted | OutputLine | Progress | StepFinished

@@ -1,0 +1,35 @@
+"""The JSON Schema of what crosses the volume, generated from the types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bskernel_protocol.artifact import TreeListing
+from bskernel_protocol.catalogue import Catalogue
+from bskernel_protocol.codec import PROTOCOL_VERSION
+from bskernel_protocol.failure import Failure
+from bskernel_protocol.manifest import LogLine, StepManifest, StepResult
+from bskernel_protocol.messages import (
+    Cancel,
+    OutputLine,
+    Progress,
+    Ready,
+    RunStep,
+    StepFinished,
+    StepStarted,
+)
+
+_TYPES = (StepManifest, StepResult, TreeListing, Failure, Catalogue, LogLine)
+_MESSAGES = (RunStep, Cancel, Ready, StepStarted, OutputLine, Progress, StepFinished)
+
+
+def protocol_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) with one definition for each document and message."""
+    _, definitions = msgspec.json.schema_components(_TYPES + _MESSAGES, ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"bskernel protocol, version {PROTOCOL_VERSION}",
+        "$defs": definitions,
+    }
