@@ -1,0 +1,1 @@
+"""The executors of bskernel and the kit they are made with."""

@@ -1,0 +1,71 @@
+"""`bskernel-executor serve MODULE | run DIR [MODULE] | describe MODULE`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from pathlib import Path
+
+from bskernel_protocol import pretty_json
+
+from bskernel_executors.sdk.child import carry_out_step
+from bskernel_executors.sdk.registry import Registry
+from bskernel_executors.sdk.server import Server, take_protocol_channel
+
+
+def load_registry(module: str) -> Registry:
+    """Import an executor's module and return its `registry`."""
+    registry = importlib.import_module(module).registry
+    if not isinstance(registry, Registry):
+        raise TypeError(f"{module}.registry is no Registry")
+    return registry
+
+
+def _run(directory: Path, module: str) -> int:
+    result = carry_out_step(load_registry(module), directory.resolve(), lambda text: print(text, flush=True))
+    failure = result.failure
+    if failure is None:
+        print(f"{result.step}: wrote {', '.join(result.outputs) or 'nothing'} under {directory / 'out'}")
+        return 0
+    print(f"{result.step}: {failure.category}: {failure.message}", file=sys.stderr)
+    for line in failure.cause:
+        print(f"  {line}", file=sys.stderr)
+    if failure.hint:
+        print(f"  -> {failure.hint}", file=sys.stderr)
+    return 3
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bskernel-executor", description="Serve or run an executor's entries.")
+    default = os.environ.get("BSKERNEL_EXECUTOR_MODULE")
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="serve a kernel on stdin and stdout; step directories lie under ROOT")
+    serve.add_argument("--root", type=Path, default=Path("/bskernel/steps"))
+    run = commands.add_parser("run", help="carry out the step in a directory, by hand")
+    run.add_argument("directory", type=Path)
+    describe = commands.add_parser("describe", help="print the catalogue as JSON")
+    for command in (serve, run, describe):
+        command.add_argument("module", nargs="?", default=default, help="the executor's module")
+    arguments = parser.parse_args()
+    if arguments.module is None:
+        parser.error("name the executor's module, or set BSKERNEL_EXECUTOR_MODULE")
+    return arguments
+
+
+def main() -> int:
+    """Entry point."""
+    arguments = _arguments()
+    if arguments.command == "serve":
+        source, sink = take_protocol_channel()
+        Server(load_registry(arguments.module), arguments.root, source, sink).serve()
+        return 0
+    if arguments.command == "run":
+        return _run(arguments.directory, arguments.module)
+    print(pretty_json(load_registry(arguments.module).catalogue()), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
