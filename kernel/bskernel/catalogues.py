@@ -1,0 +1,59 @@
+"""Which executors there are, in which versions, and what each can do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+import msgspec
+from bskernel_protocol import Catalogue, EntryDescription
+
+from bskernel.errors import ConfigError
+from bskernel.step import ExecutorRef
+
+
+class ExecutorInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One executor in one version, with its catalogue."""
+
+    ref: ExecutorRef
+    catalogue: Catalogue
+    default: bool
+
+    def entry(self, name: str) -> EntryDescription | None:
+        """The entry of that name."""
+        return next((entry for entry in self.catalogue.entries if entry.name == name), None)
+
+
+class Executors(msgspec.Struct, frozen=True, kw_only=True):
+    """All executors that this installation knows."""
+
+    known: tuple[ExecutorInfo, ...]
+
+    def names(self) -> list[str]:
+        """Names of executors, each once."""
+        return sorted({info.ref.name for info in self.known})
+
+    def resolve(self, wanted: str, versions: Mapping[str, str], where: str) -> ExecutorInfo:
+        """The executor for `NAME` or `NAME@VERSION`; without a version, the build's choice or the default.
+
+        Raises ConfigError with the choices.
+        """
+        name, _, version = wanted.partition("@")
+        candidates = [info for info in self.known if info.ref.name == name]
+        if not candidates:
+            raise ConfigError(f"{where}: there is no executor {name!r}", hint=choices(name, self.names(), "executors"))
+        version = version or versions.get(name, "")
+        if not version:
+            return next((info for info in candidates if info.default), candidates[0])
+        for info in candidates:
+            if info.ref.version == version:
+                return info
+        have = [info.ref.version for info in candidates]
+        raise ConfigError(f"{where}: {name} has no version {version!r}", hint=choices(version, have, "versions"))
+
+
+def choices(wrong: str, right: list[str], what: str) -> str:
+    """A hint that lists the choices, the likeliest first."""
+    near = difflib.get_close_matches(wrong, right, n=1)
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    return f"{guess}{what}: {', '.join(right) or 'none'}"

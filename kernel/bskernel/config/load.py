@@ -1,0 +1,111 @@
+"""From build.toml and `--set` to a Config."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bskernel.config.model import Config, Flow
+from bskernel.errors import ConfigError
+from bskernel.strict import convert, read_toml
+
+
+class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration with the folder its paths are relative to and the flow it names."""
+
+    config: Config
+    path: Path
+    flow: Flow
+
+    @property
+    def folder(self) -> Path:
+        """The folder of build.toml."""
+        return self.path.parent
+
+    @property
+    def name(self) -> str:
+        """The build's name."""
+        return self.config.build.name or Path(self.config.build.model).stem
+
+    @property
+    def model(self) -> Path:
+        """The model's file."""
+        return self.folder / self.config.build.model
+
+    @property
+    def output(self) -> Path:
+        """The build directory."""
+        if self.config.build.output is not None:
+            return self.folder / self.config.build.output
+        return self.folder / "build" / self.name
+
+
+def _set(data: dict[str, Any], assignment: str) -> None:
+    key, separator, text = assignment.partition("=")
+    parts = [part.strip() for part in key.split(".")]
+    if not separator or not all(parts):
+        raise ConfigError(f"--set {assignment!r}: write KEY=VALUE, e.g. --set target.target_fps=50000")
+    try:
+        value: Any = tomllib.loads(f"value = {text.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    table = data
+    for part in parts[:-1]:
+        inner = table.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {assignment!r}: {part!r} is no table")
+        table = inner
+    table[parts[-1]] = value
+
+
+def flow_names() -> list[str]:
+    """The flows that ship with bskernel."""
+    folder = resources.files("bskernel") / "flows"
+    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+
+
+def _load_flow(config: Config, path: Path) -> Flow:
+    if isinstance(config.step, tuple):
+        if not config.step:
+            raise ConfigError(f"{path}: the list of steps is empty")
+        return Flow(step=config.step, summary=f"the steps of {path.name}")
+    name = config.build.flow
+    if name.endswith(".toml"):
+        file = path.parent / name
+        return convert(read_toml(file), Flow, file)
+    if name not in flow_names():
+        raise ConfigError(
+            f"{path}: build.flow: there is no flow {name!r}",
+            hint=f"flows: {', '.join(flow_names())}; or a path that ends in .toml; or [[step]] tables",
+        )
+    text = (resources.files("bskernel") / "flows" / f"{name}.toml").read_text(encoding="utf-8")
+    return convert(tomllib.loads(text), Flow, f"flow {name}")
+
+
+def load_config(path: Path, assignments: Sequence[str] = ()) -> LoadedConfig:
+    """Read a build.toml, change it by `--set` assignments, and check everything that needs no executor.
+
+    Raises ConfigError.
+    """
+    path = path.resolve()
+    data = read_toml(path)
+    for assignment in assignments:
+        _set(data, assignment)
+    if "build" not in data:
+        raise ConfigError(f"{path}: there is no [build] table", hint='the least is: [build] model = "net.onnx"')
+    config = convert(data, Config, path)
+    loaded = LoadedConfig(config=config, path=path, flow=_load_flow(config, path))
+    if not loaded.model.is_file():
+        raise ConfigError(f"{path}: build.model: there is no file {loaded.model}")
+    return loaded
+
+
+def config_schema() -> str:
+    """The JSON Schema of build.toml, as text."""
+    return json.dumps(msgspec.json.schema(Config), indent=2, sort_keys=True) + "\n"

@@ -1,0 +1,89 @@
+"""The types of build.toml."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class BuildSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is built: paths are relative to the file that names them."""
+
+    model: str
+    name: str = ""  # the model's file name without its suffix when empty
+    flow: str = "estimate"
+    output: str | None = None  # build/NAME beside build.toml when absent
+    salt: str = ""  # enters every action key: change it to build everything anew
+
+    def __post_init__(self) -> None:
+        if self.name and not _NAME.fullmatch(self.name):
+            raise ValueError(f"name {self.name!r}: letters, digits, dot, dash and underscore only")
+        if not self.model:
+            raise ValueError("model is empty: name an ONNX file")
+
+
+class TargetSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What it is built for: FPGA part or board, clock period (ns), wanted throughput (inferences/s)."""
+
+    part: str | None = None
+    board: str | None = None
+    clock_ns: float = 5.0
+    target_fps: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.clock_ns <= 0:
+            raise ValueError(f"clock_ns is a period in ns and must be above 0, not {self.clock_ns}")
+        if self.target_fps is not None and self.target_fps <= 0:
+            raise ValueError(f"target_fps must be above 0, not {self.target_fps}")
+
+
+class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a build changes about one step of its flow."""
+
+    executor: str | None = None  # NAME or NAME@VERSION
+    entry: str | None = None
+    parameters: dict[str, Any] = {}
+    inputs: dict[str, str] = {}  # input name -> file or folder, or "STEP.OUTPUT"
+    timeout_s: float | None = None
+    memory_mib: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.timeout_s is not None and self.timeout_s <= 0:
+            raise ValueError(f"timeout_s must be above 0, not {self.timeout_s}")
+        if self.memory_mib is not None and self.memory_mib <= 0:
+            raise ValueError(f"memory_mib must be above 0, not {self.memory_mib}")
+
+
+class StepTable(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One step of a flow. `entry` may be `EXECUTOR:ENTRY`."""
+
+    name: str | None = None  # the entry's name when absent
+    optional: bool = False  # left out where the executor's version has no such entry
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.entry is None:
+            raise ValueError('a step needs an entry, e.g. entry = "finn-step:step_tidy_up"')
+        if self.name is not None and not _NAME.fullmatch(self.name):
+            raise ValueError(f"step name {self.name!r}: letters, digits, dot, dash and underscore only")
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A named list of steps."""
+
+    step: tuple[StepTable, ...]
+    summary: str = ""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One build.toml."""
+
+    build: BuildSection
+    target: TargetSection = TargetSection()
+    executors: dict[str, str] = {}  # executor -> version
+    parameters: dict[str, dict[str, Any]] = {}  # executor -> parameters for all its steps
+    step: dict[str, StepOptions] | tuple[StepTable, ...] = {}  # changes to the flow's steps, or the steps

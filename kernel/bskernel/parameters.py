@@ -1,0 +1,88 @@
+"""Which value each parameter of a step has, and whether it may have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bskernel_protocol import EntryDescription, ParameterDescription
+
+from bskernel.catalogues import Executors, choices
+from bskernel.config import Config
+from bskernel.errors import ConfigError
+
+
+def check_executor_parameters(config: Config, executors: Executors, path: Path) -> None:
+    """Every key of [parameters.EXECUTOR] is a parameter of one of its entries, else ConfigError."""
+    for name, values in config.parameters.items():
+        where = f"{path}: [parameters.{name}]"
+        if name not in executors.names():
+            raise ConfigError(f"{where}: there is no executor {name!r}", hint=choices(name, executors.names(), "executors"))
+        known = {
+            parameter.name
+            for info in executors.known
+            if info.ref.name == name
+            for entry in info.catalogue.entries
+            for parameter in entry.parameters
+        }
+        for key in values:
+            if key not in known:
+                raise ConfigError(f"{where}: no entry of {name} has the parameter {key!r}", hint=choices(key, sorted(known), "parameters"))
+    for name in config.executors:
+        executors.resolve(name, config.executors, f"{path}: [executors]")
+
+
+def resolve_parameters(
+    entry: EntryDescription,
+    executor_wide: Mapping[str, Any],
+    own: Mapping[str, Any],
+    build: Mapping[str, Any],
+    where: str,
+) -> dict[str, Any]:
+    """The parameters that differ from the entry's defaults: the step's own, then its executor's, then the build's.
+
+    Raises ConfigError for an unknown name, a value that the parameter's schema refuses, or a missing required one.
+    """
+    declared = {parameter.name: parameter for parameter in entry.parameters}
+    for name in own:
+        if name not in declared:
+            raise ConfigError(
+                f"{where}: {entry.name} has no parameter {name!r}", hint=choices(name, list(declared), "parameters")
+            )
+    values: dict[str, Any] = {}
+    for name, parameter in declared.items():
+        if name in own:
+            value, origin = own[name], f"{where}: parameters.{name}"
+        elif name in executor_wide:
+            value, origin = executor_wide[name], f"{where}: [parameters] {name}"
+        elif parameter.default_from in build:
+            value, origin = build[str(parameter.default_from)], f"{where}: {parameter.default_from}"
+        elif parameter.required:
+            source = f" or {parameter.default_from}" if parameter.default_from else ""
+            raise ConfigError(f"{where}: {entry.name} needs the parameter {name!r}{source}", hint=parameter.help)
+        else:
+            continue
+        value = _checked(parameter, value, origin)
+        if parameter.required or value != parameter.default:
+            values[name] = value
+    return values
+
+
+def _checked(parameter: ParameterDescription, value: Any, where: str) -> Any:
+    import fastjsonschema
+
+    try:
+        fastjsonschema.validate(parameter.schema, value)
+    except fastjsonschema.JsonSchemaException as error:
+        text = error.message.removeprefix("data ")
+        raise ConfigError(f"{where} = {value!r}: {text}", hint=parameter.help) from error
+    # A whole number given for a float must have one form in the key: 5 and 5.0 are the same clock.
+    if isinstance(value, int) and not isinstance(value, bool) and _only_float(parameter.schema):
+        return float(value)
+    return value
+
+
+def _only_float(schema: Mapping[str, Any]) -> bool:
+    kinds = {schema.get("type")} | {option.get("type") for option in schema.get("anyOf", [])}
+    return "number" in kinds and "integer" not in kinds

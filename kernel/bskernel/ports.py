@@ -1,0 +1,83 @@
+"""The interfaces at the kernel's edge: what a store, a runtime and a session must do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from bskernel_protocol import Artifact, ArtifactKind, Digest, Event, Failure
+
+from bskernel.action import Action, ActionResult
+from bskernel.step import ExecutorRef
+
+
+class OutputViolation(Exception):  # noqa: N818 - what an executor did, told to the build
+    """An executor's output that cannot become an artifact."""
+
+
+class Store(Protocol):
+    """Keeps bytes by digest and results by action. What is damaged or gone counts as missing."""
+
+    def capture(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
+        """Keep a file or a tree. Raises OutputViolation for links that leave it and special files."""
+
+    def materialise(self, artifact: Artifact, target: Path) -> bool:
+        """Lay the artifact at `target`; False, with nothing left there, when any of its bytes are missing."""
+
+    def put(self, data: bytes) -> Digest:
+        """Keep bytes."""
+
+    def get(self, digest: Digest) -> bytes | None:
+        """The bytes of that digest, verified, or None."""
+
+    def recall(self, action: Action) -> ActionResult | None:
+        """What the action made before, if all of it is still here and whole."""
+
+    def remember(self, action: Action, result: ActionResult) -> None:
+        """Keep what an action made; its artifacts must be here already."""
+
+
+class SessionEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """How a step's process ended: its exit code, or minus its signal, or the failure that kept it from ending."""
+
+    exit_code: int | None = None
+    failure: Failure | None = None
+
+
+class Session(Protocol):
+    """One executor, started, that carries out steps one after the other."""
+
+    @property
+    def root(self) -> Path:
+        """The folder on the host whose subfolders are step directories."""
+
+    @property
+    def inputs_root(self) -> Path:
+        """The folder on the host that holds `in/` of each step, read-only for the executor."""
+
+    def run(self, directory: str, *, timeout_s: float | None, on_event: Callable[[Event], None]) -> SessionEnded:
+        """Carry out the step in that folder of `root`."""
+
+    def close(self) -> None:
+        """End every process of the session and remove its folders. Safe to call twice, from any thread."""
+
+
+class Runtime(Protocol):
+    """Starts sessions."""
+
+    @property
+    def name(self) -> str:
+        """`docker` or `process`."""
+
+    def open(self, executor: ExecutorRef) -> Session:
+        """Start an executor. Raises EnvironmentLacking; SessionFailed when it dies before it is ready."""
+
+
+class SessionFailed(Exception):  # noqa: N818 - told to the build
+    """A session that did not come up, or is gone."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure

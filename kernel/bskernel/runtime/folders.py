@@ -1,0 +1,114 @@
+"""The folders of a session, who owns them, and how those of a dead kernel are found."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """The kernel process that a session belongs to; its start time tells it from a later one of the same number."""
+
+    pid: int
+    started: str
+    boot: str
+
+    @property
+    def alive(self) -> bool:
+        """Does this process still run?"""
+        return self.boot == _boot() and self.started == _started(self.pid)
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def _started(pid: int) -> str:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "gone"
+    fields = text.rpartition(")")[2].split()
+    return "gone" if fields[0] == "Z" else fields[19]
+
+
+def this_process() -> Owner:
+    """The owner that this process is."""
+    return Owner(pid=os.getpid(), started=_started(os.getpid()), boot=_boot())
+
+
+class SessionFolders(msgspec.Struct, frozen=True, kw_only=True):
+    """One session's folder: step directories, their inputs, and a home for its server."""
+
+    id: str
+    path: Path
+
+    @property
+    def steps(self) -> Path:
+        """Step directories."""
+        return self.path / "steps"
+
+    @property
+    def inputs(self) -> Path:
+        """Inputs of the steps, by the step directory's name."""
+        return self.path / "inputs"
+
+    @property
+    def home(self) -> Path:
+        """HOME and TMPDIR of the server."""
+        return self.path / "home"
+
+    def remove(self) -> None:
+        """Remove all of it."""
+        for folder, _, _ in os.walk(self.path):
+            with contextlib.suppress(OSError):
+                Path(folder).chmod(0o700)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def make_folders(cache: Path) -> SessionFolders:
+    """New folders, owned by this process."""
+    session = SessionFolders(id=uuid.uuid4().hex, path=Path())
+    session = SessionFolders(id=session.id, path=cache / "sessions" / session.id)
+    session.path.mkdir(parents=True)
+    (session.path / "owner.json").write_bytes(msgspec.json.encode(this_process()))
+    for folder in (session.steps, session.inputs, session.home):
+        folder.mkdir()
+    return session
+
+
+def abandoned(cache: Path) -> Iterator[SessionFolders]:
+    """Folders whose kernel is gone."""
+    for path in sorted((cache / "sessions").glob("*")):
+        try:
+            owner = msgspec.json.decode((path / "owner.json").read_bytes(), type=Owner)
+        except (OSError, msgspec.DecodeError):
+            continue
+        if not owner.alive:
+            yield SessionFolders(id=path.name, path=path)
+
+
+def processes_of(session_id: str) -> list[int]:
+    """Processes that carry the session's mark in their environment, wherever they have moved to."""
+    mark = f"BSKERNEL_SESSION={session_id}".encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+    return found
+
+
+def end_processes_of(session_id: str) -> None:
+    """Kill all processes of a session, also those that left its process group, until none is left."""
+    while pids := [pid for pid in processes_of(session_id) if _started(pid) != "gone"]:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,128 @@
+"""A session over framed messages, whatever carries the bytes: a subprocess's pipes or a container's streams."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from bskernel_protocol import (
+    PROTOCOL_VERSION,
+    Cancel,
+    Command,
+    Event,
+    Failure,
+    FrameError,
+    ProtocolError,
+    Ready,
+    RunStep,
+    StepFinished,
+    decode_event,
+    encode,
+    read_frame,
+    write_frame,
+)
+from bskernel_protocol.framing import ByteSink, ByteSource
+
+from bskernel.ports import SessionEnded, SessionFailed
+
+_GRACE_S = 2.0
+
+
+class Carrier(Protocol):
+    """What carries a session's bytes and can end it."""
+
+    source: ByteSource
+    sink: ByteSink
+
+    def end(self) -> None:
+        """End every process of the session; afterwards `source` is at its end."""
+
+    def last_words(self) -> tuple[str, ...]:
+        """The last lines that the executor's server printed outside the protocol."""
+
+
+class Channel:
+    """Reads events in a thread of its own, so that waiting for them can time out and be interrupted."""
+
+    def __init__(self, carrier: Carrier, executor: str) -> None:
+        self._carrier = carrier
+        self._executor = executor
+        self._events: queue.SimpleQueue[Event | Failure] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, name=f"events of {executor}", daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        try:
+            while (frame := read_frame(self._carrier.source)) is not None:
+                self._events.put(decode_event(frame))
+        except FrameError as error:
+            text = error.data.decode("utf-8", "backslashreplace")
+            self._events.put(self._failure("protocol", f"wrote garbage on the protocol channel: {error}", (text,)))
+            return
+        except ProtocolError as error:
+            self._events.put(self._failure("protocol", f"sent what the protocol does not know: {error}"))
+            return
+        except (OSError, ValueError):
+            pass
+        self._events.put(self._failure("crash", "ended unexpectedly"))
+
+    def _failure(self, category: str, what: str, cause: tuple[str, ...] = ()) -> Failure:
+        lines = (*cause, *self._carrier.last_words())
+        kind: dict[str, str] = {"category": category}
+        return Failure(message=f"{self._executor} {what}", cause=lines, **kind)  # type: ignore[arg-type]
+
+    def wait_until_ready(self, timeout_s: float) -> None:
+        """Wait for the executor's first message. Raises SessionFailed."""
+        event = self._next(timeout_s)
+        if isinstance(event, Failure):
+            raise SessionFailed(event)
+        if event is None:
+            raise SessionFailed(self._failure("timeout", f"was not ready after {timeout_s:.0f} s"))
+        if not isinstance(event, Ready) or event.protocol != PROTOCOL_VERSION:
+            raise SessionFailed(self._failure("protocol", f"began with {event}, not with version {PROTOCOL_VERSION}"))
+
+    def _next(self, timeout_s: float | None) -> Event | Failure | None:
+        try:
+            return self._events.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
+    def _send(self, command: Command) -> None:
+        # A session that is gone is noticed by the reader, which says why.
+        with contextlib.suppress(OSError, ValueError):
+            write_frame(self._carrier.sink, encode(command))
+
+    def run(self, directory: str, timeout_s: float | None, on_event: Callable[[Event], None]) -> SessionEnded:
+        """Carry out one step; on time-out the step is cancelled, and the session ended if it does not heed."""
+        self._send(RunStep(directory=directory))
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        cancelled = False
+        while True:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            event = self._next(left)
+            if event is None and not cancelled:
+                cancelled = True
+                self._send(Cancel())
+                deadline = time.monotonic() + _GRACE_S
+            elif event is None or (cancelled and isinstance(event, StepFinished | Failure)):
+                if event is None:
+                    self._carrier.end()
+                return SessionEnded(failure=_timeout(timeout_s))
+            elif isinstance(event, Failure):
+                return SessionEnded(failure=event)
+            elif isinstance(event, StepFinished):
+                return SessionEnded(exit_code=event.exit_code)
+            else:
+                on_event(event)
+
+
+def _timeout(timeout_s: float | None) -> Failure:
+    return Failure(
+        category="timeout",
+        message=f"the step took longer than its {timeout_s:g} s",
+        hint="raise timeout_s in [step.NAME], or look in its log for where it stood",
+    )

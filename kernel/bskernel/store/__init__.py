@@ -1,0 +1,5 @@
+"""Where artifacts and results are kept."""
+
+from bskernel.store.disk import DiskStore
+
+__all__ = ["DiskStore"]

@@ -1,0 +1,83 @@
+"""Strict decoding of files that people write: an error names the file, the key and the choices."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import msgspec
+
+from bskernel.errors import ConfigError
+
+T = TypeVar("T")
+_WHERE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as a dict. Raises ConfigError when it cannot be read or is no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+
+
+def convert(data: object, type_: type[T], path: Path | str) -> T:
+    """Decode `data` read from `path`. Raises ConfigError naming file, key and choices."""
+    try:
+        return msgspec.convert(data, type_)
+    except msgspec.ValidationError as error:
+        match = _WHERE.match(str(error))
+        what = match["what"] if match else str(error)
+        where = ((match["path"] if match else None) or "$").removeprefix("$").removeprefix(".")
+        unknown = _UNKNOWN.match(what)
+        if unknown is None:
+            raise ConfigError(f"{path}: {where + ': ' if where else ''}{what}") from error
+        key = unknown["key"]
+        choices = _fields_at(type_, where)
+        near = difflib.get_close_matches(key, choices, n=1)
+        place = f"[{where}]" if where else "the top level"
+        hint = f"keys of {place}: {', '.join(choices)}" if choices else None
+        guess = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{path}: unknown key {key!r} at {place}{guess}", hint=hint) from error
+
+
+def _fields_at(type_: Any, where: str) -> list[str]:
+    """Names of the fields that the struct at a dotted path has."""
+    for part in [part for part in re.split(r"\.|(?=\[)", where) if part]:
+        struct = _struct_in(type_)
+        if part.startswith("["):
+            arguments = [argument for argument in _flat(type_) if get_args(argument)]
+            type_ = get_args(arguments[0])[-1] if arguments else None
+            if type_ is Ellipsis:
+                type_ = get_args(arguments[0])[0]
+        elif struct is not None:
+            hints = {field.name: field.type for field in msgspec.structs.fields(struct)}
+            type_ = hints.get(part)
+        else:
+            type_ = None
+    struct = _struct_in(type_)
+    return [field.encode_name for field in msgspec.structs.fields(struct)] if struct else []
+
+
+def _flat(type_: Any) -> list[Any]:
+    origin_arguments = get_args(type_)
+    if type_ is not None and origin_arguments and not isinstance(type_, type):
+        if getattr(type_, "__origin__", None) in {dict, tuple, list}:
+            return [type_]
+        return [flat for argument in origin_arguments for flat in _flat(argument)]
+    return [type_]
+
+
+def _struct_in(type_: Any) -> type[msgspec.Struct] | None:
+    for candidate in _flat(type_):
+        if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
+            return candidate
+    return None
