@@ -41,7 +41,9 @@ class Executors(msgspec.Struct, frozen=True, kw_only=True):
         name, _, version = wanted.partition("@")
         candidates = [info for info in self.known if info.ref.name == name]
         if not candidates:
-            raise ConfigError(f"{where}: there is no executor {name!r}", hint=choices(name, self.names(), "executors"))
+            raise ConfigError(
+                f"{where}: there is no executor {name!r}", hint=choices(name, self.names(), "executors")
+            )
         version = version or versions.get(name, "")
         if not version:
             return next((info for info in candidates if info.default), candidates[0])
@@ -49,7 +51,9 @@ class Executors(msgspec.Struct, frozen=True, kw_only=True):
             if info.ref.version == version:
                 return info
         have = [info.ref.version for info in candidates]
-        raise ConfigError(f"{where}: {name} has no version {version!r}", hint=choices(version, have, "versions"))
+        raise ConfigError(
+            f"{where}: {name} has no version {version!r}", hint=choices(version, have, "versions")
+        )
 
 
 def choices(wrong: str, right: list[str], what: str) -> str:

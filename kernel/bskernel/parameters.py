@@ -18,7 +18,9 @@ def check_executor_parameters(config: Config, executors: Executors, path: Path) 
     for name, values in config.parameters.items():
         where = f"{path}: [parameters.{name}]"
         if name not in executors.names():
-            raise ConfigError(f"{where}: there is no executor {name!r}", hint=choices(name, executors.names(), "executors"))
+            raise ConfigError(
+                f"{where}: there is no executor {name!r}", hint=choices(name, executors.names(), "executors")
+            )
         known = {
             parameter.name
             for info in executors.known
@@ -28,7 +30,10 @@ def check_executor_parameters(config: Config, executors: Executors, path: Path) 
         }
         for key in values:
             if key not in known:
-                raise ConfigError(f"{where}: no entry of {name} has the parameter {key!r}", hint=choices(key, sorted(known), "parameters"))
+                raise ConfigError(
+                    f"{where}: no entry of {name} has the parameter {key!r}",
+                    hint=choices(key, sorted(known), "parameters"),
+                )
     for name in config.executors:
         executors.resolve(name, config.executors, f"{path}: [executors]")
 
@@ -48,7 +53,8 @@ def resolve_parameters(
     for name in own:
         if name not in declared:
             raise ConfigError(
-                f"{where}: {entry.name} has no parameter {name!r}", hint=choices(name, list(declared), "parameters")
+                f"{where}: {entry.name} has no parameter {name!r}",
+                hint=choices(name, list(declared), "parameters"),
             )
     values: dict[str, Any] = {}
     for name, parameter in declared.items():
@@ -60,7 +66,9 @@ def resolve_parameters(
             value, origin = build[str(parameter.default_from)], f"{where}: {parameter.default_from}"
         elif parameter.required:
             source = f" or {parameter.default_from}" if parameter.default_from else ""
-            raise ConfigError(f"{where}: {entry.name} needs the parameter {name!r}{source}", hint=parameter.help)
+            raise ConfigError(
+                f"{where}: {entry.name} needs the parameter {name!r}{source}", hint=parameter.help
+            )
         else:
             continue
         value = _checked(parameter, value, origin)

@@ -78,7 +78,9 @@ def _find(name: str, table: StepTable, config: Config, executors: Executors, pat
         if table.optional and name not in changes:
             return None
         have = [item.name for item in info.catalogue.entries]
-        raise ConfigError(f"{where}: {info.ref} has no entry {entry_name!r}", hint=choices(entry_name, have, "entries"))
+        raise ConfigError(
+            f"{where}: {info.ref} has no entry {entry_name!r}", hint=choices(entry_name, have, "entries")
+        )
     return _Wanted(name=name, info=info, entry=entry, options=options)
 
 
@@ -110,12 +112,16 @@ def select(names: Sequence[str], first: str | None, last: str | None) -> range:
     return range(start, stop + 1)
 
 
-def _user_source(text: str, wanted: InputDescription, earlier: Mapping[str, Step], folder: Path, where: str) -> Source:
+def _user_source(
+    text: str, wanted: InputDescription, earlier: Mapping[str, Step], folder: Path, where: str
+) -> Source:
     step, _, output = text.rpartition(".")
     if step in earlier:
         made = [item.name for item in earlier[step].outputs]
         if output not in made:
-            raise ConfigError(f"{where}: step {step} has no output {output!r}", hint=choices(output, made, "outputs"))
+            raise ConfigError(
+                f"{where}: step {step} has no output {output!r}", hint=choices(output, made, "outputs")
+            )
         return FromStep(step=step, output=output)
     path = folder / text
     if not path.exists():
@@ -128,12 +134,15 @@ def _user_source(text: str, wanted: InputDescription, earlier: Mapping[str, Step
     return FromFile(path=path, kind=wanted.kind)
 
 
-def _wire(wanted: _Wanted, earlier: Mapping[str, Step], model: Path, folder: Path, where: str) -> dict[str, Source]:
+def _wire(
+    wanted: _Wanted, earlier: Mapping[str, Step], model: Path, folder: Path, where: str
+) -> dict[str, Source]:
     declared = {item.name: item for item in wanted.entry.inputs}
     for name in wanted.options.inputs:
         if name not in declared:
             raise ConfigError(
-                f"{where}: {wanted.entry.name} has no input {name!r}", hint=choices(name, list(declared), "inputs")
+                f"{where}: {wanted.entry.name} has no input {name!r}",
+                hint=choices(name, list(declared), "inputs"),
             )
     sources: dict[str, Source] = {}
     for name, item in declared.items():
@@ -173,7 +182,9 @@ def make_plan(
     if isinstance(config.step, dict):
         for name in config.step:
             if name not in names:
-                raise ConfigError(f"{path}: [step.{name}]: the flow has no such step", hint=choices(name, names, "steps"))
+                raise ConfigError(
+                    f"{path}: [step.{name}]: the flow has no such step", hint=choices(name, names, "steps")
+                )
     check_executor_parameters(config, executors, path)
     found = [_find(name, table, config, executors, path) for name, table in zip(names, flow, strict=True)]
     wanted = [item for item in found if item is not None]
@@ -190,7 +201,11 @@ def make_plan(
             executor=item.info.ref,
             entry=item.entry.name,
             parameters=resolve_parameters(
-                item.entry, config.parameters.get(item.info.ref.name, {}), item.options.parameters, values, where
+                item.entry,
+                config.parameters.get(item.info.ref.name, {}),
+                item.options.parameters,
+                values,
+                where,
             ),
             inputs=_wire(item, steps, model, path.parent, where),
             outputs=item.entry.outputs,

@@ -77,7 +77,9 @@ class FramedSession:
         """Raises SessionFailed."""
         self._channel.wait_until_ready(_READY_S)
 
-    def run(self, directory: str, *, timeout_s: float | None, on_event: Callable[[Event], None]) -> SessionEnded:
+    def run(
+        self, directory: str, *, timeout_s: float | None, on_event: Callable[[Event], None]
+    ) -> SessionEnded:
         """Carry out one step."""
         return self._channel.run(directory, timeout_s, on_event)
 
@@ -95,7 +97,10 @@ class ProcessRuntime:
     name = "process"
 
     def __init__(
-        self, cache: Path, recipe_of: Callable[[ExecutorRef], Recipe], environment_of: Callable[[Recipe], Environment]
+        self,
+        cache: Path,
+        recipe_of: Callable[[ExecutorRef], Recipe],
+        environment_of: Callable[[Recipe], Environment],
     ) -> None:
         self._cache = cache
         self._recipe_of = recipe_of

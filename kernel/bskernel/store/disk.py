@@ -42,7 +42,8 @@ class DiskStore:
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EnvironmentLacking(
-                f"the cache {root} cannot be written: {error.strerror}", hint="set BSKERNEL_CACHE to another folder"
+                f"the cache {root} cannot be written: {error.strerror}",
+                hint="set BSKERNEL_CACHE to another folder",
             ) from error
 
     def put(self, data: bytes) -> Digest:
@@ -74,7 +75,9 @@ class DiskStore:
         else:
             if path.is_symlink() or not path.is_dir():
                 raise OutputViolation(f"{name} is not a folder")
-            listing = TreeListing(files=tuple(sorted(self._tree(path, path, name), key=lambda file: file.path)))
+            listing = TreeListing(
+                files=tuple(sorted(self._tree(path, path, name), key=lambda file: file.path))
+            )
             digest = self.put(canonical_bytes(listing))
         return Artifact(name=name, kind=kind, digest=digest, media_type=media_type)
 
@@ -88,7 +91,9 @@ class DiskStore:
                 if not real.is_relative_to(root.resolve()):
                     raise OutputViolation(f"{name}/{inside} links to {path.readlink()}, outside the tree")
                 if not real.is_file():
-                    raise OutputViolation(f"{name}/{inside} links to no file: only links to files of the tree are kept")
+                    raise OutputViolation(
+                        f"{name}/{inside} links to no file: only links to files of the tree are kept"
+                    )
             if entry.is_dir():
                 files += self._tree(root, path, name)
                 continue

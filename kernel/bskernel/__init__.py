@@ -1,0 +1,37 @@
+"""bskernel builds FPGA accelerators from quantized neural networks, each step in a pinned executor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from bskernel.result import BuildResult
+
+__all__ = ["run"]
+
+
+def run(
+    config: str | Path,
+    *,
+    first: str | None = None,
+    last: str | None = None,
+    settings: Sequence[str] = (),
+    output: Path | None = None,
+    runtime: str = "auto",
+) -> BuildResult:
+    """Build what a build.toml says and return what became of it; a failed step is a result, not an exception.
+
+    `settings` are assignments as in `--set`, e.g. "target.target_fps=50000". Raises bskernel.errors.BskernelError
+    when the build cannot begin.
+    """
+    from pathlib import Path
+
+    from bskernel.application import Application
+    from bskernel.report.terminal import Silent
+
+    application = Application.here()
+    prepared = application.prepare(Path(config), settings=settings, first=first, last=last, output=output)
+    return application.build(prepared, runtime=runtime, observer=Silent())

@@ -1,0 +1,243 @@
+"""Puts the parts together: configuration, recipes, store, runtime, build directory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from bskernel_protocol import Artifact, Event, Failure, StepManifest
+
+from bskernel.action import Action, action_of, differences
+from bskernel.build_directory import BuildDirectory
+from bskernel.building import Observer, Sessions, StepReport, carry_out_plan, find_inputs
+from bskernel.carry_out import lay_out, manifest_of
+from bskernel.catalogues import Executors
+from bskernel.config.load import LoadedConfig, load_config
+from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.images import Recipe, ensure_environment, find_recipes, load_executors, locate_root
+from bskernel.images.environment import cache_folder
+from bskernel.plan import Plan, make_plan
+from bskernel.result import BuildResult, newest_artifacts
+from bskernel.runtime.process import ProcessRuntime
+from bskernel.step import ExecutorRef, FromStep, Step
+from bskernel.store import DiskStore
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A build that can begin."""
+
+    loaded: LoadedConfig
+    plan: Plan
+    output: Path
+
+
+class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of `bskernel plan`: will it be recalled, and if not, why."""
+
+    step: Step
+    cached: bool
+    reasons: tuple[str, ...] = ()
+
+
+class Application:
+    """bskernel on this machine."""
+
+    def __init__(self, root: Path, cache: Path) -> None:
+        self.cache = cache
+        self.store = DiskStore(cache)
+        self.recipes = find_recipes(root)
+        self.executors: Executors = load_executors(self.recipes)
+
+    @classmethod
+    def here(cls) -> Application:
+        """With the recipes of this checkout and this user's cache."""
+        return cls(locate_root(), cache_folder())
+
+    def recipe(self, executor: ExecutorRef) -> Recipe:
+        """The recipe behind a plan's executor."""
+        return next(recipe for recipe in self.recipes if recipe.name == str(executor))
+
+    def prepare(
+        self,
+        path: Path,
+        *,
+        settings: Sequence[str] = (),
+        first: str | None = None,
+        last: str | None = None,
+        output: Path | None = None,
+    ) -> Prepared:
+        """Read a build.toml and plan it. Raises ConfigError."""
+        loaded = load_config(path, settings)
+        plan = make_plan(
+            loaded.config,
+            loaded.flow.step,
+            self.executors,
+            path=loaded.path,
+            model=loaded.model,
+            first=first,
+            last=last,
+        )
+        return Prepared(loaded=loaded, plan=plan, output=(output or loaded.output).resolve())
+
+    def explain(self, prepared: Prepared) -> tuple[PlannedStep, ...]:
+        """For every step: cached or not, and why not."""
+        before = BuildDirectory(prepared.output).last_actions()
+        made: dict[str, Any] = {}
+        planned = []
+        for step in prepared.plan.steps:
+            waits = [
+                source.step
+                for source in step.inputs.values()
+                if isinstance(source, FromStep) and source.step not in made
+            ]
+            if waits:
+                planned.append(
+                    PlannedStep(step=step, cached=False, reasons=(f"step {waits[0]} runs before it",))
+                )
+                continue
+            action = action_of(step, find_inputs(step, made, self.store), prepared.loaded.config.build.salt)
+            known = self.store.recall(action)
+            if known is not None:
+                made[step.name] = known
+                planned.append(PlannedStep(step=step, cached=True))
+                continue
+            last = before.get(step.name)
+            changed = (
+                differences(last, action) if last is not None else ("never built in this build directory",)
+            )
+            planned.append(
+                PlannedStep(
+                    step=step,
+                    cached=False,
+                    reasons=changed or ("its result is gone from the cache, or never was",),
+                )
+            )
+        return tuple(planned)
+
+    def runtime(self, name: str, report: Any) -> ProcessRuntime:
+        """The runtime of that name. Raises ConfigError, EnvironmentLacking."""
+        if name not in {"auto", "process"}:
+            if name == "docker":
+                raise EnvironmentLacking(
+                    "the docker runtime is not part of this version", hint="use --runtime process"
+                )
+            raise ConfigError(f"--runtime {name!r}: there is no such runtime", hint="runtimes: auto, process")
+        runtime = ProcessRuntime(
+            self.cache, self.recipe, lambda recipe: ensure_environment(recipe, self.cache, report)
+        )
+        runtime.sweep()
+        return runtime
+
+    def build(self, prepared: Prepared, *, runtime: str, observer: Any, fresh: bool = False) -> BuildResult:
+        """Carry out a plan and write the build directory."""
+        began = time.monotonic()
+        directory = BuildDirectory(prepared.output)
+        directory.open()
+        noting = _Noting(observer, directory, self.store, prepared.loaded.config.build.salt)
+        sessions = Sessions(lambda: self.runtime(runtime, observer.note))
+        try:
+            reports = carry_out_plan(
+                prepared.plan,
+                self.store,
+                sessions,
+                noting,
+                salt=prepared.loaded.config.build.salt,
+                fresh=fresh,
+            )
+            used = "process" if any(report.status == "ran" for report in reports) else "none"
+            result = self._result(prepared, reports, used, time.monotonic() - began)
+            directory.export(result.artifacts.values(), self.store)
+            directory.write_metrics(result.metrics)
+            directory.write_result(result)
+        finally:
+            sessions.close()
+            directory.close()
+        return result
+
+    def _result(
+        self, prepared: Prepared, reports: tuple[StepReport, ...], runtime: str, seconds: float
+    ) -> BuildResult:
+        artifacts = newest_artifacts(reports)
+        failed = next((report for report in reports if report.status == "failed"), None)
+        return BuildResult(
+            name=prepared.loaded.name,
+            status="failed" if failed else "ok",
+            runtime=runtime,
+            directory=prepared.output,
+            seconds=round(seconds, 3),
+            steps=reports,
+            artifacts=artifacts,
+            metrics=self._metrics(artifacts.get("metrics")),
+            failure=failed.failure if failed else None,
+        )
+
+    def _metrics(self, artifact: Artifact | None) -> dict[str, Any] | None:
+        data = self.store.get(artifact.digest) if artifact is not None else None
+        if data is None:
+            return None
+        metrics: dict[str, Any] = msgspec.json.decode(data)
+        return metrics
+
+    def lay_out_replay(self, build: Path, step: str, target: Path) -> tuple[Recipe, Path]:
+        """A step directory made again from a build, to be run by hand. Raises ConfigError, EnvironmentLacking."""
+        folder, manifest = BuildDirectory(build).manifest(step)
+        recipe = self._same_recipe(manifest)
+        directory = target / folder.name
+        if directory.exists():
+            raise ConfigError(f"{directory} exists already", hint="remove it, or give another --into")
+        failure = lay_out(self.store, manifest, directory, directory / "in")
+        if failure is not None:
+            raise EnvironmentLacking(failure.message, hint=failure.hint)
+        return recipe, directory
+
+    def _same_recipe(self, manifest: StepManifest) -> Recipe:
+        name = f"{manifest.executor}@{manifest.version}"
+        for recipe in self.recipes:
+            if recipe.name == name:
+                if recipe.digest != manifest.executor_digest:
+                    raise EnvironmentLacking(
+                        f"{name} has changed since that build", hint="run the build again first"
+                    )
+                return recipe
+        raise EnvironmentLacking(f"there is no executor {name} any more")
+
+
+class _Noting:
+    """Writes each step's folder as soon as the step is over, and passes everything on."""
+
+    def __init__(self, observer: Observer, directory: BuildDirectory, store: DiskStore, salt: str) -> None:
+        self._observer = observer
+        self._directory = directory
+        self._store = store
+        self._salt = salt
+        self._made: dict[str, Any] = {}
+
+    def started(self, step: Step) -> None:
+        self._observer.started(step)
+
+    def event(self, step: Step, event: Event) -> None:
+        self._observer.event(step, event)
+
+    def ended(self, step: Step, report: StepReport, action: Action | None, log: bytes) -> None:
+        if action is not None:
+            known = self._store.recall(action) if report.status == "recalled" else None
+            kept = self._store.get(known.log) if known is not None and known.log is not None else None
+            inputs = {
+                name: Artifact(name=name, kind=self._kind(step, name), digest=digest)
+                for name, digest in action.inputs.items()
+            }
+            self._directory.note_step(step.label, action, manifest_of(step, inputs), kept or log)
+        self._observer.ended(step, report, action, log)
+
+    @staticmethod
+    def _kind(step: Step, name: str) -> Any:
+        source = step.inputs[name]
+        if isinstance(source, FromStep):
+            return "file" if name in {"model", "metrics"} else "tree"
+        return source.kind
+
+
+__all__ = ["Application", "Failure", "PlannedStep", "Prepared"]

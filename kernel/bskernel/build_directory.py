@@ -1,0 +1,122 @@
+"""The build directory: results for people and what a replay needs."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+from bskernel_protocol import Artifact, StepManifest, canonical_bytes, pretty_json
+
+from bskernel.action import Action
+from bskernel.errors import ConfigError
+from bskernel.ports import Store
+
+_actions = msgspec.msgpack.Decoder(Action)
+_manifests = msgspec.msgpack.Decoder(StepManifest)
+
+
+class BuildDirectory:
+    """steps/NN-NAME/ of every step, artifacts/, metrics.json, result.json."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: IO[str] | None = None
+
+    def open(self) -> None:
+        """Make it and keep other builds out. Raises ConfigError."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / ".lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"{self.path}: another build is writing here", hint="wait, or give --output"
+            ) from None
+        except OSError as error:
+            raise ConfigError(f"{self.path}: cannot be written: {error.strerror}") from error
+        (self.path / "result.json").unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let others in."""
+        if self._lock is not None:
+            self._lock.close()
+
+    def step(self, label: str) -> Path:
+        """The folder of one step."""
+        return self.path / "steps" / label
+
+    def last_actions(self) -> dict[str, Action]:
+        """The action of each step when it was last built here, by the step's name."""
+        actions = {}
+        for path in sorted((self.path / "steps").glob("*/action.msgpack")):
+            try:
+                actions[path.parent.name.partition("-")[2]] = _actions.decode(path.read_bytes())
+            except (OSError, msgspec.DecodeError):
+                continue
+        return actions
+
+    def note_step(self, label: str, action: Action, manifest: StepManifest, log: bytes | None) -> Path:
+        """Keep what a step was and what it printed; returns its folder."""
+        folder = self.step(label)
+        for stale in folder.parent.glob(f"*-{label.partition('-')[2]}"):
+            if stale.name != label:
+                shutil.rmtree(stale)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in (
+            ("action.msgpack", canonical_bytes(action)),
+            ("manifest.msgpack", canonical_bytes(manifest)),
+            ("log.jsonl", log or b""),
+        ):
+            _replace(folder / name, data)
+        return folder
+
+    def manifest(self, step: str) -> tuple[Path, StepManifest]:
+        """Folder and manifest of a step by its name or index. Raises ConfigError with the choices."""
+        folders = sorted(path.parent for path in (self.path / "steps").glob("*/manifest.msgpack"))
+        for folder in folders:
+            index, _, name = folder.name.partition("-")
+            if step in {name, folder.name} or (step.isdigit() and int(step) == int(index)):
+                return folder, _manifests.decode((folder / "manifest.msgpack").read_bytes())
+        names = ", ".join(folder.name.partition("-")[2] for folder in folders)
+        raise ConfigError(f"{self.path}: there is no step {step!r}", hint=f"steps: {names or 'none'}")
+
+    def export(self, artifacts: Iterable[Artifact], store: Store) -> None:
+        """Lay the artifacts under artifacts/, where they differ from what lies there."""
+        wanted = {artifact.name: artifact.digest.sha256 for artifact in artifacts}
+        listing = self.path / "artifacts" / ".digests.json"
+        if listing.exists() and listing.read_bytes() == msgspec.json.encode(wanted, order="sorted"):
+            return
+        fresh = self.path / "artifacts.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        for artifact in artifacts:
+            store.materialise(artifact, fresh / _file_name(artifact))
+        (fresh / ".digests.json").write_bytes(msgspec.json.encode(wanted, order="sorted"))
+        shutil.rmtree(self.path / "artifacts", ignore_errors=True)
+        fresh.rename(self.path / "artifacts")
+
+    def write_metrics(self, metrics: Any) -> None:
+        """metrics.json, or none when there are no metrics."""
+        if metrics is None:
+            (self.path / "metrics.json").unlink(missing_ok=True)
+        else:
+            _replace(self.path / "metrics.json", pretty_json(metrics).encode())
+
+    def write_result(self, result: Any) -> None:
+        """result.json, last of all: it stands for a build that came to its end."""
+        _replace(self.path / "result.json", pretty_json(result).encode())
+
+
+def _file_name(artifact: Artifact) -> str:
+    suffix = {"application/x-onnx": ".onnx", "application/json": ".json"}.get(artifact.media_type, "")
+    return f"{artifact.name}{suffix}"
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(data)
+    temporary.replace(path)

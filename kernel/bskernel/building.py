@@ -1,0 +1,162 @@
+"""A build: what becomes of a plan, step by step."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol
+
+import msgspec
+from bskernel_protocol import Artifact, Event, Failure
+
+from bskernel.action import Action, ActionResult, action_of
+from bskernel.carry_out import run_in_session
+from bskernel.plan import Plan
+from bskernel.ports import OutputViolation, Runtime, Session, SessionFailed, Store
+from bskernel.step import ExecutorRef, FromFile, Step
+
+Status = Literal["ran", "recalled", "skipped", "failed"]
+
+
+class StepReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one step."""
+
+    name: str
+    executor: str
+    entry: str
+    status: Status
+    seconds: float = 0.0
+    key: str | None = None
+    outputs: tuple[Artifact, ...] = ()
+    record: dict[str, Any] = {}
+    failure: Failure | None = None
+
+
+class Observer(Protocol):
+    """Hears of a build while it goes on."""
+
+    def started(self, step: Step) -> None:
+        """A step begins."""
+
+    def event(self, step: Step, event: Event) -> None:
+        """The step's executor says something."""
+
+    def ended(self, step: Step, report: StepReport, action: Action | None, log: bytes) -> None:
+        """A step is over."""
+
+
+class Sessions:
+    """The sessions of a build: each started once, when a step that really runs needs it or will soon."""
+
+    def __init__(self, runtime: Callable[[], Runtime]) -> None:
+        self._runtime = runtime
+        self._opened: dict[ExecutorRef, concurrent.futures.Future[Session]] = {}
+        self._pool = concurrent.futures.ThreadPoolExecutor(max_workers=4, thread_name_prefix="session")
+
+    def expect(self, executors: list[ExecutorRef]) -> None:
+        """Start these executors in the background."""
+        runtime = self._runtime()
+        for executor in executors:
+            if executor not in self._opened:
+                self._opened[executor] = self._pool.submit(runtime.open, executor)
+
+    def get(self, executor: ExecutorRef) -> Session:
+        """The executor's session, once it is ready. Raises SessionFailed, EnvironmentLacking."""
+        self.expect([executor])
+        return self._opened[executor].result()
+
+    def drop(self, executor: ExecutorRef) -> None:
+        """Close a session that is of no use any more."""
+        self._opened.pop(executor).result().close()
+
+    def close(self) -> None:
+        """Close all; those still starting are closed as soon as they are up."""
+        for future in self._opened.values():
+            future.cancel()
+            future.add_done_callback(_close_if_opened)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _close_if_opened(future: concurrent.futures.Future[Session]) -> None:
+    if not future.cancelled() and future.exception() is None:
+        future.result().close()
+
+
+class InputMissing(Exception):
+    """An input file cannot be read."""
+
+
+def find_inputs(step: Step, made: Mapping[str, ActionResult], store: Store) -> dict[str, Artifact]:
+    """The artifacts that a step takes; files of the user are captured. Raises InputMissing."""
+    inputs: dict[str, Artifact] = {}
+    for name, source in step.inputs.items():
+        if isinstance(source, FromFile):
+            try:
+                artifact = store.capture(source.path, name, source.kind, "application/octet-stream")
+            except (OSError, OutputViolation) as error:
+                raise InputMissing(f"input {name!r}: {source.path}: {error}") from error
+        else:
+            output = made[source.step].output(source.output)
+            if output is None:
+                continue
+            artifact = output
+        inputs[name] = Artifact(
+            name=name, kind=artifact.kind, digest=artifact.digest, media_type=artifact.media_type
+        )
+    return inputs
+
+
+def carry_out_plan(
+    plan: Plan, store: Store, sessions: Sessions, observer: Observer, *, salt: str = "", fresh: bool = False
+) -> tuple[StepReport, ...]:
+    """Carry out the steps in order; after a failure the rest are skipped. `fresh` recalls nothing."""
+    made: dict[str, ActionResult] = {}
+    reports: list[StepReport] = []
+    failed = False
+    for position, step in enumerate(plan.steps):
+        began = time.monotonic()
+        base = StepReport(name=step.name, executor=str(step.executor), entry=step.entry, status="skipped")
+        if failed:
+            reports.append(base)
+            continue
+        observer.started(step)
+        action: Action | None = None
+        log = b""
+        try:
+            inputs = find_inputs(step, made, store)
+            action = action_of(step, inputs, salt)
+            known = None if fresh else store.recall(action)
+            if known is not None:
+                made[step.name] = known
+                report = msgspec.structs.replace(
+                    base, status="recalled", outputs=known.outputs, record=known.record
+                )
+            else:
+                sessions.expect([later.executor for later in plan.steps[position:]])
+                session = sessions.get(step.executor)
+                carried = run_in_session(
+                    step, inputs, store, session, lambda event, step=step: observer.event(step, event)
+                )
+                log = carried.log
+                if carried.result is not None:
+                    store.remember(action, carried.result)
+                    made[step.name] = carried.result
+                    report = msgspec.structs.replace(
+                        base, status="ran", outputs=carried.result.outputs, record=carried.result.record
+                    )
+                else:
+                    report = msgspec.structs.replace(base, status="failed", failure=carried.failure)
+        except InputMissing as error:
+            report = msgspec.structs.replace(
+                base, status="failed", failure=Failure(category="input", message=str(error))
+            )
+        except SessionFailed as error:
+            report = msgspec.structs.replace(base, status="failed", failure=error.failure)
+        failed = report.status == "failed"
+        report = msgspec.structs.replace(
+            report, seconds=round(time.monotonic() - began, 3), key=action.key.sha256 if action else None
+        )
+        observer.ended(step, report, action, log)
+        reports.append(report)
+    return tuple(reports)

@@ -1,0 +1,153 @@
+"""One step of a build: recall it, or lay out its directory, have it carried out, and keep what it made."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from bskernel_protocol import (
+    PROTOCOL_VERSION,
+    Artifact,
+    Event,
+    Failure,
+    ProtocolError,
+    StepManifest,
+    StepResult,
+    canonical_bytes,
+    decode_document,
+)
+from bskernel_protocol.layout import INPUTS, LOG, MANIFEST, OUTPUTS, RESULT, WORK
+
+from bskernel.action import ActionResult
+from bskernel.ports import OutputViolation, Session, SessionEnded, Store
+from bskernel.step import Step
+
+
+class Carried(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a step that ran: a result or a failure, and its log."""
+
+    result: ActionResult | None
+    failure: Failure | None
+    log: bytes
+
+
+def manifest_of(step: Step, inputs: dict[str, Artifact]) -> StepManifest:
+    """The manifest for a step whose inputs are known."""
+    return StepManifest(
+        protocol=PROTOCOL_VERSION,
+        step=step.name,
+        executor=step.executor.name,
+        version=step.executor.version,
+        executor_digest=step.executor.digest,
+        entry=step.entry,
+        parameters=step.parameters,
+        inputs=tuple(inputs[name] for name in sorted(inputs)),
+        memory_mib=step.memory_mib,
+    )
+
+
+def lay_out(store: Store, manifest: StepManifest, directory: Path, inputs: Path) -> Failure | None:
+    """Make a step directory: manifest, inputs (at `inputs`), empty out/ and work/."""
+    for name in (OUTPUTS, WORK):
+        (directory / name).mkdir(parents=True)
+    inputs.mkdir(parents=True, exist_ok=True)
+    for artifact in manifest.inputs:
+        if not store.materialise(artifact, inputs / artifact.name):
+            return Failure(
+                category="internal",
+                message=f"the bytes of input {artifact.name!r} are gone from the cache or damaged",
+                hint="run the build again: the step that makes it will run anew",
+            )
+    (directory / MANIFEST).write_bytes(canonical_bytes(manifest))
+    return None
+
+
+def run_in_session(
+    step: Step, inputs: dict[str, Artifact], store: Store, session: Session, on_event: Callable[[Event], None]
+) -> Carried:
+    """Carry out a step in a running session and keep its outputs."""
+    directory = session.root / step.label
+    given = session.inputs_root / step.label
+    failure = lay_out(store, manifest_of(step, inputs), directory, given)
+    if failure is not None:
+        return Carried(result=None, failure=failure, log=b"")
+    # Relative, so that it holds on the host and wherever the folders are mounted.
+    (directory / INPUTS).symlink_to(Path("..", "..", given.parent.name, given.name))
+    ended = session.run(step.label, timeout_s=step.timeout_s, on_event=on_event)
+    log = _read(directory / LOG)
+    outcome = _outcome(step, directory, ended, log, store)
+    shutil.rmtree(directory, ignore_errors=True)
+    shutil.rmtree(given, ignore_errors=True)
+    if isinstance(outcome, Failure):
+        return Carried(result=None, failure=outcome, log=log)
+    return Carried(result=outcome, failure=None, log=log)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _outcome(
+    step: Step, directory: Path, ended: SessionEnded, log: bytes, store: Store
+) -> ActionResult | Failure:
+    if ended.failure is not None:
+        return ended.failure
+    path = directory / RESULT
+    if path.is_symlink() or not path.is_file():
+        how = f"signal {-ended.exit_code}" if (ended.exit_code or 0) < 0 else f"exit code {ended.exit_code}"
+        return Failure(
+            category="crash",
+            message=f"{step.executor} ended with {how} before step {step.name} had a result",
+            cause=_last_lines(log),
+            hint="signal 9 is often a lack of memory; replay the step to see it alone"
+            if ended.exit_code == -9
+            else None,
+        )
+    try:
+        result = decode_document(path.read_bytes())
+    except (OSError, ProtocolError) as error:
+        return Failure(
+            category="protocol", message=f"{step.executor} wrote a result that cannot be read: {error}"
+        )
+    if not isinstance(result, StepResult) or result.step != step.name:
+        return Failure(
+            category="protocol", message=f"{step.executor} wrote a result that is not of step {step.name}"
+        )
+    return result.failure or _capture(step, directory / OUTPUTS, result, log, store)
+
+
+def _capture(step: Step, out: Path, result: StepResult, log: bytes, store: Store) -> ActionResult | Failure:
+    declared = {output.name: output for output in step.outputs}
+    found = sorted(path.name for path in out.iterdir()) if out.is_dir() and not out.is_symlink() else []
+    undeclared = [name for name in found if name not in declared]
+    missing = [name for name, output in declared.items() if output.required and name not in found]
+    if undeclared or missing:
+        what = f"wrote {undeclared[0]!r}, which" if undeclared else f"wrote no {missing[0]!r}, which"
+        return Failure(
+            category="output",
+            message=f"step {step.name} {what} its entry {'does not declare' if undeclared else 'declares'}",
+            cause=_last_lines(log),
+        )
+    try:
+        artifacts = tuple(
+            store.capture(out / name, name, declared[name].kind, declared[name].media_type) for name in found
+        )
+    except OutputViolation as error:
+        return Failure(category="output", message=f"step {step.name}: output {error}")
+    return ActionResult(outputs=artifacts, record=result.record, log=store.put(log))
+
+
+def _last_lines(log: bytes) -> tuple[str, ...]:
+    lines = log.decode("utf-8", "replace").splitlines()[-8:]
+    texts = []
+    for line in lines:
+        try:
+            texts.append(str(msgspec.json.decode(line)["text"]))
+        except (msgspec.DecodeError, KeyError, TypeError):
+            texts.append(line)
+    return tuple(texts)

@@ -1,0 +1,234 @@
+"""`bskernel run | plan | steps | replay | images | schema`."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from bskernel.errors import EXIT_INTERRUPTED, EXIT_STEP_FAILED, BskernelError, ConfigError
+
+_CONFIG = click.argument("config", type=click.Path(path_type=Path))
+_FROM = click.option("--from", "first", metavar="STEP", help="First step: a name or an index, also negative.")
+_TO = click.option("--to", "last", metavar="STEP", help="Last step: a name or an index, also negative.")
+_SET = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the config."
+)
+_OUTPUT = click.option("--output", type=click.Path(path_type=Path), help="Build directory.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Build FPGA accelerators from quantized neural networks, each step in a pinned executor.
+
+    Exit codes: 0 done, 2 config or usage, 3 a step failed, 4 the environment lacks something, 130 interrupted.
+    """
+
+
+@cli.command()
+@_CONFIG
+@click.option("--runtime", default="auto", show_default=True, help="auto or process.")
+@_FROM
+@_TO
+@_SET
+@_OUTPUT
+@click.option("--fresh", is_flag=True, help="Run every step, even where its result is in the cache.")
+@_JSON
+def run(
+    config: Path,
+    runtime: str,
+    first: str | None,
+    last: str | None,
+    settings: tuple[str, ...],
+    output: Path | None,
+    fresh: bool,
+    as_json: bool,
+) -> None:
+    """Build what CONFIG says; steps whose inputs are unchanged are recalled."""
+    from bskernel_protocol import pretty_json
+
+    from bskernel.application import Application
+    from bskernel.report.terminal import Lines, describe_result
+
+    application = Application.here()
+    prepared = application.prepare(config, settings=settings, first=first, last=last, output=output)
+    result = application.build(prepared, runtime=runtime, observer=Lines(), fresh=fresh)
+    click.echo(pretty_json(result) if as_json else describe_result(result), nl=not as_json)
+    if result.failure is not None:
+        sys.exit(4 if result.failure.category == "environment" else EXIT_STEP_FAILED)
+
+
+@cli.command()
+@_CONFIG
+@_FROM
+@_TO
+@_SET
+@_OUTPUT
+@_JSON
+def plan(
+    config: Path,
+    first: str | None,
+    last: str | None,
+    settings: tuple[str, ...],
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Show the steps, their executors, and which are cached or why not."""
+    from bskernel_protocol import pretty_json
+
+    from bskernel.application import Application
+
+    application = Application.here()
+    prepared = application.prepare(config, settings=settings, first=first, last=last, output=output)
+    planned = application.explain(prepared)
+    if as_json:
+        click.echo(pretty_json(planned), nl=False)
+        return
+    for item in planned:
+        step = item.step
+        click.echo(f"{step.index:3} {step.name}  {step.executor} [{step.executor.digest[:12]}]")
+        click.echo(f"      {'cached' if item.cached else 'runs: ' + '; '.join(item.reasons)}")
+
+
+@cli.command()
+@click.argument("executor", required=False)
+@_JSON
+def steps(executor: str | None, as_json: bool) -> None:
+    """List executors, or the entries of EXECUTOR (NAME or NAME@VERSION) with parameters and stages."""
+    from bskernel_protocol import pretty_json
+
+    from bskernel.application import Application
+
+    executors = Application.here().executors
+    if executor is None:
+        for info in executors.known:
+            mark = "  (default)" if info.default else ""
+            click.echo(f"{info.ref}{mark}: {len(info.catalogue.entries)} entries: {info.catalogue.summary}")
+        return
+    catalogue = executors.resolve(executor, {}, "steps").catalogue
+    if as_json:
+        click.echo(pretty_json(catalogue), nl=False)
+        return
+    for entry in catalogue.entries:
+        stages = f"{'|'.join(entry.stage_in) or 'any'} -> {entry.stage_out or 'same'}"
+        needs = f"  needs {', '.join(entry.needs)}" if entry.needs else ""
+        click.echo(f"{entry.name}  [{stages}]{needs}\n    {entry.summary}")
+        for parameter in entry.parameters:
+            unit = f" {parameter.unit}" if parameter.unit else ""
+            source = f", from {parameter.default_from}" if parameter.default_from else ""
+            value = "required" if parameter.required else f"default {parameter.default!r}{unit}"
+            click.echo(f"      {parameter.name} ({value}{source}): {parameter.help}")
+
+
+@cli.command()
+@click.argument("build", type=click.Path(path_type=Path))
+@click.argument("step")
+@click.option("--into", type=click.Path(path_type=Path), default=Path("replay"), show_default=True)
+def replay(build: Path, step: str, into: Path) -> None:
+    """Run a STEP of a finished or failed build directory again, alone, in a folder that is kept."""
+    from bskernel.application import Application
+    from bskernel.images import ensure_environment, environment_variables
+
+    application = Application.here()
+    recipe, directory = application.lay_out_replay(build, step, into.resolve())
+    environment = ensure_environment(recipe, application.cache, lambda text: click.echo(text, err=True))
+    variables = environment_variables(recipe) | {
+        "PATH": f"{environment.python.parent}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": str(environment.code),
+    }
+    command = [
+        str(environment.python),
+        "-P",
+        "-m",
+        "bskernel_executors.sdk",
+        "run",
+        str(directory),
+        recipe.module,
+    ]
+    settings = " ".join(f"{key}={value}" for key, value in sorted(variables.items()))
+    click.echo(f"env -i {settings} {' '.join(command)}", err=True)
+    code = subprocess.run(command, env=variables, check=False).returncode
+    sys.exit(EXIT_STEP_FAILED if code else 0)
+
+
+@cli.group()
+def images() -> None:
+    """The executors' recipes and what is made from them."""
+
+
+@images.command("list")
+def images_list() -> None:
+    """Every executor and version: its digest, and whether its environment is made."""
+    from bskernel.images import find_recipes, locate_root
+    from bskernel.images.environment import cache_folder, is_made
+
+    for recipe in find_recipes(locate_root()):
+        state = "made" if is_made(recipe, cache_folder()) else "not made yet"
+        click.echo(f"{recipe.name}  {recipe.digest[:12]}  environment {state}  {recipe.file.summary}")
+
+
+@images.command("build")
+@click.argument("names", nargs=-1, metavar="[NAME@VERSION]...")
+def images_build(names: tuple[str, ...]) -> None:
+    """Make environments from their locks: the named ones, or all."""
+    from bskernel.images import ensure_environment, find_recipes, locate_root
+    from bskernel.images.environment import cache_folder
+
+    recipes = {recipe.name: recipe for recipe in find_recipes(locate_root())}
+    for name in names or recipes:
+        if name not in recipes:
+            raise ConfigError(f"there is no image {name!r}", hint=f"images: {', '.join(recipes)}")
+        ensure_environment(recipes[name], cache_folder(), click.echo)
+        click.echo(f"{name}  made")
+
+
+@images.command("describe")
+@click.argument("name")
+def images_describe(name: str) -> None:
+    """Print the catalogue of NAME@VERSION as its executor gives it (catalogue.json is this)."""
+    from bskernel.images import describe, find_recipes, locate_root
+    from bskernel.images.environment import cache_folder
+
+    recipes = {recipe.name: recipe for recipe in find_recipes(locate_root())}
+    if name not in recipes:
+        raise ConfigError(f"there is no image {name!r}", hint=f"images: {', '.join(recipes)}")
+    click.echo(describe(recipes[name], cache_folder()), nl=False)
+
+
+@cli.command()
+@click.argument("what", type=click.Choice(["config", "protocol"]))
+def schema(what: str) -> None:
+    """Print a JSON Schema: of build.toml or of the protocol."""
+    from bskernel_protocol import pretty_json
+    from bskernel_protocol.schema import protocol_schema
+
+    from bskernel.config.load import config_schema
+
+    click.echo(config_schema() if what == "config" else pretty_json(protocol_schema()), nl=False)
+
+
+def _terminate(signum: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Entry point: turns errors into one clear message and an exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        cli(standalone_mode=False)
+    except BskernelError as error:
+        click.echo(f"error: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"  -> {error.hint}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted: every process of the build has ended; the cache is usable", err=True)
+        sys.exit(EXIT_INTERRUPTED)

@@ -1,0 +1,16 @@
+"""What actions run in: recipes, and the environments made from them."""
+
+from bskernel.images.describing import describe
+from bskernel.images.environment import Environment, ensure_environment
+from bskernel.images.recipe import Recipe, environment_variables, find_recipes, load_executors, locate_root
+
+__all__ = [
+    "Environment",
+    "Recipe",
+    "describe",
+    "ensure_environment",
+    "environment_variables",
+    "find_recipes",
+    "load_executors",
+    "locate_root",
+]

@@ -1,0 +1,25 @@
+"""Ask an executor for its catalogue."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from bskernel.errors import EnvironmentLacking
+from bskernel.images.environment import ensure_environment
+from bskernel.images.recipe import Recipe, environment_variables
+
+
+def describe(recipe: Recipe, cache: Path) -> str:
+    """The catalogue as JSON text. Raises EnvironmentLacking with the executor's own error."""
+    environment = ensure_environment(recipe, cache, lambda _: None)
+    done = subprocess.run(
+        [str(environment.python), "-P", "-m", "bskernel_executors.sdk", "describe", recipe.module],
+        env=environment_variables(recipe) | {"PYTHONPATH": str(environment.code), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise EnvironmentLacking(f"{recipe.name} cannot describe itself: {done.stderr.strip()[-600:]}")
+    return done.stdout

@@ -1,0 +1,162 @@
+"""The recipe of an executor: a folder images/EXECUTOR/VERSION, its lock, and the sources it names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+from bskernel_protocol import Catalogue, canonical_bytes, digest_of_bytes
+
+from bskernel.catalogues import ExecutorInfo, Executors
+from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.step import ExecutorRef
+from bskernel.strict import convert, read_toml
+
+_CONSTANT = {
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "PYTHONHASHSEED": "0",
+    "PYTHONNOUSERSITE": "1",
+    "SOURCE_DATE_EPOCH": "315532800",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+
+
+class Edit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An exact-match edit of an installed library: `find` occurs once in `file` (under site-packages)."""
+
+    file: str
+    find: str
+    replace: str
+    reason: str
+
+
+class ImageFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The keys of image.toml."""
+
+    executor: str
+    version: str
+    summary: str
+    module: str
+    sources: tuple[str, ...]
+    python: str = "3.11"
+    base: str = "bskernel-base"
+    default: bool = False
+    environment: dict[str, str] = {}
+    edit: tuple[Edit, ...] = ()
+
+
+class Recipe:
+    """One image.toml with its folder; digests are computed once, when asked for."""
+
+    def __init__(self, root: Path, folder: Path, file: ImageFile) -> None:
+        self.root = root
+        self.folder = folder
+        self.file = file
+
+    @property
+    def name(self) -> str:
+        """NAME@VERSION."""
+        return f"{self.file.executor}@{self.file.version}"
+
+    @property
+    def module(self) -> str:
+        """The module whose registry the executor serves."""
+        return self.file.module
+
+    @property
+    def lock(self) -> Path:
+        """Locked requirements, each with its hashes."""
+        return self.folder / "requirements.lock"
+
+    def source_files(self) -> Iterator[tuple[str, Path]]:
+        """(path inside PYTHONPATH, file) of the executor's sources, in order."""
+        for source in self.file.sources:
+            path = self.root / source
+            if path.is_file():
+                yield source.partition("/")[2], path
+            elif path.is_dir():
+                for file in sorted(path.rglob("*")):
+                    if file.is_file() and "__pycache__" not in file.parts:
+                        yield file.relative_to(self.root / source.split("/")[0]).as_posix(), file
+            else:
+                raise ConfigError(f"{self.folder / 'image.toml'}: sources: there is no {path}")
+
+    @cached_property
+    def environment_digest(self) -> str:
+        """Of the interpreter's version, the lock and the edits: what an environment is made of."""
+        edits = [msgspec.to_builtins(edit) for edit in self.file.edit]
+        lock = _read(self.lock)
+        return digest_of_bytes(canonical_bytes([self.file.python, lock, edits])).sha256
+
+    @cached_property
+    def code_digest(self) -> str:
+        """Of the sources' paths and bytes."""
+        files = [[name, digest_of_bytes(path.read_bytes()).sha256] for name, path in self.source_files()]
+        return digest_of_bytes(canonical_bytes(sorted(files))).sha256
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all that may change what the executor makes: environment, code, module and variables."""
+        parts = [self.environment_digest, self.code_digest, self.module, environment_variables(self)]
+        return digest_of_bytes(canonical_bytes(parts)).sha256
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def environment_variables(recipe: Recipe) -> dict[str, str]:
+    """The variables of an executor's process that are the same on every machine."""
+    return {
+        **_CONSTANT,
+        **recipe.file.environment,
+        "BSKERNEL_EXECUTOR": recipe.name,
+        "BSKERNEL_EXECUTOR_MODULE": recipe.module,
+    }
+
+
+def locate_root() -> Path:
+    """The checkout that holds images/: BSKERNEL_ROOT, or the one this package lies in. Raises EnvironmentLacking."""
+    named = os.environ.get("BSKERNEL_ROOT")
+    root = Path(named) if named else Path(__file__).resolve().parents[3]
+    if not (root / "images").is_dir():
+        raise EnvironmentLacking(
+            f"there is no folder {root / 'images'} with the executors' recipes",
+            hint="set BSKERNEL_ROOT to a checkout of bskernel",
+        )
+    return root
+
+
+def find_recipes(root: Path) -> tuple[Recipe, ...]:
+    """All recipes under images/, in order of path. Raises ConfigError."""
+    recipes = []
+    for path in sorted((root / "images").glob("*/*/image.toml")):
+        file = convert(read_toml(path), ImageFile, path)
+        if (file.executor, file.version) != (path.parent.parent.name, path.parent.name):
+            raise ConfigError(f"{path}: says {file.executor}@{file.version}, which its folder does not")
+        recipes.append(Recipe(root, path.parent, file))
+    return tuple(recipes)
+
+
+def load_executors(recipes: tuple[Recipe, ...]) -> Executors:
+    """Every recipe with the catalogue that lies beside it. Raises ConfigError."""
+    known = []
+    for recipe in recipes:
+        path = recipe.folder / "catalogue.json"
+        try:
+            catalogue = msgspec.json.decode(_read(path), type=Catalogue)
+        except msgspec.DecodeError as error:
+            raise ConfigError(f"{path}: {error}", hint="write it anew: bskernel images describe") from error
+        ref = ExecutorRef(name=recipe.file.executor, version=recipe.file.version, digest=recipe.digest)
+        known.append(ExecutorInfo(ref=ref, catalogue=catalogue, default=recipe.file.default))
+    return Executors(known=tuple(known))

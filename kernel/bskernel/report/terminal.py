@@ -1,0 +1,93 @@
+"""A build on a terminal or in a log: a line per step, then the numbers or the failure."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TextIO
+
+from bskernel_protocol import Event, Failure, Progress
+
+from bskernel.action import Action
+from bskernel.building import StepReport
+from bskernel.result import BuildResult
+from bskernel.step import Step
+
+
+class Silent:
+    """Shows nothing."""
+
+    def note(self, text: str) -> None:
+        """Something beside the steps."""
+
+    def started(self, step: Step) -> None:
+        """A step begins."""
+
+    def event(self, step: Step, event: Event) -> None:
+        """The step says something."""
+
+    def ended(self, step: Step, report: StepReport, action: Action | None, log: bytes) -> None:
+        """A step is over."""
+
+
+class Lines(Silent):
+    """One line per step; on a terminal also what the step is doing now."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty()
+        self._lock = threading.Lock()
+
+    def _line(self, text: str, *, keep: bool) -> None:
+        with self._lock:
+            if self._live:
+                self._stream.write(f"\r\x1b[K{text[:160]}" + ("\n" if keep else ""))
+            elif keep:
+                self._stream.write(f"{text}\n")
+            self._stream.flush()
+
+    def note(self, text: str) -> None:
+        """A line of its own."""
+        self._line(text, keep=True)
+
+    def started(self, step: Step) -> None:
+        """Show the step as running."""
+        self._line(f"  ...       {step.name}  ({step.executor})", keep=False)
+
+    def event(self, step: Step, event: Event) -> None:
+        """Show what the step does."""
+        if isinstance(event, Progress):
+            self._line(f"  ...       {step.name}: {event.text}", keep=False)
+
+    def ended(self, step: Step, report: StepReport, action: Action | None, log: bytes) -> None:
+        """The step's one line."""
+        time = f"{report.seconds:7.2f} s" if report.status != "recalled" else "        "
+        self._line(f"  {report.status:<9} {time}  {step.name}  ({step.executor})", keep=True)
+
+
+def describe_failure(failure: Failure) -> str:
+    """A failure as text: what, the first cause, what to do, where the log is."""
+    lines = [f"{failure.category}: {failure.message}"]
+    lines += [f"    {line}" for line in failure.cause]
+    if failure.hint:
+        lines.append(f"  -> {failure.hint}")
+    if failure.log:
+        lines.append(f"  log: {failure.log}")
+    return "\n".join(lines)
+
+
+def describe_result(result: BuildResult) -> str:
+    """The end of a build as text: its summary rows, or its failure, and where the results lie."""
+    ran = sum(step.status == "ran" for step in result.steps)
+    recalled = sum(step.status == "recalled" for step in result.steps)
+    lines = [f"{result.name}: {result.status}, {ran} steps ran, {recalled} recalled, {result.seconds:.2f} s"]
+    for step in result.steps:
+        # Whatever an executor offers as `summary` is shown; the kernel does not know what the numbers mean.
+        for row in step.record.get("summary", ()):
+            note = f"  [{row['note']}]" if row.get("note") else ""
+            lines.append(f"  {row['label']:<18} {row['value']}{note}")
+    if result.failure is not None:
+        failed = next(step.name for step in result.steps if step.status == "failed")
+        lines.append(f"step {failed} failed, {describe_failure(result.failure)}")
+    lines.append(f"  results in {result.directory}")
+    return "\n".join(lines)
