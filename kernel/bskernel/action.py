@@ -30,9 +30,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return digest_of_bytes(canonical_bytes(self))
 
 
-class ActionResult(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="action-result"
-):
+class ActionResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="action-result"):
     """What an action made. Only successes are remembered; times and hosts belong to the build, not here."""
 
     outputs: tuple[Artifact, ...]

@@ -94,9 +94,7 @@ class Application:
                 if isinstance(source, FromStep) and source.step not in made
             ]
             if waits:
-                planned.append(
-                    PlannedStep(step=step, cached=False, reasons=(f"step {waits[0]} runs before it",))
-                )
+                planned.append(PlannedStep(step=step, cached=False, reasons=(f"step {waits[0]} runs before it",)))
                 continue
             action = action_of(step, find_inputs(step, made, self.store), prepared.loaded.config.build.salt)
             known = self.store.recall(action)
@@ -105,9 +103,7 @@ class Application:
                 planned.append(PlannedStep(step=step, cached=True))
                 continue
             last = before.get(step.name)
-            changed = (
-                differences(last, action) if last is not None else ("never built in this build directory",)
-            )
+            changed = differences(last, action) if last is not None else ("never built in this build directory",)
             planned.append(
                 PlannedStep(
                     step=step,
@@ -198,9 +194,7 @@ class Application:
         for recipe in self.recipes:
             if recipe.name == name:
                 if recipe.digest != manifest.executor_digest:
-                    raise EnvironmentLacking(
-                        f"{name} has changed since that build", hint="run the build again first"
-                    )
+                    raise EnvironmentLacking(f"{name} has changed since that build", hint="run the build again first")
                 return recipe
         raise EnvironmentLacking(f"there is no executor {name} any more")
 

@@ -33,9 +33,7 @@ class BuildDirectory:
             self._lock = (self.path / ".lock").open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConfigError(
-                f"{self.path}: another build is writing here", hint="wait, or give --output"
-            ) from None
+            raise ConfigError(f"{self.path}: another build is writing here", hint="wait, or give --output") from None
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be written: {error.strerror}") from error
         (self.path / "result.json").unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
@@ -83,7 +84,7 @@ def _close_if_opened(future: concurrent.futures.Future[Session]) -> None:
         future.result().close()
 
 
-class InputMissing(Exception):
+class InputMissing(Exception):  # noqa: N818 - told to the build as data
     """An input file cannot be read."""
 
 
@@ -101,9 +102,7 @@ def find_inputs(step: Step, made: Mapping[str, ActionResult], store: Store) -> d
             if output is None:
                 continue
             artifact = output
-        inputs[name] = Artifact(
-            name=name, kind=artifact.kind, digest=artifact.digest, media_type=artifact.media_type
-        )
+        inputs[name] = Artifact(name=name, kind=artifact.kind, digest=artifact.digest, media_type=artifact.media_type)
     return inputs
 
 
@@ -129,15 +128,11 @@ def carry_out_plan(
             known = None if fresh else store.recall(action)
             if known is not None:
                 made[step.name] = known
-                report = msgspec.structs.replace(
-                    base, status="recalled", outputs=known.outputs, record=known.record
-                )
+                report = msgspec.structs.replace(base, status="recalled", outputs=known.outputs, record=known.record)
             else:
                 sessions.expect([later.executor for later in plan.steps[position:]])
                 session = sessions.get(step.executor)
-                carried = run_in_session(
-                    step, inputs, store, session, lambda event, step=step: observer.event(step, event)
-                )
+                carried = run_in_session(step, inputs, store, session, functools.partial(observer.event, step))
                 log = carried.log
                 if carried.result is not None:
                     store.remember(action, carried.result)

@@ -92,14 +92,13 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _outcome(
-    step: Step, directory: Path, ended: SessionEnded, log: bytes, store: Store
-) -> ActionResult | Failure:
+def _outcome(step: Step, directory: Path, ended: SessionEnded, log: bytes, store: Store) -> ActionResult | Failure:
     if ended.failure is not None:
         return ended.failure
     path = directory / RESULT
     if path.is_symlink() or not path.is_file():
-        how = f"signal {-ended.exit_code}" if (ended.exit_code or 0) < 0 else f"exit code {ended.exit_code}"
+        code = ended.exit_code or 0
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return Failure(
             category="crash",
             message=f"{step.executor} ended with {how} before step {step.name} had a result",
@@ -111,13 +110,9 @@ def _outcome(
     try:
         result = decode_document(path.read_bytes())
     except (OSError, ProtocolError) as error:
-        return Failure(
-            category="protocol", message=f"{step.executor} wrote a result that cannot be read: {error}"
-        )
+        return Failure(category="protocol", message=f"{step.executor} wrote a result that cannot be read: {error}")
     if not isinstance(result, StepResult) or result.step != step.name:
-        return Failure(
-            category="protocol", message=f"{step.executor} wrote a result that is not of step {step.name}"
-        )
+        return Failure(category="protocol", message=f"{step.executor} wrote a result that is not of step {step.name}")
     return result.failure or _capture(step, directory / OUTPUTS, result, log, store)
 
 

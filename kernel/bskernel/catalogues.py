@@ -51,9 +51,7 @@ class Executors(msgspec.Struct, frozen=True, kw_only=True):
             if info.ref.version == version:
                 return info
         have = [info.ref.version for info in candidates]
-        raise ConfigError(
-            f"{where}: {name} has no version {version!r}", hint=choices(version, have, "versions")
-        )
+        raise ConfigError(f"{where}: {name} has no version {version!r}", hint=choices(version, have, "versions"))
 
 
 def choices(wrong: str, right: list[str], what: str) -> str:

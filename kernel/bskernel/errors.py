@@ -26,7 +26,7 @@ class ConfigError(BskernelError):
     exit_code = EXIT_CONFIG
 
 
-class EnvironmentLacking(BskernelError):
+class EnvironmentLacking(BskernelError):  # noqa: N818 - says what is wrong better than a suffix
     """This machine lacks something that the build needs."""
 
     exit_code = EXIT_ENVIRONMENT

@@ -66,9 +66,7 @@ def resolve_parameters(
             value, origin = build[str(parameter.default_from)], f"{where}: {parameter.default_from}"
         elif parameter.required:
             source = f" or {parameter.default_from}" if parameter.default_from else ""
-            raise ConfigError(
-                f"{where}: {entry.name} needs the parameter {name!r}{source}", hint=parameter.help
-            )
+            raise ConfigError(f"{where}: {entry.name} needs the parameter {name!r}{source}", hint=parameter.help)
         else:
             continue
         value = _checked(parameter, value, origin)
@@ -83,7 +81,7 @@ def _checked(parameter: ParameterDescription, value: Any, where: str) -> Any:
     try:
         fastjsonschema.validate(parameter.schema, value)
     except fastjsonschema.JsonSchemaException as error:
-        text = error.message.removeprefix("data ")
+        text = str(error).removeprefix("data ")
         raise ConfigError(f"{where} = {value!r}: {text}", hint=parameter.help) from error
     # A whole number given for a float must have one form in the key: 5 and 5.0 are the same clock.
     if isinstance(value, int) and not isinstance(value, bool) and _only_float(parameter.schema):

@@ -119,9 +119,7 @@ def _user_source(
     if step in earlier:
         made = [item.name for item in earlier[step].outputs]
         if output not in made:
-            raise ConfigError(
-                f"{where}: step {step} has no output {output!r}", hint=choices(output, made, "outputs")
-            )
+            raise ConfigError(f"{where}: step {step} has no output {output!r}", hint=choices(output, made, "outputs"))
         return FromStep(step=step, output=output)
     path = folder / text
     if not path.exists():
@@ -134,9 +132,7 @@ def _user_source(
     return FromFile(path=path, kind=wanted.kind)
 
 
-def _wire(
-    wanted: _Wanted, earlier: Mapping[str, Step], model: Path, folder: Path, where: str
-) -> dict[str, Source]:
+def _wire(wanted: _Wanted, earlier: Mapping[str, Step], model: Path, folder: Path, where: str) -> dict[str, Source]:
     declared = {item.name: item for item in wanted.entry.inputs}
     for name in wanted.options.inputs:
         if name not in declared:

@@ -57,9 +57,7 @@ class Session(Protocol):
     def inputs_root(self) -> Path:
         """The folder on the host that holds `in/` of each step, read-only for the executor."""
 
-    def run(
-        self, directory: str, *, timeout_s: float | None, on_event: Callable[[Event], None]
-    ) -> SessionEnded:
+    def run(self, directory: str, *, timeout_s: float | None, on_event: Callable[[Event], None]) -> SessionEnded:
         """Carry out the step in that folder of `root`."""
 
     def close(self) -> None:

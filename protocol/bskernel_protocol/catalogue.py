@@ -21,7 +21,7 @@ class ParameterDescription(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     default_from: str | None = None  # a key of the build, e.g. "target.clock_ns", that fills it when absent
 
 
-class InputDescription(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class InputDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One input of an entry."""
 
     name: str
@@ -32,7 +32,7 @@ class InputDescription(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     source: Literal["flow", "config"] = "flow"
 
 
-class OutputDescription(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OutputDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One output of an entry."""
 
     name: str

@@ -25,9 +25,9 @@ class ProtocolError(ValueError):
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 # A lone tagged decoder accepts a message without its tag; a union's decoder refuses it.
-_document = msgspec.msgpack.Decoder(Document)
-_command = msgspec.msgpack.Decoder(Command)
-_event = msgspec.msgpack.Decoder(Event)
+_document: msgspec.msgpack.Decoder[Document] = msgspec.msgpack.Decoder(Document)
+_command: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+_event: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
 
 
 def _refuse_non_finite(value: Any, where: str) -> None:

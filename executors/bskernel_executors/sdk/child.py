@@ -49,7 +49,9 @@ def _carry_out(
     given = frozenset(artifact.name for artifact in manifest.inputs)
     for name in given:
         if not (directory / INPUTS / name).exists():
-            raise StepFailure(category="protocol", message=f"the manifest names the input {name!r}, but it is not there")
+            raise StepFailure(
+                category="protocol", message=f"the manifest names the input {name!r}, but it is not there"
+            )
     declared = entry.description.outputs
     out = directory / OUTPUTS
     step = Step(

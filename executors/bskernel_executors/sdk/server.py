@@ -104,9 +104,7 @@ class Server:
     def serve(self) -> None:
         """Say that we are ready, then take commands until the channel closes; no child outlives that."""
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-        self._tell(
-            Ready(protocol=PROTOCOL_VERSION, executor=self._registry.executor, version=self._registry.version)
-        )
+        self._tell(Ready(protocol=PROTOCOL_VERSION, executor=self._registry.executor, version=self._registry.version))
         while (message := read_frame(self._source)) is not None:
             command = decode_command(message)
             if isinstance(command, RunStep):
@@ -122,7 +120,7 @@ class Server:
         pipes: list[tuple[StreamName, int, int]] = []
         for name in ("stdout", "stderr", "progress"):
             read_end, write_end = os.pipe()
-            pipes.append((name, read_end, write_end))  # type: ignore[arg-type]
+            pipes.append((name, read_end, write_end))
         self._tell(StepStarted(directory=directory))
         sys.stdout.flush()
         sys.stderr.flush()

@@ -53,7 +53,8 @@ class Step(Generic[ParamsT]):
         path = self.input(name)
         if path is None:
             raise StepFailure(
-                category="internal", message=f"step {self.name} got no input {name!r}, which its entry requires"
+                category="internal",
+                message=f"step {self.name} got no input {name!r}, which its entry requires",
             )
         return path
 
@@ -61,7 +62,8 @@ class Step(Generic[ParamsT]):
         """Where the output goes: the entry writes a file or makes a folder there."""
         if name not in self.outputs:
             raise StepFailure(
-                category="internal", message=f"step {self.name} declares no output {name!r}: {sorted(self.outputs)}"
+                category="internal",
+                message=f"step {self.name} declares no output {name!r}: {sorted(self.outputs)}",
             )
         return self.directory / "out" / name
 

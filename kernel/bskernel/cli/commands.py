@@ -15,9 +15,7 @@ from bskernel.errors import EXIT_INTERRUPTED, EXIT_STEP_FAILED, BskernelError, C
 _CONFIG = click.argument("config", type=click.Path(path_type=Path))
 _FROM = click.option("--from", "first", metavar="STEP", help="First step: a name or an index, also negative.")
 _TO = click.option("--to", "last", metavar="STEP", help="Last step: a name or an index, also negative.")
-_SET = click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the config."
-)
+_SET = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the config.")
 _OUTPUT = click.option("--output", type=click.Path(path_type=Path), help="Build directory.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 
@@ -212,7 +210,7 @@ def schema(what: str) -> None:
     click.echo(config_schema() if what == "config" else pretty_json(protocol_schema()), nl=False)
 
 
-def _terminate(signum: int, frame: object) -> NoReturn:
+def _terminate(_signum: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 

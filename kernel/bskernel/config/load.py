@@ -98,9 +98,7 @@ def load_config(path: Path, assignments: Sequence[str] = ()) -> LoadedConfig:
     for assignment in assignments:
         _set(data, assignment)
     if "build" not in data:
-        raise ConfigError(
-            f"{path}: there is no [build] table", hint='the least is: [build] model = "net.onnx"'
-        )
+        raise ConfigError(f"{path}: there is no [build] table", hint='the least is: [build] model = "net.onnx"')
     config = convert(data, Config, path)
     loaded = LoadedConfig(config=config, path=path, flow=_load_flow(config, path))
     if not loaded.model.is_file():

@@ -55,8 +55,8 @@ def _uv(*arguments: str) -> None:
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise EnvironmentLacking(
-            f"uv {' '.join(arguments[:3])} failed: {' '.join(lines[-6:])}",
-            hint="it needs Python 3.11 and, the first time, a package index; a private one: UV_INDEX_URL, SSL_CERT_FILE",
+            f"uv {' '.join(arguments[:2])} failed: {' '.join(lines[-6:])}",
+            hint="it needs Python 3.11 and, at first, a package index (a private one: UV_INDEX_URL, SSL_CERT_FILE)",
         )
 
 
@@ -67,9 +67,7 @@ def _apply(edit: Edit, site: Path, recipe: Recipe) -> None:
         raise ConfigError(f"{where}: the lock installs no such file")
     text = path.read_text(encoding="utf-8")
     if text.count(edit.find) != 1:
-        raise ConfigError(
-            f"{where}: its text occurs {text.count(edit.find)} times, not once", hint=edit.reason
-        )
+        raise ConfigError(f"{where}: its text occurs {text.count(edit.find)} times, not once", hint=edit.reason)
     # A hard link into the installer's cache must not be written through.
     path.unlink()
     path.write_text(text.replace(edit.find, edit.replace), encoding="utf-8")

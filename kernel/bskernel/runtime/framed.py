@@ -61,9 +61,7 @@ class Channel:
                 self._events.put(decode_event(frame))
         except FrameError as error:
             text = error.data.decode("utf-8", "backslashreplace")
-            self._events.put(
-                self._failure("protocol", f"wrote garbage on the protocol channel: {error}", (text,))
-            )
+            self._events.put(self._failure("protocol", f"wrote garbage on the protocol channel: {error}", (text,)))
             return
         except ProtocolError as error:
             self._events.put(self._failure("protocol", f"sent what the protocol does not know: {error}"))
@@ -85,9 +83,7 @@ class Channel:
         if event is None:
             raise SessionFailed(self._failure("timeout", f"was not ready after {timeout_s:.0f} s"))
         if not isinstance(event, Ready) or event.protocol != PROTOCOL_VERSION:
-            raise SessionFailed(
-                self._failure("protocol", f"began with {event}, not with version {PROTOCOL_VERSION}")
-            )
+            raise SessionFailed(self._failure("protocol", f"began with {event}, not with version {PROTOCOL_VERSION}"))
 
     def _next(self, timeout_s: float | None) -> Event | Failure | None:
         try:

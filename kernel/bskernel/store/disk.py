@@ -75,9 +75,7 @@ class DiskStore:
         else:
             if path.is_symlink() or not path.is_dir():
                 raise OutputViolation(f"{name} is not a folder")
-            listing = TreeListing(
-                files=tuple(sorted(self._tree(path, path, name), key=lambda file: file.path))
-            )
+            listing = TreeListing(files=tuple(sorted(self._tree(path, path, name), key=lambda file: file.path)))
             digest = self.put(canonical_bytes(listing))
         return Artifact(name=name, kind=kind, digest=digest, media_type=media_type)
 

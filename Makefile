@@ -1,0 +1,20 @@
+UV := $(shell command -v uv || echo .tools/bin/uv)
+UV_VERSION := uv>=0.13,<0.14
+
+.PHONY: test check sync
+
+test: check
+	$(UV) run --frozen pytest
+
+check: sync
+	$(UV) run --frozen ruff check .
+	$(UV) run --frozen ruff format --check .
+	$(UV) run --frozen mypy
+	$(UV) run --frozen lint-imports
+
+sync: $(filter .tools/bin/uv,$(UV))
+	$(UV) sync --frozen --quiet
+
+.tools/bin/uv:
+	python3 -m venv .tools
+	.tools/bin/pip install --quiet '$(UV_VERSION)'

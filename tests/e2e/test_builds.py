@@ -1,0 +1,199 @@
+"""Whole builds by the command line, in the process runtime, with a real executor process."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bskernel.runtime.folders import processes_of
+
+CONFIG = """
+[build]
+name = "sum"
+model = "number.txt"
+[target]
+target_fps = {fps}
+[[step]]
+entry = "testing:double"
+[[step]]
+entry = "testing:add"
+[[step]]
+name = "again"
+entry = "testing:double"
+"""
+MISBEHAVE = """
+[build]
+model = "number.txt"
+[[step]]
+entry = "testing:double"
+[[step]]
+entry = "testing:misbehave"
+parameters = {{ how = "{how}" }}
+{more}
+"""
+
+
+def write(folder: Path, text: str) -> str:
+    (folder / "number.txt").write_text("5")
+    (folder / "build.toml").write_text(text)
+    return str(folder / "build.toml")
+
+
+def result_of(folder: Path, name: str = "sum") -> Any:
+    return json.loads((folder / "build" / name / "result.json").read_text())
+
+
+def statuses(folder: Path) -> list[str]:
+    return [step["status"] for step in result_of(folder)["steps"]]
+
+
+def test_a_build_runs_and_its_second_run_recalls_everything(cli: Any, tmp_path: Path) -> None:
+    config = write(tmp_path, CONFIG.format(fps=3))
+    first = cli("run", config)
+    assert first.returncode == 0, first.stderr
+    assert (tmp_path / "build" / "sum" / "artifacts" / "model").read_text() == "26"
+    assert cli("run", config).returncode == 0
+    assert statuses(tmp_path) == ["recalled"] * 3
+
+
+def test_a_changed_parameter_reruns_from_the_step_that_reads_it_and_plan_says_why(cli: Any, tmp_path: Path) -> None:
+    cli("run", write(tmp_path, CONFIG.format(fps=3)))
+    config = write(tmp_path, CONFIG.format(fps=4))
+    plan = cli("plan", config).stdout
+    assert "parameter number: 3 -> 4" in plan
+    assert cli("run", config).returncode == 0
+    assert statuses(tmp_path) == ["recalled", "ran", "ran"]
+
+
+def test_two_paths_give_the_same_digests(cli: Any, tmp_path: Path) -> None:
+    digests = []
+    for name in ("here", "a-longer-path/there"):
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        assert cli("run", write(folder, CONFIG.format(fps=3)), "--fresh").returncode == 0
+        digests.append([step["outputs"] for step in result_of(folder)["steps"]])
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize(
+    ("how", "category", "text"),
+    [
+        ("raise", "tool", "ValueError: invalid literal for int() with base 10: 'many'"),
+        ("refuse", "unsupported", "layer LabelSelect has no RTL"),
+        ("die", "crash", "signal 11"),
+        ("nothing", "output", "wrote no output 'model'"),
+        ("undeclared", "output", "'more'"),
+        ("link-out", "output", "'model' is not a file"),
+        ("leak", "output", "contains a path of this machine"),
+        ("garbage-result", "protocol", "cannot be read"),
+    ],
+)
+def test_each_misdeed_ends_in_its_own_failure(cli: Any, tmp_path: Path, how: str, category: str, text: str) -> None:
+    done = cli("run", write(tmp_path, MISBEHAVE.format(how=how, more="")))
+    failure = result_of(tmp_path, "number")["failure"]
+    assert done.returncode == 3
+    assert failure["category"] == category
+    assert text in failure["message"]
+    assert text in done.stdout
+
+
+def test_a_failed_step_is_not_cached(cli: Any, tmp_path: Path) -> None:
+    config = write(tmp_path, MISBEHAVE.format(how="raise", more=""))
+    assert cli("run", config).returncode == 3
+    assert cli("run", config).returncode == 3
+    assert [step["status"] for step in result_of(tmp_path, "number")["steps"]] == ["recalled", "failed"]
+
+
+def test_a_step_that_hangs_ends_at_its_time_limit(cli: Any, tmp_path: Path) -> None:
+    assert cli("run", write(tmp_path, MISBEHAVE.format(how="hang", more="timeout_s = 0.5"))).returncode == 3
+    assert result_of(tmp_path, "number")["failure"]["category"] == "timeout"
+
+
+def test_a_step_that_takes_too_much_memory_says_so(cli: Any, tmp_path: Path) -> None:
+    assert cli("run", write(tmp_path, MISBEHAVE.format(how="memory", more="memory_mib = 512"))).returncode == 3
+    assert result_of(tmp_path, "number")["failure"]["category"] == "memory"
+
+
+def test_a_process_that_left_its_group_does_not_outlive_the_step(cli: Any, tmp_path: Path, cache: Path) -> None:
+    assert cli("run", write(tmp_path, MISBEHAVE.format(how="escape", more=""))).returncode == 0
+    assert list((cache / "sessions").iterdir()) == []
+    marks = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/environ") if os.access(path, os.R_OK)]
+    assert not any(str(cache).encode() in mark and b"BSKERNEL_SESSION" in mark for mark in marks)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_outlives_a_kernel_however_it_ends(
+    cli: Any, tmp_path: Path, root: Path, cache: Path, signum: signal.Signals
+) -> None:
+    config = write(tmp_path, MISBEHAVE.format(how="hang", more=""))
+    kernel = subprocess.Popen(
+        [str(Path(sys.executable).parent / "bskernel"), "run", config],
+        env={**os.environ, "BSKERNEL_ROOT": str(root), "BSKERNEL_CACHE": str(cache)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    assert kernel.stderr is not None
+    assert b"double" in kernel.stderr.readline()
+    (session,) = [path.name for path in (cache / "sessions").iterdir()]
+    kernel.send_signal(signum)
+    code = kernel.wait(timeout=20)
+    kernel.stderr.close()
+    assert code == (-9 if signum == signal.SIGKILL else 130)
+    config = write(tmp_path, CONFIG.format(fps=3))
+    assert cli("run", config).returncode == 0
+    assert processes_of(session) == []
+    assert list((cache / "sessions").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "needles"),
+    [
+        ("[build]\nmodel = 'number.txt'\nflwo = 'x'\n", ["flwo", "[build]", "did you mean 'flow'"]),
+        ("[build]\nmodel = 'number.txt'\nflow = 'none'\n", ["build.flow", "estimate"]),
+        ("[build]\nmodel = 'gone.onnx'\n", ["build.model", "gone.onnx"]),
+        ("[build]\nmodel = 3\n", ["build.model", "str"]),
+        ("[target]\nclock_ns = 5\n", ["[build]"]),
+        ("[build]\nmodel = 'number.txt'\n[target]\nclock_ns = 0\n", ["clock_ns"]),
+        ("[build", ["TOML"]),
+        ("[build]\nmodel='number.txt'\n[[step]]\nentry='testing:ad'\n", ["'ad'", "did you mean 'add'"]),
+        ("[build]\nmodel='number.txt'\n[[step]]\nentry='testng:add'\n", ["testng", "testing"]),
+        ("[build]\nmodel='number.txt'\n[[step]]\nentry='testing:add'\nparameters={numbr=1}\n", ["numbr", "number"]),
+        (
+            "[build]\nmodel='number.txt'\n[[step]]\nentry='testing:add'\nparameters={number='x'}\n",
+            ["number", "integer"],
+        ),
+        (
+            "[build]\nmodel='number.txt'\n[[step]]\nentry='testing:double'\n[[step]]\nentry='testing:needs-rtl'\n",
+            ["stage rtl", "leave it at finn"],
+        ),
+    ],
+)
+def test_bad_input_names_file_key_and_choices(cli: Any, tmp_path: Path, text: str, needles: list[str]) -> None:
+    done = cli("run", write(tmp_path, text))
+    assert done.returncode == 2
+    assert "build.toml" in done.stderr
+    for needle in needles:
+        assert needle in done.stderr
+
+
+def test_a_range_without_steps_is_refused_with_the_order(cli: Any, tmp_path: Path) -> None:
+    done = cli("run", write(tmp_path, CONFIG.format(fps=1)), "--from", "again", "--to", "double")
+    assert done.returncode == 2
+    assert "double, add, again" in done.stderr
+
+
+def test_a_range_of_steps_is_run_alone(cli: Any, tmp_path: Path) -> None:
+    assert cli("run", write(tmp_path, CONFIG.format(fps=1)), "--from", "1", "--to", "-2").returncode == 0
+    assert [step["name"] for step in result_of(tmp_path)["steps"]] == ["add"]
+
+
+def test_a_finished_step_is_replayed_from_its_manifest(cli: Any, tmp_path: Path) -> None:
+    cli("run", write(tmp_path, CONFIG.format(fps=3)))
+    done = cli("replay", str(tmp_path / "build" / "sum"), "add")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "replay" / "01-add" / "out" / "model").read_text() == "13"
+    assert "there is no step 'ad'" in cli("replay", str(tmp_path / "build" / "sum"), "ad").stderr

@@ -1,0 +1,85 @@
+"""The disk store: whole or not at all, verified on every read."""
+
+from pathlib import Path
+
+import pytest
+from bskernel.action import Action, ActionResult
+from bskernel.ports import OutputViolation
+from bskernel.store import DiskStore
+from bskernel_protocol import Artifact
+
+ACTION = Action(protocol=1, executor="e@1", executor_digest="d", entry="x", parameters={}, inputs={}, salt="")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DiskStore:
+    return DiskStore(tmp_path / "store")
+
+
+def blob_of(tmp_path: Path, artifact: Artifact) -> Path:
+    sha256 = artifact.digest.sha256
+    return tmp_path / "store" / "blobs" / sha256[:2] / sha256
+
+
+def remembered(store: DiskStore, tmp_path: Path) -> Artifact:
+    (tmp_path / "f").write_bytes(b"content")
+    artifact = store.capture(tmp_path / "f", "model", "file", "x")
+    store.remember(ACTION, ActionResult(outputs=(artifact,)))
+    return artifact
+
+
+def test_a_result_is_recalled(store: DiskStore, tmp_path: Path) -> None:
+    artifact = remembered(store, tmp_path)
+    assert store.recall(ACTION) == ActionResult(outputs=(artifact,))
+
+
+@pytest.mark.parametrize("damage", [b"", b"conten", b"c0ntent"])
+def test_a_torn_or_altered_blob_is_missing_not_wrong(store: DiskStore, tmp_path: Path, damage: bytes) -> None:
+    artifact = remembered(store, tmp_path)
+    blob_of(tmp_path, artifact).write_bytes(damage)
+    assert store.get(artifact.digest) is None
+    assert store.recall(ACTION) is None
+    assert not store.materialise(artifact, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_blob_is_replaced_when_its_bytes_come_again(store: DiskStore, tmp_path: Path) -> None:
+    artifact = remembered(store, tmp_path)
+    blob_of(tmp_path, artifact).write_bytes(b"torn")
+    remembered(store, tmp_path)
+    assert store.get(artifact.digest) == b"content"
+
+
+def test_an_entry_whose_blobs_are_gone_is_no_hit(store: DiskStore, tmp_path: Path) -> None:
+    blob_of(tmp_path, remembered(store, tmp_path)).unlink()
+    assert store.recall(ACTION) is None
+
+
+def test_a_tree_comes_back_with_its_mode_bits(store: DiskStore, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / "a").mkdir(parents=True)
+    (tree / "a" / "run.sh").write_text("x")
+    (tree / "a" / "run.sh").chmod(0o755)
+    (tree / "b").write_text("y")
+    artifact = store.capture(tree, "output", "tree", "x")
+    assert store.materialise(artifact, tmp_path / "again")
+    assert (tmp_path / "again" / "a" / "run.sh").stat().st_mode & 0o777 == 0o755
+    assert store.capture(tmp_path / "again", "output", "tree", "x") == artifact
+
+
+def test_a_tree_misses_one_blob_and_leaves_nothing(store: DiskStore, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "a").write_text("x")
+    artifact = store.capture(tree, "output", "tree", "x")
+    blob_of(tmp_path, store.capture(tree / "a", "a", "file", "x")).unlink()
+    assert not store.materialise(artifact, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_link_out_of_a_tree_is_refused(store: DiskStore, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "link").symlink_to("/etc/passwd")
+    with pytest.raises(OutputViolation, match="/etc/passwd"):
+        store.capture(tree, "output", "tree", "x")

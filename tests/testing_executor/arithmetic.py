@@ -1,0 +1,77 @@
+"""An executor that needs no domain libraries: arithmetic on a file, and every way to misbehave."""
+
+import ctypes
+import os
+import signal
+import time
+from typing import Annotated
+
+import msgspec
+from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
+
+registry = Registry(executor="testing", summary="arithmetic for tests")
+MODEL_IN = (Input("model", kind="file", help="a number"),)
+MODEL_OUT = (Output("model", kind="file"),)
+
+
+class Number(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    number: Annotated[int, parameter("what to add", default_from="target.target_fps")] = 1
+
+
+class Misdeed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    how: Annotated[str, parameter("what to do wrong")]
+
+
+@registry.entry("add", summary="adds", parameters=Number, inputs=MODEL_IN, outputs=MODEL_OUT)
+def add(step: Step[Number]) -> None:
+    before = int(step.required_input("model").read_text())
+    step.output("model").write_text(str(before + step.params.number))
+    step.record({"added": step.params.number})
+    print(f"adding {step.params.number}")
+    step.progress("added")
+
+
+@registry.entry("double", summary="doubles", inputs=MODEL_IN, outputs=MODEL_OUT, stage_out="finn")
+def double(step: Step[msgspec.Struct]) -> None:
+    step.output("model").write_text(str(2 * int(step.required_input("model").read_text())))
+
+
+@registry.entry("needs-rtl", summary="takes rtl", inputs=MODEL_IN, outputs=MODEL_OUT, stage_in=("rtl",))
+def needs_rtl(step: Step[msgspec.Struct]) -> None:
+    step.output("model").write_text("0")
+
+
+@registry.entry("misbehave", summary="does wrong", parameters=Misdeed, inputs=MODEL_IN, outputs=MODEL_OUT)
+def misbehave(step: Step[Misdeed]) -> None:
+    out = step.output("model")
+    how = step.params.how
+    if how == "raise":
+        try:
+            int("many")
+        except ValueError as error:
+            raise RuntimeError("wrapper") from error
+    elif how == "refuse":
+        raise StepFailure(category="unsupported", message="layer LabelSelect has no RTL", hint="keep it on the host")
+    elif how == "die":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif how == "nothing":
+        return
+    elif how == "undeclared":
+        out.write_text("1")
+        (step.directory / "out" / "more").write_text("1")
+    elif how == "link-out":
+        out.symlink_to("/etc/passwd")
+    elif how == "leak":
+        out.write_text(f"made in {step.work}")
+    elif how == "hang":
+        time.sleep(3600)
+    elif how == "escape":
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(3600)
+        out.write_text("1")
+    elif how == "memory":
+        bytearray(8 << 30)
+    elif how == "garbage-result":
+        (step.directory / "result.msgpack").write_bytes(b"garbage")
+        ctypes.CDLL(None)._exit(0)
