@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from typing import Any, TypeAlias
 
 import msgspec
@@ -94,11 +95,17 @@ def decode_event(data: bytes) -> Event:
     return event
 
 
+def _path_as_text(value: Any) -> str:
+    if isinstance(value, os.PathLike):
+        return str(value)
+    raise ProtocolError(f"{type(value).__name__} has no JSON form")
+
+
 def pretty_json(value: Any) -> str:
     """JSON for people and for files under version control: sorted keys, two spaces, a final line end.
 
     Raises ProtocolError as `canonical_bytes` does.
     """
-    builtins = msgspec.to_builtins(value)
+    builtins = msgspec.to_builtins(value, enc_hook=_path_as_text)
     _refuse_non_finite(builtins, type(value).__name__)
     return json.dumps(builtins, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

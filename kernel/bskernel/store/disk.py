@@ -81,10 +81,9 @@ class DiskStore:
 
     def _tree(self, root: Path, folder: Path, name: str) -> list[TreeFile]:
         files: list[TreeFile] = []
-        for entry in os.scandir(folder):
-            path = Path(entry.path)
+        for path in sorted(folder.iterdir()):
             inside = path.relative_to(root).as_posix()
-            if entry.is_symlink():
+            if path.is_symlink():
                 real = path.resolve()
                 if not real.is_relative_to(root.resolve()):
                     raise OutputViolation(f"{name}/{inside} links to {path.readlink()}, outside the tree")
@@ -92,7 +91,7 @@ class DiskStore:
                     raise OutputViolation(
                         f"{name}/{inside} links to no file: only links to files of the tree are kept"
                     )
-            if entry.is_dir():
+            if path.is_dir():
                 files += self._tree(root, path, name)
                 continue
             mode = path.stat().st_mode
