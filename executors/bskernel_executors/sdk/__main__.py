@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
@@ -17,7 +18,9 @@ from bskernel_executors.sdk.server import Server, take_protocol_channel
 
 def load_registry(module: str) -> Registry:
     """Import an executor's module and return its `registry`."""
-    registry = importlib.import_module(module).registry
+    # Libraries that print while they are imported must not spoil what this program prints.
+    with contextlib.redirect_stdout(sys.stderr):
+        registry = importlib.import_module(module).registry
     if not isinstance(registry, Registry):
         raise TypeError(f"{module}.registry is no Registry")
     return registry

@@ -1,0 +1,173 @@
+"""One entry for each step that the installed FINN+ knows, and `custom` for a user's own."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from bskernel_protocol import EntryDescription
+
+from bskernel_executors.finn_step.library import load
+from bskernel_executors.finn_step.parameters import FILES, make_config, parameters_struct, settable_fields
+from bskernel_executors.finn_step.reads import fields_read
+from bskernel_executors.finn_step.relocation import TOKEN, relocate_model, relocate_tree
+from bskernel_executors.finn_step.stages import NEEDS_VIVADO, STAGES
+from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
+from bskernel_executors.sdk.parameters import describe_parameters
+
+StepFunction = Callable[[Any, Any], Any]
+registry = Registry(executor="finn-step", summary="FINN+'s build steps, one at a time")
+_OUTPUTS = (
+    Output("model", kind="file", media_type="application/x-onnx"),
+    Output("output", kind="tree", help="FINN's output directory, as it has grown"),
+    Output("state", kind="tree", help="FINN_BUILD_DIR, as it has grown; relocatable"),
+)
+_FLOW_INPUTS = (
+    Input("model", kind="file"),
+    Input("output", kind="tree", required=False),
+    Input("state", kind="tree", required=False),
+)
+_FILE_INPUTS = {
+    name: Input(name, kind="file", required=False, help=f"DataflowBuildConfig.{field}", source="config")
+    for field, name in FILES.items()
+}
+
+
+def _lay_out(step: Step[Any]) -> tuple[Path, Path, Path]:
+    """Model, output directory and build directory in work/, with this machine's paths in place of the token."""
+    root = str(step.work)
+    model, output, state = (step.work / name for name in ("model.onnx", "output", "state"))
+    relocate_model(step.required_input("model"), model, TOKEN, root)
+    for name, path in (("output", output), ("state", state)):
+        given = step.input(name)
+        if given is None:
+            path.mkdir()
+        else:
+            relocate_tree(given, path, TOKEN, root)
+    (output / "report").mkdir(exist_ok=True)
+    os.environ["FINN_BUILD_DIR"] = str(state)
+    os.environ["NUM_DEFAULT_WORKERS"] = "1"
+    return model, output, state
+
+
+def _settings() -> None:
+    """FINN+ 1.6.1 keeps its directories in settings that want to be initialised; 1.4.0 reads the environment alone."""
+    if importlib.util.find_spec("finn.util.settings") is not None:
+        settings = importlib.import_module("finn.util.settings")
+        if hasattr(settings, "initialize_dummy_settings"):
+            settings.initialize_dummy_settings()
+
+
+def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[str, Any]) -> None:
+    """Call one FINN step function and write what it leaves behind."""
+    from finn.builder import build_dataflow_config
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    if name in NEEDS_VIVADO and not os.environ.get("XILINX_VIVADO"):
+        raise StepFailure(
+            category="environment",
+            message=f"{name} needs Vivado, and there is none",
+            hint="stop the build before it (--to), or use a flow that does not need it",
+        )
+    model_path, output, state = _lay_out(step)
+    _settings()
+    files = {field: path for field, name in FILES.items() if (path := step.input(name)) is not None}
+    outputs = [build_dataflow_config.DataflowOutputType.ESTIMATE_REPORTS]
+    config = make_config(build_dataflow_config.DataflowBuildConfig, values, files, output, outputs)
+    before = ModelWrapper(str(model_path))
+    nodes = len(before.graph.node)
+    after = function(before, config)
+    if not isinstance(after, ModelWrapper):
+        raise StepFailure(category="tool", message=f"{name} returned a {type(after).__name__}, not a model")
+    after.save(str(model_path))
+    root = str(step.work)
+    relocate_model(model_path, step.output("model"), root, TOKEN)
+    relocate_tree(output, step.output("output"), root, TOKEN)
+    relocate_tree(state, step.output("state"), root, TOKEN)
+    step.record({"nodes_before": nodes, "nodes_after": len(after.graph.node)})
+
+
+def _declare(name: str, function: StepFunction, config: type, settable: dict[str, tuple[Any, Any]]) -> None:
+    parameter_names = list(inspect.signature(function).parameters)
+    read = fields_read(function, parameter_names[1], config, frozenset(settable) | FILES.keys())
+    struct = parameters_struct(name, read, settable)
+    stage_in, stage_out = STAGES.get(name, ((), None))
+    lines = (inspect.getdoc(function) or "").strip().splitlines()
+    registry.add(
+        Entry(
+            description=EntryDescription(
+                name=name,
+                summary=lines[0] if lines else "a step of FINN+",
+                parameters=describe_parameters(struct),
+                inputs=_FLOW_INPUTS + tuple(_FILE_INPUTS[FILES[field]] for field in sorted(read & FILES.keys())),
+                outputs=_OUTPUTS,
+                stage_in=stage_in,
+                stage_out=stage_out,
+                needs=("vivado",) if name in NEEDS_VIVADO else (),
+            ),
+            parameters=struct,
+            function=lambda step: run_step(step, name, function, msgspec.structs.asdict(step.params)),
+        )
+    )
+
+
+class CustomParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `custom`."""
+
+    function: Annotated[str, parameter("module:function of a step function (model, cfg) -> model in `source`")]
+    synth_clk_period_ns: Annotated[float, parameter("clock period", unit="ns", default_from="target.clock_ns")]
+    fpga_part: Annotated[str | None, parameter("FPGA part", default_from="target.part")] = None
+    board: Annotated[str | None, parameter("board", default_from="target.board")] = None
+    target_fps: Annotated[int | None, parameter("wanted inferences/s", default_from="target.target_fps")] = None
+    config: Annotated[dict[str, Any], parameter("other fields of DataflowBuildConfig")] = {}
+
+
+@registry.entry(
+    "custom",
+    summary="a step function of the user's own",
+    parameters=CustomParameters,
+    inputs=(*_FLOW_INPUTS, Input("source", kind="tree", help="folder with the module", source="config")),
+    outputs=_OUTPUTS,
+)
+def custom(step: Step[CustomParameters]) -> None:
+    """Run a user's step function; every field of the configuration that a build may set is readable."""
+    from finn.builder.build_dataflow_config import DataflowBuildConfig
+
+    module, _, name = step.params.function.partition(":")
+    sys.path.insert(0, str(step.required_input("source")))
+    sys.dont_write_bytecode = True
+    try:
+        function = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise StepFailure(
+            category="config", message=f"there is no function {step.params.function!r} in source: {error}"
+        ) from error
+    settable = settable_fields(DataflowBuildConfig)
+    own = msgspec.structs.asdict(step.params)
+    values = {key: default for key, (_, default) in settable.items() if default is not msgspec.NODEFAULT}
+    for key in step.params.config:
+        if key not in settable:
+            raise StepFailure(category="config", message=f"config.{key}: FINN's configuration has no such field")
+    values |= {key: own[key] for key in ("synth_clk_period_ns", "fpga_part", "board", "target_fps")}
+    run_step(step, step.params.function, function, values | step.params.config)
+
+
+def _declare_all() -> None:
+    load()
+    config: type = importlib.import_module("finn.builder.build_dataflow_config").DataflowBuildConfig
+    steps: dict[str, StepFunction] = importlib.import_module(
+        "finn.builder.build_dataflow_steps"
+    ).build_dataflow_step_lookup
+    settable = settable_fields(config)
+    for name in sorted(steps):
+        _declare(name, steps[name], config, settable)
+
+
+_declare_all()

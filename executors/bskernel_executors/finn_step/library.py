@@ -1,0 +1,113 @@
+"""Import the installed FINN+ so that every step runs which needs neither Vivado nor torch.
+
+FINN+ binds Vivado's simulation interface while it is imported, and its LayerNorm imports torch. Both are used
+by few steps. Where they are missing, names that explain themselves stand in, and fail when they are used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import io
+import os
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from bskernel_executors.sdk import StepFailure
+
+_SIMULATION_NAMES = (
+    "SimEngine",
+    "locate_glbl",
+    "compile_sim_obj",
+    "get_simkernel_so",
+    "load_sim_obj",
+    "reset_rtlsim",
+    "close_rtlsim",
+    "rtlsim_multi_io",
+)
+_TORCH_MODULES = ("torch", "torch.nn", "torch.nn.functional")
+# These look for torch themselves, so they are imported before the empty torch modules are in place.
+_LOOK_FOR_TORCH = ("scipy.stats", "sklearn.base", "onnx_ir", "onnx_passes")
+
+
+class NoSimulator:
+    """Stands for Vivado's simulator where there is none: fails when a simulation is asked for."""
+
+    def __init__(self, *_args: object, **_kwargs: object) -> None:
+        _refuse_simulation()
+
+
+def _refuse_simulation() -> NoReturn:
+    raise StepFailure(
+        category="environment",
+        message="this step asks for an RTL simulation, which needs Vivado's simulator (xsim)",
+        hint="make Vivado available to the executor (XILINX_VIVADO), or leave the simulation out of the step",
+    )
+
+
+class _NoTorch(types.ModuleType):
+    """An empty torch module: a plain attribute error would not say what is missing."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise StepFailure(
+            category="environment",
+            message=f"this model has a layer that computes with torch ({self.__name__}.{name})",
+            hint="the executor is locked without torch; LayerNorm's floating-point fallback cannot run in it",
+        )
+
+
+@contextlib.contextmanager
+def _empty_torch() -> Iterator[None]:
+    """Empty torch modules while FINN's custom operators are imported, unless torch is installed."""
+    if importlib.util.find_spec("torch") is not None:
+        yield
+        return
+    for name in _LOOK_FOR_TORCH:
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(name)
+    modules = {name: _NoTorch(name) for name in _TORCH_MODULES}
+    modules["torch"].__dict__["nn"] = modules["torch.nn"]
+    modules["torch.nn"].__dict__["functional"] = modules["torch.nn.functional"]
+    modules["torch"].__dict__["Tensor"] = type("Tensor", (), {})
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        for name in _TORCH_MODULES:
+            sys.modules.pop(name, None)
+
+
+def _bind_simulation() -> None:
+    """Make finn.xsi importable without Vivado: 1.6.1 binds lazy names, 1.4.0 asks is_available and imports finn_xsi."""
+    if os.environ.get("XILINX_VIVADO"):
+        return
+    # 1.4.0 tries to compile its simulation driver while it is imported: let that attempt fail at once, quietly.
+    os.environ.setdefault("FINN_XSI", os.devnull)
+    installer = types.ModuleType("finn.xsi.setup")
+    installer.__dict__["main"] = lambda: 1
+    sys.modules["finn.xsi.setup"] = installer
+    with contextlib.redirect_stdout(io.StringIO()):
+        xsi = importlib.import_module("finn.xsi")
+    xsi.__dict__["is_available"] = lambda: False
+    for name in _SIMULATION_NAMES:
+        xsi.__dict__[name] = NoSimulator
+    for name in ("finn_xsi", "finn_xsi.sim_engine", "finn_xsi.adapter"):
+        module = types.ModuleType(name)
+        for attribute in _SIMULATION_NAMES:
+            setattr(module, attribute, NoSimulator)
+        sys.modules[name] = module
+    sys.modules["finn_xsi"].__dict__.update(
+        sim_engine=sys.modules["finn_xsi.sim_engine"], adapter=sys.modules["finn_xsi.adapter"]
+    )
+
+
+def load() -> None:
+    """Import FINN's step modules into this process."""
+    with _empty_torch():
+        _bind_simulation()
+        importlib.import_module("finn.builder.build_dataflow_steps")

@@ -1,0 +1,33 @@
+"""Which stage known steps take a model from and to, and which tools they need. Others keep the stage."""
+
+from __future__ import annotations
+
+STAGES: dict[str, tuple[tuple[str, ...], str]] = {
+    "step_qonnx_to_finn": (("onnx", "qonnx"), "finn"),
+    "step_tidy_up": (("finn",), "finn"),
+    "step_streamline": (("finn",), "finn"),
+    "step_convert_to_hw": (("finn",), "hwgraph"),
+    "step_minimize_bit_width_initial": (("hwgraph",), "hwgraph"),
+    "step_create_dataflow_partition": (("hwgraph",), "hwgraph"),
+    "step_specialize_layers": (("hwgraph",), "hwgraph"),
+    "step_target_fps_parallelization": (("hwgraph",), "hwgraph"),
+    "step_apply_folding_config": (("hwgraph",), "hwgraph"),
+    "step_minimize_bit_width": (("hwgraph",), "hwgraph"),
+    "step_transpose_decomposition": (("hwgraph",), "hwgraph"),
+    "step_generate_estimate_reports": (("hwgraph",), "estimates"),
+    "step_hw_codegen": (("hwgraph", "estimates"), "rtl"),
+    "step_hw_ipgen": (("rtl",), "ip"),
+}
+NEEDS_VIVADO = frozenset(
+    {
+        "step_generate_hardware",
+        "step_hw_ipgen",
+        "step_set_fifo_depths",
+        "step_create_stitched_ip",
+        "step_measure_rtlsim_performance",
+        "step_out_of_context_synthesis",
+        "step_prepare_synthesis",
+        "step_synthesize_bitfile",
+        "step_vivado_power_estimation",
+    }
+)

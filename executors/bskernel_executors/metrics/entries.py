@@ -1,0 +1,36 @@
+"""The entries of the metrics executor."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from bskernel_protocol import pretty_json
+
+from bskernel_executors.metrics.collect import collect_metrics, summary_rows
+from bskernel_executors.metrics.reports import read_reports
+from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
+
+registry = Registry(executor="metrics", summary="one typed set of metrics from FINN's reports")
+
+
+class CollectParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `collect`."""
+
+    clock_ns: Annotated[
+        float | None, parameter("clock period asked for", unit="ns", default_from="target.clock_ns")
+    ] = None
+
+
+@registry.entry(
+    "collect",
+    summary="read every FINN report that exists; what none says is absent",
+    parameters=CollectParameters,
+    inputs=(Input("output", kind="tree", help="FINN's output directory"),),
+    outputs=(Output("metrics", kind="file", media_type="application/json"),),
+)
+def collect(step: Step[CollectParameters]) -> None:
+    """Collect metrics."""
+    metrics = collect_metrics(read_reports(step.required_input("output")), step.params.clock_ns)
+    step.output("metrics").write_text(pretty_json(metrics), encoding="utf-8")
+    step.record({"summary": summary_rows(metrics)})

@@ -1,0 +1,42 @@
+"""The types of metrics.json. What no report says is absent, never 0."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+Stage: TypeAlias = Literal["estimate", "rtlsim", "synth", "routed"]
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One number with its unit, the stage it was found at, and the report that says it."""
+
+    value: float
+    unit: str
+    stage: Stage
+    source: str
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One layer: cycles per frame, folding attributes, resources, and whether it sets the pace."""
+
+    name: str
+    cycles: int | None = None
+    folding: dict[str, Any] = {}
+    resources: dict[str, float] = {}
+    bottleneck: bool = False
+
+
+class BuildMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """All metrics of a build; several stages of one quantity stand side by side."""
+
+    throughput: tuple[Value, ...] = ()  # inferences/s
+    latency: tuple[Value, ...] = ()  # us
+    clock: tuple[Value, ...] = ()  # MHz
+    power: tuple[Value, ...] = ()  # W
+    resources: dict[str, tuple[Value, ...]] = {}  # LUT, FF, BRAM_18K, URAM, DSP...: counts
+    bottleneck: str | None = None
+    layers: tuple[Layer, ...] = ()
+    raw: dict[str, Any] = {}  # every report as it was read
+    warnings: tuple[str, ...] = ()
