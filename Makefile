@@ -1,7 +1,10 @@
 UV := $(shell command -v uv || echo .tools/bin/uv)
 UV_VERSION := uv>=0.13,<0.14
 
-.PHONY: test check sync
+.PHONY: demo test check sync
+
+demo: sync
+	$(UV) run --frozen bskernel run examples/digits/build.toml
 
 test: check
 	$(UV) run --frozen pytest

@@ -121,6 +121,8 @@ class Application:
                     "the docker runtime is not part of this version", hint="use --runtime process"
                 )
             raise ConfigError(f"--runtime {name!r}: there is no such runtime", hint="runtimes: auto, process")
+        if name == "auto":
+            report("runtime: process (this version has no container runtime)")
         runtime = ProcessRuntime(
             self.cache, self.recipe, lambda recipe: ensure_environment(recipe, self.cache, report)
         )

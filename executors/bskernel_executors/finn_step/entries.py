@@ -58,7 +58,7 @@ def _lay_out(step: Step[Any]) -> tuple[Path, Path, Path]:
 
 
 def _settings() -> None:
-    """FINN+ 1.6.1 keeps its directories in settings that want to be initialised; 1.4.0 reads the environment alone."""
+    """Initialise the settings that FINN+ 1.6.1 keeps its directories in; 1.4.0 reads the environment alone."""
     if importlib.util.find_spec("finn.util.settings") is not None:
         settings = importlib.import_module("finn.util.settings")
         if hasattr(settings, "initialize_dummy_settings"):

@@ -83,7 +83,7 @@ def _empty_torch() -> Iterator[None]:
 
 
 def _bind_simulation() -> None:
-    """Make finn.xsi importable without Vivado: 1.6.1 binds lazy names, 1.4.0 asks is_available and imports finn_xsi."""
+    """Make finn.xsi importable without Vivado: 1.6.1 binds lazy names, 1.4.0 imports finn_xsi."""
     if os.environ.get("XILINX_VIVADO"):
         return
     # 1.4.0 tries to compile its simulation driver while it is imported: let that attempt fail at once, quietly.

@@ -73,7 +73,7 @@ def parameters_struct(step: str, names: frozenset[str], settable: dict[str, tupl
 def make_config(
     config: type, values: dict[str, Any], files: dict[str, Path], output: Path, outputs: list[Any]
 ) -> Any:
-    """FINN's configuration for one step: reading a field that a build may set, but the step does not declare, fails."""
+    """Make the configuration of one step; reading a settable field that the step does not declare fails."""
     hints = typing.get_type_hints(config)
     settable = settable_fields(config)
     declared = values.keys()

@@ -55,6 +55,10 @@ class Channel:
         self._reader = threading.Thread(target=self._read, name=f"events of {executor}", daemon=True)
         self._reader.start()
 
+    def close(self) -> None:
+        """Wait until the reader has seen the end; the carrier must have ended."""
+        self._reader.join()
+
     def _read(self) -> None:
         try:
             while (frame := read_frame(self._carrier.source)) is not None:

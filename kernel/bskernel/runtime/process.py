@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +38,14 @@ class ProcessCarrier:
             self._child.kill()
         self._child.wait()
         end_processes_of(self._session_id)
+
+    def close(self) -> None:
+        """Close the pipes, once nobody reads them."""
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                # What is still buffered for a server that is gone has nowhere to go.
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
 
     def last_words(self) -> tuple[str, ...]:
         """The end of the server's own error output."""
@@ -86,6 +93,8 @@ class FramedSession:
         if not self._closed:
             self._closed = True
             self._carrier.end()
+            self._channel.close()
+            self._carrier.close()
             self._folders.remove()
 
 
@@ -151,8 +160,3 @@ class ProcessRuntime:
             session.close()
             raise
         return session
-
-
-def own_ids() -> str:
-    """`UID:GID` of this process."""
-    return f"{os.getuid()}:{os.getgid()}"

@@ -1,0 +1,31 @@
+"""Runs in FINN's own environment: all steps in one process, as FINN users do, for the numbers to compare with."""
+
+import os
+import sys
+from pathlib import Path
+
+from bskernel_executors.finn_step.library import load
+
+model, target, steps = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+(target / "state").mkdir(parents=True)
+os.environ["FINN_BUILD_DIR"] = str(target / "state")
+load()
+
+from finn.builder import build_dataflow_config as config  # noqa: E402
+from finn.builder.build_dataflow_steps import build_dataflow_step_lookup  # noqa: E402
+from finn.util.settings import initialize_dummy_settings  # noqa: E402
+from qonnx.core.modelwrapper import ModelWrapper  # noqa: E402
+
+initialize_dummy_settings()
+settings = config.DataflowBuildConfig(
+    output_dir=str(target / "output"),
+    synth_clk_period_ns=5.0,
+    fpga_part="xczu7ev-ffvc1156-2-e",
+    target_fps=100_000,
+    standalone_thresholds=True,
+    save_intermediate_models=False,
+    generate_outputs=[config.DataflowOutputType.ESTIMATE_REPORTS],
+)
+network = ModelWrapper(str(model))
+for step in steps:
+    network = build_dataflow_step_lookup[step](network, settings)

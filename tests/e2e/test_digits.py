@@ -1,0 +1,166 @@
+"""The digits example, built for real in FINN+'s locked environments."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bskernel.application import Application
+from bskernel.images import describe, ensure_environment, environment_variables, find_recipes
+from bskernel.report.terminal import Silent
+from bskernel.result import BuildResult
+
+ROOT = Path(__file__).parents[2]
+DIGITS = ROOT / "examples" / "digits"
+TFC = ROOT.parent / "shared" / "models" / "TFC_1W2A.onnx"
+pytestmark = pytest.mark.env
+
+
+@pytest.fixture(scope="module")
+def finn(environments: Path) -> Application:
+    return Application(ROOT, environments)
+
+
+def build(application: Application, config: Path, output: Path, *settings: str, fresh: bool = False) -> BuildResult:
+    prepared = application.prepare(config, settings=settings, output=output)
+    return application.build(prepared, runtime="process", observer=Silent(), fresh=fresh)
+
+
+def statuses(result: BuildResult) -> dict[str, str]:
+    return {step.name: step.status for step in result.steps}
+
+
+@pytest.fixture(scope="module")
+def digits(finn: Application, tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    result = build(finn, DIGITS / "build.toml", tmp_path_factory.mktemp("digits"))
+    assert result.status == "ok", result.failure
+    return result
+
+
+def reports(output: Path) -> dict[str, Any]:
+    return {path.name: json.loads(path.read_text()) for path in sorted((output / "report").glob("*.json"))}
+
+
+def test_the_catalogues_say_what_the_executors_say(environments: Path) -> None:
+    for recipe in find_recipes(ROOT):
+        assert (recipe.folder / "catalogue.json").read_text() == describe(recipe, environments), recipe.name
+
+
+def test_the_estimates_are_those_that_finn_writes_in_one_process(
+    finn: Application, digits: BuildResult, tmp_path: Path, environments: Path
+) -> None:
+    recipe = next(recipe for recipe in finn.recipes if recipe.name == "finn-step@finn-plus-1.6.1")
+    environment = ensure_environment(recipe, environments, lambda _: None)
+    cleaned = next(step for step in digits.steps if step.name == "cleanup").outputs[0]
+    assert finn.store.materialise(cleaned, tmp_path / "model.onnx")
+    steps = [step.entry for step in digits.steps if step.entry.startswith("step_")]
+    script = Path(__file__).with_name("one_process.py")
+    command = [str(environment.python), str(script), str(tmp_path / "model.onnx"), str(tmp_path / "one"), *steps]
+    variables = {"PYTHONPATH": str(environment.code), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        command, env=environment_variables(recipe) | variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    expected = reports(tmp_path / "one" / "output")
+    assert expected.keys() >= {"estimate_network_performance.json", "estimate_layer_resources.json"}
+    assert reports(digits.directory / "artifacts" / "output") == expected
+
+
+def test_the_metrics_are_those_of_the_reports(digits: BuildResult) -> None:
+    assert digits.metrics is not None
+    performance = reports(digits.directory / "artifacts" / "output")["estimate_network_performance.json"]
+    (throughput,) = digits.metrics["throughput"]
+    assert throughput["value"] == performance["estimated_throughput_fps"]
+    assert digits.metrics["bottleneck"] == performance["max_cycles_node_name"]
+
+
+def test_a_second_build_recalls_every_step(finn: Application, digits: BuildResult, tmp_path: Path) -> None:
+    again = build(finn, DIGITS / "build.toml", tmp_path)
+    assert set(statuses(again).values()) == {"recalled"}
+    assert again.artifacts == digits.artifacts
+
+
+def test_another_throughput_reruns_only_from_the_folding_on(
+    finn: Application, digits: BuildResult, tmp_path: Path
+) -> None:
+    changed = statuses(build(finn, DIGITS / "build.toml", tmp_path, "target.target_fps=1000000"))
+    names = list(changed)
+    at = names.index("step_target_fps_parallelization")
+    assert {changed[name] for name in names[:at]} == {"recalled"}
+    assert changed["step_target_fps_parallelization"] == "ran"
+
+
+def test_another_clone_and_cache_give_the_same_bytes(digits: BuildResult, tmp_path: Path, environments: Path) -> None:
+    clone = tmp_path / "another" / "clone"
+    for folder in ("protocol", "executors", "images", "examples/digits"):
+        shutil.copytree(ROOT / folder, clone / folder, ignore=shutil.ignore_patterns("__pycache__", "build"))
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for name in ("envs", "code"):
+        (cache / name).symlink_to(environments / name)
+    result = build(Application(clone, cache), clone / "examples" / "digits" / "build.toml", tmp_path / "out")
+    assert set(statuses(result).values()) == {"ran"}
+    assert [step.outputs for step in result.steps] == [step.outputs for step in digits.steps]
+    assert [step.key for step in result.steps] == [step.key for step in digits.steps]
+
+
+def test_code_generation_leaves_no_machine_path(finn: Application, digits: BuildResult, tmp_path: Path) -> None:
+    result = build(finn, DIGITS / "build.toml", tmp_path, "build.flow=codegen")
+    assert result.status == "ok", result.failure
+    verilog = list((tmp_path / "artifacts" / "state").rglob("*.v"))
+    assert verilog
+    for path in (tmp_path / "artifacts").rglob("*"):
+        if path.is_file():
+            assert str(finn.cache).encode() not in path.read_bytes(), path
+    again = build(finn, DIGITS / "build.toml", tmp_path / "again", "build.flow=codegen", fresh=True)
+    assert again.artifacts == result.artifacts
+
+
+def test_one_build_uses_two_versions_of_finn(finn: Application, tmp_path: Path) -> None:
+    result = build(finn, DIGITS / "two-finns.toml", tmp_path)
+    assert result.status == "ok", result.failure
+    used = {step.name: step.executor for step in result.steps}
+    assert used["step_streamline"] == "finn-step@finn-plus-1.4.0"
+    assert used["step_convert_to_hw"] == "finn-step@finn-plus-1.6.1"
+
+
+def test_a_step_that_needs_vivado_says_so(finn: Application, tmp_path: Path) -> None:
+    flow = (ROOT / "kernel" / "bskernel" / "flows" / "codegen.toml").read_text()
+    flow = flow.replace(
+        '[[step]]\nname = "metrics"', '[[step]]\nentry = "finn-step:step_hw_ipgen"\n[[step]]\nname = "metrics"'
+    )
+    (tmp_path / "ip.toml").write_text(flow)
+    (tmp_path / "build.toml").write_text(
+        f'build.model = "{DIGITS / "digits_w4a4.onnx"}"\nbuild.flow = "ip.toml"\ntarget.part = "xczu7ev-ffvc1156-2-e"\n'
+    )
+    result = build(finn, tmp_path / "build.toml", tmp_path / "out")
+    assert result.failure is not None
+    assert result.failure.category == "environment"
+    assert "step_hw_ipgen needs Vivado" in result.failure.message
+
+
+def test_a_corrupt_model_is_named_as_such(finn: Application, tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"\xff" + (DIGITS / "digits_w4a4.onnx").read_bytes()[:500])
+    (tmp_path / "build.toml").write_text('[build]\nmodel = "net.onnx"\n[target]\npart = "xczu7ev-ffvc1156-2-e"\n')
+    result = build(finn, tmp_path / "build.toml", tmp_path / "out")
+    assert result.failure is not None
+    assert result.failure.category == "input"
+    assert "not an ONNX file" in result.failure.message
+
+
+def test_a_finn_exception_ends_in_its_own_words(finn: Application, tmp_path: Path) -> None:
+    (tmp_path / "folding.json").write_text('{"Defaults": {}, "MVAU_rtl_0": {"PE": 7}}')
+    setting = f'step.step_apply_folding_config.inputs.folding_config="{tmp_path / "folding.json"}"'
+    result = build(finn, DIGITS / "build.toml", tmp_path / "out", setting)
+    assert result.failure is not None
+    assert result.failure.category == "tool"
+    assert "PE" in "\n".join(result.failure.cause)
+
+
+@pytest.mark.skipif(not TFC.exists(), reason="the model is not part of this repository")
+def test_a_network_that_nobody_here_wrote_needs_a_config_of_a_few_lines(finn: Application, tmp_path: Path) -> None:
+    (tmp_path / "build.toml").write_text(f'build.model = "{TFC}"\ntarget.part = "xczu7ev-ffvc1156-2-e"\n')
+    result = build(finn, tmp_path / "build.toml", tmp_path / "out")
+    assert result.status == "ok", result.failure
