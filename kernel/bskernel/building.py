@@ -51,16 +51,18 @@ class Sessions:
     """The sessions of a build: each started once, when a step that really runs needs it or will soon."""
 
     def __init__(self, runtime: Callable[[], Runtime]) -> None:
-        self._runtime = runtime
+        self._make_runtime = runtime
+        self._runtime: Runtime | None = None
         self._opened: dict[ExecutorRef, concurrent.futures.Future[Session]] = {}
         self._pool = concurrent.futures.ThreadPoolExecutor(max_workers=4, thread_name_prefix="session")
 
     def expect(self, executors: list[ExecutorRef]) -> None:
         """Start these executors in the background."""
-        runtime = self._runtime()
+        # A build whose steps are all recalled needs no runtime.
+        self._runtime = self._runtime or self._make_runtime()
         for executor in executors:
             if executor not in self._opened:
-                self._opened[executor] = self._pool.submit(runtime.open, executor)
+                self._opened[executor] = self._pool.submit(self._runtime.open, executor)
 
     def get(self, executor: ExecutorRef) -> Session:
         """The executor's session, once it is ready. Raises SessionFailed, EnvironmentLacking."""

@@ -133,7 +133,11 @@ def test_a_step_that_needs_vivado_says_so(finn: Application, tmp_path: Path) -> 
     )
     (tmp_path / "ip.toml").write_text(flow)
     (tmp_path / "build.toml").write_text(
-        f'build.model = "{DIGITS / "digits_w4a4.onnx"}"\nbuild.flow = "ip.toml"\ntarget.part = "xczu7ev-ffvc1156-2-e"\n'
+        f'build.model = "{DIGITS / "digits_w4a4.onnx"}"
+'
+        'build.flow = "ip.toml"
+target.part = "xczu7ev-ffvc1156-2-e"
+'
     )
     result = build(finn, tmp_path / "build.toml", tmp_path / "out")
     assert result.failure is not None
@@ -151,12 +155,13 @@ def test_a_corrupt_model_is_named_as_such(finn: Application, tmp_path: Path) -> 
 
 
 def test_a_finn_exception_ends_in_its_own_words(finn: Application, tmp_path: Path) -> None:
-    (tmp_path / "folding.json").write_text('{"Defaults": {}, "MVAU_rtl_0": {"PE": 7}}')
+    (tmp_path / "folding.json").write_text('{"Defaults": {}, "MVAU_rtl_0": {"PE": "many"}}')
     setting = f'step.step_apply_folding_config.inputs.folding_config="{tmp_path / "folding.json"}"'
     result = build(finn, DIGITS / "build.toml", tmp_path / "out", setting)
     assert result.failure is not None
     assert result.failure.category == "tool"
-    assert "PE" in "\n".join(result.failure.cause)
+    assert "Attribute PE expects int" in result.failure.message
+    assert any("step_apply_folding_config" in line for line in result.failure.cause)
 
 
 @pytest.mark.skipif(not TFC.exists(), reason="the model is not part of this repository")
