@@ -69,10 +69,6 @@ class Sessions:
         self.expect([executor])
         return self._opened[executor].result()
 
-    def drop(self, executor: ExecutorRef) -> None:
-        """Close a session that is of no use any more."""
-        self._opened.pop(executor).result().close()
-
     def close(self) -> None:
         """Close all; those still starting are closed as soon as they are up."""
         for future in self._opened.values():

@@ -133,11 +133,8 @@ def test_a_step_that_needs_vivado_says_so(finn: Application, tmp_path: Path) -> 
     )
     (tmp_path / "ip.toml").write_text(flow)
     (tmp_path / "build.toml").write_text(
-        f'build.model = "{DIGITS / "digits_w4a4.onnx"}"
-'
-        'build.flow = "ip.toml"
-target.part = "xczu7ev-ffvc1156-2-e"
-'
+        f'build.model = "{DIGITS / "digits_w4a4.onnx"}"\n'
+        'build.flow = "ip.toml"\ntarget.part = "xczu7ev-ffvc1156-2-e"\n'
     )
     result = build(finn, tmp_path / "build.toml", tmp_path / "out")
     assert result.failure is not None
