@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from bskernel_protocol import Artifact, Event, Failure, StepManifest
+from bskernel_protocol.layout import LOG
 
 from bskernel.action import Action, action_of, differences
 from bskernel.build_directory import BuildDirectory
@@ -17,13 +18,20 @@ from bskernel.carry_out import lay_out, manifest_of
 from bskernel.catalogues import Executors
 from bskernel.config.load import LoadedConfig, load_config
 from bskernel.errors import ConfigError, EnvironmentLacking
-from bskernel.images import Recipe, ensure_environment, find_recipes, load_executors, locate_root
+from bskernel.images import Environment, Recipe, ensure_environment, find_recipes, load_executors, locate_root
 from bskernel.images.environment import cache_folder
 from bskernel.plan import Plan, make_plan
 from bskernel.result import BuildResult, newest_artifacts
-from bskernel.runtime.process import ProcessRuntime
+from bskernel.runtime.process import ProcessStarter
+from bskernel.runtime.session import FramedRuntime, Starter
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
+
+if TYPE_CHECKING:
+    from bskernel.images.container_image import BuiltImage
+    from bskernel.runtime.container import ContainerStarter
+
+RUNTIMES = ("auto", "docker", "process")
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,21 +121,49 @@ class Application:
             )
         return tuple(planned)
 
-    def runtime(self, name: str, report: Any) -> ProcessRuntime:
-        """The runtime of that name. Raises ConfigError, EnvironmentLacking."""
-        if name not in {"auto", "process"}:
-            if name == "docker":
-                raise EnvironmentLacking(
-                    "the docker runtime is not part of this version", hint="use --runtime process"
-                )
-            raise ConfigError(f"--runtime {name!r}: there is no such runtime", hint="runtimes: auto, process")
-        if name == "auto":
-            report("runtime: process (this version has no container runtime)")
-        runtime = ProcessRuntime(
-            self.cache, self.recipe, lambda recipe: ensure_environment(recipe, self.cache, report)
-        )
+    def runtime(self, name: str, report: Callable[[str], None]) -> FramedRuntime:
+        """The runtime of that name; what dead kernels left is removed. Raises ConfigError, EnvironmentLacking."""
+        if name not in RUNTIMES:
+            raise ConfigError(
+                f"--runtime {name!r}: there is no such runtime", hint=f"runtimes: {', '.join(RUNTIMES)}"
+            )
+        starter: Starter | None = None
+        if name != "process":
+            try:
+                starter = self.container_starter(report)
+            except EnvironmentLacking as error:
+                if name == "docker":
+                    raise
+                report(f"runtime: process ({error.message})")
+            else:
+                report("runtime: docker" + (" (an engine answers)" if name == "auto" else ""))
+        runtime = FramedRuntime(self.cache, starter or self.process_starter(report))
         runtime.sweep()
         return runtime
+
+    def process_starter(self, report: Callable[[str], None]) -> ProcessStarter:
+        """Starts executors in their environments."""
+
+        def environment_of(recipe: Recipe) -> Environment:
+            return ensure_environment(recipe, self.cache, report)
+
+        return ProcessStarter(self.recipe, environment_of)
+
+    def container_starter(self, report: Callable[[str], None]) -> ContainerStarter:
+        """Starts executors in containers of their images. Raises EnvironmentLacking when no engine answers."""
+        from bskernel.engine import connect
+        from bskernel.images.container_image import ensure_image
+        from bskernel.runtime.container import ContainerStarter
+
+        client = connect()
+        images: dict[ExecutorRef, BuiltImage] = {}
+
+        def image_of(executor: ExecutorRef) -> BuiltImage:
+            if executor not in images:
+                images[executor] = ensure_image(self.recipe(executor), client, self.cache, report)
+            return images[executor]
+
+        return ContainerStarter(client, image_of)
 
     def build(self, prepared: Prepared, *, runtime: str, observer: Any, fresh: bool = False) -> BuildResult:
         """Carry out a plan and write the build directory."""
@@ -145,8 +181,7 @@ class Application:
                 salt=prepared.loaded.config.build.salt,
                 fresh=fresh,
             )
-            used = "process" if any(report.status == "ran" for report in reports) else "none"
-            result = self._result(prepared, reports, used, time.monotonic() - began)
+            result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
             directory.export(result.artifacts.values(), self.store)
             directory.write_metrics(result.metrics)
             directory.write_result(result)
@@ -158,6 +193,10 @@ class Application:
     def _result(
         self, prepared: Prepared, reports: tuple[StepReport, ...], runtime: str, seconds: float
     ) -> BuildResult:
+        reports = tuple(
+            _with_log(report, step, prepared.output)
+            for report, step in zip(reports, prepared.plan.steps, strict=True)
+        )
         artifacts = newest_artifacts(reports)
         failed = next((report for report in reports if report.status == "failed"), None)
         return BuildResult(
@@ -199,6 +238,14 @@ class Application:
                     raise EnvironmentLacking(f"{name} has changed since that build", hint="run the build again first")
                 return recipe
         raise EnvironmentLacking(f"there is no executor {name} any more")
+
+
+def _with_log(report: StepReport, step: Step, output: Path) -> StepReport:
+    """The report, its failure told where the step's log lies."""
+    if report.failure is None or report.key is None:
+        return report
+    log = str(BuildDirectory(output).step(step.label) / LOG)
+    return msgspec.structs.replace(report, failure=msgspec.structs.replace(report.failure, log=log))
 
 
 class _Noting:

@@ -60,26 +60,30 @@ class Sessions:
         """Start these executors in the background."""
         # A build whose steps are all recalled needs no runtime.
         self._runtime = self._runtime or self._make_runtime()
-        for executor in executors:
-            if executor not in self._opened:
-                self._opened[executor] = self._pool.submit(self._runtime.open, executor)
+        new = [executor for executor in dict.fromkeys(executors) if executor not in self._opened]
+        for executor in new:
+            # Here and not in the background: what takes minutes must be heard of and be interruptible.
+            self._runtime.prepare(executor)
+        for executor in new:
+            self._opened[executor] = self._pool.submit(self._runtime.open, executor)
 
     def get(self, executor: ExecutorRef) -> Session:
         """The executor's session, once it is ready. Raises SessionFailed, EnvironmentLacking."""
         self.expect([executor])
         return self._opened[executor].result()
 
+    @property
+    def runtime_name(self) -> str:
+        """The runtime's name; "none" when no step ran."""
+        return self._runtime.name if self._runtime is not None else "none"
+
     def close(self) -> None:
-        """Close all; those still starting are closed as soon as they are up."""
+        """Close all, also those still starting."""
         for future in self._opened.values():
             future.cancel()
-            future.add_done_callback(_close_if_opened)
+        if self._runtime is not None:
+            self._runtime.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _close_if_opened(future: concurrent.futures.Future[Session]) -> None:
-    if not future.cancelled() and future.exception() is None:
-        future.result().close()
 
 
 class InputMissing(Exception):  # noqa: N818 - told to the build as data

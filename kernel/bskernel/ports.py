@@ -71,8 +71,14 @@ class Runtime(Protocol):
     def name(self) -> str:
         """`docker` or `process`."""
 
+    def prepare(self, executor: ExecutorRef) -> None:
+        """Have what the executor runs in; may take minutes the first time. Raises EnvironmentLacking, ConfigError."""
+
     def open(self, executor: ExecutorRef) -> Session:
         """Start an executor. Raises EnvironmentLacking; SessionFailed when it dies before it is ready."""
+
+    def close(self) -> None:
+        """Close every session, also those that are still starting."""
 
 
 class SessionFailed(Exception):  # noqa: N818 - told to the build

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 
 from bskernel_protocol import Failure, FailureCategory
@@ -43,11 +44,17 @@ def failure_of(error: BaseException, *, step: str) -> Failure:
     )
 
 
+def _importable(filename: str) -> str:
+    """A source file's path below the folder that Python imports it from: the same on every machine."""
+    folders = sorted((f"{folder.rstrip('/')}/" for folder in sys.path if folder), key=len, reverse=True)
+    return next((filename.removeprefix(folder) for folder in folders if filename.startswith(folder)), filename)
+
+
 def _lines(error: BaseException) -> tuple[str, ...]:
     """The innermost frames as `file:line in function`, then the exception's own words; no absolute paths."""
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-    where = []
-    for frame in frames:
-        parts = frame.filename.rpartition("/site-packages/")[2].split("/")
-        where.append(f"{'/'.join(parts[-4:])}:{frame.lineno} in {frame.name}: {frame.line or ''}".rstrip(": "))
+    where = [
+        f"{_importable(frame.filename)}:{frame.lineno} in {frame.name}: {frame.line or ''}".rstrip(": ")
+        for frame in frames
+    ]
     return (*where, *(line.rstrip() for line in traceback.format_exception_only(error)))

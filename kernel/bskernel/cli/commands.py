@@ -13,6 +13,13 @@ import click
 from bskernel.errors import EXIT_INTERRUPTED, EXIT_STEP_FAILED, BskernelError, ConfigError
 
 _CONFIG = click.argument("config", type=click.Path(path_type=Path))
+_RUNTIME = click.option(
+    "--runtime",
+    type=click.Choice(["auto", "docker", "process"]),
+    default="auto",
+    show_default=True,
+    help="Where executors run; auto takes docker when an engine answers, and says so.",
+)
 _FROM = click.option("--from", "first", metavar="STEP", help="First step: a name or an index, also negative.")
 _TO = click.option("--to", "last", metavar="STEP", help="Last step: a name or an index, also negative.")
 _SET = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the config.")
@@ -30,7 +37,7 @@ def cli() -> None:
 
 @cli.command()
 @_CONFIG
-@click.option("--runtime", default="auto", show_default=True, help="auto or process.")
+@_RUNTIME
 @_FROM
 @_TO
 @_SET

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from bskernel.errors import ConfigError, EnvironmentLacking
-from bskernel.images.recipe import Edit, Recipe
+from bskernel.images.recipe import PLATFORM, Edit, Recipe
 
 _DONE = "bskernel-done"
 
@@ -92,6 +92,8 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
                     "--quiet",
                     "--require-hashes",
                     "--compile-bytecode",
+                    "--python-platform",
+                    PLATFORM,
                     "--python",
                     python,
                     str(recipe.lock),

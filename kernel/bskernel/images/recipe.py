@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +13,13 @@ from bskernel_protocol import Catalogue, canonical_bytes, digest_of_bytes
 
 from bskernel.catalogues import ExecutorInfo, Executors
 from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.images.base import Base, read_base
 from bskernel.step import ExecutorRef
 from bskernel.strict import convert, read_toml
 
+# Wheels for this C library run on the base image and on every host of the last years; which ones are taken must not
+# depend on the host's own.
+PLATFORM = f"{platform.machine()}-manylinux_2_28"
 _CONSTANT = {
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
@@ -46,7 +51,8 @@ class ImageFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     module: str
     sources: tuple[str, ...]
     python: str = "3.11"
-    base: str = "bskernel-base"
+    base: str = "debian-12-python"
+    interpreter: str = "/usr/bin/python3.11"
     default: bool = False
     environment: dict[str, str] = {}
     edit: tuple[Edit, ...] = ()
@@ -90,10 +96,18 @@ class Recipe:
 
     @cached_property
     def environment_digest(self) -> str:
-        """Of the interpreter's version, the lock and the edits: what an environment is made of."""
+        """Of the interpreter's version, the platform, the lock and the edits: what an environment is made of."""
         edits = [msgspec.to_builtins(edit) for edit in self.file.edit]
         lock = _read(self.lock)
-        return digest_of_bytes(canonical_bytes([self.file.python, lock, edits])).sha256
+        return digest_of_bytes(canonical_bytes([self.file.python, PLATFORM, lock, edits])).sha256
+
+    @cached_property
+    def base(self) -> Base:
+        """What its container's image is made on. Raises ConfigError."""
+        try:
+            return read_base(self.root, self.file.base)
+        except ConfigError as error:
+            raise ConfigError(f"{self.folder / 'image.toml'}: {error.message}", hint=error.hint) from error
 
     @cached_property
     def code_digest(self) -> str:
@@ -103,8 +117,17 @@ class Recipe:
 
     @cached_property
     def digest(self) -> str:
-        """Of all that may change what the executor makes: environment, code, module and variables."""
-        parts = [self.environment_digest, self.code_digest, self.module, environment_variables(self)]
+        """Of all that may change what the executor makes: base, environment, code, module and variables.
+
+        The base counts in every runtime, so that a key says the same wherever the step ran.
+        """
+        parts = [
+            self.base.digest,
+            self.environment_digest,
+            self.code_digest,
+            self.module,
+            environment_variables(self),
+        ]
         return digest_of_bytes(canonical_bytes(parts)).sha256
 
 

@@ -41,6 +41,9 @@ class Carrier(Protocol):
     def end(self) -> None:
         """End every process of the session; afterwards `source` is at its end."""
 
+    def close(self) -> None:
+        """Close the streams, once nobody reads them."""
+
     def last_words(self) -> tuple[str, ...]:
         """The last lines that the executor's server printed outside the protocol."""
 

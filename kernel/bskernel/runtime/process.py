@@ -7,16 +7,14 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from bskernel_protocol import Event, Failure
+from bskernel_protocol import Failure
 from bskernel_protocol.framing import ByteSink, ByteSource
 
 from bskernel.images import Environment, Recipe, environment_variables
-from bskernel.ports import SessionEnded, SessionFailed
-from bskernel.runtime.folders import SessionFolders, abandoned, end_processes_of, make_folders
-from bskernel.runtime.framed import Channel
+from bskernel.ports import SessionFailed
+from bskernel.runtime.folders import SessionFolders, end_processes_of
 from bskernel.step import ExecutorRef
 
-_READY_S = 180.0
 _LAST_LINES = 12
 
 
@@ -49,83 +47,38 @@ class ProcessCarrier:
 
     def last_words(self) -> tuple[str, ...]:
         """The end of the server's own error output."""
-        return last_lines(self._log)
+        try:
+            text = self._log.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ()
+        return tuple(line.rstrip() for line in text.splitlines() if line.strip())[-_LAST_LINES:]
 
 
-def last_lines(log: Path) -> tuple[str, ...]:
-    """The last lines of a text file; none when there is no file."""
-    try:
-        text = log.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ()
-    return tuple(line.rstrip() for line in text.splitlines() if line.strip())[-_LAST_LINES:]
-
-
-class FramedSession:
-    """A session whose carrier is up."""
-
-    def __init__(self, carrier: ProcessCarrier, folders: SessionFolders, executor: ExecutorRef) -> None:
-        self._carrier = carrier
-        self._folders = folders
-        self._channel = Channel(carrier, str(executor))
-        self._closed = False
-
-    @property
-    def root(self) -> Path:
-        """Step directories on the host."""
-        return self._folders.steps
-
-    @property
-    def inputs_root(self) -> Path:
-        """Inputs on the host."""
-        return self._folders.inputs
-
-    def wait_until_ready(self) -> None:
-        """Raises SessionFailed."""
-        self._channel.wait_until_ready(_READY_S)
-
-    def run(self, directory: str, *, timeout_s: float | None, on_event: Callable[[Event], None]) -> SessionEnded:
-        """Carry out one step."""
-        return self._channel.run(directory, timeout_s, on_event)
-
-    def close(self) -> None:
-        """End every process and remove the folders."""
-        if not self._closed:
-            self._closed = True
-            self._carrier.end()
-            self._channel.close()
-            self._carrier.close()
-            self._folders.remove()
-
-
-class ProcessRuntime:
+class ProcessStarter:
     """Starts executors as child processes."""
 
     name = "process"
 
     def __init__(
         self,
-        cache: Path,
         recipe_of: Callable[[ExecutorRef], Recipe],
         environment_of: Callable[[Recipe], Environment],
     ) -> None:
-        self._cache = cache
         self._recipe_of = recipe_of
         self._environment_of = environment_of
 
-    def sweep(self) -> int:
-        """End and remove what kernels that are gone have left; how many sessions that were."""
-        left = list(abandoned(self._cache))
-        for folders in left:
-            end_processes_of(folders.id)
-            folders.remove()
-        return len(left)
+    def prepare(self, executor: ExecutorRef) -> None:
+        """Make the environment if it is not there."""
+        self._environment_of(self._recipe_of(executor))
 
-    def open(self, executor: ExecutorRef) -> FramedSession:
-        """Start an executor and wait until it has imported its libraries."""
+    def end_left(self, session_id: str) -> None:
+        """Kill what carries the session's mark."""
+        end_processes_of(session_id)
+
+    def start(self, executor: ExecutorRef, folders: SessionFolders) -> ProcessCarrier:
+        """Start the server."""
         recipe = self._recipe_of(executor)
         environment = self._environment_of(recipe)
-        folders = make_folders(self._cache)
         log = folders.path / "server.log"
         variables = environment_variables(recipe) | {
             "PATH": f"{environment.python.parent}:/usr/local/bin:/usr/bin:/bin",
@@ -150,13 +103,6 @@ class ProcessRuntime:
                     start_new_session=True,
                 )
         except OSError as error:
-            folders.remove()
             failure = Failure(category="environment", message=f"{executor} cannot be started: {error}")
             raise SessionFailed(failure) from error
-        session = FramedSession(ProcessCarrier(child, folders.id, log), folders, executor)
-        try:
-            session.wait_until_ready()
-        except BaseException:
-            session.close()
-            raise
-        return session
+        return ProcessCarrier(child, folders.id, log)

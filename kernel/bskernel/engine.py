@@ -1,0 +1,34 @@
+"""The Docker engine: is there one, and a client for it. The SDK is imported only when an engine may be there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bskernel.errors import EnvironmentLacking
+
+if TYPE_CHECKING:
+    import docker
+
+_DEFAULT_HOST = "unix:///var/run/docker.sock"
+_HINT = "start one (Debian: docker/engine start), set DOCKER_HOST, or use --runtime process"
+
+
+def connect() -> docker.APIClient:
+    """A client of the engine at DOCKER_HOST or the usual socket. Raises EnvironmentLacking when none answers."""
+    host = os.environ.get("DOCKER_HOST") or _DEFAULT_HOST
+    socket = host.removeprefix("unix://")
+    if socket != host and not Path(socket).exists():
+        raise EnvironmentLacking(f"no Docker engine: there is no {socket}", hint=_HINT)
+    # Importing the SDK takes longer than a whole build whose steps are all recalled.
+    import docker
+    from docker.utils import kwargs_from_env
+
+    try:
+        client = docker.APIClient(version="auto", timeout=600, **kwargs_from_env())
+        client.ping()
+    except docker.errors.DockerException as error:
+        first = str(error).splitlines()[0]
+        raise EnvironmentLacking(f"no Docker engine answers at {host}: {first}", hint=_HINT) from error
+    return client

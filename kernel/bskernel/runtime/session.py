@@ -1,0 +1,130 @@
+"""Sessions of any runtime: folders, a carrier, framed messages; none outlives the runtime that opened it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from bskernel_protocol import Event
+
+from bskernel.ports import SessionEnded
+from bskernel.runtime.folders import SessionFolders, abandoned, make_folders
+from bskernel.runtime.framed import Carrier, Channel
+from bskernel.step import ExecutorRef
+
+_READY_S = 180.0
+
+
+class Starter(Protocol):
+    """What differs between runtimes."""
+
+    @property
+    def name(self) -> str:
+        """The runtime's name."""
+
+    def prepare(self, executor: ExecutorRef) -> None:
+        """Have what the executor runs in: an environment or an image. Raises EnvironmentLacking, ConfigError."""
+
+    def start(self, executor: ExecutorRef, folders: SessionFolders) -> Carrier:
+        """Start the executor's server. Raises SessionFailed, EnvironmentLacking."""
+
+    def end_left(self, session_id: str) -> None:
+        """End what a session of a kernel that is gone has left running."""
+
+
+class FramedSession:
+    """An executor's server that speaks the protocol."""
+
+    def __init__(self, carrier: Carrier, folders: SessionFolders, executor: ExecutorRef) -> None:
+        self._carrier = carrier
+        self._folders = folders
+        self._channel = Channel(carrier, str(executor))
+        self._closing = threading.Lock()
+        self._closed = False
+
+    @property
+    def root(self) -> Path:
+        """Step directories on the host."""
+        return self._folders.steps
+
+    @property
+    def inputs_root(self) -> Path:
+        """Inputs on the host."""
+        return self._folders.inputs
+
+    def wait_until_ready(self) -> None:
+        """Raises SessionFailed."""
+        self._channel.wait_until_ready(_READY_S)
+
+    def run(self, directory: str, *, timeout_s: float | None, on_event: Callable[[Event], None]) -> SessionEnded:
+        """Carry out one step."""
+        return self._channel.run(directory, timeout_s, on_event)
+
+    def close(self) -> None:
+        """End every process and remove the folders."""
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._carrier.end()
+                self._channel.close()
+                self._carrier.close()
+                self._folders.remove()
+
+
+class FramedRuntime:
+    """Opens sessions by a starter."""
+
+    def __init__(self, cache: Path, starter: Starter) -> None:
+        self._cache = cache
+        self._starter = starter
+        self._lock = threading.Lock()
+        self._sessions: list[FramedSession] = []
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """`docker` or `process`."""
+        return self._starter.name
+
+    def sweep(self) -> int:
+        """End and remove what kernels that are gone have left; how many sessions that were."""
+        left = list(abandoned(self._cache))
+        for folders in left:
+            self._starter.end_left(folders.id)
+            folders.remove()
+        return len(left)
+
+    def prepare(self, executor: ExecutorRef) -> None:
+        """Have what the executor runs in. Raises EnvironmentLacking, ConfigError."""
+        self._starter.prepare(executor)
+
+    def open(self, executor: ExecutorRef) -> FramedSession:
+        """Start an executor and wait until it has imported its libraries."""
+        folders = make_folders(self._cache)
+        try:
+            carrier = self._starter.start(executor, folders)
+        except BaseException:
+            folders.remove()
+            raise
+        session = FramedSession(carrier, folders, executor)
+        with self._lock:
+            self._sessions.append(session)
+            closed = self._closed
+        try:
+            if closed:
+                session.close()
+            session.wait_until_ready()
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def close(self) -> None:
+        """Close every session, also those that are still starting; nothing is started any more."""
+        with self._lock:
+            self._closed = True
+            sessions = list(self._sessions)
+        for session in sessions:
+            session.close()
