@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bskernel.engine import connect
+from bskernel.errors import EnvironmentLacking
 from bskernel.images import describe, find_recipes
 
 HERE = Path(__file__).parent
@@ -17,12 +19,12 @@ def make_root(folder: Path, environments: Path) -> Path:
     """A checkout-like folder that knows the testing executor alone."""
     image = folder / "images" / "testing" / "1"
     image.mkdir(parents=True)
-    for name in ("protocol", "executors"):
+    for name in ("protocol", "executors", "docker"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "testing_executor").symlink_to(HERE / "testing_executor")
     for name in ("image.toml", "requirements.lock"):
         (image / name).write_bytes((HERE / "testing_executor" / name).read_bytes())
-    (image / "catalogue.json").write_text(describe(find_recipes(folder)[0], environments))
+    (image / "catalogue.json").write_text(describe(find_recipes(folder)[0], environments, print))
     return folder
 
 
@@ -47,11 +49,52 @@ def cache(tmp_path: Path, environments: Path) -> Path:
     return folder
 
 
+def engine() -> str | None:
+    """Why no Docker engine can be used, or None."""
+    try:
+        connect()
+    except EnvironmentLacking as error:
+        return error.message
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a Docker engine where none answers, unless BSKERNEL_REQUIRE_ENGINE says that one must."""
+    if not os.environ.get("BSKERNEL_REQUIRE_ENGINE") and (reason := engine()):
+        for item in items:
+            if item.get_closest_marker("container"):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that is marked in_both runs in either runtime."""
+    if metafunc.definition.get_closest_marker("in_both"):
+        both = ["process", pytest.param("docker", marks=pytest.mark.container)]
+        metafunc.parametrize("runtime", both, indirect=True)
+
+
+@pytest.fixture
+def runtime(request: pytest.FixtureRequest) -> str:
+    """The runtime that a test builds in; the mark in_both gives it each."""
+    return str(getattr(request, "param", "process"))
+
+
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def cli(root: Path, cache: Path, tmp_path: Path) -> Cli:
+def surroundings(root: Path, cache: Path, runtime: str) -> dict[str, str]:
+    """Environment variables of a bskernel command."""
+    return {
+        **os.environ,
+        "BSKERNEL_ROOT": str(root),
+        "BSKERNEL_CACHE": str(cache),
+        "BSKERNEL_RUNTIME": runtime,
+    }
+
+
+@pytest.fixture
+def cli(surroundings: dict[str, str], tmp_path: Path) -> Cli:
     """Call the bskernel command as a user does."""
 
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -61,7 +104,7 @@ def cli(root: Path, cache: Path, tmp_path: Path) -> Cli:
             text=True,
             check=False,
             cwd=tmp_path,
-            env={**os.environ, "BSKERNEL_ROOT": str(root), "BSKERNEL_CACHE": str(cache)},
+            env=surroundings,
         )
 
     return call

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +18,29 @@ from bskernel.carry_out import lay_out, manifest_of
 from bskernel.catalogues import Executors
 from bskernel.config.load import LoadedConfig, load_config
 from bskernel.errors import ConfigError, EnvironmentLacking
-from bskernel.images import Environment, Recipe, ensure_environment, find_recipes, load_executors, locate_root
+from bskernel.images import (
+    Environment,
+    Recipe,
+    RecipeState,
+    check,
+    ensure_environment,
+    find_recipes,
+    load_executors,
+    locate_root,
+    state_on,
+)
 from bskernel.images.environment import cache_folder
 from bskernel.plan import Plan, make_plan
 from bskernel.result import BuildResult, newest_artifacts
+from bskernel.runtime.folders import make_folders
 from bskernel.runtime.process import ProcessStarter
 from bskernel.runtime.session import FramedRuntime, Starter
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
 
 if TYPE_CHECKING:
+    import docker
+
     from bskernel.images.container_image import BuiltImage
     from bskernel.runtime.container import ContainerStarter
 
@@ -121,23 +134,26 @@ class Application:
             )
         return tuple(planned)
 
+    def starter(self, name: str, report: Callable[[str], None]) -> Starter:
+        """What starts executors in the runtime of that name. Raises ConfigError, EnvironmentLacking."""
+        if name not in RUNTIMES:
+            raise ConfigError(f"runtime {name!r}: there is no such runtime", hint=f"runtimes: {', '.join(RUNTIMES)}")
+        if name == "process":
+            return self.process_starter(report)
+        try:
+            starter = self.container_starter(report)
+        except EnvironmentLacking as error:
+            if name == "docker":
+                raise
+            report(f"runtime: process ({error.message})")
+            return self.process_starter(report)
+        if name == "auto":
+            report("runtime: docker (an engine answers)")
+        return starter
+
     def runtime(self, name: str, report: Callable[[str], None]) -> FramedRuntime:
         """The runtime of that name; what dead kernels left is removed. Raises ConfigError, EnvironmentLacking."""
-        if name not in RUNTIMES:
-            raise ConfigError(
-                f"--runtime {name!r}: there is no such runtime", hint=f"runtimes: {', '.join(RUNTIMES)}"
-            )
-        starter: Starter | None = None
-        if name != "process":
-            try:
-                starter = self.container_starter(report)
-            except EnvironmentLacking as error:
-                if name == "docker":
-                    raise
-                report(f"runtime: process ({error.message})")
-            else:
-                report("runtime: docker" + (" (an engine answers)" if name == "auto" else ""))
-        runtime = FramedRuntime(self.cache, starter or self.process_starter(report))
+        runtime = FramedRuntime(self.cache, self.starter(name, report))
         runtime.sweep()
         return runtime
 
@@ -218,17 +234,63 @@ class Application:
         metrics: dict[str, Any] = msgspec.json.decode(data)
         return metrics
 
-    def lay_out_replay(self, build: Path, step: str, target: Path) -> tuple[Recipe, Path]:
-        """A step directory made again from a build, to be run by hand. Raises ConfigError, EnvironmentLacking."""
+    def replay(self, build: Path, step: str, target: Path, *, runtime: str, report: Callable[[str], None]) -> int:
+        """A step of a build again, alone, in a folder under `target` that is kept; its exit code.
+
+        Raises ConfigError, EnvironmentLacking.
+        """
         folder, manifest = BuildDirectory(build).manifest(step)
         recipe = self._same_recipe(manifest)
         directory = target / folder.name
         if directory.exists():
             raise ConfigError(f"{directory} exists already", hint="remove it, or give another --into")
+        starter = self.starter(runtime, report)
+        executor = ExecutorRef(name=manifest.executor, version=manifest.version, digest=recipe.digest)
+        starter.prepare(executor)
         failure = lay_out(self.store, manifest, directory, directory / "in")
         if failure is not None:
             raise EnvironmentLacking(failure.message, hint=failure.hint)
-        return recipe, directory
+        session = make_folders(self.cache)
+        try:
+            return starter.run_by_hand(executor, directory, session, report)
+        finally:
+            starter.end_left(session.id)
+            session.remove()
+
+    def _chosen(self, names: Sequence[str]) -> tuple[Recipe, ...]:
+        for name in names:
+            if not any(name in {recipe.name, recipe.file.executor} for recipe in self.recipes):
+                known = ", ".join(recipe.name for recipe in self.recipes)
+                raise ConfigError(f"there is no image {name!r}", hint=f"images: {known}")
+        return tuple(
+            recipe for recipe in self.recipes if not names or {recipe.name, recipe.file.executor} & set(names)
+        )
+
+    def _engine(self) -> docker.APIClient | None:
+        from bskernel.engine import connect
+
+        try:
+            return connect()
+        except EnvironmentLacking:
+            return None
+
+    def image_states(self) -> tuple[RecipeState, ...]:
+        """What is made of each recipe here."""
+        client = self._engine()
+        return tuple(state_on(recipe, self.cache, client) for recipe in self.recipes)
+
+    def check_images(self, names: Sequence[str], report: Callable[[str], None]) -> tuple[RecipeState, ...]:
+        """What is made of each recipe here, and whether its catalogue is what the executor says."""
+        client = self._engine()
+        return tuple(check(recipe, self.cache, client, report) for recipe in self._chosen(names))
+
+    def make_images(self, names: Sequence[str], *, runtime: str, report: Callable[[str], None]) -> Iterator[str]:
+        """Have what the named executors, or all, run in; yields each name when it is made."""
+        chosen = self._chosen(names)
+        starter = self.starter(runtime, report)
+        for recipe in chosen:
+            starter.prepare(ExecutorRef(name=recipe.file.executor, version=recipe.file.version, digest=recipe.digest))
+            yield recipe.name
 
     def _same_recipe(self, manifest: StepManifest) -> Recipe:
         name = f"{manifest.executor}@{manifest.version}"

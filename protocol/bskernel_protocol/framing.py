@@ -59,7 +59,7 @@ def read_frame(source: ByteSource) -> bytes | None:
     if not header:
         return None
     if not header.startswith(MAGIC[: len(header)]) or (len(header) == HEADER.size and header[:4] != MAGIC):
-        raise FrameError("bytes that are no bskernel frame", header + _read_exactly(source, 200))
+        raise FrameError("bytes that are no bskernel frame", header)
     if len(header) < HEADER.size:
         raise FrameError("the stream ended inside a frame's header", header)
     size: int = HEADER.unpack(header)[1]

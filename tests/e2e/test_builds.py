@@ -1,8 +1,8 @@
-"""Whole builds by the command line, in the process runtime, with a real executor process."""
+"""Whole builds by the command line, with a real executor, in either runtime."""
 
-import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bskernel.engine import connect
+from bskernel.errors import EnvironmentLacking
+from bskernel.runtime.container import SESSION_LABEL
 from bskernel.runtime.folders import processes_of
 
 CONFIG = """
@@ -44,6 +47,16 @@ def write(folder: Path, text: str) -> str:
     return str(folder / "build.toml")
 
 
+def containers_of(session: str) -> list[str]:
+    """Containers of a session, in whatever state; none where there is no engine."""
+    try:
+        client = connect()
+    except EnvironmentLacking:
+        return []
+    labels = {"label": f"{SESSION_LABEL}={session}"}
+    return [found["Id"] for found in client.containers(all=True, filters=labels)]
+
+
 def result_of(folder: Path, name: str = "sum") -> Any:
     return json.loads((folder / "build" / name / "result.json").read_text())
 
@@ -52,6 +65,7 @@ def statuses(folder: Path) -> list[str]:
     return [step["status"] for step in result_of(folder)["steps"]]
 
 
+@pytest.mark.in_both
 def test_a_build_runs_and_its_second_run_recalls_everything(cli: Any, tmp_path: Path) -> None:
     config = write(tmp_path, CONFIG.format(fps=3))
     first = cli("run", config)
@@ -80,6 +94,7 @@ def test_two_paths_give_the_same_digests(cli: Any, tmp_path: Path) -> None:
     assert digests[0] == digests[1]
 
 
+@pytest.mark.in_both
 @pytest.mark.parametrize(
     ("how", "category", "text"),
     [
@@ -91,6 +106,7 @@ def test_two_paths_give_the_same_digests(cli: Any, tmp_path: Path) -> None:
         ("link-out", "output", "'model' is not a file"),
         ("leak", "output", "contains a path of this machine"),
         ("garbage-result", "protocol", "cannot be read"),
+        ("garbage-channel", "protocol", "wrote garbage on the protocol channel"),
     ],
 )
 def test_each_misdeed_ends_in_its_own_failure(cli: Any, tmp_path: Path, how: str, category: str, text: str) -> None:
@@ -102,6 +118,21 @@ def test_each_misdeed_ends_in_its_own_failure(cli: Any, tmp_path: Path, how: str
     assert text in done.stdout
 
 
+def test_a_failure_says_where_the_log_lies(cli: Any, tmp_path: Path) -> None:
+    cli("run", write(tmp_path, MISBEHAVE.format(how="raise", more="")))
+    failure = result_of(tmp_path, "number")["failure"]
+    assert "about to do wrong" in Path(failure["log"]).read_text()
+    assert any(line.startswith("arithmetic.py:") for line in failure["cause"])
+
+
+@pytest.mark.in_both
+def test_garbage_on_the_channel_is_shown(cli: Any, tmp_path: Path) -> None:
+    done = cli("run", write(tmp_path, MISBEHAVE.format(how="garbage-channel", more="")))
+    assert result_of(tmp_path, "number")["failure"]["cause"][0] == "a library's progress bar"
+    assert "a library's progress bar" in done.stdout
+
+
+@pytest.mark.in_both
 def test_a_failed_step_is_not_cached(cli: Any, tmp_path: Path) -> None:
     config = write(tmp_path, MISBEHAVE.format(how="raise", more=""))
     assert cli("run", config).returncode == 3
@@ -109,35 +140,37 @@ def test_a_failed_step_is_not_cached(cli: Any, tmp_path: Path) -> None:
     assert [step["status"] for step in result_of(tmp_path, "number")["steps"]] == ["recalled", "failed"]
 
 
+@pytest.mark.in_both
 def test_a_step_that_hangs_ends_at_its_time_limit(cli: Any, tmp_path: Path) -> None:
     assert cli("run", write(tmp_path, MISBEHAVE.format(how="hang", more="timeout_s = 0.5"))).returncode == 3
     assert result_of(tmp_path, "number")["failure"]["category"] == "timeout"
 
 
+@pytest.mark.in_both
 def test_a_step_that_takes_too_much_memory_says_so(cli: Any, tmp_path: Path) -> None:
     assert cli("run", write(tmp_path, MISBEHAVE.format(how="memory", more="memory_mib = 512"))).returncode == 3
     assert result_of(tmp_path, "number")["failure"]["category"] == "memory"
 
 
+@pytest.mark.in_both
 def test_a_process_that_left_its_group_does_not_outlive_the_step(cli: Any, tmp_path: Path, cache: Path) -> None:
     assert cli("run", write(tmp_path, MISBEHAVE.format(how="escape", more=""))).returncode == 0
+    (log,) = (tmp_path / "build" / "number" / "steps").glob("*-misbehave/log.jsonl")
+    session = re.search(r"session (\w+)", log.read_text())
+    assert session
+    assert processes_of(session.group(1)) == []
     assert list((cache / "sessions").iterdir()) == []
-    marks = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            marks.append(path.read_bytes())
-    assert marks
-    assert not any(str(cache).encode() in mark and b"BSKERNEL_SESSION" in mark for mark in marks)
 
 
+@pytest.mark.in_both
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_outlives_a_kernel_however_it_ends(
-    cli: Any, tmp_path: Path, root: Path, cache: Path, signum: signal.Signals
+    cli: Any, tmp_path: Path, surroundings: dict[str, str], cache: Path, signum: signal.Signals
 ) -> None:
     config = write(tmp_path, MISBEHAVE.format(how="hang", more=""))
     kernel = subprocess.Popen(
         [str(Path(sys.executable).parent / "bskernel"), "run", config],
-        env={**os.environ, "BSKERNEL_ROOT": str(root), "BSKERNEL_CACHE": str(cache)},
+        env=surroundings,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
     )
@@ -151,7 +184,20 @@ def test_nothing_outlives_a_kernel_however_it_ends(
     config = write(tmp_path, CONFIG.format(fps=3))
     assert cli("run", config).returncode == 0
     assert processes_of(session) == []
+    assert containers_of(session) == []
     assert list((cache / "sessions").iterdir()) == []
+
+
+@pytest.mark.container
+def test_a_container_can_do_nothing_but_its_step(cli: Any, tmp_path: Path) -> None:
+    config = write(tmp_path, '[build]\nmodel = "number.txt"\n[[step]]\nentry = "testing:look"\n')
+    assert cli("run", config, "--runtime", "docker").returncode == 0
+    seen = result_of(tmp_path, "number")["steps"][0]["record"]
+    assert seen["writable"] == ["work"]
+    assert seen["interfaces"] == ["lo"]
+    assert seen["uid"] == os.getuid()
+    assert int(seen["capabilities"], 16) == 0
+    assert seen["no_new_privileges"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -196,6 +242,7 @@ def test_a_range_of_steps_is_run_alone(cli: Any, tmp_path: Path) -> None:
     assert [step["name"] for step in result_of(tmp_path)["steps"]] == ["add"]
 
 
+@pytest.mark.in_both
 def test_a_finished_step_is_replayed_from_its_manifest(cli: Any, tmp_path: Path) -> None:
     cli("run", write(tmp_path, CONFIG.format(fps=3)))
     done = cli("replay", str(tmp_path / "build" / "sum"), "add")

@@ -23,9 +23,16 @@ def finn(environments: Path) -> Application:
     return Application(ROOT, environments)
 
 
-def build(application: Application, config: Path, output: Path, *settings: str, fresh: bool = False) -> BuildResult:
+def build(
+    application: Application,
+    config: Path,
+    output: Path,
+    *settings: str,
+    fresh: bool = False,
+    runtime: str = "process",
+) -> BuildResult:
     prepared = application.prepare(config, settings=settings, output=output)
-    return application.build(prepared, runtime="process", observer=Silent(), fresh=fresh)
+    return application.build(prepared, runtime=runtime, observer=Silent(), fresh=fresh)
 
 
 def statuses(result: BuildResult) -> dict[str, str]:
@@ -45,7 +52,7 @@ def reports(output: Path) -> dict[str, Any]:
 
 def test_the_catalogues_say_what_the_executors_say(environments: Path) -> None:
     for recipe in find_recipes(ROOT):
-        assert (recipe.folder / "catalogue.json").read_text() == describe(recipe, environments), recipe.name
+        assert (recipe.folder / "catalogue.json").read_text() == describe(recipe, environments, print), recipe.name
 
 
 def test_the_estimates_are_those_that_finn_writes_in_one_process(
@@ -94,7 +101,7 @@ def test_another_throughput_reruns_only_from_the_folding_on(
 
 def test_another_clone_and_cache_give_the_same_bytes(digits: BuildResult, tmp_path: Path, environments: Path) -> None:
     clone = tmp_path / "another" / "clone"
-    for folder in ("protocol", "executors", "images", "examples/digits"):
+    for folder in ("protocol", "executors", "images", "docker", "examples/digits"):
         shutil.copytree(ROOT / folder, clone / folder, ignore=shutil.ignore_patterns("__pycache__", "build"))
     cache = tmp_path / "cache"
     cache.mkdir()
@@ -104,6 +111,19 @@ def test_another_clone_and_cache_give_the_same_bytes(digits: BuildResult, tmp_pa
     assert set(statuses(result).values()) == {"ran"}
     assert [step.outputs for step in result.steps] == [step.outputs for step in digits.steps]
     assert [step.key for step in result.steps] == [step.key for step in digits.steps]
+
+
+@pytest.mark.container
+@pytest.mark.parametrize("settings", [(), ("build.flow=codegen",)], ids=["estimate", "codegen"])
+def test_containers_and_processes_make_the_same_bytes(
+    finn: Application, tmp_path: Path, settings: tuple[str, ...]
+) -> None:
+    in_process = build(finn, DIGITS / "build.toml", tmp_path / "process", *settings)
+    contained = build(finn, DIGITS / "build.toml", tmp_path / "docker", *settings, fresh=True, runtime="docker")
+    assert contained.status == "ok", contained.failure
+    assert set(statuses(contained).values()) == {"ran"}
+    assert [step.key for step in contained.steps] == [step.key for step in in_process.steps]
+    assert [step.outputs for step in contained.steps] == [step.outputs for step in in_process.steps]
 
 
 def test_code_generation_leaves_no_machine_path(finn: Application, digits: BuildResult, tmp_path: Path) -> None:

@@ -3,12 +3,16 @@
 import ctypes
 import os
 import signal
+import socket
 import time
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 
+if os.environ.get("TESTING_BROKEN"):
+    raise ImportError("libnothing.so.1: cannot open shared object file")
 registry = Registry(executor="testing", summary="arithmetic for tests")
 MODEL_IN = (Input("model", kind="file", help="a number"),)
 MODEL_OUT = (Output("model", kind="file"),)
@@ -45,6 +49,7 @@ def needs_rtl(step: Step[msgspec.Struct]) -> None:
 def misbehave(step: Step[Misdeed]) -> None:
     out = step.output("model")
     how = step.params.how
+    print("about to do wrong, in session", os.environ["BSKERNEL_SESSION"])
     if how == "raise":
         try:
             int("many")
@@ -72,6 +77,34 @@ def misbehave(step: Step[Misdeed]) -> None:
         out.write_text("1")
     elif how == "memory":
         bytearray(8 << 30)
+    elif how == "garbage-channel":
+        server = Path(f"/proc/{os.getppid()}")
+        for number in (path.name for path in (server / "fd").iterdir()):
+            flags = (server / "fdinfo" / number).read_text().split("flags:\t")[1].split()[0]
+            # The one pipe that the server writes to is the protocol channel.
+            if int(flags, 8) & os.O_ACCMODE == os.O_WRONLY and "pipe:" in os.readlink(server / "fd" / number):  # noqa: PTH115
+                os.write(os.open(server / "fd" / number, os.O_WRONLY), b"a library's progress bar\n")
+        time.sleep(3600)
     elif how == "garbage-result":
         (step.directory / "result.msgpack").write_bytes(b"garbage")
         ctypes.CDLL(None)._exit(0)
+
+
+@registry.entry("look", summary="looks around", inputs=MODEL_IN, outputs=MODEL_OUT)
+def look(step: Step[msgspec.Struct]) -> None:
+    """Record what an executor may do here."""
+    step.output("model").write_text("0")
+    given = step.required_input("model").parent
+    folders = {"inputs": given, "libraries": Path("/usr/lib"), "code": Path(__file__).parent, "work": step.work}
+    writable = [name for name, folder in folders.items() if os.access(folder, os.W_OK)]
+    status = Path("/proc/self/status").read_text()
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    step.record(
+        {
+            "writable": writable,
+            "interfaces": [name for _, name in socket.if_nameindex()],
+            "uid": os.getuid(),
+            "capabilities": fields["CapBnd"],
+            "no_new_privileges": fields["NoNewPrivs"],
+        }
+    )

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from bskernel.errors import EXIT_INTERRUPTED, EXIT_STEP_FAILED, BskernelError, ConfigError
+from bskernel.errors import (
+    EXIT_ENVIRONMENT,
+    EXIT_INTERRUPTED,
+    EXIT_STEP_FAILED,
+    BskernelError,
+    ConfigError,
+)
+
+if TYPE_CHECKING:
+    from bskernel.images import RecipeState
 
 _CONFIG = click.argument("config", type=click.Path(path_type=Path))
 _RUNTIME = click.option(
     "--runtime",
     type=click.Choice(["auto", "docker", "process"]),
     default="auto",
+    envvar="BSKERNEL_RUNTIME",
     show_default=True,
+    show_envvar=True,
     help="Where executors run; auto takes docker when an engine answers, and says so.",
 )
 _FROM = click.option("--from", "first", metavar="STEP", help="First step: a name or an index, also negative.")
@@ -65,7 +75,7 @@ def run(
     result = application.build(prepared, runtime=runtime, observer=Lines(), fresh=fresh)
     click.echo(pretty_json(result) if as_json else describe_result(result), nl=not as_json)
     if result.failure is not None:
-        sys.exit(4 if result.failure.category == "environment" else EXIT_STEP_FAILED)
+        sys.exit(EXIT_ENVIRONMENT if result.failure.category == "environment" else EXIT_STEP_FAILED)
 
 
 @cli.command()
@@ -133,63 +143,68 @@ def steps(executor: str | None, as_json: bool) -> None:
 @cli.command()
 @click.argument("build", type=click.Path(path_type=Path))
 @click.argument("step")
+@_RUNTIME
 @click.option("--into", type=click.Path(path_type=Path), default=Path("replay"), show_default=True)
-def replay(build: Path, step: str, into: Path) -> None:
+def replay(build: Path, step: str, runtime: str, into: Path) -> None:
     """Run a STEP of a finished or failed build directory again, alone, in a folder that is kept."""
     from bskernel.application import Application
-    from bskernel.images import ensure_environment, environment_variables
 
-    application = Application.here()
-    recipe, directory = application.lay_out_replay(build, step, into.resolve())
-    environment = ensure_environment(recipe, application.cache, lambda text: click.echo(text, err=True))
-    variables = environment_variables(recipe) | {
-        "PATH": f"{environment.python.parent}:/usr/local/bin:/usr/bin:/bin",
-        "PYTHONPATH": str(environment.code),
-    }
-    command = [
-        str(environment.python),
-        "-P",
-        "-m",
-        "bskernel_executors.sdk",
-        "run",
-        str(directory),
-        recipe.module,
-    ]
-    settings = " ".join(f"{key}={value}" for key, value in sorted(variables.items()))
-    click.echo(f"env -i {settings} {' '.join(command)}", err=True)
-    code = subprocess.run(command, env=variables, check=False).returncode
+    code = Application.here().replay(build, step, into.resolve(), runtime=runtime, report=_tell)
     sys.exit(EXIT_STEP_FAILED if code else 0)
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)
 
 
 @cli.group()
 def images() -> None:
-    """The executors' recipes and what is made from them."""
+    """The executors' recipes and what is made from them: environments, and images of a Docker engine."""
 
 
 @images.command("list")
-def images_list() -> None:
-    """Every executor and version: its digest, and whether its environment is made."""
-    from bskernel.images import find_recipes, locate_root
-    from bskernel.images.environment import cache_folder, is_made
+@_JSON
+def images_list(as_json: bool) -> None:
+    """Every executor and version: its digest, and whether its environment and its image are made."""
+    from bskernel.application import Application
 
-    for recipe in find_recipes(locate_root()):
-        state = "made" if is_made(recipe, cache_folder()) else "not made yet"
-        click.echo(f"{recipe.name}  {recipe.digest[:12]}  environment {state}  {recipe.file.summary}")
+    _show(Application.here().image_states(), as_json)
 
 
 @images.command("build")
-@click.argument("names", nargs=-1, metavar="[NAME@VERSION]...")
-def images_build(names: tuple[str, ...]) -> None:
-    """Make environments from their locks: the named ones, or all."""
-    from bskernel.images import ensure_environment, find_recipes, locate_root
-    from bskernel.images.environment import cache_folder
+@click.argument("names", nargs=-1, metavar="[NAME[@VERSION]]...")
+@_RUNTIME
+def images_build(names: tuple[str, ...], runtime: str) -> None:
+    """Make what executors run in, the named ones or all: images with docker, environments with process."""
+    from bskernel.application import Application
 
-    recipes = {recipe.name: recipe for recipe in find_recipes(locate_root())}
-    for name in names or recipes:
-        if name not in recipes:
-            raise ConfigError(f"there is no image {name!r}", hint=f"images: {', '.join(recipes)}")
-        ensure_environment(recipes[name], cache_folder(), click.echo)
+    for name in Application.here().make_images(names, runtime=runtime, report=_tell):
         click.echo(f"{name}  made")
+
+
+@images.command("check")
+@click.argument("names", nargs=-1, metavar="[NAME[@VERSION]]...")
+@_JSON
+def images_check(names: tuple[str, ...], as_json: bool) -> None:
+    """Does what is made fit the recipes, and catalogue.json the executors? Exit code 4 when something does not."""
+    from bskernel.application import Application
+
+    states = Application.here().check_images(names, report=_tell)
+    _show(states, as_json)
+    if not all(state.sound for state in states):
+        sys.exit(EXIT_ENVIRONMENT)
+
+
+def _show(states: tuple[RecipeState, ...], as_json: bool) -> None:
+    from bskernel_protocol import pretty_json
+
+    if as_json:
+        click.echo(pretty_json(states), nl=False)
+        return
+    for state in states:
+        catalogue = "" if state.catalogue == "not checked" else f", catalogue {state.catalogue}"
+        click.echo(f"{state.name}  {state.digest[:12]}  {state.summary}")
+        click.echo(f"    environment {state.environment}, image {state.image}{catalogue}")
 
 
 @images.command("describe")
@@ -199,10 +214,11 @@ def images_describe(name: str) -> None:
     from bskernel.images import describe, find_recipes, locate_root
     from bskernel.images.environment import cache_folder
 
+    # Not by Application: it would refuse to begin without the catalogue that this command makes.
     recipes = {recipe.name: recipe for recipe in find_recipes(locate_root())}
     if name not in recipes:
         raise ConfigError(f"there is no image {name!r}", hint=f"images: {', '.join(recipes)}")
-    click.echo(describe(recipes[name], cache_folder()), nl=False)
+    click.echo(describe(recipes[name], cache_folder(), _tell), nl=False)
 
 
 @cli.command()

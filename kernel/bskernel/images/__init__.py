@@ -1,5 +1,6 @@
 """What actions run in: recipes, and the environments made from them."""
 
+from bskernel.images.checking import RecipeState, check, state_on
 from bskernel.images.describing import describe
 from bskernel.images.environment import Environment, ensure_environment
 from bskernel.images.recipe import Recipe, environment_variables, find_recipes, load_executors, locate_root
@@ -7,10 +8,13 @@ from bskernel.images.recipe import Recipe, environment_variables, find_recipes, 
 __all__ = [
     "Environment",
     "Recipe",
+    "RecipeState",
+    "check",
     "describe",
     "ensure_environment",
     "environment_variables",
     "find_recipes",
     "load_executors",
     "locate_root",
+    "state_on",
 ]

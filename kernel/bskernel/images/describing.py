@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from bskernel.errors import EnvironmentLacking
@@ -10,9 +11,9 @@ from bskernel.images.environment import ensure_environment
 from bskernel.images.recipe import Recipe, environment_variables
 
 
-def describe(recipe: Recipe, cache: Path) -> str:
+def describe(recipe: Recipe, cache: Path, report: Callable[[str], None]) -> str:
     """The catalogue as JSON text. Raises EnvironmentLacking with the executor's own error."""
-    environment = ensure_environment(recipe, cache, lambda _: None)
+    environment = ensure_environment(recipe, cache, report)
     done = subprocess.run(
         [str(environment.python), "-P", "-m", "bskernel_executors.sdk", "describe", recipe.module],
         env=environment_variables(recipe) | {"PYTHONPATH": str(environment.code), "PATH": "/usr/bin:/bin"},

@@ -5,7 +5,9 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
+import shlex
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 SESSION_LABEL = "bskernel.session"
 STEPS = "/bskernel/steps"
 INPUTS = "/bskernel/inputs"
-_STDOUT, _STDERR = 1, 2
+_STDOUT = 1
+_HOME = {"HOME": "/tmp", "TMPDIR": "/tmp", "USER": "bskernel", "LOGNAME": "bskernel"}  # noqa: S108 - its own
 _LAST_LINES = 12
 _PIDS = 4096
 _GONE_S = 10.0
@@ -103,7 +106,8 @@ class ContainerCarrier:
         self._stream = stream
         self._connection: socket.socket = getattr(stream, "_sock", stream)
         self._words: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
-        self.source: ByteSource = _Output(frames_iter(stream, tty=False), self._words)
+        self.frames: Iterator[tuple[int, bytes]] = frames_iter(stream, tty=False)
+        self.source: ByteSource = _Output(self.frames, self._words)
         self.sink: ByteSink = _Input(self._connection)
 
     def end(self) -> None:
@@ -159,19 +163,28 @@ class ContainerStarter:
             remove_container(self._client, found["Id"])
 
     def create(
-        self, image: BuiltImage, command: list[str], binds: dict[Path, tuple[str, str]], labels: dict[str, str]
+        self,
+        image: BuiltImage,
+        command: list[str],
+        binds: dict[Path, tuple[str, str]],
+        labels: dict[str, str],
+        *,
+        keep: bool = False,
     ) -> str:
-        """A container that is not started yet: `binds` maps host folders to (path inside, "rw" or "ro")."""
+        """A container that is not started yet: `binds` maps host folders to (path inside, "rw" or "ro").
+
+        With `keep` it stays when its process has ended, so that its exit code can be asked for.
+        """
         settings = host_settings(
             binds={str(path): {"bind": bind, "mode": mode} for path, (bind, mode) in binds.items()},
             memory_bytes=int(self._info["MemTotal"]),
             cpus=int(self._info["NCPU"]),
-        )
+        ) | {"auto_remove": not keep}
         container: str = self._client.create_container(
             image.id,
             command,
             user=user_of(self._info),
-            environment={"HOME": "/tmp", "TMPDIR": "/tmp", "USER": "bskernel", "LOGNAME": "bskernel"},  # noqa: S108
+            environment=_HOME | {"BSKERNEL_SESSION": labels[SESSION_LABEL]},
             labels=labels,
             stdin_open=True,
             working_dir="/tmp",  # noqa: S108 - the container's own
@@ -183,6 +196,26 @@ class ContainerStarter:
         """Its streams; before it is started, so that nothing it says is lost."""
         streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         return ContainerCarrier(self._client, container, self._client.attach_socket(container, params=streams))
+
+    def run_by_hand(
+        self, executor: ExecutorRef, directory: Path, folders: SessionFolders, report: Callable[[str], None]
+    ) -> int:
+        """As a container of its own; a like command is told, so that it can be given again."""
+        image = self._image_of(executor)
+        inside = f"{STEPS}/{directory.name}"
+        command = [PYTHON, "-P", "-m", "bskernel_executors.sdk", "run", inside]
+        by_hand = ["docker", "run", "--rm", "-it", "--network=none", f"--user={user_of(self._info)}"]
+        report(shlex.join([*by_hand, f"--volume={directory}:{inside}", image.name, *command]))
+        container = self.create(image, command, {directory: (inside, "rw")}, {SESSION_LABEL: folders.id}, keep=True)
+        carrier = self.attach(container)
+        self._client.start(container)
+        for stream, data in carrier.frames:
+            target = sys.stdout if stream == _STDOUT else sys.stderr
+            target.write(data.decode("utf-8", "replace"))
+            target.flush()
+        carrier.close()
+        code: int = self._client.wait(container)["StatusCode"]
+        return code
 
     def start(self, executor: ExecutorRef, folders: SessionFolders) -> ContainerCarrier:
         """Start the server."""

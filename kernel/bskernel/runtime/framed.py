@@ -30,6 +30,7 @@ from bskernel_protocol.framing import ByteSink, ByteSource
 from bskernel.ports import SessionEnded, SessionFailed
 
 _GRACE_S = 2.0
+_SHOWN = 400  # bytes of garbage that a failure shows
 
 
 class Carrier(Protocol):
@@ -67,8 +68,11 @@ class Channel:
             while (frame := read_frame(self._carrier.source)) is not None:
                 self._events.put(decode_event(frame))
         except FrameError as error:
-            text = error.data.decode("utf-8", "backslashreplace")
-            self._events.put(self._failure("protocol", f"wrote garbage on the protocol channel: {error}", (text,)))
+            # What more it says can only be read when it has ended: more may never come.
+            self._carrier.end()
+            text = (error.data + self._rest()).decode("utf-8", "backslashreplace")
+            lines = tuple(line for line in text.splitlines() if line.strip())
+            self._events.put(self._failure("protocol", f"wrote garbage on the protocol channel: {error}", lines))
             return
         except ProtocolError as error:
             self._events.put(self._failure("protocol", f"sent what the protocol does not know: {error}"))
@@ -76,6 +80,13 @@ class Channel:
         except (OSError, ValueError):
             pass
         self._events.put(self._failure("crash", "ended unexpectedly"))
+
+    def _rest(self) -> bytes:
+        data = b""
+        with contextlib.suppress(OSError, ValueError):
+            while len(data) < _SHOWN and (part := self._carrier.source.read(_SHOWN)):
+                data += part
+        return data
 
     def _failure(self, category: str, what: str, cause: tuple[str, ...] = ()) -> Failure:
         lines = (*cause, *self._carrier.last_words())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -75,11 +76,9 @@ class ProcessStarter:
         """Kill what carries the session's mark."""
         end_processes_of(session_id)
 
-    def start(self, executor: ExecutorRef, folders: SessionFolders) -> ProcessCarrier:
-        """Start the server."""
+    def _surroundings(self, executor: ExecutorRef, folders: SessionFolders) -> tuple[list[str], dict[str, str]]:
         recipe = self._recipe_of(executor)
         environment = self._environment_of(recipe)
-        log = folders.path / "server.log"
         variables = environment_variables(recipe) | {
             "PATH": f"{environment.python.parent}:/usr/local/bin:/usr/bin:/bin",
             "HOME": str(folders.home),
@@ -87,16 +86,31 @@ class ProcessStarter:
             "PYTHONPATH": str(environment.code),
             "BSKERNEL_SESSION": folders.id,
         }
-        command = [
-            str(environment.python), "-P", "-m", "bskernel_executors.sdk", "serve", recipe.module,
-            "--root", str(folders.steps),
-        ]  # fmt: skip
+        return [str(environment.python), "-P", "-m", "bskernel_executors.sdk"], variables
+
+    def run_by_hand(
+        self, executor: ExecutorRef, directory: Path, folders: SessionFolders, report: Callable[[str], None]
+    ) -> int:
+        """As a child process; the command is told, so that it can be given again."""
+        python, variables = self._surroundings(executor, folders)
+        command = [*python, "run", str(directory)]
+        mine = {"HOME", "TMPDIR", "BSKERNEL_SESSION"}
+        settings = [f"{key}={value}" for key, value in sorted(variables.items()) if key not in mine]
+        report(shlex.join(["env", "-i", *settings, *command]))
+        return subprocess.run(command, env=variables, check=False).returncode
+
+    def start(self, executor: ExecutorRef, folders: SessionFolders) -> ProcessCarrier:
+        """Start the server."""
+        python, variables = self._surroundings(executor, folders)
+        log = folders.path / "server.log"
+        command = [*python, "serve", "--root", str(folders.steps)]
         try:
             with log.open("wb") as errors:
                 child = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
+                    bufsize=0,
                     stderr=errors,
                     env=variables,
                     cwd=folders.home,

@@ -30,6 +30,11 @@ class Starter(Protocol):
     def start(self, executor: ExecutorRef, folders: SessionFolders) -> Carrier:
         """Start the executor's server. Raises SessionFailed, EnvironmentLacking."""
 
+    def run_by_hand(
+        self, executor: ExecutorRef, directory: Path, folders: SessionFolders, report: Callable[[str], None]
+    ) -> int:
+        """Carry out the step in `directory` with no session; what it says goes to this process's own output."""
+
     def end_left(self, session_id: str) -> None:
         """End what a session of a kernel that is gone has left running."""
 

@@ -1,0 +1,211 @@
+"""Recipes, bases and the images made from them."""
+
+import io
+import shutil
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from bskernel.application import Application
+from bskernel.engine import connect
+from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.images import find_recipes
+from bskernel.images.base import Package, fetch_package, members_of, read_base, write_layer
+from bskernel.images.container_image import dockerfile, ensure_image, image_name, state_of
+from bskernel.runtime.container import host_settings, user_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+ROOT = Path(__file__).parents[2]
+
+
+def deb(files: dict[str, bytes], links: dict[str, str] | None = None) -> bytes:
+    """A Debian package: an ar archive whose data.tar.xz holds the files and hard links."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:xz") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(content), 0o755
+            archive.addfile(info, io.BytesIO(content))
+        for name, target in (links or {}).items():
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.LNKTYPE, target
+            archive.addfile(info)
+    parts = [b"!<arch>\n"]
+    for name, content in (("debian-binary", b"2.0"), ("data.tar.xz", data.getvalue())):
+        header = f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode()
+        parts.append(header + content + b"\n" * (len(content) % 2))
+    return b"".join(parts)
+
+
+def layer_of(*debs: bytes) -> bytes:
+    target = io.BytesIO()
+    write_layer(iter(debs), target)
+    return target.getvalue()
+
+
+def names_in(layer: bytes) -> dict[str, tarfile.TarInfo]:
+    with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+        members = archive.getmembers()
+    assert len({member.name for member in members}) == len(members)
+    return {member.name: member for member in members}
+
+
+def test_the_docker_sdk_is_not_our_folder_of_that_name() -> None:
+    assert docker.APIClient.__module__.startswith("docker.api")
+
+
+def test_a_layer_puts_files_where_a_merged_usr_has_them() -> None:
+    package = deb(
+        {"./bin/true": b"t", "./usr/share/man/man1/true.1": b"m", "./usr/share/doc/x/copyright": b"c",
+         "./usr/share/doc/x/changelog": b"l"},
+        {"./bin/yes": "./bin/true"},
+    )  # fmt: skip
+    names = names_in(layer_of(package))
+    assert names["bin"].linkname == "usr/bin"
+    assert names["usr/bin/yes"].linkname == "usr/bin/true"
+    assert "usr/share/doc/x/copyright" in names
+    assert not {"usr/share/man/man1/true.1", "usr/share/doc/x/changelog", "bin/true"} & names.keys()
+
+
+def test_the_same_packages_give_the_same_layer() -> None:
+    first, second = deb({"./usr/bin/a": b"a"}), deb({"./usr/bin/b": b"b"})
+    assert layer_of(first, second) == layer_of(first, second)
+
+
+@given(st.binary(max_size=300))
+def test_bytes_that_are_no_package_are_refused(data: bytes) -> None:
+    with pytest.raises((ValueError, tarfile.TarError)):
+        list(members_of(data))
+
+
+@given(st.integers(min_value=0, max_value=200))
+def test_a_package_that_is_cut_off_is_refused(length: int) -> None:
+    with pytest.raises((ValueError, tarfile.TarError, EOFError)):
+        list(members_of(deb({"./usr/bin/a": b"a" * 1000})[:length]))
+
+
+def test_a_package_of_other_bytes_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mirror" / "pool").mkdir(parents=True)
+    (tmp_path / "mirror" / "pool" / "a.deb").write_bytes(b"other")
+    monkeypatch.setenv("BSKERNEL_DEBIAN_MIRROR", f"file://{tmp_path}/mirror")
+    with pytest.raises(EnvironmentLacking, match="not those of the lock"):
+        fetch_package(Package(sha256="0" * 64, size=5, path="pool/a.deb"), tmp_path / "cache")
+    assert not list((tmp_path / "cache").rglob("*.deb"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("debian-13", "bases: debian-12-python"),
+        ("python:3.11", "bases: debian-12-python"),
+        ("python@sha256:12", "named by digest"),
+    ],
+)
+def test_a_base_is_a_lock_of_ours_or_a_registry_image_by_digest(name: str, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_base(ROOT, name)
+    assert text in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_line_of_the_lock_that_says_nothing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "docker" / "b").mkdir(parents=True)
+    (tmp_path / "docker" / "b" / "packages.lock").write_text("# a comment\nabc 12 pool/a.deb\n")
+    with pytest.raises(ConfigError, match=r"packages.lock:2"):
+        read_base(tmp_path, "b")
+
+
+def test_an_image_is_made_by_copying_alone() -> None:
+    text = dockerfile("bskernel/base:1", "env", "/opt/env", {"bskernel.recipe": "d"}, {"TZ": "UTC"})
+    assert text == 'FROM bskernel/base:1\nCOPY env /opt/env\nLABEL bskernel.recipe="d"\nENV TZ="UTC"\n'
+
+
+def test_a_container_is_bounded_and_has_no_network() -> None:
+    settings = host_settings(binds={}, memory_bytes=1 << 30, cpus=2)
+    assert settings["network_mode"] == "none"
+    assert settings["read_only"]
+    assert settings["cap_drop"] == ["ALL"]
+    assert settings["mem_limit"] == settings["memswap_limit"] == 1 << 30
+    assert settings["pids_limit"] > 0
+
+
+def test_in_a_rootless_engine_the_user_is_its_root() -> None:
+    assert user_of({"SecurityOptions": ["name=rootless", "name=seccomp"]}) == "0:0"
+    assert user_of({"SecurityOptions": None}) != ""
+
+
+@pytest.fixture
+def other_root(root: Path, tmp_path: Path) -> Path:
+    """A checkout of its own whose recipe can be changed."""
+    other = tmp_path / "checkout"
+    shutil.copytree(root, other, symlinks=True)
+    return other
+
+
+def change(other: Path, text: str) -> Any:
+    image = other / "images" / "testing" / "1" / "image.toml"
+    image.write_text(f"{image.read_text()}\n{text}\n")
+    return find_recipes(other)[0]
+
+
+@pytest.fixture
+def client() -> Iterator[docker.APIClient]:
+    connected = connect()
+    yield connected
+    connected.close()
+
+
+@pytest.mark.container
+def test_a_stale_image_is_rebuilt_and_its_forerunner_removed(
+    other_root: Path, cache: Path, client: docker.APIClient
+) -> None:
+    first = ensure_image(change(other_root, "[environment]\nONE = '1'"), client, cache, print)
+    recipe = change(other_root, "TWO = '2'")
+    assert state_of(recipe, client) == "stale"
+    said: list[str] = []
+    second = ensure_image(recipe, client, cache, said.append)
+    assert second.id != first.id
+    assert state_of(recipe, client) == "built"
+    assert any("another recipe" in text for text in said)
+    with pytest.raises(docker.errors.ImageNotFound):
+        client.inspect_image(first.id)
+
+
+@pytest.mark.container
+def test_an_image_is_built_once(other_root: Path, cache: Path, client: docker.APIClient) -> None:
+    recipe = change(other_root, "[environment]\nTHREE = '3'")
+    first = ensure_image(recipe, client, cache, print)
+    said: list[str] = []
+    assert ensure_image(recipe, client, cache, said.append) == first
+    assert said == []
+
+
+@pytest.mark.container
+def test_a_base_that_cannot_be_pulled_is_named(
+    other_root: Path, cache: Path, client: docker.APIClient
+) -> None:
+    recipe = find_recipes(other_root)[0]
+    ensure_image(recipe, client, cache, print)
+    image = other_root / "images" / "testing" / "1" / "image.toml"
+    image.write_text(f'base = "127.0.0.1:1/none@sha256:{"0" * 64}"\n{image.read_text()}')
+    (other,) = find_recipes(other_root)
+    with pytest.raises(EnvironmentLacking, match="cannot pull it"):
+        ensure_image(other, client, cache, print)
+    assert state_of(recipe, client) == "built"
+    assert image_name(recipe) == "bskernel/testing:1"
+
+
+def test_check_tells_a_catalogue_that_is_not_the_executor_s(other_root: Path, cache: Path) -> None:
+    application = Application(other_root, cache)
+    (state,) = application.check_images((), print)
+    assert state.catalogue == "current"
+    path = other_root / "images" / "testing" / "1" / "catalogue.json"
+    path.write_text(path.read_text().replace("adds", "multiplies"))
+    (state,) = application.check_images(("testing",), print)
+    assert state.catalogue == "differs"
+    assert not state.sound
+    with pytest.raises(ConfigError, match="no image 'tasting'"):
+        application.check_images(("tasting",), print)
