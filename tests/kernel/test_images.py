@@ -171,7 +171,7 @@ def test_a_stale_image_is_rebuilt_and_its_forerunner_removed(
     assert state_of(recipe, client) == "built"
     assert any("another recipe" in text for text in said)
     with pytest.raises(docker.errors.ImageNotFound):
-        client.inspect_image(first.id)
+        client.history(first.id)
 
 
 @pytest.mark.container
@@ -184,9 +184,7 @@ def test_an_image_is_built_once(other_root: Path, cache: Path, client: docker.AP
 
 
 @pytest.mark.container
-def test_a_base_that_cannot_be_pulled_is_named(
-    other_root: Path, cache: Path, client: docker.APIClient
-) -> None:
+def test_a_base_that_cannot_be_pulled_is_named(other_root: Path, cache: Path, client: docker.APIClient) -> None:
     recipe = find_recipes(other_root)[0]
     ensure_image(recipe, client, cache, print)
     image = other_root / "images" / "testing" / "1" / "image.toml"

@@ -5,53 +5,121 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
+from bskernel_executors.metrics.devices import Device, find_device
 from bskernel_executors.metrics.model import BuildMetrics, Layer, Stage, Value
-from bskernel_executors.metrics.reports import number
+from bskernel_executors.metrics.reports import TIMING_REPORT, number
 
 Reports = Mapping[str, Mapping[str, Any]]
 _RESOURCES = ("LUT", "FF", "DSP", "BRAM_18K", "BRAM_36K", "URAM", "SRL", "LUTRAM")
-# (quantity, report, key, factor to the unit, unit, stage); keys as FINN's code writes them.
+# (quantity, report, key, factor to the unit, unit, stage); keys as FINN's code writes them. FINN's out-of-context run
+# places and routes before it reports.
 _SCALARS: tuple[tuple[str, str, str, float, str, Stage], ...] = (
     ("throughput", "estimate_network_performance.json", "estimated_throughput_fps", 1, "inferences/s", "estimate"),
     ("throughput", "rtlsim_performance.json", "stable_throughput[images/s]", 1, "inferences/s", "rtlsim"),
-    ("throughput", "ooc_synth_and_timing.json", "estimated_throughput_fps", 1, "inferences/s", "synth"),
+    ("throughput", "ooc_synth_and_timing.json", "estimated_throughput_fps", 1, "inferences/s", "routed"),
+    ("throughput", "report_experiment_instrumentation.json", "throughput_fps", 1, "inferences/s", "measured"),
     ("latency", "estimate_network_performance.json", "estimated_latency_ns", 1e-3, "us", "estimate"),
+    ("latency", "report_experiment_instrumentation.json", "latency_ms", 1e3, "us", "measured"),
     ("clock", "rtlsim_performance.json", "fclk[mhz]", 1, "MHz", "rtlsim"),
-    ("clock", "ooc_synth_and_timing.json", "fmax_mhz", 1, "MHz", "synth"),
+    ("clock", "ooc_synth_and_timing.json", "fmax_mhz", 1, "MHz", "routed"),
+    ("clock", "report_experiment_instrumentation.json", "frequency_mhz", 1, "MHz", "measured"),
+    ("slack", "ooc_synth_and_timing.json", "WNS", 1, "ns", "routed"),
+    ("slack", TIMING_REPORT, "wns_ns", 1, "ns", "routed"),
+    ("fifo_memory", "fifo_sizing.json", "total_fifo_size_kiB", 1, "KiB", "rtlsim"),
+    ("fifo_memory", "fifo_sizing.json", "total_fifo_size_kB", 1, "KiB", "rtlsim"),  # FINN+ before 1.5
+    ("accuracy", "report_dma_validate.json", "top-1_accuracy", 1e-2, "fraction", "measured"),
 )
+_POWER_SUMMARY = "power_estimate_summary.json"
+
+
+def _at(report: str) -> str:
+    return f"report/{report}"
 
 
 def _scalars(reports: Reports) -> dict[str, list[Value]]:
-    found: dict[str, list[Value]] = {"throughput": [], "latency": [], "clock": []}
+    found: dict[str, list[Value]] = {}
     for quantity, report, key, factor, unit, stage in _SCALARS:
         value = number(reports.get(report, {}).get(key))
         if value is not None:
-            found[quantity].append(Value(value=value * factor, unit=unit, stage=stage, source=f"report/{report}"))
-    simulated = reports.get("rtlsim_performance.json", {})
+            entry = Value(value=value * factor, unit=unit, stage=stage, source=_at(report))
+            found.setdefault(quantity, []).append(entry)
+    name = "rtlsim_performance.json"
+    simulated = reports.get(name, {})
     cycles, clock = number(simulated.get("latency_cycles")), number(simulated.get("fclk[mhz]"))
     if cycles is not None and clock:
-        found["latency"].append(
-            Value(value=cycles / clock, unit="us", stage="rtlsim", source="report/rtlsim_performance.json")
-        )
+        latency = Value(value=cycles / clock, unit="us", stage="rtlsim", source=_at(name))
+        found.setdefault("latency", []).append(latency)
     return found
 
 
+def _power(reports: Reports) -> tuple[Value, ...]:
+    """Total power: by simulated activity where there is one, and by each assumed toggle rate."""
+    totals = {key: value for key, value in reports.get(_POWER_SUMMARY, {}).items() if key.endswith("_total")}
+    values = []
+    for key, text in sorted(totals.items(), key=lambda item: (item[0] != "power_sim_total", item[0])):
+        value = number(text)
+        if value is not None:
+            values.append(Value(value=value, unit="W", stage="routed", source=f"{_at(_POWER_SUMMARY)}:{key}"))
+    return tuple(values)
+
+
+def _row(reports: Reports, report: str, key: str | None) -> Mapping[str, Any]:
+    table = reports.get(report, {})
+    row = table if key is None else table.get(key, {})
+    return row if isinstance(row, Mapping) else {}
+
+
+def _hls_total(reports: Reports) -> dict[str, float]:
+    """Sums over the layers that HLS has reported; it writes numbers as text, and the number 0 where it knows none."""
+    sums: dict[str, float] = {}
+    for row in reports.get("estimate_layer_resources_hls.json", {}).values():
+        if isinstance(row, Mapping):
+            for name in _RESOURCES:
+                value = number(row.get(name)) if isinstance(row.get(name), str) else None
+                if value is not None:
+                    sums[name] = sums.get(name, 0) + value
+    return sums
+
+
 def _resources(reports: Reports) -> dict[str, tuple[Value, ...]]:
-    sources: tuple[tuple[str, str | None, Stage], ...] = (
-        ("estimate_layer_resources.json", "total", "estimate"),
-        ("ooc_synth_and_timing.json", None, "synth"),
-        ("post_synth_resources.json", "(top)", "routed"),
+    sources: tuple[tuple[str, Mapping[str, Any], Stage], ...] = (
+        ("estimate_layer_resources.json", _row(reports, "estimate_layer_resources.json", "total"), "estimate"),
+        ("estimate_layer_resources_hls.json", _hls_total(reports), "hls"),
+        ("ooc_synth_and_timing.json", _row(reports, "ooc_synth_and_timing.json", None), "routed"),
+        ("post_synth_resources.json", _row(reports, "post_synth_resources.json", "(top)"), "routed"),
     )
     found: dict[str, list[Value]] = {}
-    for report, key, stage in sources:
-        table = reports.get(report, {})
-        row = table.get(key, {}) if key is not None else table
+    for report, row, stage in sources:
         for name in _RESOURCES:
-            value = number(row.get(name)) if isinstance(row, Mapping) else None
+            value = number(row.get(name))
             if value is not None:
-                entry = Value(value=value, unit="count", stage=stage, source=f"report/{report}")
-                found.setdefault(name, []).append(entry)
+                found.setdefault(name, []).append(Value(value=value, unit="count", stage=stage, source=_at(report)))
     return {name: tuple(values) for name, values in sorted(found.items())}
+
+
+def _utilization(resources: Mapping[str, tuple[Value, ...]], device: Device) -> dict[str, tuple[Value, ...]]:
+    """Fractions of the device; block RAM in tiles, two BRAM_18K to a tile. HLS counts some layers only: left out."""
+    tiles: dict[tuple[Stage, str], float] = {}
+    for name, size in (("BRAM_18K", 0.5), ("BRAM_36K", 1.0)):
+        for value in resources.get(name, ()):
+            key = (value.stage, value.source)
+            tiles[key] = tiles.get(key, 0) + size * value.value
+    counted = {name: list(resources.get(name, ())) for name in ("LUT", "FF", "URAM", "DSP")}
+    counted["BRAM"] = [
+        Value(value=value, unit="tiles", stage=stage, source=source) for (stage, source), value in tiles.items()
+    ]
+    totals = msgspec.to_builtins(device) | {"BRAM": device.BRAM_36K}
+    found = {
+        name: tuple(
+            Value(value=value.value / totals[name], unit="fraction", stage=value.stage, source=value.source)
+            for value in values
+            if totals[name] and value.stage != "hls"
+        )
+        for name, values in sorted(counted.items())
+    }
+    return {name: values for name, values in found.items() if values}
 
 
 def _layers(reports: Reports, bottleneck: str | None) -> tuple[Layer, ...]:
@@ -76,38 +144,73 @@ def _layers(reports: Reports, bottleneck: str | None) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-def collect_metrics(reports: Reports, clock_ns: float | None) -> BuildMetrics:
+def collect_metrics(
+    reports: Reports, clock_ns: float | None, part: str | None = None, board: str | None = None
+) -> BuildMetrics:
     """The metrics that the reports give; `clock_ns` is the clock period asked for, in ns."""
     scalars = _scalars(reports)
-    clock = scalars["clock"]
+    clock = scalars.get("clock", [])
     if clock_ns is not None:
         clock.insert(0, Value(value=1e3 / clock_ns, unit="MHz", stage="estimate", source="target.clock_ns"))
     named = reports.get("estimate_network_performance.json", {}).get("max_cycles_node_name")
     bottleneck = named if isinstance(named, str) else None
+    resources = _resources(reports)
+    device = find_device(part, board)
+    warnings = [] if reports else ["no report was found: no metrics"]
+    if (part or board) and device is None:
+        warnings.append(f"the totals of {part or board} are not known: no utilization")
+    met = reports.get(TIMING_REPORT, {}).get("met")
+    if met is False:
+        warnings.append("timing is not met: the routed design does not run at the clock that was asked for")
     return BuildMetrics(
-        throughput=tuple(scalars["throughput"]),
-        latency=tuple(scalars["latency"]),
+        throughput=tuple(scalars.get("throughput", ())),
+        latency=tuple(scalars.get("latency", ())),
         clock=tuple(clock),
-        resources=_resources(reports),
+        power=_power(reports),
+        accuracy=tuple(scalars.get("accuracy", ())),
+        slack=tuple(scalars.get("slack", ())),
+        timing_met=met if isinstance(met, bool) else None,
+        fifo_memory=tuple(scalars.get("fifo_memory", ())),
+        resources=resources,
+        utilization=_utilization(resources, device) if device is not None else {},
+        device=msgspec.to_builtins(device) if device is not None else {},
         bottleneck=bottleneck,
         layers=_layers(reports, bottleneck),
         raw={name: dict(report) for name, report in reports.items()},
-        warnings=() if reports else ("no report was found: no metrics",),
+        warnings=tuple(warnings),
     )
+
+
+def _shown(value: Value) -> str:
+    if value.unit == "fraction":
+        return f"{value.value:.2%}"
+    return f"{value.value:,.10g}" + ("" if value.unit == "count" else f" {value.unit}")
 
 
 def summary_rows(metrics: BuildMetrics) -> list[dict[str, str]]:
     """What a person wants to see first."""
     rows = []
-    quantities = [("throughput", metrics.throughput), ("latency", metrics.latency), ("clock", metrics.clock)]
-    quantities += list(metrics.resources.items())
-    for label, values in quantities:
+    quantities = {
+        "throughput": metrics.throughput,
+        "latency": metrics.latency,
+        "clock": metrics.clock,
+        "power": metrics.power,
+        "accuracy": metrics.accuracy,
+        "worst slack": metrics.slack,
+        "FIFO memory": metrics.fifo_memory,
+        **metrics.resources,
+    }
+    shares = {(name, value.source): value for name, values in metrics.utilization.items() for value in values}
+    for label, values in quantities.items():
         for value in values:
-            unit = "" if value.unit == "count" else f" {value.unit}"
-            rows.append({"label": label, "value": f"{value.value:,.10g}{unit}", "note": value.stage})
+            # Block RAM's share counts both sizes together: it stands beside the smaller one.
+            share = shares.get(("BRAM" if label == "BRAM_18K" else label, value.source))
+            of_device = f" ({share.value:.2%} of the device)" if share is not None else ""
+            rows.append({"label": label, "value": f"{_shown(value)}{of_device}", "note": value.stage})
     if metrics.bottleneck:
         cycles = next((layer.cycles for layer in metrics.layers if layer.bottleneck), None)
         rows.append(
             {"label": "bottleneck", "value": metrics.bottleneck, "note": f"{cycles} cycles" if cycles else ""}
         )
+    rows += [{"label": "warning", "value": text, "note": ""} for text in metrics.warnings]
     return rows

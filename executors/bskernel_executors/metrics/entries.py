@@ -20,6 +20,8 @@ class CollectParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     clock_ns: Annotated[
         float | None, parameter("clock period asked for", unit="ns", default_from="target.clock_ns")
     ] = None
+    part: Annotated[str | None, parameter("FPGA part, for utilization", default_from="target.part")] = None
+    board: Annotated[str | None, parameter("board, for its part", default_from="target.board")] = None
 
 
 @registry.entry(
@@ -31,6 +33,9 @@ class CollectParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 )
 def collect(step: Step[CollectParameters]) -> None:
     """Collect metrics."""
-    metrics = collect_metrics(read_reports(step.required_input("output")), step.params.clock_ns)
+    given = step.params
+    metrics = collect_metrics(
+        read_reports(step.required_input("output")), given.clock_ns, part=given.part, board=given.board
+    )
     step.output("metrics").write_text(pretty_json(metrics), encoding="utf-8")
     step.record({"summary": summary_rows(metrics)})

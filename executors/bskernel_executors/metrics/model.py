@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-Stage: TypeAlias = Literal["estimate", "rtlsim", "synth", "routed"]
+Stage: TypeAlias = Literal["estimate", "hls", "rtlsim", "synth", "routed", "measured"]
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,7 +35,13 @@ class BuildMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     latency: tuple[Value, ...] = ()  # us
     clock: tuple[Value, ...] = ()  # MHz
     power: tuple[Value, ...] = ()  # W
+    accuracy: tuple[Value, ...] = ()  # fraction of inputs
+    slack: tuple[Value, ...] = ()  # worst negative slack in ns; below 0 the clock is not met
+    timing_met: bool | None = None  # of the routed design; absent when nothing was checked
+    fifo_memory: tuple[Value, ...] = ()  # KiB in all FIFOs
     resources: dict[str, tuple[Value, ...]] = {}  # LUT, FF, BRAM_18K, URAM, DSP...: counts
+    utilization: dict[str, tuple[Value, ...]] = {}  # LUT, FF, BRAM, URAM, DSP: fractions of the device
+    device: dict[str, int] = {}  # its totals
     bottleneck: str | None = None
     layers: tuple[Layer, ...] = ()
     raw: dict[str, Any] = {}  # every report as it was read

@@ -10,6 +10,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from bskernel_executors.metrics.timing import read_timing
 from bskernel_executors.sdk import StepFailure
 
 
@@ -19,8 +22,9 @@ def _refuse_constant(text: str) -> float:
 
 def read_report(output: Path, name: str) -> dict[str, Any] | None:
     """A report as a dict, or None when there is none. Raises StepFailure (input) naming a damaged one."""
-    path = output / "report" / name
-    if not path.is_file():
+    # FINN writes some at the root of its output, FINN+ all under report/.
+    path = next((path for path in (output / "report" / name, output / name) if path.is_file()), None)
+    if path is None:
         return None
     try:
         data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
@@ -54,13 +58,24 @@ REPORTS = (
     "auto_folding_config.json",
     "final_hw_config.json",
     "fifo_sizing.json",
+    "metadata_builder.json",
+    "time_per_step.json",
+    "report_experiment_instrumentation.json",
+    "report_dma_validate.json",
 )
+TIMING_REPORT = "post_route_timing.rpt"
 
 
 def read_reports(output: Path) -> dict[str, dict[str, Any]]:
-    """All reports that exist, by file name."""
+    """All reports that exist, by file name; of a timing report its summary. Raises StepFailure."""
     found = {name: read_report(output, name) for name in REPORTS}
-    # FINN+ numbers its power reports by the method of estimation.
+    # FINN+ names its power reports by the way the activity was found.
     for path in sorted((output / "report").glob("power_estimate_*.json")):
         found[path.name] = read_report(output, path.name)
+    path = output / "report" / TIMING_REPORT
+    if path.is_file():
+        summary = read_timing(path.read_text(encoding="utf-8", errors="replace"))
+        if summary is None:
+            raise StepFailure(category="input", message=f"report/{TIMING_REPORT} has no design timing summary")
+        found[TIMING_REPORT] = msgspec.to_builtins(summary)
     return {name: report for name, report in found.items() if report is not None}

@@ -1,0 +1,204 @@
+"""Metrics from reports: real ones, damaged ones, and what is not there."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bskernel_executors.metrics.collect import collect_metrics, summary_rows
+from bskernel_executors.metrics.devices import find_device, known_boards
+from bskernel_executors.metrics.model import BuildMetrics, Value
+from bskernel_executors.metrics.reports import REPORTS, number, read_reports
+from bskernel_executors.metrics.timing import read_timing
+from bskernel_executors.sdk import StepFailure
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+DATA = Path(__file__).with_name("reports")
+
+
+def write(output: Path, **reports: Any) -> Path:
+    (output / "report").mkdir(parents=True, exist_ok=True)
+    for name, content in reports.items():
+        (output / "report" / f"{name}.json").write_text(json.dumps(content))
+    return output
+
+
+def values(found: tuple[Value, ...]) -> list[tuple[float, str, str]]:
+    return [(value.value, value.unit, value.stage) for value in found]
+
+
+def test_no_report_gives_no_number(tmp_path: Path) -> None:
+    metrics = collect_metrics(read_reports(tmp_path), None)
+    assert metrics == BuildMetrics(warnings=("no report was found: no metrics",))
+
+
+def finn_plus_build(tmp_path: Path, name: str) -> Path:
+    """FINN+'s own summary of a build that was carried out on a board, laid out again as its reports."""
+    summary = json.loads((DATA / name).read_text())
+    reports = {
+        "estimate_network_performance": summary["estimate"]["performance"],
+        "estimate_layer_resources": {"total": summary["estimate"]["resources"]},
+        "post_synth_resources": {"(top)": summary["synth"]["resources"]},
+        "fifo_sizing": summary["fifosizing"],
+        "time_per_step": summary["time"],
+        **{key: content for key, content in summary.get("measurement", {}).items() if key.startswith("report_")},
+    }
+    return write(tmp_path, **reports)
+
+
+def test_a_build_that_was_measured_has_each_stage_beside_the_others(tmp_path: Path) -> None:
+    reports = read_reports(finn_plus_build(tmp_path, "metrics_cnv_measured.json"))
+    metrics = collect_metrics(reports, 10.0, part="xczu28dr-ffvg1517-2-e")
+    assert values(metrics.throughput) == [
+        (868.0555555555555, "inferences/s", "estimate"),
+        (765, "inferences/s", "measured"),
+    ]
+    assert values(metrics.latency) == [(8671.4, "us", "estimate"), (4971.9, "us", "measured")]
+    assert [(round(value.value, 6), value.stage) for value in metrics.accuracy] == [(0.8863, "measured")]
+    assert values(metrics.resources["LUT"]) == [(19756, "count", "estimate"), (36855, "count", "routed")]
+    # 16 halves and 99 whole tiles of 1080
+    assert metrics.utilization["BRAM"][1].value == pytest.approx((8 + 99) / 1080)
+    assert metrics.bottleneck == "MVAU_hls_3"
+
+
+def test_a_board_gives_the_totals_of_its_part(tmp_path: Path) -> None:
+    reports = read_reports(finn_plus_build(tmp_path, "metrics_vgg10_rfsoc2x2_2024.2.json"))
+    metrics = collect_metrics(reports, None, board="RFSoC2x2")
+    assert metrics.utilization["LUT"][1].value == pytest.approx(96818 / 425280)
+    assert metrics.utilization["DSP"][1].value == pytest.approx(1098 / 4272)
+    assert metrics.accuracy == ()
+    assert {"label": "LUT", "value": "96,818 (22.77% of the device)", "note": "routed"} in summary_rows(metrics)
+
+
+def test_every_board_that_finn_knows_has_totals() -> None:
+    for board, part in known_boards().items():
+        assert find_device(None, board) == find_device(part, None) is not None
+
+
+def test_a_part_that_is_not_known_is_said_and_gives_no_utilization(tmp_path: Path) -> None:
+    write(tmp_path, estimate_layer_resources={"total": {"LUT": 10}})
+    metrics = collect_metrics(read_reports(tmp_path), None, part="xc9nosuch")
+    assert metrics.utilization == {}
+    assert any("xc9nosuch" in text for text in metrics.warnings)
+
+
+def test_a_resource_that_a_device_lacks_has_no_fraction(tmp_path: Path) -> None:
+    write(tmp_path, estimate_layer_resources={"total": {"LUT": 10, "URAM": 0}})
+    metrics = collect_metrics(read_reports(tmp_path), None, board="Pynq-Z2")
+    assert set(metrics.utilization) == {"LUT"}
+
+
+def test_what_hls_does_not_know_is_absent(tmp_path: Path) -> None:
+    layers = {"a": {"LUT": "120", "FF": "7", "DSP": 0}, "b": {"LUT": "30", "FF": 0, "DSP": 0}}
+    write(tmp_path, estimate_layer_resources_hls=layers)
+    metrics = collect_metrics(read_reports(tmp_path), None)
+    assert values(metrics.resources["LUT"]) == [(150, "count", "hls")]
+    assert values(metrics.resources["FF"]) == [(7, "count", "hls")]
+    assert "DSP" not in metrics.resources
+
+
+def test_power_is_told_by_how_the_activity_was_found(tmp_path: Path) -> None:
+    summary = {"power_25_0.5_total": 1.5, "power_sim_total": 1.25, "power_sim_static": 0.5}
+    write(tmp_path, power_estimate_summary=summary)
+    metrics = collect_metrics(read_reports(tmp_path), None)
+    assert values(metrics.power) == [(1.25, "W", "routed"), (1.5, "W", "routed")]
+    assert metrics.power[0].source == "report/power_estimate_summary.json:power_sim_total"
+
+
+def test_a_layer_has_cycles_folding_and_resources(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        estimate_layer_cycles={"MVAU_0": 64},
+        estimate_layer_resources={"MVAU_0": {"LUT": 12, "BRAM_efficiency": 0.5}, "total": {"LUT": 12}},
+        final_hw_config={"Defaults": {}, "MVAU_0": {"PE": 4, "SIMD": 2}},
+        estimate_network_performance={"max_cycles_node_name": "MVAU_0"},
+    )
+    (layer,) = collect_metrics(read_reports(tmp_path), None).layers
+    assert (layer.cycles, layer.folding, layer.resources["LUT"], layer.bottleneck) == (
+        64,
+        {"PE": 4, "SIMD": 2},
+        12,
+        True,
+    )
+
+
+def test_the_slack_of_a_routed_design_that_misses_its_clock(tmp_path: Path) -> None:
+    (tmp_path / "report").mkdir()
+    text = (DATA / "artix7_timing_summary.rpt").read_text()
+    (tmp_path / "report" / "post_route_timing.rpt").write_text(text)
+    metrics = collect_metrics(read_reports(tmp_path), None)
+    assert values(metrics.slack) == [(-3.463, "ns", "routed")]
+    assert metrics.timing_met is False
+    assert any("timing is not met" in text for text in metrics.warnings)
+
+
+HEAD = """
+    WNS(ns)      TNS(ns)  TNS Failing Endpoints  TNS Total Endpoints      WHS(ns)
+    -------      -------  ---------------------  -------------------      -------
+"""
+
+
+@pytest.mark.parametrize(
+    ("row", "wns", "met"),
+    [
+        ("  1.5  0.000  0  12  0.1", 1.5, True),
+        ("  0.5  0.000  0  12  -0.1", 0.5, False),
+        ("  inf  0.000  0  0  inf", None, None),
+        ("  NA  NA  NA  NA  NA", None, None),
+    ],
+)
+def test_timing_is_met_only_when_something_was_checked(row: str, wns: float | None, met: bool | None) -> None:
+    summary = read_timing(f"{HEAD}{row}\n")
+    assert summary is not None
+    assert (summary.wns_ns, summary.met) == (wns, met)
+
+
+def test_a_timing_report_without_a_summary_is_named(tmp_path: Path) -> None:
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "post_route_timing.rpt").write_text("Vivado v2024.2\n")
+    with pytest.raises(StepFailure, match=r"post_route_timing\.rpt"):
+        read_reports(tmp_path)
+
+
+@given(st.text(max_size=400))
+def test_any_text_is_read_as_timing_or_as_none(text: str) -> None:
+    read_timing(text)
+    read_timing(HEAD + text)
+
+
+@given(name=st.sampled_from(REPORTS), data=st.binary(max_size=60))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_report_is_named_or_gives_nothing_wrong(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / "report").mkdir(exist_ok=True)
+    path = tmp_path / "report" / name
+    path.write_bytes(data)
+    said = name
+    try:
+        collect_metrics(read_reports(tmp_path), None)
+    except StepFailure as error:
+        said = str(error)
+    path.unlink()
+    assert name in said
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(["total", "(top)", "LUT", "WNS", "MVAU_0", "max_cycles_node_name", "estimated_latency_ns"])
+
+
+@given(st.dictionaries(st.sampled_from(REPORTS), st.dictionaries(KEYS, JSON, max_size=5), max_size=4))
+def test_reports_of_any_shape_give_finite_numbers_or_none(reports: dict[str, dict[str, Any]]) -> None:
+    metrics = collect_metrics(reports, None)
+    found = [value for row in metrics.resources.values() for value in row]
+    for value in (*metrics.throughput, *metrics.latency, *metrics.slack, *found):
+        assert math.isfinite(value.value)
+
+
+@pytest.mark.parametrize("value", [None, True, "NA", "", "nan", "inf", [], {}])
+def test_what_is_no_number_is_none(value: object) -> None:
+    assert number(value) is None
