@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from bskernel.images.container_image import BuiltImage
     from bskernel.runtime.container import ContainerStarter
 
+BUILD_LOG = "log.jsonl"
 RUNTIMES = ("auto", "docker", "process")
 
 
@@ -181,29 +182,28 @@ class Application:
 
         return ContainerStarter(client, image_of)
 
-    def build(self, prepared: Prepared, *, runtime: str, observer: Any, fresh: bool = False) -> BuildResult:
+    def build(self, prepared: Prepared, *, runtime: str, observer: Observer, fresh: bool = False) -> BuildResult:
         """Carry out a plan and write the build directory."""
+        from bskernel.report.log import Log
+
         began = time.monotonic()
         directory = BuildDirectory(prepared.output)
         directory.open()
-        noting = _Noting(observer, directory, self.store, prepared.loaded.config.build.salt)
-        sessions = Sessions(lambda: self.runtime(runtime, observer.note))
-        try:
-            reports = carry_out_plan(
-                prepared.plan,
-                self.store,
-                sessions,
-                noting,
-                salt=prepared.loaded.config.build.salt,
-                fresh=fresh,
-            )
-            result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
-            directory.export(result.artifacts.values(), self.store)
-            directory.write_metrics(result.metrics)
-            directory.write_result(result)
-        finally:
-            sessions.close()
-            directory.close()
+        salt = prepared.loaded.config.build.salt
+        with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
+            noting = _Noting((Log.to_file(log), observer), directory, self.store)
+            sessions = Sessions(lambda: self.runtime(runtime, noting.note))
+            noting.planned(prepared.plan.steps)
+            try:
+                reports = carry_out_plan(prepared.plan, self.store, sessions, noting, salt=salt, fresh=fresh)
+                result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
+                directory.export(result.artifacts.values(), self.store)
+                directory.write_metrics(result.metrics)
+                directory.write_result(result)
+            finally:
+                sessions.close()
+                directory.close()
+                noting.over()
         return result
 
     def _result(
@@ -313,18 +313,30 @@ def _with_log(report: StepReport, step: Step, output: Path) -> StepReport:
 class _Noting:
     """Writes each step's folder as soon as the step is over, and passes everything on."""
 
-    def __init__(self, observer: Observer, directory: BuildDirectory, store: DiskStore, salt: str) -> None:
-        self._observer = observer
+    def __init__(self, observers: tuple[Observer, ...], directory: BuildDirectory, store: DiskStore) -> None:
+        self._observers = observers
         self._directory = directory
         self._store = store
-        self._salt = salt
-        self._made: dict[str, Any] = {}
+
+    def note(self, text: str) -> None:
+        for observer in self._observers:
+            observer.note(text)
+
+    def planned(self, steps: tuple[Step, ...]) -> None:
+        for observer in self._observers:
+            observer.planned(steps)
 
     def started(self, step: Step) -> None:
-        self._observer.started(step)
+        for observer in self._observers:
+            observer.started(step)
 
     def event(self, step: Step, event: Event) -> None:
-        self._observer.event(step, event)
+        for observer in self._observers:
+            observer.event(step, event)
+
+    def over(self) -> None:
+        for observer in self._observers:
+            observer.over()
 
     def ended(self, step: Step, report: StepReport, action: Action | None, log: bytes) -> None:
         if action is not None:
@@ -335,7 +347,8 @@ class _Noting:
                 for name, digest in action.inputs.items()
             }
             self._directory.note_step(step.label, action, manifest_of(step, inputs), kept or log)
-        self._observer.ended(step, report, action, log)
+        for observer in self._observers:
+            observer.ended(step, report, action, log)
 
     @staticmethod
     def _kind(step: Step, name: str) -> Any:

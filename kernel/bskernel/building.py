@@ -37,6 +37,12 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True):
 class Observer(Protocol):
     """Hears of a build while it goes on."""
 
+    def note(self, text: str) -> None:
+        """Something beside the steps, such as which runtime is used and why."""
+
+    def planned(self, steps: tuple[Step, ...]) -> None:
+        """The build begins."""
+
     def started(self, step: Step) -> None:
         """A step begins."""
 
@@ -45,6 +51,9 @@ class Observer(Protocol):
 
     def ended(self, step: Step, report: StepReport, action: Action | None, log: bytes) -> None:
         """A step is over."""
+
+    def over(self) -> None:
+        """The build is over, however it ended."""
 
 
 class Sessions:

@@ -171,7 +171,7 @@ def test_a_stale_image_is_rebuilt_and_its_forerunner_removed(
     assert state_of(recipe, client) == "built"
     assert any("another recipe" in text for text in said)
     with pytest.raises(docker.errors.ImageNotFound):
-        client.history(first.id)
+        client.history(first.id)  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.container

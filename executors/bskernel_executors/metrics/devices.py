@@ -1,7 +1,7 @@
 """What the devices hold that FINN's boards have: counts of the whole device, from AMD's data sheets.
 
-Sources: DS190 (Zynq-7000), DS891 (Zynq UltraScale+), DS889 (RFSoC), DS987 (K26), DS890 (UltraScale+), DS962, DS963 and
-DS965 (Alveo), DS950 (Versal). A shell takes a part of an Alveo's or a Versal's resources; these totals are before that.
+Sources: DS190 (Zynq-7000), DS891 (Zynq UltraScale+), DS889 (RFSoC), DS987 (K26), DS890 (UltraScale+), DS962, DS963
+and DS965 (Alveo), DS950 (Versal). A shell takes a part of an Alveo's or a Versal's resources: these are before that.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from bskernel.errors import (
 )
 
 if TYPE_CHECKING:
+    from bskernel.building import Observer
     from bskernel.images import RecipeState
 
 _CONFIG = click.argument("config", type=click.Path(path_type=Path))
@@ -52,6 +54,7 @@ def cli() -> None:
 @_TO
 @_SET
 @_OUTPUT
+@click.option("-v", "--verbose", is_flag=True, help="Show the log, with what the steps print, instead of a bar.")
 @click.option("--fresh", is_flag=True, help="Run every step, even where its result is in the cache.")
 @_JSON
 def run(
@@ -61,6 +64,7 @@ def run(
     last: str | None,
     settings: tuple[str, ...],
     output: Path | None,
+    verbose: bool,
     fresh: bool,
     as_json: bool,
 ) -> None:
@@ -68,14 +72,28 @@ def run(
     from bskernel_protocol import pretty_json
 
     from bskernel.application import Application
-    from bskernel.report.terminal import Lines, describe_result
+    from bskernel.report.terminal import describe_result
 
     application = Application.here()
     prepared = application.prepare(config, settings=settings, first=first, last=last, output=output)
-    result = application.build(prepared, runtime=runtime, observer=Lines(), fresh=fresh)
+    result = application.build(prepared, runtime=runtime, observer=_observer(verbose=verbose), fresh=fresh)
     click.echo(pretty_json(result) if as_json else describe_result(result), nl=not as_json)
     if result.failure is not None:
         sys.exit(EXIT_ENVIRONMENT if result.failure.category == "environment" else EXIT_STEP_FAILED)
+
+
+def _observer(*, verbose: bool) -> Observer:
+    if verbose:
+        from bskernel.report.log import Log
+
+        return Log.to_terminal()
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        from bskernel.report.progress import Bar
+
+        return Bar()
+    from bskernel.report.terminal import Lines
+
+    return Lines()
 
 
 @cli.command()

@@ -1,12 +1,11 @@
-"""A build on a terminal or in a log: a line per step, then the numbers or the failure."""
+"""A build as text: a line per step, then the numbers or the failure."""
 
 from __future__ import annotations
 
 import sys
-import threading
 from typing import TextIO
 
-from bskernel_protocol import Event, Failure, Progress
+from bskernel_protocol import Event, Failure
 
 from bskernel.action import Action
 from bskernel.building import StepReport
@@ -20,6 +19,9 @@ class Silent:
     def note(self, text: str) -> None:
         """Something beside the steps."""
 
+    def planned(self, steps: tuple[Step, ...]) -> None:
+        """A build begins."""
+
     def started(self, step: Step) -> None:
         """A step begins."""
 
@@ -29,40 +31,30 @@ class Silent:
     def ended(self, step: Step, report: StepReport, action: Action | None, log: bytes) -> None:
         """A step is over."""
 
+    def over(self) -> None:
+        """The build is over."""
+
+
+def step_line(step: Step, report: StepReport) -> str:
+    """What became of a step, in one line."""
+    time = f"{report.seconds:7.2f} s" if report.status != "recalled" else "        "
+    return f"  {report.status:<9} {time}  {step.name}  ({step.executor})"
+
 
 class Lines(Silent):
-    """One line per step; on a terminal also what the step is doing now."""
+    """One line per step that is over: for files and CI."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
-        self._live = self._stream.isatty()
-        self._lock = threading.Lock()
-
-    def _line(self, text: str, *, keep: bool) -> None:
-        with self._lock:
-            if self._live:
-                self._stream.write(f"\r\x1b[K{text[:160]}" + ("\n" if keep else ""))
-            elif keep:
-                self._stream.write(f"{text}\n")
-            self._stream.flush()
 
     def note(self, text: str) -> None:
         """A line of its own."""
-        self._line(text, keep=True)
-
-    def started(self, step: Step) -> None:
-        """Show the step as running."""
-        self._line(f"  ...       {step.name}  ({step.executor})", keep=False)
-
-    def event(self, step: Step, event: Event) -> None:
-        """Show what the step does."""
-        if isinstance(event, Progress):
-            self._line(f"  ...       {step.name}: {event.text}", keep=False)
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
 
     def ended(self, step: Step, report: StepReport, action: Action | None, log: bytes) -> None:
         """The step's one line."""
-        time = f"{report.seconds:7.2f} s" if report.status != "recalled" else "        "
-        self._line(f"  {report.status:<9} {time}  {step.name}  ({step.executor})", keep=True)
+        self.note(step_line(step, report))
 
 
 def describe_failure(failure: Failure) -> str:

@@ -1,0 +1,69 @@
+"""What a build tells: log events, the bar on a terminal, lines in a file."""
+
+import io
+import json
+
+from bskernel.building import StepReport
+from bskernel.report.log import Log
+from bskernel.report.progress import Bar
+from bskernel.report.terminal import Lines, Silent
+from bskernel.step import ExecutorRef, Step
+from bskernel_protocol import Failure, OutputLine, Progress
+from rich.console import Console
+
+STEP = Step(
+    index=0, name="fold", executor=ExecutorRef(name="e", version="1", digest="d"), entry="fold", parameters={},
+    inputs={}, outputs=(),
+)  # fmt: skip
+RAN = StepReport(name="fold", executor="e@1", entry="fold", status="ran", seconds=1.5, key="k")
+FAILED = StepReport(
+    name="fold", executor="e@1", entry="fold", status="failed", failure=Failure(category="tool", message="no [bold]")
+)
+
+
+def tell(observer: Silent) -> None:
+    observer.note("runtime: process")
+    observer.planned((STEP, STEP))
+    observer.started(STEP)
+    observer.event(STEP, Progress(text="layer [1]"))
+    observer.event(STEP, OutputLine(stream="stdout", text="hello"))
+    observer.ended(STEP, RAN, None, b"")
+    observer.ended(STEP, FAILED, None, b"")
+    observer.over()
+
+
+def test_the_log_file_is_one_json_object_per_line() -> None:
+    file = io.StringIO()
+    tell(Log.to_file(file))
+    events = [json.loads(line) for line in file.getvalue().splitlines()]
+    names = ["note", "build started", "step started", "step ended", "step failed", "build ended"]
+    assert [event["event"] for event in events] == names
+    assert events[3]["seconds"] == 1.5
+    assert events[4] | {"level": "error", "category": "tool", "message": "no [bold]"} == events[4]
+    assert all(event["timestamp"].endswith("Z") for event in events)
+
+
+def test_the_log_on_a_terminal_has_what_the_steps_print() -> None:
+    stream = io.StringIO()
+    tell(Log.to_terminal(stream))
+    assert "hello" in stream.getvalue()
+
+
+def test_the_bar_leaves_a_line_for_each_step_and_nothing_of_itself() -> None:
+    stream = io.StringIO()
+    tell(Bar(Console(file=stream, force_terminal=True, width=100)))
+    text = stream.getvalue()
+    assert "ran" in text
+    assert "failed" in text
+    assert "fold: layer [1]" in text
+    assert text.rstrip().endswith(("\x1b[?25h", "\x1b[2K", "\x1b[1A\x1b[2K"))
+
+
+def test_lines_have_no_control_characters() -> None:
+    stream = io.StringIO()
+    tell(Lines(stream))
+    assert stream.getvalue().splitlines()[1:] == [
+        "  ran          1.50 s  fold  (e@1)",
+        "  failed       0.00 s  fold  (e@1)",
+    ]
+    assert "\x1b" not in stream.getvalue()
