@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Annotated, Any
 import msgspec
 from bskernel_protocol import EntryDescription
 
+from bskernel_executors.finn_step.folding import is_unfolded, layers_of, violations
+from bskernel_executors.finn_step.hints import hint_for
 from bskernel_executors.finn_step.library import load
 from bskernel_executors.finn_step.parameters import FILES, make_config, parameters_struct, settable_fields
 from bskernel_executors.finn_step.reads import fields_read
@@ -23,6 +26,8 @@ from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFai
 from bskernel_executors.sdk.parameters import describe_parameters
 
 StepFunction = Callable[[Any, Any], Any]
+_FOLD = frozenset({"step_apply_folding_config", "step_target_fps_parallelization"})
+_PART = re.compile(r"xc[0-9a-z]{2,9}-?[a-z]{3,4}[0-9]{3,4}(-[0-9a-z]+)+", re.IGNORECASE)
 registry = Registry(executor="finn-step", summary="FINN+'s build steps, one at a time")
 _OUTPUTS = (
     Output("model", kind="file", media_type="application/x-onnx"),
@@ -65,6 +70,40 @@ def _settings() -> None:
             settings.initialize_dummy_settings()
 
 
+def _check_target(values: dict[str, Any]) -> None:
+    """FINN's estimates take any text for a part: one that AMD does not make is refused here."""
+    part, board = values.get("fpga_part"), values.get("board")
+    if part is not None and not _PART.fullmatch(part):
+        raise StepFailure(
+            category="config",
+            message=f"target.part {part!r} is not the name of an AMD part with its package and speed grade",
+            hint='such as "xczu7ev-ffvc1156-2-e" or "xc7z020clg400-1"',
+        )
+    boards = importlib.import_module("finn.util.basic").part_map
+    if board is not None and board not in boards:
+        raise StepFailure(
+            category="config",
+            message=f"target.board {board!r} is not one that FINN knows",
+            hint=f"boards: {', '.join(sorted(boards))}; or give target.part",
+        )
+
+
+def _check_folding(name: str, model: Any) -> list[str]:
+    """Warnings about the folding. Raises StepFailure (config) when no hardware can have it."""
+    layers = layers_of(model)
+    wrong = violations(layers)
+    if wrong:
+        raise StepFailure(
+            category="config",
+            message=f"{name}: {wrong[0]}",
+            cause=wrong[1:],
+            hint="change PE and SIMD in the folding config",
+        )
+    if name == "step_apply_folding_config" and is_unfolded(layers):
+        return ["every layer has PE = SIMD = 1: set target.target_fps, or give a folding_config"]
+    return []
+
+
 def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[str, Any]) -> None:
     """Call one FINN step function and write what it leaves behind."""
     from finn.builder import build_dataflow_config
@@ -81,17 +120,34 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     files = {field: path for field, name in FILES.items() if (path := step.input(name)) is not None}
     outputs = [build_dataflow_config.DataflowOutputType.ESTIMATE_REPORTS]
     config = make_config(build_dataflow_config.DataflowBuildConfig, values, files, output, outputs)
+    _check_target(values)
     before = ModelWrapper(str(model_path))
     nodes = len(before.graph.node)
-    after = function(before, config)
+    try:
+        after = function(before, config)
+    except StepFailure:
+        raise
+    except Exception as error:
+        hint = hint_for(error)
+        if hint is None:
+            raise
+        first = (str(error).splitlines() or [""])[0]
+        raise StepFailure(category="tool", message=f"{name}: {type(error).__name__}: {first}", hint=hint) from error
     if not isinstance(after, ModelWrapper):
         raise StepFailure(category="tool", message=f"{name} returned a {type(after).__name__}, not a model")
+    warnings = _check_folding(name, after) if name in _FOLD else []
     after.save(str(model_path))
     root = str(step.work)
     relocate_model(model_path, step.output("model"), root, TOKEN)
     relocate_tree(output, step.output("output"), root, TOKEN)
     relocate_tree(state, step.output("state"), root, TOKEN)
-    step.record({"nodes_before": nodes, "nodes_after": len(after.graph.node)})
+    step.record(
+        {
+            "nodes_before": nodes,
+            "nodes_after": len(after.graph.node),
+            "summary": [{"label": "warning", "value": text, "note": name} for text in warnings],
+        }
+    )
 
 
 def _declare(name: str, function: StepFunction, config: type, settable: dict[str, tuple[Any, Any]]) -> None:
@@ -118,6 +174,11 @@ def _declare(name: str, function: StepFunction, config: type, settable: dict[str
     )
 
 
+_SOURCE = Input(
+    "source", kind="tree", required=False, source="config", help="folder with the module, if FINN does not have it"
+)
+
+
 class CustomParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `custom`."""
 
@@ -133,7 +194,7 @@ class CustomParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     "custom",
     summary="a step function of the user's own",
     parameters=CustomParameters,
-    inputs=(*_FLOW_INPUTS, Input("source", kind="tree", help="folder with the module", source="config")),
+    inputs=(*_FLOW_INPUTS, _SOURCE),
     outputs=_OUTPUTS,
 )
 def custom(step: Step[CustomParameters]) -> None:
@@ -141,13 +202,17 @@ def custom(step: Step[CustomParameters]) -> None:
     from finn.builder.build_dataflow_config import DataflowBuildConfig
 
     module, _, name = step.params.function.partition(":")
-    sys.path.insert(0, str(step.required_input("source")))
+    source = step.input("source")
+    if source is not None:
+        sys.path.insert(0, str(source))
     sys.dont_write_bytecode = True
     try:
         function = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise StepFailure(
-            category="config", message=f"there is no function {step.params.function!r} in source: {error}"
+            category="config",
+            message=f"there is no function {step.params.function!r}: {error}",
+            hint="write module:function; the module lies in the folder that inputs.source names, or is one of FINN's",
         ) from error
     settable = settable_fields(DataflowBuildConfig)
     own = msgspec.structs.asdict(step.params)
