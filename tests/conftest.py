@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -71,6 +71,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("in_both"):
         both = ["process", pytest.param("docker", marks=pytest.mark.container)]
         metafunc.parametrize("runtime", both, indirect=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_image_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Remove the testing executor's images when the tests are over."""
+    if not any(item.get_closest_marker("container") for item in request.session.items) or engine():
+        yield
+        return
+    (recipe,) = find_recipes(request.getfixturevalue("root"))
+    yield
+    client = connect()
+
+    def remove(is_ours: Callable[[dict[str, str], list[str]], bool]) -> None:
+        for image in client.images():
+            names = image["RepoTags"] or image["RepoDigests"] or []
+            if is_ours(image["Labels"] or {}, names):
+                client.remove_image(image["Id"], force=True)
+
+    # In the order in which they rest on one another.
+    remove(lambda labels, _: labels.get("bskernel.executor") == "testing")
+    remove(lambda labels, _: labels.get("bskernel.environment", "").startswith(recipe.environment_digest))
+    remove(lambda _, names: any(name.startswith("127.0.0.1:") for name in names))
+    client.close()
 
 
 @pytest.fixture

@@ -1,0 +1,20 @@
+"""The kernel stays light: what a command does not need is not imported."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import bskernel.cli", {"docker", "rich", "structlog", "msgspec", "uv", "bskernel.application"}),
+        ("import bskernel", {"docker", "rich", "structlog", "msgspec", "click"}),
+        ("import bskernel.application", {"docker", "rich", "requests"}),
+    ],
+)  # fmt: skip
+def test_importing_brings_nothing_heavy(code: str, absent: set[str]) -> None:
+    script = f"{code}; import sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert absent.isdisjoint(done.stdout.split())
