@@ -14,7 +14,6 @@ from bskernel.result import BuildResult
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
-TFC = ROOT.parent / "shared" / "models" / "TFC_1W2A.onnx"
 pytestmark = pytest.mark.env
 
 
@@ -181,8 +180,14 @@ def test_a_finn_exception_ends_in_its_own_words(finn: Application, tmp_path: Pat
     assert any("step_apply_folding_config" in line for line in result.failure.cause)
 
 
-@pytest.mark.skipif(not TFC.exists(), reason="the model is not part of this repository")
-def test_a_network_that_nobody_here_wrote_needs_a_config_of_a_few_lines(finn: Application, tmp_path: Path) -> None:
-    (tmp_path / "build.toml").write_text(f'build.model = "{TFC}"\ntarget.part = "xczu7ev-ffvc1156-2-e"\n')
+def test_a_config_of_three_lines_is_a_build(finn: Application, tmp_path: Path) -> None:
+    lines = [
+        f'build.model = "{DIGITS / "digits_w4a4.onnx"}"',
+        'target.board = "ZCU104"',
+        "target.target_fps = 100_000",
+    ]
+    (tmp_path / "build.toml").write_text("\n".join(lines))
     result = build(finn, tmp_path / "build.toml", tmp_path / "out")
     assert result.status == "ok", result.failure
+    assert result.metrics is not None
+    assert result.metrics["utilization"]["LUT"][0]["value"] > 0
