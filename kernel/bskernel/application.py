@@ -8,32 +8,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from bskernel_protocol import Artifact, Event, Failure, StepManifest
+from bskernel_protocol import Artifact, Failure, StepManifest
 from bskernel_protocol.layout import LOG
 
-from bskernel.action import Action, action_of, differences
+from bskernel.action import action_of, differences
 from bskernel.build_directory import BuildDirectory
 from bskernel.building import Observer, Sessions, StepReport, carry_out_plan, find_inputs
-from bskernel.carry_out import lay_out, manifest_of
+from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
 from bskernel.config.load import LoadedConfig, load_config
 from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.images import (
-    Environment,
     Recipe,
     RecipeState,
     check,
-    ensure_environment,
+    choose_recipes,
     find_recipes,
     load_executors,
     locate_root,
     state_on,
 )
 from bskernel.images.environment import cache_folder
+from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
 from bskernel.result import BuildResult, newest_artifacts
+from bskernel.runtime.choosing import choose_starter
 from bskernel.runtime.folders import make_folders
-from bskernel.runtime.process import ProcessStarter
 from bskernel.runtime.session import FramedRuntime, Starter
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
@@ -41,11 +41,7 @@ from bskernel.store import DiskStore
 if TYPE_CHECKING:
     import docker
 
-    from bskernel.images.container_image import BuiltImage
-    from bskernel.runtime.container import ContainerStarter
-
 BUILD_LOG = "log.jsonl"
-RUNTIMES = ("auto", "docker", "process")
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,50 +133,13 @@ class Application:
 
     def starter(self, name: str, report: Callable[[str], None]) -> Starter:
         """What starts executors in the runtime of that name. Raises ConfigError, EnvironmentLacking."""
-        if name not in RUNTIMES:
-            raise ConfigError(f"runtime {name!r}: there is no such runtime", hint=f"runtimes: {', '.join(RUNTIMES)}")
-        if name == "process":
-            return self.process_starter(report)
-        try:
-            starter = self.container_starter(report)
-        except EnvironmentLacking as error:
-            if name == "docker":
-                raise
-            report(f"runtime: process ({error.message})")
-            return self.process_starter(report)
-        if name == "auto":
-            report("runtime: docker (an engine answers)")
-        return starter
+        return choose_starter(name, self.cache, self.recipe, report)
 
     def runtime(self, name: str, report: Callable[[str], None]) -> FramedRuntime:
         """The runtime of that name; what dead kernels left is removed. Raises ConfigError, EnvironmentLacking."""
         runtime = FramedRuntime(self.cache, self.starter(name, report))
         runtime.sweep()
         return runtime
-
-    def process_starter(self, report: Callable[[str], None]) -> ProcessStarter:
-        """Starts executors in their environments."""
-
-        def environment_of(recipe: Recipe) -> Environment:
-            return ensure_environment(recipe, self.cache, report)
-
-        return ProcessStarter(self.recipe, environment_of)
-
-    def container_starter(self, report: Callable[[str], None]) -> ContainerStarter:
-        """Starts executors in containers of their images. Raises EnvironmentLacking when no engine answers."""
-        from bskernel.engine import connect
-        from bskernel.images.container_image import ensure_image
-        from bskernel.runtime.container import ContainerStarter
-
-        client = connect()
-        images: dict[ExecutorRef, BuiltImage] = {}
-
-        def image_of(executor: ExecutorRef) -> BuiltImage:
-            if executor not in images:
-                images[executor] = ensure_image(self.recipe(executor), client, self.cache, report)
-            return images[executor]
-
-        return ContainerStarter(client, image_of)
 
     def build(self, prepared: Prepared, *, runtime: str, observer: Observer, fresh: bool = False) -> BuildResult:
         """Carry out a plan and write the build directory."""
@@ -191,7 +150,7 @@ class Application:
         directory.open()
         salt = prepared.loaded.config.build.salt
         with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
-            noting = _Noting((Log.to_file(log), observer), directory, self.store)
+            noting = Noting((Log.to_file(log), observer), directory, self.store)
             sessions = Sessions(lambda: self.runtime(runtime, noting.note))
             noting.planned(prepared.plan.steps)
             try:
@@ -257,15 +216,6 @@ class Application:
             starter.end_left(session.id)
             session.remove()
 
-    def _chosen(self, names: Sequence[str]) -> tuple[Recipe, ...]:
-        for name in names:
-            if not any(name in {recipe.name, recipe.file.executor} for recipe in self.recipes):
-                known = ", ".join(recipe.name for recipe in self.recipes)
-                raise ConfigError(f"there is no image {name!r}", hint=f"images: {known}")
-        return tuple(
-            recipe for recipe in self.recipes if not names or {recipe.name, recipe.file.executor} & set(names)
-        )
-
     def _engine(self) -> docker.APIClient | None:
         from bskernel.engine import connect
 
@@ -282,11 +232,11 @@ class Application:
     def check_images(self, names: Sequence[str], report: Callable[[str], None]) -> tuple[RecipeState, ...]:
         """What is made of each recipe here, and whether its catalogue is what the executor says."""
         client = self._engine()
-        return tuple(check(recipe, self.cache, client, report) for recipe in self._chosen(names))
+        return tuple(check(recipe, self.cache, client, report) for recipe in choose_recipes(self.recipes, names))
 
     def make_images(self, names: Sequence[str], *, runtime: str, report: Callable[[str], None]) -> Iterator[str]:
         """Have what the named executors, or all, run in; yields each name when it is made."""
-        chosen = self._chosen(names)
+        chosen = choose_recipes(self.recipes, names)
         starter = self.starter(runtime, report)
         for recipe in chosen:
             starter.prepare(ExecutorRef(name=recipe.file.executor, version=recipe.file.version, digest=recipe.digest))
@@ -308,54 +258,6 @@ def _with_log(report: StepReport, step: Step, output: Path) -> StepReport:
         return report
     log = str(BuildDirectory(output).step(step.label) / LOG)
     return msgspec.structs.replace(report, failure=msgspec.structs.replace(report.failure, log=log))
-
-
-class _Noting:
-    """Writes each step's folder as soon as the step is over, and passes everything on."""
-
-    def __init__(self, observers: tuple[Observer, ...], directory: BuildDirectory, store: DiskStore) -> None:
-        self._observers = observers
-        self._directory = directory
-        self._store = store
-
-    def note(self, text: str) -> None:
-        for observer in self._observers:
-            observer.note(text)
-
-    def planned(self, steps: tuple[Step, ...]) -> None:
-        for observer in self._observers:
-            observer.planned(steps)
-
-    def started(self, step: Step) -> None:
-        for observer in self._observers:
-            observer.started(step)
-
-    def event(self, step: Step, event: Event) -> None:
-        for observer in self._observers:
-            observer.event(step, event)
-
-    def over(self) -> None:
-        for observer in self._observers:
-            observer.over()
-
-    def ended(self, step: Step, report: StepReport, action: Action | None, log: bytes) -> None:
-        if action is not None:
-            known = self._store.recall(action) if report.status == "recalled" else None
-            kept = self._store.get(known.log) if known is not None and known.log is not None else None
-            inputs = {
-                name: Artifact(name=name, kind=self._kind(step, name), digest=digest)
-                for name, digest in action.inputs.items()
-            }
-            self._directory.note_step(step.label, action, manifest_of(step, inputs), kept or log)
-        for observer in self._observers:
-            observer.ended(step, report, action, log)
-
-    @staticmethod
-    def _kind(step: Step, name: str) -> Any:
-        source = step.inputs[name]
-        if isinstance(source, FromStep):
-            return "file" if name in {"model", "metrics"} else "tree"
-        return source.kind
 
 
 __all__ = ["Application", "Failure", "PlannedStep", "Prepared"]

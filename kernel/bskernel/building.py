@@ -34,6 +34,15 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
 
 
+class EndedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step was and what became of it; without an action, its inputs could not be found."""
+
+    report: StepReport
+    action: Action | None
+    inputs: dict[str, Artifact]
+    log: bytes
+
+
 class Observer(Protocol):
     """Hears of a build while it goes on."""
 
@@ -49,7 +58,7 @@ class Observer(Protocol):
     def event(self, step: Step, event: Event) -> None:
         """The step's executor says something."""
 
-    def ended(self, step: Step, report: StepReport, action: Action | None, log: bytes) -> None:
+    def ended(self, step: Step, ended: EndedStep) -> None:
         """A step is over."""
 
     def over(self) -> None:
@@ -132,6 +141,7 @@ def carry_out_plan(
             continue
         observer.started(step)
         action: Action | None = None
+        inputs: dict[str, Artifact] = {}
         log = b""
         try:
             inputs = find_inputs(step, made, store)
@@ -143,6 +153,8 @@ def carry_out_plan(
             else:
                 sessions.expect([later.executor for later in plan.steps[position:]])
                 session = sessions.get(step.executor)
+                # A step's time is its own: environments, images and imports are made for all steps.
+                began = time.monotonic()
                 carried = run_in_session(step, inputs, store, session, functools.partial(observer.event, step))
                 log = carried.log
                 if carried.result is not None:
@@ -163,6 +175,6 @@ def carry_out_plan(
         report = msgspec.structs.replace(
             report, seconds=round(time.monotonic() - began, 3), key=action.key.sha256 if action else None
         )
-        observer.ended(step, report, action, log)
+        observer.ended(step, EndedStep(report=report, action=action, inputs=inputs, log=log))
         reports.append(report)
     return tuple(reports)

@@ -18,7 +18,7 @@ from bskernel_protocol import (
     canonical_bytes,
     decode_document,
 )
-from bskernel_protocol.layout import INPUTS, LOG, MANIFEST, OUTPUTS, RESULT, WORK
+from bskernel_protocol.layout import INPUTS, LAYOUT, LOG, MANIFEST, OUTPUTS, RESULT, WORK
 
 from bskernel.action import ActionResult
 from bskernel.ports import OutputViolation, Session, SessionEnded, Store
@@ -118,6 +118,13 @@ def _outcome(step: Step, directory: Path, ended: SessionEnded, log: bytes, store
 
 def _capture(step: Step, out: Path, result: StepResult, log: bytes, store: Store) -> ActionResult | Failure:
     declared = {output.name: output for output in step.outputs}
+    stray = sorted(path.name for path in out.parent.iterdir() if path.name not in LAYOUT)
+    if stray:
+        return Failure(
+            category="output",
+            message=f"step {step.name} wrote {stray[0]!r} outside out/ and work/",
+            cause=_last_lines(log),
+        )
     found = sorted(path.name for path in out.iterdir()) if out.is_dir() and not out.is_symlink() else []
     undeclared = [name for name in found if name not in declared]
     missing = [name for name, output in declared.items() if output.required and name not in found]

@@ -6,3 +6,4 @@ LOG = "log.jsonl"
 INPUTS = "in"
 OUTPUTS = "out"
 WORK = "work"
+LAYOUT = frozenset({MANIFEST, INPUTS, OUTPUTS, WORK, RESULT, LOG})  # all that a step directory holds

@@ -103,6 +103,7 @@ def test_two_paths_give_the_same_digests(cli: Any, tmp_path: Path) -> None:
         ("die", "crash", "signal 11"),
         ("nothing", "output", "wrote no output 'model'"),
         ("undeclared", "output", "'more'"),
+        ("outside", "output", "'more' outside out/ and work/"),
         ("link-out", "output", "'model' is not a file"),
         ("leak", "output", "contains a path of this machine"),
         ("garbage-result", "protocol", "cannot be read"),
@@ -123,6 +124,14 @@ def test_a_failure_says_where_the_log_lies(cli: Any, tmp_path: Path) -> None:
     failure = result_of(tmp_path, "number")["failure"]
     assert "about to do wrong" in Path(failure["log"]).read_text()
     assert any(line.startswith("arithmetic.py:") for line in failure["cause"])
+
+
+@pytest.mark.in_both
+def test_a_step_that_writes_to_its_input_spoils_no_artifact(cli: Any, tmp_path: Path) -> None:
+    config = write(tmp_path, MISBEHAVE.format(how="spoil-input", more=""))
+    assert cli("run", config).returncode == 0
+    assert cli("run", config, "--to", "double", "--output", "again").returncode == 0
+    assert (tmp_path / "again" / "artifacts" / "model").read_text() == "10"
 
 
 @pytest.mark.in_both

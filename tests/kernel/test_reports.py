@@ -3,7 +3,7 @@
 import io
 import json
 
-from bskernel.building import StepReport
+from bskernel.building import EndedStep, StepReport
 from bskernel.report.log import Log
 from bskernel.report.progress import Bar
 from bskernel.report.terminal import Lines, Silent
@@ -27,8 +27,8 @@ def tell(observer: Silent) -> None:
     observer.started(STEP)
     observer.event(STEP, Progress(text="layer [1]"))
     observer.event(STEP, OutputLine(stream="stdout", text="hello"))
-    observer.ended(STEP, RAN, None, b"")
-    observer.ended(STEP, FAILED, None, b"")
+    for report in (RAN, FAILED):
+        observer.ended(STEP, EndedStep(report=report, action=None, inputs={}, log=b""))
     observer.over()
 
 

@@ -1,5 +1,6 @@
 """An executor that needs no domain libraries: arithmetic on a file, and every way to misbehave."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -64,6 +65,14 @@ def misbehave(step: Step[Misdeed]) -> None:
     elif how == "undeclared":
         out.write_text("1")
         (step.directory / "out" / "more").write_text("1")
+    elif how == "outside":
+        out.write_text("1")
+        (step.directory / "more").write_text("1")
+    elif how == "spoil-input":
+        given = step.required_input("model")
+        with contextlib.suppress(OSError):
+            given.write_text("666")
+        out.write_text("1")
     elif how == "link-out":
         out.symlink_to("/etc/passwd")
     elif how == "leak":

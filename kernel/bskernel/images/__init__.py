@@ -3,13 +3,21 @@
 from bskernel.images.checking import RecipeState, check, state_on
 from bskernel.images.describing import describe
 from bskernel.images.environment import Environment, ensure_environment
-from bskernel.images.recipe import Recipe, environment_variables, find_recipes, load_executors, locate_root
+from bskernel.images.recipe import (
+    Recipe,
+    choose_recipes,
+    environment_variables,
+    find_recipes,
+    load_executors,
+    locate_root,
+)
 
 __all__ = [
     "Environment",
     "Recipe",
     "RecipeState",
     "check",
+    "choose_recipes",
     "describe",
     "ensure_environment",
     "environment_variables",

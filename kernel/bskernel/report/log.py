@@ -8,8 +8,7 @@ from typing import Any, TextIO
 import structlog
 from bskernel_protocol import Event, OutputLine
 
-from bskernel.action import Action
-from bskernel.building import StepReport
+from bskernel.building import EndedStep
 from bskernel.report.terminal import Silent
 from bskernel.step import Step
 
@@ -62,8 +61,9 @@ class Log(Silent):
         if self._lines and isinstance(event, OutputLine):
             self._logger.debug(event.text, step=step.name, stream=event.stream)
 
-    def ended(self, step: Step, report: StepReport, action: Action | None, log: bytes) -> None:
+    def ended(self, step: Step, ended: EndedStep) -> None:
         """What became of a step."""
+        report = ended.report
         told = {"step": step.name, "status": report.status, "seconds": report.seconds, "key": report.key}
         if report.failure is None:
             self._logger.info("step ended", **told)

@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from bskernel.action import Action
-from bskernel.building import StepReport
+from bskernel.building import EndedStep
 from bskernel.report.terminal import Silent, step_line
 from bskernel.step import Step
 
@@ -50,9 +49,9 @@ class Bar(Silent):
         if isinstance(event, Told):
             self._bar.update(self._task, description=f"{step.name}: {event.text}")
 
-    def ended(self, step: Step, report: StepReport, action: Action | None, log: bytes) -> None:
+    def ended(self, step: Step, ended: EndedStep) -> None:
         """The step's one line."""
-        self._console.print(Text(step_line(step, report), style=_STYLES[report.status]), soft_wrap=True)
+        self._console.print(Text(step_line(step, ended.report), style=_STYLES[ended.report.status]), soft_wrap=True)
         self._bar.advance(self._task)
 
     def over(self) -> None:

@@ -7,8 +7,7 @@ from typing import TextIO
 
 from bskernel_protocol import Event, Failure
 
-from bskernel.action import Action
-from bskernel.building import StepReport
+from bskernel.building import EndedStep, StepReport
 from bskernel.result import BuildResult
 from bskernel.step import Step
 
@@ -28,7 +27,7 @@ class Silent:
     def event(self, step: Step, event: Event) -> None:
         """The step says something."""
 
-    def ended(self, step: Step, report: StepReport, action: Action | None, log: bytes) -> None:
+    def ended(self, step: Step, ended: EndedStep) -> None:
         """A step is over."""
 
     def over(self) -> None:
@@ -52,9 +51,9 @@ class Lines(Silent):
         self._stream.write(f"{text}\n")
         self._stream.flush()
 
-    def ended(self, step: Step, report: StepReport, action: Action | None, log: bytes) -> None:
+    def ended(self, step: Step, ended: EndedStep) -> None:
         """The step's one line."""
-        self.note(step_line(step, report))
+        self.note(step_line(step, ended.report))
 
 
 def describe_failure(failure: Failure) -> str:
