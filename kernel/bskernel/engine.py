@@ -15,6 +15,13 @@ _DEFAULT_HOST = "unix:///var/run/docker.sock"
 _HINT = "start one (Debian: docker/engine start), set DOCKER_HOST, or use --runtime process"
 
 
+def _reason(error: BaseException) -> str:
+    """What the system said; the SDK and its HTTP library wrap it several times."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return str(error)
+
+
 def connect() -> docker.APIClient:
     """A client of the engine at DOCKER_HOST or the usual socket. Raises EnvironmentLacking when none answers."""
     host = os.environ.get("DOCKER_HOST") or _DEFAULT_HOST
@@ -29,6 +36,5 @@ def connect() -> docker.APIClient:
         client = docker.APIClient(version="auto", timeout=600, **kwargs_from_env())
         client.ping()
     except docker.errors.DockerException as error:
-        first = str(error).splitlines()[0]
-        raise EnvironmentLacking(f"no Docker engine answers at {host}: {first}", hint=_HINT) from error
+        raise EnvironmentLacking(f"no Docker engine answers at {host}: {_reason(error)}", hint=_HINT) from error
     return client
