@@ -69,7 +69,11 @@ def test_a_board_gives_the_totals_of_its_part(tmp_path: Path) -> None:
     assert metrics.utilization["LUT"][1].value == pytest.approx(96818 / 425280)
     assert metrics.utilization["DSP"][1].value == pytest.approx(1098 / 4272)
     assert metrics.accuracy == ()
-    assert {"label": "LUT", "value": "96,818 (22.77% of the device)", "note": "routed"} in summary_rows(metrics)
+    assert {
+        "label": "LUT",
+        "value": "96,818 (22.77% of the device)",
+        "note": "routed, 9.11 x the estimate",
+    } in summary_rows(metrics)
 
 
 def test_every_board_that_finn_knows_has_totals() -> None:
@@ -105,6 +109,21 @@ def test_power_is_told_by_how_the_activity_was_found(tmp_path: Path) -> None:
     metrics = collect_metrics(read_reports(tmp_path), None)
     assert values(metrics.power) == [(1.25, "W", "routed"), (1.5, "W", "routed")]
     assert metrics.power[0].source == "report/power_estimate_summary.json:power_sim_total"
+
+
+def test_what_was_simulated_stands_beside_the_estimate_with_its_ratio(tmp_path: Path) -> None:
+    write(
+        tmp_path, estimate_network_performance={"estimated_throughput_fps": 100_000, "estimated_latency_ns": 10_000}
+    )
+    simulation = {"cycles_per_frame": 4000, "latency_cycles": 1000, "accuracy": 0.9}
+    metrics = collect_metrics(read_reports(tmp_path), 5.0, simulation=simulation)
+    assert values(metrics.throughput) == [(100_000, "inferences/s", "estimate"), (50_000, "inferences/s", "rtlsim")]
+    assert values(metrics.latency) == [(10, "us", "estimate"), (5, "us", "rtlsim")]
+    assert metrics.reconciliation == {
+        "throughput": {"rtlsim: simulation.json": 0.5},
+        "latency": {"rtlsim: simulation.json": 0.5},
+    }
+    assert {"label": "accuracy", "value": "90.00%", "note": "rtlsim"} in summary_rows(metrics)
 
 
 def test_a_layer_has_cycles_folding_and_resources(tmp_path: Path) -> None:

@@ -18,8 +18,10 @@ from bskernel_protocol import EntryDescription
 from bskernel_executors.finn_step.folding import is_unfolded, layers_of, violations
 from bskernel_executors.finn_step.hints import hint_for
 from bskernel_executors.finn_step.library import load
+from bskernel_executors.finn_step.open_flow import StreamParameters, insert_streams, stitch
 from bskernel_executors.finn_step.parameters import FILES, make_config, parameters_struct, settable_fields
 from bskernel_executors.finn_step.reads import fields_read
+from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
 from bskernel_executors.finn_step.relocation import TOKEN, relocate_model, relocate_tree
 from bskernel_executors.finn_step.stages import NEEDS_VIVADO, STAGES
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
@@ -222,6 +224,58 @@ def custom(step: Step[CustomParameters]) -> None:
             raise StepFailure(category="config", message=f"config.{key}: FINN's configuration has no such field")
     values |= {key: own[key] for key in ("synth_clk_period_ns", "fpga_part", "board", "target_fps")}
     run_step(step, step.params.function, function, values | step.params.config)
+
+
+@registry.entry(
+    "insert_streams",
+    summary="width converters and FIFOs between RTL layers, for rtl-stitch",
+    parameters=StreamParameters,
+    inputs=_FLOW_INPUTS,
+    outputs=_OUTPUTS,
+    stage_in=("hwgraph", "estimates"),
+    stage_out="hwgraph",
+)
+def insert(step: Step[StreamParameters]) -> None:
+    """Insert them."""
+    values = {"fpga_part": step.params.fpga_part}
+    run_step(step, "insert_streams", lambda model, _: insert_streams(model, step.params), values)
+
+
+@registry.entry(
+    "rtl-stitch",
+    summary="one self-contained design of a chain of RTL layers: sources, memories, top module, stream description",
+    inputs=_FLOW_INPUTS,
+    outputs=(Output("rtl", kind="tree"),),
+    stage_in=("rtl",),
+    stage_out="rtl",
+)
+def rtl_stitch(step: Step[msgspec.Struct]) -> None:
+    """Stitch the layers together."""
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    model_path, _, _ = _lay_out(step)
+    _settings()
+    out = step.output("rtl")
+    out.mkdir()
+    design = stitch(ModelWrapper(str(model_path)), out)
+    step.record({"layers": list(design.layers), "fifos": list(design.fifos), "sources": len(design.sources)})
+
+
+@registry.entry(
+    "reference",
+    summary="what Python makes of given frames: integers in, integers out, for comparison with the hardware",
+    parameters=ReferenceParameters,
+    inputs=(
+        Input("model", kind="file", help="a model that can be executed, e.g. step_streamline.model"),
+        Input("samples", kind="file", required=False, source="config", help="npz with inputs and perhaps labels"),
+    ),
+    outputs=(Output("reference", kind="tree"),),
+)
+def reference(step: Step[ReferenceParameters]) -> None:
+    """Execute the model."""
+    out = step.output("reference")
+    out.mkdir()
+    step.record(make_reference(step.required_input("model"), step.input("samples"), step.params.random_frames, out))
 
 
 def _declare_all() -> None:

@@ -54,6 +54,32 @@ def _scalars(reports: Reports) -> dict[str, list[Value]]:
     return found
 
 
+def _simulated(simulation: Mapping[str, Any], clock_ns: float | None) -> dict[str, Value]:
+    """What rtl-sim measured; cycles become time by the clock that was asked for."""
+    found: dict[str, tuple[float | None, str]] = {"accuracy": (number(simulation.get("accuracy")), "fraction")}
+    if clock_ns is not None:
+        cycles, latency = number(simulation.get("cycles_per_frame")), number(simulation.get("latency_cycles"))
+        found["throughput"] = (1e9 / (clock_ns * cycles) if cycles else None, "inferences/s")
+        found["latency"] = (latency * clock_ns * 1e-3 if latency is not None else None, "us")
+    return {
+        name: Value(value=value, unit=unit, stage="rtlsim", source="simulation.json")
+        for name, (value, unit) in found.items()
+        if value is not None
+    }
+
+
+def _reconcile(quantities: Mapping[str, tuple[Value, ...]]) -> dict[str, dict[str, float]]:
+    """Of each quantity that was estimated: what later stages found, as multiples of the estimate."""
+    found = {}
+    for name, values in quantities.items():
+        estimate = next((value.value for value in values if value.stage == "estimate"), None)
+        if estimate:
+            later = {f"{value.stage}: {value.source}": value.value / estimate for value in values[1:]}
+            if later:
+                found[name] = later
+    return found
+
+
 def _power(reports: Reports) -> tuple[Value, ...]:
     """Total power: by simulated activity where there is one, and by each assumed toggle rate."""
     totals = {key: value for key, value in reports.get(_POWER_SUMMARY, {}).items() if key.endswith("_total")}
@@ -145,10 +171,16 @@ def _layers(reports: Reports, bottleneck: str | None) -> tuple[Layer, ...]:
 
 
 def collect_metrics(
-    reports: Reports, clock_ns: float | None, part: str | None = None, board: str | None = None
+    reports: Reports,
+    clock_ns: float | None,
+    part: str | None = None,
+    board: str | None = None,
+    simulation: Mapping[str, Any] | None = None,
 ) -> BuildMetrics:
     """The metrics that the reports give; `clock_ns` is the clock period asked for, in ns."""
     scalars = _scalars(reports)
+    for name, value in _simulated(simulation or {}, clock_ns).items():
+        scalars.setdefault(name, []).append(value)
     clock = scalars.get("clock", [])
     if clock_ns is not None:
         clock.insert(0, Value(value=1e3 / clock_ns, unit="MHz", stage="estimate", source="target.clock_ns"))
@@ -174,9 +206,17 @@ def collect_metrics(
         resources=resources,
         utilization=_utilization(resources, device) if device is not None else {},
         device=msgspec.to_builtins(device) if device is not None else {},
+        reconciliation=_reconcile(
+            {
+                "throughput": tuple(scalars.get("throughput", ())),
+                "latency": tuple(scalars.get("latency", ())),
+                **resources,
+            }
+        ),
         bottleneck=bottleneck,
         layers=_layers(reports, bottleneck),
-        raw={name: dict(report) for name, report in reports.items()},
+        raw={name: dict(report) for name, report in reports.items()}
+        | ({"simulation.json": dict(simulation)} if simulation else {}),
         warnings=tuple(warnings),
     )
 
@@ -206,7 +246,9 @@ def summary_rows(metrics: BuildMetrics) -> list[dict[str, str]]:
             # Block RAM's share counts both sizes together: it stands beside the smaller one.
             share = shares.get(("BRAM" if label == "BRAM_18K" else label, value.source))
             of_device = f" ({share.value:.2%} of the device)" if share is not None else ""
-            rows.append({"label": label, "value": f"{_shown(value)}{of_device}", "note": value.stage})
+            ratio = metrics.reconciliation.get(label, {}).get(f"{value.stage}: {value.source}")
+            note = value.stage if ratio is None else f"{value.stage}, {ratio:.3g} x the estimate"
+            rows.append({"label": label, "value": f"{_shown(value)}{of_device}", "note": note})
     if metrics.bottleneck:
         cycles = next((layer.cycles for layer in metrics.layers if layer.bottleneck), None)
         rows.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import msgspec
@@ -28,14 +29,22 @@ class CollectParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     "collect",
     summary="read every FINN report that exists; what none says is absent",
     parameters=CollectParameters,
-    inputs=(Input("output", kind="tree", help="FINN's output directory"),),
+    inputs=(
+        Input("output", kind="tree", help="FINN's output directory"),
+        Input("simulation", kind="file", required=False, help="what rtl-sim measured"),
+    ),
     outputs=(Output("metrics", kind="file", media_type="application/json"),),
 )
 def collect(step: Step[CollectParameters]) -> None:
     """Collect metrics."""
     given = step.params
+    simulation = step.input("simulation")
     metrics = collect_metrics(
-        read_reports(step.required_input("output")), given.clock_ns, part=given.part, board=given.board
+        read_reports(step.required_input("output")),
+        given.clock_ns,
+        part=given.part,
+        board=given.board,
+        simulation=json.loads(simulation.read_text(encoding="utf-8")) if simulation is not None else None,
     )
     step.output("metrics").write_text(pretty_json(metrics), encoding="utf-8")
     step.record({"summary": summary_rows(metrics)})

@@ -42,6 +42,7 @@ class BuildMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     resources: dict[str, tuple[Value, ...]] = {}  # LUT, FF, BRAM_18K, URAM, DSP...: counts
     utilization: dict[str, tuple[Value, ...]] = {}  # LUT, FF, BRAM, URAM, DSP: fractions of the device
     device: dict[str, int] = {}  # its totals
+    reconciliation: dict[str, dict[str, float]] = {}  # quantity -> "stage: source" -> multiple of the estimate
     bottleneck: str | None = None
     layers: tuple[Layer, ...] = ()
     raw: dict[str, Any] = {}  # every report as it was read

@@ -80,7 +80,7 @@ def read_base(root: Path, name: str) -> Base:
         fields = line.split()
         if len(fields) != 3 or len(fields[0]) != 64 or not fields[1].isdigit():
             raise ConfigError(
-                f"{lock}:{number}: not a line of SHA256 SIZE PATH", hint=f"write it anew: {lock.parent}/lock"
+                f"{lock}:{number}: not a line of SHA256 SIZE PATH", hint=f"write it anew: docker/lock {name}"
             )
         packages.append(Package(sha256=fields[0], size=int(fields[1]), path=fields[2]))
     digest = digest_of_bytes(canonical_bytes([_LAYOUT, [package.sha256 for package in packages]])).sha256

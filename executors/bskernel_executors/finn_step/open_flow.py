@@ -1,0 +1,171 @@
+"""From a FINN model to a design that open tools simulate and synthesise: streams inserted, then stitched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from bskernel_protocol import pretty_json
+
+from bskernel_executors.finn_step.stitching import Design, Layer, Stream, order_sources, write_top
+from bskernel_executors.sdk import StepFailure, parameter
+
+_CHAIN = "only chains of RTL layers can be stitched so far"
+_REASONS = {
+    "_hls": "is written in HLS, which needs Vitis HLS: set preferred_impl_style rtl for it, or keep it on the host",
+}
+
+
+class StreamParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `insert_streams`."""
+
+    fpga_part: Annotated[str, parameter("FPGA part", default_from="target.part")]
+    fifo_depth: Annotated[int, parameter("depth of the FIFO between any two layers", unit="values")] = 32
+
+    def __post_init__(self) -> None:
+        if self.fifo_depth < 2:
+            raise ValueError(f"fifo_depth {self.fifo_depth}: a FIFO holds at least 2 values")
+
+
+def insert_streams(model: Any, params: StreamParameters) -> Any:
+    """Width converters and FIFOs between the layers, as RTL."""
+    from finn.transformation.fpgadataflow.insert_dwc import InsertDWC
+    from finn.transformation.fpgadataflow.insert_fifo import InsertFIFO
+    from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
+    from qonnx.custom_op.registry import getCustomOp
+    from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames
+
+    _refuse(model)
+    model = model.transform(InsertDWC())
+    for node in model.graph.node:
+        instance = getCustomOp(node)
+        streams_in = 1
+        instance.set_nodeattr("inFIFODepths", [params.fifo_depth] * streams_in)
+        instance.set_nodeattr("outFIFODepths", [params.fifo_depth])
+    model = model.transform(InsertFIFO(create_shallow_fifos=True))
+    model = model.transform(SpecializeLayers(params.fpga_part))
+    return model.transform(GiveUniqueNodeNames()).transform(GiveReadableTensorNames())
+
+
+def _refuse(model: Any) -> None:
+    """Raise StepFailure (unsupported) for the first layer that cannot be stitched, naming the others."""
+    from qonnx.custom_op.registry import getCustomOp
+
+    wrong = []
+    for node in model.graph.node:
+        name, kind = node.name, node.op_type
+        if node.domain.partition(".")[0] != "finn":
+            wrong.append(f"{name} ({kind}) is no hardware layer: keep it on the host")
+            continue
+        wrong += [f"{name} ({kind}) {reason}" for suffix, reason in _REASONS.items() if kind.endswith(suffix)]
+        types = getCustomOp(node).get_nodeattr_types()
+        values = {key: getCustomOp(node).get_nodeattr(key) for key in ("mem_mode", *_MUST_BE_0) if key in types}
+        if kind.startswith(("MVAU", "VVAU")) and values.get("mem_mode") != "internal_decoupled":
+            wrong.append(f"{name} has mem_mode {values.get('mem_mode')}: only internal_decoupled can be stitched")
+        wrong += [f"{name} has {key} = {values[key]}: it must be 0" for key in _MUST_BE_0 if values.get(key)]
+        if len(model.find_direct_successors(node) or ()) > 1 or len(model.find_direct_predecessors(node) or ()) > 1:
+            wrong.append(f"{name} joins or splits streams: {_CHAIN}")
+    if wrong:
+        raise StepFailure(category="unsupported", message=wrong[0], cause=tuple(wrong[1:]))
+
+
+_MUST_BE_0 = ("pumpedCompute", "pumpedMemory", "runtime_writeable_weights", "dynamic_mode")
+
+
+def _stream(instance: Any, *, output: bool) -> Stream:
+    side = "output" if output else "input"
+    datatype = getattr(instance, f"get_{side}_datatype")()
+    folded = [int(size) for size in getattr(instance, f"get_folded_{side}_shape")()]
+    width = instance.get_outstream_width_padded() if output else instance.get_instream_width_padded()
+    beats = 1
+    for size in folded[:-1]:
+        beats *= size
+    return Stream(
+        width=int(width),
+        beats=beats,
+        parallel=folded[-1],
+        bits=datatype.bitwidth(),
+        signed=datatype.signed(),
+        datatype=datatype.name,
+        shape=tuple(int(size) for size in getattr(instance, f"get_normal_{side}_shape")()),
+    )
+
+
+def stitch(model: Any, out: Path) -> Design:
+    """Write a self-contained design of a model whose code is generated. Raises StepFailure (unsupported)."""
+    from qonnx.custom_op.registry import getCustomOp
+
+    _refuse(model)
+    files: dict[str, bytes] = {}
+    layers = []
+    instances = [getCustomOp(node) for node in model.graph.node]
+    for node, instance in zip(model.graph.node, instances, strict=True):
+        layers.append(_layer(node, instance, files))
+    try:
+        files["top.sv"] = write_top(layers).encode()
+    except ValueError as error:
+        raise StepFailure(category="unsupported", message=str(error), hint="run insert_streams before") from error
+    cycles = [int(instance.get_exp_cycles()) for instance in instances]
+    design = Design(
+        sources=order_sources(name for name in files if name.endswith((".v", ".sv"))),
+        input=_stream(instances[0], output=False),
+        output=_stream(instances[-1], output=True),
+        layers=tuple(node.name for node in model.graph.node),
+        fifos=tuple(layer.name for layer in layers if layer.is_fifo),
+        estimated_cycles=max(cycles),
+    )
+    files["design.json"] = pretty_json(design).encode()
+    for name, data in files.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(data)
+    return design
+
+
+def _layer(node: Any, instance: Any, files: dict[str, bytes]) -> Layer:
+    folder = Path(instance.get_nodeattr("code_gen_dir_ipgen"))
+    top = instance.get_nodeattr("gen_top_module") or node.name
+    for path in map(Path, instance.get_rtl_file_list(abspath=True)):
+        if path.suffix in {".v", ".sv"} and "gauge" not in path.name:
+            generated = path.parent == folder
+            files[f"{'hdl' if generated else 'lib'}/{path.name}"] = path.read_bytes()
+    for path in sorted(folder.glob("*.dat")):
+        name = path.name if path.name.startswith(node.name) else f"{node.name}_{path.name}"
+        files[f"mem/{name}"] = path.read_bytes()
+    memory = next(iter(folder.glob("*_memstream_wrapper.v")), None)
+    if memory is not None:
+        for name in ("memstream_axi.sv", "memstream.sv", "axilite.sv"):
+            part = "axi" if name == "axilite.sv" else "memstream"
+            files[f"lib/{name}"] = (_rtllib() / part / "hdl" / name).read_bytes()
+        files[f"hdl/{memory.name}"] = memory.read_bytes()
+    for name in [name for name in files if name.startswith("hdl/")]:
+        text = files[name].replace(f"{folder}/".encode(), f"mem/{node.name}_".encode())
+        files[name] = text.replace(f'"./{node.name}_'.encode(), f'"mem/{node.name}_'.encode())
+    source = next(
+        (data.decode() for name, data in files.items() if f"module {top} ".encode() in data or
+         f"module {top}\n".encode() in data or f"module {top}#".encode() in data), "",
+    )  # fmt: skip
+    if not source:
+        raise StepFailure(category="unsupported", message=f"{node.name}: there is no module {top} in its sources")
+    width = int(instance.get_instream_width_padded(1)) if memory is not None else 0
+    return Layer(
+        name=node.name,
+        module=top,
+        source=source,
+        width_in=int(instance.get_instream_width_padded()),
+        width_out=int(instance.get_outstream_width_padded()),
+        memory=memory.stem if memory is not None else None,
+        memory_source=memory.read_text() if memory is not None else "",
+        memory_width=width,
+        is_fifo=node.op_type.startswith("StreamingFIFO"),
+    )
+
+
+def _rtllib() -> Path:
+    import finn
+
+    found = Path(os.path.dirname(finn.__file__ or "")) / "finn-rtllib"  # noqa: PTH120
+    if not found.is_dir():
+        raise StepFailure(category="unsupported", message="this version of FINN+ has no finn-rtllib in its package")
+    return found

@@ -1,0 +1,145 @@
+"""A chain of generated layers as one design: a flat top module, its sources, its memories. Paths are relative.
+
+Vivado's block design does this for FINN; here the same connections are written as SystemVerilog that open tools read:
+streams between neighbours, weight memories beside their layers, the ports of run-time access tied off. Pure.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import msgspec
+
+_PORT = re.compile(r"^\s*input\s+(?:wire\s+|logic\s+)?(?:\[[^;]*?\]\s*)?(\w+)\s*,?\s*(?://.*)?$", re.MULTILINE)
+_STREAM = ("TDATA", "TVALID", "TREADY")
+
+
+class Stream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One side of the design: how a frame is folded into beats.
+
+    A frame of `elements` values (C order) goes in `beats` beats of `parallel` values, the first in the lowest bits.
+    """
+
+    width: int  # bits of TDATA, a multiple of 8
+    beats: int
+    parallel: int
+    bits: int  # of one value
+    signed: bool
+    datatype: str
+    shape: tuple[int, ...]
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """One instance: its module, the text of the module, the widths of its streams, and a memory beside it."""
+
+    name: str
+    module: str
+    source: str
+    width_in: int
+    width_out: int
+    memory: str | None = None  # module of the weight memory
+    memory_source: str = ""
+    memory_width: int = 0
+    is_fifo: bool = False
+
+
+class Design(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What whoever simulates or synthesises must know: design.json."""
+
+    top: Literal["bskernel_top"] = "bskernel_top"
+    sources: tuple[str, ...]  # in the order in which they must be read
+    input: Stream
+    output: Stream
+    layers: tuple[str, ...]
+    fifos: tuple[str, ...]  # fifo_maxcount[32 * i +: 32] of the top belongs to fifos[i]
+    estimated_cycles: int  # the largest of FINN's cycle estimates, per frame
+
+
+def input_ports(source: str) -> tuple[str, ...]:
+    """The input ports of a module as FINN's templates write them: one to a line."""
+    head = source.partition("endmodule")[0]
+    return tuple(dict.fromkeys(_PORT.findall(head)))
+
+
+def _instance(module: str, name: str, ports: dict[str, str]) -> str:
+    lines = ",\n".join(f"\t\t.{port}({signal})" for port, signal in ports.items())
+    return f"\t{module} {name} (\n{lines}\n\t);\n"
+
+
+def _ports(source: str, given: dict[str, str]) -> dict[str, str]:
+    """The connections given, and every other input tied to 0; an axis that is written to is always taken."""
+    return given | {port: "'0" for port in input_ports(source) if port not in given}
+
+
+def _streams(prefix: str, signal: str) -> dict[str, str]:
+    return {f"{prefix}_{part}": f"{signal}_{part.lower()}" for part in _STREAM}
+
+
+def _declare(signal: str, width: int) -> str:
+    return f"\twire [{width - 1}:0] {signal}_tdata;\n\twire {signal}_tvalid, {signal}_tready;\n"
+
+
+def write_top(layers: Sequence[Layer]) -> str:
+    """The top module of a linear chain. Raises ValueError when neighbours' streams are not of one width."""
+    for left, right in itertools.pairwise(layers):
+        if left.width_out != right.width_in:
+            raise ValueError(f"{left.name} gives {left.width_out} bits, {right.name} takes {right.width_in}")
+    fifos = [layer for layer in layers if layer.is_fifo]
+    body = []
+    for at, layer in enumerate(layers):
+        body.append(_declare(f"s{at}", layer.width_in))
+        clocks = {"ap_clk": "ap_clk", "ap_rst_n": "ap_rst_n"}
+        given = clocks | _streams("in0_V", f"s{at}") | _streams("out0_V", f"s{at + 1}")
+        if "ap_clk2x" in input_ports(layer.source):
+            given["ap_clk2x"] = "ap_clk"
+        if layer.memory is not None:
+            body.append(_declare(f"w{at}", layer.memory_width))
+            given |= _streams("in1_V", f"w{at}")
+            stream = {f"m_axis_0_{part.lower()}": f"w{at}_{part.lower()}" for part in _STREAM}
+            memory = _ports(layer.memory_source, clocks | {"ap_clk2x": "ap_clk"} | stream)
+            body.append(_instance(layer.memory, f"{layer.name}_memory", memory))
+        if layer.is_fifo:
+            index = fifos.index(layer)
+            given["maxcount"] = f"fifo_maxcount[{32 * index} +: 32]"
+        body.append(_instance(layer.module, f"{layer.name}_i", _ports(layer.source, given)))
+    last = len(layers)
+    body.append(_declare(f"s{last}", layers[-1].width_out))
+    # Signals before instances: one that is used before it is declared would become a wire of one bit.
+    body.sort(key=lambda text: not text.startswith("\twire"))
+    monitor = max(1, 32 * len(fifos))
+    return f"""// A flat chain of {len(layers)} instances; made by bskernel.
+module bskernel_top (
+	input wire ap_clk,
+	input wire ap_rst_n,
+	input wire [{layers[0].width_in - 1}:0] in0_V_TDATA,
+	input wire in0_V_TVALID,
+	output wire in0_V_TREADY,
+	output wire [{layers[-1].width_out - 1}:0] out0_V_TDATA,
+	output wire out0_V_TVALID,
+	input wire out0_V_TREADY,
+	output wire [{monitor - 1}:0] fifo_maxcount
+);
+{"".join(body)}
+	assign s0_tdata = in0_V_TDATA;
+	assign s0_tvalid = in0_V_TVALID;
+	assign in0_V_TREADY = s0_tready;
+	assign out0_V_TDATA = s{last}_tdata;
+	assign out0_V_TVALID = s{last}_tvalid;
+	assign s{last}_tready = out0_V_TREADY;
+{"" if fifos else "	assign fifo_maxcount = 1'b0;"}
+endmodule
+"""
+
+
+def order_sources(names: Iterable[str]) -> tuple[str, ...]:
+    """Packages first, then libraries, then generated modules, the top last."""
+
+    def rank(name: str) -> tuple[int, str]:
+        if name.endswith("_pkg.sv"):
+            return 0, name
+        return (3 if name == "top.sv" else 1 if name.startswith("lib/") else 2), name
+
+    return tuple(sorted(set(names), key=rank))

@@ -1,0 +1,1 @@
+"""RTL simulation of stitched designs with Verilator."""

@@ -1,0 +1,98 @@
+"""The rtl flow: a stitched design, simulated and held to what Python computes."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from bskernel.application import Application
+from bskernel.report.terminal import Silent
+from bskernel.result import BuildResult
+
+ROOT = Path(__file__).parents[2]
+DIGITS = ROOT / "examples" / "digits"
+pytestmark = pytest.mark.env
+# MVAU_rtl_1 has SIMD = MW (one synapse fold), more input than it can take, and a slower layer behind it: the library
+# as it was released loses results there.
+FOLDING = {
+    "Defaults": {},
+    "MVAU_rtl_0": {"PE": 4, "SIMD": 64},
+    "Thresholding_rtl_0": {"PE": 4},
+    "MVAU_rtl_1": {"PE": 1, "SIMD": 32},
+    "MVAU_rtl_2": {"PE": 1, "SIMD": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def application(environments: Path) -> Application:
+    return Application(ROOT, environments)
+
+
+def build(
+    application: Application, config: Path, output: Path, *settings: str, runtime: str = "process"
+) -> BuildResult:
+    prepared = application.prepare(config, settings=settings, output=output)
+    return application.build(prepared, runtime=runtime, observer=Silent())
+
+
+@pytest.mark.in_both
+def test_digits_are_exact_to_the_bit_and_as_fast_as_estimated(
+    application: Application, tmp_path: Path, runtime: str
+) -> None:
+    result = build(application, DIGITS / "rtl.toml", tmp_path, runtime=runtime)
+    assert result.status == "ok", result.failure
+    simulation = json.loads((tmp_path / "artifacts" / "simulation.json").read_text())
+    assert (simulation["frames"], simulation["mismatches"]) == (450, 0)
+    assert simulation["cycles_per_frame"] == simulation["estimated_cycles"] == 1024
+    assert simulation["accuracy"] == simulation["reference_accuracy"] > 0.95
+    assert all(count > 0 for count in simulation["fifo_maxima"].values())
+    assert result.metrics is not None
+    assert [value["stage"] for value in result.metrics["throughput"]] == ["estimate", "rtlsim"]
+
+
+def test_a_stitched_design_is_the_same_each_time_and_holds_no_path(application: Application, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        prepared = application.prepare(DIGITS / "rtl.toml", last="stitch", output=tmp_path / name)
+        result = application.build(prepared, runtime="process", observer=Silent(), fresh=name == "two")
+        assert result.status == "ok", result.failure
+    one, two = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two"))
+    assert one["artifacts"]["rtl"] == two["artifacts"]["rtl"]
+    files = [path for path in (tmp_path / "one" / "artifacts" / "rtl").rglob("*") if path.is_file()]
+    assert len(files) > 30
+    assert not [path for path in files if b"@bskernel" in path.read_bytes() or b"/state/" in path.read_bytes()]
+
+
+def folded(application: Application, tmp_path: Path) -> BuildResult:
+    (tmp_path / "folding.json").write_text(json.dumps(FOLDING))
+    config = tmp_path / "build.toml"
+    text = (DIGITS / "rtl.toml").read_text().replace('"digits_w4a4.onnx"', f'"{DIGITS / "digits_w4a4.onnx"}"')
+    text = text.replace('"heldout.npz"', f'"{DIGITS / "heldout.npz"}"')
+    config.write_text(
+        f'{text}[step.step_apply_folding_config.inputs]\nfolding_config = "folding.json"\n'
+        "[step.simulate.parameters]\nstall_percent = 70\n"
+    )
+    return build(application, config, tmp_path / "mended", "step.insert_streams.parameters.fifo_depth=2")
+
+
+def test_a_layer_with_one_synapse_fold_loses_nothing_under_back_pressure(
+    application: Application, tmp_path: Path
+) -> None:
+    assert (result := folded(application, tmp_path)).status == "ok", result.failure
+    # The same design with the library as it was released is caught: it stops, stands still, or differs.
+    artifacts = tmp_path / "mended" / "artifacts"
+    shutil.copytree(artifacts / "rtl", tmp_path / "rtl")
+    shutil.copytree(artifacts / "reference", tmp_path / "reference")
+    library = tmp_path / "rtl" / "lib" / "mvu_vvu_axi.sv"
+    text = library.read_text()
+    assert "5 + $clog2(SIMD) + (SIMD == 1)" in text
+    library.write_text(text.replace("5 + $clog2(SIMD) + (SIMD == 1)", "3 + $clog2(SIMD+1) + (SIMD == 1)"))
+    (tmp_path / "released.toml").write_text(
+        f'[build]\nmodel = "{DIGITS / "digits_w4a4.onnx"}"\n'
+        '[[step]]\nname = "compile"\nentry = "rtl-sim:compile"\ninputs = { rtl = "rtl" }\n'
+        '[[step]]\nname = "simulate"\nentry = "rtl-sim:simulate"\nparameters = { stall_percent = 70 }\n'
+        'inputs = { rtl = "rtl", reference = "reference" }\n'
+    )
+    released = build(application, tmp_path / "released.toml", tmp_path / "released")
+    assert released.failure is not None
+    assert released.failure.category == "tool"
+    assert "MVAU_rtl" in released.failure.message or "frames differ" in released.failure.message

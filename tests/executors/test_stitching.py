@@ -1,0 +1,79 @@
+"""A chain of layers as one design."""
+
+import pytest
+from bskernel_executors.finn_step.stitching import Layer, input_ports, order_sources, write_top
+
+MODULE = """
+module {name} #(
+	parameter  WIDTH = 8
+)(
+	// Global Control
+	(* X_INTERFACE_INFO = "xilinx.com:signal:clock:1.0 ap_clk CLK" *)
+	input	ap_clk,
+	input	ap_rst_n,
+	input	[WIDTH-1:0]  in0_V_TDATA,
+	input   in0_V_TVALID,
+	output  in0_V_TREADY,
+	input [$clog2(WIDTH) + 1:0]  s_axilite_AWADDR,	// ignored
+	output  [WIDTH-1:0]  out0_V_TDATA,
+	output  out0_V_TVALID,
+	input   out0_V_TREADY
+);
+	input_is_not_a_port x ();
+endmodule
+"""
+
+
+def layer(name: str, width_in: int = 8, width_out: int = 8, *, is_fifo: bool = False) -> Layer:
+    source = MODULE.format(name=name)
+    return Layer(name=name, module=name, source=source, width_in=width_in, width_out=width_out, is_fifo=is_fifo)
+
+
+def test_the_inputs_of_a_module_are_found_whatever_stands_beside_them() -> None:
+    assert input_ports(MODULE) == (
+        "ap_clk", "ap_rst_n", "in0_V_TDATA", "in0_V_TVALID", "s_axilite_AWADDR", "out0_V_TREADY",
+    )  # fmt: skip
+
+
+def test_neighbours_share_a_stream_and_the_rest_is_tied_off() -> None:
+    top = write_top([layer("a"), layer("b", 8, 16)])
+    assert top.count(".in0_V_TDATA(s1_tdata)") == top.count(".out0_V_TDATA(s1_tdata)") == 1
+    assert top.count(".s_axilite_AWADDR('0)") == 2
+    assert "output wire [15:0] out0_V_TDATA" in top
+    assert "assign fifo_maxcount = 1'b0;" in top
+
+
+def test_every_signal_is_declared_before_it_is_used() -> None:
+    top = write_top([layer("a"), layer("b"), layer("c")])
+    assert top.rindex("\twire [") < top.index("\ta a_i (")
+
+
+def test_a_fifo_s_maximum_is_visible_at_the_top() -> None:
+    top = write_top([layer("f", is_fifo=True), layer("a"), layer("g", is_fifo=True)])
+    assert "output wire [63:0] fifo_maxcount" in top
+    assert ".maxcount(fifo_maxcount[32 +: 32])" in top
+
+
+def test_neighbours_of_different_widths_are_named() -> None:
+    with pytest.raises(ValueError, match="a gives 16 bits, b takes 8"):
+        write_top([layer("a", 8, 16), layer("b")])
+
+
+def test_a_weight_memory_feeds_its_layer() -> None:
+    ports = ("ap_clk", "ap_clk2x", "s_axilite_AWVALID", "m_axis_0_tready")
+    memory = "module m (\n" + ",\n".join(f"\tinput\t{port}" for port in ports) + "\n);\n"
+    with_memory = Layer(
+        name="a", module="a", source=MODULE.format(name="a"), width_in=8, width_out=8, memory="m",
+        memory_source=memory, memory_width=24,
+    )  # fmt: skip
+    top = write_top([with_memory])
+    assert "wire [23:0] w0_tdata;" in top
+    assert ".m_axis_0_tdata(w0_tdata)" in top
+    assert ".in1_V_TDATA(w0_tdata)" in top
+    assert ".s_axilite_AWVALID('0)" in top
+
+
+def test_packages_are_read_before_what_imports_them() -> None:
+    assert order_sources(["top.sv", "hdl/a.v", "lib/b.sv", "lib/z_pkg.sv"]) == (
+        "lib/z_pkg.sv", "lib/b.sv", "hdl/a.v", "top.sv",
+    )  # fmt: skip
