@@ -50,6 +50,25 @@ def test_digits_are_exact_to_the_bit_and_as_fast_as_estimated(
     assert [value["stage"] for value in result.metrics["throughput"]] == ["estimate", "rtlsim"]
 
 
+@pytest.mark.in_both
+def test_the_open_flow_counts_what_yosys_makes_of_the_design(
+    application: Application, tmp_path: Path, runtime: str
+) -> None:
+    result = build(application, DIGITS / "open.toml", tmp_path, runtime=runtime)
+    assert result.status == "ok", result.failure
+    assert result.metrics is not None
+    counted = {
+        name: {value["stage"]: value["value"] for value in found}
+        for name, found in result.metrics["resources"].items()
+    }
+    assert counted["DSP"] == {"estimate": 4, "synth": 4}
+    assert counted["LUT"]["synth"] > counted["LUT"]["estimate"]
+    assert 0 < counted["BRAM_18K"]["synth"] <= counted["BRAM_18K"]["estimate"]
+    assert result.metrics["utilization"]["DSP"][1]["value"] == 4 / 1728
+    layers = {layer["name"]: layer for layer in result.metrics["layers"]}
+    assert layers["MVAU_rtl_0"]["synthesized"]["DSP"] == 2
+
+
 def test_a_stitched_design_is_the_same_each_time_and_holds_no_path(application: Application, tmp_path: Path) -> None:
     for name in ("one", "two"):
         prepared = application.prepare(DIGITS / "rtl.toml", last="stitch", output=tmp_path / name)

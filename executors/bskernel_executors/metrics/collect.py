@@ -12,7 +12,8 @@ from bskernel_executors.metrics.model import BuildMetrics, Layer, Stage, Value
 from bskernel_executors.metrics.reports import TIMING_REPORT, number
 
 Reports = Mapping[str, Mapping[str, Any]]
-_RESOURCES = ("LUT", "FF", "DSP", "BRAM_18K", "BRAM_36K", "URAM", "SRL", "LUTRAM")
+SIMULATION, SYNTHESIS = "simulation.json", "synthesis.json"
+_RESOURCES = ("LUT", "FF", "DSP", "BRAM_18K", "BRAM_36K", "URAM", "SRL", "LUTRAM", "CARRY")
 # (quantity, report, key, factor to the unit, unit, stage); keys as FINN's code writes them. FINN's out-of-context run
 # places and routes before it reports.
 _SCALARS: tuple[tuple[str, str, str, float, str, Stage], ...] = (
@@ -62,7 +63,7 @@ def _simulated(simulation: Mapping[str, Any], clock_ns: float | None) -> dict[st
         found["throughput"] = (1e9 / (clock_ns * cycles) if cycles else None, "inferences/s")
         found["latency"] = (latency * clock_ns * 1e-3 if latency is not None else None, "us")
     return {
-        name: Value(value=value, unit=unit, stage="rtlsim", source="simulation.json")
+        name: Value(value=value, unit=unit, stage="rtlsim", source=SIMULATION)
         for name, (value, unit) in found.items()
         if value is not None
     }
@@ -109,10 +110,11 @@ def _hls_total(reports: Reports) -> dict[str, float]:
     return sums
 
 
-def _resources(reports: Reports) -> dict[str, tuple[Value, ...]]:
+def _resources(reports: Reports, synthesis: Mapping[str, Any]) -> dict[str, tuple[Value, ...]]:
     sources: tuple[tuple[str, Mapping[str, Any], Stage], ...] = (
         ("estimate_layer_resources.json", _row(reports, "estimate_layer_resources.json", "total"), "estimate"),
         ("estimate_layer_resources_hls.json", _hls_total(reports), "hls"),
+        (SYNTHESIS, _row({SYNTHESIS: synthesis}, SYNTHESIS, "design"), "synth"),
         ("ooc_synth_and_timing.json", _row(reports, "ooc_synth_and_timing.json", None), "routed"),
         ("post_synth_resources.json", _row(reports, "post_synth_resources.json", "(top)"), "routed"),
     )
@@ -121,7 +123,8 @@ def _resources(reports: Reports) -> dict[str, tuple[Value, ...]]:
         for name in _RESOURCES:
             value = number(row.get(name))
             if value is not None:
-                found.setdefault(name, []).append(Value(value=value, unit="count", stage=stage, source=_at(report)))
+                source = report if report == SYNTHESIS else _at(report)
+                found.setdefault(name, []).append(Value(value=value, unit="count", stage=stage, source=source))
     return {name: tuple(values) for name, values in sorted(found.items())}
 
 
@@ -148,7 +151,7 @@ def _utilization(resources: Mapping[str, tuple[Value, ...]], device: Device) -> 
     return {name: values for name, values in found.items() if values}
 
 
-def _layers(reports: Reports, bottleneck: str | None) -> tuple[Layer, ...]:
+def _layers(reports: Reports, bottleneck: str | None, synthesized: Mapping[str, Any]) -> tuple[Layer, ...]:
     cycles = reports.get("estimate_layer_cycles.json", {})
     resources = reports.get("estimate_layer_resources.json", {})
     folding = reports.get("final_hw_config.json") or reports.get("auto_folding_config.json", {})
@@ -164,6 +167,7 @@ def _layers(reports: Reports, bottleneck: str | None) -> tuple[Layer, ...]:
                 cycles=None if count is None else int(count),
                 folding=dict(fold) if isinstance(fold, Mapping) else {},
                 resources={key: value for key, value in sorted(values.items()) if value is not None},
+                synthesized=dict(synthesized.get(name, {})),
                 bottleneck=name == bottleneck,
             )
         )
@@ -176,6 +180,7 @@ def collect_metrics(
     part: str | None = None,
     board: str | None = None,
     simulation: Mapping[str, Any] | None = None,
+    synthesis: Mapping[str, Any] | None = None,
 ) -> BuildMetrics:
     """The metrics that the reports give; `clock_ns` is the clock period asked for, in ns."""
     scalars = _scalars(reports)
@@ -186,7 +191,7 @@ def collect_metrics(
         clock.insert(0, Value(value=1e3 / clock_ns, unit="MHz", stage="estimate", source="target.clock_ns"))
     named = reports.get("estimate_network_performance.json", {}).get("max_cycles_node_name")
     bottleneck = named if isinstance(named, str) else None
-    resources = _resources(reports)
+    resources = _resources(reports, synthesis or {})
     device = find_device(part, board)
     warnings = [] if reports else ["no report was found: no metrics"]
     if (part or board) and device is None:
@@ -214,9 +219,10 @@ def collect_metrics(
             }
         ),
         bottleneck=bottleneck,
-        layers=_layers(reports, bottleneck),
+        layers=_layers(reports, bottleneck, _row({SYNTHESIS: synthesis or {}}, SYNTHESIS, "layers")),
         raw={name: dict(report) for name, report in reports.items()}
-        | ({"simulation.json": dict(simulation)} if simulation else {}),
+        | ({SIMULATION: dict(simulation)} if simulation else {})
+        | ({SYNTHESIS: dict(synthesis)} if synthesis else {}),
         warnings=tuple(warnings),
     )
 

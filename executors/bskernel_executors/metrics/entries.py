@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 from bskernel_protocol import pretty_json
@@ -25,6 +26,11 @@ class CollectParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     board: Annotated[str | None, parameter("board, for its part", default_from="target.board")] = None
 
 
+def _read(path: Path | None) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = None if path is None else json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
 @registry.entry(
     "collect",
     summary="read every FINN report that exists; what none says is absent",
@@ -32,19 +38,20 @@ class CollectParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     inputs=(
         Input("output", kind="tree", help="FINN's output directory"),
         Input("simulation", kind="file", required=False, help="what rtl-sim measured"),
+        Input("synthesis", kind="file", required=False, help="what yosys-synth counted"),
     ),
     outputs=(Output("metrics", kind="file", media_type="application/json"),),
 )
 def collect(step: Step[CollectParameters]) -> None:
     """Collect metrics."""
     given = step.params
-    simulation = step.input("simulation")
     metrics = collect_metrics(
         read_reports(step.required_input("output")),
         given.clock_ns,
         part=given.part,
         board=given.board,
-        simulation=json.loads(simulation.read_text(encoding="utf-8")) if simulation is not None else None,
+        simulation=_read(step.input("simulation")),
+        synthesis=_read(step.input("synthesis")),
     )
     step.output("metrics").write_text(pretty_json(metrics), encoding="utf-8")
     step.record({"summary": summary_rows(metrics)})

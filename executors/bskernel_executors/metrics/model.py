@@ -24,7 +24,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: str
     cycles: int | None = None
     folding: dict[str, Any] = {}
-    resources: dict[str, float] = {}
+    resources: dict[str, float] = {}  # estimated
+    synthesized: dict[str, int] = {}  # by Yosys, with the layer's weight memory
     bottleneck: bool = False
 
 

@@ -1,0 +1,1 @@
+"""Synthesis of stitched designs with Yosys."""

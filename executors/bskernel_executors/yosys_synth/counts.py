@@ -1,0 +1,70 @@
+"""Cells of a netlist as resources of a Xilinx device. Pure.
+
+LUTs that a distributed RAM or a shift register takes are those of AMD's libraries guides (UG953, UG974). An inverter
+is not counted: it becomes a part of a neighbour's LUT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+_LUTS = {
+    **{f"LUT{inputs}": 1 for inputs in range(1, 7)},
+    "LUT6_2": 1, "SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1, "RAM32X1S": 1, "RAM64X1S": 1, "RAM128X1S": 2,
+    "RAM256X1S": 4, "RAM512X1S": 8, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1D": 8, "RAM32M": 4,
+    "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8, "RAM64X8SW": 8,
+}  # fmt: skip
+_OTHERS = {
+    "FF": ("FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1", "FDCE_1", "FDPE_1", "LDCE", "LDPE"),
+    "DSP": ("DSP48E1", "DSP48E2", "DSP58"),
+    "BRAM_18K": ("RAMB18E1", "RAMB18E2"),
+    "BRAM_36K": ("RAMB36E1", "RAMB36E2"),
+    "URAM": ("URAM288",),
+    "CARRY": ("CARRY4", "CARRY8"),
+}
+
+
+class Synthesis(msgspec.Struct, frozen=True, kw_only=True):
+    """synthesis.json: counts of the design and of each layer, and how they differ from Vivado's."""
+
+    tool: str
+    family: str
+    design: dict[str, int]
+    layers: dict[str, dict[str, int]]
+    differences: tuple[str, ...]
+
+
+DIFFERENCES = (
+    "Yosys infers no shift registers here and puts small memories into LUTs: LUT and FF lie above Vivado's",
+    "no clock frequency is estimated: nothing is placed",
+    "layers are counted apart: they sum to more than the design, and a FIFO's count holds its occupancy monitor",
+)
+
+
+def resources(cells: Mapping[str, int]) -> dict[str, int]:
+    """Counts of resources; one that does not occur is 0, as nothing of it is used."""
+    return {
+        "LUT": sum(_LUTS[kind] * count for kind, count in cells.items() if kind in _LUTS),
+        **{name: sum(cells.get(kind, 0) for kind in kinds) for name, kinds in _OTHERS.items()},
+    }
+
+
+def per_layer(statistics: Mapping[str, Any], layers: tuple[str, ...], top: str) -> dict[str, dict[str, int]]:
+    """Counts of each layer with its weight memory, from `stat -json` of a design whose layers kept their modules."""
+    modules = {name.lstrip("\\"): module for name, module in statistics["modules"].items()}
+    instances = modules[top].get("num_cells_by_type", {})
+    found: dict[str, dict[str, int]] = {}
+    for layer in layers:
+        counts: dict[str, int] = {}
+        for name in (layer, f"{layer}_memstream_wrapper"):
+            kept = next((kind for kind in instances if kind.lstrip("\\").split("$")[0] == name), None)
+            if kept is None:
+                continue
+            for key, value in resources(modules[kept.lstrip("\\")].get("num_cells_by_type", {})).items():
+                counts[key] = counts.get(key, 0) + value
+        if counts:
+            found[layer] = counts
+    return found

