@@ -100,8 +100,8 @@ def test_a_package_of_other_bytes_is_not_taken(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("debian-13", "bases: debian-12-python"),
-        ("python:3.11", "bases: debian-12-python"),
+        ("debian-13", "bases: debian-12-cxx, debian-12-python"),
+        ("python:3.11", "bases: debian-12-cxx, debian-12-python"),
         ("python@sha256:12", "named by digest"),
     ],
 )

@@ -18,7 +18,7 @@ from bskernel_protocol import EntryDescription
 from bskernel_executors.finn_step.folding import is_unfolded, layers_of, violations
 from bskernel_executors.finn_step.hints import hint_for
 from bskernel_executors.finn_step.library import load
-from bskernel_executors.finn_step.open_flow import StreamParameters, insert_streams, stitch
+from bskernel_executors.finn_step.open_flow import StreamParameters, insert_streams, library_is_mended, stitch
 from bskernel_executors.finn_step.parameters import FILES, make_config, parameters_struct, settable_fields
 from bskernel_executors.finn_step.reads import fields_read
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
@@ -227,41 +227,6 @@ def custom(step: Step[CustomParameters]) -> None:
 
 
 @registry.entry(
-    "insert_streams",
-    summary="width converters and FIFOs between RTL layers, for rtl-stitch",
-    parameters=StreamParameters,
-    inputs=_FLOW_INPUTS,
-    outputs=_OUTPUTS,
-    stage_in=("hwgraph", "estimates"),
-    stage_out="hwgraph",
-)
-def insert(step: Step[StreamParameters]) -> None:
-    """Insert them."""
-    values = {"fpga_part": step.params.fpga_part}
-    run_step(step, "insert_streams", lambda model, _: insert_streams(model, step.params), values)
-
-
-@registry.entry(
-    "rtl-stitch",
-    summary="one self-contained design of a chain of RTL layers: sources, memories, top module, stream description",
-    inputs=_FLOW_INPUTS,
-    outputs=(Output("rtl", kind="tree"),),
-    stage_in=("rtl",),
-    stage_out="rtl",
-)
-def rtl_stitch(step: Step[msgspec.Struct]) -> None:
-    """Stitch the layers together."""
-    from qonnx.core.modelwrapper import ModelWrapper
-
-    model_path, _, _ = _lay_out(step)
-    _settings()
-    out = step.output("rtl")
-    out.mkdir()
-    design = stitch(ModelWrapper(str(model_path)), out)
-    step.record({"layers": list(design.layers), "fifos": list(design.fifos), "sources": len(design.sources)})
-
-
-@registry.entry(
     "reference",
     summary="what Python makes of given frames: integers in, integers out, for comparison with the hardware",
     parameters=ReferenceParameters,
@@ -278,6 +243,47 @@ def reference(step: Step[ReferenceParameters]) -> None:
     step.record(make_reference(step.required_input("model"), step.input("samples"), step.params.random_frames, out))
 
 
+def insert(step: Step[StreamParameters]) -> None:
+    """Insert them."""
+    values = {"fpga_part": step.params.fpga_part}
+    run_step(step, "insert_streams", lambda model, _: insert_streams(model, step.params), values)
+
+
+def rtl_stitch(step: Step[msgspec.Struct]) -> None:
+    """Stitch the layers together."""
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    model_path, _, _ = _lay_out(step)
+    _settings()
+    out = step.output("rtl")
+    out.mkdir()
+    design = stitch(ModelWrapper(str(model_path)), out)
+    step.record({"layers": list(design.layers), "fifos": list(design.fifos), "sources": len(design.sources)})
+
+
+def _declare_open_flow() -> None:
+    """Only where the RTL library is the one that the open tools can read, and that loses no results."""
+    if not library_is_mended():
+        return
+    registry.entry(
+        "insert_streams",
+        summary="width converters and FIFOs between RTL layers, for rtl-stitch",
+        parameters=StreamParameters,
+        inputs=_FLOW_INPUTS,
+        outputs=_OUTPUTS,
+        stage_in=("hwgraph", "estimates"),
+        stage_out="hwgraph",
+    )(insert)
+    registry.entry(
+        "rtl-stitch",
+        summary="one self-contained design of a chain of RTL layers: sources, memories, top, stream description",
+        inputs=_FLOW_INPUTS,
+        outputs=(Output("rtl", kind="tree"),),
+        stage_in=("rtl",),
+        stage_out="rtl",
+    )(rtl_stitch)
+
+
 def _declare_all() -> None:
     load()
     config: type = importlib.import_module("finn.builder.build_dataflow_config").DataflowBuildConfig
@@ -287,6 +293,8 @@ def _declare_all() -> None:
     settable = settable_fields(config)
     for name in sorted(steps):
         _declare(name, steps[name], config, settable)
+
+    _declare_open_flow()
 
 
 _declare_all()
