@@ -28,6 +28,13 @@ def application(environments: Path) -> Application:
     return Application(ROOT, environments)
 
 
+@pytest.fixture(autouse=True)
+def _compiler(runtime: str) -> None:
+    """Containers bring their own."""
+    if runtime == "process" and shutil.which("g++") is None:
+        pytest.skip("no C++ compiler: install g++, as .ci/run does")
+
+
 def build(
     application: Application, config: Path, output: Path, *settings: str, runtime: str = "process"
 ) -> BuildResult:
