@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from bskernel_protocol import Artifact, Failure, StepManifest
+from bskernel_protocol import Artifact, StepManifest
 from bskernel_protocol.layout import LOG
 
 from bskernel.action import action_of, differences
@@ -150,7 +150,7 @@ class Application:
         directory.open()
         salt = prepared.loaded.config.build.salt
         with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
-            noting = Noting((Log.to_file(log), observer), directory, self.store)
+            noting = Noting((Log.to_file(log), observer), directory)
             sessions = Sessions(lambda: self.runtime(runtime, noting.note))
             noting.planned(prepared.plan.steps)
             try:
@@ -204,14 +204,13 @@ class Application:
         if directory.exists():
             raise ConfigError(f"{directory} exists already", hint="remove it, or give another --into")
         starter = self.starter(runtime, report)
-        executor = ExecutorRef(name=manifest.executor, version=manifest.version, digest=recipe.digest)
-        starter.prepare(executor)
+        starter.prepare(recipe.ref)
         failure = lay_out(self.store, manifest, directory, directory / "in")
         if failure is not None:
             raise EnvironmentLacking(failure.message, hint=failure.hint)
         session = make_folders(self.cache)
         try:
-            return starter.run_by_hand(executor, directory, session, report)
+            return starter.run_by_hand(recipe.ref, directory, session, report)
         finally:
             starter.end_left(session.id)
             session.remove()
@@ -239,7 +238,7 @@ class Application:
         chosen = choose_recipes(self.recipes, names)
         starter = self.starter(runtime, report)
         for recipe in chosen:
-            starter.prepare(ExecutorRef(name=recipe.file.executor, version=recipe.file.version, digest=recipe.digest))
+            starter.prepare(recipe.ref)
             yield recipe.name
 
     def _same_recipe(self, manifest: StepManifest) -> Recipe:
@@ -260,4 +259,4 @@ def _with_log(report: StepReport, step: Step, output: Path) -> StepReport:
     return msgspec.structs.replace(report, failure=msgspec.structs.replace(report.failure, log=log))
 
 
-__all__ = ["Application", "Failure", "PlannedStep", "Prepared"]
+__all__ = ["Application", "PlannedStep", "Prepared"]

@@ -149,6 +149,7 @@ def carry_out_plan(
             known = None if fresh else store.recall(action)
             if known is not None:
                 made[step.name] = known
+                log = (store.get(known.log) if known.log is not None else None) or b""
                 report = msgspec.structs.replace(base, status="recalled", outputs=known.outputs, record=known.record)
             else:
                 sessions.expect([later.executor for later in plan.steps[position:]])

@@ -7,17 +7,15 @@ from bskernel_protocol import Event
 from bskernel.build_directory import BuildDirectory
 from bskernel.building import EndedStep, Observer
 from bskernel.carry_out import manifest_of
-from bskernel.ports import Store
 from bskernel.step import Step
 
 
 class Noting:
     """An observer that writes, and passes everything on."""
 
-    def __init__(self, observers: tuple[Observer, ...], directory: BuildDirectory, store: Store) -> None:
+    def __init__(self, observers: tuple[Observer, ...], directory: BuildDirectory) -> None:
         self._observers = observers
         self._directory = directory
-        self._store = store
 
     def note(self, text: str) -> None:
         """Something beside the steps."""
@@ -42,9 +40,7 @@ class Noting:
     def ended(self, step: Step, ended: EndedStep) -> None:
         """A step is over: its folder is written before anybody hears of it."""
         if ended.action is not None:
-            known = self._store.recall(ended.action) if ended.report.status == "recalled" else None
-            kept = self._store.get(known.log) if known is not None and known.log is not None else None
-            self._directory.note_step(step.label, ended.action, manifest_of(step, ended.inputs), kept or ended.log)
+            self._directory.note_step(step.label, ended.action, manifest_of(step, ended.inputs), ended.log)
         for observer in self._observers:
             observer.ended(step, ended)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +14,8 @@ from bskernel_executors.finn_step.stitching import Design, Layer, Stream, order_
 from bskernel_executors.sdk import StepFailure, parameter
 
 _CHAIN = "only chains of RTL layers can be stitched so far"
-_REASONS = {
-    "_hls": "is written in HLS, which needs Vitis HLS: set preferred_impl_style rtl for it, or keep it on the host",
-}
+_HLS = "is written in HLS, which needs Vitis HLS: set preferred_impl_style rtl for it, or keep it on the host"
+_MUST_BE_0 = ("pumpedCompute", "pumpedMemory", "runtime_writeable_weights", "dynamic_mode")
 
 
 class StreamParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,8 +41,7 @@ def insert_streams(model: Any, params: StreamParameters) -> Any:
     model = model.transform(InsertDWC())
     for node in model.graph.node:
         instance = getCustomOp(node)
-        streams_in = 1
-        instance.set_nodeattr("inFIFODepths", [params.fifo_depth] * streams_in)
+        instance.set_nodeattr("inFIFODepths", [params.fifo_depth])
         instance.set_nodeattr("outFIFODepths", [params.fifo_depth])
     model = model.transform(InsertFIFO(create_shallow_fifos=True))
     model = model.transform(SpecializeLayers(params.fpga_part))
@@ -59,9 +58,11 @@ def _refuse(model: Any) -> None:
         if node.domain.partition(".")[0] != "finn":
             wrong.append(f"{name} ({kind}) is no hardware layer: keep it on the host")
             continue
-        wrong += [f"{name} ({kind}) {reason}" for suffix, reason in _REASONS.items() if kind.endswith(suffix)]
-        types = getCustomOp(node).get_nodeattr_types()
-        values = {key: getCustomOp(node).get_nodeattr(key) for key in ("mem_mode", *_MUST_BE_0) if key in types}
+        if kind.endswith("_hls"):
+            wrong.append(f"{name} ({kind}) {_HLS}")
+        instance = getCustomOp(node)
+        types = instance.get_nodeattr_types()
+        values = {key: instance.get_nodeattr(key) for key in ("mem_mode", *_MUST_BE_0) if key in types}
         if kind.startswith(("MVAU", "VVAU")) and values.get("mem_mode") != "internal_decoupled":
             wrong.append(f"{name} has mem_mode {values.get('mem_mode')}: only internal_decoupled can be stitched")
         wrong += [f"{name} has {key} = {values[key]}: it must be 0" for key in _MUST_BE_0 if values.get(key)]
@@ -69,9 +70,6 @@ def _refuse(model: Any) -> None:
             wrong.append(f"{name} joins or splits streams: {_CHAIN}")
     if wrong:
         raise StepFailure(category="unsupported", message=wrong[0], cause=tuple(wrong[1:]))
-
-
-_MUST_BE_0 = ("pumpedCompute", "pumpedMemory", "runtime_writeable_weights", "dynamic_mode")
 
 
 def _stream(instance: Any, *, output: bool) -> Stream:
@@ -124,12 +122,17 @@ def stitch(model: Any, out: Path) -> Design:
 
 
 def _layer(node: Any, instance: Any, files: dict[str, bytes]) -> Layer:
+    """One layer's instance; its sources and memories are added to `files`."""
     folder = Path(instance.get_nodeattr("code_gen_dir_ipgen"))
     top = instance.get_nodeattr("gen_top_module") or node.name
+    generated: list[Path] = []
     for path in map(Path, instance.get_rtl_file_list(abspath=True)):
-        if path.suffix in {".v", ".sv"} and "gauge" not in path.name:
-            generated = path.parent == folder
-            files[f"{'hdl' if generated else 'lib'}/{path.name}"] = path.read_bytes()
+        if path.suffix not in {".v", ".sv"} or "gauge" in path.name:
+            continue
+        if path.parent == folder:
+            generated.append(path)
+        else:
+            files[f"lib/{path.name}"] = path.read_bytes()
     for path in sorted(folder.glob("*.dat")):
         name = path.name if path.name.startswith(node.name) else f"{node.name}_{path.name}"
         files[f"mem/{name}"] = path.read_bytes()
@@ -138,15 +141,14 @@ def _layer(node: Any, instance: Any, files: dict[str, bytes]) -> Layer:
         for name in ("memstream_axi.sv", "memstream.sv", "axilite.sv"):
             part = "axi" if name == "axilite.sv" else "memstream"
             files[f"lib/{name}"] = (_rtllib() / part / "hdl" / name).read_bytes()
-        files[f"hdl/{memory.name}"] = memory.read_bytes()
-    for name in [name for name in files if name.startswith("hdl/")]:
-        text = files[name].replace(f"{folder}/".encode(), f"mem/{node.name}_".encode())
-        files[name] = text.replace(f'"./{node.name}_'.encode(), f'"mem/{node.name}_'.encode())
-    source = next(
-        (data.decode() for name, data in files.items() if f"module {top} ".encode() in data or
-         f"module {top}\n".encode() in data or f"module {top}#".encode() in data), "",
-    )  # fmt: skip
-    if not source:
+        generated.append(memory)
+    texts = {}
+    for path in generated:
+        text = path.read_text(encoding="utf-8").replace(f"{folder}/", f"mem/{node.name}_")
+        texts[path.name] = text.replace(f'"./{node.name}_', f'"mem/{node.name}_')
+    files |= {f"hdl/{name}": text.encode() for name, text in texts.items()}
+    source = next((text for text in texts.values() if re.search(rf"\bmodule {re.escape(top)}[\s#(]", text)), None)
+    if source is None:
         raise StepFailure(category="unsupported", message=f"{node.name}: there is no module {top} in its sources")
     width = int(instance.get_instream_width_padded(1)) if memory is not None else 0
     return Layer(
@@ -156,7 +158,7 @@ def _layer(node: Any, instance: Any, files: dict[str, bytes]) -> Layer:
         width_in=int(instance.get_instream_width_padded()),
         width_out=int(instance.get_outstream_width_padded()),
         memory=memory.stem if memory is not None else None,
-        memory_source=memory.read_text() if memory is not None else "",
+        memory_source=texts[memory.name] if memory is not None else "",
         memory_width=width,
         is_fifo=node.op_type.startswith("StreamingFIFO"),
     )

@@ -36,7 +36,8 @@ _POWER_SUMMARY = "power_estimate_summary.json"
 
 
 def _at(report: str) -> str:
-    return f"report/{report}"
+    """Where a report is found: FINN's lie under report/, the executors' stand alone."""
+    return report if report in {SIMULATION, SYNTHESIS} else f"report/{report}"
 
 
 def _scalars(reports: Reports) -> dict[str, list[Value]]:
@@ -110,11 +111,11 @@ def _hls_total(reports: Reports) -> dict[str, float]:
     return sums
 
 
-def _resources(reports: Reports, synthesis: Mapping[str, Any]) -> dict[str, tuple[Value, ...]]:
+def _resources(reports: Reports) -> dict[str, tuple[Value, ...]]:
     sources: tuple[tuple[str, Mapping[str, Any], Stage], ...] = (
         ("estimate_layer_resources.json", _row(reports, "estimate_layer_resources.json", "total"), "estimate"),
         ("estimate_layer_resources_hls.json", _hls_total(reports), "hls"),
-        (SYNTHESIS, _row({SYNTHESIS: synthesis}, SYNTHESIS, "design"), "synth"),
+        (SYNTHESIS, _row(reports, SYNTHESIS, "design"), "synth"),
         ("ooc_synth_and_timing.json", _row(reports, "ooc_synth_and_timing.json", None), "routed"),
         ("post_synth_resources.json", _row(reports, "post_synth_resources.json", "(top)"), "routed"),
     )
@@ -123,8 +124,7 @@ def _resources(reports: Reports, synthesis: Mapping[str, Any]) -> dict[str, tupl
         for name in _RESOURCES:
             value = number(row.get(name))
             if value is not None:
-                source = report if report == SYNTHESIS else _at(report)
-                found.setdefault(name, []).append(Value(value=value, unit="count", stage=stage, source=source))
+                found.setdefault(name, []).append(Value(value=value, unit="count", stage=stage, source=_at(report)))
     return {name: tuple(values) for name, values in sorted(found.items())}
 
 
@@ -151,9 +151,10 @@ def _utilization(resources: Mapping[str, tuple[Value, ...]], device: Device) -> 
     return {name: values for name, values in found.items() if values}
 
 
-def _layers(reports: Reports, bottleneck: str | None, synthesized: Mapping[str, Any]) -> tuple[Layer, ...]:
+def _layers(reports: Reports, bottleneck: str | None) -> tuple[Layer, ...]:
     cycles = reports.get("estimate_layer_cycles.json", {})
     resources = reports.get("estimate_layer_resources.json", {})
+    synthesized = _row(reports, SYNTHESIS, "layers")
     folding = reports.get("final_hw_config.json") or reports.get("auto_folding_config.json", {})
     layers = []
     for name in [*cycles, *(name for name in resources if name != "total" and name not in cycles)]:
@@ -183,17 +184,19 @@ def collect_metrics(
     synthesis: Mapping[str, Any] | None = None,
 ) -> BuildMetrics:
     """The metrics that the reports give; `clock_ns` is the clock period asked for, in ns."""
+    warnings = [] if reports else ["no report was found: no metrics"]
+    measured = {SIMULATION: simulation, SYNTHESIS: synthesis}
+    reports = {**reports, **{name: report for name, report in measured.items() if report}}
     scalars = _scalars(reports)
-    for name, value in _simulated(simulation or {}, clock_ns).items():
+    for name, value in _simulated(reports.get(SIMULATION, {}), clock_ns).items():
         scalars.setdefault(name, []).append(value)
     clock = scalars.get("clock", [])
     if clock_ns is not None:
         clock.insert(0, Value(value=1e3 / clock_ns, unit="MHz", stage="estimate", source="target.clock_ns"))
     named = reports.get("estimate_network_performance.json", {}).get("max_cycles_node_name")
     bottleneck = named if isinstance(named, str) else None
-    resources = _resources(reports, synthesis or {})
+    resources = _resources(reports)
     device = find_device(part, board)
-    warnings = [] if reports else ["no report was found: no metrics"]
     if (part or board) and device is None:
         warnings.append(f"the totals of {part or board} are not known: no utilization")
     met = reports.get(TIMING_REPORT, {}).get("met")
@@ -219,10 +222,8 @@ def collect_metrics(
             }
         ),
         bottleneck=bottleneck,
-        layers=_layers(reports, bottleneck, _row({SYNTHESIS: synthesis or {}}, SYNTHESIS, "layers")),
-        raw={name: dict(report) for name, report in reports.items()}
-        | ({SIMULATION: dict(simulation)} if simulation else {})
-        | ({SYNTHESIS: dict(synthesis)} if synthesis else {}),
+        layers=_layers(reports, bottleneck),
+        raw={name: dict(report) for name, report in reports.items()},
         warnings=tuple(warnings),
     )
 

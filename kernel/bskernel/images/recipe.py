@@ -130,6 +130,11 @@ class Recipe:
         ]
         return digest_of_bytes(canonical_bytes(parts)).sha256
 
+    @property
+    def ref(self) -> ExecutorRef:
+        """The executor that the recipe makes."""
+        return ExecutorRef(name=self.file.executor, version=self.file.version, digest=self.digest)
+
 
 def _read(path: Path) -> bytes:
     try:
@@ -189,6 +194,5 @@ def load_executors(recipes: tuple[Recipe, ...]) -> Executors:
             catalogue = msgspec.json.decode(_read(path), type=Catalogue)
         except msgspec.DecodeError as error:
             raise ConfigError(f"{path}: {error}", hint="write it anew: bskernel images describe") from error
-        ref = ExecutorRef(name=recipe.file.executor, version=recipe.file.version, digest=recipe.digest)
-        known.append(ExecutorInfo(ref=ref, catalogue=catalogue, default=recipe.file.default))
+        known.append(ExecutorInfo(ref=recipe.ref, catalogue=catalogue, default=recipe.file.default))
     return Executors(known=tuple(known))

@@ -35,10 +35,12 @@ _PIDS = 4096
 _GONE_S = 10.0
 
 
-def host_settings(*, binds: dict[str, dict[str, str]], memory_bytes: int, cpus: int) -> dict[str, Any]:
+def host_settings(
+    *, binds: dict[str, dict[str, str]], memory_bytes: int, cpus: int, keep: bool = False
+) -> dict[str, Any]:
     """What a container may do: no network, nothing writable but its mounts and /tmp, no privilege, bounded."""
     return {
-        "auto_remove": True,
+        "auto_remove": not keep,
         "binds": binds,
         "cap_drop": ["ALL"],
         "init": False,
@@ -179,7 +181,8 @@ class ContainerStarter:
             binds={str(path): {"bind": bind, "mode": mode} for path, (bind, mode) in binds.items()},
             memory_bytes=int(self._info["MemTotal"]),
             cpus=int(self._info["NCPU"]),
-        ) | {"auto_remove": not keep}
+            keep=keep,
+        )
         container: str = self._client.create_container(
             image.id,
             command,
