@@ -190,7 +190,10 @@ def make_plan(
     stage: str | None = None
     for item in chosen:
         where = f"{path}: step {item.name}"
-        stage = _next_stage(stage, item, where)
+        inputs = _wire(item, steps, model, path.parent, where)
+        source = inputs.get("model")
+        # A flow may go back to an earlier model: its stage counts, not the last step's.
+        stage = _next_stage(steps[source.step].stage_out if isinstance(source, FromStep) else stage, item, where)
         steps[item.name] = Step(
             index=len(steps),
             name=item.name,
@@ -203,7 +206,7 @@ def make_plan(
                 values,
                 where,
             ),
-            inputs=_wire(item, steps, model, path.parent, where),
+            inputs=inputs,
             outputs=item.entry.outputs,
             stage_out=stage,
             needs=item.entry.needs,

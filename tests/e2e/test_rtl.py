@@ -51,8 +51,14 @@ def test_digits_are_exact_to_the_bit_and_as_fast_as_estimated(
     simulation = json.loads((tmp_path / "artifacts" / "simulation.json").read_text())
     assert (simulation["frames"], simulation["mismatches"]) == (450, 0)
     assert simulation["cycles_per_frame"] == simulation["estimated_cycles"] == 1024
-    assert simulation["accuracy"] == simulation["reference_accuracy"] > 0.95
+    assert simulation["accuracy"] == 435 / 450
     assert all(count > 0 for count in simulation["fifo_maxima"].values())
+    sizing = json.loads((tmp_path / "artifacts" / "fifo_config.json").read_text())
+    assert simulation["fifo_depths"] == sizing["fifo_depths"]
+    assert sizing["cycles_per_frame"] == 1024
+    assert sizing["total_fifo_size_kiB"] < sizing["uniform_fifo_size_kiB"]
+    into = simulation["streams"]["output"]
+    assert into["moved"] == 450 * 10
     assert result.metrics is not None
     assert [value["stage"] for value in result.metrics["throughput"]] == ["estimate", "rtlsim"]
 
@@ -97,7 +103,7 @@ def folded(application: Application, tmp_path: Path) -> BuildResult:
         f'{text}[step.step_apply_folding_config.inputs]\nfolding_config = "folding.json"\n'
         "[step.simulate.parameters]\nstall_percent = 70\n"
     )
-    return build(application, config, tmp_path / "mended", "step.insert_streams.parameters.fifo_depth=2")
+    return build(application, config, tmp_path / "mended")
 
 
 def test_a_layer_with_one_synapse_fold_loses_nothing_under_back_pressure(

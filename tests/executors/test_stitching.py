@@ -40,7 +40,7 @@ def test_neighbours_share_a_stream_and_the_rest_is_tied_off() -> None:
     assert top.count(".in0_V_TDATA(s1_tdata)") == top.count(".out0_V_TDATA(s1_tdata)") == 1
     assert top.count(".s_axilite_AWADDR('0)") == 2
     assert "output wire [15:0] out0_V_TDATA" in top
-    assert "assign fifo_maxcount = 1'b0;" in top
+    assert "fifo_maxcount" not in top
 
 
 def test_every_signal_is_declared_before_it_is_used() -> None:
@@ -51,7 +51,17 @@ def test_every_signal_is_declared_before_it_is_used() -> None:
 def test_a_fifo_s_maximum_is_visible_at_the_top() -> None:
     top = write_top([layer("f", is_fifo=True), layer("a"), layer("g", is_fifo=True)])
     assert "output wire [63:0] fifo_maxcount" in top
-    assert ".maxcount(fifo_maxcount[32 +: 32])" in top
+    assert "assign fifo_maxcount[32 +: 32] = f1_maxcount;" in top
+    monitor = top[top.index("`ifdef BSKERNEL_MONITOR") :]
+    assert monitor.index("fifo_maxcount") < monitor.index("`endif")
+
+
+def test_a_fifo_can_be_throttled_and_is_open_where_it_is_not() -> None:
+    top = write_top([layer("f", is_fifo=True), layer("a")])
+    assert "assign f0_open = f0_count < fifo_limit[0 +: 32];" in top
+    assert "assign f0_open = 1'b1;" in top
+    assert ".in0_V_TVALID((s0_tvalid && f0_open))" in top
+    assert "assign s0_tready = f0_tready && f0_open;" in top
 
 
 def test_neighbours_of_different_widths_are_named() -> None:

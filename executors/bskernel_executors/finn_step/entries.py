@@ -17,8 +17,16 @@ from bskernel_protocol import EntryDescription
 
 from bskernel_executors.finn_step.folding import is_unfolded, layers_of, violations
 from bskernel_executors.finn_step.hints import hint_for
+from bskernel_executors.finn_step.host_split import split_host
 from bskernel_executors.finn_step.library import load
-from bskernel_executors.finn_step.open_flow import StreamParameters, insert_streams, library_is_mended, stitch
+from bskernel_executors.finn_step.open_flow import (
+    PreferenceParameters,
+    StreamParameters,
+    insert_streams,
+    library_is_mended,
+    prefer,
+    stitch,
+)
 from bskernel_executors.finn_step.parameters import FILES, make_config, parameters_struct, settable_fields
 from bskernel_executors.finn_step.reads import fields_read
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
@@ -231,7 +239,8 @@ def custom(step: Step[CustomParameters]) -> None:
     summary="what Python makes of given frames: integers in, integers out, for comparison with the hardware",
     parameters=ReferenceParameters,
     inputs=(
-        Input("model", kind="file", help="a model that can be executed, e.g. step_streamline.model"),
+        Input("model", kind="file", help="what the accelerator computes, in a form that Python executes"),
+        Input("host", kind="tree", required=False, help="what the host computes before and after it"),
         Input("samples", kind="file", required=False, source="config", help="npz with inputs and perhaps labels"),
     ),
     outputs=(Output("reference", kind="tree"),),
@@ -240,13 +249,63 @@ def reference(step: Step[ReferenceParameters]) -> None:
     """Execute the model."""
     out = step.output("reference")
     out.mkdir()
-    step.record(make_reference(step.required_input("model"), step.input("samples"), step.params.random_frames, out))
+    model, host, samples = step.required_input("model"), step.input("host"), step.input("samples")
+    step.record(make_reference(model, host, samples, step.params.random_frames, out))
+
+
+@registry.entry(
+    "split_host",
+    summary="leave to the host what hardware of integers does not compute: leading and trailing nodes",
+    inputs=_FLOW_INPUTS,
+    outputs=(*_OUTPUTS, Output("host", kind="tree", help="head.onnx, tail.onnx, host.json")),
+    stage_in=("finn",),
+    stage_out="finn",
+)
+def split(step: Step[msgspec.Struct]) -> None:
+    """Split the model."""
+    host = step.output("host")
+    host.mkdir()
+    rows: list[dict[str, str]] = []
+
+    def cut(model: Any, _: Any) -> Any:
+        body, found = split_host(model, host)
+        for nodes, where in ((found.head, "before the accelerator"), (found.tail, "after the accelerator")):
+            rows.extend(
+                {"label": "on the host", "value": f"{node.kind} {node.name}", "note": where} for node in nodes
+            )
+        return body
+
+    run_step(step, "split_host", cut, {})
+    step.record({"summary": rows})
+
+
+@registry.entry(
+    "prefer",
+    summary="which layers are to be RTL and which HLS; weights of one bit are widened for RTL",
+    parameters=PreferenceParameters,
+    inputs=_FLOW_INPUTS,
+    outputs=_OUTPUTS,
+    stage_in=("hwgraph",),
+    stage_out="hwgraph",
+)
+def preferences(step: Step[PreferenceParameters]) -> None:
+    """Set the preferences."""
+    widened: list[str] = []
+
+    def change(model: Any, _: Any) -> Any:
+        widened.extend(prefer(model, step.params))
+        return model
+
+    run_step(step, "prefer", change, {})
+    rows = [{"label": "widened", "value": f"weights of {name}", "note": "BIPOLAR to INT2"} for name in widened]
+    step.record({"summary": rows})
 
 
 def insert(step: Step[StreamParameters]) -> None:
     """Insert them."""
     values = {"fpga_part": step.params.fpga_part}
-    run_step(step, "insert_streams", lambda model, _: insert_streams(model, step.params), values)
+    config = step.input("fifo_config")
+    run_step(step, "insert_streams", lambda model, _: insert_streams(model, step.params, config), values)
 
 
 def rtl_stitch(step: Step[msgspec.Struct]) -> None:
@@ -258,7 +317,7 @@ def rtl_stitch(step: Step[msgspec.Struct]) -> None:
     out = step.output("rtl")
     out.mkdir()
     design = stitch(ModelWrapper(str(model_path)), out)
-    step.record({"layers": list(design.layers), "fifos": list(design.fifos), "sources": len(design.sources)})
+    step.record({"layers": list(design.layers), "fifos": len(design.fifos), "sources": len(design.sources)})
 
 
 def _declare_open_flow() -> None:
@@ -269,7 +328,12 @@ def _declare_open_flow() -> None:
         "insert_streams",
         summary="width converters and FIFOs between RTL layers, for rtl-stitch",
         parameters=StreamParameters,
-        inputs=_FLOW_INPUTS,
+        inputs=(
+            *_FLOW_INPUTS,
+            Input(
+                "fifo_config", kind="file", required=False, help="a depth for each FIFO, as size_fifos and FINN write"
+            ),
+        ),
         outputs=_OUTPUTS,
         stage_in=("hwgraph", "estimates"),
         stage_out="hwgraph",

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from bskernel_protocol import pretty_json
 
-from bskernel_executors.finn_step.stitching import Design, Layer, Stream, order_sources, write_top
+from bskernel_executors.finn_step.stitching import Design, Fifo, Layer, Stream, order_sources, write_top
 from bskernel_executors.sdk import StepFailure, parameter
 
 _CHAIN = "only chains of RTL layers can be stitched so far"
-_HLS = "is written in HLS, which needs Vitis HLS: set preferred_impl_style rtl for it, or keep it on the host"
+_HLS = "is written in HLS, which needs Vitis HLS: prefer RTL for it (step prefer), or keep it on the host"
+_ONE_BIT = "BIPOLAR"
 _MUST_BE_0 = ("pumpedCompute", "pumpedMemory", "runtime_writeable_weights", "dynamic_mode")
 
 
@@ -22,17 +23,62 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Parameters of `insert_streams`."""
 
     fpga_part: Annotated[str, parameter("FPGA part", default_from="target.part")]
-    fifo_depth: Annotated[int, parameter("depth of the FIFO between any two layers", unit="values")] = 32
+    fifo_depth: Annotated[
+        int, parameter("depth of the FIFO between any two layers, where no fifo_config is given", unit="values")
+    ] = 32
+    ram_style: Annotated[
+        Literal["auto", "shift", "distributed", "block", "ultra"],
+        parameter("what FIFOs are made of, where no fifo_config is given"),
+    ] = "auto"
 
     def __post_init__(self) -> None:
         if self.fifo_depth < 2:
             raise ValueError(f"fifo_depth {self.fifo_depth}: a FIFO holds at least 2 values")
 
 
-def insert_streams(model: Any, params: StreamParameters) -> Any:
+class PreferenceParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `prefer`."""
+
+    impl_style: Annotated[Literal["rtl", "hls", ""], parameter("preferred_impl_style of every layer")] = "rtl"
+    layers: Annotated[dict[str, Literal["rtl", "hls", ""]], parameter("the same of single layers")] = {}
+
+
+def prefer(model: Any, params: PreferenceParameters) -> list[str]:
+    """Set preferred_impl_style; returns the layers whose one-bit weights were widened. Raises StepFailure (config).
+
+    The RTL matrix unit takes weights of two bits and more: INT2 holds -1 and 1 as well.
+    """
+    from qonnx.core.datatype import DataType
+    from qonnx.custom_op.registry import getCustomOp
+
+    names = [node.name for node in model.graph.node]
+    unknown = [name for name in params.layers if name not in names]
+    if unknown:
+        raise StepFailure(
+            category="config",
+            message=f"parameters of prefer: layers: there is no layer {unknown[0]!r}",
+            hint=f"layers: {', '.join(names)}",
+        )
+    widened = []
+    for node in model.graph.node:
+        instance = getCustomOp(node)
+        style = params.layers.get(node.name, params.impl_style)
+        if "preferred_impl_style" in instance.get_nodeattr_types():
+            instance.set_nodeattr("preferred_impl_style", style)
+        if style == "rtl" and node.op_type == "MVAU" and instance.get_nodeattr("weightDataType") == _ONE_BIT:
+            if instance.get_nodeattr("binaryXnorMode"):
+                continue
+            instance.set_nodeattr("weightDataType", "INT2")
+            model.set_tensor_datatype(node.input[1], DataType["INT2"])
+            widened.append(node.name)
+    return widened
+
+
+def insert_streams(model: Any, params: StreamParameters, fifo_config: Path | None) -> Any:
     """Width converters and FIFOs between the layers, as RTL."""
     from finn.transformation.fpgadataflow.insert_dwc import InsertDWC
     from finn.transformation.fpgadataflow.insert_fifo import InsertFIFO
+    from finn.transformation.fpgadataflow.set_fifo_depths import ApplyFIFODepthsFromFile
     from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
     from qonnx.custom_op.registry import getCustomOp
     from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames
@@ -43,9 +89,22 @@ def insert_streams(model: Any, params: StreamParameters) -> Any:
         instance = getCustomOp(node)
         instance.set_nodeattr("inFIFODepths", [params.fifo_depth])
         instance.set_nodeattr("outFIFODepths", [params.fifo_depth])
-    model = model.transform(InsertFIFO(create_shallow_fifos=True))
+    model = model.transform(InsertFIFO(create_shallow_fifos=True, ram_style=params.ram_style))
     model = model.transform(SpecializeLayers(params.fpga_part))
-    return model.transform(GiveUniqueNodeNames()).transform(GiveReadableTensorNames())
+    model = model.transform(GiveUniqueNodeNames()).transform(GiveReadableTensorNames())
+    return model if fifo_config is None else model.transform(ApplyFIFODepthsFromFile(fifo_config))
+
+
+def _why_hls(instance: Any, kind: str) -> str:
+    """What keeps a layer from being RTL, where it can be told."""
+    if kind != "MVAU_hls":
+        return ""
+    if instance.get_nodeattr("noActivation") == 0:
+        return "thresholds are merged into it: set standalone_thresholds = true; it "
+    for what, datatype in (("weights", instance.get_input_datatype(1)), ("inputs", instance.get_input_datatype(0))):
+        if datatype.bitwidth() < 2:
+            return f"its {what} are {datatype.name} and the RTL unit takes two bits or more; it "
+    return ""
 
 
 def _refuse(model: Any) -> None:
@@ -58,9 +117,9 @@ def _refuse(model: Any) -> None:
         if node.domain.partition(".")[0] != "finn":
             wrong.append(f"{name} ({kind}) is no hardware layer: keep it on the host")
             continue
-        if kind.endswith("_hls"):
-            wrong.append(f"{name} ({kind}) {_HLS}")
         instance = getCustomOp(node)
+        if kind.endswith("_hls"):
+            wrong.append(f"{name} ({kind}): {_why_hls(instance, kind)}{_HLS}")
         types = instance.get_nodeattr_types()
         values = {key: instance.get_nodeattr(key) for key in ("mem_mode", *_MUST_BE_0) if key in types}
         if kind.startswith(("MVAU", "VVAU")) and values.get("mem_mode") != "internal_decoupled":
@@ -111,7 +170,12 @@ def stitch(model: Any, out: Path) -> Design:
         input=_stream(instances[0], output=False),
         output=_stream(instances[-1], output=True),
         layers=tuple(node.name for node in model.graph.node),
-        fifos=tuple(layer.name for layer in layers if layer.is_fifo),
+        fifos=tuple(
+            Fifo(name=node.name, width=int(instance.get_instream_width()), depth=int(instance.get_nodeattr("depth")))
+            for node, instance in zip(model.graph.node, instances, strict=True)
+            if node.op_type.startswith("StreamingFIFO")
+        ),
+        streams=(*(f"into {node.name}" for node in model.graph.node), "output"),
         estimated_cycles=max(cycles),
     )
     files["design.json"] = pretty_json(design).encode()

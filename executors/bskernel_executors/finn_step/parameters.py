@@ -23,6 +23,7 @@ DEFAULT_FROM = {
 FILES = {
     "folding_config_file": "folding_config",
     "specialize_layers_config_file": "specialize_layers_config",
+    "fifo_config_file": "fifo_config",
 }
 # Where things go and how much is shown is the executor's business.
 CONSTANT = frozenset(

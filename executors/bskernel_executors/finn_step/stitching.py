@@ -46,6 +46,14 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     is_fifo: bool = False
 
 
+class Fifo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One FIFO of the design."""
+
+    name: str
+    width: int  # bits of a value
+    depth: int  # values, as asked for
+
+
 class Design(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What whoever simulates or synthesises must know: design.json."""
 
@@ -54,7 +62,9 @@ class Design(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     input: Stream
     output: Stream
     layers: tuple[str, ...]
-    fifos: tuple[str, ...]  # fifo_maxcount[32 * i +: 32] of the top belongs to fifos[i]
+    fifos: tuple[Fifo, ...]  # monitor: fifo_maxcount[32 * i +: 32] of the top belongs to fifos[i]
+    smallest_fifo: int = 5  # what FINN's fifo.sv holds at least, whatever depth is asked for
+    streams: tuple[str, ...]  # monitor: stream_valid[i] and stream_ready[i] of the top belong to streams[i]
     estimated_cycles: int  # the largest of FINN's cycle estimates, per frame
 
 
@@ -82,34 +92,78 @@ def _declare(signal: str, width: int) -> str:
     return f"\twire [{width - 1}:0] {signal}_tdata;\n\twire {signal}_tvalid, {signal}_tready;\n"
 
 
+def _monitor(fifos: int, streams: int) -> tuple[str, str]:
+    """Ports and body of what a simulation sees besides the streams; synthesis does not define the macros."""
+    counts = f",\n\toutput wire [{32 * fifos - 1}:0] fifo_maxcount" if fifos else ""
+    limits = f",\n\tinput wire [{32 * fifos - 1}:0] fifo_limit" if fifos else ""
+    ports = f"""
+`ifdef BSKERNEL_MONITOR
+	,
+	output wire [{streams - 1}:0] stream_valid,
+	output wire [{streams - 1}:0] stream_ready{counts}
+`endif
+`ifdef BSKERNEL_THROTTLE{limits}
+`endif"""
+    body = "".join(
+        f"\tassign stream_valid[{at}] = s{at}_tvalid, stream_ready[{at}] = s{at}_tready;\n" for at in range(streams)
+    )
+    body += "".join(f"\tassign fifo_maxcount[{32 * at} +: 32] = f{at}_maxcount;\n" for at in range(fifos))
+    return ports, f"`ifdef BSKERNEL_MONITOR\n{body}`endif\n"
+
+
+def _fifo(layer: Layer, stream: int, fifo: int) -> tuple[str, str]:
+    """Declarations and instance of a FIFO that a simulation may throttle to hold no more than fifo_limit values."""
+    declared = f"\twire f{fifo}_open, f{fifo}_tready;\n\twire [31:0] f{fifo}_count, f{fifo}_maxcount;\n"
+    gate = f"""`ifdef BSKERNEL_THROTTLE
+	assign f{fifo}_open = f{fifo}_count < fifo_limit[{32 * fifo} +: 32];
+`else
+	assign f{fifo}_open = 1'b1;
+`endif
+	assign s{stream}_tready = f{fifo}_tready && f{fifo}_open;
+"""
+    ports = {
+        "ap_clk": "ap_clk",
+        "ap_rst_n": "ap_rst_n",
+        "in0_V_TDATA": f"s{stream}_tdata",
+        "in0_V_TVALID": f"(s{stream}_tvalid && f{fifo}_open)",
+        "in0_V_TREADY": f"f{fifo}_tready",
+        **_streams("out0_V", f"s{stream + 1}"),
+        "count": f"f{fifo}_count",
+        "maxcount": f"f{fifo}_maxcount",
+    }
+    return declared, gate + _instance(layer.module, f"{layer.name}_i", _ports(layer.source, ports))
+
+
 def write_top(layers: Sequence[Layer]) -> str:
     """The top module of a linear chain. Raises ValueError when neighbours' streams are not of one width."""
     for left, right in itertools.pairwise(layers):
         if left.width_out != right.width_in:
             raise ValueError(f"{left.name} gives {left.width_out} bits, {right.name} takes {right.width_in}")
-    fifos = [layer for layer in layers if layer.is_fifo]
-    body = []
+    fifos = 0
+    # Signals before instances: one that is used before it is declared would become a wire of one bit.
+    signals, body = [], []
     for at, layer in enumerate(layers):
-        body.append(_declare(f"s{at}", layer.width_in))
+        signals.append(_declare(f"s{at}", layer.width_in))
+        if layer.is_fifo:
+            declared, instance = _fifo(layer, at, fifos)
+            signals.append(declared)
+            body.append(instance)
+            fifos += 1
+            continue
         clocks = {"ap_clk": "ap_clk", "ap_rst_n": "ap_rst_n"}
         given = clocks | _streams("in0_V", f"s{at}") | _streams("out0_V", f"s{at + 1}")
         if "ap_clk2x" in input_ports(layer.source):
             given["ap_clk2x"] = "ap_clk"
         if layer.memory is not None:
-            body.append(_declare(f"w{at}", layer.memory_width))
+            signals.append(_declare(f"w{at}", layer.memory_width))
             given |= _streams("in1_V", f"w{at}")
             stream = {f"m_axis_0_{part.lower()}": f"w{at}_{part.lower()}" for part in _STREAM}
             memory = _ports(layer.memory_source, clocks | {"ap_clk2x": "ap_clk"} | stream)
             body.append(_instance(layer.memory, f"{layer.name}_memory", memory))
-        if layer.is_fifo:
-            index = fifos.index(layer)
-            given["maxcount"] = f"fifo_maxcount[{32 * index} +: 32]"
         body.append(_instance(layer.module, f"{layer.name}_i", _ports(layer.source, given)))
     last = len(layers)
-    body.append(_declare(f"s{last}", layers[-1].width_out))
-    # Signals before instances: one that is used before it is declared would become a wire of one bit.
-    body.sort(key=lambda text: not text.startswith("\twire"))
-    monitor = max(1, 32 * len(fifos))
+    signals.append(_declare(f"s{last}", layers[-1].width_out))
+    ports, monitor = _monitor(fifos, last + 1)
     return f"""// A flat chain of {len(layers)} instances; made by bskernel.
 module bskernel_top (
 	input wire ap_clk,
@@ -119,18 +173,16 @@ module bskernel_top (
 	output wire in0_V_TREADY,
 	output wire [{layers[-1].width_out - 1}:0] out0_V_TDATA,
 	output wire out0_V_TVALID,
-	input wire out0_V_TREADY,
-	output wire [{monitor - 1}:0] fifo_maxcount
+	input wire out0_V_TREADY{ports}
 );
-{"".join(body)}
+{"".join(signals)}{"".join(body)}
 	assign s0_tdata = in0_V_TDATA;
 	assign s0_tvalid = in0_V_TVALID;
 	assign in0_V_TREADY = s0_tready;
 	assign out0_V_TDATA = s{last}_tdata;
 	assign out0_V_TVALID = s{last}_tvalid;
 	assign s{last}_tready = out0_V_TREADY;
-{"" if fifos else "	assign fifo_maxcount = 1'b0;"}
-endmodule
+{monitor}endmodule
 """
 
 

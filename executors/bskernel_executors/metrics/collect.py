@@ -58,7 +58,11 @@ def _scalars(reports: Reports) -> dict[str, list[Value]]:
 
 def _simulated(simulation: Mapping[str, Any], clock_ns: float | None) -> dict[str, Value]:
     """What rtl-sim measured; cycles become time by the clock that was asked for."""
-    found: dict[str, tuple[float | None, str]] = {"accuracy": (number(simulation.get("accuracy")), "fraction")}
+    bits = number(simulation.get("fifo_bits"))
+    found: dict[str, tuple[float | None, str]] = {
+        "accuracy": (number(simulation.get("accuracy")), "fraction"),
+        "fifo_memory": (bits / 8 / 1024 if bits is not None else None, "KiB"),
+    }
     if clock_ns is not None:
         cycles, latency = number(simulation.get("cycles_per_frame")), number(simulation.get("latency_cycles"))
         found["throughput"] = (1e9 / (clock_ns * cycles) if cycles else None, "inferences/s")

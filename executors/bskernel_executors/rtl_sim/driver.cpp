@@ -1,16 +1,23 @@
-// Drives a stitched design: beats from a file into in0_V, beats of out0_V into a file, cycles of each frame.
-// Usage: simulator IN OUT CYCLES beats_in beats_out frames stall_percent patience
-// CYCLES: per frame the cycle of its first accepted and its last given beat; then the FIFOs' maxima, as 64-bit numbers.
-// Exit codes: 0 done, 4 nothing moved for `patience` cycles.
+// Drives a stitched design: beats from a file into in0_V, beats of out0_V into a file, what was measured into another.
+// Usage: simulator IN OUT MEASURED beats_in beats_out frames stall_percent patience LIMITS WAVES wave_cycles
+// LIMITS: how much each FIFO may hold, as 32-bit numbers ("-": no limits). WAVES: a VCD file ("-": none).
+// MEASURED, 64-bit numbers: per frame the cycle of its first accepted and its last given beat; the FIFOs' maxima; per
+// stream the cycles in which it moved, waited for its taker, and waited for its giver.
+// Exit codes: 0 done, 4 nothing moved for `patience` cycles, 5 waves are asked for and not compiled in.
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "Vbskernel_top.h"
 #include "verilated.h"
+#if VM_TRACE
+#include "verilated_vcd_c.h"
+#endif
 
 static std::vector<uint8_t> read_all(const char* path) {
     std::FILE* file = std::fopen(path, "rb");
@@ -23,19 +30,39 @@ static std::vector<uint8_t> read_all(const char* path) {
     return data;
 }
 
+static void write_all(const char* path, const void* data, size_t bytes) {
+    std::FILE* file = std::fopen(path, "wb");
+    if (!file || std::fwrite(data, 1, bytes, file) != bytes || std::fclose(file)) { std::perror(path); std::exit(1); }
+}
+
 int main(int argc, char** argv) {
-    if (argc != 9) { std::fprintf(stderr, "eight arguments are needed\n"); return 2; }
+    if (argc != 12) { std::fprintf(stderr, "eleven arguments are needed\n"); return 2; }
     const uint64_t beats_in = std::strtoull(argv[4], nullptr, 10), beats_out = std::strtoull(argv[5], nullptr, 10);
     const uint64_t frames = std::strtoull(argv[6], nullptr, 10), stall = std::strtoull(argv[7], nullptr, 10);
-    const uint64_t patience = std::strtoull(argv[8], nullptr, 10);
+    const uint64_t patience = std::strtoull(argv[8], nullptr, 10), wave_cycles = std::strtoull(argv[11], nullptr, 10);
     const std::vector<uint8_t> input = read_all(argv[1]);
-    const uint64_t in_bytes = input.size() / (frames * beats_in);
+    const uint64_t in_bytes = input.size() / (frames * beats_in), out_bytes = OUT_BYTES;
 
     const auto context = std::make_unique<VerilatedContext>();
+    context->traceEverOn(VM_TRACE);
     const auto top = std::make_unique<Vbskernel_top>(context.get());
-    const uint64_t out_bytes = OUT_BYTES;
+#if THROTTLE && FIFOS
+    std::memset(&top->fifo_limit, 0xff, sizeof(top->fifo_limit));
+    if (std::string(argv[9]) != "-") {
+        const std::vector<uint8_t> limits = read_all(argv[9]);
+        std::memcpy(&top->fifo_limit, limits.data(), std::min<size_t>(4 * FIFOS, limits.size()));
+    }
+#endif
+#if VM_TRACE
+    VerilatedVcdC waves;
+    if (wave_cycles) { top->trace(&waves, 99); waves.open(argv[10]); }
+    const auto dump = [&](uint64_t at) { if (at < wave_cycles) waves.dump(context->time()); };
+#else
+    if (wave_cycles) return 5;
+    const auto dump = [](uint64_t) {};
+#endif
     std::vector<uint8_t> output;
-    std::vector<uint64_t> first(frames, 0), last(frames, 0);
+    std::vector<uint64_t> measured(2 * frames, 0), streams(3 * STREAMS, 0);
     uint64_t sent = 0, got = 0, cycle = 0, moved = 0;
     uint32_t random = 0x2545F491u;
 
@@ -52,38 +79,56 @@ int main(int argc, char** argv) {
         }
         top->out0_V_TREADY = random % 100 >= stall;
         top->eval();
+        dump(cycle);
         const bool taken = top->in0_V_TVALID && top->in0_V_TREADY, given = top->out0_V_TVALID && top->out0_V_TREADY;
         if (taken) {
-            if (sent % beats_in == 0) first[sent / beats_in] = cycle;
+            if (sent % beats_in == 0) measured[2 * (sent / beats_in)] = cycle;
             sent++;
         }
         if (given) {
             const auto* bytes = reinterpret_cast<const uint8_t*>(&top->out0_V_TDATA);
             output.insert(output.end(), bytes, bytes + out_bytes);
-            last[got / beats_out] = cycle;
+            measured[2 * (got / beats_out) + 1] = cycle;
             got++;
         }
         if (taken || given) moved = cycle;
+#if STREAMS
+        const auto* valid = reinterpret_cast<const uint8_t*>(&top->stream_valid);
+        const auto* ready = reinterpret_cast<const uint8_t*>(&top->stream_ready);
+        for (int i = 0; i < STREAMS; i++) {
+            const bool v = valid[i / 8] >> (i % 8) & 1, r = ready[i / 8] >> (i % 8) & 1;
+            if (v || r) streams[3 * i + (v && r ? 0 : v ? 1 : 2)]++;
+        }
+#endif
         if (cycle - moved > patience) {
             std::fprintf(stderr, "deadlock at cycle %llu: %llu of %llu beats taken, %llu of %llu given\n",
-                (unsigned long long)cycle, (unsigned long long)sent, (unsigned long long)(frames * beats_in),
+                (unsigned long long)moved, (unsigned long long)sent, (unsigned long long)(frames * beats_in),
                 (unsigned long long)got, (unsigned long long)(frames * beats_out));
+#if STREAMS
+            std::fprintf(stderr, "streams (valid ready):");
+            for (int i = 0; i < STREAMS; i++)
+                std::fprintf(stderr, " %d%d", valid[i / 8] >> (i % 8) & 1, ready[i / 8] >> (i % 8) & 1);
+            std::fprintf(stderr, "\n");
+#endif
             return 4;
         }
         context->timeInc(1);
         top->ap_clk = 1; top->eval();
+        dump(cycle);
         context->timeInc(1);
         top->ap_clk = 0;
         cycle++;
     }
-    std::FILE* file = std::fopen(argv[2], "wb");
-    std::fwrite(output.data(), 1, output.size(), file);
-    std::fclose(file);
-    file = std::fopen(argv[3], "wb");
-    for (uint64_t i = 0; i < frames; i++) { std::fwrite(&first[i], 8, 1, file); std::fwrite(&last[i], 8, 1, file); }
-    const auto* counts = reinterpret_cast<const uint32_t*>(&top->fifo_maxcount);
-    for (int i = 0; i < FIFOS; i++) { const uint64_t count = counts[i]; std::fwrite(&count, 8, 1, file); }
-    std::fclose(file);
+#if FIFOS
+    const auto* maxima = reinterpret_cast<const uint32_t*>(&top->fifo_maxcount);
+    measured.insert(measured.end(), maxima, maxima + FIFOS);
+#endif
+    measured.insert(measured.end(), streams.begin(), streams.end());
+    write_all(argv[2], output.data(), output.size());
+    write_all(argv[3], measured.data(), 8 * measured.size());
     top->final();
+#if VM_TRACE
+    if (wave_cycles) waves.close();
+#endif
     return 0;
 }

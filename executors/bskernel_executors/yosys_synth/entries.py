@@ -64,8 +64,6 @@ def _script(design: dict[str, Any], family: str) -> str:
     synthesis = f"synth_xilinx -family {family} -top {top} -flatten -noiopad -noclkbuf\n"
     return (
         f"read_slang {flags} --top {top} --keep-hierarchy blackboxes.v {names}\n"
-        # The FIFOs' monitors are for simulation: without a port they are swept away.
-        f"delete -port {top}/fifo_maxcount\n"
         f"design -save read\n{synthesis}tee -q -o {_FLAT} stat -json\n"
         f"design -load read\n{kept}{synthesis}tee -q -o {_KEPT} stat -json\n"
     )
