@@ -88,6 +88,22 @@ def test_a_second_build_recalls_every_step(finn: Application, digits: BuildResul
     assert again.artifacts == digits.artifacts
 
 
+def test_a_sweep_of_foldings_shares_all_steps_before_them(
+    finn: Application, digits: BuildResult, tmp_path: Path
+) -> None:
+    throughputs = set()
+    for target in (10_000, 50_000, 200_000, 500_000, 2_000_000):
+        point = build(finn, DIGITS / "build.toml", tmp_path / str(target), f"target.target_fps={target}")
+        found = statuses(point)
+        names = list(found)
+        at = names.index("step_target_fps_parallelization")
+        assert at > 5
+        assert {found[name] for name in names[:at]} == {"recalled"}
+        assert point.metrics is not None
+        throughputs.add(point.metrics["throughput"][0]["value"])
+    assert len(throughputs) == 5
+
+
 def test_another_throughput_reruns_only_from_the_folding_on(
     finn: Application, digits: BuildResult, tmp_path: Path
 ) -> None:

@@ -82,6 +82,34 @@ def test_the_open_flow_counts_what_yosys_makes_of_the_design(
     assert layers["MVAU_rtl_0"]["synthesized"]["DSP"] == 2
 
 
+def test_a_convolutional_network_is_exact_between_the_host_s_head_and_tail(
+    application: Application, tmp_path: Path
+) -> None:
+    result = build(application, DIGITS.with_name("digits-conv") / "rtl.toml", tmp_path)
+    assert result.status == "ok", result.failure
+    artifacts = tmp_path / "artifacts"
+    host = json.loads((artifacts / "host" / "host.json").read_text())
+    assert ([node["kind"] for node in host["head"]], [node["kind"] for node in host["tail"]]) == (
+        ["Transpose"],
+        ["Transpose"],
+    )
+    simulation = json.loads((artifacts / "simulation.json").read_text())
+    assert (simulation["frames"], simulation["mismatches"]) == (450, 0)
+    assert simulation["cycles_per_frame"] == simulation["estimated_cycles"] == 1728
+    assert simulation["accuracy"] > 0.96
+
+
+def test_a_waveform_is_written_where_it_is_asked_for(application: Application, tmp_path: Path) -> None:
+    asked = "step.simulate.parameters.waveform_cycles=50"
+    refused = build(application, DIGITS / "rtl.toml", tmp_path / "without", asked)
+    assert refused.failure is not None
+    assert "waveform = true" in str(refused.failure.hint)
+    compiled = "step.compile.parameters.waveform=true"
+    assert build(application, DIGITS / "rtl.toml", tmp_path / "with", asked, compiled).status == "ok"
+    (wave,) = (tmp_path / "with" / "artifacts").glob("waveform*")
+    assert "$enddefinitions" in wave.read_text()
+
+
 def test_a_stitched_design_is_the_same_each_time_and_holds_no_path(application: Application, tmp_path: Path) -> None:
     for name in ("one", "two"):
         prepared = application.prepare(DIGITS / "rtl.toml", last="stitch", output=tmp_path / name)
