@@ -5,8 +5,8 @@
 """Train a convolutional digits network offline; write digits_conv_w4a4.onnx and heldout.npz beside this file.
 
 Three convolutions 1-8-16-10 with 3x3 kernels, from 8x8 to one place: 4-bit narrow signed weights in [-7, 7], 4-bit
-unsigned activations in [0, 15], integer scores. Scales are powers of two and biases multiples of 1/16, so that float32
-evaluates the network exactly. Run with `uv run --script train.py`.
+unsigned activations in [0, 15], integer scores. Scales are powers of two and biases multiples of 1/16, so that
+float32 evaluates the network exactly. Run with `uv run --script train.py`.
 """
 
 from __future__ import annotations

