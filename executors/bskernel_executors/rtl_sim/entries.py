@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from bskernel_executors.rtl_sim.packing import Stream
 from bskernel_executors.rtl_sim.simulation import SIMULATOR, run
 from bskernel_executors.rtl_sim.sizing import size_fifos, uniform_depth
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
+from bskernel_executors.sdk.tools import run_tool
 
 registry = Registry(executor="rtl-sim", summary="measures a stitched design with Verilator")
 _RTL = Input("rtl", kind="tree", help="a stitched design")
@@ -150,23 +150,13 @@ def compile_design(step: Step[CompileParameters]) -> None:
         *design.sources, "driver.cpp", "-o", SIMULATOR,
     ]  # fmt: skip
     step.progress("compiling")
-    done = subprocess.run(
+    run_tool(
         command,
         cwd=rtl,
         env={**os.environ, "VERILATOR_ROOT": str(root)},
-        capture_output=True,
-        text=True,
-        check=False,
+        failed="Verilator cannot compile the design",
+        error="error|no such file",
     )
-    print(done.stdout + done.stderr)
-    if done.returncode:
-        lines = (done.stdout + done.stderr).splitlines()
-        said = [line for line in lines if re.search(r"error|no such file", line, re.IGNORECASE)]
-        raise StepFailure(
-            category="tool",
-            message=f"Verilator cannot compile the design: {said[0] if said else 'see the log'}",
-            cause=tuple(said[:8]),
-        )
     out = step.output("simulator")
     out.mkdir()
     binary = rtl / "obj" / SIMULATOR

