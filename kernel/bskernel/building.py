@@ -168,7 +168,7 @@ def carry_out_plan(
                     report = msgspec.structs.replace(base, status="failed", failure=carried.failure)
         except InputMissing as error:
             report = msgspec.structs.replace(
-                base, status="failed", failure=Failure(category="input", message=str(error))
+                base, status="failed", failure=Failure(category="config", message=str(error))
             )
         except SessionFailed as error:
             report = msgspec.structs.replace(base, status="failed", failure=error.failure)

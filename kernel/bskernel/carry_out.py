@@ -56,7 +56,7 @@ def lay_out(store: Store, manifest: StepManifest, directory: Path, inputs: Path)
     for artifact in manifest.inputs:
         if not store.materialise(artifact, inputs / artifact.name):
             return Failure(
-                category="internal",
+                category="executor",
                 message=f"the bytes of input {artifact.name!r} are gone from the cache or damaged",
                 hint="run the build again: the step that makes it will run anew",
             )
@@ -110,9 +110,9 @@ def _outcome(step: Step, directory: Path, ended: SessionEnded, log: bytes, store
     try:
         result = decode_document(path.read_bytes())
     except (OSError, ProtocolError) as error:
-        return Failure(category="protocol", message=f"{step.executor} wrote a result that cannot be read: {error}")
+        return Failure(category="executor", message=f"{step.executor} wrote a result that cannot be read: {error}")
     if not isinstance(result, StepResult) or result.step != step.name:
-        return Failure(category="protocol", message=f"{step.executor} wrote a result that is not of step {step.name}")
+        return Failure(category="executor", message=f"{step.executor} wrote a result that is not of step {step.name}")
     return result.failure or _capture(step, directory / OUTPUTS, result, log, store)
 
 
@@ -121,7 +121,7 @@ def _capture(step: Step, out: Path, result: StepResult, log: bytes, store: Store
     stray = sorted(path.name for path in out.parent.iterdir() if path.name not in LAYOUT)
     if stray:
         return Failure(
-            category="output",
+            category="executor",
             message=f"step {step.name} wrote {stray[0]!r} outside out/ and work/",
             cause=_last_lines(log),
         )
@@ -131,7 +131,7 @@ def _capture(step: Step, out: Path, result: StepResult, log: bytes, store: Store
     if undeclared or missing:
         what = f"wrote {undeclared[0]!r}, which" if undeclared else f"wrote no {missing[0]!r}, which"
         return Failure(
-            category="output",
+            category="executor",
             message=f"step {step.name} {what} its entry {'does not declare' if undeclared else 'declares'}",
             cause=_last_lines(log),
         )
@@ -140,7 +140,7 @@ def _capture(step: Step, out: Path, result: StepResult, log: bytes, store: Store
             store.capture(out / name, name, declared[name].kind, declared[name].media_type) for name in found
         )
     except OutputViolation as error:
-        return Failure(category="output", message=f"step {step.name}: output {error}")
+        return Failure(category="executor", message=f"step {step.name}: output {error}")
     return ActionResult(outputs=artifacts, record=result.record, log=store.put(log))
 
 

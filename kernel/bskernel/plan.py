@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from bskernel_protocol import EntryDescription, InputDescription
+from bskernel_protocol import ArtifactKind, EntryDescription, InputDescription
 
 from bskernel.catalogues import ExecutorInfo, Executors, choices
 from bskernel.config import Config, StepOptions, StepTable
@@ -127,12 +127,20 @@ def _user_source(
             f"{where}: there is no file {path}",
             hint=f"or name an earlier step's output as STEP.OUTPUT; steps: {', '.join(earlier) or 'none'}",
         )
-    if path.is_dir() != (wanted.kind == "tree"):
+    kind: ArtifactKind = "tree" if path.is_dir() else "file"
+    if wanted.kind not in {kind, "any"}:
         raise ConfigError(f"{where}: {path} is not a {'folder' if wanted.kind == 'tree' else 'file'}")
-    return FromFile(path=path, kind=wanted.kind)
+    return FromFile(path=path, kind=kind)
 
 
-def _wire(wanted: _Wanted, earlier: Mapping[str, Step], model: Path, folder: Path, where: str) -> dict[str, Source]:
+def _wire(
+    wanted: _Wanted,
+    earlier: Mapping[str, Step],
+    model: Path,
+    build: Mapping[str, Any],
+    path: Path,
+) -> dict[str, Source]:
+    folder, where = path.parent, f"{path}: step {wanted.name}"
     declared = {item.name: item for item in wanted.entry.inputs}
     for name in wanted.options.inputs:
         if name not in declared:
@@ -145,6 +153,10 @@ def _wire(wanted: _Wanted, earlier: Mapping[str, Step], model: Path, folder: Pat
         if name in wanted.options.inputs:
             text = wanted.options.inputs[name]
             sources[name] = _user_source(text, item, earlier, folder, f"{where}: inputs.{name}")
+            continue
+        if item.source == "config" and item.default_from in build:
+            key = str(item.default_from)
+            sources[name] = _user_source(str(build[key]), item, {}, folder, f"{path}: {key}")
             continue
         makers = [step for step in earlier.values() if any(output.name == name for output in step.outputs)]
         if item.source == "flow" and makers:
@@ -190,7 +202,7 @@ def make_plan(
     stage: str | None = None
     for item in chosen:
         where = f"{path}: step {item.name}"
-        inputs = _wire(item, steps, model, path.parent, where)
+        inputs = _wire(item, steps, model, values, path)
         source = inputs.get("model")
         # A flow may go back to an earlier model: its stage counts, not the last step's.
         stage = _next_stage(steps[source.step].stage_out if isinstance(source, FromStep) else stage, item, where)
@@ -227,5 +239,9 @@ def _next_stage(stage: str | None, item: _Wanted, where: str) -> str | None:
 
 def build_values(config: Config) -> dict[str, Any]:
     """The build's own values that fill parameters, by the names that catalogues use."""
-    target = msgspec.to_builtins(config.target)
-    return {f"target.{name}": value for name, value in target.items() if value is not None}
+    return {
+        f"{section}.{name}": value
+        for section in ("target", "quality")
+        for name, value in msgspec.to_builtins(getattr(config, section)).items()
+        if value is not None
+    }

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from bskernel_protocol.artifact import ArtifactKind
+from bskernel_protocol.failure import FailureCategory
 
 
 class ParameterDescription(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,11 +26,14 @@ class InputDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One input of an entry."""
 
     name: str
-    kind: ArtifactKind
+    kind: ArtifactKind | Literal["any"]  # "any": a file or a folder, as the build gives it
     required: bool = True
     help: str = ""
     # "flow": fed by the newest output of that name; "config": only when the build names a file for it
     source: Literal["flow", "config"] = "flow"
+    default_from: str | None = (
+        None  # a key of the build, e.g. "quality.samples", whose file fills it when none is given
+    )
 
 
 class OutputDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,6 +57,8 @@ class EntryDescription(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     stage_in: tuple[str, ...] = ()
     stage_out: str | None = None
     needs: tuple[str, ...] = ()  # tools that must be mounted, e.g. "vivado"
+    failure: FailureCategory = "unknown"  # what its failures are when nothing says otherwise
+    after_failure: bool = False  # runs also when an earlier step failed, with what was made until then
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="catalogue"):

@@ -15,7 +15,7 @@ from bskernel_protocol.failure import Failure
 from bskernel_protocol.manifest import StepManifest, StepResult
 from bskernel_protocol.messages import Command, Event
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 Document: TypeAlias = StepManifest | StepResult | TreeListing | Failure | Catalogue
 

@@ -11,7 +11,7 @@ from bskernel.carry_out import lay_out
 from bskernel.ports import Session, SessionFailed
 from bskernel.runtime.session import FramedRuntime
 from bskernel.step import ExecutorRef
-from bskernel_protocol import Event, OutputLine, Progress, StepManifest, StepResult, decode_document
+from bskernel_protocol import PROTOCOL_VERSION, Event, OutputLine, Progress, StepManifest, StepResult, decode_document
 
 pytestmark = pytest.mark.in_both
 
@@ -45,8 +45,8 @@ class Told:
     def run(self, name: str, entry: str, **parameters: object) -> StepResult:
         executor = executor_of(self.application)
         manifest = StepManifest(
-            protocol=1, step=name, executor=executor.name, version=executor.version, executor_digest=executor.digest,
-            entry=entry, parameters=parameters, inputs=(self.model,),
+            protocol=PROTOCOL_VERSION, step=name, executor=executor.name, version=executor.version,
+            executor_digest=executor.digest, entry=entry, parameters=parameters, inputs=(self.model,),
         )  # fmt: skip
         given = self.session.inputs_root / name
         assert lay_out(self.application.store, manifest, self.session.root / name, given) is None

@@ -98,16 +98,16 @@ def test_two_paths_give_the_same_digests(cli: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("how", "category", "text"),
     [
-        ("raise", "tool", "ValueError: invalid literal for int() with base 10: 'many'"),
-        ("refuse", "unsupported", "layer LabelSelect has no RTL"),
+        ("raise", "transform", "ValueError: invalid literal for int() with base 10: 'many'"),
+        ("refuse", "kernel", "layer LabelSelect has no RTL"),
         ("die", "crash", "signal 11"),
-        ("nothing", "output", "wrote no output 'model'"),
-        ("undeclared", "output", "'more'"),
-        ("outside", "output", "'more' outside out/ and work/"),
-        ("link-out", "output", "'model' is not a file"),
-        ("leak", "output", "contains a path of this machine"),
-        ("garbage-result", "protocol", "cannot be read"),
-        ("garbage-channel", "protocol", "wrote garbage on the protocol channel"),
+        ("nothing", "executor", "wrote no output 'model'"),
+        ("undeclared", "executor", "'more'"),
+        ("outside", "executor", "'more' outside out/ and work/"),
+        ("link-out", "executor", "'model' is not a file"),
+        ("leak", "executor", "contains a path of this machine"),
+        ("garbage-result", "executor", "cannot be read"),
+        ("garbage-channel", "executor", "wrote garbage on the protocol channel"),
     ],
 )
 def test_each_misdeed_ends_in_its_own_failure(cli: Any, tmp_path: Path, how: str, category: str, text: str) -> None:
@@ -158,7 +158,7 @@ def test_a_step_that_hangs_ends_at_its_time_limit(cli: Any, tmp_path: Path) -> N
 @pytest.mark.in_both
 def test_a_step_that_takes_too_much_memory_says_so(cli: Any, tmp_path: Path) -> None:
     assert cli("run", write(tmp_path, MISBEHAVE.format(how="memory", more="memory_mib = 512"))).returncode == 3
-    assert result_of(tmp_path, "number")["failure"]["category"] == "memory"
+    assert result_of(tmp_path, "number")["failure"]["category"] == "out_of_memory"
 
 
 @pytest.mark.in_both

@@ -183,7 +183,7 @@ def test_a_corrupt_model_is_named_as_such(finn: Application, tmp_path: Path) -> 
     (tmp_path / "build.toml").write_text('[build]\nmodel = "net.onnx"\n[target]\npart = "xczu7ev-ffvc1156-2-e"\n')
     result = build(finn, tmp_path / "build.toml", tmp_path / "out")
     assert result.failure is not None
-    assert result.failure.category == "input"
+    assert result.failure.category == "model_load"
     assert "not an ONNX file" in result.failure.message
 
 
@@ -192,7 +192,7 @@ def test_a_finn_exception_ends_in_its_own_words(finn: Application, tmp_path: Pat
     setting = f'step.step_apply_folding_config.inputs.folding_config="{tmp_path / "folding.json"}"'
     result = build(finn, DIGITS / "build.toml", tmp_path / "out", setting)
     assert result.failure is not None
-    assert result.failure.category == "tool"
+    assert result.failure.category == "transform"
     assert "Attribute PE expects int" in result.failure.message
     assert any("step_apply_folding_config" in line for line in result.failure.cause)
 

@@ -154,5 +154,5 @@ def test_a_layer_with_one_synapse_fold_loses_nothing_under_back_pressure(
     )
     released = build(application, tmp_path / "released.toml", tmp_path / "released")
     assert released.failure is not None
-    assert released.failure.category == "tool"
+    assert released.failure.category == "verification"
     assert "MVAU_rtl" in released.failure.message or "frames differ" in released.failure.message

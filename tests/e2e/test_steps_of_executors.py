@@ -53,8 +53,8 @@ def test_transformations_are_applied_by_short_and_dotted_name_with_arguments(
         ('transforms = ["InferShape"]', ["config", "no transformation 'InferShape'", "InferShapes"]),
         ('transforms = ["nosuch.module.Thing"]', ["config", "'nosuch.module.Thing'"]),
         ('transforms = [{ name = "InferShapes", args = { depth = 3 } }]', ["config", "InferShapes", "depth"]),
-        ('transforms = ["InferShapes"]\ninput_shape = [1, 63]', ["input", "[1, 64], not [1, 63]"]),
-        ('transforms = ["InferShapes"]\ninput_datatype = "INT7"', ["input", "not INT7"]),
+        ('transforms = ["InferShapes"]\ninput_shape = [1, 63]', ["model_load", "[1, 64], not [1, 63]"]),
+        ('transforms = ["InferShapes"]\ninput_datatype = "INT7"', ["model_load", "not INT7"]),
     ],
 )
 def test_what_a_transform_cannot_do_is_said_with_the_choices(

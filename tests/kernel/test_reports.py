@@ -2,11 +2,14 @@
 
 import io
 import json
+from pathlib import Path
 
+import msgspec
 from bskernel.building import EndedStep, StepReport
 from bskernel.report.log import Log
 from bskernel.report.progress import Bar
-from bskernel.report.terminal import Lines, Silent
+from bskernel.report.terminal import Lines, Silent, describe_result
+from bskernel.result import BuildResult
 from bskernel.step import ExecutorRef, Step
 from bskernel_protocol import Failure, OutputLine, Progress
 from rich.console import Console
@@ -17,7 +20,11 @@ STEP = Step(
 )  # fmt: skip
 RAN = StepReport(name="fold", executor="e@1", entry="fold", status="ran", seconds=1.5, key="k")
 FAILED = StepReport(
-    name="fold", executor="e@1", entry="fold", status="failed", failure=Failure(category="tool", message="no [bold]")
+    name="fold",
+    executor="e@1",
+    entry="fold",
+    status="failed",
+    failure=Failure(category="transform", message="no [bold]"),
 )
 
 
@@ -39,7 +46,7 @@ def test_the_log_file_is_one_json_object_per_line() -> None:
     names = ["note", "build started", "step started", "step ended", "step failed", "build ended"]
     assert [event["event"] for event in events] == names
     assert events[3]["seconds"] == 1.5
-    assert events[4] | {"level": "error", "category": "tool", "message": "no [bold]"} == events[4]
+    assert events[4] | {"level": "error", "category": "transform", "message": "no [bold]"} == events[4]
     assert all(event["timestamp"].endswith("Z") for event in events)
 
 
@@ -67,3 +74,21 @@ def test_lines_have_no_control_characters() -> None:
         "  failed       0.00 s  fold  (e@1)",
     ]
     assert "\x1b" not in stream.getvalue()
+
+
+def test_a_step_s_tables_are_shown_in_columns() -> None:
+    table = {
+        "title": "accuracy",
+        "columns": ["stage", "top-1"],
+        "rows": [["qonnx", "96.67 %"], ["rtlsim", "96.67 %"]],
+    }
+    step = msgspec.structs.replace(RAN, record={"tables": [table]})
+    result = BuildResult(
+        name="b", status="ok", runtime="none", directory=Path("out"), seconds=0.0, steps=(step,), artifacts={}
+    )
+    assert describe_result(result).splitlines()[1:5] == [
+        "  accuracy",
+        "    stage   top-1",
+        "    qonnx   96.67 %",
+        "    rtlsim  96.67 %",
+    ]

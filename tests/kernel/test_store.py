@@ -6,9 +6,11 @@ import pytest
 from bskernel.action import Action, ActionResult
 from bskernel.ports import OutputViolation
 from bskernel.store import DiskStore
-from bskernel_protocol import Artifact
+from bskernel_protocol import PROTOCOL_VERSION, Artifact
 
-ACTION = Action(protocol=1, executor="e@1", executor_digest="d", entry="x", parameters={}, inputs={}, salt="")
+ACTION = Action(
+    protocol=PROTOCOL_VERSION, executor="e@1", executor_digest="d", entry="x", parameters={}, inputs={}, salt=""
+)
 
 
 @pytest.fixture

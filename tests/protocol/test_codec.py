@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from bskernel_protocol import (
+    PROTOCOL_VERSION,
     Artifact,
     Digest,
     FrameError,
@@ -24,7 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 MANIFEST = StepManifest(
-    protocol=1,
+    protocol=PROTOCOL_VERSION,
     step="step_tidy_up",
     executor="finn-step",
     version="finn-plus-1.6.1",

@@ -1,4 +1,4 @@
-"""The wire form of protocol version 1: one golden file for each thing that crosses the boundary.
+"""The wire form of protocol version 2: one golden file for each thing that crosses the boundary.
 
 A change here breaks executors that are built already: it needs a new protocol version.
 """
@@ -38,7 +38,7 @@ GOLDEN = Path(__file__).with_name("golden")
 DIGEST = digest_of_bytes(b"onnx")
 DOCUMENTS: dict[str, Any] = {
     "step-manifest": StepManifest(
-        protocol=1,
+        protocol=2,
         step="step_tidy_up",
         executor="finn-step",
         version="finn-plus-1.6.1",
@@ -51,17 +51,23 @@ DOCUMENTS: dict[str, Any] = {
         ),
         memory_mib=2048,
     ),
-    "step-result": StepResult(protocol=1, step="step_tidy_up", outputs=("model",), record={"nodes_after": 7}),
+    "step-result": StepResult(protocol=2, step="step_tidy_up", outputs=("model",), record={"nodes_after": 7}),
     "step-result-failed": StepResult(
-        protocol=1,
+        protocol=2,
         step="step_tidy_up",
-        failure=Failure(category="tool", message="m", cause=("a.py:3 in f", "ValueError: v"), hint="h"),
+        failure=Failure(
+            category="transform",
+            message="m",
+            cause=("a.py:3 in f", "ValueError: v"),
+            hint="h",
+            facts={"exception": "ValueError"},
+        ),
     ),
     "tree-listing": TreeListing(files=(TreeFile(path="a/b.v", digest=DIGEST, executable=True),)),
 }
 COMMANDS: dict[str, Any] = {"run-step": RunStep(directory="03-step_tidy_up"), "cancel": Cancel()}
 EVENTS: dict[str, Any] = {
-    "ready": Ready(protocol=1, executor="finn-step", version="finn-plus-1.6.1"),
+    "ready": Ready(protocol=2, executor="finn-step", version="finn-plus-1.6.1"),
     "step-started": StepStarted(directory="03-step_tidy_up"),
     "output-line": OutputLine(stream="stderr", text="a warning"),
     "progress": Progress(text="streamlining"),
@@ -77,7 +83,7 @@ EVENTS: dict[str, Any] = {
         *((name, value, decode_event) for name, value in EVENTS.items()),
     ],
 )
-def test_the_wire_form_of_version_1_does_not_change(name: str, value: Any, decode: Any) -> None:
+def test_the_wire_form_of_version_2_does_not_change(name: str, value: Any, decode: Any) -> None:
     golden = (GOLDEN / f"{name}.msgpack").read_bytes()
     assert canonical_bytes(value) == golden
     assert decode(golden) == value

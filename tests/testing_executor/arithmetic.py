@@ -46,7 +46,14 @@ def needs_rtl(step: Step[msgspec.Struct]) -> None:
     step.output("model").write_text("0")
 
 
-@registry.entry("misbehave", summary="does wrong", parameters=Misdeed, inputs=MODEL_IN, outputs=MODEL_OUT)
+@registry.entry(
+    "misbehave",
+    summary="does wrong",
+    parameters=Misdeed,
+    inputs=MODEL_IN,
+    outputs=MODEL_OUT,
+    failure="transform",
+)
 def misbehave(step: Step[Misdeed]) -> None:
     out = step.output("model")
     how = step.params.how
@@ -57,7 +64,7 @@ def misbehave(step: Step[Misdeed]) -> None:
         except ValueError as error:
             raise RuntimeError("wrapper") from error
     elif how == "refuse":
-        raise StepFailure(category="unsupported", message="layer LabelSelect has no RTL", hint="keep it on the host")
+        raise StepFailure(category="kernel", message="layer LabelSelect has no RTL", hint="keep it on the host")
     elif how == "die":
         os.kill(os.getpid(), signal.SIGSEGV)
     elif how == "nothing":

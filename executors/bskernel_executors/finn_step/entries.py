@@ -31,7 +31,7 @@ from bskernel_executors.finn_step.parameters import FILES, make_config, paramete
 from bskernel_executors.finn_step.reads import fields_read
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
 from bskernel_executors.finn_step.relocation import TOKEN, relocate_model, relocate_tree
-from bskernel_executors.finn_step.stages import NEEDS_VIVADO, STAGES
+from bskernel_executors.finn_step.stages import FAILURES, NEEDS_VIVADO, STAGES
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.parameters import describe_parameters
 
@@ -142,9 +142,9 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
         if hint is None:
             raise
         first = (str(error).splitlines() or [""])[0]
-        raise StepFailure(category="tool", message=f"{name}: {type(error).__name__}: {first}", hint=hint) from error
+        raise StepFailure(message=f"{name}: {type(error).__name__}: {first}", hint=hint) from error
     if not isinstance(after, ModelWrapper):
-        raise StepFailure(category="tool", message=f"{name} returned a {type(after).__name__}, not a model")
+        raise StepFailure(message=f"{name} returned a {type(after).__name__}, not a model")
     warnings = _check_folding(name, after) if name in _FOLD else []
     after.save(str(model_path))
     root = str(step.work)
@@ -177,6 +177,7 @@ def _declare(name: str, function: StepFunction, config: type, settable: dict[str
                 stage_in=stage_in,
                 stage_out=stage_out,
                 needs=("vivado",) if name in NEEDS_VIVADO else (),
+                failure=FAILURES.get(name, "transform"),
             ),
             parameters=struct,
             function=lambda step: run_step(step, name, function, msgspec.structs.asdict(step.params)),
@@ -206,6 +207,7 @@ class CustomParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     parameters=CustomParameters,
     inputs=(*_FLOW_INPUTS, _SOURCE),
     outputs=_OUTPUTS,
+    failure="transform",
 )
 def custom(step: Step[CustomParameters]) -> None:
     """Run a user's step function; every field of the configuration that a build may set is readable."""
@@ -241,9 +243,17 @@ def custom(step: Step[CustomParameters]) -> None:
     inputs=(
         Input("model", kind="file", help="what the accelerator computes, in a form that Python executes"),
         Input("host", kind="tree", required=False, help="what the host computes before and after it"),
-        Input("samples", kind="file", required=False, source="config", help="npz with inputs and perhaps labels"),
+        Input(
+            "samples",
+            kind="file",
+            required=False,
+            source="config",
+            default_from="quality.samples",
+            help="npz with inputs and perhaps labels",
+        ),
     ),
     outputs=(Output("reference", kind="tree"),),
+    failure="transform",
 )
 def reference(step: Step[ReferenceParameters]) -> None:
     """Execute the model."""
@@ -260,6 +270,7 @@ def reference(step: Step[ReferenceParameters]) -> None:
     outputs=(*_OUTPUTS, Output("host", kind="tree", help="head.onnx, tail.onnx, host.json")),
     stage_in=("finn",),
     stage_out="finn",
+    failure="transform",
 )
 def split(step: Step[msgspec.Struct]) -> None:
     """Split the model."""
@@ -287,6 +298,7 @@ def split(step: Step[msgspec.Struct]) -> None:
     outputs=_OUTPUTS,
     stage_in=("hwgraph",),
     stage_out="hwgraph",
+    failure="transform",
 )
 def preferences(step: Step[PreferenceParameters]) -> None:
     """Set the preferences."""
@@ -337,6 +349,7 @@ def _declare_open_flow() -> None:
         outputs=_OUTPUTS,
         stage_in=("hwgraph", "estimates"),
         stage_out="hwgraph",
+        failure="kernel",
     )(insert)
     registry.entry(
         "rtl-stitch",
@@ -345,6 +358,7 @@ def _declare_open_flow() -> None:
         outputs=(Output("rtl", kind="tree"),),
         stage_in=("rtl",),
         stage_out="rtl",
+        failure="kernel",
     )(rtl_stitch)
 
 

@@ -95,7 +95,7 @@ def _tensor(model: Any, name: str) -> Tensor:
 def split_host(model: Any, out: Path) -> tuple[Any, Split]:
     """The accelerator's part of a streamlined model; the host's parts and host.json go to `out`.
 
-    Raises StepFailure (unsupported) when no layer takes integers.
+    Raises StepFailure (kernel) when no layer takes integers.
     """
     from qonnx.transformation.general import SortGraph
 
@@ -105,7 +105,7 @@ def split_host(model: Any, out: Path) -> tuple[Any, Split]:
     if first >= last:
         names = ", ".join(f"{node.name} ({node.op_type})" for node in nodes[:8])
         raise StepFailure(
-            category="unsupported",
+            category="kernel",
             message="no layer is left for the accelerator: none takes integers",
             hint="quantize the network's activations, or annotate the input with its integer type",
             cause=(f"nodes: {names}",),

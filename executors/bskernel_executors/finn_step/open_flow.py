@@ -108,7 +108,7 @@ def _why_hls(instance: Any, kind: str) -> str:
 
 
 def _refuse(model: Any) -> None:
-    """Raise StepFailure (unsupported) for the first layer that cannot be stitched, naming the others."""
+    """Raise StepFailure (kernel) for the first layer that cannot be stitched, naming the others."""
     from qonnx.custom_op.registry import getCustomOp
 
     wrong = []
@@ -128,7 +128,7 @@ def _refuse(model: Any) -> None:
         if len(model.find_direct_successors(node) or ()) > 1 or len(model.find_direct_predecessors(node) or ()) > 1:
             wrong.append(f"{name} joins or splits streams: {_CHAIN}")
     if wrong:
-        raise StepFailure(category="unsupported", message=wrong[0], cause=tuple(wrong[1:]))
+        raise StepFailure(category="kernel", message=wrong[0], cause=tuple(wrong[1:]))
 
 
 def _stream(instance: Any, *, output: bool) -> Stream:
@@ -151,7 +151,7 @@ def _stream(instance: Any, *, output: bool) -> Stream:
 
 
 def stitch(model: Any, out: Path) -> Design:
-    """Write a self-contained design of a model whose code is generated. Raises StepFailure (unsupported)."""
+    """Write a self-contained design of a model whose code is generated. Raises StepFailure (kernel)."""
     from qonnx.custom_op.registry import getCustomOp
 
     _refuse(model)
@@ -163,7 +163,7 @@ def stitch(model: Any, out: Path) -> Design:
     try:
         files["top.sv"] = write_top(layers).encode()
     except ValueError as error:
-        raise StepFailure(category="unsupported", message=str(error), hint="run insert_streams before") from error
+        raise StepFailure(category="kernel", message=str(error), hint="run insert_streams before") from error
     cycles = [int(instance.get_exp_cycles()) for instance in instances]
     design = Design(
         sources=order_sources(name for name in files if name.endswith((".v", ".sv"))),
@@ -213,7 +213,7 @@ def _layer(node: Any, instance: Any, files: dict[str, bytes]) -> Layer:
     files |= {f"hdl/{name}": text.encode() for name, text in texts.items()}
     source = next((text for text in texts.values() if re.search(rf"\bmodule {re.escape(top)}[\s#(]", text)), None)
     if source is None:
-        raise StepFailure(category="unsupported", message=f"{node.name}: there is no module {top} in its sources")
+        raise StepFailure(category="kernel", message=f"{node.name}: there is no module {top} in its sources")
     width = int(instance.get_instream_width_padded(1)) if memory is not None else 0
     return Layer(
         name=node.name,

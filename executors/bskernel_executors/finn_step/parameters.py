@@ -86,7 +86,7 @@ def make_config(
     def guarded(self: Any, name: str) -> Any:
         if name in settable and name not in declared and object.__getattribute__(self, "_guard"):
             raise StepFailure(
-                category="internal",
+                category="executor",
                 message=f"the step reads {name} of FINN's configuration, which its entry does not declare",
                 hint="its cache key would miss it: please report this with the step's name",
             )

@@ -46,7 +46,7 @@ def _draw(count: int, model: _Model) -> Any:
 
     if not model.datatype.is_integer():
         raise StepFailure(
-            category="unsupported",
+            category="kernel",
             message=f"the model takes {model.datatype.name}: hardware takes integers",
             hint="run split_host before: it leaves to the host what takes fractions",
         )
@@ -63,23 +63,23 @@ def _samples(path: Path, model: _Model) -> tuple[Any, Any]:
             inputs, labels = data["inputs"], data.get("labels", None)
     except (OSError, ValueError, KeyError) as error:
         raise StepFailure(
-            category="input", message=f"samples is no npz file with an array `inputs`: {error}"
+            category="config", message=f"samples is no npz file with an array `inputs`: {error}"
         ) from error
     if inputs.ndim < 2 or not len(inputs) or int(np.prod(inputs.shape[1:])) != int(np.prod(model.shape)):
         raise StepFailure(
-            category="input",
+            category="config",
             message=f"samples: {len(inputs)} frames of {inputs.shape[1:]}, the model takes {model.shape[1:]}",
         )
     if labels is not None and labels.shape != (len(inputs),):
         raise StepFailure(
-            category="input", message=f"samples: labels of shape {labels.shape} for {len(inputs)} frames"
+            category="config", message=f"samples: labels of shape {labels.shape} for {len(inputs)} frames"
         )
     if model.datatype.is_integer():
         low, high = inputs.min(), inputs.max()
         fits = low >= model.datatype.min() and high <= model.datatype.max()
         if not fits or not np.equal(np.mod(inputs, 1), 0).all():
             raise StepFailure(
-                category="input",
+                category="config",
                 message=f"samples: values from {low} to {high}; the model takes {model.datatype.name}",
             )
     return inputs, labels
@@ -90,7 +90,7 @@ def _integers(values: Any, what: str) -> Any:
 
     if not np.equal(np.mod(values, 1), 0).all():
         raise StepFailure(
-            category="unsupported",
+            category="kernel",
             message=f"{what} gives fractions: hardware takes and gives integers",
             hint="run split_host before: it leaves to the host what gives fractions",
         )
@@ -101,7 +101,7 @@ def make_reference(model: Path, host: Path | None, samples: Path | None, count: 
     """Write inputs.npy and outputs.npy (int64) at the accelerator's borders; with labels, those and predictions.npy.
 
     Samples go through the host's head, the outputs through its tail; a prediction is the place of the largest value.
-    Raises StepFailure (input, unsupported).
+    Raises StepFailure (config, kernel).
     """
     import numpy as np
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bskernel_protocol import FailureCategory
+
 STAGES: dict[str, tuple[tuple[str, ...], str]] = {
     "step_qonnx_to_finn": (("onnx", "qonnx"), "finn"),
     "step_tidy_up": (("finn",), "finn"),
@@ -17,6 +19,21 @@ STAGES: dict[str, tuple[tuple[str, ...], str]] = {
     "step_generate_estimate_reports": (("hwgraph",), "estimates"),
     "step_hw_codegen": (("hwgraph", "estimates"), "rtl"),
     "step_hw_ipgen": (("rtl",), "ip"),
+}
+# What a failure of a step is, when its exception does not say; of the others it is "transform".
+FAILURES: dict[str, FailureCategory] = {
+    "step_convert_to_hw": "kernel",
+    "step_specialize_layers": "kernel",
+    "step_hw_codegen": "kernel",
+    "step_hw_ipgen": "synthesis",
+    "step_generate_hardware": "synthesis",
+    "step_create_stitched_ip": "synthesis",
+    "step_out_of_context_synthesis": "synthesis",
+    "step_prepare_synthesis": "synthesis",
+    "step_synthesize_bitfile": "synthesis",
+    "step_measure_rtlsim_performance": "verification",
+    "step_make_driver": "postprocessing",
+    "step_deployment_package": "postprocessing",
 }
 NEEDS_VIVADO = frozenset(
     {

@@ -41,6 +41,7 @@ def _read(path: Path | None) -> dict[str, Any] | None:
         Input("synthesis", kind="file", required=False, help="what yosys-synth counted"),
     ),
     outputs=(Output("metrics", kind="file", media_type="application/json"),),
+    failure="metrics",
 )
 def collect(step: Step[CollectParameters]) -> None:
     """Collect metrics."""

@@ -21,7 +21,7 @@ def _refuse_constant(text: str) -> float:
 
 
 def read_report(output: Path, name: str) -> dict[str, Any] | None:
-    """A report as a dict, or None when there is none. Raises StepFailure (input) naming a damaged one."""
+    """A report as a dict, or None when there is none. Raises StepFailure (metrics) naming a damaged one."""
     # FINN writes some at the root of its output, FINN+ all under report/.
     path = next((path for path in (output / "report" / name, output / name) if path.is_file()), None)
     if path is None:
@@ -29,9 +29,9 @@ def read_report(output: Path, name: str) -> dict[str, Any] | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (UnicodeDecodeError, ValueError) as error:
-        raise StepFailure(category="input", message=f"report/{name} is not readable JSON: {error}") from error
+        raise StepFailure(category="metrics", message=f"report/{name} is not readable JSON: {error}") from error
     if not isinstance(data, dict):
-        raise StepFailure(category="input", message=f"report/{name} holds a {type(data).__name__}, not an object")
+        raise StepFailure(category="metrics", message=f"report/{name} holds a {type(data).__name__}, not an object")
     return data
 
 
@@ -76,6 +76,6 @@ def read_reports(output: Path) -> dict[str, dict[str, Any]]:
     if path.is_file():
         summary = read_timing(path.read_text(encoding="utf-8", errors="replace"))
         if summary is None:
-            raise StepFailure(category="input", message=f"report/{TIMING_REPORT} has no design timing summary")
+            raise StepFailure(category="metrics", message=f"report/{TIMING_REPORT} has no design timing summary")
         found[TIMING_REPORT] = msgspec.to_builtins(summary)
     return {name: report for name, report in found.items() if report is not None}

@@ -56,6 +56,7 @@ def _write(step: Step[Any], model: Any) -> None:
     outputs=_OUT,
     stage_in=("onnx", "qonnx"),
     stage_out="qonnx",
+    failure="preprocessing",
 )
 def cleanup(step: Step[CleanupParameters]) -> None:
     """Clean a model up."""
@@ -82,6 +83,7 @@ def cleanup(step: Step[CleanupParameters]) -> None:
     parameters=TransformParameters,
     inputs=_IN,
     outputs=_OUT,
+    failure="preprocessing",
 )
 def transform(step: Step[TransformParameters]) -> None:
     """Apply transformations and record each one's node counts."""

@@ -33,8 +33,8 @@ class Design(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_design(rtl: Path) -> Design:
-    """The design in a folder. Raises StepFailure (input)."""
+    """The design in a folder. Raises StepFailure (config)."""
     try:
         return msgspec.json.decode((rtl / "design.json").read_bytes(), type=Design)
     except (OSError, msgspec.DecodeError) as error:
-        raise StepFailure(category="input", message=f"rtl/design.json cannot be read: {error}") from error
+        raise StepFailure(category="config", message=f"rtl/design.json cannot be read: {error}") from error

@@ -116,6 +116,7 @@ class SizingParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     inputs=(_RTL,),
     outputs=(Output("simulator", kind="tree"),),
     stage_in=("rtl",),
+    failure="verification",
 )
 def compile_design(step: Step[CompileParameters]) -> None:
     """Compile."""
@@ -170,7 +171,7 @@ def _frames(step: Step[Any], name: str, stream: Stream) -> NDArray[np.int64]:
     data: NDArray[np.int64] = np.load(path, allow_pickle=False).astype(np.int64)
     if data.reshape(len(data), -1).shape[1] != stream.beats * stream.parallel:
         raise StepFailure(
-            category="input",
+            category="config",
             message=f"reference/{name}.npy has frames of {data.shape[1:]}, the design's are of {stream.shape}",
         )
     return data.reshape(len(data), -1)
@@ -186,12 +187,12 @@ def _accuracy(reference: Path) -> float | None:
 
 
 def _check(outputs: NDArray[np.int64], expected: NDArray[np.int64]) -> None:
-    """Raises StepFailure (tool) when an output differs from Python's."""
+    """Raises StepFailure (verification) when an output differs from Python's."""
     wrong = np.flatnonzero((outputs != expected).any(axis=1))
     if len(wrong):
         at = int(wrong[0])
         raise StepFailure(
-            category="tool",
+            category="verification",
             message=f"{len(wrong)} of {len(expected)} frames differ from Python's; the first is frame {at}",
             cause=(f"design: {outputs[at].tolist()}"[:400], f"Python: {expected[at].tolist()}"[:400]),
             hint="the hardware does not compute what the model says: no number of this design can be trusted",
@@ -212,6 +213,7 @@ def _bits(design: Design, depths: Sequence[int]) -> int:
         Output("waveform", kind="file", required=False, media_type="text/x-vcd", help="where it is asked for"),
     ),
     stage_in=("rtl",),
+    failure="verification",
 )
 def simulate(step: Step[SimulateParameters]) -> None:
     """Simulate."""
@@ -264,6 +266,7 @@ def simulate(step: Step[SimulateParameters]) -> None:
     inputs=(_RTL, _SIMULATOR_INPUT, _REFERENCE),
     outputs=(Output("fifo_config", kind="file", media_type="application/json"),),
     stage_in=("rtl",),
+    failure="verification",
 )
 def size(step: Step[SizingParameters]) -> None:
     """Find depths: the estimated pace is the goal, or the best that this design reaches."""

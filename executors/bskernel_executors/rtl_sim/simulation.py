@@ -57,7 +57,7 @@ def failure_of_run(design: Design, returncode: int, said: Sequence[str]) -> Step
         time = _TIME.search(failed[0])
         when = f" in cycle {max(0, int(time.group(1)) - _RESET) // 2}" if time else ""
         return StepFailure(
-            category="tool",
+            category="verification",
             message=f"the simulation stopped in {culprit}{when}: {failed[0]}",
             cause=tuple(failed[:8]),
             hint="what is computed after this cannot be trusted; compile with waveform = true to look at it",
@@ -68,7 +68,7 @@ def failure_of_run(design: Design, returncode: int, said: Sequence[str]) -> Step
         layer = stuck_layer(design, seen)
         where = f" in {layer}, which takes nothing and gives nothing" if layer else ""
         return StepFailure(
-            category="tool",
+            category="verification",
             message=f"the simulation stands still{where}: {what}",
             cause=tuple(said[-4:]),
             hint="deeper FIFOs may help: insert_streams fifo_depth, or a fifo_config",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 
+import msgspec
 from bskernel_protocol import Failure, FailureCategory
 
 from bskernel_executors.sdk.step import StepFailure
@@ -22,25 +23,37 @@ def _root(error: BaseException) -> BaseException:
         error = deeper
 
 
-def failure_of(error: BaseException, *, step: str) -> Failure:
-    """The failure that an entry's exception stands for; of a chain, the first cause is named."""
+def _name(error: BaseException) -> str:
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def failure_of(error: BaseException, *, step: str, category: FailureCategory) -> Failure:
+    """The failure that an entry's exception stands for; of a chain, the first cause is named.
+
+    `category` is what the entry's failures are when the exception does not say.
+    """
+    root = _root(error)
     if isinstance(error, StepFailure):
         failure = error.failure
-        if failure.cause or (error.__cause__ is None and error.__context__ is None):
+        if not error.has_category:
+            failure = msgspec.structs.replace(failure, category=category)
+        if root is not error:
+            failure = msgspec.structs.replace(failure, facts={**failure.facts, "exception": _name(root)})
+        if failure.cause or root is error:
             return failure
-        return Failure(
-            category=failure.category, message=failure.message, hint=failure.hint, cause=_lines(_root(error))
-        )
-    root = _root(error)
+        return msgspec.structs.replace(failure, cause=_lines(root))
     text = str(root).strip()
     first = text.splitlines()[0] if text else "(no message)"
-    category: FailureCategory = "memory" if isinstance(root, MemoryError) else "tool"
-    hint = "give the step more memory: [step.NAME] memory_mib = ..." if category == "memory" else None
+    if isinstance(root, MemoryError):
+        category = "out_of_memory"
+    hint = "give the step more memory: [step.NAME] memory_mib = ..." if category == "out_of_memory" else None
     return Failure(
         category=category,
         message=f"{step}: {type(root).__name__}: {first}",
         cause=_lines(root),
         hint=hint,
+        facts={"exception": _name(root)},
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from bskernel_protocol import (
     PROTOCOL_VERSION,
     Failure,
+    FailureCategory,
     ProtocolError,
     StepManifest,
     StepResult,
@@ -31,9 +32,9 @@ def read_manifest(directory: Path) -> StepManifest:
     try:
         document = decode_document(path.read_bytes())
     except (OSError, ProtocolError) as error:
-        raise StepFailure(category="protocol", message=f"cannot read {MANIFEST}: {error}") from error
+        raise StepFailure(category="executor", message=f"cannot read {MANIFEST}: {error}") from error
     if not isinstance(document, StepManifest):
-        raise StepFailure(category="protocol", message=f"{MANIFEST} holds a {type(document).__name__}")
+        raise StepFailure(category="executor", message=f"{MANIFEST} holds a {type(document).__name__}")
     return document
 
 
@@ -42,15 +43,12 @@ def _limit_memory(mebibytes: int | None) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (mebibytes << 20, mebibytes << 20))
 
 
-def _carry_out(
-    registry: Registry, manifest: StepManifest, directory: Path, tell: Callable[[str], None]
-) -> StepResult:
-    entry: Entry = registry.find(manifest.entry)
+def _carry_out(entry: Entry, manifest: StepManifest, directory: Path, tell: Callable[[str], None]) -> StepResult:
     given = frozenset(artifact.name for artifact in manifest.inputs)
     for name in given:
         if not (directory / INPUTS / name).exists():
             raise StepFailure(
-                category="protocol", message=f"the manifest names the input {name!r}, but it is not there"
+                category="executor", message=f"the manifest names the input {name!r}, but it is not there"
             )
     declared = entry.description.outputs
     out = directory / OUTPUTS
@@ -82,17 +80,22 @@ def carry_out_step(registry: Registry, directory: Path, tell: Callable[[str], No
         (directory / name).mkdir(exist_ok=True)
     make_deterministic(directory / WORK)
     step = directory.name
+    category: FailureCategory = "executor"
     try:
         manifest = read_manifest(directory)
         step = manifest.step
-        result = _carry_out(registry, manifest, directory, tell)
+        entry = registry.find(manifest.entry)
+        category = entry.description.failure
+        result = _carry_out(entry, manifest, directory, tell)
         data = encode(result)
     except ProtocolError as error:
-        failure = Failure(category="internal", message=f"{step} recorded what has no canonical form: {error}")
+        failure = Failure(category="executor", message=f"{step} recorded what has no canonical form: {error}")
         result = StepResult(protocol=PROTOCOL_VERSION, step=step, failure=failure)
         data = encode(result)
     except Exception as error:  # noqa: BLE001 - whatever an entry raises becomes data
-        result = StepResult(protocol=PROTOCOL_VERSION, step=step, failure=failure_of(error, step=step))
+        result = StepResult(
+            protocol=PROTOCOL_VERSION, step=step, failure=failure_of(error, step=step, category=category)
+        )
         data = encode(result)
     temporary = directory / f".{RESULT}"
     temporary.write_bytes(data)

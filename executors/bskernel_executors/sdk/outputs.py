@@ -19,7 +19,7 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def _violation(message: str, hint: str | None = None, cause: tuple[str, ...] = ()) -> Failure:
-    return Failure(category="output", message=message, hint=hint, cause=cause)
+    return Failure(category="executor", message=message, hint=hint, cause=cause)
 
 
 def check_outputs(out: Path, declared: Iterable[OutputDescription], forbidden: Iterable[Path]) -> Failure | None:

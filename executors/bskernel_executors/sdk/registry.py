@@ -11,6 +11,7 @@ from bskernel_protocol import (
     PROTOCOL_VERSION,
     Catalogue,
     EntryDescription,
+    FailureCategory,
     InputDescription,
     OutputDescription,
     ParameterDescription,
@@ -54,6 +55,8 @@ class Registry:
         stage_in: tuple[str, ...] = (),
         stage_out: str | None = None,
         needs: tuple[str, ...] = (),
+        failure: FailureCategory = "unknown",
+        after_failure: bool = False,
     ) -> Callable[[Callable[[Step[ParamsT]], None]], Callable[[Step[ParamsT]], None]]:
         """Declare the decorated function as an entry."""
 
@@ -67,6 +70,8 @@ class Registry:
                 stage_in=stage_in,
                 stage_out=stage_out,
                 needs=needs,
+                failure=failure,
+                after_failure=after_failure,
             )
             self.add(Entry(description=description, parameters=parameters, function=function))
             return function

@@ -13,18 +13,22 @@ ParamsT = TypeVar("ParamsT")
 
 
 class StepFailure(Exception):  # noqa: N818 - the protocol's word for it
-    """Raised by an entry to end its step with a failure that the user can act on."""
+    """Raised by an entry to end its step with a failure that the user can act on.
+
+    Without a category it is what the entry's description says of its failures.
+    """
 
     def __init__(
         self,
         *,
-        category: FailureCategory,
+        category: FailureCategory | None = None,
         message: str,
         hint: str | None = None,
         cause: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
-        self.failure = Failure(category=category, message=message, hint=hint, cause=cause)
+        self.has_category = category is not None
+        self.failure = Failure(category=category or "unknown", message=message, hint=hint, cause=cause)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +57,7 @@ class Step(Generic[ParamsT]):
         path = self.input(name)
         if path is None:
             raise StepFailure(
-                category="internal",
+                category="executor",
                 message=f"step {self.name} got no input {name!r}, which its entry requires",
             )
         return path
@@ -62,7 +66,7 @@ class Step(Generic[ParamsT]):
         """Where the output goes: the entry writes a file or makes a folder there."""
         if name not in self.outputs:
             raise StepFailure(
-                category="internal",
+                category="executor",
                 message=f"step {self.name} declares no output {name!r}: {sorted(self.outputs)}",
             )
         return self.directory / "out" / name

@@ -15,7 +15,7 @@ _SHOWN = 8
 def run_tool(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], failed: str, error: str = "error") -> None:
     """Run a tool; what it says goes to the step's log.
 
-    Raises StepFailure (tool) when it fails: `failed`, and the first lines in which the pattern `error` occurs.
+    Raises StepFailure when it fails: `failed`, and the first lines in which the pattern `error` occurs.
     """
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
@@ -23,7 +23,6 @@ def run_tool(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], faile
     if done.returncode:
         lines = [line for line in said.splitlines() if re.search(error, line, re.IGNORECASE)]
         raise StepFailure(
-            category="tool",
             message=f"{failed}: {lines[0] if lines else 'see the log'}",
             cause=tuple(lines[:_SHOWN]),
         )

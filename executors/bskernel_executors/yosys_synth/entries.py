@@ -31,11 +31,11 @@ class SynthesisParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 
 
 def family_of(part: str) -> str:
-    """Yosys's family of a part. Raises StepFailure (unsupported)."""
+    """Yosys's family of a part. Raises StepFailure (config)."""
     fitting = [prefix for prefix in _FAMILIES if part.lower().startswith(prefix)]
     if not fitting:
         raise StepFailure(
-            category="unsupported",
+            category="config",
             message=f"Yosys has no family for part {part!r}",
             hint="7-series and UltraScale+ can be synthesised, Versal cannot",
         )
@@ -49,7 +49,7 @@ def _blackboxes(share: Path) -> str:
     for name in _PRIMITIVES:
         found = re.search(rf"^module {name}\b.*?^endmodule", text, re.DOTALL | re.MULTILINE)
         if found is None:
-            raise StepFailure(category="internal", message=f"Yosys's library has no module {name}")
+            raise StepFailure(category="executor", message=f"Yosys's library has no module {name}")
         boxes.append(f"(* blackbox *)\n{found.group()}\n")
     return "\n".join(boxes)
 
@@ -77,6 +77,7 @@ def _script(design: dict[str, Any], family: str) -> str:
     outputs=(Output("synthesis", kind="file", media_type="application/json"),),
     stage_in=("rtl",),
     stage_out="netlist",
+    failure="synthesis",
 )
 def synthesize(step: Step[SynthesisParameters]) -> None:
     """Synthesise."""

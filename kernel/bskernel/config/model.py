@@ -79,11 +79,18 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     summary: str = ""
 
 
+class QualitySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """By what the network is judged, at every stage that can execute it."""
+
+    samples: str | None = None  # npz with `inputs` and perhaps `labels`, or a folder: see the entry that reads it
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One build.toml."""
 
     build: BuildSection
     target: TargetSection = TargetSection()
+    quality: QualitySection = QualitySection()
     executors: dict[str, str] = {}  # executor -> version
     parameters: dict[str, dict[str, Any]] = {}  # executor -> parameters for all its steps
     step: dict[str, StepOptions] | tuple[StepTable, ...] = {}  # changes to the flow's steps, or the steps

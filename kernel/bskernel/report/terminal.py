@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TextIO
 
 from bskernel_protocol import Event, Failure
@@ -67,16 +68,24 @@ def describe_failure(failure: Failure) -> str:
     return "\n".join(lines)
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines whose columns begin at the same place; the first row is the head."""
+    widths = [max(len(row[at]) for row in rows if at < len(row)) for at in range(max(map(len, rows)))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
+
+
 def describe_result(result: BuildResult) -> str:
     """The end of a build as text: its summary rows, or its failure, and where the results lie."""
     ran = sum(step.status == "ran" for step in result.steps)
     recalled = sum(step.status == "recalled" for step in result.steps)
     lines = [f"{result.name}: {result.status}, {ran} steps ran, {recalled} recalled, {result.seconds:.2f} s"]
     for step in result.steps:
-        # Whatever an executor offers as `summary` is shown; the kernel does not know what the numbers mean.
+        # Whatever an executor offers as `summary` rows and `tables` is shown: the kernel knows no meaning.
         for row in step.record.get("summary", ()):
             note = f"  [{row['note']}]" if row.get("note") else ""
             lines.append(f"  {row['label']:<18} {row['value']}{note}")
+        for table in step.record.get("tables", ()):
+            lines += [f"  {table['title']}", *(f"    {line}" for line in aligned([table["columns"], *table["rows"]]))]
     if result.failure is not None:
         failed = next(step.name for step in result.steps if step.status == "failed")
         lines.append(f"step {failed} failed, {describe_failure(result.failure)}")

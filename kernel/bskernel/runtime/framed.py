@@ -72,10 +72,10 @@ class Channel:
             self._carrier.end()
             text = (error.data + self._rest()).decode("utf-8", "backslashreplace")
             lines = tuple(line for line in text.splitlines() if line.strip())
-            self._events.put(self._failure("protocol", f"wrote garbage on the protocol channel: {error}", lines))
+            self._events.put(self._failure("executor", f"wrote garbage on the protocol channel: {error}", lines))
             return
         except ProtocolError as error:
-            self._events.put(self._failure("protocol", f"sent what the protocol does not know: {error}"))
+            self._events.put(self._failure("executor", f"sent what the protocol does not know: {error}"))
             return
         except (OSError, ValueError):
             pass
@@ -101,7 +101,7 @@ class Channel:
         if event is None:
             raise SessionFailed(self._failure("timeout", f"was not ready after {timeout_s:.0f} s"))
         if not isinstance(event, Ready) or event.protocol != PROTOCOL_VERSION:
-            raise SessionFailed(self._failure("protocol", f"began with {event}, not with version {PROTOCOL_VERSION}"))
+            raise SessionFailed(self._failure("executor", f"began with {event}, not with version {PROTOCOL_VERSION}"))
 
     def _next(self, timeout_s: float | None) -> Event | Failure | None:
         try:
