@@ -10,7 +10,6 @@ from bskernel_executors.metrics.collect import collect_metrics, summary_rows
 from bskernel_executors.metrics.devices import find_device, known_boards
 from bskernel_executors.metrics.model import BuildMetrics, Value
 from bskernel_executors.metrics.reports import REPORTS, number, read_reports
-from bskernel_executors.metrics.timing import read_timing
 from bskernel_executors.sdk import StepFailure
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -153,38 +152,11 @@ def test_the_slack_of_a_routed_design_that_misses_its_clock(tmp_path: Path) -> N
     assert any("timing is not met" in text for text in metrics.warnings)
 
 
-HEAD = """
-    WNS(ns)      TNS(ns)  TNS Failing Endpoints  TNS Total Endpoints      WHS(ns)
-    -------      -------  ---------------------  -------------------      -------
-"""
-
-
-@pytest.mark.parametrize(
-    ("row", "wns", "met"),
-    [
-        ("  1.5  0.000  0  12  0.1", 1.5, True),
-        ("  0.5  0.000  0  12  -0.1", 0.5, False),
-        ("  inf  0.000  0  0  inf", None, None),
-        ("  NA  NA  NA  NA  NA", None, None),
-    ],
-)
-def test_timing_is_met_only_when_something_was_checked(row: str, wns: float | None, met: bool | None) -> None:
-    summary = read_timing(f"{HEAD}{row}\n")
-    assert summary is not None
-    assert (summary.wns_ns, summary.met) == (wns, met)
-
-
 def test_a_timing_report_without_a_summary_is_named(tmp_path: Path) -> None:
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "post_route_timing.rpt").write_text("Vivado v2024.2\n")
     with pytest.raises(StepFailure, match=r"post_route_timing\.rpt"):
         read_reports(tmp_path)
-
-
-@given(st.text(max_size=400))
-def test_any_text_is_read_as_timing_or_as_none(text: str) -> None:
-    read_timing(text)
-    read_timing(HEAD + text)
 
 
 @given(name=st.sampled_from(REPORTS), data=st.binary(max_size=60))
