@@ -29,6 +29,7 @@ from bskernel.images import (
     state_on,
 )
 from bskernel.images.environment import cache_folder
+from bskernel.installs import equip, find_again, identify
 from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
 from bskernel.result import BuildResult, newest_artifacts
@@ -37,6 +38,7 @@ from bskernel.runtime.folders import make_folders
 from bskernel.runtime.session import FramedRuntime, Starter
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
+from bskernel.tool import ToolInstall
 
 if TYPE_CHECKING:
     import docker
@@ -98,7 +100,11 @@ class Application:
             first=first,
             last=last,
         )
-        return Prepared(loaded=loaded, plan=plan, output=(output or loaded.output).resolve())
+        steps = equip(plan.steps, loaded.config.tools, loaded.path, self._identify)
+        return Prepared(loaded=loaded, plan=Plan(steps=steps), output=(output or loaded.output).resolve())
+
+    def _identify(self, tool: str, path: Path, where: str) -> ToolInstall:
+        return identify(tool, path, self.cache, where)
 
     def explain(self, prepared: Prepared) -> tuple[PlannedStep, ...]:
         """For every step: cached or not, and why not."""
@@ -203,14 +209,16 @@ class Application:
         directory = target / folder.name
         if directory.exists():
             raise ConfigError(f"{directory} exists already", hint="remove it, or give another --into")
+        tools = tuple(find_again(tool, manifest.tools[tool], self.cache) for tool in sorted(manifest.tools))
+        executor = msgspec.structs.replace(recipe.ref, tools=tools)
         starter = self.starter(runtime, report)
-        starter.prepare(recipe.ref)
+        starter.prepare(executor)
         failure = lay_out(self.store, manifest, directory, directory / "in")
         if failure is not None:
             raise EnvironmentLacking(failure.message, hint=failure.hint)
         session = make_folders(self.cache)
         try:
-            return starter.run_by_hand(recipe.ref, directory, session, report)
+            return starter.run_by_hand(executor, directory, session, report)
         finally:
             starter.end_left(session.id)
             session.remove()

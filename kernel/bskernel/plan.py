@@ -43,6 +43,7 @@ def _merge(table: StepTable, change: StepOptions | None) -> StepOptions:
         entry=change.entry or table.entry,
         parameters={**table.parameters, **change.parameters},
         inputs={**table.inputs, **change.inputs},
+        tools={**table.tools, **change.tools},
         timeout_s=change.timeout_s if change.timeout_s is not None else table.timeout_s,
         memory_mib=change.memory_mib if change.memory_mib is not None else table.memory_mib,
     )
@@ -222,6 +223,7 @@ def make_plan(
             outputs=item.entry.outputs,
             stage_out=stage,
             needs=item.entry.needs,
+            tool_versions=item.options.tools,
             timeout_s=item.options.timeout_s,
             memory_mib=item.options.memory_mib,
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from bskernel.application import Application
+from bskernel.errors import ConfigError
 from bskernel.images import describe, ensure_environment, environment_variables, find_recipes
 from bskernel.report.terminal import Silent
 from bskernel.result import BuildResult
@@ -162,7 +163,7 @@ def test_one_build_uses_two_versions_of_finn(finn: Application, tmp_path: Path) 
     assert used["step_convert_to_hw"] == "finn-step@finn-plus-1.6.1"
 
 
-def test_a_step_that_needs_vivado_says_so(finn: Application, tmp_path: Path) -> None:
+def test_a_step_that_needs_vivado_is_refused_before_anything_runs(finn: Application, tmp_path: Path) -> None:
     flow = (ROOT / "kernel" / "bskernel" / "flows" / "codegen.toml").read_text()
     flow = flow.replace(
         '[[step]]\nname = "metrics"', '[[step]]\nentry = "finn-step:step_hw_ipgen"\n[[step]]\nname = "metrics"'
@@ -172,10 +173,8 @@ def test_a_step_that_needs_vivado_says_so(finn: Application, tmp_path: Path) -> 
         f'build.model = "{DIGITS / "digits_w4a4.onnx"}"\n'
         'build.flow = "ip.toml"\ntarget.part = "xczu7ev-ffvc1156-2-e"\n'
     )
-    result = build(finn, tmp_path / "build.toml", tmp_path / "out")
-    assert result.failure is not None
-    assert result.failure.category == "environment"
-    assert "step_hw_ipgen needs Vivado" in result.failure.message
+    with pytest.raises(ConfigError, match=r"step_hw_ipgen needs vitis_hls.*tools\.vitis_hls\.path"):
+        finn.prepare(tmp_path / "build.toml", output=tmp_path / "out")
 
 
 def test_a_corrupt_model_is_named_as_such(finn: Application, tmp_path: Path) -> None:

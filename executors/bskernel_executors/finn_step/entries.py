@@ -31,7 +31,7 @@ from bskernel_executors.finn_step.parameters import FILES, make_config, paramete
 from bskernel_executors.finn_step.reads import fields_read
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
 from bskernel_executors.finn_step.relocation import TOKEN, relocate_model, relocate_tree
-from bskernel_executors.finn_step.stages import FAILURES, NEEDS_VIVADO, STAGES
+from bskernel_executors.finn_step.stages import FAILURES, STAGES, TOOLS
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.parameters import describe_parameters
 
@@ -119,12 +119,6 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     from finn.builder import build_dataflow_config
     from qonnx.core.modelwrapper import ModelWrapper
 
-    if name in NEEDS_VIVADO and not os.environ.get("XILINX_VIVADO"):
-        raise StepFailure(
-            category="environment",
-            message=f"{name} needs Vivado, and there is none",
-            hint="stop the build before it (--to), or use a flow that does not need it",
-        )
     model_path, output, state = _lay_out(step)
     _settings()
     files = {field: path for field, name in FILES.items() if (path := step.input(name)) is not None}
@@ -176,7 +170,7 @@ def _declare(name: str, function: StepFunction, config: type, settable: dict[str
                 outputs=_OUTPUTS,
                 stage_in=stage_in,
                 stage_out=stage_out,
-                needs=("vivado",) if name in NEEDS_VIVADO else (),
+                needs=TOOLS.get(name, ()),
                 failure=FAILURES.get(name, "transform"),
             ),
             parameters=struct,

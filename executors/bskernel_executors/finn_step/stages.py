@@ -35,16 +35,16 @@ FAILURES: dict[str, FailureCategory] = {
     "step_make_driver": "postprocessing",
     "step_deployment_package": "postprocessing",
 }
-NEEDS_VIVADO = frozenset(
-    {
-        "step_generate_hardware",
-        "step_hw_ipgen",
-        "step_set_fifo_depths",
-        "step_create_stitched_ip",
-        "step_measure_rtlsim_performance",
-        "step_out_of_context_synthesis",
-        "step_prepare_synthesis",
-        "step_synthesize_bitfile",
-        "step_vivado_power_estimation",
-    }
-)
+_VIVADO, _HLS = ("vivado",), ("vitis_hls", "vivado")
+# A step whose tools are not declared is refused before anything runs.
+TOOLS: dict[str, tuple[str, ...]] = {
+    "step_generate_hardware": _HLS,
+    "step_hw_ipgen": _HLS,
+    "step_set_fifo_depths": _HLS,
+    "step_create_stitched_ip": _VIVADO,
+    "step_measure_rtlsim_performance": _VIVADO,
+    "step_out_of_context_synthesis": _VIVADO,
+    "step_prepare_synthesis": _VIVADO,
+    "step_synthesize_bitfile": _VIVADO,
+    "step_vivado_power_estimation": _VIVADO,
+}

@@ -23,6 +23,7 @@ from bskernel_executors.sdk.determinism import make_deterministic
 from bskernel_executors.sdk.outputs import check_outputs
 from bskernel_executors.sdk.parameters import decode_parameters
 from bskernel_executors.sdk.registry import Entry, Registry
+from bskernel_executors.sdk.secrets import Redactor
 from bskernel_executors.sdk.step import Step, StepFailure
 
 
@@ -57,6 +58,7 @@ def _carry_out(entry: Entry, manifest: StepManifest, directory: Path, tell: Call
         params=decode_parameters(entry.parameters, manifest.parameters, manifest.entry),
         directory=directory,
         inputs=given,
+        tools=manifest.tools,
         outputs=frozenset(output.name for output in declared),
         tell=tell,
     )
@@ -90,12 +92,11 @@ def carry_out_step(registry: Registry, directory: Path, tell: Callable[[str], No
         data = encode(result)
     except ProtocolError as error:
         failure = Failure(category="executor", message=f"{step} recorded what has no canonical form: {error}")
-        result = StepResult(protocol=PROTOCOL_VERSION, step=step, failure=failure)
+        result = StepResult(protocol=PROTOCOL_VERSION, step=step, failure=Redactor().failure(failure))
         data = encode(result)
     except Exception as error:  # noqa: BLE001 - whatever an entry raises becomes data
-        result = StepResult(
-            protocol=PROTOCOL_VERSION, step=step, failure=failure_of(error, step=step, category=category)
-        )
+        failure = Redactor().failure(failure_of(error, step=step, category=category))
+        result = StepResult(protocol=PROTOCOL_VERSION, step=step, failure=failure)
         data = encode(result)
     temporary = directory / f".{RESULT}"
     temporary.write_bytes(data)

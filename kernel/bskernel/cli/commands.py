@@ -1,4 +1,4 @@
-"""`bskernel run | plan | steps | replay | images | schema`."""
+"""`bskernel run | plan | steps | replay | images | schema | doctor`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from bskernel.cli.doctor_command import doctor
 from bskernel.errors import (
     EXIT_ENVIRONMENT,
     EXIT_INTERRUPTED,
@@ -249,6 +250,9 @@ def schema(what: str) -> None:
     from bskernel.config.load import config_schema
 
     click.echo(config_schema() if what == "config" else pretty_json(protocol_schema()), nl=False)
+
+
+cli.add_command(doctor)
 
 
 def _terminate(_signum: int, _frame: object) -> NoReturn:

@@ -48,6 +48,7 @@ class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     entry: str | None = None
     parameters: dict[str, Any] = {}
     inputs: dict[str, str] = {}  # input name -> file or folder, or "STEP.OUTPUT"
+    tools: dict[str, str] = {}  # tool -> one of its versions in [tools.TOOL.versions]
     timeout_s: float | None = None
     memory_mib: int | None = None
 
@@ -85,6 +86,13 @@ class QualitySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     samples: str | None = None  # npz with `inputs` and perhaps `labels`, or a folder: see the entry that reads it
 
 
+class ToolSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a tool is installed on this machine: the default, and other versions by their number."""
+
+    path: str | None = None
+    versions: dict[str, str] = {}  # "2022.2" -> folder
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One build.toml."""
 
@@ -92,5 +100,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     target: TargetSection = TargetSection()
     quality: QualitySection = QualitySection()
     executors: dict[str, str] = {}  # executor -> version
+    tools: dict[str, ToolSection] = {}  # such as vivado
     parameters: dict[str, dict[str, Any]] = {}  # executor -> parameters for all its steps
     step: dict[str, StepOptions] | tuple[StepTable, ...] = {}  # changes to the flow's steps, or the steps
