@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[dict[str, bool], str | None]] = {
         {"-top": True, "-part": True, "-mode": True, "-directive": True, "-flatten_hierarchy": True},
         "read_xdc",
     ),
+    "open_checkpoint": ({}, None),
     "opt_design": ({"-directive": True}, "synth_design"),
     "place_design": ({"-directive": True}, "opt_design"),
     "phys_opt_design": ({"-directive": True}, "place_design"),
@@ -132,7 +133,7 @@ class Vivado:
         if not options["-part"].startswith("xc") or options.get("-mode") != "out_of_context":
             raise TclError(f"ERROR: [Common 17-69] STAND-IN: Command failed: part {options['-part']}, or its mode")
         for path in re.findall(r'"([^"\n]*\.dat)"', text):
-            if not Path(path).is_file():
+            if "%" not in path and not Path(path).is_file():
                 self.message("CRITICAL WARNING", "Synth 8-4445", f"could not open $readmem data file '{path}'")
         if BEHAVIOUR == "lost_memory":
             self.message(
@@ -153,6 +154,13 @@ class Vivado:
         elif BEHAVIOUR == "out_of_memory":
             self.say("STAND-IN: loader: line 312: 4711 Killed")
             sys.exit(137)
+
+    def open_checkpoint(self, options: dict[str, str], values: list[str]) -> None:
+        if not Path(values[0]).is_file() or "STAND-IN" not in Path(values[0]).read_text():
+            raise TclError(
+                f"ERROR: [Vivado 12-172] STAND-IN: File or Directory '{values[0]}' does not exist, or no checkpoint"
+            )
+        self.done.append("synth_design")
 
     def place_design(self, options: dict[str, str], values: list[str]) -> None:
         if BEHAVIOUR == "resource":

@@ -38,7 +38,8 @@ def _read(path: Path | None) -> dict[str, Any] | None:
     inputs=(
         Input("output", kind="tree", help="FINN's output directory"),
         Input("simulation", kind="file", required=False, help="what rtl-sim measured"),
-        Input("synthesis", kind="file", required=False, help="what yosys-synth counted"),
+        Input("synthesis", kind="file", required=False, help="what yosys-synth or vivado-synth counted"),
+        Input("implementation", kind="file", required=False, help="what vivado-synth found of the routed design"),
     ),
     outputs=(Output("metrics", kind="file", media_type="application/json"),),
     failure="metrics",
@@ -53,6 +54,7 @@ def collect(step: Step[CollectParameters]) -> None:
         board=given.board,
         simulation=_read(step.input("simulation")),
         synthesis=_read(step.input("synthesis")),
+        implementation=_read(step.input("implementation")),
     )
     step.output("metrics").write_text(pretty_json(metrics), encoding="utf-8")
     step.record({"summary": summary_rows(metrics)})

@@ -25,7 +25,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cycles: int | None = None
     folding: dict[str, Any] = {}
     resources: dict[str, float] = {}  # estimated
-    synthesized: dict[str, int] = {}  # by Yosys, with the layer's weight memory
+    synthesized: dict[str, int] = {}  # with the layer's weight memory
     bottleneck: bool = False
 
 

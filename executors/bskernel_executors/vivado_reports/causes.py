@@ -43,6 +43,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     line: tuple[LineRule, ...]
     passing: tuple[Passing, ...]
     timing_missed: tuple[str, ...]  # the design is finished and does not run at its clock: the run ends well
+    wrong_design: tuple[str, ...]  # the run ends well with another design than was given
 
     def of(self, identity: str | None) -> MessageRule | None:
         """The rule for a message's id; `Synth 8-*` and `DRC *` are for families, the exact one wins."""
@@ -111,6 +112,11 @@ def first_cause(log: Log) -> Cause | None:
             break
     # On one line both speak of the same: the rule for the line knows more than a message without a rule.
     return min(found, key=lambda cause: (cause.line, cause.category == "unknown"), default=None)
+
+
+def wrong_design(log: Log) -> Message | None:
+    """The first message that tells that the design is not the one that was given; None when there is none."""
+    return next((message for message in log.messages if message.id in rules().wrong_design), None)
 
 
 def timing_is_missed(log: Log) -> bool:

@@ -1,0 +1,119 @@
+"""Runs Vivado in batch mode; how it failed, when it did, is told by its own first true cause."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+from bskernel_protocol import FailureCategory
+
+from bskernel_executors.sdk import StepFailure
+from bskernel_executors.vivado_reports import Log, first_cause, read_log
+from bskernel_executors.vivado_reports.causes import wrong_design
+
+_LOG, _SCRIPT = "vivado.log", "run.tcl"
+_LIBUDEV = ("/usr/lib/x86_64-linux-gnu/libudev.so.1", "/usr/lib64/libudev.so.1", "/lib/x86_64-linux-gnu/libudev.so.1")
+_LEFT_S = 2.0  # helpers that outlive Vivado may hold its output open
+_KILLED = {-9, 137}
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that came to its end: what it printed, and in which folder it lay."""
+
+    folder: Path
+    log: Log
+    text: str
+
+
+def tool_environment(environment: Mapping[str, str], libudev: str | None) -> dict[str, str]:
+    """For Vivado: libudev is loaded first, without which its licence manager may crash in a container."""
+    return {**environment, **({"LD_PRELOAD": libudev} if libudev is not None else {})}
+
+
+def _libudev() -> str | None:
+    return next((path for path in _LIBUDEV if Path(path).exists()), None)
+
+
+def _failure(code: int, log: Log) -> StepFailure:
+    cause = first_cause(log)
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    category: FailureCategory = "out_of_memory" if code in _KILLED else "crash" if code < 0 else "synthesis"
+    hint = "give the step more memory ([step.NAME] memory_mib)" if code in _KILLED else None
+    text = "see the log"
+    if cause is not None:
+        # An error that the table does not know is still a synthesis that failed.
+        category = cause.category if cause.category != "unknown" else category
+        hint, text = cause.hint or hint, cause.text
+    shown = [message for message in log.messages if message.severity in {"ERROR", "FATAL"}][:6]
+    lines = tuple(f"{message.severity}: [{message.id}] {message.text}" for message in shown)
+    return StepFailure(
+        category=category,
+        message=f"Vivado ended with {how}: {text}",
+        cause=lines or ((text,) if cause is not None else ()),
+        hint=hint,
+    )
+
+
+def run_vivado(
+    folder: Path, tcl: str, *, identity: str, reports: tuple[str, ...], tell: Callable[[str], None]
+) -> Run:
+    """Run a script in `folder`; what Vivado prints goes to the step's log as it comes.
+
+    Raises StepFailure with the first true cause; `environment` when it is another version than `identity` says.
+    """
+    (folder / _SCRIPT).write_text(tcl, encoding="utf-8")
+    command = ["vivado", "-mode", "batch", "-nojournal", "-log", _LOG, "-source", _SCRIPT]
+    child = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=tool_environment(os.environ, _libudev()),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    said: list[str] = []
+
+    def relay() -> None:
+        for line in child.stdout or ():
+            said.append(line)
+            print(line, end="", flush=True)
+            if line.startswith("Command: "):
+                tell(line.split()[1])
+
+    reader = threading.Thread(target=relay, daemon=True)
+    reader.start()
+    code = child.wait()
+    reader.join(_LEFT_S)
+    text = "".join(said)
+    log = read_log(text)
+    _check_version(log, identity)
+    if code != 0:
+        raise _failure(code, log)
+    missing = [name for name in reports if not (folder / name).is_file()]
+    if missing:
+        raise StepFailure(message=f"Vivado ended well and wrote no {missing[0]}", hint="its log says what it did")
+    wrong = wrong_design(log)
+    if wrong is not None:
+        raise StepFailure(
+            category="synthesis",
+            message=f"Vivado synthesised another design than it was given: {wrong.text}",
+            cause=(f"{wrong.severity}: [{wrong.id}] {wrong.text}",),
+            hint="a memory without its contents: the numbers would be those of a design that computes nothing",
+        )
+    return Run(folder=folder, log=log, text=text)
+
+
+def _check_version(log: Log, identity: str) -> None:
+    """The one that ran is the one that was identified: a `vivado` elsewhere in PATH would be another."""
+    if log.version is not None and f" {log.version} " not in f" {identity} ":
+        raise StepFailure(
+            category="environment",
+            message=f"Vivado {log.version} ran, not the one that was identified: {identity.rpartition(' ')[0]}",
+            hint="something in the install's own scripts starts another one",
+        )
