@@ -152,6 +152,44 @@ def test_the_slack_of_a_routed_design_that_misses_its_clock(tmp_path: Path) -> N
     assert any("timing is not met" in text for text in metrics.warnings)
 
 
+def test_what_vivado_found_is_told_with_its_version(tmp_path: Path) -> None:
+    write(tmp_path, estimate_layer_resources={"total": {"LUT": 100}})
+    tool = "Vivado 2024.2 build 5239630"
+    counted = {"tool": tool, "design": {"LUT": 150.0}, "wns_ns": 1.0}
+    routed = {
+        "tool": tool,
+        "design": {"LUT": 120.0},
+        "wns_ns": -0.5,
+        "met": False,
+        "fmax_mhz": 180.0,
+        "power_w": 0.75,
+    }
+    metrics = collect_metrics(read_reports(tmp_path), 5.0, synthesis=counted, implementation=routed)
+    assert [(value.value, value.stage, value.source) for value in metrics.resources["LUT"]] == [
+        (100, "estimate", "report/estimate_layer_resources.json"),
+        (150, "synth", f"synthesis.json ({tool})"),
+        (120, "routed", f"implementation.json ({tool})"),
+    ]
+    assert values(metrics.slack) == [(1.0, "ns", "synth"), (-0.5, "ns", "routed")]
+    assert values(metrics.power) == [(0.75, "W", "routed")]
+    assert values(metrics.clock)[-1] == (180.0, "MHz", "routed")
+    assert metrics.timing_met is False
+    assert metrics.reconciliation["LUT"][f"routed: implementation.json ({tool})"] == 1.2
+
+
+def test_numbers_of_the_stand_in_for_vivado_are_marked_wherever_they_are_shown(tmp_path: Path) -> None:
+    found = {"tool": "STAND-IN for Vivado 2024.2", "stand_in": True, "design": {"LUT": 7.0}, "wns_ns": 1.0}
+    metrics = collect_metrics(read_reports(tmp_path), None, synthesis=found, implementation=found)
+    assert {value.source for value in (*metrics.resources["LUT"], *metrics.slack)} == {
+        "stand-in (synthesis.json)",
+        "stand-in (implementation.json)",
+    }
+    assert {row["note"] for row in summary_rows(metrics) if row["label"] in {"LUT", "worst slack"}} == {
+        "stand-in, not hardware"
+    }
+    assert any("they are no results" in text for text in metrics.warnings)
+
+
 def test_a_timing_report_without_a_summary_is_named(tmp_path: Path) -> None:
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "post_route_timing.rpt").write_text("Vivado v2024.2\n")

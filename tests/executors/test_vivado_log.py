@@ -57,6 +57,7 @@ CASES = [
     ("ERROR: [HLS 200-70] Compilation errors found", "synthesis", "HLS 200-70"),
     ("ERROR: [Fresh 1-1] nobody has seen this", "unknown", "Fresh 1-1"),
     ("An unexpected error has occurred (11)", "crash", None),
+    ('invalid command name "create_bd_design"', "synthesis", None),
     ("Abnormal program termination (6)", "crash", None),
     ("/tools/loader: line 299: 71923 Killed", "out_of_memory", None),
     ("terminate called after throwing\nstd::bad_alloc", "out_of_memory", None),

@@ -9,7 +9,7 @@ from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.installs import equip, find_again, find_installs, identify, licences_of
 from bskernel.runtime.given import given_for
 from bskernel.step import ExecutorRef, Step
-from vivado_stand_in.install import make_install
+from vivado_stand_in.install import make_hls_install, make_install
 
 STEP = Step(
     index=0,
@@ -38,6 +38,11 @@ def test_an_install_says_its_version_and_build(tmp_path: Path, layout) -> None: 
     assert (found.product, found.version, found.build, found.root) == ("Vivado STAND-IN", "2025.1", "6140274", root)
     if layout == "Vivado below VERSION":
         assert identify("vivado", root.parent, tmp_path, "tools.vivado.path") == found
+
+
+def test_vitis_hls_says_its_version_in_a_banner(tmp_path: Path) -> None:
+    found = identify("vitis_hls", make_hls_install(tmp_path), tmp_path, "tools.vitis_hls.path")
+    assert (found.product, found.version, found.build) == ("Vitis HLS STAND-IN", "2024.2", "1000002")
 
 
 def test_the_data_that_lies_beside_an_install_belongs_to_it(tmp_path: Path) -> None:

@@ -46,3 +46,18 @@ def make_install(
     for name, source in _RECORDED.items():
         (install / "data" / name).write_bytes((REPORTS / source).read_bytes())
     return install
+
+
+def make_hls_install(root: Path, version: str = "2024.2", *, build: str = "1000002") -> Path:
+    """What looks like an install of Vitis HLS below `root`, and says its version alone."""
+    install = root / "Vitis_HLS" / version
+    (install / "bin").mkdir(parents=True)
+    program = install / "bin" / "vitis_hls"
+    text = f"****** Vitis HLS STAND-IN - High-Level Synthesis from C v{version} (64-bit)"
+    program.write_text(
+        "#!/bin/sh\n# A STAND-IN for Vitis HLS, for tests.\n"
+        f'if [ "$1" = "-version" ]; then echo "{text}"; echo "  **** SW Build {build} on no day"; exit 0; fi\n'
+        "echo 'ERROR: [HLS 200-70] STAND-IN: it synthesises nothing'; exit 1\n"
+    )
+    program.chmod(0o755)
+    return install

@@ -31,7 +31,8 @@ from bskernel_executors.finn_step.parameters import FILES, make_config, paramete
 from bskernel_executors.finn_step.reads import fields_read
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
 from bskernel_executors.finn_step.relocation import TOKEN, relocate_model, relocate_tree
-from bskernel_executors.finn_step.stages import FAILURES, STAGES, TOOLS
+from bskernel_executors.finn_step.stages import FAILURES, PRODUCTS, STAGES, TOOLS
+from bskernel_executors.finn_step.tool_logs import cause_in, failure_of_tool
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.parameters import describe_parameters
 
@@ -122,7 +123,8 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     model_path, output, state = _lay_out(step)
     _settings()
     files = {field: path for field, name in FILES.items() if (path := step.input(name)) is not None}
-    outputs = [build_dataflow_config.DataflowOutputType.ESTIMATE_REPORTS]
+    product = build_dataflow_config.DataflowOutputType
+    outputs = [product.ESTIMATE_REPORTS, *map(product, PRODUCTS.get(name, ()))]
     config = make_config(build_dataflow_config.DataflowBuildConfig, values, files, output, outputs)
     _check_target(values)
     before = ModelWrapper(str(model_path))
@@ -132,6 +134,8 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     except StepFailure:
         raise
     except Exception as error:
+        if name in TOOLS and (cause := cause_in(state)) is not None:
+            raise failure_of_tool(name, cause) from error
         hint = hint_for(error)
         if hint is None:
             raise

@@ -19,6 +19,22 @@ STAGES: dict[str, tuple[tuple[str, ...], str]] = {
     "step_generate_estimate_reports": (("hwgraph",), "estimates"),
     "step_hw_codegen": (("hwgraph", "estimates"), "rtl"),
     "step_hw_ipgen": (("rtl",), "ip"),
+    "step_create_stitched_ip": (("ip",), "ip"),
+    "step_measure_rtlsim_performance": (("ip",), "ip"),
+    "step_out_of_context_synthesis": (("ip",), "ip"),
+    "step_prepare_synthesis": (("ip",), "ip"),
+    "step_synthesize_bitfile": (("ip",), "bitstream"),
+}
+# What FINN is asked for beside estimates, by its own names: a step whose product nobody asks for does nothing.
+PRODUCTS: dict[str, tuple[str, ...]] = {
+    "step_create_stitched_ip": ("stitched_ip",),
+    "step_measure_rtlsim_performance": ("stitched_ip", "rtlsim_performance"),
+    "step_out_of_context_synthesis": ("stitched_ip", "out_of_context_synth"),
+    "step_prepare_synthesis": ("stitched_ip", "bitfile"),
+    "step_synthesize_bitfile": ("stitched_ip", "bitfile"),
+    "step_vivado_power_estimation": ("stitched_ip", "out_of_context_synth"),
+    "step_make_driver": ("pynq_driver",),
+    "step_deployment_package": ("bitfile", "pynq_driver", "deployment_package"),
 }
 # What a failure of a step is, when its exception does not say; of the others it is "transform".
 FAILURES: dict[str, FailureCategory] = {

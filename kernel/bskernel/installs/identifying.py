@@ -96,7 +96,7 @@ def _ask(tool: str, root: Path) -> _Said:
             reason = done.stderr.strip()[-200:] or f"exit code {done.returncode}"
     version, build = _VERSION.search(said), _BUILD.search(said)
     if version is not None:
-        product = version["product"].strip()
+        product = version["product"].strip(" *#").partition(" - ")[0]
         return _Said(
             product="Vivado" if product == "vivado" else product,  # 2024.1 writes it small
             version=version["version"],
