@@ -90,6 +90,12 @@ def _engine() -> str:
     return f"{version.get('Platform', {}).get('Name') or 'engine'} {version['Version']}"
 
 
+def _licences_at_home() -> dict[str, str]:
+    """Where the tools look by themselves; a step's home is its own, so that they do not see these."""
+    found = len(list((Path.home() / ".Xilinx").glob("*.lic")))
+    return {"~/.Xilinx": f"{found} not seen by steps: name them in XILINXD_LICENSE_FILE"} if found else {}
+
+
 def flow_states(executors: Executors, tools: frozenset[str]) -> Iterator[FlowState]:
     """What each shipped flow lacks where these tools are there."""
     for name in flow_names():
@@ -119,7 +125,7 @@ def diagnose(application: Application, environment: Mapping[str, str]) -> Diagno
         engine=_engine(),
         room=_room(application.cache),
         programs={name: shutil.which(name) or f"not found: {use} need it" for name, use in _PROGRAMS.items()},
-        licences=licences_of(environment).shown(),
+        licences=licences_of(environment).shown() | _licences_at_home(),
         installs=installs,
         recipes=application.image_states(),
         flows=tuple(flow_states(application.executors, there)),

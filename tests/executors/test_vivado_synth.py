@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from bskernel_executors.sdk.tools import preloaded
 from bskernel_executors.vivado_reports import read_log
 from bskernel_executors.vivado_synth.artifacts import portable
 from bskernel_executors.vivado_synth.parameters import ImplementationParameters, SynthesisParameters
 from bskernel_executors.vivado_synth.results import STAND_IN_WARNING, read_result, tool_label
-from bskernel_executors.vivado_synth.running import _failure, tool_environment
+from bskernel_executors.vivado_synth.running import _failure
 from bskernel_executors.vivado_synth.script import Script, constraints, implementation_script, synthesis_script
 from vivado_stand_in.install import REPORTS
 
@@ -122,6 +123,8 @@ def test_texts_lose_paths_dates_and_the_machine() -> None:
     )
 
 
-def test_libudev_is_loaded_first_where_there_is_one() -> None:
-    assert tool_environment({"A": "1"}, "/usr/lib/libudev.so.1") == {"A": "1", "LD_PRELOAD": "/usr/lib/libudev.so.1"}
-    assert tool_environment({"A": "1"}, None) == {"A": "1"}
+def test_libudev_is_loaded_first_where_there_is_one(tmp_path: Path) -> None:
+    library = tmp_path / "libudev.so.1"
+    assert preloaded(("/nowhere", str(library))) == {}
+    library.touch()
+    assert preloaded(("/nowhere", str(library))) == {"LD_PRELOAD": str(library)}

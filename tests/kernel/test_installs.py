@@ -77,15 +77,22 @@ def test_an_install_is_asked_once(tmp_path: Path) -> None:
     assert identify("vivado", root, tmp_path, "") == first
 
 
-def test_an_install_that_cannot_run_here_is_known_by_its_folder(tmp_path: Path) -> None:
-    root = make_install(tmp_path / "Xilinx")
-    (root / "bin" / "vivado").write_text("#!/bin/sh\necho 'libtinfo.so.5: cannot open' >&2\nexit 127\n")
+def test_an_install_that_cannot_run_here_is_known_by_its_folder_and_asked_again(tmp_path: Path) -> None:
+    root, library = make_install(tmp_path / "Xilinx"), tmp_path / "libtinfo.so.5"
+    program = root / "bin" / "vivado"
+    (root / "lib" / "vivado").write_bytes(program.read_bytes())
+    program.write_text(
+        f"#!/bin/sh\n[ -e {library} ] || {{ echo '{library.name}: cannot open' >&2; exit 127; }}\n"
+        f'. "$(dirname "$0")/../lib/vivado"\n'
+    )
     found = identify("vivado", root, tmp_path, "")
     assert (found.version, found.build) == ("2024.2", "unknown")
-    (tmp_path / "moved").mkdir()
+    assert find_again("vivado", found.identity, tmp_path) == found
     shutil.copytree(root, tmp_path / "moved" / "vivado")
     with pytest.raises(EnvironmentLacking, match="libtinfo"):
         identify("vivado", tmp_path / "moved" / "vivado", tmp_path, "")
+    library.touch()
+    assert identify("vivado", root, tmp_path, "").build == "1000001"
 
 
 def test_a_replayed_step_gets_the_same_install_or_none(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from bskernel_executors.finn_step.stages import FAILURES, PRODUCTS, STAGES, TOOL
 from bskernel_executors.finn_step.tool_logs import cause_in, failure_of_tool
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.parameters import describe_parameters
+from bskernel_executors.sdk.tools import preloaded
 
 StepFunction = Callable[[Any, Any], Any]
 _FOLD = frozenset({"step_apply_folding_config", "step_target_fps_parallelization"})
@@ -122,6 +123,8 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
 
     model_path, output, state = _lay_out(step)
     _settings()
+    if name in TOOLS:
+        os.environ.update(preloaded())
     files = {field: path for field, name in FILES.items() if (path := step.input(name)) is not None}
     product = build_dataflow_config.DataflowOutputType
     outputs = [product.ESTIMATE_REPORTS, *map(product, PRODUCTS.get(name, ()))]

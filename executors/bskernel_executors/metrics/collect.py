@@ -40,14 +40,18 @@ _POWER_SUMMARY = "power_estimate_summary.json"
 STAND_IN = "stand-in"  # for Vivado, in tests: its numbers must never look like hardware's
 
 
+def _is_stand_in(reports: Reports, report: str) -> bool:
+    """Is it from the tests' stand-in for Vivado? What has no source of its own to say so is then left out."""
+    return bool(reports.get(report, {}).get("stand_in"))
+
+
 def _at(report: str, reports: Reports | None = None) -> str:
     """Where a report is found: FINN's lie under report/, the executors' stand alone; Vivado's with its version."""
     if report not in {SIMULATION, SYNTHESIS, IMPLEMENTATION}:
         return f"report/{report}"
-    said = (reports or {}).get(report, {})
-    if said.get("stand_in"):
+    if _is_stand_in(reports or {}, report):
         return f"{STAND_IN} ({report})"
-    tool = said.get("tool")
+    tool = (reports or {}).get(report, {}).get("tool")
     return f"{report} ({tool})" if isinstance(tool, str) and tool.startswith("Vivado") else report
 
 
@@ -171,7 +175,8 @@ def _utilization(resources: Mapping[str, tuple[Value, ...]], device: Device) -> 
 def _layers(reports: Reports, bottleneck: str | None) -> tuple[Layer, ...]:
     cycles = reports.get("estimate_layer_cycles.json", {})
     resources = reports.get("estimate_layer_resources.json", {})
-    synthesized = _row(reports, IMPLEMENTATION, "layers") or _row(reports, SYNTHESIS, "layers")
+    of_tools = [name for name in (IMPLEMENTATION, SYNTHESIS) if not _is_stand_in(reports, name)]
+    synthesized = next(filter(None, (_row(reports, name, "layers") for name in of_tools)), {})
     folding = reports.get("final_hw_config.json") or reports.get("auto_folding_config.json", {})
     layers = []
     for name in [*cycles, *(name for name in resources if name != "total" and name not in cycles)]:
@@ -217,9 +222,10 @@ def collect_metrics(
     device = find_device(part, board)
     if (part or board) and device is None:
         warnings.append(f"the totals of {part or board} are not known: no utilization")
-    if any(reports.get(name, {}).get("stand_in") for name in (SYNTHESIS, IMPLEMENTATION)):
+    if any(_is_stand_in(reports, name) for name in (SYNTHESIS, IMPLEMENTATION)):
         warnings.append("numbers of the stand-in for Vivado were recorded from other designs: they are no results")
-    met = reports.get(IMPLEMENTATION, reports.get(TIMING_REPORT, {})).get("met")
+    checked = TIMING_REPORT if IMPLEMENTATION not in reports else IMPLEMENTATION
+    met = None if _is_stand_in(reports, checked) else reports.get(checked, {}).get("met")
     if met is False:
         warnings.append("timing is not met: the routed design does not run at the clock that was asked for")
     return BuildMetrics(

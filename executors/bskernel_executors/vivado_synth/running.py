@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 from bskernel_protocol import FailureCategory
 
 from bskernel_executors.sdk import StepFailure
+from bskernel_executors.sdk.tools import preloaded
 from bskernel_executors.vivado_reports import Log, first_cause, read_log
 from bskernel_executors.vivado_reports.causes import wrong_design
 
 _LOG, _SCRIPT = "vivado.log", "run.tcl"
-_LIBUDEV = ("/usr/lib/x86_64-linux-gnu/libudev.so.1", "/usr/lib64/libudev.so.1", "/lib/x86_64-linux-gnu/libudev.so.1")
 _LEFT_S = 2.0  # helpers that outlive Vivado may hold its output open
 _KILLED = {-9, 137}
 
@@ -27,15 +27,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path
     log: Log
     text: str
-
-
-def tool_environment(environment: Mapping[str, str], libudev: str | None) -> dict[str, str]:
-    """For Vivado: libudev is loaded first, without which its licence manager may crash in a container."""
-    return {**environment, **({"LD_PRELOAD": libudev} if libudev is not None else {})}
-
-
-def _libudev() -> str | None:
-    return next((path for path in _LIBUDEV if Path(path).exists()), None)
 
 
 def _failure(code: int, log: Log) -> StepFailure:
@@ -70,7 +61,7 @@ def run_vivado(
     child = subprocess.Popen(
         command,
         cwd=folder,
-        env=tool_environment(os.environ, _libudev()),
+        env={**os.environ, **preloaded()},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

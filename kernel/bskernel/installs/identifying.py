@@ -1,7 +1,7 @@
 """What an install is: its version and build as it says them, and a fingerprint of its files.
 
-An install has a hundred gigabytes: of its programs' folders the names and sizes are hashed, of small files the bytes
-too. A patch or an update changes them; the path does not matter, nor do times.
+An install has a hundred gigabytes: of its libraries the names and sizes are hashed, of small programs and patches the
+bytes too. A patch or an update changes them; the path does not matter, nor do times.
 """
 
 from __future__ import annotations
@@ -50,23 +50,33 @@ def _files(root: Path, folders: tuple[str, ...]) -> Iterator[Path]:
     for folder in folders:
         for place, inner, names in os.walk(root / folder):
             inner.sort()
-            for name in sorted(names):
+            links = [name for name in inner if Path(place, name).is_symlink()]
+            for name in sorted([*names, *links]):
                 yield Path(place, name)
 
 
+def _content(path: Path, own: bytes, *, read: bool) -> bytes:
+    if path.is_symlink():
+        return os.fsencode(path.readlink())
+    size = path.stat().st_size
+    return path.read_bytes().replace(own, b"") if read and size <= _SMALL else b"%d bytes" % size
+
+
 def fingerprint(root: Path, known: KnownTool) -> str:
-    """A digest of names and sizes, links' targets, and small files' bytes with the root's own path left out."""
+    """A digest of names and sizes, links' targets, and small files' bytes with the root's own path left out.
+
+    Raises EnvironmentLacking when a file cannot be read.
+    """
     digest = hashlib.sha256()
     own = os.fsencode(root)
-    for path in _files(root, known.hashed):
-        if path.is_symlink():
-            content = os.fsencode(path.readlink())
-        else:
-            size = path.stat().st_size
-            content = path.read_bytes().replace(own, b"") if size <= _SMALL else b"%d bytes" % size
-        for part in (os.fsencode(path.relative_to(root)), content):
-            digest.update(b"%d:" % len(part))
-            digest.update(part)
+    try:
+        for folders, read in ((known.listed, False), (known.read, True)):
+            for path in _files(root, folders):
+                for part in (os.fsencode(path.relative_to(root)), _content(path, own, read=read)):
+                    digest.update(b"%d:" % len(part))
+                    digest.update(part)
+    except OSError as error:
+        raise EnvironmentLacking(f"{error.filename or root}: cannot be read: {error.strerror}") from error
     return digest.hexdigest()
 
 
@@ -114,15 +124,15 @@ def _ask(tool: str, root: Path) -> _Said:
 
 def _said(tool: str, root: Path, digest: str, cache: Path) -> _Said:
     path = cache / "tools" / f"{tool}-{digest}.json"
+    before: _Said | None
     try:
         before = msgspec.json.decode(path.read_bytes(), type=_Said)
     except (OSError, msgspec.DecodeError):
-        said = _ask(tool, root)
-    else:
-        said = msgspec.structs.replace(before, root=str(root))
-        if said == before:
-            return said
-    if said.build != _UNKNOWN_BUILD:
+        before = None
+    # One that could not run is asked again: what it lacked may have been installed since.
+    asked = before is None or before.build == _UNKNOWN_BUILD
+    said = _ask(tool, root) if asked or before is None else msgspec.structs.replace(before, root=str(root))
+    if said != before:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         temporary.write_bytes(msgspec.json.encode(said))

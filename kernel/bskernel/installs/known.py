@@ -14,7 +14,8 @@ class KnownTool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     programs: tuple[str, ...]  # below its root; one of them is there
     folders: tuple[str, ...]
-    hashed: tuple[str, ...]
+    listed: tuple[str, ...]
+    read: tuple[str, ...]
     variable: str  # tells a step's program where it lies
     beside: tuple[str, ...] = ()
     licence: bool = False
