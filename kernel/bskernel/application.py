@@ -12,11 +12,13 @@ from bskernel_protocol import Artifact, StepManifest
 from bskernel_protocol.layout import LOG
 
 from bskernel.action import action_of, differences
+from bskernel.backends import Choice, choose, load_backends, surroundings
 from bskernel.build_directory import BuildDirectory
 from bskernel.building import Observer, Sessions, StepReport, carry_out_plan, find_inputs
 from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
-from bskernel.config.load import LoadedConfig, load_config
+from bskernel.config import Config
+from bskernel.config.load import LoadedConfig, load_config, load_flow
 from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.images import (
     Recipe,
@@ -50,6 +52,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     loaded: LoadedConfig
     plan: Plan
     output: Path
+    backend: Choice | None = None  # None when the build names no backend
 
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,18 +90,32 @@ class Application:
         last: str | None = None,
         output: Path | None = None,
     ) -> Prepared:
-        """Read a build.toml and plan it. Raises ConfigError."""
+        """Read a build.toml and plan it. Raises ConfigError, EnvironmentLacking."""
         loaded = load_config(path, settings)
-        plan = make_plan(
-            loaded.config,
-            loaded.flow.step,
-            self.executors,
-            path=loaded.path,
-            model=loaded.model,
-            first=first,
-            last=last,
-        )
-        return Prepared(loaded=loaded, plan=plan, output=(output or loaded.output).resolve())
+        output = (output or loaded.output).resolve()
+
+        def plan_of(config: Config) -> Plan:
+            return make_plan(
+                config,
+                load_flow(config, loaded.path).step,
+                self.executors,
+                path=loaded.path,
+                model=loaded.model,
+                first=first,
+                last=last,
+            )
+
+        if loaded.config.build.backend is None:
+            return Prepared(loaded=loaded, plan=plan_of(loaded.config), output=output)
+        here = surroundings(self.recipes, self.cache, self._is_built)
+        chosen = choose(loaded.config, load_backends(), plan_of, here, str(loaded.path))
+        loaded = msgspec.structs.replace(loaded, config=chosen.config, flow=load_flow(chosen.config, loaded.path))
+        return Prepared(loaded=loaded, plan=chosen.plan, output=output, backend=chosen.choice)
+
+    def _is_built(self, recipe: Recipe) -> bool:
+        """Is there an image of exactly this recipe in an engine?"""
+        client = self._engine()
+        return client is not None and state_on(recipe, self.cache, client).image == "built"
 
     def explain(self, prepared: Prepared) -> tuple[PlannedStep, ...]:
         """For every step: cached or not, and why not."""
@@ -152,6 +169,8 @@ class Application:
         with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
             noting = Noting((Log.to_file(log), observer), directory)
             sessions = Sessions(lambda: self.runtime(runtime, noting.note))
+            for line in prepared.backend.lines if prepared.backend else ():
+                noting.note(line)
             noting.planned(prepared.plan.steps)
             try:
                 reports = carry_out_plan(prepared.plan, self.store, sessions, noting, salt=salt, fresh=fresh)
@@ -178,6 +197,7 @@ class Application:
             name=prepared.loaded.name,
             status="failed" if failed else "ok",
             runtime=runtime,
+            backend=prepared.backend,
             directory=prepared.output,
             seconds=round(seconds, 3),
             steps=reports,

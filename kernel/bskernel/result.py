@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 from bskernel_protocol import Artifact, Failure
 
+from bskernel.backends import Choice
 from bskernel.building import StepReport
 
 
@@ -23,6 +24,7 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: dict[str, Artifact]  # the newest of each name
     metrics: dict[str, Any] | None = None
     failure: Failure | None = None
+    backend: Choice | None = None  # None when the build names none
 
 
 def newest_artifacts(reports: tuple[StepReport, ...]) -> dict[str, Artifact]:

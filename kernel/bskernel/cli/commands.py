@@ -119,6 +119,8 @@ def plan(
     application = Application.here()
     prepared = application.prepare(config, settings=settings, first=first, last=last, output=output)
     planned = application.explain(prepared)
+    for line in prepared.backend.lines if prepared.backend else ():
+        click.echo(line, err=as_json)
     if as_json:
         click.echo(pretty_json(planned), nl=False)
         return
@@ -136,12 +138,15 @@ def steps(executor: str | None, as_json: bool) -> None:
     from bskernel_protocol import pretty_json
 
     from bskernel.application import Application
+    from bskernel.catalogues import how_to_describe
 
     executors = Application.here().executors
     if executor is None:
         for info in executors.known:
             mark = "  (default)" if info.default else ""
             click.echo(f"{info.ref}{mark}: {len(info.catalogue.entries)} entries: {info.catalogue.summary}")
+        for ref in executors.undescribed:
+            click.echo(f"{ref}: not described yet: run bskernel {how_to_describe(ref)}")
         return
     catalogue = executors.resolve(executor, {}, "steps").catalogue
     if as_json:
