@@ -107,8 +107,9 @@ class Application:
 
         if loaded.config.build.backend is None:
             return Prepared(loaded=loaded, plan=plan_of(loaded.config), output=output)
-        here = surroundings(self.recipes, self.cache, self._is_built)
-        chosen = choose(loaded.config, load_backends(), plan_of, here, str(loaded.path))
+        backends = load_backends()
+        here = surroundings(self.recipes, backends, self.cache, self._is_built)
+        chosen = choose(loaded.config, backends, plan_of, here, str(loaded.path))
         loaded = msgspec.structs.replace(loaded, config=chosen.config, flow=load_flow(chosen.config, loaded.path))
         return Prepared(loaded=loaded, plan=chosen.plan, output=output, backend=chosen.choice)
 

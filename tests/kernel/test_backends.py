@@ -109,6 +109,12 @@ def test_auto_passes_over_a_backend_whose_environment_cannot_be_had() -> None:
     assert chosen.choice.others["old"] == ("tool@1: source x is not here",)
 
 
+def test_a_named_backend_whose_environment_cannot_be_had_is_refused() -> None:
+    error = refused('build.backend = "old"', here=Surroundings(tools=frozenset(), lacking={"tool@1": "no recipe"}))
+    assert isinstance(error, EnvironmentLacking)
+    assert error.message == "/b.toml: backend 'old' cannot run this build: no recipe"
+
+
 def test_auto_passes_over_a_backend_whose_steps_need_a_tool_that_is_absent() -> None:
     error = refused('build.backend = "auto"\nbuild.flow = "full"')
     assert isinstance(error, EnvironmentLacking)

@@ -94,6 +94,10 @@ def _fit(config: Config, backend: Backend, plan_of: PlanOf, here: Surroundings) 
     wrong = _contradictions(config, backend)
     if wrong:
         raise _Unfit(wrong, environment=False, hint="leave out one of the two: build.backend, or the version")
+    own = [f"{name}@{version}" for name, version in backend.file.executors.items()]
+    lacks = [here.lacking[executor] for executor in own if executor in here.lacking]
+    if lacks:
+        raise _Unfit(lacks, environment=True)
     flow = _flow_of(config, backend)
     executors = {**backend.file.executors, **config.executors}
     build = msgspec.structs.replace(config.build, flow=flow)
@@ -115,7 +119,8 @@ def _fit(config: Config, backend: Backend, plan_of: PlanOf, here: Surroundings) 
 def _refusal(asked: str, where: str, unfit: Mapping[str, _Unfit]) -> BskernelError:
     """The error when no backend that is asked for can run the build."""
     first = next(iter(unfit.values()))
-    if len({found.reasons for found in unfit.values()}) == 1 and isinstance(first.__cause__, BskernelError):
+    alike = len(unfit) > 1 and len({found.reasons for found in unfit.values()}) == 1
+    if alike and isinstance(first.__cause__, BskernelError):
         # What every backend refuses alike is the build's own mistake.
         return first.__cause__
     kind = EnvironmentLacking if any(found.environment for found in unfit.values()) else ConfigError

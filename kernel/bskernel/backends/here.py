@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bskernel.backends.choosing import Surroundings
+from bskernel.backends.data import Backend
 from bskernel.images import Recipe, why_not_here
 
 # Where a tool says that it is: a variable that names its folder, and the program that must lie in it.
@@ -23,9 +24,17 @@ def tools_in(environment: Mapping[str, str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def surroundings(recipes: Iterable[Recipe], cache: Path, is_built: Callable[[Recipe], bool]) -> Surroundings:
-    """This machine's tools, and the recipes of which neither an environment nor an image can be had."""
-    lacking = {}
+def surroundings(
+    recipes: Sequence[Recipe], backends: Iterable[Backend], cache: Path, is_built: Callable[[Recipe], bool]
+) -> Surroundings:
+    """This machine's tools; versions of backends without a recipe, and recipes that cannot be made or found made."""
+    known = {recipe.name for recipe in recipes}
+    wanted = [(name, version) for backend in backends for name, version in backend.file.executors.items()]
+    lacking = {
+        f"{name}@{version}": f"there is no recipe images/{name}/{version}"
+        for name, version in wanted
+        if f"{name}@{version}" not in known
+    }
     for recipe in recipes:
         reason = why_not_here(recipe, cache)
         if reason is not None and not is_built(recipe):
