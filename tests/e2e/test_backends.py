@@ -67,6 +67,6 @@ def test_a_backend_that_has_not_the_flow_s_steps_is_refused(application: Applica
 
 def test_brainsmith_is_refused_where_nobody_gave_its_recipe(application: Application) -> None:
     with pytest.raises(
-        EnvironmentLacking, match="'brainsmith' cannot .*: there is no recipe images/brainsmith/0.1.0"
+        EnvironmentLacking, match=r"'brainsmith' cannot .*: there is no recipe images/brainsmith/0\.1\.0"
     ):
         application.prepare(DIGITS / "build.toml", settings=("build.backend=brainsmith",))
