@@ -15,7 +15,7 @@ import types
 from typing import NoReturn
 
 from bskernel_executors.sdk import StepFailure
-from bskernel_executors.sdk.absent_torch import empty_torch
+from bskernel_executors.sdk.absent import TORCH, empty_modules
 
 _SIMULATION_NAMES = (
     "SimEngine",
@@ -70,6 +70,6 @@ def _bind_simulation() -> None:
 
 def load() -> None:
     """Import FINN's step modules into this process."""
-    with empty_torch():
+    with empty_modules(*TORCH):
         _bind_simulation()
         importlib.import_module("finn.builder.build_dataflow_steps")
