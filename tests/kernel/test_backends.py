@@ -144,6 +144,12 @@ def test_a_flow_of_the_user_s_own_goes_to_any_backend_that_has_its_entries() -> 
     assert chosen.choice.backend == "new"
 
 
+def test_a_flow_of_another_backend_s_steps_goes_to_that_one() -> None:
+    chosen = decide('build.backend = "auto"\n[[step]]\nentry = "other:map"\n')
+    assert chosen.choice.backend == "else"
+    assert chosen.choice.others["new"] == ("the flow's steps are those of other",)
+
+
 def test_an_explicit_version_decides_which_backend_auto_takes() -> None:
     chosen = decide('build.backend = "auto"\nexecutors.tool = "2"')
     assert chosen.choice.backend == "new"

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import tempfile
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,15 @@ def _bind_test_helpers() -> None:
         sys.modules["finn.util.test"] = helpers
 
 
+def _make_build_dir(prefix: str = "") -> str:
+    return tempfile.mkdtemp(prefix=prefix, dir=os.environ["FINN_BUILD_DIR"])
+
+
+def _bind_build_dir() -> None:
+    """FINN's own replaces "/tmp" in a temporary path, wherever it occurs: names would hold this machine's folders."""
+    importlib.import_module("finn.util.basic").__dict__["make_build_dir"] = _make_build_dir
+
+
 def load() -> dict[str, StepFunction]:
     """Every step by its qualified name, SOURCE:STEP, as the registry tells."""
     if (TREES / "finn").is_dir():
@@ -44,6 +54,7 @@ def load() -> dict[str, StepFunction]:
     os.environ["BSMITH_CACHE_COMPONENTS"] = "false"
     with empty_modules(*TORCH):
         _bind_test_helpers()
+        _bind_build_dir()
         importlib.import_module("brainsmith")
         registry = importlib.import_module("brainsmith.registry")
         steps: dict[str, StepFunction] = {name: registry.get_step(name) for name in registry.list_steps()}

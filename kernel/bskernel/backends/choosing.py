@@ -89,8 +89,16 @@ def _lacks(backend: Backend, plan: Plan, here: Surroundings) -> list[str]:
     return [*reasons, *(f"step {step} needs {tool}, which is not here" for tool, step in missing.items())]
 
 
-def _fit(config: Config, backend: Backend, plan_of: PlanOf, here: Surroundings) -> Chosen:
-    """The build as this backend would carry it out. Raises _Unfit."""
+def _foreign(backend: Backend, plan: Plan, everywhere: frozenset[str]) -> list[str]:
+    """A flow of the user's own may hold the steps of another backend, and none of this one's."""
+    used = {step.executor.name for step in plan.steps} & everywhere
+    if not used or used & backend.file.executors.keys():
+        return []
+    return [f"the flow's steps are those of {', '.join(sorted(used))}"]
+
+
+def _fit(config: Config, backend: Backend, plan_of: PlanOf, here: Surroundings, everywhere: frozenset[str]) -> Chosen:
+    """The build as this backend would carry it out; `everywhere` are the executors of all backends. Raises _Unfit."""
     wrong = _contradictions(config, backend)
     if wrong:
         raise _Unfit(wrong, environment=False, hint="leave out one of the two: build.backend, or the version")
@@ -107,6 +115,9 @@ def _fit(config: Config, backend: Backend, plan_of: PlanOf, here: Surroundings) 
     except BskernelError as error:
         lacking = isinstance(error, EnvironmentLacking)
         raise _Unfit([error.message], environment=lacking, hint=error.hint) from error
+    foreign = _foreign(backend, plan, everywhere)
+    if foreign:
+        raise _Unfit(foreign, environment=False)
     lacks = _lacks(backend, plan, here)
     if lacks:
         raise _Unfit(lacks, environment=True)
@@ -143,12 +154,13 @@ def choose(config: Config, backends: Sequence[Backend], plan_of: PlanOf, here: S
         raise ConfigError(
             f"{where}: build.backend: there is no backend {asked!r}", hint=choices(asked, [AUTO, *names], "backends")
         )
+    everywhere = frozenset(name for backend in backends for name in backend.file.executors)
     unfit: dict[str, _Unfit] = {}
     for backend in backends:
         if asked not in {AUTO, backend.name}:
             continue
         try:
-            chosen = _fit(config, backend, plan_of, here)
+            chosen = _fit(config, backend, plan_of, here, everywhere)
         except _Unfit as found:
             unfit[backend.name] = found
             continue
