@@ -1,4 +1,4 @@
-"""`bskernel run | plan | steps | replay | images | schema`."""
+"""`bskernel run | plan | steps | replay | images | blueprint | schema`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from bskernel.cli.blueprint import blueprint
 from bskernel.errors import (
     EXIT_ENVIRONMENT,
     EXIT_INTERRUPTED,
@@ -242,6 +243,9 @@ def images_describe(name: str) -> None:
     if name not in recipes:
         raise ConfigError(f"there is no image {name!r}", hint=f"images: {', '.join(recipes)}")
     click.echo(describe(recipes[name], cache_folder(), _tell), nl=False)
+
+
+cli.add_command(blueprint)
 
 
 @cli.command()

@@ -1,0 +1,185 @@
+"""From builds to a Blueprint, and from that to YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from bskernel.blueprint.fields import FILES, kernels_of, step_of
+from bskernel.blueprint.model import Blueprint, Note
+from bskernel.blueprint.steps import branching
+from bskernel.config import Config, StepOptions, StepTable
+from bskernel.errors import ConfigError, EnvironmentLacking
+
+OUTPUTS = ("estimates", "rtl", "bitfile")
+_EXECUTORS = ("brainsmith", "finn-step")
+_FILE_OF = {field.name: key for key, field in FILES.items()}
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """A build as a blueprint, and what that does not say."""
+
+    blueprint: Blueprint
+    notes: tuple[Note, ...]
+
+
+class _Reader:
+    """Collects a blueprint's parts from a build, and notes."""
+
+    def __init__(self, config: Config, flow: Sequence[StepTable]) -> None:
+        self.config = config
+        self.flow = flow
+        self.notes: list[Note] = []
+        self.finn: dict[str, Any] = {}
+        self.special: dict[str, Any] = {}
+
+    def lose(self, where: str, value: Any, why: str) -> None:
+        self.notes.append(Note(kind="lost", where=where, value=value, why=why))
+
+    def tables(self) -> None:
+        """What lies outside the steps."""
+        build, target = self.config.build, self.config.target
+        self.lose("build.model", build.model, "Brainsmith takes the model on its command line")
+        for key, value, default in (("output", build.output, None), ("salt", build.salt, "")):
+            if value != default:
+                self.lose(f"build.{key}", value, "a blueprint has no word for it")
+        if target.part is not None:
+            self.finn["fpga_part"] = target.part
+        if target.target_fps is not None:
+            self.finn["target_fps"] = target.target_fps
+        if self.config.quality.samples is not None:
+            self.lose("quality.samples", self.config.quality.samples, "Brainsmith does not judge a network")
+        for name, version in self.config.executors.items():
+            self.lose(f"executors.{name}", version, "Brainsmith runs in one environment, the one it is installed in")
+
+    def executor_parameters(self, used: set[str]) -> None:
+        """[parameters.EXECUTOR] of executors whose steps a blueprint can name."""
+        for executor, values in self.config.parameters.items():
+            for key, value in values.items():
+                where = f"parameters.{executor}.{key}"
+                if executor not in used:
+                    self.lose(where, value, f"no step of the blueprint is one of {executor}")
+                elif executor == "brainsmith" and key in {"kernels", "output"}:
+                    self.special[key] = value
+                elif key in self.finn and self.finn[key] != value:
+                    self.lose(
+                        where, value, f"{key} is {self.finn[key]!r} already, and finn_config holds for all steps"
+                    )
+                else:
+                    self.finn[key] = value
+
+    def steps(self) -> tuple[str, ...]:
+        """Names of the steps that a blueprint can name."""
+        changes = self.config.step if isinstance(self.config.step, dict) else {}
+        names = []
+        used = set()
+        for table in self.flow:
+            prefix, _, entry = str(table.entry).rpartition(":")
+            own = table.name or entry
+            change = changes.get(own, StepOptions())
+            executor, _, version = (change.executor or table.executor or prefix).partition("@")
+            name = step_of(executor, change.entry or entry)
+            if name is None:
+                why = (
+                    f"Brainsmith has no steps of {executor}"
+                    if executor not in _EXECUTORS
+                    else "not one of FINN's steps"
+                )
+                self.lose(f"step {own}", f"{executor}:{change.entry or entry}", why)
+                continue
+            if executor == "finn-step":
+                why = f"{name}: the step of this name in the FINN that Brainsmith has, if it has one"
+                self.notes.append(Note(kind="changed", where=f"step {own}", value=f"{executor}:{entry}", why=why))
+            names.append(name)
+            used.add(executor)
+            self._options(own, table, change, version)
+        self.executor_parameters(used)
+        return tuple(names)
+
+    def _options(self, own: str, table: StepTable, change: StepOptions, version: str) -> None:
+        """What a build says of one step; a blueprint says it for all, or not at all."""
+        for key, value in {**table.parameters, **change.parameters}.items():
+            self.lose(f"step.{own}.parameters.{key}", value, "finn_config holds for all steps")
+        for key, value in {**table.inputs, **change.inputs}.items():
+            field = _FILE_OF.get(key)
+            if field is None or self.finn.get(field, value) != value:
+                self.lose(
+                    f"step.{own}.inputs.{key}", value, "a blueprint names one folding and one specialization file"
+                )
+            else:
+                self.finn[field] = value
+        for limit in ("timeout_s", "memory_mib"):
+            value = getattr(change, limit) or getattr(table, limit)
+            if value is not None:
+                self.lose(f"step.{own}.{limit}", value, "a blueprint has no word for it")
+        if version:
+            self.lose(
+                f"step.{own}.executor", version, "Brainsmith runs in one environment, the one it is installed in"
+            )
+
+
+def export_build(config: Config, flow: Sequence[StepTable], name: str) -> Exported:
+    """One build as a blueprint with a linear list of steps. Raises ConfigError."""
+    reader = _Reader(config, flow)
+    reader.tables()
+    steps = reader.steps()
+    output = reader.special.get("output", "estimates")
+    if output not in OUTPUTS:
+        raise ConfigError(f"parameters.brainsmith.output = {output!r}", hint=f"one of {', '.join(OUTPUTS)}")
+    if output != "estimates" and config.target.board is None:
+        reader.lose("parameters.brainsmith.output", output, "Brainsmith refuses it without a board: set target.board")
+    blueprint = Blueprint(
+        name=name,
+        board=config.target.board,
+        clock_ns=config.target.clock_ns,
+        output=output,
+        finn_config=reader.finn,
+        kernels=kernels_of(reader.special.get("kernels"), "parameters.brainsmith.kernels"),
+        steps=steps,
+    )
+    return Exported(blueprint=blueprint, notes=tuple(reader.notes))
+
+
+def join(builds: Sequence[Exported], names: Sequence[str]) -> Exported:
+    """Builds that differ in their steps alone, as one blueprint with branch points. Raises ConfigError."""
+    first = builds[0]
+    plain = msgspec.structs.replace(first.blueprint, steps=(), name="")
+    for other, name in zip(builds[1:], names[1:], strict=True):
+        if msgspec.structs.replace(other.blueprint, steps=(), name="") != plain:
+            raise ConfigError(f"{name}: differs from {names[0]} in more than its steps: export it alone")
+    try:
+        steps = branching([tuple(map(str, build.blueprint.steps)) for build in builds])
+    except ValueError as error:
+        raise ConfigError(f"{', '.join(names)}: {error}") from error
+    notes = {str(note): note for build in builds for note in build.notes}
+    return Exported(blueprint=msgspec.structs.replace(first.blueprint, steps=steps), notes=tuple(notes.values()))
+
+
+def to_yaml(blueprint: Blueprint) -> str:
+    """The blueprint as Brainsmith reads it. Raises EnvironmentLacking without PyYAML."""
+    try:
+        import yaml
+    except ImportError:
+        raise EnvironmentLacking(
+            "blueprints are YAML, and PyYAML is not installed", hint="install bskernel[blueprint]"
+        ) from None
+    data: dict[str, Any] = {
+        "name": blueprint.name,
+        "description": blueprint.description,
+        "board": blueprint.board,
+        "clock_ns": blueprint.clock_ns,
+        "output": blueprint.output,
+        "start_step": blueprint.start_step,
+        "stop_step": blueprint.stop_step,
+        "finn_config": blueprint.finn_config,
+    }
+    data = {key: value for key, value in data.items() if value not in (None, "", {})}
+    # Without a bracket around a single option, and with the skip in quotes: Brainsmith takes no null there.
+    data["design_space"] = {
+        "kernels": msgspec.to_builtins(blueprint.kernels),
+        "steps": [list(step) if isinstance(step, tuple) else step for step in blueprint.steps],
+    }
+    text: str = yaml.safe_dump(msgspec.to_builtins(data), sort_keys=False, width=100)
+    return text
