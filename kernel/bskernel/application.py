@@ -12,7 +12,7 @@ from bskernel_protocol import Artifact, StepManifest
 from bskernel_protocol.layout import LOG
 
 from bskernel.action import action_of, differences
-from bskernel.backends import Choice, choose, load_backends, surroundings
+from bskernel.backends import Choice, choose, flow_of, load_backends, surroundings
 from bskernel.build_directory import BuildDirectory
 from bskernel.building import Observer, Sessions, StepReport, carry_out_plan, find_inputs
 from bskernel.carry_out import lay_out
@@ -112,6 +112,17 @@ class Application:
         chosen = choose(loaded.config, backends, plan_of, here, str(loaded.path))
         loaded = msgspec.structs.replace(loaded, config=chosen.config, flow=load_flow(chosen.config, loaded.path))
         return Prepared(loaded=loaded, plan=chosen.plan, output=output, backend=chosen.choice)
+
+    def load(self, path: Path, settings: Sequence[str] = ()) -> LoadedConfig:
+        """Read a build.toml; of a named backend, its flow. Nothing is planned. Raises ConfigError."""
+        loaded = load_config(path, settings)
+        for backend in load_backends():
+            if backend.name == loaded.config.build.backend:
+                flow = flow_of(loaded.config, backend) or loaded.config.build.flow
+                build = msgspec.structs.replace(loaded.config.build, flow=flow)
+                config = msgspec.structs.replace(loaded.config, build=build)
+                return msgspec.structs.replace(loaded, config=config, flow=load_flow(config, loaded.path))
+        return loaded
 
     def _is_built(self, recipe: Recipe) -> bool:
         """Is there an image of exactly this recipe in an engine?"""

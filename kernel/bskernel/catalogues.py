@@ -34,6 +34,12 @@ class Executors(msgspec.Struct, frozen=True, kw_only=True):
         """Names of executors, each once."""
         return sorted({info.ref.name for info in self.known} | {ref.name for ref in self.undescribed})
 
+    def entries(self, name: str) -> frozenset[str] | None:
+        """Entries of an executor's default version, or else its first; None when nobody described it yet."""
+        found = [info for info in self.known if info.ref.name == name]
+        chosen = next((info for info in found if info.default), found[0] if found else None)
+        return None if chosen is None else frozenset(entry.name for entry in chosen.catalogue.entries)
+
     def check_described(self, name: str, version: str, where: str) -> None:
         """Raise EnvironmentLacking when the executor, in that version or in any, has no catalogue yet."""
         if any(info.ref.name == name and version in {"", info.ref.version} for info in self.known):

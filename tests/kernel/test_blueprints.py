@@ -282,8 +282,24 @@ def test_a_build_for_finn_plus_names_finn_s_steps_and_says_what_is_left_out(tmp_
     }  # fmt: skip
     notes = {note["where"]: note["kind"] for note in json.loads((tmp_path / "notes.json").read_text())}
     assert notes["step cleanup"] == notes["step metrics"] == notes["step.step_streamline.executor"] == "lost"
-    assert notes["step step_tidy_up"] == "changed"
+    assert notes["step step_minimize_bit_width_initial"] == "lost"
+    assert notes["steps of finn-step"] == "changed"
     assert len(done.stderr.splitlines()) == len(json.loads((tmp_path / "notes.json").read_text()))
+
+
+def test_of_a_named_backend_its_own_flow_is_exported(tmp_path: Path) -> None:
+    done = export(str(ROOT / "examples" / "digits" / "build.toml"), "--set", "build.backend=brainsmith")
+    assert done.exit_code == 0, done.output
+    assert "- build_hw_graph\n" in done.stdout
+    assert "- finn:qonnx_to_finn\n" in done.stdout
+
+
+def test_what_is_known_of_brainsmith_s_steps_decides_which_are_exported() -> None:
+    loaded = load_config(ROOT / "examples" / "digits" / "build.toml")
+    known = frozenset({"finn:tidy_up", "finn:transpose_decomposition"})
+    exported = export_build(loaded.config, loaded.flow.step, "digits", known)
+    assert exported.blueprint.steps == ("finn:tidy_up", "finn:transpose_decomposition")
+    assert {note.why for note in exported.notes} >= {"Brainsmith has no step finn:streamline"}
 
 
 def test_builds_that_differ_in_more_than_steps_are_not_joined(tmp_path: Path) -> None:

@@ -66,15 +66,15 @@ def _contradictions(config: Config, backend: Backend) -> list[str]:
     ]
 
 
-def _flow_of(config: Config, backend: Backend) -> str:
-    """The flow that the backend runs for the one that is asked for; a flow of the user's own is run as it is."""
+def flow_of(config: Config, backend: Backend) -> str | None:
+    """The flow that the backend runs for the one that is asked for, or None when it offers none for it.
+
+    A flow of the user's own is run as it is.
+    """
     asked = config.build.flow
     if isinstance(config.step, tuple) or asked.endswith(".toml"):
         return asked
-    if asked not in backend.file.flows:
-        offered = ", ".join(backend.file.flows) or "none"
-        raise _Unfit([f"it does not offer the flow {asked!r} (it offers {offered})"], environment=False)
-    return backend.file.flows[asked]
+    return backend.file.flows.get(asked)
 
 
 def _lacks(backend: Backend, plan: Plan, here: Surroundings) -> list[str]:
@@ -106,7 +106,10 @@ def _fit(config: Config, backend: Backend, plan_of: PlanOf, here: Surroundings, 
     lacks = [here.lacking[executor] for executor in own if executor in here.lacking]
     if lacks:
         raise _Unfit(lacks, environment=True)
-    flow = _flow_of(config, backend)
+    flow = flow_of(config, backend)
+    if flow is None:
+        offered = ", ".join(backend.file.flows) or "none"
+        raise _Unfit([f"it does not offer the flow {config.build.flow!r} (it offers {offered})"], environment=False)
     executors = {**backend.file.executors, **config.executors}
     build = msgspec.structs.replace(config.build, flow=flow)
     config = msgspec.structs.replace(config, build=build, executors=executors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,9 +29,10 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
 class _Reader:
     """Collects a blueprint's parts from a build, and notes."""
 
-    def __init__(self, config: Config, flow: Sequence[StepTable]) -> None:
+    def __init__(self, config: Config, flow: Sequence[StepTable], known: frozenset[str] | None) -> None:
         self.config = config
         self.flow = flow
+        self.known = known
         self.notes: list[Note] = []
         self.finn: dict[str, Any] = {}
         self.special: dict[str, Any] = {}
@@ -73,30 +75,36 @@ class _Reader:
     def steps(self) -> tuple[str, ...]:
         """Names of the steps that a blueprint can name."""
         changes = self.config.step if isinstance(self.config.step, dict) else {}
-        names = []
+        names, of_finn = [], []
         used = set()
         for table in self.flow:
             prefix, _, entry = str(table.entry).rpartition(":")
             own = table.name or entry
             change = changes.get(own, StepOptions())
             executor, _, version = (change.executor or table.executor or prefix).partition("@")
-            name = step_of(executor, change.entry or entry)
-            if name is None:
-                why = (
-                    f"Brainsmith has no steps of {executor}"
-                    if executor not in _EXECUTORS
-                    else "not one of FINN's steps"
-                )
-                self.lose(f"step {own}", f"{executor}:{change.entry or entry}", why)
+            entry = change.entry or entry
+            name = step_of(executor, entry)
+            why = self._why_not(name, executor, optional=table.optional)
+            if name is None or why is not None:
+                self.lose(f"step {own}", f"{executor}:{entry}", str(why))
                 continue
             if executor == "finn-step":
-                why = f"{name}: the step of this name in the FINN that Brainsmith has, if it has one"
-                self.notes.append(Note(kind="changed", where=f"step {own}", value=f"{executor}:{entry}", why=why))
+                of_finn.append(name)
             names.append(name)
             used.add(executor)
             self._options(own, table, change, version)
+        if of_finn:
+            why = "the steps of these names in the FINN that Brainsmith has, which is another than finn-step's"
+            self.notes.append(Note(kind="changed", where="steps of finn-step", value=of_finn, why=why))
         self.executor_parameters(used)
         return tuple(names)
+
+    def _why_not(self, name: str | None, executor: str, *, optional: bool) -> str | None:
+        if name is None:
+            return "not one of FINN's steps" if executor in _EXECUTORS else f"Brainsmith has no steps of {executor}"
+        if self.known is None:
+            return "optional, and whether Brainsmith has it is not known here" if optional else None
+        return None if name in self.known else f"Brainsmith has no step {name}"
 
     def _options(self, own: str, table: StepTable, change: StepOptions, version: str) -> None:
         """What a build says of one step; a blueprint says it for all, or not at all."""
@@ -120,9 +128,14 @@ class _Reader:
             )
 
 
-def export_build(config: Config, flow: Sequence[StepTable], name: str) -> Exported:
-    """One build as a blueprint with a linear list of steps. Raises ConfigError."""
-    reader = _Reader(config, flow)
+def export_build(
+    config: Config, flow: Sequence[StepTable], name: str, known: frozenset[str] | None = None
+) -> Exported:
+    """One build as a blueprint with a linear list of steps; `known` are Brainsmith's steps, if that is known here.
+
+    Raises ConfigError.
+    """
+    reader = _Reader(config, flow, known)
     reader.tables()
     steps = reader.steps()
     output = reader.special.get("output", "estimates")
@@ -142,6 +155,15 @@ def export_build(config: Config, flow: Sequence[StepTable], name: str) -> Export
     return Exported(blueprint=blueprint, notes=tuple(reader.notes))
 
 
+def _common_name(builds: Sequence[Exported]) -> str:
+    """What the names begin with: those of an import differ in a number at their end."""
+    if len(builds) == 1:
+        return builds[0].blueprint.name
+    letters = zip(*(build.blueprint.name for build in builds), strict=False)
+    same = itertools.takewhile(lambda column: len(set(column)) == 1, letters)
+    return "".join(column[0] for column in same).rstrip("-._")
+
+
 def join(builds: Sequence[Exported], names: Sequence[str]) -> Exported:
     """Builds that differ in their steps alone, as one blueprint with branch points. Raises ConfigError."""
     first = builds[0]
@@ -154,7 +176,8 @@ def join(builds: Sequence[Exported], names: Sequence[str]) -> Exported:
     except ValueError as error:
         raise ConfigError(f"{', '.join(names)}: {error}") from error
     notes = {str(note): note for build in builds for note in build.notes}
-    return Exported(blueprint=msgspec.structs.replace(first.blueprint, steps=steps), notes=tuple(notes.values()))
+    joined = msgspec.structs.replace(first.blueprint, steps=steps, name=_common_name(builds))
+    return Exported(blueprint=joined, notes=tuple(notes.values()))
 
 
 def to_yaml(blueprint: Blueprint) -> str:
