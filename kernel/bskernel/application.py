@@ -31,7 +31,7 @@ from bskernel.images import (
 from bskernel.images.environment import cache_folder
 from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
-from bskernel.result import BuildResult, newest_artifacts
+from bskernel.result import BuildResult, json_by_step, newest_artifacts
 from bskernel.runtime.choosing import choose_starter
 from bskernel.runtime.folders import make_folders
 from bskernel.runtime.session import FramedRuntime, Starter
@@ -156,7 +156,8 @@ class Application:
             try:
                 reports = carry_out_plan(prepared.plan, self.store, sessions, noting, salt=salt, fresh=fresh)
                 result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
-                directory.export(result.artifacts.values(), self.store)
+                by_step = {step: made.values() for step, made in result.by_step.items()}
+                directory.export(result.artifacts.values(), by_step, self.store)
                 directory.write_metrics(result.metrics)
                 directory.write_result(result)
             finally:
@@ -182,6 +183,7 @@ class Application:
             seconds=round(seconds, 3),
             steps=reports,
             artifacts=artifacts,
+            by_step=json_by_step(reports),
             metrics=self._metrics(artifacts.get("metrics")),
             failure=failed.failure if failed else None,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,12 +15,13 @@ from bskernel.action import Action
 from bskernel.errors import ConfigError
 from bskernel.ports import Store
 
+BY_STEP = "by-step"
 _actions = msgspec.msgpack.Decoder(Action)
 _manifests = msgspec.msgpack.Decoder(StepManifest)
 
 
 class BuildDirectory:
-    """steps/NN-NAME/ of every step, artifacts/, metrics.json, result.json."""
+    """steps/NN-NAME/ of every step, artifacts/ (by-step/STEP/ in it), metrics.json, result.json."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -82,17 +83,23 @@ class BuildDirectory:
         names = ", ".join(folder.name.partition("-")[2] for folder in folders)
         raise ConfigError(f"{self.path}: there is no step {step!r}", hint=f"steps: {names or 'none'}")
 
-    def export(self, artifacts: Iterable[Artifact], store: Store) -> None:
-        """Lay the artifacts under artifacts/, where they differ from what lies there."""
-        wanted = {artifact.name: artifact.digest.sha256 for artifact in artifacts}
+    def export(self, artifacts: Iterable[Artifact], by_step: Mapping[str, Iterable[Artifact]], store: Store) -> None:
+        """Lay the artifacts under artifacts/, those of single steps under by-step/STEP/, if others lie there."""
+        laid = {_file_name(artifact): artifact for artifact in artifacts}
+        laid |= {
+            f"{BY_STEP}/{step}/{_file_name(artifact)}": artifact
+            for step, made in by_step.items()
+            for artifact in made
+        }
+        wanted = {path: artifact.digest.sha256 for path, artifact in laid.items()}
         listing = self.path / "artifacts" / ".digests.json"
         if listing.exists() and listing.read_bytes() == msgspec.json.encode(wanted, order="sorted"):
             return
         fresh = self.path / "artifacts.new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
-        for artifact in artifacts:
-            store.materialise(artifact, fresh / _file_name(artifact))
+        for path, artifact in laid.items():
+            store.materialise(artifact, fresh / path)
         (fresh / ".digests.json").write_bytes(msgspec.json.encode(wanted, order="sorted"))
         shutil.rmtree(self.path / "artifacts", ignore_errors=True)
         fresh.rename(self.path / "artifacts")

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import msgspec
 
+from bskernel_executors.qonnx_transform import analyses
 from bskernel_executors.qonnx_transform.checks import check_model, read_model
 from bskernel_executors.qonnx_transform.find import Wanted, make
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
 
-registry = Registry(executor="qonnx-transform", summary="checks, cleans up and transforms QONNX models")
+registry = Registry(executor="qonnx-transform", summary="checks, cleans up, transforms and analyses QONNX models")
 _IN = (Input("model", kind="file", help="an ONNX or QONNX model"),)
 _OUT = (Output("model", kind="file", media_type="application/x-onnx"),)
 
@@ -98,3 +99,6 @@ def transform(step: Step[TransformParameters]) -> None:
         records.append({"name": name, "before": before, "after": node_counts(model)})
     _write(step, model)
     step.record({"transforms": records})
+
+
+analyses.declare(registry)
