@@ -71,12 +71,12 @@ def _widths(step: Step[Any]) -> BitWidths | None:
 
 
 def _finish(step: Step[Any], name: str, result: msgspec.Struct, shown: Shown, warnings: tuple[str, ...] = ()) -> None:
-    table, lines = shown
+    tables, lines = shown
     rows = [*lines, *(("warning", text, step.name) for text in warnings)]
     step.output(name).write_text(pretty_json(result), encoding="utf-8")
     step.record(
         {
-            "tables": [table] if table["rows"] else [],
+            "tables": [table for table in tables if table["rows"]],
             "summary": [{"label": label, "value": value, "note": note} for label, value, note in rows],
         }
     )

@@ -28,6 +28,7 @@ COMPUTE, STREAM_IN, STREAM_OUT, MEMORY, CYCLES = (
     "estimated cycles",
 )
 _EXTERNAL = frozenset({"external", "external_mem"})
+_FLOW = frozenset({"StreamingFIFO", "StreamingDataWidthConverter"})  # they pass on what others bound
 
 
 class LayerBound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -107,10 +108,19 @@ def _bound(layer: LayerWidths, cycles: int | None, hertz: float, memory: float |
     )
 
 
+def _contradiction(layer: LayerWidths, cycles: int | None) -> str | None:
+    if cycles is None or not layer.macs or not layer.macs_per_cycle:
+        return None
+    folded = layer.macs / layer.macs_per_cycle
+    if folded == cycles:
+        return None
+    return f"{layer.name}: FINN estimates {cycles:,} cycles, its folding gives {folded:,.10g}: are both of one build?"
+
+
 def find_bounds(metrics: BuildMetrics, widths: BitWidths, memory_gb_s: float | None = None) -> Bounds:
     """The bounds of a folded hardware graph at the clock that was asked for.
 
-    Raises ValueError when there is no clock, or no layer of which a roof is known.
+    Raises ValueError when there is no clock, no layer is folded, or `widths` is of another graph.
     """
     clock = asked_clock(metrics.clock)
     if clock is None:
@@ -118,11 +128,17 @@ def find_bounds(metrics: BuildMetrics, widths: BitWidths, memory_gb_s: float | N
     hertz = clock * 1e6
     memory = memory_gb_s * 1e9 if memory_gb_s is not None else None
     cycles = {layer.name: layer.cycles for layer in metrics.layers}
-    found = [(layer.name, _bound(layer, cycles.get(layer.name), hertz, memory)) for layer in widths.layers]
+    found = [(layer, _bound(layer, cycles.get(layer.name), hertz, memory)) for layer in widths.layers]
     layers = tuple(bound for _, bound in found if bound is not None)
     if not any(layer.peak_gops for layer in layers):
         raise ValueError("no layer is folded: these widths are not of a hardware graph")
-    warnings = [f"nothing is known of {name}" for name, bound in found if bound is None]
+    if cycles and not any(layer.name in cycles for layer in layers):
+        raise ValueError("the metrics know none of these layers: bit_widths is of another graph")
+    unknown = [
+        layer.name for layer, bound in found if bound is None and layer.operator.partition("_")[0] not in _FLOW
+    ]
+    warnings = [f"nothing is known of {', '.join(unknown)}"] if unknown else []
+    warnings += [text for layer, _ in found if (text := _contradiction(layer, cycles.get(layer.name)))]
     if memory is None:
         warnings.append("memory_gb_s is not given: external memory bounds nothing here")
     ends = [_bytes(numbers) for numbers in (*widths.inputs, *widths.outputs)]

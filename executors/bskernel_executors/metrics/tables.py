@@ -1,4 +1,4 @@
-"""Results of analyses as a person sees them: a table, and a few lines beside it. Pure."""
+"""Results of analyses as a person sees them: tables, and a few lines beside them. Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from bskernel_executors.metrics.breakdown import Breakdown, FoldingStep
 from bskernel_executors.metrics.comparison import Comparison
 from bskernel_executors.metrics.headroom import Headroom
 from bskernel_executors.metrics.roofline import Bounds
+from bskernel_executors.metrics.utilization import DEVICE_RESOURCES
 from bskernel_executors.sdk import StepFailure
 
 Lines: TypeAlias = list[tuple[str, str, str]]  # label, value, note
-Shown: TypeAlias = tuple[dict[str, Any], Lines]
+Shown: TypeAlias = tuple[list[dict[str, Any]], Lines]
 
 
 def _number(value: float | None, pattern: str = ",.6g") -> str:
     return "" if value is None else format(value, pattern)
+
+
+def _table(title: str, columns: list[str], rows: list[list[str]]) -> dict[str, Any]:
+    return {"title": title, "columns": columns, "rows": rows}
 
 
 def _change(step: FoldingStep) -> str:
@@ -49,7 +54,7 @@ def show_breakdown(found: Breakdown) -> Shown:
         for layer in found.layers
     ]
     columns = ["layer", "cycles", "of all", "busy", "next folding"]
-    return {"title": "cycles per frame", "columns": columns, "rows": rows}, lines
+    return [_table("cycles per frame", columns, rows)], lines
 
 
 def show_headroom(found: Headroom) -> Shown:
@@ -72,7 +77,16 @@ def show_headroom(found: Headroom) -> Shown:
         for use in found.resources
     ]
     columns = ["resource", "stage", "used", "available", "share", "left"]
-    return {"title": "headroom", "columns": columns, "rows": rows}, lines
+    tables = [_table("headroom", columns, rows)]
+    for stage in dict.fromkeys(layer.stage for layer in found.layers):
+        layers = [layer for layer in found.layers if layer.stage == stage]
+        names = [name for name in DEVICE_RESOURCES if any(name in layer.used for layer in layers)]
+        rows = [
+            [layer.name, *(f"{layer.used[name]:,.10g}" if name in layer.used else "" for name in names)]
+            for layer in layers
+        ]
+        tables.append(_table(f"resources of the layers, {stage}", ["layer", *names], rows))
+    return tables, lines
 
 
 def excess(found: Headroom) -> StepFailure | None:
@@ -115,7 +129,7 @@ def show_bounds(found: Bounds) -> Shown:
         ("bound", ", ".join(found.bounds), ""),
         ("attainable", f"{found.attainable_fps:,.6g} inferences/s", note),
     ]
-    return {"title": "roofline", "columns": columns, "rows": rows}, lines
+    return [_table("roofline", columns, rows)], lines
 
 
 def show_comparison(found: Comparison) -> Shown:
@@ -134,4 +148,4 @@ def show_comparison(found: Comparison) -> Shown:
     columns = ["quantity", "stage", "ours", "theirs", "ratio", "unit"]
     only = (("only here", found.only_ours), ("only in baseline", found.only_theirs))
     lines = [(label, ", ".join(names), "") for label, names in only if names]
-    return {"title": "against the baseline", "columns": columns, "rows": rows}, lines
+    return [_table("against the baseline", columns, rows)], lines

@@ -96,7 +96,11 @@ def analysis(step: Step[AnalysisParameters]) -> None:
     model = read_model(step.required_input("model"))
     found = analyse(given.function, step.input("source"), model, metrics, given.params)
     _write(step, "analysis", found)
-    table = {"title": f"{step.name}: {given.function}", "columns": ["", ""], "rows": result_rows(found.result)}
+    table = {
+        "title": f"{step.name}: {given.function}",
+        "columns": ["result", "value"],
+        "rows": result_rows(found.result),
+    }
     step.record({"tables": [table]})
 
 

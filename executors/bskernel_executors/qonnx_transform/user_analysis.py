@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ import msgspec
 
 from bskernel_executors.sdk import StepFailure
 from bskernel_executors.sdk.user_code import load_function, user_frame
+
+_SHOWN = 70  # characters of one value in a table
 
 
 class Analysis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,11 +84,12 @@ def _told(name: str, source: Path | None, error: BaseException) -> StepFailure:
 
 
 def result_rows(result: Mapping[str, Any]) -> list[list[str]]:
-    """The result's first level as a table's rows; what is nested by its size."""
-    rows = []
-    for key, value in result.items():
-        if isinstance(value, dict | list):
-            rows.append([key, f"{len(value)} entries"])
-        else:
-            rows.append([key, f"{value:,.6g}" if isinstance(value, float) else str(value)])
-    return rows
+    """The result's first level as a table's rows; what is nested as short JSON."""
+
+    def shown(value: Any) -> str:
+        if isinstance(value, float):
+            return f"{value:,.6g}"
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+    return [[key, shown(value)] for key, value in result.items()]
