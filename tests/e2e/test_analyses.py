@@ -205,7 +205,7 @@ def test_a_design_above_the_limit_ends_the_build_only_when_asked_to(
     failed = limited("fail").failure
     assert failed is not None
     assert failed.category == "resource"
-    assert failed.message.startswith("the design takes more than 0% of the device: ")
+    assert failed.message.startswith("the design takes more than 0.1% of the device: ")
     assert "DSP 4 of 1,728 (0.2%)" in failed.message
     assert "DSP: MVAU_rtl_0 takes 2 (estimate)" in failed.cause
     warned = limited("warn")
@@ -218,7 +218,8 @@ def test_a_build_beside_another(application: Application, tmp_path: Path, metric
     theirs["throughput"][0]["value"] *= 2
     del theirs["latency"]
     (tmp_path / "baseline.json").write_text(json.dumps(theirs))
-    step = f'[[step]]\nentry = "metrics:compare"\ninputs = {{ metrics = "{metrics_file}", baseline = "baseline.json" }}\n'
+    inputs = f'{{ metrics = "{metrics_file}", baseline = "baseline.json" }}'
+    step = f'[[step]]\nentry = "metrics:compare"\ninputs = {inputs}\n'
     compared = found(steps_of(application, tmp_path, step), "compare", "comparison")
     ratios = {value["quantity"]: value.get("ratio") for value in compared["values"]}
     assert (ratios["throughput"], ratios["clock"], ratios["latency"]) == (0.5, 1, None)

@@ -62,7 +62,7 @@ def show_headroom(found: Headroom) -> Shown:
     lines: Lines = []
     if found.binding is not None:
         fits = _number(found.use(found.binding).fits, ",.4g")
-        within = f" within {found.limit:.0%}" if found.limit < 1 else ""
+        within = f" within {100 * found.limit:.3g}%" if found.limit < 1 else ""
         note = f"the device holds {fits} x as much; {found.copies:,} designs fit{within}"
         lines.append(("used up first", found.binding, note))
     rows = [
@@ -102,9 +102,10 @@ def excess(found: Headroom) -> StepFailure | None:
             f"{resource}: {layer.name} takes {layer.used[resource]:,.10g} ({layer.stage})"
             for layer in found.largest(resource)
         ]
+    limit = f"{100 * found.limit:.3g}%"
     return StepFailure(
         category="resource",
-        message=f"the design takes more than {found.limit:.0%} of the device: {', '.join(texts)} [{found.judged}]",
+        message=f"the design takes more than {limit} of the device: {', '.join(texts)} [{found.judged}]",
         cause=tuple(cause),
         hint="fold the largest layers more, move their weights to another memory, or take a larger part",
     )
