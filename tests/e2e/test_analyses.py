@@ -120,7 +120,7 @@ CONV = """
 [build]
 model = "{model}"
 [target]
-board = "ZCU104"
+part = "xczu7ev-ffvc1156-2-e"
 clock_ns = 5.0
 target_fps = 100_000
 [parameters.finn-step]
@@ -137,10 +137,14 @@ def test_of_a_convolutional_network_macs_weights_and_cycles_are_those_that_finn_
         for entry in ("qonnx-transform:bit_widths", "metrics:breakdown", "metrics:bound", "metrics:headroom")
     )
     model = EXAMPLES / "digits-conv" / "digits_conv_w4a4.onnx"
-    flow = estimate.partition("\n")[2]
-    (tmp_path / "build.toml").write_text(CONV.format(model=model) + flow + steps)
+    streamline = 'entry = "finn-step:step_streamline"\n'
+    flow = estimate.partition("\n")[2].replace(streamline, f'{streamline}[[step]]\nentry = "finn-step:split_host"\n')
+    streams = '[[step]]\nentry = "finn-step:insert_streams"\n'
+    again = '[[step]]\nname = "with_fifos"\nentry = "qonnx-transform:bit_widths"\n'
+    (tmp_path / "build.toml").write_text(CONV.format(model=model) + flow + steps + streams + again)
     result = build(application, tmp_path / "build.toml", tmp_path / "out")
-    assert result.metrics is not None, result.failure
+    assert result.status == "ok", result.failure
+    assert result.metrics is not None
     raw = result.metrics["raw"]
     widths = {layer["name"]: layer for layer in found(result, "bit_widths", "bit_widths")["layers"]}
     multiplying = {name: layer for name, layer in widths.items() if "macs" in layer}
@@ -154,6 +158,11 @@ def test_of_a_convolutional_network_macs_weights_and_cycles_are_those_that_finn_
     assert [layer["macs"] for layer in multiplying.values()] == [2592, 10368, 1440]
     bound = found(result, "bound", "bound")
     assert bound["attainable_fps"] == pytest.approx(result.metrics["throughput"][0]["value"])
+    streamed = found(result, "with_fifos", "bit_widths")["layers"]
+    assert any(layer["operator"].startswith("StreamingDataWidthConverter") for layer in streamed)
+    assert {layer[side]["datatype"] for layer in streamed for side in ("input", "output")} <= {
+        *("UINT4", "INT10", "INT12", "INT14", "INT16")
+    }
 
 
 def steps_of(application: Application, tmp_path: Path, steps: str) -> BuildResult:

@@ -145,8 +145,10 @@ def _hardware(model: Any, node: Any) -> LayerWidths:
     have = _attributes(node)
     operator = operator_of(node.op_type)
     multiplies = operator in {"MVAU", "VVAU"}
-    given = _in_format(model, node.input[0], have.get("inputDataType"))
-    made = _in_format(model, node.output[0], have.get("outputDataType"))
+    # FIFOs and width converters have one format, and FINN annotates no tensor between them.
+    passed = have.get("dataType")
+    given = _in_format(model, node.input[0], have.get("inputDataType", passed))
+    made = _in_format(model, node.output[0], have.get("outputDataType", passed))
     weights = thresholds = accumulator = None
     if multiplies:
         # Weights that another layer makes (mem_mode "dynamic") are no memory of this one.
