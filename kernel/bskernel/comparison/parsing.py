@@ -156,8 +156,7 @@ class _Parser:
 
 def _arithmetic(node: Node, column: int) -> Arithmetic:
     if isinstance(node, Comparing | Not | Logical):
-        chained = "; comparisons do not chain: write `and`" if isinstance(node, Comparing) else ""
-        raise ExpressionError(f"a number is needed here, not a condition{chained}", column)
+        raise ExpressionError("a number is needed here, not a condition", column)
     return node
 
 
@@ -171,6 +170,8 @@ def _combine(operator: _Token, left: Node, left_column: int, right: Node, right_
     binds = BINDING[operator.text]
     if binds < COMPARING:
         return Logical(operator.text, _condition(left, left_column), _condition(right, right_column))
+    if binds == COMPARING and isinstance(left, Comparing):
+        raise ExpressionError("comparisons do not chain: write `and`", operator.column)
     sides = _arithmetic(left, left_column), _arithmetic(right, right_column)
     if binds > COMPARING:
         return Operation(operator.text, *sides)

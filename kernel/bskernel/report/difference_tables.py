@@ -32,9 +32,8 @@ def plural(count: int, noun: str) -> str:
 
 
 def _value(value: object) -> str:
-    if value is None:
-        return ABSENT
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    # Texts in quotes: "5" is not 5, and "absent" not absent.
+    return ABSENT if value is None else msgspec.json.encode(value).decode()
 
 
 def _keys(changes: tuple[KeyChange, ...]) -> tuple[tuple[str, ...], ...]:
@@ -133,11 +132,11 @@ def _gates(comparison: Comparison) -> tuple[Table, ...]:
         return ()
     counts = Counter(_VERDICTS[verdict.status] for verdict in comparison.gates)
     rows = tuple(
-        (_VERDICTS[verdict.status], verdict.gate.title, verdict.text, verdict.gate.reason)
+        (_VERDICTS[verdict.status], verdict.gate.name, verdict.gate.fail_if, verdict.text, verdict.gate.reason)
         for verdict in comparison.gates
     )
     title = f"gates: {', '.join(f'{count} {status}' for status, count in sorted(counts.items()))}"
-    return (Table(title=title, columns=("verdict", "gate", "judged by", "reason"), rows=rows),)
+    return (Table(title=title, columns=("verdict", "gate", "fails if", "judged by", "reason"), rows=rows),)
 
 
 def tables_of(comparison: Comparison) -> tuple[Table, ...]:

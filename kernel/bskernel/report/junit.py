@@ -46,7 +46,8 @@ def as_junit(comparison: Comparison) -> str:
         )
         child = _CHILD.get(verdict.status)
         if child == "skipped":
-            ET.SubElement(case, child, {"message": _text(verdict.text)})
+            # As text: Jenkins' older schema knows no attribute of it.
+            ET.SubElement(case, child).text = _text(_details(verdict))
         elif child is not None:
             attributes = {"message": _text(verdict.text), "type": verdict.status}
             ET.SubElement(case, child, attributes).text = _text(_details(verdict))
