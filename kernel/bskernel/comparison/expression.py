@@ -124,7 +124,7 @@ def text_of(node: Node, show: Callable[[Quantity], str] = named) -> str:
 
     def write(node: Node, least: int) -> str:
         if isinstance(node, Number):
-            return repr(node.value)
+            return repr(node.value).removesuffix(".0")
         if isinstance(node, Quantity):
             return show(node)
         if isinstance(node, Negative | Not):

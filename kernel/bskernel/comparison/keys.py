@@ -55,11 +55,18 @@ def compare_keys(base: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[KeyCh
     )
 
 
+def _is_fact(value: object) -> bool:
+    if isinstance(value, list):
+        return bool(value) and (
+            all(isinstance(item, _PLAIN) for item in value)
+            or all(isinstance(item, Mapping) and isinstance(item.get("name"), str) for item in value)
+        )
+    return isinstance(value, _PLAIN)
+
+
 def facts_of(metrics: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What stands at the top of metrics.json as a plain value, or as a list of such: a bottleneck, warnings."""
-    return {
-        name: value
-        for name, value in (metrics or {}).items()
-        if isinstance(value, _PLAIN)
-        or (isinstance(value, list) and value and all(isinstance(item, _PLAIN) for item in value))
-    }
+    """What stands at the top of metrics.json as a plain value, a list of such, or a list of things with names.
+
+    Such as a bottleneck, warnings, layers.
+    """
+    return {name: value for name, value in (metrics or {}).items() if _is_fact(value)}

@@ -66,7 +66,11 @@ def _executors(comparison: Comparison) -> Table:
             pair = (_executor(step.base_executor), _executor(step.new_executor))
             changed.setdefault(pair, []).append(step.name)
     if not changed:
-        return Table(title=f"executors: the same in {plural(len(both), 'step')}")
+        unknown = sum(
+            None in {used.digest for used in (step.base_executor, step.new_executor) if used} for step in both
+        )
+        but = f", by name and version; of {unknown} the digest is not kept" if unknown else ""
+        return Table(title=f"executors: the same in {plural(len(both), 'step')}{but}")
     rows = tuple((*pair, _few(names)) for pair, names in changed.items())
     title = f"executors: changed in {plural(sum(map(len, changed.values())), 'step')}"
     return Table(title=title, columns=("A", "B", "steps"), rows=rows)
@@ -98,7 +102,13 @@ def _steps(comparison: Comparison) -> Table:
 def _facts(comparison: Comparison) -> tuple[Table, ...]:
     if not comparison.facts:
         return ()
-    return (Table(title="findings that changed", columns=("finding", "A", "B"), rows=_keys(comparison.facts)),)
+    return (
+        Table(
+            title=f"findings: {len(comparison.facts)} changed",
+            columns=("finding", "A", "B"),
+            rows=_keys(comparison.facts),
+        ),
+    )
 
 
 def _number(value: float | None) -> str:

@@ -45,6 +45,7 @@ BASE = KeptBuild(
         "utilization": {"LUT": [value(0.01, "fraction", "estimate")]},
         "slack": [value(-0.5, "ns", "routed")],
         "bottleneck": "MVAU_rtl_0",
+        "layers": [{"name": "MVAU_rtl_0", "cycles": 1024, "folding": {"PE": 1, "SIMD": 2}}, {"name": "FIFO_0"}],
     },
 )
 NEW = KeptBuild(
@@ -62,5 +63,6 @@ NEW = KeptBuild(
         "utilization": {"LUT": [value(0.01, "fraction", "estimate")]},
         "slack": [value(-0.25, "ns", "routed")],
         "bottleneck": "MVAU_rtl_1",
+        "layers": [{"name": "FIFO_0"}, {"name": "MVAU_rtl_0", "cycles": 2048, "folding": {"PE": 1, "SIMD": 1}}],
     },
 )

@@ -142,6 +142,9 @@ def test_a_build_without_its_configuration_is_named() -> None:
     assert (found.config, found.config_missing) == (None, ("A",))
 
 
-def test_plain_findings_of_the_metrics_are_compared() -> None:
-    (fact,) = compare(BASE, NEW).facts
-    assert (fact.key, fact.base, fact.new) == ("bottleneck", "MVAU_rtl_0", "MVAU_rtl_1")
+def test_plain_findings_of_the_metrics_are_compared_and_layers_by_name() -> None:
+    assert [(fact.key, fact.base, fact.new) for fact in compare(BASE, NEW).facts] == [
+        ("bottleneck", "MVAU_rtl_0", "MVAU_rtl_1"),
+        ("layers.MVAU_rtl_0.cycles", 1024, 2048),
+        ("layers.MVAU_rtl_0.folding.SIMD", 2, 1),
+    ]

@@ -59,6 +59,13 @@ def test_a_build_against_itself_shows_no_difference() -> None:
     assert "configuration: the same\nexecutors: the same in 4 steps\nsteps: 4 same\n" in as_text(same)
 
 
+def test_executors_whose_digest_is_not_kept_are_not_called_the_same_without_saying_so() -> None:
+    bare = msgspec.structs.replace(BASE, steps=tuple(msgspec.structs.replace(s, action=None) for s in BASE.steps))
+    assert "executors: the same in 4 steps, by name and version; of 4 the digest is not kept\n" in as_text(
+        compare(BASE, bare)
+    )
+
+
 def test_metrics_without_a_change_are_folded_away_in_a_comment() -> None:
     shown, _, folded = as_markdown(compare(BASE, NEW)).partition("<details>")
     assert "`utilization.LUT`" not in shown

@@ -140,8 +140,8 @@ def test_a_stage_belongs_to_the_name_before_it() -> None:
     [
         ("throughput < 0.98 * base", "throughput < 0.98 * base.throughput"),
         ("throughput@rtlsim < base", "throughput@rtlsim < base.throughput@rtlsim"),
-        ("base@estimate / 2 > throughput@rtlsim", "base.throughput@estimate / 2.0 > throughput@rtlsim"),
-        ("LUT > base or DSP > base + 1", "LUT > base.LUT or DSP > base.DSP + 1.0"),
+        ("base@estimate / 2 > throughput@rtlsim", "base.throughput@estimate / 2 > throughput@rtlsim"),
+        ("LUT > base or DSP > base + 1", "LUT > base.LUT or DSP > base.DSP + 1"),
         ("LUT - base > 0.1 * base", "LUT - base.LUT > 0.1 * base.LUT"),
     ],
 )

@@ -44,8 +44,8 @@ def test_without_a_stage_it_is_the_latest_that_both_builds_have(base: list[str],
 
 
 def test_a_quantity_that_is_not_compared_with_the_base_is_the_latest_of_its_own_build() -> None:
-    assert verdict("LUT > 700").text == "resources.LUT@synth [775] > 700.0"
-    assert verdict("LUT > 700 or LUT > base").text.startswith("resources.LUT@estimate [800] > 700.0 or")
+    assert verdict("LUT > 700").text == "resources.LUT@synth [775] > 700"
+    assert verdict("LUT > 700 or LUT > base").text.startswith("resources.LUT@estimate [800] > 700 or")
 
 
 def test_a_short_name_is_the_first_that_ends_in_it_and_is_told_in_full() -> None:
