@@ -71,7 +71,8 @@ def read_build(path: Path) -> KeptBuild:
         status=result.status,
         steps=tuple(steps),
         metrics=result.metrics,
-        config=_config(file.parent / CONFIG),
+        # A result by another name was copied: what lies beside it is not known to be of the same build.
+        config=_config(file.parent / CONFIG) if file.name == RESULT else None,
     )
 
 
