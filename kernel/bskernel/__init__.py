@@ -8,9 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from bskernel.comparison import Comparison, Gate
+    from bskernel.comparison.gates import Missing
     from bskernel.result import BuildResult
 
-__all__ = ["run"]
+__all__ = ["diff", "run"]
 
 
 def run(
@@ -35,3 +37,20 @@ def run(
     application = Application.here()
     prepared = application.prepare(Path(config), settings=settings, first=first, last=last, output=output)
     return application.build(prepared, runtime=runtime, observer=Silent())
+
+
+def diff(
+    base: str | Path, new: str | Path, *, gates: Sequence[str | Gate] = (), missing: Missing = "fail"
+) -> Comparison:
+    """Compare two builds, each a build directory or its result.json, and judge gates; a failed gate is a verdict.
+
+    A gate is a condition that must not hold, e.g. "throughput < 0.98 * base". Raises bskernel.errors.BskernelError
+    when a build cannot be read or a gate is no condition.
+    """
+    from pathlib import Path
+
+    from bskernel import kept_build
+    from bskernel.comparison import Gate
+
+    given = [Gate(fail_if=gate) if isinstance(gate, str) else gate for gate in gates]
+    return kept_build.diff(Path(base), Path(new), gates=given, missing=missing)

@@ -17,6 +17,7 @@ from bskernel.building import Observer, Sessions, StepReport, carry_out_plan, fi
 from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
 from bskernel.config.load import LoadedConfig, load_config
+from bskernel.config.recorded import recorded_config
 from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.images import (
     Recipe,
@@ -154,6 +155,7 @@ class Application:
             sessions = Sessions(lambda: self.runtime(runtime, noting.note))
             noting.planned(prepared.plan.steps)
             try:
+                directory.write_config(recorded_config(prepared.loaded))
                 reports = carry_out_plan(prepared.plan, self.store, sessions, noting, salt=salt, fresh=fresh)
                 result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
                 directory.export(result.artifacts.values(), self.store)

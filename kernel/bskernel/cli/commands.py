@@ -1,4 +1,4 @@
-"""`bskernel run | plan | steps | replay | images | schema`."""
+"""`bskernel run | plan | steps | replay | images | schema`; other commands have modules of their own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from bskernel.cli.diff import diff
 from bskernel.errors import (
     EXIT_ENVIRONMENT,
     EXIT_INTERRUPTED,
@@ -43,8 +44,12 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stan
 def cli() -> None:
     """Build FPGA accelerators from quantized neural networks, each step in a pinned executor.
 
-    Exit codes: 0 done, 2 config or usage, 3 a step failed, 4 the environment lacks something, 130 interrupted.
+    Exit codes: 0 done, 2 config or usage, 3 a step failed, 4 the environment lacks something, 5 a gate of
+    diff failed, 130 interrupted.
     """
+
+
+cli.add_command(diff)
 
 
 @cli.command()
