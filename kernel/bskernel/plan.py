@@ -53,18 +53,25 @@ def make_plan(
     found = [find(step, config, executors, path) for step in edited]
     wanted = [item for item in found if item is not None]
     steps_of_flow = as_flow(wanted)
+    left = {step.name: step.leaves for step in steps_of_flow}
     chosen = select(steps_of_flow, wish, config.flow, str(path))
     given = given_of(wanted, chosen.first.index, model, removed)
     values = build_values(config)
     steps: dict[str, Step] = {}
     stage: str | None = None
+    file_stages = {model: chosen.input_type or left.get(given.stands_for or "")}
     begins: tuple[Step, EntryDescription] | None = None  # the first step that says at which stage the file must be
     for item in (wanted[index] for index in chosen.indices):
         where = f"{path}: step {item.name}"
         inputs = wire(item, steps, given, values, path)
         source = inputs.get("model")
         # A flow may go back to an earlier model: its stage counts, not the last step's.
-        stage = _next_stage(steps[source.step].stage_out if isinstance(source, FromStep) else stage, item, where)
+        taken = stage
+        if source is not None:
+            taken = steps[source.step].stage_out if isinstance(source, FromStep) else file_stages.get(source.path)
+        _check_stage(taken, item, where)
+        makes_model = any(output.name == "model" for output in item.entry.outputs)
+        stage = item.entry.stage_out or (taken if makes_model else stage)
         steps[item.name] = Step(
             index=len(steps),
             name=item.name,
@@ -92,13 +99,12 @@ def make_plan(
     return Plan(steps=planned, range=chosen)
 
 
-def _next_stage(stage: str | None, item: Wanted, where: str) -> str | None:
+def _check_stage(stage: str | None, item: Wanted, where: str) -> None:
     takes = item.entry.stage_in
     if stage is not None and takes and stage not in takes:
         raise ConfigError(
             f"{where}: takes a model at stage {' or '.join(takes)}, but the steps before it leave it at {stage}"
         )
-    return item.entry.stage_out or stage
 
 
 def build_values(config: Config) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class _Drawing:
         return lanes
 
     def _texts(self, box: Box) -> tuple[str, str]:
-        return f"{box.number} {box.name}", f"{box.executor}  {box.state}"
+        return f"{box.number} {box.name}", f"{box.executor}, {box.state}"
 
     def _skip_label(self, edge: Edge) -> str:
         return f"{edge.label} of {self.graph.boxes[edge.source or 0].name}"
