@@ -17,6 +17,8 @@ class NamedTable(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     table: StepTable
+    follows: str | None = None  # the flow's step that an inserted one stands directly after
+    is_own: bool = False  # the build's, not the flow's: what it names is meant as it stands
 
     @property
     def seen(self) -> FlowStep:
@@ -65,7 +67,8 @@ def edit_flow(flow: Sequence[NamedTable], edit: FlowEdit, path: str) -> tuple[Na
         if at in replaced:
             raise ConfigError(f"{where}.replace: {replaced[at]!r} and {selector!r} are the same step, {name!r}")
         replaced[at] = selector
-        places[at].step = NamedTable(name=name, table=StepTable(name=name, **msgspec.structs.asdict(replacement)))
+        table = StepTable(name=name, **msgspec.structs.asdict(replacement))
+        places[at].step = NamedTable(name=name, table=table, is_own=True)
     names = [step.name for at, step in enumerate(flow) if at not in removed]
     for number, insertion in enumerate(edit.insert):
         side = "after" if insertion.after is not None else "before"
@@ -83,7 +86,9 @@ def edit_flow(flow: Sequence[NamedTable], edit: FlowEdit, path: str) -> tuple[Na
                 f"{where}.insert[{number}]: there is a step {name!r} already",
                 hint="give the inserted step a name of its own: name = ...",
             )
-        place = _Place(NamedTable(name=name, table=insertion))
+        beside = places[at].step
+        follows = None if side == "before" else beside.name if at < len(flow) else beside.follows
+        place = _Place(NamedTable(name=name, table=insertion, follows=follows, is_own=True))
         (places[at].after if side == "after" else places[at].before).append(place)
         places.append(place)
         seen.append(place.step.seen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -91,6 +91,31 @@ def edited_flow(
             why = "[flow.edit] removes that step" if name in removed else "the flow has no such step"
             raise ConfigError(f"{path}: [step.{name}]: {why}", hint=choices(name, names, "steps"))
     return edited, removed
+
+
+def redirected(
+    edited: Sequence[NamedTable], found: Sequence[Wanted], changes: Mapping[str, StepOptions]
+) -> list[Wanted]:
+    """The steps, where those of the flow name another's output that a step inserted after it makes anew: that one's.
+
+    A flow that goes back to an earlier model would else go back to the one without the user's step. What the build
+    itself names stays.
+    """
+    made: dict[str, str] = {}
+    entries = {item.name: item.entry for item in found}
+    for step in edited:
+        if step.follows is not None and step.name in entries:
+            made |= {f"{step.follows}.{item.name}": f"{step.name}.{item.name}" for item in entries[step.name].outputs}
+    literal = {step.name for step in edited if step.is_own}
+    steps = []
+    for item in found:
+        own = changes[item.name].inputs if item.name in changes else {}
+        inputs = {
+            name: text if name in own or item.name in literal else made.get(text, text)
+            for name, text in item.options.inputs.items()
+        }
+        steps.append(msgspec.structs.replace(item, options=msgspec.structs.replace(item.options, inputs=inputs)))
+    return steps
 
 
 def as_flow(wanted: Sequence[Wanted]) -> tuple[FlowStep, ...]:

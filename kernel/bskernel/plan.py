@@ -12,7 +12,7 @@ from bskernel_protocol import EntryDescription
 from bskernel.catalogues import Executors
 from bskernel.config import Config, StepTable
 from bskernel.errors import ConfigError
-from bskernel.flow_steps import Wanted, as_flow, edited_flow, find
+from bskernel.flow_steps import Wanted, as_flow, edited_flow, find, redirected
 from bskernel.parameters import check_executor_parameters, resolve_parameters
 from bskernel.selection import Range, Wish, select
 from bskernel.stage_check import with_stage_check
@@ -51,7 +51,8 @@ def make_plan(
     edited, removed = edited_flow(config, flow, path)
     check_executor_parameters(config, executors, path)
     found = [find(step, config, executors, path) for step in edited]
-    wanted = [item for item in found if item is not None]
+    changes = config.step if isinstance(config.step, dict) else {}
+    wanted = redirected(edited, [item for item in found if item is not None], changes)
     steps_of_flow = as_flow(wanted)
     left = {step.name: step.leaves for step in steps_of_flow}
     chosen = select(steps_of_flow, wish, config.flow, str(path))

@@ -161,6 +161,20 @@ def test_steps_are_inserted_replaced_and_removed(cli: Any, tmp_path: Path) -> No
     assert made(tmp_path) == str((5 + 100) * 2 + 10 + 1 + 2 + 2)
 
 
+def test_a_step_that_goes_back_to_an_earlier_model_takes_it_with_what_is_inserted_after(
+    cli: Any, tmp_path: Path
+) -> None:
+    insert = '[[flow.edit.insert]]\nafter = "double"\nname = "{}"\nentry = "testing:add"\nparameters.number = 10\n'
+    assert cli("run", write(tmp_path, 5, more=insert.format("a") + insert.format("b"))).returncode == 0
+    assert made(tmp_path) == str((5 + 2) * 2 + 10 + 10 + 2 + 2)
+    own = (
+        '[[flow.edit.insert]]\nafter = "generate"\nname = "c"\nentry = "testing:add"\ninputs.model = "double.model"\n'
+    )
+    text = cli("plan", write(tmp_path, more=insert.format("a") + own), "--graph", "text").stdout
+    assert "c                    testing@1  runs\n       model  <- 1 double\n" in text
+    assert "again                testing@1  runs\n       model  <- 2 a\n" in text
+
+
 @pytest.mark.parametrize(
     ("edit", "needles"),
     [

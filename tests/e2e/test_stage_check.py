@@ -1,10 +1,12 @@
 """Models of the digits example at each stage: what the check says of them, and builds that begin in the middle."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 from bskernel.application import Application
+from bskernel.images import ensure_environment
 from bskernel.report.terminal import Silent
 from bskernel.result import BuildResult
 from bskernel.selection import Wish
@@ -12,7 +14,13 @@ from bskernel.selection import Wish
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
 pytestmark = pytest.mark.env
-SETTINGS = '[target]\npart = "xczu7ev-ffvc1156-2-e"\ntarget_fps = 100_000\n[parameters.finn-step]\nstandalone_thresholds = true\n'
+SETTINGS = """
+[target]
+part = "xczu7ev-ffvc1156-2-e"
+target_fps = 100_000
+[parameters.finn-step]
+standalone_thresholds = true
+"""
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +96,41 @@ def test_the_stage_of_a_step_s_model_is_told_from_what_is_in_it(
     assert evidence[0] in refused.failure.message
 
 
-def test_brevitas_names_its_quantizers_otherwise(finn: Application, tmp_path: Path) -> None:
-    (tmp_path / "net.onnx").write_bytes((DIGITS / "digits_w4a4.onnx").read_bytes())
-    result = check(finn, tmp_path, ["qonnx"])
-    assert result.status == "ok", result.failure
-    assert result.steps[0].record["stages"] == ["qonnx"]
+MAKE = """
+import sys
+from onnx import TensorProto, helper
+kind, domain, target = sys.argv[1:]
+ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in "xy"]
+graph = helper.make_graph([helper.make_node(kind, ["x"], ["y"], domain=domain)], "one", ends[:1], ends[1:])
+opsets = [helper.make_opsetid("", 13)] + ([helper.make_opsetid(domain, 1)] if domain else [])
+open(target, "wb").write(helper.make_model(graph, opset_imports=opsets).SerializeToString())
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "domain", "text"),
+    [
+        ("Relu", "", "onnx"),
+        ("BipolarQuant", "onnx.brevitas", "qonnx"),
+        ("BipolarQuant", "finn.custom_op.general", "qonnx"),
+        ("MultiThreshold", "finn.custom_op.general", "finn"),
+        ("Thresholding_hls", "finn.custom_op.fpgadataflow.hls", "hwgraph"),
+        ("StreamingDataflowPartition", "finn.custom_op.fpgadataflow", "the layers are in another model"),
+        ("Attention", "com.microsoft", "no stage that a step takes, not at onnx: 1 Attention node of com.microsoft"),
+    ],
+)
+def test_the_stage_of_a_node_is_that_of_its_domain(
+    finn: Application, environments: Path, tmp_path: Path, kind: str, domain: str, text: str
+) -> None:
+    recipe = next(recipe for recipe in finn.recipes if recipe.ref.name == "qonnx-transform")
+    python = ensure_environment(recipe, environments, print).python
+    subprocess.run([str(python), "-c", MAKE, kind, domain, str(tmp_path / "net.onnx")], check=True)
+    result = check(finn, tmp_path, ["onnx"])
+    if text == "onnx":
+        assert result.steps[0].record["stages"] == ["onnx"]
+    else:
+        assert result.failure is not None
+        assert text in result.failure.message
 
 
 def test_generated_code_counts_only_with_its_tree(finn: Application, codegen: BuildResult, tmp_path: Path) -> None:
@@ -136,7 +174,7 @@ def test_a_build_from_a_streamlined_model_gives_what_the_whole_build_gives(finn:
 def test_whole_builds_have_no_check(finn: Application, tmp_path: Path) -> None:
     for config in ("build.toml", "rtl.toml", "open.toml", "two-finns.toml"):
         plan = finn.prepare(DIGITS / config, output=tmp_path).plan
-        assert [step.name for step in plan.steps][0] == "cleanup"
+        assert plan.steps[0].name == "cleanup"
         assert "check_stage" not in {step.entry for step in plan.steps}
 
 

@@ -42,10 +42,14 @@ def range_options(command: Callable[..., None]) -> Callable[..., None]:
 
     for option in (
         click.option(
-            "--output-type", type=click.Choice(OUTPUT_TYPES), help="End with the last step that leaves a model so."
+            "--output-type",
+            type=click.Choice(OUTPUT_TYPES),
+            help="End with the last step that leaves the model at this stage.",
         ),
         click.option(
-            "--input-type", type=click.Choice(INPUT_TYPES), help="Begin at the first step that takes a model so."
+            "--input-type",
+            type=click.Choice(INPUT_TYPES),
+            help="Begin at the first step that takes a model at this stage.",
         ),
         click.option("--to", "last", metavar="STEP", help=f"Last step: {_STEP}"),
         click.option("--from", "first", metavar="STEP", help=f"First step: {_STEP}"),
