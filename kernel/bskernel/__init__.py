@@ -20,12 +20,16 @@ def run(
     *,
     first: str | None = None,
     last: str | None = None,
+    input_type: str | None = None,
+    output_type: str | None = None,
     settings: Sequence[str] = (),
     output: Path | None = None,
     runtime: str = "auto",
 ) -> BuildResult:
     """Build what a build.toml says and return what became of it; a failed step is a result, not an exception.
 
+    `first` and `last` select steps as --from and --to do; `input_type` and `output_type` are stages of the model to
+    begin and to end with. They count before the configuration's [flow] table.
     `settings` are assignments as in `--set`, e.g. "target.target_fps=50000". Raises bskernel.errors.BskernelError
     when the build cannot begin.
     """
@@ -33,9 +37,11 @@ def run(
 
     from bskernel.application import Application
     from bskernel.report.terminal import Silent
+    from bskernel.selection import Wish
 
     application = Application.here()
-    prepared = application.prepare(Path(config), settings=settings, first=first, last=last, output=output)
+    wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)
+    prepared = application.prepare(Path(config), settings=settings, wish=wish, output=output)
     return application.build(prepared, runtime=runtime, observer=Silent())
 
 

@@ -36,6 +36,7 @@ from bskernel.result import BuildResult, newest_artifacts
 from bskernel.runtime.choosing import choose_starter
 from bskernel.runtime.folders import make_folders
 from bskernel.runtime.session import FramedRuntime, Starter
+from bskernel.selection import Wish
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
 
@@ -84,8 +85,7 @@ class Application:
         path: Path,
         *,
         settings: Sequence[str] = (),
-        first: str | None = None,
-        last: str | None = None,
+        wish: Wish = Wish(),  # noqa: B008 - frozen
         output: Path | None = None,
     ) -> Prepared:
         """Read a build.toml and plan it. Raises ConfigError."""
@@ -96,8 +96,7 @@ class Application:
             self.executors,
             path=loaded.path,
             model=loaded.model,
-            first=first,
-            last=last,
+            wish=wish,
         )
         return Prepared(loaded=loaded, plan=plan, output=(output or loaded.output).resolve())
 
