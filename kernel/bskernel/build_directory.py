@@ -15,13 +15,13 @@ from bskernel.action import Action
 from bskernel.errors import ConfigError
 from bskernel.ports import Store
 
-BY_STEP = "by-step"
+RESULT, CONFIG, BY_STEP = "result.json", "config.json", "by-step"
 _actions = msgspec.msgpack.Decoder(Action)
 _manifests = msgspec.msgpack.Decoder(StepManifest)
 
 
 class BuildDirectory:
-    """steps/NN-NAME/ of every step, artifacts/ (by-step/STEP/ in it), metrics.json, result.json."""
+    """config.json, steps/NN-NAME/ of every step, artifacts/ (by-step/STEP/ in it), metrics.json, result.json."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -37,7 +37,7 @@ class BuildDirectory:
             raise ConfigError(f"{self.path}: another build is writing here", hint="wait, or give --output") from None
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be written: {error.strerror}") from error
-        (self.path / "result.json").unlink(missing_ok=True)
+        (self.path / RESULT).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let others in."""
@@ -104,6 +104,10 @@ class BuildDirectory:
         shutil.rmtree(self.path / "artifacts", ignore_errors=True)
         fresh.rename(self.path / "artifacts")
 
+    def write_config(self, config: Any) -> None:
+        """config.json: the configuration as it was resolved."""
+        _replace(self.path / CONFIG, pretty_json(config).encode())
+
     def write_metrics(self, metrics: Any) -> None:
         """metrics.json, or none when there are no metrics."""
         if metrics is None:
@@ -113,7 +117,7 @@ class BuildDirectory:
 
     def write_result(self, result: Any) -> None:
         """result.json, last of all: it stands for a build that came to its end."""
-        _replace(self.path / "result.json", pretty_json(result).encode())
+        _replace(self.path / RESULT, pretty_json(result).encode())
 
 
 def _file_name(artifact: Artifact) -> str:

@@ -21,9 +21,7 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     steps: tuple[StepReport, ...]
     artifacts: dict[str, Artifact]  # the newest of each name
-    by_step: dict[
-        str, dict[str, Artifact]
-    ] = {}  # every JSON output of each step, also where a later one has its name
+    by_step: dict[str, dict[str, Artifact]] = {}  # each step's JSON outputs, hidden by later ones or not
     metrics: dict[str, Any] | None = None
     failure: Failure | None = None
 

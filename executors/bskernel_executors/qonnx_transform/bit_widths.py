@@ -16,7 +16,7 @@ _COMPUTE = _MULTIPLY | {"MVAU", "VVAU"}
 
 def is_hardware(node: Any) -> bool:
     """Is the node one of FINN's hardware layers?"""
-    return str(node.domain).partition(".")[0] == "finn"
+    return str(node.domain).startswith("finn.custom_op.fpgadataflow")
 
 
 def find_bit_widths(model: Any) -> BitWidths:

@@ -12,7 +12,7 @@ QUANTIZERS = frozenset({"Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThre
 _MOVE = frozenset({"Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "MaxPool", "Im2Col"})
 # What stands between a layer and the quantizer of its activations.
 _SHAPE_ACTIVATIONS = _MOVE | {"Mul", "Add", "Sub", "Div", "Relu", "BatchNormalization", "Clip"}
-_CODED = frozenset({"QuantizeLinear", "DequantizeLinear"})
+_CODED = frozenset({"QuantizeLinear", "DequantizeLinear", "FloatQuant"})
 
 
 def numbers(model: Any, tensor: str, datatype: Any) -> Numbers:
@@ -48,7 +48,7 @@ def _quantized(model: Any, node: Any) -> Any:
 
 
 def format_of(model: Any, tensor: str) -> Any:
-    """The QONNX data type of what a tensor holds; None where ONNX's own quantizers (QCDQ) hide it."""
+    """The QONNX data type of what a tensor holds; None behind a FloatQuant or ONNX's own quantizers (QCDQ)."""
     while True:
         annotated = model.get_tensor_datatype(tensor)
         producer = model.find_producer(tensor)
