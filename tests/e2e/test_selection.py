@@ -242,7 +242,7 @@ def test_a_plan_is_drawn_as_text_for_mermaid_and_as_svg(cli: Any, tmp_path: Path
     assert "  1  double               testing@1  cached\n       model  <- 0 tidy\n" in text
     assert "  2  lower                testing@1  runs\n       model  <- 1 double\n     == hwgraph ==\n" in text
     assert 'step1 -- "model: finn" --> step4' in cli("plan", config, "--graph", "mermaid").stdout
-    picture = ET.fromstring(cli("plan", config, "--graph", "svg").stdout)  # noqa: S314 - made here
+    picture = ET.fromstring(cli("plan", config, "--graph", "svg").stdout)
     assert picture.tag.endswith("svg")
     assert cli("plan", config, "--graph", "svg", "--json").returncode == 2
     assert "'dot' is not one of" in cli("plan", config, "--graph", "dot").stderr

@@ -70,7 +70,7 @@ def test_a_mermaid_chart_has_every_edge_and_escapes_what_is_not_a_plain_word(gra
 
 
 def test_an_svg_is_xml_with_a_box_for_each_step_and_file_and_an_arrow_for_each_edge(graph: Graph) -> None:
-    root = ET.fromstring(as_svg(graph))  # noqa: S314 - made here
+    root = ET.fromstring(as_svg(graph))
     texts = [element.text for element in root.iter(f"{SVG}text")]
     assert {NASTY, "0 first", "testing@1, cached", "testing@1, runs", "model as before of first"} <= set(texts)
     boxes = [element.get("class") for element in root.iter(f"{SVG}rect") if element.get("class")]
@@ -80,7 +80,7 @@ def test_an_svg_is_xml_with_a_box_for_each_step_and_file_and_an_arrow_for_each_e
 
 
 def test_everything_drawn_lies_within_the_picture(graph: Graph) -> None:
-    root = ET.fromstring(as_svg(graph))  # noqa: S314 - made here
+    root = ET.fromstring(as_svg(graph))
     width, height = float(str(root.get("width"))), float(str(root.get("height")))
     for element in root.iter(f"{SVG}path"):
         if element.get("class") == "line":
