@@ -12,13 +12,14 @@ from bskernel_protocol import Artifact, StepManifest
 from bskernel_protocol.layout import LOG
 
 from bskernel.action import action_of, differences
-from bskernel.backends import Choice, choose, flow_of, load_backends, surroundings
+from bskernel.backends import Choice, settle
 from bskernel.build_directory import BuildDirectory
 from bskernel.building import Observer, Sessions, StepReport, carry_out_plan, find_inputs
 from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
 from bskernel.config import Config
 from bskernel.config.load import LoadedConfig, load_config, load_flow
+from bskernel.config.recorded import recorded_config
 from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.images import (
     Recipe,
@@ -33,10 +34,11 @@ from bskernel.images import (
 from bskernel.images.environment import cache_folder
 from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
-from bskernel.result import BuildResult, newest_artifacts
+from bskernel.result import BuildResult, json_by_step, newest_artifacts
 from bskernel.runtime.choosing import choose_starter
 from bskernel.runtime.folders import make_folders
 from bskernel.runtime.session import FramedRuntime, Starter
+from bskernel.selection import Wish
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
 
@@ -86,13 +88,11 @@ class Application:
         path: Path,
         *,
         settings: Sequence[str] = (),
-        first: str | None = None,
-        last: str | None = None,
+        wish: Wish = Wish(),  # noqa: B008 - frozen
         output: Path | None = None,
     ) -> Prepared:
         """Read a build.toml and plan it. Raises ConfigError, EnvironmentLacking."""
         loaded = load_config(path, settings)
-        output = (output or loaded.output).resolve()
 
         def plan_of(config: Config) -> Plan:
             return make_plan(
@@ -101,28 +101,12 @@ class Application:
                 self.executors,
                 path=loaded.path,
                 model=loaded.model,
-                first=first,
-                last=last,
+                wish=wish,
             )
 
-        if loaded.config.build.backend is None:
-            return Prepared(loaded=loaded, plan=plan_of(loaded.config), output=output)
-        backends = load_backends()
-        here = surroundings(self.recipes, backends, self.cache, self._is_built)
-        chosen = choose(loaded.config, backends, plan_of, here, str(loaded.path))
-        loaded = msgspec.structs.replace(loaded, config=chosen.config, flow=load_flow(chosen.config, loaded.path))
-        return Prepared(loaded=loaded, plan=chosen.plan, output=output, backend=chosen.choice)
-
-    def load(self, path: Path, settings: Sequence[str] = ()) -> LoadedConfig:
-        """Read a build.toml; of a named backend, its flow. Nothing is planned. Raises ConfigError."""
-        loaded = load_config(path, settings)
-        for backend in load_backends():
-            if backend.name == loaded.config.build.backend:
-                flow = flow_of(loaded.config, backend) or loaded.config.build.flow
-                build = msgspec.structs.replace(loaded.config.build, flow=flow)
-                config = msgspec.structs.replace(loaded.config, build=build)
-                return msgspec.structs.replace(loaded, config=config, flow=load_flow(config, loaded.path))
-        return loaded
+        settled = settle(loaded, plan_of, self.recipes, self.cache, self._is_built)
+        output = (output or loaded.output).resolve()
+        return Prepared(loaded=settled.loaded, plan=settled.plan, output=output, backend=settled.choice)
 
     def _is_built(self, recipe: Recipe) -> bool:
         """Is there an image of exactly this recipe in an engine?"""
@@ -185,9 +169,11 @@ class Application:
                 noting.note(line)
             noting.planned(prepared.plan.steps)
             try:
+                directory.write_config(recorded_config(prepared.loaded))
                 reports = carry_out_plan(prepared.plan, self.store, sessions, noting, salt=salt, fresh=fresh)
                 result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
-                directory.export(result.artifacts.values(), self.store)
+                by_step = {step: made.values() for step, made in result.by_step.items()}
+                directory.export(result.artifacts.values(), by_step, self.store)
                 directory.write_metrics(result.metrics)
                 directory.write_result(result)
             finally:
@@ -214,6 +200,7 @@ class Application:
             seconds=round(seconds, 3),
             steps=reports,
             artifacts=artifacts,
+            by_step=json_by_step(reports),
             metrics=self._metrics(artifacts.get("metrics")),
             failure=failed.failure if failed else None,
         )

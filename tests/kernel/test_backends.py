@@ -7,13 +7,13 @@ import pytest
 from bskernel.backends import Backend, Choice, Surroundings, choose, load_backends
 from bskernel.backends.choosing import Chosen
 from bskernel.backends.data import BackendFile
-from bskernel.backends.here import tools_in
 from bskernel.catalogues import ExecutorInfo, Executors
 from bskernel.config import Config, StepTable
 from bskernel.config.load import flow_names
 from bskernel.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.images import find_recipes
 from bskernel.plan import Plan, make_plan
+from bskernel.selection import Wish
 from bskernel.step import ExecutorRef
 from bskernel_protocol import Catalogue, EntryDescription, InputDescription, OutputDescription
 
@@ -73,7 +73,7 @@ def decide(
         flow = (
             config.step if isinstance(config.step, tuple) else [StepTable(entry=e) for e in FLOWS[config.build.flow]]
         )
-        return make_plan(config, flow, EXECUTORS, path=Path("/b.toml"), model=Path("/net.onnx"), last=last)
+        return make_plan(config, flow, EXECUTORS, path=Path("/b.toml"), model=Path("/net.onnx"), wish=Wish(last=last))
 
     return choose(config, backends, plan_of, here, "/b.toml")
 
@@ -201,13 +201,6 @@ def test_the_choice_is_told_in_words() -> None:
         "backend: a (the first that can run this build): flow f with tool@1",
         "  not b: x; y",
     )
-
-
-def test_a_tool_is_here_when_its_program_lies_where_its_variable_says(tmp_path: Path) -> None:
-    assert tools_in({}) == tools_in({"XILINX_VIVADO": str(tmp_path)}) == frozenset()
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "vivado").touch()
-    assert tools_in({"XILINX_VIVADO": str(tmp_path)}) == {"vivado"}
 
 
 def test_the_backends_that_ship_name_flows_that_there_are_and_versions_with_recipes() -> None:

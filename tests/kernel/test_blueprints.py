@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bskernel.backends import with_its_flow
 from bskernel.blueprint.exporting import Exported, export_build, join, to_yaml
 from bskernel.blueprint.importing import import_blueprint
 from bskernel.blueprint.model import SKIP, Blueprint, Note, Steps
@@ -77,8 +78,7 @@ def again(blueprint: Blueprint, folder: Path) -> Exported:
     for number, text in enumerate(import_blueprint(blueprint, "model.onnx", 64).texts):
         path = folder / f"{number}.toml"
         path.write_text(text)
-        loaded = load_config(path)
-        builds.append(export_build(loaded.config, loaded.flow.step, blueprint.name))
+        builds.append(export_build(load_config(path)))
         names.append(path.name)
     return join(builds, names)
 
@@ -141,6 +141,28 @@ def test_what_is_exported_of_an_import_is_the_blueprint(child: Path, tmp_path: P
     assert exported.blueprint == blueprint
     assert said(exported.notes) == {"build.model": "lost"}
     assert read_blueprint(write(tmp_path, to_yaml(exported.blueprint)))[0] == blueprint
+
+
+def test_a_range_of_steps_is_kept(tmp_path: Path) -> None:
+    blueprint = Blueprint(name="net", clock_ns=5.0, steps=("a", "finn:b", "c"), start_step="finn:b", stop_step="c")
+    assert again(blueprint, tmp_path / "builds").blueprint == blueprint
+
+
+def test_edits_of_a_flow_are_exported(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").touch()
+    (tmp_path / "build.toml").write_text(
+        'build = { model = "net.onnx", backend = "brainsmith" }\n'
+        '[flow]\nto = "build_hw_graph"\noutput_type = "estimates"\n'
+        '[flow.edit]\nremove = ["streamline"]\n'
+        '[[flow.edit.insert]]\nafter = "tidy_up"\nentry = "brainsmith:bert_streamlining"\n'
+        '[flow.edit.replace.minimize_bit_width]\nentry = "brainsmith:finn.minimize_bit_width"\n'
+    )
+    exported = export_build(with_its_flow(load_config(tmp_path / "build.toml")))
+    steps = exported.blueprint.steps
+    assert steps[1:4] == ("tidy_up", "bert_streamlining", "normalize_dataflow_layouts")
+    assert "finn:minimize_bit_width" in steps
+    assert exported.blueprint.stop_step == "build_hw_graph"
+    assert said(exported.notes)["flow.output_type"] == "lost"
 
 
 def test_every_path_is_a_build_of_its_own(child: Path) -> None:
@@ -238,7 +260,7 @@ description: told to people
 clock_ns: 5
 target_fps: 100
 start_step: b
-stop_step: finn:c
+stop_step: c
 finn_config:
   synth_clk_period_ns: 2.5
   verbose: false
@@ -254,7 +276,6 @@ design_space:
         "target_fps": "lost",
         "name": "changed",
         "description": "lost",
-        "start_step": "lost",
         "stop_step": "lost",
         "finn_config.synth_clk_period_ns": "changed",
         "finn_config.verbose": "lost",
@@ -263,8 +284,9 @@ design_space:
         "finn_config.specialize_layers_config_file": "lost",
         "design_space.steps": "lost",
     }
-    assert tomllib.loads(imported.texts[0])["target"]["clock_ns"] == 2.5
-    assert "give --to finn.c" in " ".join(note.why for note in imported.notes)
+    build = tomllib.loads(imported.texts[0])
+    assert build["target"]["clock_ns"] == 2.5
+    assert build["flow"] == {"from": "b"}
 
 
 def export(*arguments: str) -> Any:
@@ -297,7 +319,7 @@ def test_of_a_named_backend_its_own_flow_is_exported(tmp_path: Path) -> None:
 def test_what_is_known_of_brainsmith_s_steps_decides_which_are_exported() -> None:
     loaded = load_config(ROOT / "examples" / "digits" / "build.toml")
     known = frozenset({"finn:tidy_up", "finn:transpose_decomposition"})
-    exported = export_build(loaded.config, loaded.flow.step, "digits", known)
+    exported = export_build(loaded, known)
     assert exported.blueprint.steps == ("finn:tidy_up", "finn:transpose_decomposition")
     assert {note.why for note in exported.notes} >= {"Brainsmith has no step finn:streamline"}
 

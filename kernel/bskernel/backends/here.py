@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from bskernel.backends.choosing import Surroundings
 from bskernel.backends.data import Backend
 from bskernel.images import Recipe, why_not_here
 
-# Where a tool says that it is: a variable that names its folder, and the program that must lie in it.
-_TOOLS = {"vivado": ("XILINX_VIVADO", "bin/vivado")}
-
-
-def tools_in(environment: Mapping[str, str]) -> frozenset[str]:
-    """Tools whose variable names a folder that really has them."""
-    found = set()
-    for tool, (variable, program) in _TOOLS.items():
-        folder = environment.get(variable)
-        if folder and (Path(folder) / program).is_file():
-            found.add(tool)
-    return frozenset(found)
+# Executors are given no installed tools yet: a step that needs one would refuse, whatever is installed.
+_TOOLS: frozenset[str] = frozenset()
 
 
 def surroundings(
@@ -39,4 +28,4 @@ def surroundings(
         reason = why_not_here(recipe, cache)
         if reason is not None and not is_built(recipe):
             lacking[recipe.name] = reason.message
-    return Surroundings(tools=tools_in(os.environ), lacking=lacking)
+    return Surroundings(tools=_TOOLS, lacking=lacking)

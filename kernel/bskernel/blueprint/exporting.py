@@ -11,8 +11,11 @@ import msgspec
 from bskernel.blueprint.fields import FILES, kernels_of, step_of
 from bskernel.blueprint.model import Blueprint, Note
 from bskernel.blueprint.steps import branching
-from bskernel.config import Config, StepOptions, StepTable
+from bskernel.config import StepOptions, StepTable
+from bskernel.config.load import LoadedConfig
 from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.flow_steps import edited_flow
+from bskernel.selection import position
 
 OUTPUTS = ("estimates", "rtl", "bitfile")
 _EXECUTORS = ("brainsmith", "finn-step")
@@ -29,13 +32,14 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
 class _Reader:
     """Collects a blueprint's parts from a build, and notes."""
 
-    def __init__(self, config: Config, flow: Sequence[StepTable], known: frozenset[str] | None) -> None:
-        self.config = config
-        self.flow = flow
+    def __init__(self, loaded: LoadedConfig, known: frozenset[str] | None) -> None:
+        self.config = loaded.config
+        self.flow, _ = edited_flow(loaded.config, loaded.flow.step, loaded.path)
         self.known = known
         self.notes: list[Note] = []
         self.finn: dict[str, Any] = {}
         self.special: dict[str, Any] = {}
+        self.names: dict[str, str] = {}  # the build's name of a step -> the blueprint's
 
     def lose(self, where: str, value: Any, why: str) -> None:
         self.notes.append(Note(kind="lost", where=where, value=value, why=why))
@@ -75,29 +79,47 @@ class _Reader:
     def steps(self) -> tuple[str, ...]:
         """Names of the steps that a blueprint can name."""
         changes = self.config.step if isinstance(self.config.step, dict) else {}
-        names, of_finn = [], []
+        of_finn = []
         used = set()
-        for table in self.flow:
-            prefix, _, entry = str(table.entry).rpartition(":")
-            own = table.name or entry
-            change = changes.get(own, StepOptions())
+        for step in self.flow:
+            table, change = step.table, changes.get(step.name, StepOptions())
+            prefix, _, entry = str(change.entry or table.entry).rpartition(":")
             executor, _, version = (change.executor or table.executor or prefix).partition("@")
-            entry = change.entry or entry
             name = step_of(executor, entry)
             why = self._why_not(name, executor, optional=table.optional)
             if name is None or why is not None:
-                self.lose(f"step {own}", f"{executor}:{entry}", str(why))
+                self.lose(f"step {step.name}", f"{executor}:{entry}", str(why))
                 continue
             if executor == "finn-step":
                 of_finn.append(name)
-            names.append(name)
+            self.names[step.name] = name
             used.add(executor)
-            self._options(own, table, change, version)
+            self._options(step.name, table, change, version)
         if of_finn:
             why = "the steps of these names in the FINN that Brainsmith has, which is another than finn-step's"
             self.notes.append(Note(kind="changed", where="steps of finn-step", value=of_finn, why=why))
         self.executor_parameters(used)
-        return tuple(names)
+        return tuple(self.names.values())
+
+    def ends(self) -> dict[str, str]:
+        """start_step and stop_step; stages of the model are not a blueprint's."""
+        found = {}
+        section = self.config.flow
+        for key in ("input_type", "output_type"):
+            if getattr(section, key) is not None:
+                self.lose(f"flow.{key}", getattr(section, key), "a blueprint's range is from a step to a step")
+        seen = [step.seen for step in self.flow]
+        for key, selector in (("start_step", section.first), ("stop_step", section.last)):
+            if selector is None:
+                continue
+            where = "flow.from" if key == "start_step" else "flow.to"
+            at = position(str(selector), seen, where)
+            kept = self.names.get(self.flow[at].name)
+            if kept is None:
+                self.lose(where, selector, "the blueprint does not have that step")
+            else:
+                found[key] = kept
+        return found
 
     def _why_not(self, name: str | None, executor: str, *, optional: bool) -> str | None:
         if name is None:
@@ -128,14 +150,13 @@ class _Reader:
             )
 
 
-def export_build(
-    config: Config, flow: Sequence[StepTable], name: str, known: frozenset[str] | None = None
-) -> Exported:
+def export_build(loaded: LoadedConfig, known: frozenset[str] | None = None) -> Exported:
     """One build as a blueprint with a linear list of steps; `known` are Brainsmith's steps, if that is known here.
 
     Raises ConfigError.
     """
-    reader = _Reader(config, flow, known)
+    config = loaded.config
+    reader = _Reader(loaded, known)
     reader.tables()
     steps = reader.steps()
     output = reader.special.get("output", "estimates")
@@ -144,13 +165,14 @@ def export_build(
     if output != "estimates" and config.target.board is None:
         reader.lose("parameters.brainsmith.output", output, "Brainsmith refuses it without a board: set target.board")
     blueprint = Blueprint(
-        name=name,
+        name=loaded.name,
         board=config.target.board,
         clock_ns=config.target.clock_ns,
         output=output,
         finn_config=reader.finn,
         kernels=kernels_of(reader.special.get("kernels"), "parameters.brainsmith.kernels"),
         steps=steps,
+        **reader.ends(),
     )
     return Exported(blueprint=blueprint, notes=tuple(reader.notes))
 

@@ -64,12 +64,6 @@ class _Writer:
             self.parameters["output"] = given.output
         if given.kernels:
             self.parameters["kernels"] = list(given.kernels)
-        for key in ("start_step", "stop_step"):
-            value = getattr(given, key)
-            if value is not None:
-                option = "--from" if key == "start_step" else "--to"
-                where = entry_of(value).partition(":")[2] if "." not in value else value
-                self.note("lost", key, value, f"a range is not part of build.toml: give {option} {where}")
 
     def finn(self) -> None:
         """finn_config: the target's values, files, and parameters of the executor."""
@@ -119,6 +113,20 @@ class _Writer:
             self.note("lost", f"finn_config.{field}", path, f"no step reads it: {', '.join(FILES[field].steps)}")
         return lines
 
+    def ends(self, names: Sequence[str]) -> dict[str, str]:
+        """[flow]: the range of steps."""
+        found = {}
+        for key, name in (("from", self.blueprint.start_step), ("to", self.blueprint.stop_step)):
+            if name is None:
+                continue
+            if name in names:
+                found[key] = entry_of(name).partition(":")[2]
+            else:
+                self.note(
+                    "lost", "start_step" if key == "from" else "stop_step", name, "no step has exactly this name"
+                )
+        return found
+
     def text(self, names: Sequence[str], number: str) -> str:
         """One build.toml."""
         comments = [f"# {line}" for line in (self.blueprint.name, *self.blueprint.description.splitlines()) if line]
@@ -127,6 +135,9 @@ class _Writer:
             build["name"] = f"{build.get('name', 'path')}-{number}"
         lines = [*comments, "[build]", *(f"{key} = {_toml(value)}" for key, value in build.items())]
         lines += ["", "[target]", *(f"{key} = {_toml(value)}" for key, value in self.target.items())]
+        ends = self.ends(names)
+        if ends:
+            lines += ["", "[flow]", *(f"{key} = {_toml(value)}" for key, value in ends.items())]
         if self.parameters:
             values = (f"{key} = {_toml(value)}" for key, value in self.parameters.items())
             lines += ["", "[parameters.brainsmith]", *values]

@@ -71,15 +71,17 @@ def import_(file: Path, model: str, into: Path | None, limit: int, notes: Path |
 def export(configs: tuple[Path, ...], settings: tuple[str, ...], notes: Path | None) -> None:
     """Print the blueprint of CONFIGS; several that differ in their steps become one with branch points."""
     from bskernel.application import Application
+    from bskernel.backends import with_its_flow
     from bskernel.blueprint.exporting import export_build, join, to_yaml
+    from bskernel.config.load import load_config
 
     application = Application.here()
     known = application.executors.entries("brainsmith")
     names = None if known is None else frozenset(entry.replace(".", ":") for entry in known)
     builds = []
     for path in configs:
-        loaded = application.load(path, settings)
-        builds.append(export_build(loaded.config, loaded.flow.step, loaded.name, names))
+        loaded = with_its_flow(load_config(path, settings))
+        builds.append(export_build(loaded, names))
     exported = join(builds, [str(path) for path in configs])
     if not exported.blueprint.steps:
         raise ConfigError(f"{configs[0]}: a blueprint can name none of its steps")
