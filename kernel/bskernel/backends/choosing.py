@@ -97,7 +97,9 @@ def _foreign(backend: Backend, plan: Plan, everywhere: frozenset[str]) -> list[s
     return [f"the flow's steps are those of {', '.join(sorted(used))}"]
 
 
-def _fit(config: Config, backend: Backend, plan_of: PlanOf, here: Surroundings, everywhere: frozenset[str]) -> Chosen:
+def _fit(
+    config: Config, backend: Backend, plan_of: PlanOf, here: Surroundings, everywhere: frozenset[str], where: str
+) -> Chosen:
     """The build as this backend would carry it out; `everywhere` are the executors of all backends. Raises _Unfit."""
     wrong = _contradictions(config, backend)
     if wrong:
@@ -117,7 +119,8 @@ def _fit(config: Config, backend: Backend, plan_of: PlanOf, here: Surroundings, 
         plan = plan_of(config)
     except BskernelError as error:
         lacking = isinstance(error, EnvironmentLacking)
-        raise _Unfit([error.message], environment=lacking, hint=error.hint) from error
+        reason = error.message.removeprefix(f"{where}: ")
+        raise _Unfit([reason], environment=lacking, hint=error.hint) from error
     foreign = _foreign(backend, plan, everywhere)
     if foreign:
         raise _Unfit(foreign, environment=False)
@@ -163,7 +166,7 @@ def choose(config: Config, backends: Sequence[Backend], plan_of: PlanOf, here: S
         if asked not in {AUTO, backend.name}:
             continue
         try:
-            chosen = _fit(config, backend, plan_of, here, everywhere)
+            chosen = _fit(config, backend, plan_of, here, everywhere, where)
         except _Unfit as found:
             unfit[backend.name] = found
             continue
