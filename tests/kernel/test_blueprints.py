@@ -1,6 +1,7 @@
 """Blueprints of Brainsmith, read, imported, exported: what is kept, and that what is not is said."""
 
 import json
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from bskernel.blueprint.reading import read_blueprint
 from bskernel.blueprint.steps import branching, paths
 from bskernel.cli.commands import cli
 from bskernel.config.load import load_config
-from bskernel.errors import ConfigError
+from bskernel.errors import ConfigError, EnvironmentLacking
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -251,6 +252,15 @@ def test_what_is_no_blueprint_is_named(tmp_path: Path, text: str, needle: str) -
     with pytest.raises(ConfigError) as caught:
         read_blueprint(write(tmp_path, text))
     assert needle in caught.value.message
+
+
+def test_without_pyyaml_the_extra_to_install_is_named(child: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blueprint, _ = read_blueprint(child)
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    for call in (lambda: read_blueprint(child), lambda: to_yaml(blueprint)):
+        with pytest.raises(EnvironmentLacking) as caught:
+            call()
+        assert caught.value.hint == "install bskernel[blueprint]"
 
 
 def test_nothing_is_dropped_in_silence(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import IO, cast
 import msgspec
 
 from bskernel.errors import EnvironmentLacking
-from bskernel.images.made_once import made_once
+from bskernel.images.made_once import DONE, made_once
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -85,7 +85,7 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def _is_made(source: GitSource, cache: Path) -> bool:
-    return (cache / "sources" / source.commit / "bskernel-done").exists()
+    return (cache / "sources" / source.commit / DONE).exists()
 
 
 def why_no_tree(source: GitSource, recipe: str, cache: Path) -> EnvironmentLacking | None:
