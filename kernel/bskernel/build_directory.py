@@ -17,6 +17,7 @@ from bskernel.ports import Store
 
 _actions = msgspec.msgpack.Decoder(Action)
 _manifests = msgspec.msgpack.Decoder(StepManifest)
+_SUFFIXES = {"application/x-onnx": ".onnx", "application/json": ".json", "text/x-vcd": ".vcd"}
 
 
 class BuildDirectory:
@@ -110,8 +111,7 @@ class BuildDirectory:
 
 
 def _file_name(artifact: Artifact) -> str:
-    suffix = {"application/x-onnx": ".onnx", "application/json": ".json"}.get(artifact.media_type, "")
-    return f"{artifact.name}{suffix}"
+    return f"{artifact.name}{_SUFFIXES.get(artifact.media_type, '')}"
 
 
 def _replace(path: Path, data: bytes) -> None:
