@@ -18,9 +18,9 @@ def reconcile(quantities: Mapping[str, Sequence[Value]]) -> tuple[Comparison, ..
         if not found:
             continue
         estimate = found.get("estimate")
-        ratios = (
-            {stage: value / estimate for stage, value in found.items() if stage != "estimate"} if estimate else {}
-        )
+        ratios: dict[Stage, float] = {}
+        if estimate:
+            ratios.update((stage, value / estimate) for stage, value in found.items() if stage != "estimate")
         rows.append(Comparison(quantity=name, unit=values[0].unit, values=found, ratios=ratios))
     return tuple(rows) if len({stage for row in rows for stage in row.values}) > 1 else ()
 

