@@ -1,9 +1,10 @@
-"""Runs where FINN+ is: one MVAU with weights of one bit before and after `prefer`; prints what became of it as JSON."""
+"""Runs where FINN+ is: one MVAU with weights of one bit before and after `prefer`; prints JSON of what it is then."""
 
 import json
 import sys
 
 import bskernel_executors.finn_step.entries  # noqa: F401 - imports FINN so that it needs no torch
+import msgspec
 import numpy as np
 from bskernel_executors.finn_step.open_flow import PreferenceParameters, prefer
 from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
@@ -21,9 +22,8 @@ node = helper.make_node(
     MW=inputs, MH=outputs, SIMD=2, PE=2, noActivation=1, binaryXnorMode=0, numInputVectors=[1],
     inputDataType="UINT2", weightDataType="BIPOLAR", outputDataType="INT6",
 )  # fmt: skip
-x, y = (
-    helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size]) for name, size in (("x", inputs), ("y", outputs))
-)
+x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, inputs])
+y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, outputs])
 model = ModelWrapper(qonnx_make_model(helper.make_graph([node], "one", [x], [y])))
 random = np.random.default_rng(0)
 model.set_initializer("w", random.choice([-1.0, 1.0], (inputs, outputs)).astype(np.float32))
@@ -32,8 +32,7 @@ for name, datatype in (("x", "UINT2"), ("w", "BIPOLAR"), ("y", "INT6")):
 model = model.transform(GiveUniqueNodeNames())
 frame = {"x": random.integers(0, 4, (1, inputs)).astype(np.float32)}
 before = execute_onnx(model, frame)["y"]
-style = sys.argv[1]
-widened = prefer(model, PreferenceParameters(impl_style=style))
+widened = prefer(model, msgspec.convert({"impl_style": sys.argv[1]}, PreferenceParameters))
 after = execute_onnx(model, frame)["y"]
 weights = getCustomOp(model.graph.node[0]).get_nodeattr("weightDataType")
 tensor = model.get_tensor_datatype("w").name
