@@ -92,12 +92,13 @@ module bskernel_block_ram #(
 			end
 	endfunction
 
-	// Writes happen at the end of the time step, so that the other port still reads the old content.
-	`define BSKERNEL_WRITE(ADDRESS, WIDTH, GIVEN, GIVENP, ENABLED) \
+	// Writes happen at the end of the time step, so that the other port still reads the old content; those of less than a
+	// byte touch their own bits alone, as the other port may write others beside them.
+	localparam integer NARROW_A = WRITE_WIDTH_A > 0 && WRITE_WIDTH_A < 9 ? WRITE_WIDTH_A : 1;
+	localparam integer NARROW_B = WRITE_WIDTH_B > 0 && WRITE_WIDTH_B < 9 ? WRITE_WIDTH_B : 1;
+	`define BSKERNEL_WRITE(ADDRESS, WIDTH, NARROW, GIVEN, GIVENP, ENABLED) \
 		if (WIDTH > 0 && WIDTH < 9) begin \
-			if (ENABLED[0]) \
-				data[ADDRESS >> 3] <= (data[ADDRESS >> 3] & ~(8'((1 << WIDTH) - 1) << (ADDRESS[2:0] & ~3'(WIDTH - 1)))) \
-					| ((GIVEN[7:0] & 8'((1 << WIDTH) - 1)) << (ADDRESS[2:0] & ~3'(WIDTH - 1))); \
+			if (ENABLED[0]) data[ADDRESS >> 3][(ADDRESS[2:0] & ~3'(NARROW - 1)) +: NARROW] <= GIVEN[NARROW-1:0]; \
 		end else \
 			for (integer lane = 0; lane < WIDTH / 9; lane++) \
 				if (ENABLED[lane]) begin \
@@ -115,7 +116,7 @@ module bskernel_block_ram #(
 	reg [9*WIDE/8-1:0] out_b = {{LANES{1'b0}}, INIT_B[HALF +: LANES], {HALF{1'b0}}, INIT_B[0 +: HALF]};
 	always @(posedge clk_a) begin
 		if (en_a) begin
-			`BSKERNEL_WRITE(addr_a, WRITE_WIDTH_A, given_a, givenp_a, enabled_a)
+			`BSKERNEL_WRITE(addr_a, WRITE_WIDTH_A, NARROW_A, given_a, givenp_a, enabled_a)
 			if (rst_a)
 				out_a <= WIDE_READ
 					? {SRVAL_B[HALF +: LANES], SRVAL_A[HALF +: LANES], SRVAL_B[0 +: HALF], SRVAL_A[0 +: HALF]}
@@ -131,7 +132,7 @@ module bskernel_block_ram #(
 	end
 	always @(posedge clk_b) begin
 		if (en_b) begin
-			`BSKERNEL_WRITE(addr_b, WRITE_WIDTH_B, given_b, givenp_b, enabled_b)
+			`BSKERNEL_WRITE(addr_b, WRITE_WIDTH_B, NARROW_B, given_b, givenp_b, enabled_b)
 			if (rst_b) out_b <= {{LANES{1'b0}}, SRVAL_B[HALF +: LANES], {HALF{1'b0}}, SRVAL_B[0 +: HALF]};
 			else if (READ_WIDTH_B != 0) begin
 				if (enabled_b == 0 || WRITE_MODE_B == "READ_FIRST") out_b <= word(addr_b, READ_WIDTH_B);
