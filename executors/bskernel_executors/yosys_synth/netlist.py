@@ -63,6 +63,12 @@ def block_ram(kind: str) -> str:
         stop = f'\talways @(posedge CLKARDCLK) if (SLEEP) $fatal(1, "the model of {kind} does not sleep");\n'
     else:
         parameters += ['parameter RAM_MODE = "TDP"', 'parameter SIM_DEVICE = "7SERIES"']
+        if size == 4096:
+            parameters += [f'parameter RAM_EXTENSION_{port} = "NONE"' for port in "AB"]
+            stop = (
+                '\tinitial if (RAM_EXTENSION_A != "NONE" || RAM_EXTENSION_B != "NONE")\n'
+                f'\t\t$fatal(1, "the model of {kind} is not cascaded");\n'
+            )
     passed = [name for name, _ in registers] + numbers + ["WRITE_MODE_A", "WRITE_MODE_B"]
     settings = [
         f".BYTES({size})",
