@@ -17,6 +17,7 @@ from bskernel.building import Observer, Sessions, StepReport, carry_out_plan, fi
 from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
 from bskernel.config.load import LoadedConfig, load_config
+from bskernel.config.recorded import recorded_config
 from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.images import (
     Recipe,
@@ -31,10 +32,11 @@ from bskernel.images import (
 from bskernel.images.environment import cache_folder
 from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
-from bskernel.result import BuildResult, newest_artifacts
+from bskernel.result import BuildResult, json_by_step, newest_artifacts
 from bskernel.runtime.choosing import choose_starter
 from bskernel.runtime.folders import make_folders
 from bskernel.runtime.session import FramedRuntime, Starter
+from bskernel.selection import Wish
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
 
@@ -83,8 +85,7 @@ class Application:
         path: Path,
         *,
         settings: Sequence[str] = (),
-        first: str | None = None,
-        last: str | None = None,
+        wish: Wish = Wish(),  # noqa: B008 - frozen
         output: Path | None = None,
     ) -> Prepared:
         """Read a build.toml and plan it. Raises ConfigError."""
@@ -95,8 +96,7 @@ class Application:
             self.executors,
             path=loaded.path,
             model=loaded.model,
-            first=first,
-            last=last,
+            wish=wish,
         )
         return Prepared(loaded=loaded, plan=plan, output=(output or loaded.output).resolve())
 
@@ -154,9 +154,11 @@ class Application:
             sessions = Sessions(lambda: self.runtime(runtime, noting.note))
             noting.planned(prepared.plan.steps)
             try:
+                directory.write_config(recorded_config(prepared.loaded))
                 reports = carry_out_plan(prepared.plan, self.store, sessions, noting, salt=salt, fresh=fresh)
                 result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
-                directory.export(result.artifacts.values(), self.store)
+                by_step = {step: made.values() for step, made in result.by_step.items()}
+                directory.export(result.artifacts.values(), by_step, self.store)
                 directory.write_metrics(result.metrics)
                 directory.write_result(result)
             finally:
@@ -182,6 +184,7 @@ class Application:
             seconds=round(seconds, 3),
             steps=reports,
             artifacts=artifacts,
+            by_step=json_by_step(reports),
             metrics=self._metrics(artifacts.get("metrics")),
             failure=failed.failure if failed else None,
         )
