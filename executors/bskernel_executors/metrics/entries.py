@@ -10,7 +10,8 @@ import msgspec
 from bskernel_protocol import pretty_json
 
 from bskernel_executors.metrics import analyses
-from bskernel_executors.metrics.collect import collect_metrics, summary_rows
+from bskernel_executors.metrics.collect import collect_metrics
+from bskernel_executors.metrics.reconciling import reconciliation_table, summary_rows
 from bskernel_executors.metrics.reports import read_reports
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
 
@@ -56,7 +57,8 @@ def collect(step: Step[CollectParameters]) -> None:
         synthesis=_read(step.input("synthesis")),
     )
     step.output("metrics").write_text(pretty_json(metrics), encoding="utf-8")
-    step.record({"summary": summary_rows(metrics)})
+    table = reconciliation_table(metrics)
+    step.record({"summary": summary_rows(metrics)} | ({"tables": [table]} if table is not None else {}))
 
 
 analyses.declare(registry)

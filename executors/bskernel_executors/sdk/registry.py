@@ -37,11 +37,18 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class Registry:
     """The entries of one executor."""
 
-    def __init__(self, *, executor: str, summary: str, version: str | None = None) -> None:
-        """`version` is asked of the environment (BSKERNEL_EXECUTOR=name@version) when not given."""
+    def __init__(
+        self, *, executor: str, summary: str, version: str | None = None, warm_up: Callable[[], None] | None = None
+    ) -> None:
+        """`version` is asked of the environment (BSKERNEL_EXECUTOR=name@version) when not given.
+
+        `warm_up` runs once beside a session's first steps, in a process of its own. It may only make them faster: it
+        can end at any time, and what it leaves in the session's HOME must be whole or absent.
+        """
         self.executor = executor
         self.summary = summary
         self.version = version or os.environ.get("BSKERNEL_EXECUTOR", "").partition("@")[2] or "unversioned"
+        self.warm_up = warm_up
         self._entries: dict[str, Entry] = {}
 
     def entry(
