@@ -59,6 +59,8 @@ class EntryDescription(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     needs: tuple[str, ...] = ()  # tools that must be mounted, e.g. "vivado"
     failure: FailureCategory = "unknown"  # what its failures are when nothing says otherwise
     after_failure: bool = False  # runs also when an earlier step failed, with what was made until then
+    # executes the model that it takes and compares it with the last such step's: a plan may repeat it after any step
+    checks_model: bool = False
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="catalogue"):

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 import msgspec
 from bskernel_protocol import pretty_json
 
-from bskernel_executors.metrics.collect import collect_metrics, summary_rows
+from bskernel_executors.metrics.collect import SIMULATION, collect_metrics, summary_rows
+from bskernel_executors.metrics.quality import add_accuracy, quality_rows, quality_table
 from bskernel_executors.metrics.reports import read_reports
+from bskernel_executors.quality.evaluation import read_evaluation
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
 
 registry = Registry(executor="metrics", summary="one typed set of metrics from FINN's reports")
@@ -39,6 +41,7 @@ def _read(path: Path | None) -> dict[str, Any] | None:
         Input("output", kind="tree", help="FINN's output directory"),
         Input("simulation", kind="file", required=False, help="what rtl-sim measured"),
         Input("synthesis", kind="file", required=False, help="what yosys-synth counted"),
+        Input("evaluation", kind="tree", required=False, help="how each stage judged the network"),
     ),
     outputs=(Output("metrics", kind="file", media_type="application/json"),),
     failure="metrics",
@@ -54,5 +57,12 @@ def collect(step: Step[CollectParameters]) -> None:
         simulation=_read(step.input("simulation")),
         synthesis=_read(step.input("synthesis")),
     )
+    record: dict[str, Any] = {"summary": summary_rows(metrics)}
+    folder = step.input("evaluation")
+    if folder is not None:
+        stages = read_evaluation(folder).stages
+        metrics = add_accuracy(metrics, stages)
+        record["summary"] += quality_rows(stages)
+        record["tables"] = [quality_table(stages, metrics.raw.get(SIMULATION, {}))]
     step.output("metrics").write_text(pretty_json(metrics), encoding="utf-8")
-    step.record({"summary": summary_rows(metrics)})
+    step.record(record)

@@ -9,6 +9,9 @@ import msgspec
 
 from bskernel_executors.qonnx_transform.checks import check_model, read_model
 from bskernel_executors.qonnx_transform.find import Wanted, make
+from bskernel_executors.qonnx_transform.samples import SamplesParameters
+from bskernel_executors.qonnx_transform.samples import make as make_samples
+from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
 
 registry = Registry(executor="qonnx-transform", summary="checks, cleans up and transforms QONNX models")
@@ -98,3 +101,42 @@ def transform(step: Step[TransformParameters]) -> None:
         records.append({"name": name, "before": before, "after": node_counts(model)})
     _write(step, model)
     step.record({"transforms": records})
+
+
+@registry.entry(
+    "samples",
+    summary="frames to judge the network by, in one form: from npz, npy or images, or drawn where none are given",
+    parameters=SamplesParameters,
+    inputs=(
+        Input("model", kind="file", help="whose input the frames fit"),
+        Input(
+            "samples",
+            kind="any",
+            required=False,
+            source="config",
+            default_from="quality.samples",
+            help="npz with inputs and perhaps labels; npy; folder with inputs.npy, or one of images for each class",
+        ),
+        Input(
+            "labels",
+            kind="file",
+            required=False,
+            source="config",
+            default_from="quality.labels",
+            help="npy with a class number for each frame, for samples that have none",
+        ),
+    ),
+    outputs=(Output("samples", kind="file", help="npz: inputs (float32, frames first), labels, classes"),),
+    failure="config",
+)
+def samples(step: Step[SamplesParameters]) -> None:
+    """Make them."""
+    make_samples(step)
+
+
+declare_evaluate(
+    registry,
+    stages=("onnx", "qonnx"),
+    summary="judge the network at this stage: accuracy, and whether it computes what the stage before did",
+    by="qonnx",
+)

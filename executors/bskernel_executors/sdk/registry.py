@@ -57,6 +57,7 @@ class Registry:
         needs: tuple[str, ...] = (),
         failure: FailureCategory = "unknown",
         after_failure: bool = False,
+        checks_model: bool = False,
     ) -> Callable[[Callable[[Step[ParamsT]], None]], Callable[[Step[ParamsT]], None]]:
         """Declare the decorated function as an entry."""
 
@@ -72,6 +73,7 @@ class Registry:
                 needs=needs,
                 failure=failure,
                 after_failure=after_failure,
+                checks_model=checks_model,
             )
             self.add(Entry(description=description, parameters=parameters, function=function))
             return function
