@@ -10,10 +10,12 @@ import msgspec
 from bskernel_protocol import ArtifactKind, EntryDescription, InputDescription
 
 from bskernel.catalogues import ExecutorInfo, Executors, choices
+from bskernel.conditions import holds
 from bskernel.config import Config, StepOptions, StepTable
 from bskernel.errors import ConfigError
 from bskernel.parameters import check_executor_parameters, resolve_parameters
 from bskernel.step import FromFile, FromStep, Source, Step
+from bskernel.verifying import checks_after_every_step, transformations
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,7 +154,9 @@ def _wire(
     for name, item in declared.items():
         if name in wanted.options.inputs:
             text = wanted.options.inputs[name]
-            sources[name] = _user_source(text, item, earlier, folder, f"{where}: inputs.{name}")
+            # A flow names a file of the build's by its key.
+            known = earlier if text not in build else {}
+            sources[name] = _user_source(str(build.get(text, text)), item, known, folder, f"{where}: inputs.{name}")
             continue
         if item.source == "config" and item.default_from in build:
             key = str(item.default_from)
@@ -194,18 +198,28 @@ def make_plan(
                     f"{path}: [step.{name}]: the flow has no such step", hint=choices(name, names, "steps")
                 )
     check_executor_parameters(config, executors, path)
-    found = [_find(name, table, config, executors, path) for name, table in zip(names, flow, strict=True)]
-    wanted = [item for item in found if item is not None]
-    chosen = [wanted[index] for index in select([item.name for item in wanted], first, last)]
     values = build_values(config)
+    found = [
+        _find(name, table, config, executors, path)
+        for name, table in zip(names, flow, strict=True)
+        if holds(table.when, values, f"{path}: step {name}")
+    ]
+    wanted = [item for item in found if item is not None]
+    if values["quality.verify"] == "steps":
+        wanted = _with_checks(wanted)
+    chosen = [wanted[index] for index in select([item.name for item in wanted], first, last)]
     steps: dict[str, Step] = {}
     stage: str | None = None
+    checked: Source | None = None  # the model that the last check took
     for item in chosen:
         where = f"{path}: step {item.name}"
         inputs = _wire(item, steps, model, values, path)
         source = inputs.get("model")
         # A flow may go back to an earlier model: its stage counts, not the last step's.
-        stage = _next_stage(steps[source.step].stage_out if isinstance(source, FromStep) else stage, item, where)
+        before = steps[source.step].stage_out if isinstance(source, FromStep) else stage
+        stage = _next_stage(before, item, where)
+        own = {"plan.stage": stage, "plan.transformations": transformations(source, checked, steps)}
+        checked = source if item.entry.checks_model else checked
         steps[item.name] = Step(
             index=len(steps),
             name=item.name,
@@ -215,7 +229,7 @@ def make_plan(
                 item.entry,
                 config.parameters.get(item.info.ref.name, {}),
                 item.options.parameters,
-                values,
+                values | {key: value for key, value in own.items() if value},
                 where,
             ),
             inputs=inputs,
@@ -226,6 +240,20 @@ def make_plan(
             memory_mib=item.options.memory_mib,
         )
     return Plan(steps=tuple(steps.values()))
+
+
+def _with_checks(wanted: Sequence[_Wanted]) -> list[_Wanted]:
+    """The steps, with a check after each that lies between the first check and the last."""
+    steps: list[_Wanted] = []
+    added = checks_after_every_step([(item.name, item.entry) for item in wanted])
+    for at, item in enumerate(wanted):
+        steps.append(item)
+        if at in added:
+            like = wanted[added[at].like]
+            inputs = {name: text for name, text in like.options.inputs.items() if name != "model"}
+            options = msgspec.structs.replace(like.options, inputs=inputs)
+            steps.append(msgspec.structs.replace(like, name=added[at].name, options=options))
+    return steps
 
 
 def _next_stage(stage: str | None, item: _Wanted, where: str) -> str | None:
