@@ -6,6 +6,8 @@ from collections import Counter
 from typing import Annotated, Any
 
 import msgspec
+import qonnx.core.onnx_exec
+import qonnx.util.cleanup  # noqa: F401 - imported before the server forks: every step would import it anew
 
 from bskernel_executors.qonnx_transform.checks import check_model, read_model
 from bskernel_executors.qonnx_transform.find import Wanted, make

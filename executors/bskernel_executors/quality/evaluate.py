@@ -101,8 +101,15 @@ def _execute(
     for part in parts:
         outputs = part.run(outputs.values)
     by = f"onnxruntime {version('onnxruntime')}" if body.is_plain else stage.executed_by
-    found = {"executed_by": by, "frames": len(outputs.values), "ranks": outputs.ranks, "scores": outputs.scores}
-    return outputs, msgspec.structs.replace(stage, **found)
+    stage = msgspec.structs.replace(
+        stage,
+        executed_by=by,
+        frames=len(outputs.values),
+        ranks=outputs.ranks,
+        scores=outputs.scores,
+        halves=outputs.halves,
+    )
+    return outputs, stage
 
 
 def _as_taken(inputs: Any, network: Network) -> Any:
@@ -172,7 +179,7 @@ def _compared(
     stage = msgspec.structs.replace(stage, comparison=comparison)
     if comparison.expected or len(wrong) <= params.allowed_mismatch * count:
         return stage, None
-    return stage, _mismatch(stage, comparison, params, now, before)
+    return stage, _mismatch(stage, comparison, past.stage, params, now, before)
 
 
 def _steps(steps: tuple[str, ...]) -> str:
@@ -182,9 +189,24 @@ def _steps(steps: tuple[str, ...]) -> str:
 
 
 def _mismatch(
-    stage: StageEvaluation, found: Comparison, params: EvaluateParameters, now: Outputs, before: Outputs
+    stage: StageEvaluation,
+    found: Comparison,
+    past: StageEvaluation,
+    params: EvaluateParameters,
+    now: Outputs,
+    before: Outputs,
 ) -> StepFailure:
     at = found.first or 0
+    cause = [
+        f"between them: {_steps(params.steps)}",
+        f"frame {at} at {found.stage}: {before.values[at].tolist()}"[:_SHOWN],
+        f"frame {at} at {stage.label}: {now.values[at].tolist()}"[:_SHOWN],
+    ]
+    if past.halves > stage.halves:
+        cause.append(
+            f"in {past.halves} of {past.frames} frames a Quant node of {found.stage} rounds an exact half to even, "
+            "and the thresholds that FINN makes of it round up: shift the bias by less than a step, or allow it"
+        )
     how = f", by {found.largest_difference:.4g} at most" if found.by == "outputs" else " in what they choose"
     several = len(params.steps) > 1
     hint = 'quality.verify = "steps" names the one' if several else "replay it, and compare the two models"
@@ -192,10 +214,6 @@ def _mismatch(
         category="verification",
         message=f"stage {stage.label} does not compute what stage {found.stage} does: {found.mismatches} of "
         f"{found.frames} frames differ{how}; the first is frame {at}",
-        cause=(
-            f"between them: {_steps(params.steps)}",
-            f"frame {at} at {found.stage}: {before.values[at].tolist()}"[:_SHOWN],
-            f"frame {at} at {stage.label}: {now.values[at].tolist()}"[:_SHOWN],
-        ),
+        cause=tuple(cause),
         hint=f'{hint}; what is meant to differ may: quality.allowed_mismatch, rtol, on_mismatch = "warn"',
     )

@@ -38,6 +38,7 @@ class StageEvaluation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     k: int | None = None
     top_k: float | None = None  # fraction of frames
     confusion: tuple[tuple[int, ...], ...] | None = None  # frames: a row for each label, a column for each prediction
+    halves: int = 0  # frames in which a quantizer rounds an exact half to the even neighbour
     metric: dict[str, float] = {}  # the user's own, by its name
     comparison: Comparison | None = None
 

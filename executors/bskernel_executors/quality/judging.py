@@ -18,6 +18,7 @@ class Outputs(NamedTuple):
     values: Floats
     ranks: bool = False  # places of the largest values, the largest first, instead of the values
     scores: int | None = None  # all when None
+    halves: int = 0  # frames in which a quantizer rounded an exact half to the even neighbour
 
     def ranking(self, k: int) -> Labels:
         """The places of the k largest scores, (N, k), the largest first; of equal ones the first is the larger."""

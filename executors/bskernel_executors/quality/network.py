@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bskernel_executors.quality.batching import batch_size, batched
+from bskernel_executors.quality.halves import HALVES
 from bskernel_executors.quality.judging import Outputs
 from bskernel_executors.quality.programs import Program, node_by_node, plain, whole
 from bskernel_executors.sdk import StepFailure
@@ -64,8 +65,9 @@ class Network:
 
         frames = frames.reshape(len(frames), *self.frame).astype(np.float32)
         rows = np.concatenate(list(self._rows(frames)))
+        rows, halves = rows[:, :-1], int(np.count_nonzero(rows[:, -1]))
         scores = math.prod(self._model.get_tensor_shape(self._outputs[0])) if len(self._outputs) > 1 else None
-        return Outputs(values=rows, ranks=self._ranks, scores=scores)
+        return Outputs(values=rows, ranks=self._ranks, scores=scores, halves=halves)
 
     def _rows(self, frames: Any) -> Iterator[Any]:
         import numpy as np
@@ -81,7 +83,7 @@ class Network:
                 first = self._padded(program, frames[:size], width)
             except Exception:  # noqa: BLE001, S112 - whatever keeps a way from being taken, the next one is tried
                 continue
-            if all(np.array_equal(first[at], row[0]) for at, row in zip(probes, expected, strict=True)):
+            if all(np.array_equal(first[at, :-1], row[0, :-1]) for at, row in zip(probes, expected, strict=True)):
                 yield first
                 for at in range(size, len(frames), size):
                     yield self._padded(program, frames[at : at + size], width)
@@ -108,11 +110,13 @@ class Network:
         return lambda frame: execute_onnx(self._model, {self._input: frame})
 
     def _call(self, program: Program, frames: Any) -> Any:
-        """The outputs of as many frames as the program takes, one row for each."""
+        """The outputs of as many frames as the program takes, one row for each; the last column counts halves."""
         import numpy as np
 
         found = program(frames)
-        return np.concatenate([np.asarray(found[name]).reshape(len(frames), -1) for name in self._outputs], axis=1)
+        columns = [np.asarray(found[name]).reshape(len(frames), -1) for name in self._outputs]
+        halves = found.get(HALVES, np.zeros((len(frames), 1)))
+        return np.concatenate([*columns, halves.astype(columns[0].dtype)], axis=1)
 
     def _padded(self, program: Program, frames: Any, width: int) -> Any:
         """The outputs of any number of frames by a program that takes `width` at once."""

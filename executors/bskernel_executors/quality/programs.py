@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from bskernel_executors.quality.adaptive import Adaptive, NodeProgram
 from bskernel_executors.quality.batching import activations
+from bskernel_executors.quality.halves import HALVES, count_halves, rounding_nodes
 from bskernel_executors.sdk import StepFailure
 
 Program: TypeAlias = Callable[[Any], dict[str, Any]]  # from the input's values to those of at least all outputs
@@ -62,6 +63,7 @@ def node_by_node(model: Any, taken: str, many: Any = None, size: int = 1) -> Pro
         kinds = ((name, model.get_tensor_datatype(name)) for name in node.output if name)
         steps.append((step, [(name, kind) for name, kind in kinds if kind.is_integer()]))
     first = model.get_tensor_datatype(taken)
+    rounding = rounding_nodes(model, changing)
 
     def run(values: Any) -> dict[str, Any]:
         context = dict(empty)
@@ -70,6 +72,7 @@ def node_by_node(model: Any, taken: str, many: Any = None, size: int = 1) -> Pro
             step(context)
             for name, kind in outputs:
                 context[name] = _whole_numbers(name, kind, context[name])
+        context[HALVES] = count_halves(context, rounding, len(values))
         return context
 
     return run

@@ -54,20 +54,23 @@ def make_samples(inputs: Any, labels: Any, name: str, classes: tuple[str, ...] =
 def read_samples(path: Path, name: str = "samples") -> Samples:
     """Samples in an npz file; errors call it `name`. Raises StepFailure (config)."""
     import zipfile
+    import zlib
 
     import numpy as np
 
+    damage = (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
     try:
-        with np.load(path, allow_pickle=False) as data:
-            if not isinstance(data, np.lib.npyio.NpzFile):
-                raise _refuse(f"{name} is an npy file", "give an npz file, or the labels too: quality.labels")
-            if "inputs" not in data:
-                raise _refuse(f"{name} has no array `inputs`; it has {', '.join(data.files) or 'none'}")
-            labels = data.get("labels", None)
-            classes = tuple(str(item) for item in data["classes"]) if "classes" in data else ()
-            return make_samples(data["inputs"], labels, name, classes)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        with path.open("rb") as file:
+            data = np.load(file, allow_pickle=False)
+            if isinstance(data, np.ndarray):
+                raise _refuse(f"{name} is an npy file: an npz with an array `inputs` is read here")
+            arrays = {key: data[key] for key in data.files}
+    except damage as error:
         raise _refuse(f"{name} is no npz file, or is damaged: {error}") from error
+    if "inputs" not in arrays:
+        raise _refuse(f"{name} has no array `inputs`; it has {', '.join(arrays) or 'none'}")
+    classes = tuple(str(item) for item in arrays.get("classes", ()))
+    return make_samples(arrays["inputs"], arrays.get("labels"), name, classes)
 
 
 def write_samples(samples: Samples, path: Path) -> None:
