@@ -69,7 +69,7 @@ def test_each_stage_computes_what_qonnx_alone_does_frame_by_frame(
                 str(script),
                 str(tmp_path / f"{step}.onnx"),
                 str(DIGITS / "heldout.npz"),
-                "450",
+                "90",
             ],
             env=environment_variables(recipe) | variables | {"FINN_BUILD_DIR": str(tmp_path)},
             capture_output=True,
@@ -96,7 +96,7 @@ def test_each_stage_computes_what_qonnx_alone_does_frame_by_frame(
 
 
 def wrong_flow(tmp_path: Path) -> Path:
-    """The estimate flow with a step that spoils a row's last threshold, or weights, between streamlining and hardware."""
+    """The estimate flow with a step that spoils thresholds, or weights, between streamlining and hardware."""
     (tmp_path / "steps").mkdir()
     (tmp_path / "steps" / "spoil.py").write_text(
         "def threshold(model, cfg):\n"
