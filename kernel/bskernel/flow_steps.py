@@ -22,7 +22,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     info: ExecutorInfo
     entry: EntryDescription
     options: StepOptions
-    always: bool = False  # runs in every range that begins after it
+    ahead: bool = False  # runs also in a range that begins after it, where a step takes what it makes
 
 
 def _merge(table: StepTable, change: StepOptions | None) -> StepOptions:
@@ -61,7 +61,7 @@ def find(step: NamedTable, config: Config, executors: Executors, path: Path) -> 
         raise ConfigError(
             f"{where}: {info.ref} has no entry {entry_name!r}", hint=choices(entry_name, have, "entries")
         )
-    return Wanted(name=name, info=info, entry=entry, options=options, always=table.always)
+    return Wanted(name=name, info=info, entry=entry, options=options, ahead=table.ahead)
 
 
 def edited_flow(
@@ -112,7 +112,8 @@ def as_flow(wanted: Sequence[Wanted]) -> tuple[FlowStep, ...]:
             name=item.name,
             executor=item.info.ref.name,
             entry=item.entry.name,
-            takes=item.entry.stage_in,
+            # A check looks at models of several stages: a build does not begin with it for one of them.
+            takes=() if item.entry.checks_model else item.entry.stage_in,
             leaves=stage,
         )
         for item, stage in zip(wanted, left, strict=True)

@@ -62,14 +62,19 @@ def make_plan(
     steps_of_flow = as_flow(wanted)
     left = {step.name: step.leaves for step in steps_of_flow}
     chosen = select(steps_of_flow, wish, config.flow, str(path))
-    always = [at for at in range(chosen.first.index) if wanted[at].always]
+    taken_by = {item.name for index in chosen.indices for item in wanted[index].entry.inputs if item.source == "flow"}
+    ahead = [
+        at
+        for at in range(chosen.first.index)
+        if wanted[at].ahead and taken_by & {output.name for output in wanted[at].entry.outputs}
+    ]
     given = given_of(wanted, chosen.first.index, model, removed)
     steps: dict[str, Step] = {}
     stage: str | None = None
     file_stages = {model: chosen.input_type or left.get(given.stands_for or "")}
     checked: Source | None = None  # the model that the last check took
     begins: tuple[Step, EntryDescription] | None = None  # the first step that says at which stage the file must be
-    for item in (wanted[index] for index in (*always, *chosen.indices)):
+    for item in (wanted[index] for index in (*ahead, *chosen.indices)):
         where = f"{path}: step {item.name}"
         inputs = wire(item, steps, given, values, path)
         source = inputs.get("model")

@@ -66,7 +66,7 @@ class StepTable(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     name: str | None = None  # the entry's name when absent
     optional: bool = False  # left out where the executor's version has no such entry
-    always: bool = False  # runs also in a build that begins after it
+    ahead: bool = False  # runs also in a build that begins after it, where a step takes what it makes
     # left out unless all of these hold of the build's values: "KEY" (is set), "KEY = VALUE", "KEY != VALUE"
     when: str | tuple[str, ...] = ()
 
@@ -93,7 +93,7 @@ class Insertion(StepTable, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Replacement(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a build has done instead of a step of its flow, under that step's name."""
 
-    always: bool = False
+    ahead: bool = False
     when: str | tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -108,6 +108,6 @@ def test_the_recorded_configuration_has_its_settings_and_no_path_of_the_machine(
     assert str(tmp_path) not in pretty_json(recorded)
     assert recorded["build"] == {"model": "net.onnx", "name": "", "flow": "estimate", "salt": ""}
     assert recorded["target"] == {"clock_ns": 5.0, "target_fps": 7}
-    assert recorded["quality"] == {"samples": "heldout.npz"}
+    assert recorded["quality"] == {"samples": "heldout.npz", "verify": "stages"}
     assert recorded["parameters"] == {"finn-step": {"paths": ["a", "b"]}}
     assert recorded["step"]["step_streamline"]["inputs"] == {"fifo_config": "more/fifo.json"}
