@@ -15,12 +15,13 @@ from bskernel.action import Action
 from bskernel.errors import ConfigError
 from bskernel.ports import Store
 
+RESULT, FAILURE, CONFIG = "result.json", "failure.txt", "config.json"
 _actions = msgspec.msgpack.Decoder(Action)
 _manifests = msgspec.msgpack.Decoder(StepManifest)
 
 
 class BuildDirectory:
-    """steps/NN-NAME/ of every step, artifacts/, metrics.json, result.json."""
+    """steps/NN-NAME/ of every step, artifacts/, config.json, metrics.json, result.json, failure.txt."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,7 +37,8 @@ class BuildDirectory:
             raise ConfigError(f"{self.path}: another build is writing here", hint="wait, or give --output") from None
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be written: {error.strerror}") from error
-        (self.path / "result.json").unlink(missing_ok=True)
+        for stale in (RESULT, FAILURE):
+            (self.path / stale).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let others in."""
@@ -106,7 +108,15 @@ class BuildDirectory:
 
     def write_result(self, result: Any) -> None:
         """result.json, last of all: it stands for a build that came to its end."""
-        _replace(self.path / "result.json", pretty_json(result).encode())
+        _replace(self.path / RESULT, pretty_json(result).encode())
+
+    def write_failure(self, text: str) -> None:
+        """failure.txt: why the build failed, for people; a build that succeeds leaves none."""
+        _replace(self.path / FAILURE, text.encode() + b"\n")
+
+    def write_config(self, config: Any) -> None:
+        """config.json: what was built, with every default and --set."""
+        _replace(self.path / CONFIG, pretty_json(config).encode())
 
 
 def _file_name(artifact: Artifact) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from bskernel_protocol import pretty_json
 
 from bskernel_executors.metrics.collect import collect_metrics, summary_rows
+from bskernel_executors.metrics.gate import check_timing
 from bskernel_executors.metrics.reports import read_reports
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
 
@@ -24,6 +25,9 @@ class CollectParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ] = None
     part: Annotated[str | None, parameter("FPGA part, for utilization", default_from="target.part")] = None
     board: Annotated[str | None, parameter("board, for its part", default_from="target.board")] = None
+    require_timing: Annotated[bool, parameter("fail unless a report says that the routed design meets its clock")] = (
+        False
+    )
 
 
 def _read(path: Path | None) -> dict[str, Any] | None:
@@ -42,6 +46,7 @@ def _read(path: Path | None) -> dict[str, Any] | None:
     ),
     outputs=(Output("metrics", kind="file", media_type="application/json"),),
     failure="metrics",
+    after_failure=True,
 )
 def collect(step: Step[CollectParameters]) -> None:
     """Collect metrics."""
@@ -54,5 +59,7 @@ def collect(step: Step[CollectParameters]) -> None:
         simulation=_read(step.input("simulation")),
         synthesis=_read(step.input("synthesis")),
     )
+    if given.require_timing:
+        check_timing(metrics, given.clock_ns)
     step.output("metrics").write_text(pretty_json(metrics), encoding="utf-8")
     step.record({"summary": summary_rows(metrics)})

@@ -33,7 +33,8 @@ from bskernel_protocol import (
 from bskernel_protocol.framing import FrameError
 from bskernel_protocol.layout import LOG
 
-from bskernel_executors.sdk.child import carry_out_step
+from bskernel_executors.sdk.child import carry_out_step, refine_result
+from bskernel_executors.sdk.memory import oom_kills
 from bskernel_executors.sdk.registry import Registry
 
 _PR_SET_PDEATHSIG = 1
@@ -89,6 +90,7 @@ class _Running:
     pid: int
     log: BinaryIO
     began: float
+    oom_kills: int
     streams: list[_Stream] = field(default_factory=list)
 
 
@@ -135,6 +137,7 @@ class Server:
             pid=pid,
             log=(step / LOG).open("wb"),
             began=time.monotonic(),
+            oom_kills=oom_kills() or 0,
             streams=[_Stream(name=name, fd=read_end) for name, read_end, _ in pipes],
         )
 
@@ -184,9 +187,13 @@ class Server:
                         selector.unregister(self._source)
                         connected = False
         os.close(pidfd)
-        exit_code = self._end(running)
+        exit_code, peak_mib = self._end(running)
+        refine_result(self._registry, self._root / running.directory)
         if connected:
-            self._tell(StepFinished(directory=running.directory, exit_code=exit_code))
+            killed = max(0, (oom_kills() or 0) - running.oom_kills)
+            self._tell(
+                StepFinished(directory=running.directory, exit_code=exit_code, peak_mib=peak_mib, oom_kills=killed)
+            )
         return connected
 
     def _heed(self, running: _Running) -> bool:
@@ -216,10 +223,13 @@ class Server:
         except BrokenPipeError:
             _kill_group(running.pid)
 
-    def _end(self, running: _Running) -> int:
-        """Reap the child, end whatever it left running, and take what is still in its pipes."""
+    def _end(self, running: _Running) -> tuple[int, int]:
+        """Reap the child, end whatever it left running, and take what is still in its pipes.
+
+        Returns its exit code, and how many MiB the largest of the step's processes held.
+        """
         _kill_group(running.pid)
-        _, status = os.waitpid(running.pid, 0)
+        _, status, usage = os.wait4(running.pid, 0)
         _end_descendants()
         for stream in running.streams:
             os.set_blocking(stream.fd, False)
@@ -232,7 +242,7 @@ class Server:
                 self._note(running, stream.name, stream.rest.decode("utf-8", "replace"))
             os.close(stream.fd)
         running.log.close()
-        return os.waitstatus_to_exitcode(status)
+        return os.waitstatus_to_exitcode(status), usage.ru_maxrss >> 10
 
 
 def _kill_group(pid: int) -> None:
