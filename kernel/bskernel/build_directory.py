@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import shutil
 from collections.abc import Iterable
@@ -83,6 +84,14 @@ class BuildDirectory:
                 return folder, _manifests.decode((folder / "manifest.msgpack").read_bytes())
         names = ", ".join(folder.name.partition("-")[2] for folder in folders)
         raise ConfigError(f"{self.path}: there is no step {step!r}", hint=f"steps: {names or 'none'}")
+
+    def manifests(self) -> list[tuple[Path, StepManifest]]:
+        """Folder and manifest of every step that was noted, in order; what is damaged is left out."""
+        found = []
+        for path in sorted((self.path / "steps").glob("*/manifest.msgpack")):
+            with contextlib.suppress(OSError, msgspec.DecodeError):
+                found.append((path.parent, _manifests.decode(path.read_bytes())))
+        return found
 
     def export(self, artifacts: Iterable[Artifact], store: Store) -> None:
         """Lay the artifacts under artifacts/, where they differ from what lies there."""

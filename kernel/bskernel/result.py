@@ -10,7 +10,7 @@ import msgspec
 from bskernel_protocol import Artifact, Failure
 
 from bskernel.building import StepReport
-from bskernel.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED
+from bskernel.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED, ConfigError
 
 
 class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,3 +82,15 @@ def result_of(
         partial={report.name: report.partial for report in reports if report.partial},
         commands=next_commands(directory, first, config) if first is not None else (),
     )
+
+
+def read_result(path: Path) -> BuildResult:
+    """The result that a build has written. Raises ConfigError when the file is damaged, or of another version."""
+
+    def path_of(type_: type, value: Any) -> Any:
+        return Path(value) if type_ is Path else value
+
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=BuildResult, dec_hook=path_of)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}", hint="run the build again") from error

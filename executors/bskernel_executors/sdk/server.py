@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Literal, NoReturn
 
@@ -88,7 +89,7 @@ class _Running:
 
     directory: str
     pid: int
-    log: BinaryIO
+    log: FileIO  # unbuffered: what a step said must be there however its server ends
     began: float
     oom_kills: int
     streams: list[_Stream] = field(default_factory=list)
@@ -135,7 +136,7 @@ class Server:
         return _Running(
             directory=directory,
             pid=pid,
-            log=(step / LOG).open("wb"),
+            log=(step / LOG).open("wb", buffering=0),
             began=time.monotonic(),
             oom_kills=oom_kills() or 0,
             streams=[_Stream(name=name, fd=read_end) for name, read_end, _ in pipes],
@@ -154,6 +155,8 @@ class Server:
             os.close(self._sink.fileno())
             os.dup2(ends[0], 1)
             os.dup2(ends[1], 2)
+            # What was printed must be in the log however the step ends: in a pipe Python would keep it back.
+            sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
             with os.fdopen(ends[2], "w", buffering=1, encoding="utf-8") as progress:
                 tell: Callable[[str], None] = lambda text: print(" ".join(text.split()), file=progress)  # noqa: E731
                 result = carry_out_step(self._registry, step, tell)

@@ -1,4 +1,4 @@
-"""`bskernel run | plan | steps | replay | images | schema`."""
+"""`bskernel run | plan | steps | replay | explain | bundle | images | schema`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from bskernel.cli.reporting import bundle, explain
 from bskernel.errors import (
     EXIT_ENVIRONMENT,
     EXIT_INTERRUPTED,
@@ -175,6 +176,10 @@ def replay(build: Path, step: str, runtime: str, into: Path) -> None:
 
 def _tell(text: str) -> None:
     click.echo(text, err=True)
+
+
+cli.add_command(explain)
+cli.add_command(bundle)
 
 
 @cli.group()
