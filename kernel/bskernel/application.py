@@ -17,6 +17,7 @@ from bskernel.building import Observer, Sessions, StepReport, carry_out_plan
 from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
 from bskernel.config.load import LoadedConfig, load_config
+from bskernel.config.recorded import recorded_config
 from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.gathering import find_inputs
 from bskernel.images import (
@@ -36,6 +37,7 @@ from bskernel.result import BuildResult, newest_artifacts, result_of
 from bskernel.runtime.choosing import choose_starter
 from bskernel.runtime.folders import make_folders
 from bskernel.runtime.session import FramedRuntime, Starter
+from bskernel.selection import Wish
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
 
@@ -89,8 +91,7 @@ class Application:
         path: Path,
         *,
         settings: Sequence[str] = (),
-        first: str | None = None,
-        last: str | None = None,
+        wish: Wish = Wish(),  # noqa: B008 - frozen
         output: Path | None = None,
     ) -> Prepared:
         """Read a build.toml and plan it. Raises ConfigError."""
@@ -101,8 +102,7 @@ class Application:
             self.executors,
             path=loaded.path,
             model=loaded.model,
-            first=first,
-            last=last,
+            wish=wish,
         )
         return Prepared(loaded=loaded, plan=plan, output=(output or loaded.output).resolve())
 
@@ -155,18 +155,19 @@ class Application:
         began = time.monotonic()
         directory = BuildDirectory(prepared.output)
         directory.open()
-        directory.write_config(prepared.loaded.config)
         salt = prepared.loaded.config.build.salt
         with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
             noting = Noting((Log.to_file(log), observer), directory)
             sessions = Sessions(lambda: self.runtime(runtime, noting.note))
             noting.planned(prepared.plan.steps)
             try:
+                directory.write_config(recorded_config(prepared.loaded))
                 reports = carry_out_plan(
                     prepared.plan, self.store, sessions, noting, salt=salt, fresh=fresh, entry_of=self.entry
                 )
                 result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
-                directory.export(result.artifacts.values(), self.store)
+                by_step = {step: made.values() for step, made in result.by_step.items()}
+                directory.export(result.artifacts.values(), by_step, self.store)
                 directory.write_metrics(result.metrics)
                 if result.failure is not None:
                     directory.write_failure(describe_failed(result))

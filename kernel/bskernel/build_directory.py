@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,13 +16,16 @@ from bskernel.action import Action
 from bskernel.errors import ConfigError
 from bskernel.ports import Store
 
-RESULT, FAILURE, CONFIG = "result.json", "failure.txt", "config.json"
+RESULT, FAILURE, CONFIG, BY_STEP = "result.json", "failure.txt", "config.json", "by-step"
 _actions = msgspec.msgpack.Decoder(Action)
 _manifests = msgspec.msgpack.Decoder(StepManifest)
 
 
 class BuildDirectory:
-    """steps/NN-NAME/ of every step, artifacts/, config.json, metrics.json, result.json, failure.txt."""
+    """config.json, steps/NN-NAME/ of every step, artifacts/ (by-step/STEP/ in it), metrics.json, result.json.
+
+    A build that failed has a failure.txt.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -93,20 +96,30 @@ class BuildDirectory:
                 found.append((path.parent, _manifests.decode(path.read_bytes())))
         return found
 
-    def export(self, artifacts: Iterable[Artifact], store: Store) -> None:
-        """Lay the artifacts under artifacts/, where they differ from what lies there."""
-        wanted = {artifact.name: artifact.digest.sha256 for artifact in artifacts}
+    def export(self, artifacts: Iterable[Artifact], by_step: Mapping[str, Iterable[Artifact]], store: Store) -> None:
+        """Lay the artifacts under artifacts/, those of single steps under by-step/STEP/, if others lie there."""
+        laid = {_file_name(artifact): artifact for artifact in artifacts}
+        laid |= {
+            f"{BY_STEP}/{step}/{_file_name(artifact)}": artifact
+            for step, made in by_step.items()
+            for artifact in made
+        }
+        wanted = {path: artifact.digest.sha256 for path, artifact in laid.items()}
         listing = self.path / "artifacts" / ".digests.json"
         if listing.exists() and listing.read_bytes() == msgspec.json.encode(wanted, order="sorted"):
             return
         fresh = self.path / "artifacts.new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
-        for artifact in artifacts:
-            store.materialise(artifact, fresh / _file_name(artifact))
+        for path, artifact in laid.items():
+            store.materialise(artifact, fresh / path)
         (fresh / ".digests.json").write_bytes(msgspec.json.encode(wanted, order="sorted"))
         shutil.rmtree(self.path / "artifacts", ignore_errors=True)
         fresh.rename(self.path / "artifacts")
+
+    def write_config(self, config: Any) -> None:
+        """config.json: the configuration as it was resolved."""
+        _replace(self.path / CONFIG, pretty_json(config).encode())
 
     def write_metrics(self, metrics: Any) -> None:
         """metrics.json, or none when there are no metrics."""
@@ -122,10 +135,6 @@ class BuildDirectory:
     def write_failure(self, text: str) -> None:
         """failure.txt: why the build failed, for people; a build that succeeds leaves none."""
         _replace(self.path / FAILURE, text.encode() + b"\n")
-
-    def write_config(self, config: Any) -> None:
-        """config.json: what was built, with every default and --set."""
-        _replace(self.path / CONFIG, pretty_json(config).encode())
 
 
 def _file_name(artifact: Artifact) -> str:

@@ -23,6 +23,7 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     steps: tuple[StepReport, ...]
     artifacts: dict[str, Artifact]  # the newest of each name
+    by_step: dict[str, dict[str, Artifact]] = {}  # each step's JSON outputs, hidden by later ones or not
     metrics: dict[str, Any] | None = None
     failure: Failure | None = None
     failed_step: str | None = None  # the step whose failure that is: the first
@@ -42,6 +43,15 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
 def newest_artifacts(reports: tuple[StepReport, ...]) -> dict[str, Artifact]:
     """Of each output name the one that the last step made."""
     return {artifact.name: artifact for report in reports for artifact in report.outputs}
+
+
+def json_by_step(reports: tuple[StepReport, ...]) -> dict[str, dict[str, Artifact]]:
+    """Of each step its JSON outputs by name: numbers that no later step of the same kind may hide."""
+    found = {
+        report.name: {item.name: item for item in report.outputs if item.media_type == "application/json"}
+        for report in reports
+    }
+    return {step: made for step, made in found.items() if made}
 
 
 def next_commands(directory: Path, report: StepReport, config: Path) -> tuple[str, ...]:
@@ -76,6 +86,7 @@ def result_of(
         seconds=round(seconds, 3),
         steps=reports,
         artifacts=newest_artifacts(reports),
+        by_step=json_by_step(reports),
         metrics=metrics,
         failure=first.failure if first is not None else None,
         failed_step=first.name if first is not None else None,

@@ -12,6 +12,7 @@ from bskernel.ports import Session
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result import BuildResult
 from bskernel.runtime.session import FramedRuntime
+from bskernel.selection import Wish
 from bskernel.step import ExecutorRef
 from bskernel_protocol import Failure
 
@@ -73,7 +74,7 @@ def models(application: Application, environments: Path, tmp_path_factory: pytes
 
 def build(application: Application, tmp_path: Path, text: str, last: str | None = None) -> BuildResult:
     (tmp_path / "build.toml").write_text(text)
-    prepared = application.prepare(tmp_path / "build.toml", last=last, output=tmp_path / "out")
+    prepared = application.prepare(tmp_path / "build.toml", wish=Wish(last=last), output=tmp_path / "out")
     return application.build(prepared, runtime="process", observer=Silent())
 
 

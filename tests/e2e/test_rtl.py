@@ -8,6 +8,7 @@ import pytest
 from bskernel.application import Application
 from bskernel.report.terminal import Silent
 from bskernel.result import BuildResult
+from bskernel.selection import Wish
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
@@ -112,7 +113,7 @@ def test_a_waveform_is_written_where_it_is_asked_for(application: Application, t
 
 def test_a_stitched_design_is_the_same_each_time_and_holds_no_path(application: Application, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        prepared = application.prepare(DIGITS / "rtl.toml", last="stitch", output=tmp_path / name)
+        prepared = application.prepare(DIGITS / "rtl.toml", wish=Wish(last="stitch"), output=tmp_path / name)
         result = application.build(prepared, runtime="process", observer=Silent(), fresh=name == "two")
         assert result.status == "ok", result.failure
     one, two = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two"))

@@ -50,6 +50,40 @@ def needs_rtl(step: Step[msgspec.Struct]) -> None:
     step.output("model").write_text("0")
 
 
+def _declare_stage(name: str, stage_in: tuple[str, ...], stage_out: str) -> None:
+    """An entry that takes a number from one stage to the next by adding two."""
+
+    def carry(step: Step[msgspec.Struct]) -> None:
+        step.output("model").write_text(str(int(step.required_input("model").read_text()) + 2))
+
+    registry.entry(
+        name, summary="adds two", inputs=MODEL_IN, outputs=MODEL_OUT, stage_in=stage_in, stage_out=stage_out
+    )(carry)
+
+
+_declare_stage("tidy", ("onnx", "qonnx"), "finn")
+_declare_stage("lower", ("finn",), "hwgraph")
+_declare_stage("generate", ("hwgraph",), "rtl")
+
+
+class Stages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    stages: Annotated[tuple[str, ...], parameter("stages that are right")]
+    starts: Annotated[dict[str, str], parameter("stage -> step that takes it")] = {}
+
+
+@registry.entry("parity", summary="tells stages", parameters=Stages, inputs=MODEL_IN, checks_stages=("onnx", "finn"))
+def parity(step: Step[Stages]) -> None:
+    """Even numbers are at stage finn, odd ones at onnx."""
+    found = "onnx" if int(step.required_input("model").read_text()) % 2 else "finn"
+    if found not in step.params.stages:
+        raise StepFailure(
+            category="model_load",
+            message=f"the number is at stage {found}, not at {step.params.stages[0]}",
+            hint=f"begin with --from {step.params.starts.get(found)}",
+        )
+    step.record({"stage": found})
+
+
 @registry.entry(
     "misbehave",
     summary="does wrong",

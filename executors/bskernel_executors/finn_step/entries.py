@@ -7,7 +7,6 @@ import importlib.util
 import inspect
 import os
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +34,7 @@ from bskernel_executors.finn_step.stages import FAILURES, NEEDS_VIVADO, STAGES
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.parameters import describe_parameters
 from bskernel_executors.sdk.rules_file import load_rules
+from bskernel_executors.sdk.user_code import load_function
 
 StepFunction = Callable[[Any, Any], Any]
 _FOLD = frozenset({"step_apply_folding_config", "step_target_fps_parallelization"})
@@ -217,19 +217,7 @@ def custom(step: Step[CustomParameters]) -> None:
     """Run a user's step function; every field of the configuration that a build may set is readable."""
     from finn.builder.build_dataflow_config import DataflowBuildConfig
 
-    module, _, name = step.params.function.partition(":")
-    source = step.input("source")
-    if source is not None:
-        sys.path.insert(0, str(source))
-    sys.dont_write_bytecode = True
-    try:
-        function = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise StepFailure(
-            category="config",
-            message=f"there is no function {step.params.function!r}: {error}",
-            hint="write module:function; the module lies in the folder that inputs.source names, or is one of FINN's",
-        ) from error
+    function = load_function(step.params.function, step.input("source"))
     settable = settable_fields(DataflowBuildConfig)
     own = msgspec.structs.asdict(step.params)
     values = {key: default for key, (_, default) in settable.items() if default is not msgspec.NODEFAULT}

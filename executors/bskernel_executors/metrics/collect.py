@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
-from bskernel_executors.metrics.devices import Device, find_device
+from bskernel_executors.metrics.devices import find_device
 from bskernel_executors.metrics.model import BuildMetrics, Layer, Stage, Value
 from bskernel_executors.metrics.reports import TIMING_REPORT, number
+from bskernel_executors.metrics.utilization import utilization
 
 Reports = Mapping[str, Mapping[str, Any]]
 SIMULATION, SYNTHESIS = "simulation.json", "synthesis.json"
@@ -132,29 +133,6 @@ def _resources(reports: Reports) -> dict[str, tuple[Value, ...]]:
     return {name: tuple(values) for name, values in sorted(found.items())}
 
 
-def _utilization(resources: Mapping[str, tuple[Value, ...]], device: Device) -> dict[str, tuple[Value, ...]]:
-    """Fractions of the device; block RAM in tiles, two BRAM_18K to a tile. HLS counts some layers only: left out."""
-    tiles: dict[tuple[Stage, str], float] = {}
-    for name, size in (("BRAM_18K", 0.5), ("BRAM_36K", 1.0)):
-        for value in resources.get(name, ()):
-            key = (value.stage, value.source)
-            tiles[key] = tiles.get(key, 0) + size * value.value
-    counted = {name: list(resources.get(name, ())) for name in ("LUT", "FF", "URAM", "DSP")}
-    counted["BRAM"] = [
-        Value(value=value, unit="tiles", stage=stage, source=source) for (stage, source), value in tiles.items()
-    ]
-    totals = msgspec.to_builtins(device) | {"BRAM": device.BRAM_36K}
-    found = {
-        name: tuple(
-            Value(value=value.value / totals[name], unit="fraction", stage=value.stage, source=value.source)
-            for value in values
-            if totals[name] and value.stage != "hls"
-        )
-        for name, values in sorted(counted.items())
-    }
-    return {name: values for name, values in found.items() if values}
-
-
 def _layers(reports: Reports, bottleneck: str | None) -> tuple[Layer, ...]:
     cycles = reports.get("estimate_layer_cycles.json", {})
     resources = reports.get("estimate_layer_resources.json", {})
@@ -216,7 +194,7 @@ def collect_metrics(
         timing_met=met if isinstance(met, bool) else None,
         fifo_memory=tuple(scalars.get("fifo_memory", ())),
         resources=resources,
-        utilization=_utilization(resources, device) if device is not None else {},
+        utilization=utilization(resources, device) if device is not None else {},
         device=msgspec.to_builtins(device) if device is not None else {},
         reconciliation=_reconcile(
             {

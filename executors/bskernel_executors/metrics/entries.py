@@ -9,12 +9,13 @@ from typing import Annotated, Any
 import msgspec
 from bskernel_protocol import pretty_json
 
+from bskernel_executors.metrics import analyses
 from bskernel_executors.metrics.collect import collect_metrics, summary_rows
 from bskernel_executors.metrics.gate import check_timing
 from bskernel_executors.metrics.reports import read_reports
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
 
-registry = Registry(executor="metrics", summary="one typed set of metrics from FINN's reports")
+registry = Registry(executor="metrics", summary="one typed set of metrics from FINN's reports, and analyses of it")
 
 
 class CollectParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,3 +64,6 @@ def collect(step: Step[CollectParameters]) -> None:
         check_timing(metrics, given.clock_ns)
     step.output("metrics").write_text(pretty_json(metrics), encoding="utf-8")
     step.record({"summary": summary_rows(metrics)})
+
+
+analyses.declare(registry)

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import msgspec
 
+from bskernel_executors.qonnx_transform import analyses
 from bskernel_executors.qonnx_transform.checks import check_model, read_model
 from bskernel_executors.qonnx_transform.find import Wanted, make
+from bskernel_executors.qonnx_transform.stage import STAGES, Stage, find_stage, require_stage
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
 
-registry = Registry(executor="qonnx-transform", summary="checks, cleans up and transforms QONNX models")
+registry = Registry(executor="qonnx-transform", summary="checks, cleans up, transforms and analyses QONNX models")
 _IN = (Input("model", kind="file", help="an ONNX or QONNX model"),)
 _OUT = (Output("model", kind="file", media_type="application/x-onnx"),)
 
@@ -37,6 +39,13 @@ class TransformParameters(Checks, frozen=True, kw_only=True, forbid_unknown_fiel
     transforms: Annotated[
         tuple[str | Wanted, ...], parameter("names, or tables with `name` and `args`, short or dotted, in order")
     ]
+
+
+class StageParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `check_stage`."""
+
+    stages: Annotated[tuple[Stage, ...], parameter("stages that are right")]
+    starts: Annotated[dict[str, str], parameter("stage -> the flow's step to begin with instead")] = {}
 
 
 def node_counts(model: Any) -> dict[str, int]:
@@ -98,3 +107,28 @@ def transform(step: Step[TransformParameters]) -> None:
         records.append({"name": name, "before": before, "after": node_counts(model)})
     _write(step, model)
     step.record({"transforms": records})
+
+
+@registry.entry(
+    "check_stage",
+    summary="tells at which stage a model is, and fails unless it is at one of the given",
+    parameters=StageParameters,
+    inputs=(*_IN, Input("state", kind="tree", required=False, help="generated code, which a model at rtl needs")),
+    failure="model_load",
+    checks_stages=STAGES,
+)
+def check_stage(step: Step[StageParameters]) -> None:
+    """Check the stage and record what tells it."""
+    found = find_stage(read_model(step.required_input("model")).graph, step.input("state"))
+    require_stage(found, step.params.stages, step.params.starts)
+    note = "; ".join(found.evidence)
+    step.record(
+        {
+            "stages": list(found.stages),
+            "evidence": list(found.evidence),
+            "summary": [{"label": "model's stage", "value": " or ".join(found.stages), "note": note}],
+        }
+    )
+
+
+analyses.declare(registry)

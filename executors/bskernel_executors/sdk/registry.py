@@ -64,6 +64,7 @@ class Registry:
         needs: tuple[str, ...] = (),
         failure: FailureCategory = "unknown",
         after_failure: bool = False,
+        checks_stages: tuple[str, ...] = (),
     ) -> Callable[[Callable[[Step[ParamsT]], None]], Callable[[Step[ParamsT]], None]]:
         """Declare the decorated function as an entry."""
 
@@ -79,6 +80,7 @@ class Registry:
                 needs=needs,
                 failure=failure,
                 after_failure=after_failure,
+                checks_stages=checks_stages,
             )
             self.add(Entry(description=description, parameters=parameters, function=function))
             return function

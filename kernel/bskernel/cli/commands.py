@@ -1,4 +1,4 @@
-"""`bskernel run | plan | steps | replay | explain | bundle | images | schema`."""
+"""`bskernel run | plan | steps | replay | images | schema`; other commands have modules of their own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from bskernel.cli.diff import diff
+from bskernel.cli.plan_views import GRAPHS
+from bskernel.cli.range_options import RangeOptions, range_options
 from bskernel.cli.reporting import bundle, explain
 from bskernel.errors import (
     EXIT_ENVIRONMENT,
@@ -34,8 +37,6 @@ _RUNTIME = click.option(
     show_envvar=True,
     help="Where executors run; auto takes docker when an engine answers, and says so.",
 )
-_FROM = click.option("--from", "first", metavar="STEP", help="First step: a name or an index, also negative.")
-_TO = click.option("--to", "last", metavar="STEP", help="Last step: a name or an index, also negative.")
 _SET = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the config.")
 _OUTPUT = click.option("--output", type=click.Path(path_type=Path), help="Build directory.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
@@ -45,15 +46,18 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stan
 def cli() -> None:
     """Build FPGA accelerators from quantized neural networks, each step in a pinned executor.
 
-    Exit codes: 0 done, 2 config or usage, 3 a step failed, 4 the environment lacks something, 130 interrupted.
+    Exit codes: 0 done, 2 config or usage, 3 a step failed, 4 the environment lacks something, 5 a gate of
+    diff failed, 130 interrupted.
     """
+
+
+cli.add_command(diff)
 
 
 @cli.command()
 @_CONFIG
 @_RUNTIME
-@_FROM
-@_TO
+@range_options
 @_SET
 @_OUTPUT
 @click.option("-v", "--verbose", is_flag=True, help="Show the log, with what the steps print, instead of a bar.")
@@ -62,8 +66,7 @@ def cli() -> None:
 def run(
     config: Path,
     runtime: str,
-    first: str | None,
-    last: str | None,
+    wish: RangeOptions,
     settings: tuple[str, ...],
     output: Path | None,
     verbose: bool,
@@ -77,7 +80,7 @@ def run(
     from bskernel.report.terminal import describe_result
 
     application = Application.here()
-    prepared = application.prepare(config, settings=settings, first=first, last=last, output=output)
+    prepared = application.prepare(config, settings=settings, wish=wish.as_wish(), output=output)
     result = application.build(prepared, runtime=runtime, observer=_observer(verbose=verbose), fresh=fresh)
     click.echo(pretty_json(result) if as_json else describe_result(result), nl=not as_json)
     if result.status == "interrupted":
@@ -101,34 +104,32 @@ def _observer(*, verbose: bool) -> Observer:
 
 @cli.command()
 @_CONFIG
-@_FROM
-@_TO
+@range_options
 @_SET
 @_OUTPUT
 @_JSON
+@click.option("--graph", type=click.Choice(GRAPHS), help="Print the steps and the artifacts between them as a graph.")
 def plan(
     config: Path,
-    first: str | None,
-    last: str | None,
+    wish: RangeOptions,
     settings: tuple[str, ...],
     output: Path | None,
     as_json: bool,
+    graph: str | None,
 ) -> None:
     """Show the steps, their executors, and which are cached or why not."""
-    from bskernel_protocol import pretty_json
-
     from bskernel.application import Application
+    from bskernel.cli.plan_views import describe_plan, draw_plan, plan_json
 
+    if as_json and graph is not None:
+        raise ConfigError("--json and --graph: give one of them")
     application = Application.here()
-    prepared = application.prepare(config, settings=settings, first=first, last=last, output=output)
+    prepared = application.prepare(config, settings=settings, wish=wish.as_wish(), output=output)
     planned = application.explain(prepared)
-    if as_json:
-        click.echo(pretty_json(planned), nl=False)
-        return
-    for item in planned:
-        step = item.step
-        click.echo(f"{step.index:3} {step.name}  {step.executor} [{step.executor.digest[:12]}]")
-        click.echo(f"      {'cached' if item.cached else 'runs: ' + '; '.join(item.reasons)}")
+    if graph is not None:
+        click.echo(draw_plan(planned, graph), nl=False)
+    else:
+        click.echo((plan_json if as_json else describe_plan)(planned, prepared.plan.range), nl=False)
 
 
 @cli.command()
@@ -152,8 +153,9 @@ def steps(executor: str | None, as_json: bool) -> None:
         return
     for entry in catalogue.entries:
         stages = f"{'|'.join(entry.stage_in) or 'any'} -> {entry.stage_out or 'same'}"
+        checks = f"  tells {', '.join(entry.checks_stages)}" if entry.checks_stages else ""
         needs = f"  needs {', '.join(entry.needs)}" if entry.needs else ""
-        click.echo(f"{entry.name}  [{stages}]{needs}\n    {entry.summary}")
+        click.echo(f"{entry.name}  [{stages}]{checks}{needs}\n    {entry.summary}")
         for parameter in entry.parameters:
             unit = f" {parameter.unit}" if parameter.unit else ""
             source = f", from {parameter.default_from}" if parameter.default_from else ""

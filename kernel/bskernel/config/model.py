@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from bskernel.stages import InputType, OutputType
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -79,6 +81,45 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     summary: str = ""
 
 
+class Insertion(StepTable, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A step that a build adds to its flow, before or after one that is there."""
+
+    before: str | None = None
+    after: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.before is None) == (self.after is None):
+            raise ValueError('an inserted step needs one place: before = "STEP" or after = "STEP"')
+
+
+class Replacement(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a build has done instead of a step of its flow, under that step's name."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.entry is None:
+            raise ValueError('a replacement needs an entry, e.g. entry = "finn-step:custom"')
+
+
+class FlowEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a build's steps differ from those of its flow; every place is one of the flow as it was."""
+
+    insert: tuple[Insertion, ...] = ()  # several at one place keep their order
+    remove: tuple[str, ...] = ()
+    replace: dict[str, Replacement] = {}
+
+
+class FlowSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which part of the flow is built: from and to a step, or a stage of the model; and changes to its steps."""
+
+    first: str | int | None = msgspec.field(default=None, name="from")
+    last: str | int | None = msgspec.field(default=None, name="to")
+    input_type: InputType | None = None
+    output_type: OutputType | None = None
+    edit: FlowEdit = FlowEdit()
+
+
 class QualitySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """By what the network is judged, at every stage that can execute it."""
 
@@ -91,6 +132,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     build: BuildSection
     target: TargetSection = TargetSection()
     quality: QualitySection = QualitySection()
+    flow: FlowSection = FlowSection()
     executors: dict[str, str] = {}  # executor -> version
     parameters: dict[str, dict[str, Any]] = {}  # executor -> parameters for all its steps
     step: dict[str, StepOptions] | tuple[StepTable, ...] = {}  # changes to the flow's steps, or the steps
