@@ -34,7 +34,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"[\"']?\s*[=:]\s*[\"']?)(?!\[)[^\s\"',;]{3,}"
         ),
     ),
-    ("e-mail address", re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")),
+    ("e-mail address", re.compile(r"\b[\w.+-]+@(?:[\w-]+\.)+[A-Za-z]{2,}\b")),
 )
 _PATH = re.compile(
     r"(?<![\w./:>~\\-])(?:[A-Za-z]:[\\/]|/)[^\s/\"'`,;:()<>\[\]{}|\\]+(?:[\\/][^\s/\"'`,;:()<>\[\]{}|\\]*)*"
