@@ -50,6 +50,9 @@ TOOL = """
 [build]
 name = "b"
 model = "number.txt"
+[target]
+part = "xc7z020clg400-1"
+clock_ns = 4.0
 [[step]]
 entry = "testing:recorded-tool"
 inputs = {{ log = "{log}" }}
@@ -101,6 +104,12 @@ def test_a_crash_is_told_by_its_signal_with_the_command_to_see_it_again(cli: Any
     assert failure["facts"]["limit_mib"] == 4096
     commands = result_of(tmp_path)["commands"]
     assert f"bskernel replay {tmp_path}/build/b misbehave" in commands
+
+
+def test_a_failure_holds_no_path_of_the_step_s_own_folder(cli: Any, tmp_path: Path) -> None:
+    failure = failure_of(cli, tmp_path, MISBEHAVE.format(how="read-missing", more=""))
+    assert failure["message"].endswith("FileNotFoundError: [Errno 2] No such file or directory: 'work/gone.txt'")
+    assert "sessions" not in " ".join(failure["cause"])
 
 
 def test_a_library_that_ends_the_program_is_no_crash(cli: Any, tmp_path: Path) -> None:
@@ -178,10 +187,14 @@ MESSAGES = [
         "Phase 1 Placer Initialization\n"
         "ERROR: [Place 30-640] Place Check : This design requires more RAMB36 cells than are available.\n"
         "ERROR: [Common 17-39] 'place_design' failed due to earlier errors.",
-        ["does not fit the device", "target.target_fps"],
+        ["does not fit xc7z020clg400-1", "target.target_fps"],
         marks=pytest.mark.provokes("resource"),
     ),
-    ("timing", "CRITICAL WARNING: [Timing 38-282] The design failed to meet the timing requirements.", ["clock_ns"]),
+    (
+        "timing",
+        "CRITICAL WARNING: [Timing 38-282] The design failed to meet the timing requirements.",
+        ["a clock period of 4.0 ns", "target.clock_ns"],
+    ),
     ("synthesis", "ERROR: [HLS 200-70] Compilation errors found: In file included from top.cpp:1:", ["Vitis HLS"]),
     ("crash", "# An unexpected error has occurred (11)\n# Stack: hs_err_pid17.log", ["died of signal 11"]),
     ("out_of_memory", "c++: fatal error: Killed signal\ncc1plus: out of memory allocating 64 bytes", ["memory_mib"]),

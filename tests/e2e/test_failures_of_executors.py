@@ -192,7 +192,7 @@ def test_a_step_that_needs_vivado_says_so_before_it_begins(
     application: Application, models: Path, tmp_path: Path
 ) -> None:
     shutil.copy(models / "sound.onnx", tmp_path / "model.onnx")
-    result = build(application, tmp_path, one_step("finn-step:step_hw_ipgen", ""))
+    result = build(application, tmp_path, one_step("finn-step:step_set_fifo_depths", ""))
     assert failed(result).category == "environment"
     assert result.exit_code == 4
     assert "needs Vivado" in failed(result).message

@@ -127,6 +127,8 @@ def misbehave(step: Step[Misdeed]) -> None:
         time.sleep(3600)
     elif how == "die-of-kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif how == "read-missing":
+        (step.work / "gone.txt").read_text()
     elif how == "exit":
         raise SystemExit("the library has had enough")
     elif how == "escape":
@@ -177,6 +179,8 @@ def look(step: Step[msgspec.Struct]) -> None:
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     exit_code: Annotated[int, parameter("what the tool ends with")] = 1
+    part: Annotated[str | None, parameter("FPGA part", default_from="target.part")] = None
+    clock_ns: Annotated[float | None, parameter("clock", unit="ns", default_from="target.clock_ns")] = None
 
 
 @registry.entry(

@@ -18,6 +18,7 @@ from bskernel_executors.sdk.rules_file import Rule
 from bskernel_executors.sdk.tool_messages import Message, messages_in
 
 _SHOWN = 8
+_PERIODS = ("clock_ns", "synth_clk_period_ns")
 _WEAK = frozenset({"entry", "text"})  # deciders that a tool's message overrules
 
 
@@ -109,6 +110,10 @@ def by_log(rules: Iterable[Rule], entry: str, lines: Sequence[str]) -> Match | N
     return None
 
 
+def _first(parameters: Mapping[str, Any], *names: str) -> Any:
+    return next((parameters[name] for name in names if parameters.get(name) is not None), None)
+
+
 def _divisors(groups: Mapping[str, str]) -> str:
     size = groups.get("of", "")
     numbers = range(1, int(size) + 1) if size.isdigit() and len(size) < 6 else range(0)
@@ -123,6 +128,8 @@ def hint_of(match: Match, about: About, culprit: Culprit | None) -> str | None:
             "step": about.step,
             "entry": about.entry,
             "parameters": _Parameters(about.parameters),
+            "part": _first(about.parameters, "part", "fpga_part", "board") or "the device",
+            "clock": f"{period} ns" if (period := _first(about.parameters, *_PERIODS)) else "what was asked for",
             "node": culprit.name if culprit is not None else "a node",
             "operator": culprit.operator if culprit is not None else "operator",
             "attributes": ", ".join(f"{name} = {value}" for name, value in attributes.items()) or "none",

@@ -10,8 +10,10 @@ from pathlib import Path
 import msgspec
 from bskernel_protocol import FailureCategory
 
-# What a hint may name beside the rule's own groups: see `failures.hint_values`.
-VALUES = frozenset({"step", "entry", "parameters", "node", "operator", "attributes", "missing", "divisors"})
+# What a hint may name beside the rule's own groups: see `deciding.hint_of`.
+VALUES = frozenset(
+    {"step", "entry", "parameters", "part", "clock", "node", "operator", "attributes", "missing", "divisors"}
+)
 
 
 class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
