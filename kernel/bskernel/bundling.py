@@ -41,7 +41,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
 def redactor_here(build: Path, cache: Path, root: Path, more: Iterable[str] = ()) -> Redactor:
     """Knows this machine, this user, this environment's secrets, and `more` texts to take out."""
     home, host, user = str(Path.home()), socket.gethostname(), getpass.getuser()
-    names = {str(build): "<build>", str(build.parent): "<builds>", str(cache): "<cache>", str(root): "<bskernel>"}
+    names = {str(build): "<build>", str(cache): "<cache>", str(root): "<bskernel>"}
     names |= {home: "~", host: "<host>", host.partition(".")[0]: "<host>"}
     if user not in _COMMON_USERS:
         names[user] = "<user>"

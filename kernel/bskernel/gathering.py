@@ -59,11 +59,11 @@ def find_remaining(
         older = [(maker, output) for maker, result in made.items() if (output := result.output(source.output))]
         if older:
             inputs[name] = _named(name, older[-1][1])
-            partial.append(f"{name} is that of step {older[-1][0]}: step {source.step} did not make it")
+            partial.append(f"{name} is that of {older[-1][0]}: {source.step} did not make it")
         elif name in required:
             return None
         else:
-            partial.append(f"{name} is missing: step {source.step} did not make it")
+            partial.append(f"{name} is missing: {source.step} did not make it")
     return Remaining(inputs=inputs, partial=tuple(partial))
 
 

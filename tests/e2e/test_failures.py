@@ -233,8 +233,8 @@ def test_what_was_made_before_a_failure_is_kept_and_measured(cli: Any, tmp_path:
     assert result["metrics"] == {"model": 13}
     assert result["partial"] == {
         "collect": [
-            "model is that of step add: step later did not make it",
-            "measured is missing: step measure did not make it",
+            "model is that of add: later did not make it",
+            "measured is missing: measure did not make it",
         ]
     }
     folder = tmp_path / "build" / "b"

@@ -16,6 +16,7 @@ from bskernel_executors.sdk.rules_file import Rule
 from bskernel_executors.sdk.step import StepFailure
 
 _FRAMES = 6
+_OWN = "bskernel_executors/"
 _LONGEST = 400  # characters of an exception's text in the failure's one sentence
 
 
@@ -96,9 +97,11 @@ def _importable(filename: str) -> str:
 
 def _lines(error: BaseException) -> tuple[str, ...]:
     """The innermost frames as `file:line in function`, then the exception's own words; no absolute paths."""
-    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    frames = [(frame, _importable(frame.filename)) for frame in traceback.extract_tb(error.__traceback__)]
+    # How the executor came to call the library tells nobody anything; its own frames count where it fails itself.
+    theirs = next((at for at, (_, path) in enumerate(frames) if not path.startswith(_OWN)), 0)
     where = [
-        f"{_importable(frame.filename)}:{frame.lineno} in {frame.name}: {frame.line or ''}".rstrip(": ")
-        for frame in frames
+        f"{path}:{frame.lineno} in {frame.name}: {frame.line or ''}".rstrip(": ")
+        for frame, path in frames[theirs:][-_FRAMES:]
     ]
     return (*where, *(line.rstrip() for line in traceback.format_exception_only(error)))
