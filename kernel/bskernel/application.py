@@ -12,11 +12,13 @@ from bskernel_protocol import Artifact, EntryDescription, StepManifest
 from bskernel_protocol.layout import LOG
 
 from bskernel.action import action_of, differences
+from bskernel.backends import Choice, settle
 from bskernel.build_directory import BuildDirectory
 from bskernel.building import Observer, Sessions, StepReport, carry_out_plan
 from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
-from bskernel.config.load import LoadedConfig, load_config
+from bskernel.config import Config
+from bskernel.config.load import LoadedConfig, load_config, load_flow
 from bskernel.config.recorded import recorded_config
 from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.gathering import find_inputs
@@ -53,6 +55,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     loaded: LoadedConfig
     plan: Plan
     output: Path
+    backend: Choice | None = None  # None when the build names no backend
 
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,17 +97,27 @@ class Application:
         wish: Wish = Wish(),  # noqa: B008 - frozen
         output: Path | None = None,
     ) -> Prepared:
-        """Read a build.toml and plan it. Raises ConfigError."""
+        """Read a build.toml and plan it. Raises ConfigError, EnvironmentLacking."""
         loaded = load_config(path, settings)
-        plan = make_plan(
-            loaded.config,
-            loaded.flow.step,
-            self.executors,
-            path=loaded.path,
-            model=loaded.model,
-            wish=wish,
-        )
-        return Prepared(loaded=loaded, plan=plan, output=(output or loaded.output).resolve())
+
+        def plan_of(config: Config) -> Plan:
+            return make_plan(
+                config,
+                load_flow(config, loaded.path).step,
+                self.executors,
+                path=loaded.path,
+                model=loaded.model,
+                wish=wish,
+            )
+
+        settled = settle(loaded, plan_of, self.recipes, self.cache, self._is_built)
+        output = (output or loaded.output).resolve()
+        return Prepared(loaded=settled.loaded, plan=settled.plan, output=output, backend=settled.choice)
+
+    def _is_built(self, recipe: Recipe) -> bool:
+        """Is there an image of exactly this recipe in an engine?"""
+        client = self._engine()
+        return client is not None and state_on(recipe, self.cache, client).image == "built"
 
     def explain(self, prepared: Prepared) -> tuple[PlannedStep, ...]:
         """For every step: cached or not, and why not."""
@@ -159,6 +172,8 @@ class Application:
         with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
             noting = Noting((Log.to_file(log), observer), directory)
             sessions = Sessions(lambda: self.runtime(runtime, noting.note))
+            for line in prepared.backend.lines if prepared.backend else ():
+                noting.note(line)
             noting.planned(prepared.plan.steps)
             try:
                 directory.write_config(recorded_config(prepared.loaded))
@@ -189,6 +204,7 @@ class Application:
             prepared.loaded.name,
             reports,
             runtime=runtime,
+            backend=prepared.backend,
             directory=prepared.output,
             seconds=seconds,
             metrics=self._metrics(newest_artifacts(reports).get("metrics")),

@@ -19,6 +19,7 @@ from bskernel.ports import Store
 RESULT, FAILURE, CONFIG, BY_STEP = "result.json", "failure.txt", "config.json", "by-step"
 _actions = msgspec.msgpack.Decoder(Action)
 _manifests = msgspec.msgpack.Decoder(StepManifest)
+_SUFFIXES = {"application/x-onnx": ".onnx", "application/json": ".json", "text/x-vcd": ".vcd"}
 
 
 class BuildDirectory:
@@ -138,8 +139,7 @@ class BuildDirectory:
 
 
 def _file_name(artifact: Artifact) -> str:
-    suffix = {"application/x-onnx": ".onnx", "application/json": ".json"}.get(artifact.media_type, "")
-    return f"{artifact.name}{suffix}"
+    return f"{artifact.name}{_SUFFIXES.get(artifact.media_type, '')}"
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 from bskernel_protocol import Artifact, Failure
 
+from bskernel.backends import Choice
 from bskernel.building import StepReport
 from bskernel.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED, ConfigError
 
@@ -26,6 +27,7 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     by_step: dict[str, dict[str, Artifact]] = {}  # each step's JSON outputs, hidden by later ones or not
     metrics: dict[str, Any] | None = None
     failure: Failure | None = None
+    backend: Choice | None = None  # None when the build names none
     failed_step: str | None = None  # the step whose failure that is: the first
     partial: dict[str, tuple[str, ...]] = {}  # step that ran after the failure -> what it had to do without
     commands: tuple[str, ...] = ()  # after a failure: what to try next
@@ -74,6 +76,7 @@ def result_of(
     seconds: float,
     metrics: dict[str, Any] | None,
     config: Path,
+    backend: Choice | None = None,
 ) -> BuildResult:
     """What the reports of all steps come to: the first failure is the build's."""
     first = next((report for report in reports if report.status in {"failed", "interrupted"}), None)
@@ -92,6 +95,7 @@ def result_of(
         failed_step=first.name if first is not None else None,
         partial={report.name: report.partial for report in reports if report.partial},
         commands=next_commands(directory, first, config) if first is not None else (),
+        backend=backend,
     )
 
 

@@ -18,7 +18,16 @@ from bskernel_executors.sdk.tools import run_tool
 
 if os.environ.get("TESTING_BROKEN"):
     raise ImportError("libnothing.so.1: cannot open shared object file")
-registry = Registry(executor="testing", summary="arithmetic for tests")
+WARM = Path(os.environ.get("HOME", "/tmp")) / "warm"
+
+
+def warm_up() -> None:
+    """Leaves a file at once, and then does not end by itself."""
+    WARM.write_text("warm")
+    time.sleep(3600)
+
+
+registry = Registry(executor="testing", summary="arithmetic for tests", warm_up=warm_up)
 MODEL_IN = (Input("model", kind="file", help="a number"),)
 MODEL_OUT = (Output("model", kind="file"),)
 
@@ -43,6 +52,13 @@ def add(step: Step[Number]) -> None:
 @registry.entry("double", summary="doubles", inputs=MODEL_IN, outputs=MODEL_OUT, stage_out="finn")
 def double(step: Step[msgspec.Struct]) -> None:
     step.output("model").write_text(str(2 * int(step.required_input("model").read_text())))
+
+
+@registry.entry("wait-for-warmth", summary="waits for what warming up leaves", inputs=MODEL_IN, outputs=MODEL_OUT)
+def wait_for_warmth(step: Step[msgspec.Struct]) -> None:
+    while not WARM.exists():
+        time.sleep(0.01)
+    step.output("model").write_text("0")
 
 
 @registry.entry("needs-rtl", summary="takes rtl", inputs=MODEL_IN, outputs=MODEL_OUT, stage_in=("rtl",))

@@ -27,17 +27,18 @@ from bskernel_executors.finn_step.open_flow import (
     stitch,
 )
 from bskernel_executors.finn_step.parameters import FILES, make_config, parameters_struct, settable_fields
-from bskernel_executors.finn_step.reads import fields_read
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
-from bskernel_executors.finn_step.relocation import TOKEN, relocate_model, relocate_tree
 from bskernel_executors.finn_step.stages import FAILURES, NEEDS_VIVADO, STAGES
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.parameters import describe_parameters
+from bskernel_executors.sdk.reads import fields_read
+from bskernel_executors.sdk.relocation import relocate_model, relocate_tree
 from bskernel_executors.sdk.rules_file import load_rules
 from bskernel_executors.sdk.user_code import load_function
 
 StepFunction = Callable[[Any, Any], Any]
 _FOLD = frozenset({"step_apply_folding_config", "step_target_fps_parallelization"})
+TOKEN = "/@bskernel-finn@"  # noqa: S105 - a placeholder path, not a secret
 _PART = re.compile(r"xc[0-9a-z]{2,9}-?[a-z]{3,4}[0-9]{3,4}(-[0-9a-z]+)+", re.IGNORECASE)
 registry = Registry(
     executor="finn-step",

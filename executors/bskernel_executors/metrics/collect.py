@@ -9,6 +9,7 @@ import msgspec
 
 from bskernel_executors.metrics.devices import find_device
 from bskernel_executors.metrics.model import BuildMetrics, Layer, Stage, Value
+from bskernel_executors.metrics.reconciling import reconcile
 from bskernel_executors.metrics.reports import TIMING_REPORT, number
 from bskernel_executors.metrics.utilization import utilization
 
@@ -73,18 +74,6 @@ def _simulated(simulation: Mapping[str, Any], clock_ns: float | None) -> dict[st
         for name, (value, unit) in found.items()
         if value is not None
     }
-
-
-def _reconcile(quantities: Mapping[str, tuple[Value, ...]]) -> dict[str, dict[str, float]]:
-    """Of each quantity that was estimated: what later stages found, as multiples of the estimate."""
-    found = {}
-    for name, values in quantities.items():
-        estimate = next((value.value for value in values if value.stage == "estimate"), None)
-        if estimate:
-            later = {f"{value.stage}: {value.source}": value.value / estimate for value in values[1:]}
-            if later:
-                found[name] = later
-    return found
 
 
 def _power(reports: Reports) -> tuple[Value, ...]:
@@ -196,52 +185,11 @@ def collect_metrics(
         resources=resources,
         utilization=utilization(resources, device) if device is not None else {},
         device=msgspec.to_builtins(device) if device is not None else {},
-        reconciliation=_reconcile(
-            {
-                "throughput": tuple(scalars.get("throughput", ())),
-                "latency": tuple(scalars.get("latency", ())),
-                **resources,
-            }
+        reconciliation=reconcile(
+            {**{name: scalars.get(name, ()) for name in ("throughput", "latency")}, **resources}
         ),
         bottleneck=bottleneck,
         layers=_layers(reports, bottleneck),
         raw={name: dict(report) for name, report in reports.items()},
         warnings=tuple(warnings),
     )
-
-
-def _shown(value: Value) -> str:
-    if value.unit == "fraction":
-        return f"{value.value:.2%}"
-    return f"{value.value:,.10g}" + ("" if value.unit == "count" else f" {value.unit}")
-
-
-def summary_rows(metrics: BuildMetrics) -> list[dict[str, str]]:
-    """What a person wants to see first."""
-    rows = []
-    quantities = {
-        "throughput": metrics.throughput,
-        "latency": metrics.latency,
-        "clock": metrics.clock,
-        "power": metrics.power,
-        "accuracy": metrics.accuracy,
-        "worst slack": metrics.slack,
-        "FIFO memory": metrics.fifo_memory,
-        **metrics.resources,
-    }
-    shares = {(name, value.source): value for name, values in metrics.utilization.items() for value in values}
-    for label, values in quantities.items():
-        for value in values:
-            # Block RAM's share counts both sizes together: it stands beside the smaller one.
-            share = shares.get(("BRAM" if label == "BRAM_18K" else label, value.source))
-            of_device = f" ({share.value:.2%} of the device)" if share is not None else ""
-            ratio = metrics.reconciliation.get(label, {}).get(f"{value.stage}: {value.source}")
-            note = value.stage if ratio is None else f"{value.stage}, {ratio:.3g} x the estimate"
-            rows.append({"label": label, "value": f"{_shown(value)}{of_device}", "note": note})
-    if metrics.bottleneck:
-        cycles = next((layer.cycles for layer in metrics.layers if layer.bottleneck), None)
-        rows.append(
-            {"label": "bottleneck", "value": metrics.bottleneck, "note": f"{cycles} cycles" if cycles else ""}
-        )
-    rows += [{"label": "warning", "value": text, "note": ""} for text in metrics.warnings]
-    return rows

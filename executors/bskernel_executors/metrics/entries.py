@@ -10,8 +10,9 @@ import msgspec
 from bskernel_protocol import pretty_json
 
 from bskernel_executors.metrics import analyses
-from bskernel_executors.metrics.collect import collect_metrics, summary_rows
+from bskernel_executors.metrics.collect import collect_metrics
 from bskernel_executors.metrics.gate import check_timing
+from bskernel_executors.metrics.reconciling import reconciliation_table, summary_rows
 from bskernel_executors.metrics.reports import read_reports
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
 
@@ -63,7 +64,8 @@ def collect(step: Step[CollectParameters]) -> None:
     if given.require_timing:
         check_timing(metrics, given.clock_ns)
     step.output("metrics").write_text(pretty_json(metrics), encoding="utf-8")
-    step.record({"summary": summary_rows(metrics)})
+    table = reconciliation_table(metrics)
+    step.record({"summary": summary_rows(metrics)} | ({"tables": [table]} if table is not None else {}))
 
 
 analyses.declare(registry)

@@ -18,6 +18,15 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     source: str
 
 
+class Comparison(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One quantity through the stages: the number of a stage's last report, and its multiple of the estimate."""
+
+    quantity: str
+    unit: str
+    values: dict[Stage, float]
+    ratios: dict[Stage, float] = {}
+
+
 class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One layer: cycles per frame, folding attributes, resources, and whether it sets the pace."""
 
@@ -43,7 +52,7 @@ class BuildMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     resources: dict[str, tuple[Value, ...]] = {}  # LUT, FF, BRAM_18K, URAM, DSP...: counts
     utilization: dict[str, tuple[Value, ...]] = {}  # LUT, FF, BRAM, URAM, DSP: fractions of the device
     device: dict[str, int] = {}  # its totals
-    reconciliation: dict[str, dict[str, float]] = {}  # quantity -> "stage: source" -> multiple of the estimate
+    reconciliation: tuple[Comparison, ...] = ()  # where more than one stage is there
     bottleneck: str | None = None
     layers: tuple[Layer, ...] = ()
     raw: dict[str, Any] = {}  # every report as it was read

@@ -39,16 +39,25 @@ class Registry:
     """The entries of one executor."""
 
     def __init__(
-        self, *, executor: str, summary: str, version: str | None = None, rules: tuple[Rule, ...] = ()
+        self,
+        *,
+        executor: str,
+        summary: str,
+        version: str | None = None,
+        rules: tuple[Rule, ...] = (),
+        warm_up: Callable[[], None] | None = None,
     ) -> None:
         """`version` is asked of the environment (BSKERNEL_EXECUTOR=name@version) when not given.
 
         `rules` tell what the executor's failures are, before the rules that all executors share.
+        `warm_up` runs once beside a session's first steps, in a process of its own. It may only make them faster: it
+        can end at any time, and what it leaves in the session's HOME must be whole or absent.
         """
         self.executor = executor
         self.summary = summary
         self.version = version or os.environ.get("BSKERNEL_EXECUTOR", "").partition("@")[2] or "unversioned"
         self.rules = (*rules, *shared_rules())
+        self.warm_up = warm_up
         self._entries: dict[str, Entry] = {}
 
     def entry(

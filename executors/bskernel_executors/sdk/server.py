@@ -108,6 +108,8 @@ class Server:
         """Say that we are ready, then take commands until the channel closes; no child outlives that."""
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         self._tell(Ready(protocol=PROTOCOL_VERSION, executor=self._registry.executor, version=self._registry.version))
+        if self._registry.warm_up is not None:
+            self._warm_up(self._registry.warm_up)
         while (message := read_frame(self._source)) is not None:
             command = decode_command(message)
             if isinstance(command, RunStep):
@@ -117,6 +119,23 @@ class Server:
 
     def _tell(self, event: Event) -> None:
         write_frame(self._sink, encode(event))
+
+    def _warm_up(self, function: Callable[[], None]) -> None:
+        """In a child that dies with us, or when a step ends before it."""
+        server = os.getpid()
+        if os.fork() != 0:
+            return
+        try:
+            _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() == server:
+                os.close(self._source.fileno())
+                os.close(self._sink.fileno())
+                function()
+        except BaseException:  # noqa: BLE001 - a forked child must never run its parent's code
+            traceback.print_exc()
+            sys.stderr.flush()
+        finally:
+            os._exit(0)
 
     def _start(self, directory: str) -> _Running:
         step = self._root / directory

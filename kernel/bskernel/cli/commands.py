@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from bskernel.cli.blueprint import blueprint
 from bskernel.cli.diff import diff
 from bskernel.cli.plan_views import GRAPHS
 from bskernel.cli.range_options import RangeOptions, range_options
@@ -129,7 +130,9 @@ def plan(
     if graph is not None:
         click.echo(draw_plan(planned, graph), nl=False)
     else:
-        click.echo((plan_json if as_json else describe_plan)(planned, prepared.plan.range), nl=False)
+        click.echo(
+            (plan_json if as_json else describe_plan)(planned, prepared.plan.range, prepared.backend), nl=False
+        )
 
 
 @cli.command()
@@ -140,12 +143,15 @@ def steps(executor: str | None, as_json: bool) -> None:
     from bskernel_protocol import pretty_json
 
     from bskernel.application import Application
+    from bskernel.catalogues import how_to_describe
 
     executors = Application.here().executors
     if executor is None:
         for info in executors.known:
             mark = "  (default)" if info.default else ""
             click.echo(f"{info.ref}{mark}: {len(info.catalogue.entries)} entries: {info.catalogue.summary}")
+        for ref in executors.undescribed:
+            click.echo(f"{ref}: not described yet: run bskernel {how_to_describe(ref)}")
         return
     catalogue = executors.resolve(executor, {}, "steps").catalogue
     if as_json:
@@ -246,6 +252,9 @@ def images_describe(name: str) -> None:
     if name not in recipes:
         raise ConfigError(f"there is no image {name!r}", hint=f"images: {', '.join(recipes)}")
     click.echo(describe(recipes[name], cache_folder(), _tell), nl=False)
+
+
+cli.add_command(blueprint)
 
 
 @cli.command()

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bskernel.application import PlannedStep
+    from bskernel.backends import Choice
     from bskernel.selection import Range
 
 GRAPHS = ("text", "mermaid", "svg")
 
 
-def describe_plan(planned: Sequence[PlannedStep], chosen: Range) -> str:
-    """The steps as lines, and above them which part of the flow they are, if it was asked for."""
-    lines = []
+def describe_plan(planned: Sequence[PlannedStep], chosen: Range, backend: Choice | None = None) -> str:
+    """The steps as lines, and above them the backend and which part of the flow they are, if it was asked for."""
+    lines = list(backend.lines) if backend is not None else []
     for bound, word in ((chosen.first, "from"), (chosen.last, "to")):
         if not bound.origin.startswith("the flow's "):
             lines.append(f"{word} {bound.step}, by {bound.origin}")
@@ -25,11 +26,11 @@ def describe_plan(planned: Sequence[PlannedStep], chosen: Range) -> str:
     return "\n".join(lines) + "\n"
 
 
-def plan_json(planned: Sequence[PlannedStep], chosen: Range) -> str:
-    """The range with what chose it, and the steps."""
+def plan_json(planned: Sequence[PlannedStep], chosen: Range, backend: Choice | None = None) -> str:
+    """The backend, the range with what chose it, and the steps."""
     from bskernel_protocol import pretty_json
 
-    return pretty_json({"range": chosen, "steps": tuple(planned)})
+    return pretty_json({"backend": backend, "range": chosen, "steps": tuple(planned)})
 
 
 def draw_plan(planned: Sequence[PlannedStep], form: str) -> str:

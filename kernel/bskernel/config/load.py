@@ -70,7 +70,8 @@ def flow_names() -> list[str]:
     return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
 
 
-def _load_flow(config: Config, path: Path) -> Flow:
+def load_flow(config: Config, path: Path) -> Flow:
+    """The flow that the configuration names or holds. Raises ConfigError with the choices."""
     if isinstance(config.step, tuple):
         if not config.step:
             raise ConfigError(f"{path}: the list of steps is empty")
@@ -100,7 +101,7 @@ def load_config(path: Path, assignments: Sequence[str] = ()) -> LoadedConfig:
     if "build" not in data:
         raise ConfigError(f"{path}: there is no [build] table", hint='the least is: [build] model = "net.onnx"')
     config = convert(data, Config, path)
-    loaded = LoadedConfig(config=config, path=path, flow=_load_flow(config, path))
+    loaded = LoadedConfig(config=config, path=path, flow=load_flow(config, path))
     if not loaded.model.is_file():
         raise ConfigError(f"{path}: build.model: there is no file {loaded.model}")
     return loaded

@@ -18,6 +18,7 @@ class BuildSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     model: str
     name: str = ""  # the model's file name without its suffix when empty
     flow: str = "estimate"
+    backend: str | None = None  # a backend's name, or "auto"; when absent, [executors] or the defaults decide
     output: str | None = None  # build/NAME beside build.toml when absent
     salt: str = ""  # enters every action key: change it to build everything anew
 
