@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def _candidates(cgroup: str) -> list[Path]:
-    """Files that hold the count, by /proc/self/cgroup: of cgroup v2, and of v1's memory controller.
+def candidates(cgroup: str) -> list[Path]:
+    """Files that may hold the count, by the text of /proc/self/cgroup: of either version of control groups.
 
     In a container the group's own path may not be visible: its files then lie at the mount's root.
     """
@@ -14,20 +15,18 @@ def _candidates(cgroup: str) -> list[Path]:
     for line in cgroup.splitlines():
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
+        group = path.strip("/")
         if number == "0" and not controllers:
-            files += [Path(f"/sys/fs/cgroup{path}/memory.events"), Path("/sys/fs/cgroup/memory.events")]
+            root = Path("/sys/fs/cgroup")
+            files += [root / group / "memory.events", root / "memory.events"]
         elif "memory" in controllers.split(","):
             root = Path("/sys/fs/cgroup/memory")
-            files += [Path(f"{root}{path}/memory.oom_control"), root / "memory.oom_control"]
+            files += [root / group / "memory.oom_control", root / "memory.oom_control"]
     return files
 
 
-def oom_kills(cgroup: Path = Path("/proc/self/cgroup")) -> int | None:
-    """The group's count of processes ended for lack of memory, or None where nothing counts it."""
-    try:
-        files = _candidates(cgroup.read_text(encoding="utf-8"))
-    except OSError:
-        return None
+def count_in(files: Iterable[Path]) -> int | None:
+    """`oom_kill` of the first file that has it."""
     for file in files:
         try:
             lines = file.read_text(encoding="ascii").splitlines()
@@ -38,3 +37,11 @@ def oom_kills(cgroup: Path = Path("/proc/self/cgroup")) -> int | None:
             if name == "oom_kill" and value.isdigit():
                 return int(value)
     return None
+
+
+def oom_kills() -> int | None:
+    """This process's group's count of processes ended for lack of memory, or None where nothing counts it."""
+    try:
+        return count_in(candidates(Path("/proc/self/cgroup").read_text(encoding="utf-8")))
+    except OSError:
+        return None
