@@ -22,6 +22,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     info: ExecutorInfo
     entry: EntryDescription
     options: StepOptions
+    always: bool = False  # runs in every range that begins after it
 
 
 def _merge(table: StepTable, change: StepOptions | None) -> StepOptions:
@@ -75,7 +76,7 @@ def find(step: NamedTable, config: Config, executors: Executors, path: Path) -> 
         raise ConfigError(
             f"{where}: {info.ref} has no entry {entry_name!r}", hint=choices(entry_name, have, "entries")
         )
-    return Wanted(name=name, info=info, entry=entry, options=options)
+    return Wanted(name=name, info=info, entry=entry, options=options, always=table.always)
 
 
 def edited_flow(

@@ -10,13 +10,15 @@ import msgspec
 from bskernel_protocol import EntryDescription
 
 from bskernel.catalogues import Executors
+from bskernel.conditions import holds
 from bskernel.config import Config, StepTable
 from bskernel.errors import ConfigError
 from bskernel.flow_steps import Wanted, as_flow, edited_flow, find, redirected
 from bskernel.parameters import check_executor_parameters, resolve_parameters
 from bskernel.selection import Range, Wish, select
 from bskernel.stage_check import with_stage_check
-from bskernel.step import FromFile, FromStep, Step
+from bskernel.step import FromFile, FromStep, Source, Step
+from bskernel.verifying import checks_after_every_step, transformations
 from bskernel.wiring import given_of, wire
 
 
@@ -50,19 +52,24 @@ def make_plan(
     """
     edited, removed = edited_flow(config, flow, path)
     check_executor_parameters(config, executors, path)
+    values = build_values(config)
+    edited = tuple(step for step in edited if holds(step.table.when, values, f"{path}: step {step.name}"))
     found = [find(step, config, executors, path) for step in edited]
     changes = config.step if isinstance(config.step, dict) else {}
     wanted = redirected(edited, [item for item in found if item is not None], changes)
+    if values["quality.verify"] == "steps":
+        wanted = _with_checks(wanted)
     steps_of_flow = as_flow(wanted)
     left = {step.name: step.leaves for step in steps_of_flow}
     chosen = select(steps_of_flow, wish, config.flow, str(path))
+    always = [at for at in range(chosen.first.index) if wanted[at].always]
     given = given_of(wanted, chosen.first.index, model, removed)
-    values = build_values(config)
     steps: dict[str, Step] = {}
     stage: str | None = None
     file_stages = {model: chosen.input_type or left.get(given.stands_for or "")}
+    checked: Source | None = None  # the model that the last check took
     begins: tuple[Step, EntryDescription] | None = None  # the first step that says at which stage the file must be
-    for item in (wanted[index] for index in chosen.indices):
+    for item in (wanted[index] for index in (*always, *chosen.indices)):
         where = f"{path}: step {item.name}"
         inputs = wire(item, steps, given, values, path)
         source = inputs.get("model")
@@ -73,6 +80,8 @@ def make_plan(
         _check_stage(taken, item, where)
         makes_model = any(output.name == "model" for output in item.entry.outputs)
         stage = item.entry.stage_out or (taken if makes_model else stage)
+        own = {"plan.stage": taken, "plan.transformations": transformations(source, checked, steps)}
+        checked = source if item.entry.checks_model else checked
         steps[item.name] = Step(
             index=len(steps),
             name=item.name,
@@ -82,7 +91,7 @@ def make_plan(
                 item.entry,
                 config.parameters.get(item.info.ref.name, {}),
                 item.options.parameters,
-                values,
+                values | {key: value for key, value in own.items() if value},
                 where,
             ),
             inputs=inputs,
@@ -98,6 +107,20 @@ def make_plan(
     if begins is not None:
         planned = with_stage_check(planned, *begins, chosen.input_type, steps_of_flow, executors, config, path)
     return Plan(steps=planned, range=chosen)
+
+
+def _with_checks(wanted: Sequence[Wanted]) -> list[Wanted]:
+    """The steps, with a check after each that lies between the first check and the last."""
+    steps: list[Wanted] = []
+    added = checks_after_every_step([(item.name, item.entry) for item in wanted])
+    for at, item in enumerate(wanted):
+        steps.append(item)
+        if at in added:
+            like = wanted[added[at].like]
+            inputs = {name: text for name, text in like.options.inputs.items() if name != "model"}
+            options = msgspec.structs.replace(like.options, inputs=inputs)
+            steps.append(msgspec.structs.replace(like, name=added[at].name, options=options))
+    return steps
 
 
 def _check_stage(stage: str | None, item: Wanted, where: str) -> None:

@@ -90,7 +90,9 @@ def wire(
     for name, item in declared.items():
         if name in wanted.options.inputs:
             text = wanted.options.inputs[name]
-            if not given.leaves_out(text):
+            if text in build:  # a flow names a file of the build's by its key
+                sources[name] = _user_source(str(build[text]), item, {}, (), folder, f"{path}: {text}")
+            elif not given.leaves_out(text):
                 sources[name] = _user_source(text, item, earlier, given.removed, folder, f"{where}: inputs.{name}")
             elif text == f"{given.stands_for}.model":
                 sources[name] = FromFile(path=given.model, kind="file")

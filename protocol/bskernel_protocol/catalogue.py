@@ -62,6 +62,8 @@ class EntryDescription(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     # its parameter `starts`, if any, is stage -> step that takes it. Plans that begin with a user's file use it.
     checks_stages: tuple[str, ...] = ()
     after_failure: bool = False  # runs also when an earlier step failed, with what was made until then
+    # executes the model that it takes and compares it with the last such step's: a plan may repeat it after any step
+    checks_model: bool = False
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="catalogue"):

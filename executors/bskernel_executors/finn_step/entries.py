@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import msgspec
 from bskernel_protocol import EntryDescription
 
+from bskernel_executors.finn_step.executable import refuse_backends
 from bskernel_executors.finn_step.folding import is_unfolded, layers_of, violations
 from bskernel_executors.finn_step.hint_values import hint_values
 from bskernel_executors.finn_step.host_split import split_host
@@ -29,6 +30,7 @@ from bskernel_executors.finn_step.open_flow import (
 from bskernel_executors.finn_step.parameters import FILES, make_config, parameters_struct, settable_fields
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
 from bskernel_executors.finn_step.stages import FAILURES, NEEDS_VIVADO, STAGES
+from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.parameters import describe_parameters
 from bskernel_executors.sdk.reads import fields_read
@@ -240,9 +242,7 @@ def custom(step: Step[CustomParameters]) -> None:
             "samples",
             kind="file",
             required=False,
-            source="config",
-            default_from="quality.samples",
-            help="npz with inputs and perhaps labels",
+            help="npz that the step samples writes",
         ),
     ),
     outputs=(Output("reference", kind="tree"),),
@@ -304,6 +304,15 @@ def preferences(step: Step[PreferenceParameters]) -> None:
     run_step(step, "prefer", change, {})
     rows = [{"label": "widened", "value": f"weights of {name}", "note": "BIPOLAR to INT2"} for name in widened]
     step.record({"summary": rows})
+
+
+declare_evaluate(
+    registry,
+    stages=("qonnx", "finn", "hwgraph"),
+    summary="judge the network at this stage: accuracy, and whether it computes what the stage before did",
+    by="finn-plus",
+    refuse=refuse_backends,
+)
 
 
 def insert(step: Step[StreamParameters]) -> None:

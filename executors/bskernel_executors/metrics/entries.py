@@ -10,10 +10,12 @@ import msgspec
 from bskernel_protocol import pretty_json
 
 from bskernel_executors.metrics import analyses
-from bskernel_executors.metrics.collect import collect_metrics
+from bskernel_executors.metrics.collect import SIMULATION, collect_metrics
 from bskernel_executors.metrics.gate import check_timing
+from bskernel_executors.metrics.quality import add_accuracy, quality_rows, quality_table
 from bskernel_executors.metrics.reconciling import reconciliation_table, summary_rows
 from bskernel_executors.metrics.reports import read_reports
+from bskernel_executors.quality.evaluation import read_evaluation
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
 
 registry = Registry(executor="metrics", summary="one typed set of metrics from FINN's reports, and analyses of it")
@@ -45,6 +47,7 @@ def _read(path: Path | None) -> dict[str, Any] | None:
         Input("output", kind="tree", help="FINN's output directory"),
         Input("simulation", kind="file", required=False, help="what rtl-sim measured"),
         Input("synthesis", kind="file", required=False, help="what yosys-synth counted"),
+        Input("evaluation", kind="tree", required=False, help="how each stage judged the network"),
     ),
     outputs=(Output("metrics", kind="file", media_type="application/json"),),
     failure="metrics",
@@ -63,9 +66,16 @@ def collect(step: Step[CollectParameters]) -> None:
     )
     if given.require_timing:
         check_timing(metrics, given.clock_ns)
+    rows, tables = summary_rows(metrics), [reconciliation_table(metrics)]
+    folder = step.input("evaluation")
+    if folder is not None:
+        stages = read_evaluation(folder).stages
+        # What the simulation measured stands in the table too.
+        rows = summary_rows(msgspec.structs.replace(metrics, accuracy=())) + quality_rows(stages)
+        tables.append(quality_table(stages, metrics.raw.get(SIMULATION, {})))
+        metrics = add_accuracy(metrics, stages)
     step.output("metrics").write_text(pretty_json(metrics), encoding="utf-8")
-    table = reconciliation_table(metrics)
-    step.record({"summary": summary_rows(metrics)} | ({"tables": [table]} if table is not None else {}))
+    step.record({"summary": rows, "tables": [table for table in tables if table is not None]})
 
 
 analyses.declare(registry)

@@ -6,7 +6,9 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-Stage: TypeAlias = Literal["estimate", "hls", "rtlsim", "synth", "routed", "measured"]
+Stage: TypeAlias = Literal[
+    "float", "qonnx", "finn", "hwgraph", "estimate", "hls", "rtlsim", "synth", "routed", "measured"
+]
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,11 +6,16 @@ from collections import Counter
 from typing import Annotated, Any
 
 import msgspec
+import qonnx.core.onnx_exec
+import qonnx.util.cleanup  # noqa: F401 - imported before the server forks: every step would import it anew
 
 from bskernel_executors.qonnx_transform import analyses
 from bskernel_executors.qonnx_transform.checks import check_model, read_model
 from bskernel_executors.qonnx_transform.find import Wanted, make
+from bskernel_executors.qonnx_transform.samples import SamplesParameters
+from bskernel_executors.qonnx_transform.samples import make as make_samples
 from bskernel_executors.qonnx_transform.stage import STAGES, Stage, find_stage, require_stage
+from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
 
 registry = Registry(executor="qonnx-transform", summary="checks, cleans up, transforms and analyses QONNX models")
@@ -131,4 +136,41 @@ def check_stage(step: Step[StageParameters]) -> None:
     )
 
 
+@registry.entry(
+    "samples",
+    summary="frames to judge the network by, in one form: from npz, npy or images, or drawn where none are given",
+    parameters=SamplesParameters,
+    inputs=(
+        Input("model", kind="file", help="whose input the frames fit"),
+        Input(
+            "samples",
+            kind="any",
+            required=False,
+            source="config",
+            default_from="quality.samples",
+            help="npz with inputs and perhaps labels; npy; folder with inputs.npy, or one of images for each class",
+        ),
+        Input(
+            "labels",
+            kind="file",
+            required=False,
+            source="config",
+            default_from="quality.labels",
+            help="npy with a class number for each frame, for samples that have none",
+        ),
+    ),
+    outputs=(Output("samples", kind="file", help="npz: inputs (float32, frames first), labels, classes"),),
+    failure="config",
+)
+def samples(step: Step[SamplesParameters]) -> None:
+    """Make them."""
+    make_samples(step)
+
+
+declare_evaluate(
+    registry,
+    stages=("onnx", "qonnx"),
+    summary="judge the network at this stage: accuracy, and whether it computes what the stage before did",
+    by="qonnx",
+)
 analyses.declare(registry)

@@ -74,6 +74,7 @@ class Registry:
         failure: FailureCategory = "unknown",
         after_failure: bool = False,
         checks_stages: tuple[str, ...] = (),
+        checks_model: bool = False,
     ) -> Callable[[Callable[[Step[ParamsT]], None]], Callable[[Step[ParamsT]], None]]:
         """Declare the decorated function as an entry."""
 
@@ -90,6 +91,7 @@ class Registry:
                 failure=failure,
                 after_failure=after_failure,
                 checks_stages=checks_stages,
+                checks_model=checks_model,
             )
             self.add(Entry(description=description, parameters=parameters, function=function))
             return function

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -66,6 +66,9 @@ class StepTable(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     name: str | None = None  # the entry's name when absent
     optional: bool = False  # left out where the executor's version has no such entry
+    always: bool = False  # runs also in a build that begins after it
+    # left out unless all of these hold of the build's values: "KEY" (is set), "KEY = VALUE", "KEY != VALUE"
+    when: str | tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -124,7 +127,28 @@ class FlowSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class QualitySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """By what the network is judged, at every stage that can execute it."""
 
-    samples: str | None = None  # npz with `inputs` and perhaps `labels`, or a folder: see the entry that reads it
+    # an npz with `inputs` and perhaps `labels`, an npy, a folder with inputs.npy and labels.npy, or a folder of
+    # images, one subfolder for each class; without, few frames are drawn
+    samples: str | None = None
+    labels: str | None = None  # an npy, where the samples have none of their own
+    limit: int | None = None  # frames taken of the samples
+    float_model: str | None = None  # the network before quantization: ONNX
+    verify: Literal["stages", "steps", "off"] = "stages"  # where two models must compute the same
+    frames: int | None = None  # frames compared; without labels no others are executed
+    rtol: float | None = None  # allowed difference, relative to a frame's largest output
+    atol: float | None = None
+    allowed_mismatch: float | None = None  # fraction of frames
+    on_mismatch: Literal["fail", "warn"] | None = None
+    top_k: int | None = None
+    metric: str | None = None  # module:function(outputs, labels) -> float
+    source: str | None = None  # the folder with its module
+
+    def __post_init__(self) -> None:
+        if self.allowed_mismatch is not None and not 0 <= self.allowed_mismatch <= 1:
+            raise ValueError(f"allowed_mismatch is a fraction, from 0 to 1, not {self.allowed_mismatch}")
+        for name in ("limit", "frames", "top_k"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name} must be above 0, not {value}")
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
