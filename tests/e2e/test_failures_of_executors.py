@@ -90,6 +90,8 @@ model = "{model}"
 flow = "{flow}"
 [target]
 {target}
+[quality]
+verify = "off"
 [parameters.finn-step]
 standalone_thresholds = true
 """
