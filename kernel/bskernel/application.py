@@ -18,8 +18,6 @@ from bskernel.building import Observer, Sessions, StepReport, carry_out_plan
 from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
 from bskernel.config import Config
-from bskernel.config.load import LoadedConfig, load_config, load_flow
-from bskernel.config.recorded import recorded_config
 from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.gathering import find_inputs
 from bskernel.images import (
@@ -33,8 +31,10 @@ from bskernel.images import (
     state_on,
 )
 from bskernel.images.environment import cache_folder
+from bskernel.loading import LoadedConfig, load_config, load_flow
 from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
+from bskernel.recorded import recorded_config
 from bskernel.result import BuildResult, newest_artifacts, result_of
 from bskernel.runtime.choosing import choose_starter
 from bskernel.runtime.folders import make_folders

@@ -48,13 +48,28 @@ def entry_name(table: StepTable) -> str:
     return table.name or str(table.entry).rpartition(":")[2]
 
 
-def edit_flow(flow: Sequence[NamedTable], edit: FlowEdit, path: str) -> tuple[NamedTable, ...]:
-    """The flow with the edits of the configuration at `path`.
+def named(flow: Sequence[StepTable], path: str) -> list[NamedTable]:
+    """The steps under names of their own; a second one of an entry gets a number. Raises ConfigError."""
+    names: list[str] = []
+    for table in flow:
+        name = entry_name(table)
+        if name in names:
+            if table.name is not None:
+                raise ConfigError(f"{path}: two steps are named {name!r}", hint="give one another name")
+            number = 2
+            while f"{name}-{number}" in names:
+                number += 1
+            name = f"{name}-{number}"
+        names.append(name)
+    return [NamedTable(name=name, table=table) for name, table in zip(names, flow, strict=True)]
+
+
+def edit_flow(flow: Sequence[NamedTable], edit: FlowEdit, where: str) -> tuple[NamedTable, ...]:
+    """The flow with edits; `where` is the key that holds them, for what errors say.
 
     Places are steps of the flow as it was, or inserted steps above. Raises ConfigError with the choices: a place
     that there is not or is not any more, a name that is taken, nothing left.
     """
-    where = f"{path}: flow.edit"
     places = [_Place(step) for step in flow]
     seen = [step.seen for step in flow]
     removed = {position(selector, seen, f"{where}.remove") for selector in edit.remove}

@@ -11,7 +11,7 @@ from bskernel_protocol import EntryDescription
 from bskernel.catalogues import ExecutorInfo, Executors, choices
 from bskernel.config import Config, StepOptions, StepTable
 from bskernel.errors import ConfigError
-from bskernel.flow_edit import NamedTable, edit_flow, entry_name
+from bskernel.flow_edit import NamedTable, edit_flow, named
 from bskernel.selection import FlowStep, stages_left
 
 
@@ -36,21 +36,6 @@ def _merge(table: StepTable, change: StepOptions | None) -> StepOptions:
         timeout_s=change.timeout_s if change.timeout_s is not None else table.timeout_s,
         memory_mib=change.memory_mib if change.memory_mib is not None else table.memory_mib,
     )
-
-
-def _named(flow: Sequence[StepTable], path: Path) -> list[NamedTable]:
-    names: list[str] = []
-    for table in flow:
-        name = entry_name(table)
-        if name in names:
-            if table.name is not None:
-                raise ConfigError(f"{path}: two steps are named {name!r}", hint="give one another name")
-            number = 2
-            while f"{name}-{number}" in names:
-                number += 1
-            name = f"{name}-{number}"
-        names.append(name)
-    return [NamedTable(name=name, table=table) for name, table in zip(names, flow, strict=True)]
 
 
 def find(step: NamedTable, config: Config, executors: Executors, path: Path) -> Wanted | None:
@@ -83,10 +68,10 @@ def edited_flow(
     config: Config, flow: Sequence[StepTable], path: Path
 ) -> tuple[tuple[NamedTable, ...], frozenset[str]]:
     """The flow's steps with the build's edits, and the names of those that the edits take away."""
-    named = _named(flow, path)
-    edited = edit_flow(named, config.flow.edit, str(path))
+    steps = named(flow, str(path))
+    edited = edit_flow(steps, config.flow.edit, f"{path}: flow.edit")
     names = [step.name for step in edited]
-    removed = frozenset(step.name for step in named) - frozenset(names)
+    removed = frozenset(step.name for step in steps) - frozenset(names)
     for name in config.step if isinstance(config.step, dict) else ():
         if name not in names:
             why = "[flow.edit] removes that step" if name in removed else "the flow has no such step"

@@ -9,9 +9,9 @@ from bskernel.backends.choosing import Chosen
 from bskernel.backends.data import BackendFile
 from bskernel.catalogues import ExecutorInfo, Executors
 from bskernel.config import Config, StepTable
-from bskernel.config.load import flow_names
 from bskernel.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.images import find_recipes
+from bskernel.loading import flow_names
 from bskernel.plan import Plan, make_plan
 from bskernel.selection import Wish
 from bskernel.step import ExecutorRef

@@ -264,7 +264,7 @@ def schema(what: str) -> None:
     from bskernel_protocol import pretty_json
     from bskernel_protocol.schema import protocol_schema
 
-    from bskernel.config.load import config_schema
+    from bskernel.loading import config_schema
 
     click.echo(config_schema() if what == "config" else pretty_json(protocol_schema()), nl=False)
 

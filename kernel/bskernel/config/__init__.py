@@ -1,9 +1,9 @@
-"""The build's configuration: its types, and how a file becomes them."""
+"""The build's configuration: its types."""
 
-from bskernel.config.load import load_config
 from bskernel.config.model import (
     BuildSection,
     Config,
+    Flow,
     FlowEdit,
     FlowSection,
     Insertion,
@@ -16,6 +16,7 @@ from bskernel.config.model import (
 __all__ = [
     "BuildSection",
     "Config",
+    "Flow",
     "FlowEdit",
     "FlowSection",
     "Insertion",
@@ -23,5 +24,4 @@ __all__ = [
     "StepOptions",
     "StepTable",
     "TargetSection",
-    "load_config",
 ]

@@ -78,13 +78,6 @@ class StepTable(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(f"step name {self.name!r}: letters, digits, dot, dash and underscore only")
 
 
-class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A named list of steps."""
-
-    step: tuple[StepTable, ...]
-    summary: str = ""
-
-
 class Insertion(StepTable, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A step that a build adds to its flow, before or after one that is there."""
 
@@ -100,6 +93,9 @@ class Insertion(StepTable, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Replacement(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a build has done instead of a step of its flow, under that step's name."""
 
+    always: bool = False
+    when: str | tuple[str, ...] = ()
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.entry is None:
@@ -112,6 +108,19 @@ class FlowEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     insert: tuple[Insertion, ...] = ()  # several at one place keep their order
     remove: tuple[str, ...] = ()
     replace: dict[str, Replacement] = {}
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A named list of steps: its own, or another flow's with changes."""
+
+    summary: str = ""
+    step: tuple[StepTable, ...] = ()
+    extends: str = ""  # a shipped flow, or a path that ends in .toml
+    edit: FlowEdit = FlowEdit()
+
+    def __post_init__(self) -> None:
+        if bool(self.step) == bool(self.extends):
+            raise ValueError("a flow has either steps of its own ([[step]]) or the flow that it extends")
 
 
 class FlowSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from bskernel.action import Action
 from bskernel.comparison import Gate
-from bskernel.config.load import load_config
-from bskernel.config.recorded import recorded_config
 from bskernel.errors import ConfigError
 from bskernel.kept_build import diff, read_build, read_gates
+from bskernel.loading import load_config
+from bskernel.recorded import recorded_config
 from bskernel_protocol import canonical_bytes, pretty_json
 
 from .builds_for_tests import step, value

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bskernel.config.load import LoadedConfig
+from bskernel.loading import LoadedConfig
 
 
 def _portable(value: Any, folder: Path) -> Any:
