@@ -31,7 +31,7 @@ def run(
     `first` and `last` select steps as --from and --to do; `input_type` and `output_type` are stages of the model to
     begin and to end with. They count before the configuration's [flow] table.
     `settings` are assignments as in `--set`, e.g. "target.target_fps=50000". Raises bskernel.errors.BskernelError
-    when the build cannot begin.
+    when the build cannot begin; KeyboardInterrupt when it was interrupted, after what is finished was written.
     """
     from pathlib import Path
 
@@ -42,7 +42,11 @@ def run(
     application = Application.here()
     wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)
     prepared = application.prepare(Path(config), settings=settings, wish=wish, output=output)
-    return application.build(prepared, runtime=runtime, observer=Silent())
+    result = application.build(prepared, runtime=runtime, observer=Silent())
+    if result.status == "interrupted":
+        # Who calls this as a library must not go on as if nobody had asked to stop.
+        raise KeyboardInterrupt
+    return result
 
 
 def diff(

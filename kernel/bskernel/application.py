@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from bskernel_protocol import Artifact, StepManifest
+from bskernel_protocol import Artifact, EntryDescription, StepManifest
 from bskernel_protocol.layout import LOG
 
 from bskernel.action import action_of, differences
 from bskernel.backends import Choice, settle
 from bskernel.build_directory import BuildDirectory
-from bskernel.building import Observer, Sessions, StepReport, carry_out_plan, find_inputs
+from bskernel.building import Observer, Sessions, StepReport, carry_out_plan
 from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
 from bskernel.config import Config
 from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.gathering import find_inputs
 from bskernel.images import (
     Recipe,
     RecipeState,
@@ -34,7 +35,7 @@ from bskernel.loading import LoadedConfig, load_config, load_flow
 from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
 from bskernel.recorded import recorded_config
-from bskernel.result import BuildResult, json_by_step, newest_artifacts
+from bskernel.result import BuildResult, newest_artifacts, result_of
 from bskernel.runtime.choosing import choose_starter
 from bskernel.runtime.folders import make_folders
 from bskernel.runtime.session import FramedRuntime, Starter
@@ -82,6 +83,11 @@ class Application:
     def recipe(self, executor: ExecutorRef) -> Recipe:
         """The recipe behind a plan's executor."""
         return next(recipe for recipe in self.recipes if recipe.name == str(executor))
+
+    def entry(self, step: Step) -> EntryDescription | None:
+        """What a step's executor says of its entry."""
+        info = next((info for info in self.executors.known if info.ref == step.executor), None)
+        return info.entry(step.entry) if info is not None else None
 
     def prepare(
         self,
@@ -157,6 +163,7 @@ class Application:
     def build(self, prepared: Prepared, *, runtime: str, observer: Observer, fresh: bool = False) -> BuildResult:
         """Carry out a plan and write the build directory."""
         from bskernel.report.log import Log
+        from bskernel.report.terminal import describe_failed
 
         began = time.monotonic()
         directory = BuildDirectory(prepared.output)
@@ -170,11 +177,15 @@ class Application:
             noting.planned(prepared.plan.steps)
             try:
                 directory.write_config(recorded_config(prepared.loaded))
-                reports = carry_out_plan(prepared.plan, self.store, sessions, noting, salt=salt, fresh=fresh)
+                reports = carry_out_plan(
+                    prepared.plan, self.store, sessions, noting, salt=salt, fresh=fresh, entry_of=self.entry
+                )
                 result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
                 by_step = {step: made.values() for step, made in result.by_step.items()}
                 directory.export(result.artifacts.values(), by_step, self.store)
                 directory.write_metrics(result.metrics)
+                if result.failure is not None:
+                    directory.write_failure(describe_failed(result))
                 directory.write_result(result)
             finally:
                 sessions.close()
@@ -189,20 +200,15 @@ class Application:
             _with_log(report, step, prepared.output)
             for report, step in zip(reports, prepared.plan.steps, strict=True)
         )
-        artifacts = newest_artifacts(reports)
-        failed = next((report for report in reports if report.status == "failed"), None)
-        return BuildResult(
-            name=prepared.loaded.name,
-            status="failed" if failed else "ok",
+        return result_of(
+            prepared.loaded.name,
+            reports,
             runtime=runtime,
             backend=prepared.backend,
             directory=prepared.output,
-            seconds=round(seconds, 3),
-            steps=reports,
-            artifacts=artifacts,
-            by_step=json_by_step(reports),
-            metrics=self._metrics(artifacts.get("metrics")),
-            failure=failed.failure if failed else None,
+            seconds=seconds,
+            metrics=self._metrics(newest_artifacts(reports).get("metrics")),
+            config=prepared.loaded.path,
         )
 
     def _metrics(self, artifact: Artifact | None) -> dict[str, Any] | None:

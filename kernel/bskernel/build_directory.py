@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import shutil
 from collections.abc import Iterable, Mapping
@@ -15,14 +16,17 @@ from bskernel.action import Action
 from bskernel.errors import ConfigError
 from bskernel.ports import Store
 
-RESULT, CONFIG, BY_STEP = "result.json", "config.json", "by-step"
+RESULT, FAILURE, CONFIG, BY_STEP = "result.json", "failure.txt", "config.json", "by-step"
 _actions = msgspec.msgpack.Decoder(Action)
 _manifests = msgspec.msgpack.Decoder(StepManifest)
 _SUFFIXES = {"application/x-onnx": ".onnx", "application/json": ".json", "text/x-vcd": ".vcd"}
 
 
 class BuildDirectory:
-    """config.json, steps/NN-NAME/ of every step, artifacts/ (by-step/STEP/ in it), metrics.json, result.json."""
+    """config.json, steps/NN-NAME/ of every step, artifacts/ (by-step/STEP/ in it), metrics.json, result.json.
+
+    A build that failed has a failure.txt.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -38,7 +42,8 @@ class BuildDirectory:
             raise ConfigError(f"{self.path}: another build is writing here", hint="wait, or give --output") from None
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be written: {error.strerror}") from error
-        (self.path / RESULT).unlink(missing_ok=True)
+        for stale in (RESULT, FAILURE):
+            (self.path / stale).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let others in."""
@@ -84,6 +89,14 @@ class BuildDirectory:
         names = ", ".join(folder.name.partition("-")[2] for folder in folders)
         raise ConfigError(f"{self.path}: there is no step {step!r}", hint=f"steps: {names or 'none'}")
 
+    def manifests(self) -> list[tuple[Path, StepManifest]]:
+        """Folder and manifest of every step that was noted, in order; what is damaged is left out."""
+        found = []
+        for path in sorted((self.path / "steps").glob("*/manifest.msgpack")):
+            with contextlib.suppress(OSError, msgspec.DecodeError):
+                found.append((path.parent, _manifests.decode(path.read_bytes())))
+        return found
+
     def export(self, artifacts: Iterable[Artifact], by_step: Mapping[str, Iterable[Artifact]], store: Store) -> None:
         """Lay the artifacts under artifacts/, those of single steps under by-step/STEP/, if others lie there."""
         laid = {_file_name(artifact): artifact for artifact in artifacts}
@@ -119,6 +132,10 @@ class BuildDirectory:
     def write_result(self, result: Any) -> None:
         """result.json, last of all: it stands for a build that came to its end."""
         _replace(self.path / RESULT, pretty_json(result).encode())
+
+    def write_failure(self, text: str) -> None:
+        """failure.txt: why the build failed, for people; a build that succeeds leaves none."""
+        _replace(self.path / FAILURE, text.encode() + b"\n")
 
 
 def _file_name(artifact: Artifact) -> str:

@@ -41,7 +41,7 @@ def read_build(path: Path) -> KeptBuild:
     """A build directory, or a result.json with what lies beside it. Raises ConfigError."""
     file = path / RESULT if path.is_dir() else path
     if not file.is_file():
-        hint = "a build that was interrupted has none: run it again" if path.is_dir() else None
+        hint = "a build that was killed has none: run it again" if path.is_dir() else None
         raise ConfigError(f"{file}: there is no such file", hint=hint or "give a build directory, or its result.json")
     try:
         result = msgspec.json.decode(file.read_bytes(), type=_Result)

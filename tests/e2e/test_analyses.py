@@ -171,6 +171,7 @@ def steps_of(application: Application, tmp_path: Path, steps: str) -> BuildResul
     return build(application, tmp_path / "build.toml", tmp_path / "out")
 
 
+@pytest.mark.provokes("postprocessing")
 def test_a_user_s_error_is_told_by_file_and_line(application: Application, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "checks.py").write_text(

@@ -136,6 +136,7 @@ def folded(application: Application, tmp_path: Path) -> BuildResult:
     return build(application, config, tmp_path / "mended")
 
 
+@pytest.mark.provokes("verification")
 def test_a_layer_with_one_synapse_fold_loses_nothing_under_back_pressure(
     application: Application, tmp_path: Path
 ) -> None:

@@ -2,15 +2,19 @@
 
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
+from bskernel_executors.sdk.tools import run_tool
 
 if os.environ.get("TESTING_BROKEN"):
     raise ImportError("libnothing.so.1: cannot open shared object file")
@@ -135,7 +139,14 @@ def misbehave(step: Step[Misdeed]) -> None:
     elif how == "leak":
         out.write_text(f"made in {step.work}")
     elif how == "hang":
+        step.progress("layer 3 of 10")
         time.sleep(3600)
+    elif how == "die-of-kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif how == "read-missing":
+        (step.work / "gone.txt").read_text()
+    elif how == "exit":
+        raise SystemExit("the library has had enough")
     elif how == "escape":
         if os.fork() == 0:
             os.setsid()
@@ -143,6 +154,12 @@ def misbehave(step: Step[Misdeed]) -> None:
         out.write_text("1")
     elif how == "memory":
         bytearray(8 << 30)
+    elif how == "memory-together":
+        # Each within its own limit, all together above it.
+        code = "import sys, time; held = bytearray(b'1') * (200 << 20); time.sleep(30)"
+        holders = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(6)]
+        codes = [holder.wait() for holder in holders[:1]]
+        raise RuntimeError(f"a helper ended with {codes}")
     elif how == "garbage-channel":
         server = Path(f"/proc/{os.getppid()}")
         for number in (path.name for path in (server / "fd").iterdir()):
@@ -174,3 +191,54 @@ def look(step: Step[msgspec.Struct]) -> None:
             "no_new_privileges": fields["NoNewPrivs"],
         }
     )
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    exit_code: Annotated[int, parameter("what the tool ends with")] = 1
+    part: Annotated[str | None, parameter("FPGA part", default_from="target.part")] = None
+    clock_ns: Annotated[float | None, parameter("clock", unit="ns", default_from="target.clock_ns")] = None
+
+
+@registry.entry(
+    "recorded-tool",
+    summary="stands in for a tool that is not here: prints what it printed elsewhere, and ends as it did",
+    parameters=Recorded,
+    inputs=(*MODEL_IN, Input("log", kind="file", source="config", help="what the tool printed")),
+    outputs=MODEL_OUT,
+    failure="synthesis",
+)
+def recorded_tool(step: Step[Recorded]) -> None:
+    code = "import pathlib, sys; print(pathlib.Path(sys.argv[1]).read_text()); sys.exit(int(sys.argv[2]))"
+    log = str(step.required_input("log"))
+    command = [sys.executable, "-c", code, log, str(step.params.exit_code)]
+    run_tool(command, cwd=step.work, env=os.environ, failed="the tool failed")
+
+
+@registry.entry(
+    "collect",
+    summary="collects what there is",
+    inputs=(*MODEL_IN, Input("measured", kind="file", required=False)),
+    outputs=(Output("metrics", kind="file", media_type="application/json"),),
+    after_failure=True,
+)
+def collect(step: Step[msgspec.Struct]) -> None:
+    measured = step.input("measured")
+    found = {"model": int(step.required_input("model").read_text())}
+    step.output("metrics").write_text(
+        json.dumps(found | ({} if measured is None else {"measured": int(measured.read_text())}))
+    )
+
+
+@registry.entry(
+    "measure",
+    summary="measures, but nothing above 9",
+    inputs=MODEL_IN,
+    outputs=(Output("measured", kind="file"), Output("model", kind="file")),
+    failure="verification",
+)
+def measure(step: Step[msgspec.Struct]) -> None:
+    number = step.required_input("model").read_text()
+    if int(number) > 9:
+        raise StepFailure(message=f"{number} is more than one digit", hint="add less")
+    step.output("measured").write_text(number)
+    step.output("model").write_text(number)

@@ -16,7 +16,7 @@ from bskernel_protocol import EntryDescription
 
 from bskernel_executors.finn_step.executable import refuse_backends
 from bskernel_executors.finn_step.folding import is_unfolded, layers_of, violations
-from bskernel_executors.finn_step.hints import hint_for
+from bskernel_executors.finn_step.hint_values import hint_values
 from bskernel_executors.finn_step.host_split import split_host
 from bskernel_executors.finn_step.library import load
 from bskernel_executors.finn_step.open_flow import (
@@ -35,13 +35,18 @@ from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFai
 from bskernel_executors.sdk.parameters import describe_parameters
 from bskernel_executors.sdk.reads import fields_read
 from bskernel_executors.sdk.relocation import relocate_model, relocate_tree
+from bskernel_executors.sdk.rules_file import load_rules
 from bskernel_executors.sdk.user_code import load_function
 
 StepFunction = Callable[[Any, Any], Any]
 _FOLD = frozenset({"step_apply_folding_config", "step_target_fps_parallelization"})
 TOKEN = "/@bskernel-finn@"  # noqa: S105 - a placeholder path, not a secret
 _PART = re.compile(r"xc[0-9a-z]{2,9}-?[a-z]{3,4}[0-9]{3,4}(-[0-9a-z]+)+", re.IGNORECASE)
-registry = Registry(executor="finn-step", summary="FINN+'s build steps, one at a time")
+registry = Registry(
+    executor="finn-step",
+    summary="FINN+'s build steps, one at a time",
+    rules=load_rules(Path(__file__).with_name("rules.toml")),
+)
 _OUTPUTS = (
     Output("model", kind="file", media_type="application/x-onnx"),
     Output("output", kind="tree", help="FINN's output directory, as it has grown"),
@@ -136,16 +141,15 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     _check_target(values)
     before = ModelWrapper(str(model_path))
     nodes = len(before.graph.node)
+    step.about(**hint_values(before))
     try:
         after = function(before, config)
-    except StepFailure:
-        raise
     except Exception as error:
-        hint = hint_for(error)
-        if hint is None:
-            raise
-        first = (str(error).splitlines() or [""])[0]
-        raise StepFailure(message=f"{name}: {type(error).__name__}: {first}", hint=hint) from error
+        # The tool's own log says why, and what is printed here is in the step's log.
+        log = getattr(error, "vivado_logfile", None)
+        if log is not None and Path(log).is_file():
+            print(Path(log).read_text(encoding="utf-8", errors="replace"))
+        raise
     if not isinstance(after, ModelWrapper):
         raise StepFailure(message=f"{name} returned a {type(after).__name__}, not a model")
     warnings = _check_folding(name, after) if name in _FOLD else []

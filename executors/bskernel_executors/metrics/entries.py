@@ -11,6 +11,7 @@ from bskernel_protocol import pretty_json
 
 from bskernel_executors.metrics import analyses
 from bskernel_executors.metrics.collect import SIMULATION, collect_metrics
+from bskernel_executors.metrics.gate import check_timing
 from bskernel_executors.metrics.quality import add_accuracy, quality_rows, quality_table
 from bskernel_executors.metrics.reconciling import reconciliation_table, summary_rows
 from bskernel_executors.metrics.reports import read_reports
@@ -28,6 +29,9 @@ class CollectParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ] = None
     part: Annotated[str | None, parameter("FPGA part, for utilization", default_from="target.part")] = None
     board: Annotated[str | None, parameter("board, for its part", default_from="target.board")] = None
+    require_timing: Annotated[bool, parameter("fail unless a report says that the routed design meets its clock")] = (
+        False
+    )
 
 
 def _read(path: Path | None) -> dict[str, Any] | None:
@@ -47,6 +51,7 @@ def _read(path: Path | None) -> dict[str, Any] | None:
     ),
     outputs=(Output("metrics", kind="file", media_type="application/json"),),
     failure="metrics",
+    after_failure=True,
 )
 def collect(step: Step[CollectParameters]) -> None:
     """Collect metrics."""
@@ -59,6 +64,8 @@ def collect(step: Step[CollectParameters]) -> None:
         simulation=_read(step.input("simulation")),
         synthesis=_read(step.input("synthesis")),
     )
+    if given.require_timing:
+        check_timing(metrics, given.clock_ns)
     rows, tables = summary_rows(metrics), [reconciliation_table(metrics)]
     folder = step.input("evaluation")
     if folder is not None:

@@ -18,6 +18,7 @@ from bskernel_protocol import (
 )
 
 from bskernel_executors.sdk.parameters import NoParameters, describe_parameters
+from bskernel_executors.sdk.rules_file import Rule, shared_rules
 from bskernel_executors.sdk.step import Step, StepFailure
 
 Input = InputDescription
@@ -38,16 +39,24 @@ class Registry:
     """The entries of one executor."""
 
     def __init__(
-        self, *, executor: str, summary: str, version: str | None = None, warm_up: Callable[[], None] | None = None
+        self,
+        *,
+        executor: str,
+        summary: str,
+        version: str | None = None,
+        rules: tuple[Rule, ...] = (),
+        warm_up: Callable[[], None] | None = None,
     ) -> None:
         """`version` is asked of the environment (BSKERNEL_EXECUTOR=name@version) when not given.
 
+        `rules` tell what the executor's failures are, before the rules that all executors share.
         `warm_up` runs once beside a session's first steps, in a process of its own. It may only make them faster: it
         can end at any time, and what it leaves in the session's HOME must be whole or absent.
         """
         self.executor = executor
         self.summary = summary
         self.version = version or os.environ.get("BSKERNEL_EXECUTOR", "").partition("@")[2] or "unversioned"
+        self.rules = (*rules, *shared_rules())
         self.warm_up = warm_up
         self._entries: dict[str, Entry] = {}
 
@@ -106,6 +115,11 @@ class Registry:
                 message=f"{self.executor}@{self.version} has no entry {name!r}",
                 hint=f"its entries: {', '.join(sorted(self._entries))}",
             ) from None
+
+    def category(self, name: str) -> FailureCategory:
+        """What failures of an entry are when nothing says otherwise."""
+        entry = self._entries.get(name)
+        return entry.description.failure if entry is not None else "executor"
 
     def catalogue(self) -> Catalogue:
         """All entries as data, in order of name."""

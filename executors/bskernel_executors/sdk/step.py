@@ -42,6 +42,7 @@ class Step(Generic[ParamsT]):
     outputs: frozenset[str]
     tell: Callable[[str], None]
     facts: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
 
     @property
     def work(self) -> Path:
@@ -74,6 +75,10 @@ class Step(Generic[ParamsT]):
     def record(self, facts: dict[str, Any]) -> None:
         """Add facts to the step's record: deterministic values only, no times and no paths."""
         self.facts.update(facts)
+
+    def about(self, **values: str) -> None:
+        """Say what hints of the executor's rules may name, should the step fail (`values` of its rules file)."""
+        self.values.update(values)
 
     def progress(self, text: str) -> None:
         """Tell the user what the step is doing now."""

@@ -14,6 +14,7 @@ from bskernel.cli.blueprint import blueprint
 from bskernel.cli.diff import diff
 from bskernel.cli.plan_views import GRAPHS
 from bskernel.cli.range_options import RangeOptions, range_options
+from bskernel.cli.reporting import bundle, explain
 from bskernel.errors import (
     EXIT_ENVIRONMENT,
     EXIT_INTERRUPTED,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from bskernel.building import Observer
     from bskernel.images import RecipeState
 
+_INTERRUPTED = "interrupted: every process of the build has ended; the cache is usable"
 _CONFIG = click.argument("config", type=click.Path(path_type=Path))
 _RUNTIME = click.option(
     "--runtime",
@@ -82,8 +84,9 @@ def run(
     prepared = application.prepare(config, settings=settings, wish=wish.as_wish(), output=output)
     result = application.build(prepared, runtime=runtime, observer=_observer(verbose=verbose), fresh=fresh)
     click.echo(pretty_json(result) if as_json else describe_result(result), nl=not as_json)
-    if result.failure is not None:
-        sys.exit(EXIT_ENVIRONMENT if result.failure.category == "environment" else EXIT_STEP_FAILED)
+    if result.status == "interrupted":
+        click.echo(_INTERRUPTED, err=True)
+    sys.exit(result.exit_code)
 
 
 def _observer(*, verbose: bool) -> Observer:
@@ -183,6 +186,10 @@ def _tell(text: str) -> None:
     click.echo(text, err=True)
 
 
+cli.add_command(explain)
+cli.add_command(bundle)
+
+
 @cli.group()
 def images() -> None:
     """The executors' recipes and what is made from them: environments, and images of a Docker engine."""
@@ -262,8 +269,8 @@ def schema(what: str) -> None:
     click.echo(config_schema() if what == "config" else pretty_json(protocol_schema()), nl=False)
 
 
-def _terminate(_signum: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+def _terminate(signum: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt(signal.Signals(signum).name)
 
 
 def main() -> None:
@@ -280,5 +287,5 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted: every process of the build has ended; the cache is usable", err=True)
+        click.echo(_INTERRUPTED, err=True)
         sys.exit(EXIT_INTERRUPTED)
