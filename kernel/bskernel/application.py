@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from bskernel_protocol import Artifact, StepManifest
+from bskernel_protocol import Artifact, EntryDescription, StepManifest
 from bskernel_protocol.layout import LOG
 
 from bskernel.action import action_of, differences
+from bskernel.backends import Choice, settle
 from bskernel.build_directory import BuildDirectory
-from bskernel.building import Observer, Sessions, StepReport, carry_out_plan, find_inputs
+from bskernel.building import Observer, Sessions, StepReport, carry_out_plan
 from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
-from bskernel.config.load import LoadedConfig, load_config
+from bskernel.config import Config
 from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.gathering import find_inputs
 from bskernel.images import (
     Recipe,
     RecipeState,
@@ -30,12 +32,15 @@ from bskernel.images import (
 )
 from bskernel.images.environment import cache_folder
 from bskernel.installs import equip, find_again, identify
+from bskernel.loading import LoadedConfig, load_config, load_flow
 from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
-from bskernel.result import BuildResult, newest_artifacts
+from bskernel.recorded import recorded_config
+from bskernel.result import BuildResult, newest_artifacts, result_of
 from bskernel.runtime.choosing import choose_starter
 from bskernel.runtime.folders import make_folders
 from bskernel.runtime.session import FramedRuntime, Starter
+from bskernel.selection import Wish
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
 from bskernel.tool import ToolInstall
@@ -52,6 +57,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     loaded: LoadedConfig
     plan: Plan
     output: Path
+    backend: Choice | None = None  # None when the build names no backend
 
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,31 +86,45 @@ class Application:
         """The recipe behind a plan's executor."""
         return next(recipe for recipe in self.recipes if recipe.name == str(executor))
 
+    def entry(self, step: Step) -> EntryDescription | None:
+        """What a step's executor says of its entry."""
+        info = next((info for info in self.executors.known if info.ref == step.executor), None)
+        return info.entry(step.entry) if info is not None else None
+
     def prepare(
         self,
         path: Path,
         *,
         settings: Sequence[str] = (),
-        first: str | None = None,
-        last: str | None = None,
+        wish: Wish = Wish(),  # noqa: B008 - frozen
         output: Path | None = None,
     ) -> Prepared:
-        """Read a build.toml and plan it. Raises ConfigError."""
+        """Read a build.toml and plan it. Raises ConfigError, EnvironmentLacking."""
         loaded = load_config(path, settings)
-        plan = make_plan(
-            loaded.config,
-            loaded.flow.step,
-            self.executors,
-            path=loaded.path,
-            model=loaded.model,
-            first=first,
-            last=last,
-        )
-        steps = equip(plan.steps, loaded.config.tools, loaded.path, self._identify)
-        return Prepared(loaded=loaded, plan=Plan(steps=steps), output=(output or loaded.output).resolve())
+
+        def plan_of(config: Config) -> Plan:
+            plan = make_plan(
+                config,
+                load_flow(config, loaded.path).step,
+                self.executors,
+                path=loaded.path,
+                model=loaded.model,
+                wish=wish,
+            )
+            steps = equip(plan.steps, config.tools, loaded.path, self._identify)
+            return msgspec.structs.replace(plan, steps=steps)
+
+        settled = settle(loaded, plan_of, self.recipes, self.cache, self._is_built)
+        output = (output or loaded.output).resolve()
+        return Prepared(loaded=settled.loaded, plan=settled.plan, output=output, backend=settled.choice)
 
     def _identify(self, tool: str, path: Path, where: str) -> ToolInstall:
         return identify(tool, path, self.cache, where)
+
+    def _is_built(self, recipe: Recipe) -> bool:
+        """Is there an image of exactly this recipe in an engine?"""
+        client = self._engine()
+        return client is not None and state_on(recipe, self.cache, client).image == "built"
 
     def explain(self, prepared: Prepared) -> tuple[PlannedStep, ...]:
         """For every step: cached or not, and why not."""
@@ -150,6 +170,7 @@ class Application:
     def build(self, prepared: Prepared, *, runtime: str, observer: Observer, fresh: bool = False) -> BuildResult:
         """Carry out a plan and write the build directory."""
         from bskernel.report.log import Log
+        from bskernel.report.terminal import describe_failed
 
         began = time.monotonic()
         directory = BuildDirectory(prepared.output)
@@ -158,12 +179,20 @@ class Application:
         with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
             noting = Noting((Log.to_file(log), observer), directory)
             sessions = Sessions(lambda: self.runtime(runtime, noting.note))
+            for line in prepared.backend.lines if prepared.backend else ():
+                noting.note(line)
             noting.planned(prepared.plan.steps)
             try:
-                reports = carry_out_plan(prepared.plan, self.store, sessions, noting, salt=salt, fresh=fresh)
+                directory.write_config(recorded_config(prepared.loaded))
+                reports = carry_out_plan(
+                    prepared.plan, self.store, sessions, noting, salt=salt, fresh=fresh, entry_of=self.entry
+                )
                 result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
-                directory.export(result.artifacts.values(), self.store)
+                by_step = {step: made.values() for step, made in result.by_step.items()}
+                directory.export(result.artifacts.values(), by_step, self.store)
                 directory.write_metrics(result.metrics)
+                if result.failure is not None:
+                    directory.write_failure(describe_failed(result))
                 directory.write_result(result)
             finally:
                 sessions.close()
@@ -178,18 +207,15 @@ class Application:
             _with_log(report, step, prepared.output)
             for report, step in zip(reports, prepared.plan.steps, strict=True)
         )
-        artifacts = newest_artifacts(reports)
-        failed = next((report for report in reports if report.status == "failed"), None)
-        return BuildResult(
-            name=prepared.loaded.name,
-            status="failed" if failed else "ok",
+        return result_of(
+            prepared.loaded.name,
+            reports,
             runtime=runtime,
+            backend=prepared.backend,
             directory=prepared.output,
-            seconds=round(seconds, 3),
-            steps=reports,
-            artifacts=artifacts,
-            metrics=self._metrics(artifacts.get("metrics")),
-            failure=failed.failure if failed else None,
+            seconds=seconds,
+            metrics=self._metrics(newest_artifacts(reports).get("metrics")),
+            config=prepared.loaded.path,
         )
 
     def _metrics(self, artifact: Artifact | None) -> dict[str, Any] | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,12 +16,17 @@ from bskernel.action import Action
 from bskernel.errors import ConfigError
 from bskernel.ports import Store
 
+RESULT, FAILURE, CONFIG, BY_STEP = "result.json", "failure.txt", "config.json", "by-step"
 _actions = msgspec.msgpack.Decoder(Action)
 _manifests = msgspec.msgpack.Decoder(StepManifest)
+_SUFFIXES = {"application/x-onnx": ".onnx", "application/json": ".json", "text/x-vcd": ".vcd"}
 
 
 class BuildDirectory:
-    """steps/NN-NAME/ of every step, artifacts/, metrics.json, result.json."""
+    """config.json, steps/NN-NAME/ of every step, artifacts/ (by-step/STEP/ in it), metrics.json, result.json.
+
+    A build that failed has a failure.txt.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -36,7 +42,8 @@ class BuildDirectory:
             raise ConfigError(f"{self.path}: another build is writing here", hint="wait, or give --output") from None
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be written: {error.strerror}") from error
-        (self.path / "result.json").unlink(missing_ok=True)
+        for stale in (RESULT, FAILURE):
+            (self.path / stale).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let others in."""
@@ -82,20 +89,38 @@ class BuildDirectory:
         names = ", ".join(folder.name.partition("-")[2] for folder in folders)
         raise ConfigError(f"{self.path}: there is no step {step!r}", hint=f"steps: {names or 'none'}")
 
-    def export(self, artifacts: Iterable[Artifact], store: Store) -> None:
-        """Lay the artifacts under artifacts/, where they differ from what lies there."""
-        wanted = {artifact.name: artifact.digest.sha256 for artifact in artifacts}
+    def manifests(self) -> list[tuple[Path, StepManifest]]:
+        """Folder and manifest of every step that was noted, in order; what is damaged is left out."""
+        found = []
+        for path in sorted((self.path / "steps").glob("*/manifest.msgpack")):
+            with contextlib.suppress(OSError, msgspec.DecodeError):
+                found.append((path.parent, _manifests.decode(path.read_bytes())))
+        return found
+
+    def export(self, artifacts: Iterable[Artifact], by_step: Mapping[str, Iterable[Artifact]], store: Store) -> None:
+        """Lay the artifacts under artifacts/, those of single steps under by-step/STEP/, if others lie there."""
+        laid = {_file_name(artifact): artifact for artifact in artifacts}
+        laid |= {
+            f"{BY_STEP}/{step}/{_file_name(artifact)}": artifact
+            for step, made in by_step.items()
+            for artifact in made
+        }
+        wanted = {path: artifact.digest.sha256 for path, artifact in laid.items()}
         listing = self.path / "artifacts" / ".digests.json"
         if listing.exists() and listing.read_bytes() == msgspec.json.encode(wanted, order="sorted"):
             return
         fresh = self.path / "artifacts.new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
-        for artifact in artifacts:
-            store.materialise(artifact, fresh / _file_name(artifact))
+        for path, artifact in laid.items():
+            store.materialise(artifact, fresh / path)
         (fresh / ".digests.json").write_bytes(msgspec.json.encode(wanted, order="sorted"))
         shutil.rmtree(self.path / "artifacts", ignore_errors=True)
         fresh.rename(self.path / "artifacts")
+
+    def write_config(self, config: Any) -> None:
+        """config.json: the configuration as it was resolved."""
+        _replace(self.path / CONFIG, pretty_json(config).encode())
 
     def write_metrics(self, metrics: Any) -> None:
         """metrics.json, or none when there are no metrics."""
@@ -106,12 +131,15 @@ class BuildDirectory:
 
     def write_result(self, result: Any) -> None:
         """result.json, last of all: it stands for a build that came to its end."""
-        _replace(self.path / "result.json", pretty_json(result).encode())
+        _replace(self.path / RESULT, pretty_json(result).encode())
+
+    def write_failure(self, text: str) -> None:
+        """failure.txt: why the build failed, for people; a build that succeeds leaves none."""
+        _replace(self.path / FAILURE, text.encode() + b"\n")
 
 
 def _file_name(artifact: Artifact) -> str:
-    suffix = {"application/x-onnx": ".onnx", "application/json": ".json"}.get(artifact.media_type, "")
-    return f"{artifact.name}{suffix}"
+    return f"{artifact.name}{_SUFFIXES.get(artifact.media_type, '')}"
 
 
 def _replace(path: Path, data: bytes) -> None:

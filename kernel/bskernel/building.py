@@ -5,19 +5,23 @@ from __future__ import annotations
 import concurrent.futures
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 import msgspec
-from bskernel_protocol import Artifact, Event, Failure
+from bskernel_protocol import Artifact, EntryDescription, Event, Failure
 
 from bskernel.action import Action, ActionResult, action_of
 from bskernel.carry_out import run_in_session
+from bskernel.endings import interrupted
+from bskernel.errors import EnvironmentLacking
+from bskernel.gathering import InputMissing, Remaining, find_inputs, find_remaining
 from bskernel.plan import Plan
-from bskernel.ports import OutputViolation, Runtime, Session, SessionFailed, Store
-from bskernel.step import ExecutorRef, FromFile, Step
+from bskernel.ports import Runtime, Session, SessionFailed, Store
+from bskernel.step import ExecutorRef, Step
 
-Status = Literal["ran", "recalled", "skipped", "failed"]
+Status = Literal["ran", "recalled", "skipped", "failed", "interrupted"]
+EntryOf = Callable[[Step], EntryDescription | None]
 
 
 class StepReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +36,8 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[Artifact, ...] = ()
     record: dict[str, Any] = {}
     failure: Failure | None = None
+    partial: tuple[str, ...] = ()  # run after a failure: which inputs are older than they should be, or missing
+    peak_mib: int | None = None  # what the largest of its processes held when it ran
 
 
 class EndedStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,78 +110,128 @@ class Sessions:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-class InputMissing(Exception):  # noqa: N818 - told to the build as data
-    """An input file cannot be read."""
+class _Build:
+    """A build under way: what was made so far."""
+
+    def __init__(
+        self, plan: Plan, store: Store, sessions: Sessions, observer: Observer, salt: str, fresh: bool
+    ) -> None:
+        self._plan = plan
+        self._store = store
+        self._sessions = sessions
+        self._observer = observer
+        self._salt = salt
+        self._fresh = fresh
+        self._made: dict[str, ActionResult] = {}
+
+    def carry_out(self, step: Step, left: EntryDescription | None) -> StepReport:
+        """Recall or run a step and report what became of it; `left` is its entry when an earlier step failed."""
+        base = _skipped(step)
+        ended = EndedStep(report=base, action=None, inputs={}, log=b"")
+        began = time.monotonic()
+        try:
+            found = self._inputs(step, left)
+            if found is None:
+                return base
+            self._observer.started(step)
+            ended = EndedStep(
+                report=msgspec.structs.replace(base, partial=found.partial),
+                action=action_of(step, found.inputs, self._salt),
+                inputs=found.inputs,
+                log=b"",
+            )
+            began, ended = self._recalled(step, ended) or self._ran(step, ended)
+        except InputMissing as error:
+            self._observer.started(step)
+            ended = _failed(ended, Failure(category="config", message=str(error)))
+        except SessionFailed as error:
+            ended = _failed(ended, error.failure)
+        except EnvironmentLacking as error:
+            ended = _failed(ended, Failure(category="environment", message=error.message, hint=error.hint))
+        except KeyboardInterrupt as error:
+            ended = _failed(ended, interrupted(step, str(error) or "SIGINT"))
+        report = msgspec.structs.replace(
+            ended.report,
+            seconds=round(time.monotonic() - began, 3),
+            key=ended.action.key.sha256 if ended.action else None,
+        )
+        self._observer.ended(step, msgspec.structs.replace(ended, report=report))
+        return report
+
+    def _inputs(self, step: Step, left: EntryDescription | None) -> Remaining | None:
+        if left is None:
+            return Remaining(inputs=find_inputs(step, self._made, self._store))
+        required = frozenset(item.name for item in left.inputs if item.required)
+        return find_remaining(step, self._made, self._store, required)
+
+    def _recalled(self, step: Step, ended: EndedStep) -> tuple[float, EndedStep] | None:
+        began = time.monotonic()
+        known = None if self._fresh or ended.action is None else self._store.recall(ended.action)
+        if known is None:
+            return None
+        self._made[step.name] = known
+        log = (self._store.get(known.log) if known.log is not None else None) or b""
+        report = msgspec.structs.replace(ended.report, status="recalled", outputs=known.outputs, record=known.record)
+        return began, msgspec.structs.replace(ended, report=report, log=log)
+
+    def _ran(self, step: Step, ended: EndedStep) -> tuple[float, EndedStep]:
+        self._sessions.expect([later.executor for later in self._plan.steps[step.index :]])
+        session = self._sessions.get(step.executor)
+        # A step's time is its own: environments, images and imports are made for all steps.
+        began = time.monotonic()
+        carried = run_in_session(
+            step, ended.inputs, self._store, session, functools.partial(self._observer.event, step)
+        )
+        ended = msgspec.structs.replace(
+            ended, log=carried.log, report=msgspec.structs.replace(ended.report, peak_mib=carried.peak_mib)
+        )
+        result = carried.result
+        if carried.failure is not None or result is None or ended.action is None:
+            return began, _failed(ended, carried.failure)
+        self._store.remember(ended.action, result)
+        self._made[step.name] = result
+        report = msgspec.structs.replace(ended.report, status="ran", outputs=result.outputs, record=result.record)
+        return began, msgspec.structs.replace(ended, report=report)
 
 
-def find_inputs(step: Step, made: Mapping[str, ActionResult], store: Store) -> dict[str, Artifact]:
-    """The artifacts that a step takes; files of the user are captured. Raises InputMissing."""
-    inputs: dict[str, Artifact] = {}
-    for name, source in step.inputs.items():
-        if isinstance(source, FromFile):
-            try:
-                artifact = store.capture(source.path, name, source.kind, "application/octet-stream")
-            except (OSError, OutputViolation) as error:
-                raise InputMissing(f"input {name!r}: {source.path}: {error}") from error
-        else:
-            output = made[source.step].output(source.output)
-            if output is None:
-                continue
-            artifact = output
-        inputs[name] = Artifact(name=name, kind=artifact.kind, digest=artifact.digest, media_type=artifact.media_type)
-    return inputs
+def _failed(ended: EndedStep, failure: Failure | None) -> EndedStep:
+    status: Status = "interrupted" if failure is not None and failure.category == "interrupted" else "failed"
+    return msgspec.structs.replace(
+        ended, report=msgspec.structs.replace(ended.report, status=status, failure=failure)
+    )
 
 
 def carry_out_plan(
-    plan: Plan, store: Store, sessions: Sessions, observer: Observer, *, salt: str = "", fresh: bool = False
+    plan: Plan,
+    store: Store,
+    sessions: Sessions,
+    observer: Observer,
+    *,
+    salt: str = "",
+    fresh: bool = False,
+    entry_of: EntryOf = lambda _: None,
 ) -> tuple[StepReport, ...]:
-    """Carry out the steps in order; after a failure the rest are skipped. `fresh` recalls nothing."""
-    made: dict[str, ActionResult] = {}
+    """Carry out the steps in order; `fresh` recalls nothing.
+
+    After a failure only those run whose entry says `after_failure`, with what was made until then; the rest are
+    skipped. When the build is interrupted, all are.
+    """
+    build = _Build(plan, store, sessions, observer, salt, fresh)
     reports: list[StepReport] = []
-    failed = False
-    for position, step in enumerate(plan.steps):
-        began = time.monotonic()
-        base = StepReport(name=step.name, executor=str(step.executor), entry=step.entry, status="skipped")
-        if failed:
-            reports.append(base)
+    for step in plan.steps:
+        states = {report.status for report in reports}
+        entry = entry_of(step)
+        if "interrupted" in states or ("failed" in states and not (entry is not None and entry.after_failure)):
+            reports.append(_skipped(step))
             continue
-        observer.started(step)
-        action: Action | None = None
-        inputs: dict[str, Artifact] = {}
-        log = b""
         try:
-            inputs = find_inputs(step, made, store)
-            action = action_of(step, inputs, salt)
-            known = None if fresh else store.recall(action)
-            if known is not None:
-                made[step.name] = known
-                log = (store.get(known.log) if known.log is not None else None) or b""
-                report = msgspec.structs.replace(base, status="recalled", outputs=known.outputs, record=known.record)
-            else:
-                sessions.expect([later.executor for later in plan.steps[position:]])
-                session = sessions.get(step.executor)
-                # A step's time is its own: environments, images and imports are made for all steps.
-                began = time.monotonic()
-                carried = run_in_session(step, inputs, store, session, functools.partial(observer.event, step))
-                log = carried.log
-                if carried.result is not None:
-                    store.remember(action, carried.result)
-                    made[step.name] = carried.result
-                    report = msgspec.structs.replace(
-                        base, status="ran", outputs=carried.result.outputs, record=carried.result.record
-                    )
-                else:
-                    report = msgspec.structs.replace(base, status="failed", failure=carried.failure)
-        except InputMissing as error:
-            report = msgspec.structs.replace(
-                base, status="failed", failure=Failure(category="config", message=str(error))
-            )
-        except SessionFailed as error:
-            report = msgspec.structs.replace(base, status="failed", failure=error.failure)
-        failed = report.status == "failed"
-        report = msgspec.structs.replace(
-            report, seconds=round(time.monotonic() - began, 3), key=action.key.sha256 if action else None
-        )
-        observer.ended(step, EndedStep(report=report, action=action, inputs=inputs, log=log))
-        reports.append(report)
+            reports.append(build.carry_out(step, entry if "failed" in states else None))
+        except KeyboardInterrupt as error:
+            # Not while it ran, but while it was told of.
+            failure = interrupted(step, str(error) or "SIGINT")
+            reports.append(msgspec.structs.replace(_skipped(step), status="interrupted", failure=failure))
     return tuple(reports)
+
+
+def _skipped(step: Step) -> StepReport:
+    return StepReport(name=step.name, executor=str(step.executor), entry=step.entry, status="skipped")

@@ -21,6 +21,7 @@ from bskernel_protocol import (
 from bskernel_protocol.layout import INPUTS, LAYOUT, LOG, MANIFEST, OUTPUTS, RESULT, WORK
 
 from bskernel.action import ActionResult
+from bskernel.endings import crashed, interrupted, out_of_memory, timed_out
 from bskernel.ports import OutputViolation, Session, SessionEnded, Store
 from bskernel.step import Step
 
@@ -31,6 +32,7 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     result: ActionResult | None
     failure: Failure | None
     log: bytes
+    peak_mib: int | None = None
 
 
 def manifest_of(step: Step, inputs: dict[str, Artifact]) -> StepManifest:
@@ -76,14 +78,19 @@ def run_in_session(
         return Carried(result=None, failure=failure, log=b"")
     # Relative, so that it holds on the host and wherever the folders are mounted.
     (directory / INPUTS).symlink_to(Path("..", "..", given.parent.name, given.name))
-    ended = session.run(step.label, timeout_s=step.timeout_s, on_event=on_event)
+    try:
+        ended = session.run(step.label, timeout_s=step.timeout_s, memory_mib=step.memory_mib, on_event=on_event)
+    except KeyboardInterrupt as error:
+        # The step may still run: its folder stays until its session is closed.
+        failure = interrupted(step, str(error) or "SIGINT")
+        return Carried(result=None, failure=failure, log=_read(directory / LOG))
     log = _read(directory / LOG)
     outcome = _outcome(step, directory, ended, log, store)
     shutil.rmtree(directory, ignore_errors=True)
     shutil.rmtree(given, ignore_errors=True)
     if isinstance(outcome, Failure):
-        return Carried(result=None, failure=outcome, log=log)
-    return Carried(result=outcome, failure=None, log=log)
+        return Carried(result=None, failure=outcome, log=log, peak_mib=ended.peak_mib)
+    return Carried(result=outcome, failure=None, log=log, peak_mib=ended.peak_mib)
 
 
 def _read(path: Path) -> bytes:
@@ -95,25 +102,19 @@ def _read(path: Path) -> bytes:
 
 def _outcome(step: Step, directory: Path, ended: SessionEnded, log: bytes, store: Store) -> ActionResult | Failure:
     if ended.failure is not None:
-        return ended.failure
+        return timed_out(step, ended.failure) if ended.failure.category == "timeout" else ended.failure
     path = directory / RESULT
     if path.is_symlink() or not path.is_file():
-        code = ended.exit_code or 0
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        return Failure(
-            category="crash",
-            message=f"{step.executor} ended with {how} before step {step.name} had a result",
-            cause=_last_lines(log),
-            hint="signal 9 is often a lack of memory; replay the step to see it alone"
-            if ended.exit_code == -9
-            else None,
-        )
+        end = _last_lines(log)
+        return out_of_memory(step, ended, None, end) if ended.oom_kills else crashed(step, ended, end)
     try:
         result = decode_document(path.read_bytes())
     except (OSError, ProtocolError) as error:
         return Failure(category="executor", message=f"{step.executor} wrote a result that cannot be read: {error}")
     if not isinstance(result, StepResult) or result.step != step.name:
         return Failure(category="executor", message=f"{step.executor} wrote a result that is not of step {step.name}")
+    if result.failure is not None and ended.oom_kills:
+        return out_of_memory(step, ended, result.failure, ())
     return result.failure or _capture(step, directory / OUTPUTS, result, log, store)
 
 

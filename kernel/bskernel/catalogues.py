@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 from bskernel_protocol import Catalogue, EntryDescription
 
-from bskernel.errors import ConfigError
+from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.step import ExecutorRef
 
 
@@ -28,23 +28,42 @@ class Executors(msgspec.Struct, frozen=True, kw_only=True):
     """All executors that this installation knows."""
 
     known: tuple[ExecutorInfo, ...]
+    undescribed: tuple[ExecutorRef, ...] = ()  # recipes that nobody has asked yet what they can do
 
     def names(self) -> list[str]:
         """Names of executors, each once."""
-        return sorted({info.ref.name for info in self.known})
+        return sorted({info.ref.name for info in self.known} | {ref.name for ref in self.undescribed})
+
+    def entries(self, name: str) -> frozenset[str] | None:
+        """Entries of an executor's default version, or else its first; None when nobody described it yet."""
+        found = [info for info in self.known if info.ref.name == name]
+        chosen = next((info for info in found if info.default), found[0] if found else None)
+        return None if chosen is None else frozenset(entry.name for entry in chosen.catalogue.entries)
+
+    def check_described(self, name: str, version: str, where: str) -> None:
+        """Raise EnvironmentLacking when the executor, in that version or in any, has no catalogue yet."""
+        if any(info.ref.name == name and version in {"", info.ref.version} for info in self.known):
+            return
+        for ref in self.undescribed:
+            if ref.name == name and version in {"", ref.version}:
+                raise EnvironmentLacking(
+                    f"{where}: {ref} is not described yet: its recipe has no catalogue.json",
+                    hint=f"where it can be installed, run: bskernel {how_to_describe(ref)}",
+                )
 
     def resolve(self, wanted: str, versions: Mapping[str, str], where: str) -> ExecutorInfo:
         """The executor for `NAME` or `NAME@VERSION`; without a version, the build's choice or the default.
 
-        Raises ConfigError with the choices.
+        Raises ConfigError with the choices; EnvironmentLacking when it has no catalogue yet.
         """
         name, _, version = wanted.partition("@")
+        version = version or versions.get(name, "")
+        self.check_described(name, version, where)
         candidates = [info for info in self.known if info.ref.name == name]
         if not candidates:
             raise ConfigError(
                 f"{where}: there is no executor {name!r}", hint=choices(name, self.names(), "executors")
             )
-        version = version or versions.get(name, "")
         if not version:
             return next((info for info in candidates if info.default), candidates[0])
         for info in candidates:
@@ -59,3 +78,8 @@ def choices(wrong: str, right: list[str], what: str) -> str:
     near = difflib.get_close_matches(wrong, right, n=1)
     guess = f"did you mean {near[0]!r}? " if near else ""
     return f"{guess}{what}: {', '.join(right) or 'none'}"
+
+
+def how_to_describe(ref: ExecutorRef) -> str:
+    """The arguments of bskernel that make the catalogue of a recipe."""
+    return f"images describe {ref} > images/{ref.name}/{ref.version}/catalogue.json"

@@ -10,7 +10,6 @@ import shutil
 import socket
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
-from importlib import resources
 from io import BytesIO
 from pathlib import Path
 
@@ -19,13 +18,11 @@ from bskernel_protocol import pretty_json
 
 from bskernel.application import Application
 from bskernel.catalogues import Executors
-from bskernel.config.load import flow_names
-from bskernel.config.model import Flow
 from bskernel.engine import connect
 from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.images import RecipeState
 from bskernel.installs import FoundInstall, find_installs, licences_of
-from bskernel.strict import convert, read_toml
+from bskernel.loading import flow_names, shipped_flow
 
 _PROGRAMS = {"g++": "simulations in the process runtime", "make": "simulations in the process runtime"}
 _LARGEST = 32 << 20  # bytes of one file in a bundle
@@ -99,9 +96,7 @@ def _licences_at_home() -> dict[str, str]:
 def flow_states(executors: Executors, tools: frozenset[str]) -> Iterator[FlowState]:
     """What each shipped flow lacks where these tools are there."""
     for name in flow_names():
-        source = resources.files("bskernel") / "flows" / f"{name}.toml"
-        with resources.as_file(source) as path:
-            flow = convert(read_toml(path), Flow, path)
+        flow = shipped_flow(name)
         missing: dict[str, str] = {}
         for step in flow.step:
             executor, _, entry = str(step.entry).rpartition(":")

@@ -6,6 +6,7 @@ EXIT_OK = 0
 EXIT_CONFIG = 2
 EXIT_STEP_FAILED = 3
 EXIT_ENVIRONMENT = 4
+EXIT_GATE = 5  # of `bskernel diff`: what it compared must not be so
 EXIT_INTERRUPTED = 130
 
 

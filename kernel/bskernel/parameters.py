@@ -21,6 +21,7 @@ def check_executor_parameters(config: Config, executors: Executors, path: Path) 
             raise ConfigError(
                 f"{where}: there is no executor {name!r}", hint=choices(name, executors.names(), "executors")
             )
+        executors.check_described(name, "", where)
         known = {
             parameter.name
             for info in executors.known

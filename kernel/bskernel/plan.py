@@ -2,174 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from bskernel_protocol import ArtifactKind, EntryDescription, InputDescription
+from bskernel_protocol import EntryDescription
 
-from bskernel.catalogues import ExecutorInfo, Executors, choices
-from bskernel.config import Config, StepOptions, StepTable
+from bskernel.catalogues import Executors
+from bskernel.conditions import holds
+from bskernel.config import Config, StepTable
 from bskernel.errors import ConfigError
+from bskernel.flow_steps import Wanted, as_flow, edited_flow, find, redirected
 from bskernel.parameters import check_executor_parameters, resolve_parameters
+from bskernel.selection import Range, Wish, select
+from bskernel.stage_check import with_stage_check
 from bskernel.step import FromFile, FromStep, Source, Step
+from bskernel.verifying import checks_after_every_step, transformations
+from bskernel.wiring import given_of, wire
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The steps of a build, in order, with every name resolved."""
+    """The steps of a build, in order, with every name resolved; `range` is the part of the flow that they are."""
 
     steps: tuple[Step, ...]
+    range: Range
 
     def step(self, name: str) -> Step:
         """The step of that name."""
         return next(step for step in self.steps if step.name == name)
-
-
-class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A flow's step with the build's changes to it, its executor and entry found."""
-
-    name: str
-    info: ExecutorInfo
-    entry: EntryDescription
-    options: StepOptions
-
-
-def _merge(table: StepTable, change: StepOptions | None) -> StepOptions:
-    if change is None:
-        return table
-    return StepOptions(
-        executor=change.executor or table.executor,
-        entry=change.entry or table.entry,
-        parameters={**table.parameters, **change.parameters},
-        inputs={**table.inputs, **change.inputs},
-        tools={**table.tools, **change.tools},
-        timeout_s=change.timeout_s if change.timeout_s is not None else table.timeout_s,
-        memory_mib=change.memory_mib if change.memory_mib is not None else table.memory_mib,
-    )
-
-
-def _names(flow: Sequence[StepTable], path: Path) -> list[str]:
-    names: list[str] = []
-    for table in flow:
-        name = table.name or str(table.entry).rpartition(":")[2]
-        if name in names:
-            if table.name is not None:
-                raise ConfigError(f"{path}: two steps are named {name!r}", hint="give one another name")
-            number = 2
-            while f"{name}-{number}" in names:
-                number += 1
-            name = f"{name}-{number}"
-        names.append(name)
-    return names
-
-
-def _find(name: str, table: StepTable, config: Config, executors: Executors, path: Path) -> _Wanted | None:
-    changes = config.step if isinstance(config.step, dict) else {}
-    options = _merge(table, changes.get(name))
-    where = f"{path}: step {name}"
-    prefix, _, entry_name = str(options.entry).rpartition(":")
-    # An override that names another executor wins over the flow's EXECUTOR:ENTRY.
-    executor = options.executor or prefix
-    if not executor:
-        raise ConfigError(f"{where}: names no executor", hint='write entry = "EXECUTOR:ENTRY"')
-    info = executors.resolve(executor, config.executors, where)
-    entry = info.entry(entry_name)
-    if entry is None:
-        if table.optional and name not in changes:
-            return None
-        have = [item.name for item in info.catalogue.entries]
-        raise ConfigError(
-            f"{where}: {info.ref} has no entry {entry_name!r}", hint=choices(entry_name, have, "entries")
-        )
-    return _Wanted(name=name, info=info, entry=entry, options=options)
-
-
-def select(names: Sequence[str], first: str | None, last: str | None) -> range:
-    """The range from step `first` to step `last`, both included; each a name or an index, also negative.
-
-    Raises ConfigError with the choices.
-    """
-
-    def position(selector: str, option: str) -> int:
-        if selector in names:
-            return names.index(selector)
-        try:
-            index = int(selector)
-        except ValueError:
-            raise ConfigError(
-                f"{option} {selector!r}: there is no such step", hint=choices(selector, list(names), "steps")
-            ) from None
-        if not -len(names) <= index < len(names):
-            raise ConfigError(f"{option} {index}: the flow has {len(names)} steps, 0 to {len(names) - 1}")
-        return index % len(names)
-
-    start = position(first, "--from") if first is not None else 0
-    stop = position(last, "--to") if last is not None else len(names) - 1
-    if start > stop:
-        raise ConfigError(
-            f"--from {first} comes after --to {last}: no step is left", hint=f"order: {', '.join(names)}"
-        )
-    return range(start, stop + 1)
-
-
-def _user_source(
-    text: str, wanted: InputDescription, earlier: Mapping[str, Step], folder: Path, where: str
-) -> Source:
-    step, _, output = text.rpartition(".")
-    if step in earlier:
-        made = [item.name for item in earlier[step].outputs]
-        if output not in made:
-            raise ConfigError(f"{where}: step {step} has no output {output!r}", hint=choices(output, made, "outputs"))
-        return FromStep(step=step, output=output)
-    path = folder / text
-    if not path.exists():
-        raise ConfigError(
-            f"{where}: there is no file {path}",
-            hint=f"or name an earlier step's output as STEP.OUTPUT; steps: {', '.join(earlier) or 'none'}",
-        )
-    kind: ArtifactKind = "tree" if path.is_dir() else "file"
-    if wanted.kind not in {kind, "any"}:
-        raise ConfigError(f"{where}: {path} is not a {'folder' if wanted.kind == 'tree' else 'file'}")
-    return FromFile(path=path, kind=kind)
-
-
-def _wire(
-    wanted: _Wanted,
-    earlier: Mapping[str, Step],
-    model: Path,
-    build: Mapping[str, Any],
-    path: Path,
-) -> dict[str, Source]:
-    folder, where = path.parent, f"{path}: step {wanted.name}"
-    declared = {item.name: item for item in wanted.entry.inputs}
-    for name in wanted.options.inputs:
-        if name not in declared:
-            raise ConfigError(
-                f"{where}: {wanted.entry.name} has no input {name!r}",
-                hint=choices(name, list(declared), "inputs"),
-            )
-    sources: dict[str, Source] = {}
-    for name, item in declared.items():
-        if name in wanted.options.inputs:
-            text = wanted.options.inputs[name]
-            sources[name] = _user_source(text, item, earlier, folder, f"{where}: inputs.{name}")
-            continue
-        if item.source == "config" and item.default_from in build:
-            key = str(item.default_from)
-            sources[name] = _user_source(str(build[key]), item, {}, folder, f"{path}: {key}")
-            continue
-        makers = [step for step in earlier.values() if any(output.name == name for output in step.outputs)]
-        if item.source == "flow" and makers:
-            sources[name] = FromStep(step=makers[-1].name, output=name)
-        elif item.source == "flow" and name == "model":
-            sources[name] = FromFile(path=model, kind="file")
-        elif item.required:
-            raise ConfigError(
-                f"{where}: nothing gives its input {name!r}",
-                hint=f"put a step that makes it before, or set inputs.{name} = a {item.kind}: {item.help}",
-            )
-    return sources
 
 
 def make_plan(
@@ -179,34 +40,53 @@ def make_plan(
     *,
     path: Path,
     model: Path,
-    first: str | None = None,
-    last: str | None = None,
+    wish: Wish = Wish(),  # noqa: B008 - frozen
 ) -> Plan:
     """Resolve every step of the flow. `path` is build.toml's, whose folder relative paths start from.
 
+    `wish` is what the command says of the range, which counts before what the configuration says. A step that
+    checks the model's stage comes first where the build begins in the middle of the flow, if an executor has one.
+
     Raises ConfigError: unknown executor, version, entry, parameter or input, a range without steps, stages that
-    do not fit.
+    do not fit, edits that cannot be made.
     """
-    names = _names(flow, path)
-    if isinstance(config.step, dict):
-        for name in config.step:
-            if name not in names:
-                raise ConfigError(
-                    f"{path}: [step.{name}]: the flow has no such step", hint=choices(name, names, "steps")
-                )
+    edited, removed = edited_flow(config, flow, path)
     check_executor_parameters(config, executors, path)
-    found = [_find(name, table, config, executors, path) for name, table in zip(names, flow, strict=True)]
-    wanted = [item for item in found if item is not None]
-    chosen = [wanted[index] for index in select([item.name for item in wanted], first, last)]
     values = build_values(config)
+    edited = tuple(step for step in edited if holds(step.table.when, values, f"{path}: step {step.name}"))
+    found = [find(step, config, executors, path) for step in edited]
+    changes = config.step if isinstance(config.step, dict) else {}
+    wanted = redirected(edited, [item for item in found if item is not None], changes)
+    if values["quality.verify"] == "steps":
+        wanted = _with_checks(wanted)
+    steps_of_flow = as_flow(wanted)
+    left = {step.name: step.leaves for step in steps_of_flow}
+    chosen = select(steps_of_flow, wish, config.flow, str(path))
+    taken_by = {item.name for index in chosen.indices for item in wanted[index].entry.inputs if item.source == "flow"}
+    ahead = [
+        at
+        for at in range(chosen.first.index)
+        if wanted[at].ahead and taken_by & {output.name for output in wanted[at].entry.outputs}
+    ]
+    given = given_of(wanted, chosen.first.index, model, removed)
     steps: dict[str, Step] = {}
     stage: str | None = None
-    for item in chosen:
+    file_stages = {model: chosen.input_type or left.get(given.stands_for or "")}
+    checked: Source | None = None  # the model that the last check took
+    begins: tuple[Step, EntryDescription] | None = None  # the first step that says at which stage the file must be
+    for item in (wanted[index] for index in (*ahead, *chosen.indices)):
         where = f"{path}: step {item.name}"
-        inputs = _wire(item, steps, model, values, path)
+        inputs = wire(item, steps, given, values, path)
         source = inputs.get("model")
         # A flow may go back to an earlier model: its stage counts, not the last step's.
-        stage = _next_stage(steps[source.step].stage_out if isinstance(source, FromStep) else stage, item, where)
+        taken = stage
+        if source is not None:
+            taken = steps[source.step].stage_out if isinstance(source, FromStep) else file_stages.get(source.path)
+        _check_stage(taken, item, where)
+        makes_model = any(output.name == "model" for output in item.entry.outputs)
+        stage = item.entry.stage_out or (taken if makes_model else stage)
+        own = {"plan.stage": taken, "plan.transformations": transformations(source, checked, steps)}
+        checked = source if item.entry.checks_model else checked
         steps[item.name] = Step(
             index=len(steps),
             name=item.name,
@@ -216,7 +96,7 @@ def make_plan(
                 item.entry,
                 config.parameters.get(item.info.ref.name, {}),
                 item.options.parameters,
-                values,
+                values | {key: value for key, value in own.items() if value},
                 where,
             ),
             inputs=inputs,
@@ -227,16 +107,34 @@ def make_plan(
             timeout_s=item.options.timeout_s,
             memory_mib=item.options.memory_mib,
         )
-    return Plan(steps=tuple(steps.values()))
+        if begins is None and isinstance(source, FromFile) and item.entry.stage_in:
+            begins = steps[item.name], item.entry
+    planned = tuple(steps.values())
+    if begins is not None:
+        planned = with_stage_check(planned, *begins, chosen.input_type, steps_of_flow, executors, config, path)
+    return Plan(steps=planned, range=chosen)
 
 
-def _next_stage(stage: str | None, item: _Wanted, where: str) -> str | None:
+def _with_checks(wanted: Sequence[Wanted]) -> list[Wanted]:
+    """The steps, with a check after each that lies between the first check and the last."""
+    steps: list[Wanted] = []
+    added = checks_after_every_step([(item.name, item.entry) for item in wanted])
+    for at, item in enumerate(wanted):
+        steps.append(item)
+        if at in added:
+            like = wanted[added[at].like]
+            inputs = {name: text for name, text in like.options.inputs.items() if name != "model"}
+            options = msgspec.structs.replace(like.options, inputs=inputs)
+            steps.append(msgspec.structs.replace(like, name=added[at].name, options=options))
+    return steps
+
+
+def _check_stage(stage: str | None, item: Wanted, where: str) -> None:
     takes = item.entry.stage_in
     if stage is not None and takes and stage not in takes:
         raise ConfigError(
             f"{where}: takes a model at stage {' or '.join(takes)}, but the steps before it leave it at {stage}"
         )
-    return item.entry.stage_out or stage
 
 
 def build_values(config: Config) -> dict[str, Any]:

@@ -44,6 +44,8 @@ class SessionEnded(msgspec.Struct, frozen=True, kw_only=True):
 
     exit_code: int | None = None
     failure: Failure | None = None
+    peak_mib: int | None = None  # what the largest of its processes held
+    oom_kills: int = 0  # processes that the system ended for lack of memory meanwhile
 
 
 class Session(Protocol):
@@ -57,8 +59,15 @@ class Session(Protocol):
     def inputs_root(self) -> Path:
         """The folder on the host that holds `in/` of each step, read-only for the executor."""
 
-    def run(self, directory: str, *, timeout_s: float | None, on_event: Callable[[Event], None]) -> SessionEnded:
-        """Carry out the step in that folder of `root`."""
+    def run(
+        self,
+        directory: str,
+        *,
+        timeout_s: float | None,
+        memory_mib: int | None = None,
+        on_event: Callable[[Event], None],
+    ) -> SessionEnded:
+        """Carry out the step in that folder of `root`; where the runtime can, within that memory in all."""
 
     def close(self) -> None:
         """End every process of the session and remove its folders. Safe to call twice, from any thread."""

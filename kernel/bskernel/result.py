@@ -2,29 +2,110 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 from bskernel_protocol import Artifact, Failure
 
+from bskernel.backends import Choice
 from bskernel.building import StepReport
+from bskernel.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED, ConfigError
 
 
 class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result of one build, as result.json holds it."""
 
     name: str
-    status: Literal["ok", "failed"]
+    status: Literal["ok", "failed", "interrupted"]
     runtime: str  # "none" when every step was recalled
     directory: Path
     seconds: float
     steps: tuple[StepReport, ...]
     artifacts: dict[str, Artifact]  # the newest of each name
+    by_step: dict[str, dict[str, Artifact]] = {}  # each step's JSON outputs, hidden by later ones or not
     metrics: dict[str, Any] | None = None
     failure: Failure | None = None
+    backend: Choice | None = None  # None when the build names none
+    failed_step: str | None = None  # the step whose failure that is: the first
+    partial: dict[str, tuple[str, ...]] = {}  # step that ran after the failure -> what it had to do without
+    commands: tuple[str, ...] = ()  # after a failure: what to try next
+
+    @property
+    def exit_code(self) -> int:
+        """Of the command that made it."""
+        if self.status == "interrupted":
+            return EXIT_INTERRUPTED
+        if self.failure is None:
+            return EXIT_OK
+        return EXIT_ENVIRONMENT if self.failure.category == "environment" else EXIT_STEP_FAILED
 
 
 def newest_artifacts(reports: tuple[StepReport, ...]) -> dict[str, Artifact]:
     """Of each output name the one that the last step made."""
     return {artifact.name: artifact for report in reports for artifact in report.outputs}
+
+
+def json_by_step(reports: tuple[StepReport, ...]) -> dict[str, dict[str, Artifact]]:
+    """Of each step its JSON outputs by name: numbers that no later step of the same kind may hide."""
+    found = {
+        report.name: {item.name: item for item in report.outputs if item.media_type == "application/json"}
+        for report in reports
+    }
+    return {step: made for step, made in found.items() if made}
+
+
+def next_commands(directory: Path, report: StepReport, config: Path) -> tuple[str, ...]:
+    """What to try when a step has failed: look closer, run it alone, build on."""
+    build = shlex.quote(str(directory))
+    look = [f"bskernel explain {build} {report.name}"]
+    category = report.failure.category if report.failure is not None else "unknown"
+    # A step whose inputs were not found, or whose executor never started, cannot be run alone.
+    if report.key is not None and category not in {"environment", "interrupted"}:
+        look.append(f"bskernel replay {build} {report.name}")
+    return (*look, f"bskernel run {shlex.quote(str(config))}")
+
+
+def result_of(
+    name: str,
+    reports: tuple[StepReport, ...],
+    *,
+    runtime: str,
+    directory: Path,
+    seconds: float,
+    metrics: dict[str, Any] | None,
+    config: Path,
+    backend: Choice | None = None,
+) -> BuildResult:
+    """What the reports of all steps come to: the first failure is the build's."""
+    first = next((report for report in reports if report.status in {"failed", "interrupted"}), None)
+    interrupted = any(report.status == "interrupted" for report in reports)
+    return BuildResult(
+        name=name,
+        status="interrupted" if interrupted else "failed" if first is not None else "ok",
+        runtime=runtime,
+        directory=directory,
+        seconds=round(seconds, 3),
+        steps=reports,
+        artifacts=newest_artifacts(reports),
+        by_step=json_by_step(reports),
+        metrics=metrics,
+        failure=first.failure if first is not None else None,
+        failed_step=first.name if first is not None else None,
+        partial={report.name: report.partial for report in reports if report.partial},
+        commands=next_commands(directory, first, config) if first is not None else (),
+        backend=backend,
+    )
+
+
+def read_result(path: Path) -> BuildResult:
+    """The result that a build has written. Raises ConfigError when the file is damaged, or of another version."""
+
+    def path_of(type_: type, value: Any) -> Any:
+        return Path(value) if type_ is Path else value
+
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=BuildResult, dec_hook=path_of)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}", hint="run the build again") from error

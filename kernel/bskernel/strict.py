@@ -6,7 +6,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -39,7 +39,9 @@ def convert(data: object, type_: type[T], path: Path | str) -> T:
         where = ((match["path"] if match else None) or "$").removeprefix("$").removeprefix(".")
         unknown = _UNKNOWN.match(what)
         if unknown is None:
-            raise ConfigError(f"{path}: {where + ': ' if where else ''}{what}") from error
+            literals = [str(value) for value in get_args(_literal_in(_type_at(type_, where)))]
+            hint = f"choices: {', '.join(literals)}" if literals else None
+            raise ConfigError(f"{path}: {where + ': ' if where else ''}{what}", hint=hint) from error
         key = unknown["key"]
         choices = _fields_at(type_, where)
         near = difflib.get_close_matches(key, choices, n=1)
@@ -51,6 +53,12 @@ def convert(data: object, type_: type[T], path: Path | str) -> T:
 
 def _fields_at(type_: Any, where: str) -> list[str]:
     """Names of the fields that the struct at a dotted path has."""
+    struct = _struct_in(_type_at(type_, where))
+    return [field.encode_name for field in msgspec.structs.fields(struct)] if struct else []
+
+
+def _type_at(type_: Any, where: str) -> Any:
+    """The type of what lies at a dotted path."""
     for part in [part for part in re.split(r"\.|(?=\[)", where) if part]:
         struct = _struct_in(type_)
         if part.startswith("["):
@@ -59,12 +67,16 @@ def _fields_at(type_: Any, where: str) -> list[str]:
             if type_ is Ellipsis:
                 type_ = get_args(arguments[0])[0]
         elif struct is not None:
-            hints = {field.name: field.type for field in msgspec.structs.fields(struct)}
+            hints = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
             type_ = hints.get(part)
         else:
             type_ = None
-    struct = _struct_in(type_)
-    return [field.encode_name for field in msgspec.structs.fields(struct)] if struct else []
+    return type_
+
+
+def _literal_in(type_: Any) -> Any:
+    candidates = (type_, *get_args(type_))
+    return next((candidate for candidate in candidates if get_origin(candidate) is Literal), None)
 
 
 def _flat(type_: Any) -> list[Any]:

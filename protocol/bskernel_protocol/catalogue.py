@@ -58,7 +58,12 @@ class EntryDescription(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     stage_out: str | None = None
     needs: tuple[str, ...] = ()  # tools that must be mounted, e.g. "vivado"
     failure: FailureCategory = "unknown"  # what its failures are when nothing says otherwise
+    # The stages that it can tell. Such an entry fails unless its input `model` is at one of its parameter `stages`;
+    # its parameter `starts`, if any, is stage -> step that takes it. Plans that begin with a user's file use it.
+    checks_stages: tuple[str, ...] = ()
     after_failure: bool = False  # runs also when an earlier step failed, with what was made until then
+    # executes the model that it takes and compares it with the last such step's: a plan may repeat it after any step
+    checks_model: bool = False
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="catalogue"):

@@ -49,6 +49,8 @@ class StepFinished(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     directory: str
     exit_code: int
+    peak_mib: int | None = None  # what the largest of its processes held, in MiB
+    oom_kills: int = 0  # processes of the session that the system ended for lack of memory while the step ran
 
 
 Command: TypeAlias = RunStep | Cancel

@@ -150,6 +150,12 @@ def test_a_failed_step_is_not_cached(cli: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.in_both
+def test_a_session_warms_up_beside_its_first_step_and_does_not_keep_it_from_ending(cli: Any, tmp_path: Path) -> None:
+    text = '[build]\nmodel = "number.txt"\n[[step]]\nentry = "testing:wait-for-warmth"\ntimeout_s = 20\n'
+    assert cli("run", write(tmp_path, text)).returncode == 0
+
+
+@pytest.mark.in_both
 def test_a_step_that_hangs_ends_at_its_time_limit(cli: Any, tmp_path: Path) -> None:
     assert cli("run", write(tmp_path, MISBEHAVE.format(how="hang", more="timeout_s = 0.5"))).returncode == 3
     assert result_of(tmp_path, "number")["failure"]["category"] == "timeout"

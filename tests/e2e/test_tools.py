@@ -19,7 +19,7 @@ path = "{path}"
 [[step]]
 entry = "testing:double"
 [[step]]
-entry = "testing:measure"
+entry = "testing:ask-tool"
 {more}
 """
 SERVER = "2100@licences.example.invalid"
@@ -55,7 +55,7 @@ def test_a_step_has_its_tool_read_only_with_its_licence_file_and_no_network(
     assert (seen["licence"], seen["licence_file"], seen["local_user_data"]) == (True, True, "no")
     if runtime == "docker":
         assert (seen["writable"], seen["interfaces"]) == (False, 1)
-    log = (tmp_path / "build" / "sum" / "steps" / "01-measure" / "log.jsonl").read_text()
+    log = (tmp_path / "build" / "sum" / "steps" / "01-ask-tool" / "log.jsonl").read_text()
     assert "the licence is <licence>" in log
 
 
@@ -100,7 +100,7 @@ def test_the_same_install_elsewhere_is_a_hit_and_another_version_reruns_only_wha
 @pytest.mark.in_both
 def test_two_versions_serve_one_build(cli: Any, tmp_path: Path) -> None:
     make_install(tmp_path / "Xilinx", "2022.2")
-    more = '[[step]]\nname = "older"\nentry = "testing:measure"\ntools = { vivado = "2022.2" }\n'
+    more = '[[step]]\nname = "older"\nentry = "testing:ask-tool"\ntools = { vivado = "2022.2" }\n'
     done = cli("run", write(tmp_path, make_install(tmp_path / "Xilinx"), more))
     assert done.returncode == 0, done.stderr
     said = [step["record"]["said"] for step in steps_of(tmp_path)[1:]]
@@ -110,17 +110,17 @@ def test_two_versions_serve_one_build(cli: Any, tmp_path: Path) -> None:
 @pytest.mark.in_both
 def test_a_step_with_a_tool_is_replayed_with_it(cli: Any, tmp_path: Path) -> None:
     cli("run", write(tmp_path, make_install(tmp_path / "Xilinx")))
-    done = cli("replay", str(tmp_path / "build" / "sum"), "measure")
+    done = cli("replay", str(tmp_path / "build" / "sum"), "ask-tool")
     assert done.returncode == 0, done.stderr
-    assert "STAND-IN v2024.2" in (tmp_path / "replay" / "01-measure" / "out" / "model").read_text()
+    assert "STAND-IN v2024.2" in (tmp_path / "replay" / "01-ask-tool" / "out" / "model").read_text()
 
 
 def test_a_step_without_its_tool_is_refused_before_anything_runs(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "number.txt").write_text("5")
-    (tmp_path / "build.toml").write_text('[build]\nmodel="number.txt"\n[[step]]\nentry="testing:measure"\n')
+    (tmp_path / "build.toml").write_text('[build]\nmodel="number.txt"\n[[step]]\nentry="testing:ask-tool"\n')
     done = cli("run", str(tmp_path / "build.toml"))
     assert done.returncode == 2
-    assert "step measure needs vivado, and none is declared: set tools.vivado.path" in done.stderr
+    assert "step ask-tool needs vivado, and none is declared: set tools.vivado.path" in done.stderr
     assert not (tmp_path / "build").exists()
     chosen = f"tools.vivado.path={make_install(tmp_path / 'Xilinx')}"
     assert cli("run", str(tmp_path / "build.toml"), "--set", chosen).returncode == 0
@@ -164,7 +164,7 @@ def test_a_bundle_holds_the_logs_of_a_build_and_no_secret(
     with tarfile.open(tmp_path / "report.tar.gz") as archive:
         files = {member.name: archive.extractfile(member) for member in archive}
         texts = {name: file.read().decode() for name, file in files.items() if file is not None}
-    assert {"doctor.json", "build/result.json", "build/steps/01-measure/log.jsonl"} <= {
+    assert {"doctor.json", "build/result.json", "build/steps/01-ask-tool/log.jsonl"} <= {
         name.removeprefix("bskernel-report/") for name in texts
     }
     assert not [name for name, text in texts.items() if SERVER in text or str(Path.home()) in text]

@@ -2,7 +2,6 @@
 
 import pytest
 from bskernel_executors.finn_step.folding import FoldedLayer, is_unfolded, violations
-from bskernel_executors.finn_step.hints import hint_for
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,8 +35,3 @@ def test_a_network_that_nobody_folded_is_noticed() -> None:
     assert not is_unfolded([slow, layer(PE=2, SIMD=1, MW=64, MH=32)])
     assert not is_unfolded([layer(PE=1, SIMD=1, MW=1, MH=1)])
     assert not is_unfolded([])
-
-
-def test_an_assertion_of_finn_gets_its_advice() -> None:
-    assert "PE and SIMD" in str(hint_for(AssertionError("Requirement MH divisable by PE is violated.")))
-    assert hint_for(AssertionError("")) is None

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel_executors.metrics.collect import collect_metrics, summary_rows
+from bskernel_executors.metrics.collect import collect_metrics
 from bskernel_executors.metrics.devices import find_device, known_boards
+from bskernel_executors.metrics.gate import check_timing
+from bskernel_executors.metrics.headroom import find_headroom
 from bskernel_executors.metrics.model import BuildMetrics, Value
+from bskernel_executors.metrics.reconciling import reconciliation_table, summary_rows
 from bskernel_executors.metrics.reports import REPORTS, number, read_reports
 from bskernel_executors.sdk import StepFailure
 from hypothesis import HealthCheck, given, settings
@@ -68,11 +71,10 @@ def test_a_board_gives_the_totals_of_its_part(tmp_path: Path) -> None:
     assert metrics.utilization["LUT"][1].value == pytest.approx(96818 / 425280)
     assert metrics.utilization["DSP"][1].value == pytest.approx(1098 / 4272)
     assert metrics.accuracy == ()
-    assert {
-        "label": "LUT",
-        "value": "96,818 (22.77% of the device)",
-        "note": "routed, 9.11 x the estimate",
-    } in summary_rows(metrics)
+    table = reconciliation_table(metrics)
+    assert table is not None
+    assert table["columns"][-2:] == ["routed", "of the device"]
+    assert [row[-2:] for row in table["rows"] if row[0] == "LUT"] == [["96,818 (9.11x)", "22.77%"]]
 
 
 def test_every_board_that_finn_knows_has_totals() -> None:
@@ -118,11 +120,46 @@ def test_what_was_simulated_stands_beside_the_estimate_with_its_ratio(tmp_path: 
     metrics = collect_metrics(read_reports(tmp_path), 5.0, simulation=simulation)
     assert values(metrics.throughput) == [(100_000, "inferences/s", "estimate"), (50_000, "inferences/s", "rtlsim")]
     assert values(metrics.latency) == [(10, "us", "estimate"), (5, "us", "rtlsim")]
-    assert metrics.reconciliation == {
-        "throughput": {"rtlsim: simulation.json": 0.5},
-        "latency": {"rtlsim: simulation.json": 0.5},
-    }
+    assert [(row.quantity, row.ratios) for row in metrics.reconciliation] == [
+        ("throughput", {"rtlsim": 0.5}),
+        ("latency", {"rtlsim": 0.5}),
+    ]
     assert {"label": "accuracy", "value": "90.00%", "note": "rtlsim"} in summary_rows(metrics)
+
+
+def test_a_table_shows_each_stage_that_exists_and_no_number_is_told_twice(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        estimate_network_performance={"estimated_throughput_fps": 100_000},
+        estimate_layer_resources={"total": {"LUT": 100}},
+        ooc_synth_and_timing={"LUT": 450},
+        post_synth_resources={"(top)": {"LUT": 500}},
+    )
+    synthesis = {"design": {"LUT": 300, "FF": 0}}
+    found = collect_metrics(read_reports(tmp_path), 5.0, simulation={"cycles_per_frame": 4000}, synthesis=synthesis)
+    assert reconciliation_table(found) == {
+        "title": "estimate and later stages (multiple of the estimate)",
+        "columns": ["quantity", "unit", "estimate", "rtlsim", "synth", "routed"],
+        "rows": [
+            ["throughput", "inferences/s", "100,000", "50,000 (0.5x)", "", ""],
+            ["FF", "count", "", "", "0", ""],
+            ["LUT", "count", "100", "", "300 (3x)", "500 (5x)"],
+        ],
+    }
+    # The design alone was routed before the whole one: its number is in a row.
+    rows = [(row["label"], row["value"], row["note"]) for row in summary_rows(found)]
+    assert rows == [("clock", "200 MHz", "estimate"), ("LUT", "450", "routed")]
+
+
+def test_estimates_alone_are_rows_and_no_table(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        estimate_network_performance={"estimated_throughput_fps": 100_000},
+        estimate_layer_resources={"total": {"LUT": 100}},
+    )
+    metrics = collect_metrics(read_reports(tmp_path), None)
+    assert reconciliation_table(metrics) is None
+    assert [row["value"] for row in summary_rows(metrics)] == ["100,000 inferences/s", "100"]
 
 
 def test_a_layer_has_cycles_folding_and_resources(tmp_path: Path) -> None:
@@ -174,20 +211,37 @@ def test_what_vivado_found_is_told_with_its_version(tmp_path: Path) -> None:
     assert values(metrics.power) == [(0.75, "W", "routed")]
     assert values(metrics.clock)[-1] == (180.0, "MHz", "routed")
     assert metrics.timing_met is False
-    assert metrics.reconciliation["LUT"][f"routed: implementation.json ({tool})"] == 1.2
+    assert [row.ratios for row in metrics.reconciliation if row.quantity == "LUT"] == [{"synth": 1.5, "routed": 1.2}]
 
 
 def test_numbers_of_the_stand_in_for_vivado_are_marked_wherever_they_are_shown(tmp_path: Path) -> None:
+    write(tmp_path, estimate_layer_resources={"total": {"LUT": 100}})
     found = {"tool": "STAND-IN for Vivado 2024.2", "stand_in": True, "design": {"LUT": 7.0}, "wns_ns": 1.0}
-    metrics = collect_metrics(read_reports(tmp_path), None, synthesis=found, implementation=found)
-    assert {value.source for value in (*metrics.resources["LUT"], *metrics.slack)} == {
+    metrics = collect_metrics(read_reports(tmp_path), None, "xc7z020clg400-1", synthesis=found, implementation=found)
+    assert {value.source for value in (*metrics.resources["LUT"][1:], *metrics.slack)} == {
         "stand-in (synthesis.json)",
         "stand-in (implementation.json)",
     }
     assert {row["note"] for row in summary_rows(metrics) if row["label"] in {"LUT", "worst slack"}} == {
-        "stand-in, not hardware"
+        "stand-in, not hardware",
+        "estimate",
     }
+    assert (reconciliation_table(metrics), find_headroom(metrics).judged) == (
+        None,
+        "estimate: report/estimate_layer_resources.json",
+    )
+    with pytest.raises(StepFailure, match="no report says"):
+        check_timing(metrics, 5.0)
     assert any("they are no results" in text for text in metrics.warnings)
+
+
+def test_slack_before_placement_neither_meets_a_clock_nor_misses_it(tmp_path: Path) -> None:
+    counted, routed = {"wns_ns": -0.2}, {"wns_ns": 0.1, "met": True}
+    with pytest.raises(StepFailure, match="no report says"):
+        check_timing(collect_metrics({}, 5.0, synthesis=counted), 5.0)
+    check_timing(collect_metrics({}, 5.0, synthesis=counted, implementation=routed), 5.0)
+    with pytest.raises(StepFailure, match="timing is not met"):
+        check_timing(collect_metrics({}, 5.0, synthesis=routed, implementation=counted), 5.0)
 
 
 def test_a_timing_report_without_a_summary_is_named(tmp_path: Path) -> None:

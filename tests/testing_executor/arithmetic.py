@@ -2,20 +2,32 @@
 
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
+from bskernel_executors.sdk.tools import run_tool
 
 if os.environ.get("TESTING_BROKEN"):
     raise ImportError("libnothing.so.1: cannot open shared object file")
-registry = Registry(executor="testing", summary="arithmetic for tests")
+WARM = Path(os.environ.get("HOME", "/tmp")) / "warm"
+
+
+def warm_up() -> None:
+    """Leaves a file at once, and then does not end by itself."""
+    WARM.write_text("warm")
+    time.sleep(3600)
+
+
+registry = Registry(executor="testing", summary="arithmetic for tests", warm_up=warm_up)
 MODEL_IN = (Input("model", kind="file", help="a number"),)
 MODEL_OUT = (Output("model", kind="file"),)
 
@@ -42,9 +54,50 @@ def double(step: Step[msgspec.Struct]) -> None:
     step.output("model").write_text(str(2 * int(step.required_input("model").read_text())))
 
 
+@registry.entry("wait-for-warmth", summary="waits for what warming up leaves", inputs=MODEL_IN, outputs=MODEL_OUT)
+def wait_for_warmth(step: Step[msgspec.Struct]) -> None:
+    while not WARM.exists():
+        time.sleep(0.01)
+    step.output("model").write_text("0")
+
+
 @registry.entry("needs-rtl", summary="takes rtl", inputs=MODEL_IN, outputs=MODEL_OUT, stage_in=("rtl",))
 def needs_rtl(step: Step[msgspec.Struct]) -> None:
     step.output("model").write_text("0")
+
+
+def _declare_stage(name: str, stage_in: tuple[str, ...], stage_out: str) -> None:
+    """An entry that takes a number from one stage to the next by adding two."""
+
+    def carry(step: Step[msgspec.Struct]) -> None:
+        step.output("model").write_text(str(int(step.required_input("model").read_text()) + 2))
+
+    registry.entry(
+        name, summary="adds two", inputs=MODEL_IN, outputs=MODEL_OUT, stage_in=stage_in, stage_out=stage_out
+    )(carry)
+
+
+_declare_stage("tidy", ("onnx", "qonnx"), "finn")
+_declare_stage("lower", ("finn",), "hwgraph")
+_declare_stage("generate", ("hwgraph",), "rtl")
+
+
+class Stages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    stages: Annotated[tuple[str, ...], parameter("stages that are right")]
+    starts: Annotated[dict[str, str], parameter("stage -> step that takes it")] = {}
+
+
+@registry.entry("parity", summary="tells stages", parameters=Stages, inputs=MODEL_IN, checks_stages=("onnx", "finn"))
+def parity(step: Step[Stages]) -> None:
+    """Even numbers are at stage finn, odd ones at onnx."""
+    found = "onnx" if int(step.required_input("model").read_text()) % 2 else "finn"
+    if found not in step.params.stages:
+        raise StepFailure(
+            category="model_load",
+            message=f"the number is at stage {found}, not at {step.params.stages[0]}",
+            hint=f"begin with --from {step.params.starts.get(found)}",
+        )
+    step.record({"stage": found})
 
 
 @registry.entry(
@@ -86,7 +139,14 @@ def misbehave(step: Step[Misdeed]) -> None:
     elif how == "leak":
         out.write_text(f"made in {step.work}")
     elif how == "hang":
+        step.progress("layer 3 of 10")
         time.sleep(3600)
+    elif how == "die-of-kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif how == "read-missing":
+        (step.work / "gone.txt").read_text()
+    elif how == "exit":
+        raise SystemExit("the library has had enough")
     elif how == "escape":
         if os.fork() == 0:
             os.setsid()
@@ -94,6 +154,12 @@ def misbehave(step: Step[Misdeed]) -> None:
         out.write_text("1")
     elif how == "memory":
         bytearray(8 << 30)
+    elif how == "memory-together":
+        # Each within its own limit, all together above it.
+        code = "import sys, time; held = bytearray(b'1') * (200 << 20); time.sleep(30)"
+        holders = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(6)]
+        codes = [holder.wait() for holder in holders[:1]]
+        raise RuntimeError(f"a helper ended with {codes}")
     elif how == "garbage-channel":
         server = Path(f"/proc/{os.getppid()}")
         for number in (path.name for path in (server / "fd").iterdir()):
@@ -127,8 +193,8 @@ def look(step: Step[msgspec.Struct]) -> None:
     )
 
 
-@registry.entry("measure", summary="asks a tool", inputs=MODEL_IN, outputs=MODEL_OUT, needs=("vivado",))
-def measure(step: Step[msgspec.Struct]) -> None:
+@registry.entry("ask-tool", summary="asks a tool", inputs=MODEL_IN, outputs=MODEL_OUT, needs=("vivado",))
+def ask_tool(step: Step[msgspec.Struct]) -> None:
     """Run the mounted tool and record what surrounds it."""
     said = subprocess.run(["vivado", "-version"], capture_output=True, text=True, check=True).stdout
     licence = os.environ.get("XILINXD_LICENSE_FILE", "")
@@ -169,3 +235,54 @@ def orphan(step: Step[msgspec.Struct]) -> None:
             raise StepFailure(category="executor", message="nobody reaped the process that was left behind")
         time.sleep(0.05)
     step.output("model").write_text("0")
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    exit_code: Annotated[int, parameter("what the tool ends with")] = 1
+    part: Annotated[str | None, parameter("FPGA part", default_from="target.part")] = None
+    clock_ns: Annotated[float | None, parameter("clock", unit="ns", default_from="target.clock_ns")] = None
+
+
+@registry.entry(
+    "recorded-tool",
+    summary="stands in for a tool that is not here: prints what it printed elsewhere, and ends as it did",
+    parameters=Recorded,
+    inputs=(*MODEL_IN, Input("log", kind="file", source="config", help="what the tool printed")),
+    outputs=MODEL_OUT,
+    failure="synthesis",
+)
+def recorded_tool(step: Step[Recorded]) -> None:
+    code = "import pathlib, sys; print(pathlib.Path(sys.argv[1]).read_text()); sys.exit(int(sys.argv[2]))"
+    log = str(step.required_input("log"))
+    command = [sys.executable, "-c", code, log, str(step.params.exit_code)]
+    run_tool(command, cwd=step.work, env=os.environ, failed="the tool failed")
+
+
+@registry.entry(
+    "collect",
+    summary="collects what there is",
+    inputs=(*MODEL_IN, Input("measured", kind="file", required=False)),
+    outputs=(Output("metrics", kind="file", media_type="application/json"),),
+    after_failure=True,
+)
+def collect(step: Step[msgspec.Struct]) -> None:
+    measured = step.input("measured")
+    found = {"model": int(step.required_input("model").read_text())}
+    step.output("metrics").write_text(
+        json.dumps(found | ({} if measured is None else {"measured": int(measured.read_text())}))
+    )
+
+
+@registry.entry(
+    "measure",
+    summary="measures, but nothing above 9",
+    inputs=MODEL_IN,
+    outputs=(Output("measured", kind="file"), Output("model", kind="file")),
+    failure="verification",
+)
+def measure(step: Step[msgspec.Struct]) -> None:
+    number = step.required_input("model").read_text()
+    if int(number) > 9:
+        raise StepFailure(message=f"{number} is more than one digit", hint="add less")
+    step.output("measured").write_text(number)
+    step.output("model").write_text(number)

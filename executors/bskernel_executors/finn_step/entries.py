@@ -7,7 +7,6 @@ import importlib.util
 import inspect
 import os
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,8 +14,9 @@ from typing import Annotated, Any
 import msgspec
 from bskernel_protocol import EntryDescription
 
+from bskernel_executors.finn_step.executable import refuse_backends
 from bskernel_executors.finn_step.folding import is_unfolded, layers_of, violations
-from bskernel_executors.finn_step.hints import hint_for
+from bskernel_executors.finn_step.hint_values import hint_values
 from bskernel_executors.finn_step.host_split import split_host
 from bskernel_executors.finn_step.library import load
 from bskernel_executors.finn_step.open_flow import (
@@ -28,19 +28,26 @@ from bskernel_executors.finn_step.open_flow import (
     stitch,
 )
 from bskernel_executors.finn_step.parameters import FILES, make_config, parameters_struct, settable_fields
-from bskernel_executors.finn_step.reads import fields_read
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
-from bskernel_executors.finn_step.relocation import TOKEN, relocate_model, relocate_tree
 from bskernel_executors.finn_step.stages import FAILURES, PRODUCTS, STAGES, TOOLS
-from bskernel_executors.finn_step.tool_logs import cause_in, failure_of_tool
+from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.parameters import describe_parameters
+from bskernel_executors.sdk.reads import fields_read
+from bskernel_executors.sdk.relocation import relocate_model, relocate_tree
+from bskernel_executors.sdk.rules_file import load_rules
 from bskernel_executors.sdk.tools import preloaded
+from bskernel_executors.sdk.user_code import load_function
 
 StepFunction = Callable[[Any, Any], Any]
 _FOLD = frozenset({"step_apply_folding_config", "step_target_fps_parallelization"})
+TOKEN = "/@bskernel-finn@"  # noqa: S105 - a placeholder path, not a secret
 _PART = re.compile(r"xc[0-9a-z]{2,9}-?[a-z]{3,4}[0-9]{3,4}(-[0-9a-z]+)+", re.IGNORECASE)
-registry = Registry(executor="finn-step", summary="FINN+'s build steps, one at a time")
+registry = Registry(
+    executor="finn-step",
+    summary="FINN+'s build steps, one at a time",
+    rules=load_rules(Path(__file__).with_name("rules.toml")),
+)
 _OUTPUTS = (
     Output("model", kind="file", media_type="application/x-onnx"),
     Output("output", kind="tree", help="FINN's output directory, as it has grown"),
@@ -132,18 +139,15 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     _check_target(values)
     before = ModelWrapper(str(model_path))
     nodes = len(before.graph.node)
+    step.about(**hint_values(before))
     try:
         after = function(before, config)
-    except StepFailure:
-        raise
     except Exception as error:
-        if name in TOOLS and (cause := cause_in(state)) is not None:
-            raise failure_of_tool(name, cause) from error
-        hint = hint_for(error)
-        if hint is None:
-            raise
-        first = (str(error).splitlines() or [""])[0]
-        raise StepFailure(message=f"{name}: {type(error).__name__}: {first}", hint=hint) from error
+        # The tool's own log says why, and what is printed here is in the step's log.
+        log = getattr(error, "vivado_logfile", None)
+        if log is not None and Path(log).is_file():
+            print(Path(log).read_text(encoding="utf-8", errors="replace"))
+        raise
     if not isinstance(after, ModelWrapper):
         raise StepFailure(message=f"{name} returned a {type(after).__name__}, not a model")
     warnings = _check_folding(name, after) if name in _FOLD else []
@@ -214,19 +218,7 @@ def custom(step: Step[CustomParameters]) -> None:
     """Run a user's step function; every field of the configuration that a build may set is readable."""
     from finn.builder.build_dataflow_config import DataflowBuildConfig
 
-    module, _, name = step.params.function.partition(":")
-    source = step.input("source")
-    if source is not None:
-        sys.path.insert(0, str(source))
-    sys.dont_write_bytecode = True
-    try:
-        function = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise StepFailure(
-            category="config",
-            message=f"there is no function {step.params.function!r}: {error}",
-            hint="write module:function; the module lies in the folder that inputs.source names, or is one of FINN's",
-        ) from error
+    function = load_function(step.params.function, step.input("source"))
     settable = settable_fields(DataflowBuildConfig)
     own = msgspec.structs.asdict(step.params)
     values = {key: default for key, (_, default) in settable.items() if default is not msgspec.NODEFAULT}
@@ -248,9 +240,7 @@ def custom(step: Step[CustomParameters]) -> None:
             "samples",
             kind="file",
             required=False,
-            source="config",
-            default_from="quality.samples",
-            help="npz with inputs and perhaps labels",
+            help="npz that the step samples writes",
         ),
     ),
     outputs=(Output("reference", kind="tree"),),
@@ -312,6 +302,15 @@ def preferences(step: Step[PreferenceParameters]) -> None:
     run_step(step, "prefer", change, {})
     rows = [{"label": "widened", "value": f"weights of {name}", "note": "BIPOLAR to INT2"} for name in widened]
     step.record({"summary": rows})
+
+
+declare_evaluate(
+    registry,
+    stages=("qonnx", "finn", "hwgraph"),
+    summary="judge the network at this stage: accuracy, and whether it computes what the stage before did",
+    by="finn-plus",
+    refuse=refuse_backends,
+)
 
 
 def insert(step: Step[StreamParameters]) -> None:

@@ -10,21 +10,8 @@ from typing import Any
 
 import msgspec
 
-# Operator (without _hls, _rtl) -> (folding attribute, the attribute that it must divide), as FINN's operators demand.
-_DIVIDES: dict[str, tuple[tuple[str, str], ...]] = {
-    "MVAU": (("PE", "MH"), ("SIMD", "MW")),
-    "VVAU": (("PE", "Channels"),),
-    "Thresholding": (("PE", "NumChannels"),),
-    "ConvolutionInputGenerator": (("SIMD", "IFMChannels"),),
-    "FMPadding": (("SIMD", "NumChannels"),),
-    "AddStreams": (("PE", "NumChannels"),),
-    "ChannelwiseOp": (("PE", "NumChannels"),),
-    "DuplicateStreams": (("PE", "NumChannels"),),
-    "GlobalAccPool": (("PE", "NumChannels"),),
-    "Pool": (("PE", "Channels"),),
-    "StreamingMaxPool": (("PE", "NumChannels"),),
-    "LabelSelect": (("PE", "Labels"),),
-}
+from bskernel_executors.dataflow.folding import DIVIDES, operator_of
+
 _COMPUTES = ("MVAU", "VVAU")
 
 
@@ -41,7 +28,7 @@ def layers_of(model: Any) -> tuple[FoldedLayer, ...]:
     return tuple(
         FoldedLayer(
             name=node.name,
-            operator=node.op_type.removesuffix("_hls").removesuffix("_rtl"),
+            operator=operator_of(node.op_type),
             attributes={attribute.name: attribute.i for attribute in node.attribute if attribute.type == 2},
         )
         for node in model.graph.node
@@ -52,7 +39,7 @@ def violations(layers: Iterable[FoldedLayer]) -> tuple[str, ...]:
     """What is wrong, one sentence for each factor that does not divide its size."""
     found = []
     for layer in layers:
-        for factor, size in _DIVIDES.get(layer.operator, ()):
+        for factor, size in DIVIDES.get(layer.operator, ()):
             have, of = layer.attributes.get(factor), layer.attributes.get(size)
             if have is None or not of:
                 continue

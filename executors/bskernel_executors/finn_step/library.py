@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
 import io
 import os
 import sys
 import types
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from bskernel_executors.sdk import StepFailure
+from bskernel_executors.sdk.absent import TORCH, empty_modules
 
 _SIMULATION_NAMES = (
     "SimEngine",
@@ -28,9 +27,6 @@ _SIMULATION_NAMES = (
     "close_rtlsim",
     "rtlsim_multi_io",
 )
-_TORCH_MODULES = ("torch", "torch.nn", "torch.nn.functional")
-# These look for torch themselves, so they are imported before the empty torch modules are in place.
-_LOOK_FOR_TORCH = ("scipy.stats", "sklearn.base", "onnx_ir", "onnx_passes")
 
 
 class NoSimulator:
@@ -46,40 +42,6 @@ def _refuse_simulation() -> NoReturn:
         message="this step asks for a simulation by Vivado's xsim, whose binding finn_xsi is not built here",
         hint="leave the simulation out of the step; flow rtl simulates chains of RTL layers with Verilator",
     )
-
-
-class _NoTorch(types.ModuleType):
-    """An empty torch module: a plain attribute error would not say what is missing."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise StepFailure(
-            category="environment",
-            message=f"this model has a layer that computes with torch ({self.__name__}.{name})",
-            hint="the executor is locked without torch; LayerNorm's floating-point fallback cannot run in it",
-        )
-
-
-@contextlib.contextmanager
-def _empty_torch() -> Iterator[None]:
-    """Empty torch modules while FINN's custom operators are imported, unless torch is installed."""
-    if importlib.util.find_spec("torch") is not None:
-        yield
-        return
-    for name in _LOOK_FOR_TORCH:
-        with contextlib.suppress(ModuleNotFoundError):
-            importlib.import_module(name)
-    modules = {name: _NoTorch(name) for name in _TORCH_MODULES}
-    modules["torch"].__dict__["nn"] = modules["torch.nn"]
-    modules["torch.nn"].__dict__["functional"] = modules["torch.nn.functional"]
-    modules["torch"].__dict__["Tensor"] = type("Tensor", (), {})
-    sys.modules.update(modules)
-    try:
-        yield
-    finally:
-        for name in _TORCH_MODULES:
-            sys.modules.pop(name, None)
 
 
 def _bind_simulation() -> None:
@@ -109,6 +71,6 @@ def _bind_simulation() -> None:
 
 def load() -> None:
     """Import FINN's step modules into this process."""
-    with _empty_torch():
+    with empty_modules(*TORCH):
         _bind_simulation()
         importlib.import_module("finn.builder.build_dataflow_steps")

@@ -7,9 +7,11 @@ from typing import Any
 
 import msgspec
 
-from bskernel_executors.metrics.devices import Device, find_device
-from bskernel_executors.metrics.model import BuildMetrics, Layer, Stage, Value
+from bskernel_executors.metrics.devices import find_device
+from bskernel_executors.metrics.model import STAND_IN, BuildMetrics, Layer, Stage, Value
+from bskernel_executors.metrics.reconciling import reconcile
 from bskernel_executors.metrics.reports import TIMING_REPORT, number
+from bskernel_executors.metrics.utilization import utilization
 
 Reports = Mapping[str, Mapping[str, Any]]
 SIMULATION, SYNTHESIS, IMPLEMENTATION = "simulation.json", "synthesis.json", "implementation.json"
@@ -37,7 +39,6 @@ _SCALARS: tuple[tuple[str, str, str, float, str, Stage], ...] = (
     ("accuracy", "report_dma_validate.json", "top-1_accuracy", 1e-2, "fraction", "measured"),
 )
 _POWER_SUMMARY = "power_estimate_summary.json"
-STAND_IN = "stand-in"  # for Vivado, in tests: its numbers must never look like hardware's
 
 
 def _is_stand_in(reports: Reports, report: str) -> bool:
@@ -89,18 +90,6 @@ def _simulated(simulation: Mapping[str, Any], clock_ns: float | None) -> dict[st
     }
 
 
-def _reconcile(quantities: Mapping[str, tuple[Value, ...]]) -> dict[str, dict[str, float]]:
-    """Of each quantity that was estimated: what later stages found, as multiples of the estimate."""
-    found = {}
-    for name, values in quantities.items():
-        estimate = next((value.value for value in values if value.stage == "estimate"), None)
-        if estimate:
-            later = {f"{value.stage}: {value.source}": value.value / estimate for value in values[1:]}
-            if later:
-                found[name] = later
-    return found
-
-
 def _power(reports: Reports) -> tuple[Value, ...]:
     """Total power: by simulated activity where there is one, and by each assumed toggle rate."""
     totals = {key: value for key, value in reports.get(_POWER_SUMMARY, {}).items() if key.endswith("_total")}
@@ -149,34 +138,12 @@ def _resources(reports: Reports) -> dict[str, tuple[Value, ...]]:
     return {name: tuple(values) for name, values in sorted(found.items())}
 
 
-def _utilization(resources: Mapping[str, tuple[Value, ...]], device: Device) -> dict[str, tuple[Value, ...]]:
-    """Fractions of the device; block RAM in tiles, two BRAM_18K to a tile. HLS counts some layers only: left out."""
-    tiles: dict[tuple[Stage, str], float] = {}
-    for name, size in (("BRAM_18K", 0.5), ("BRAM_36K", 1.0)):
-        for value in resources.get(name, ()):
-            key = (value.stage, value.source)
-            tiles[key] = tiles.get(key, 0) + size * value.value
-    counted = {name: list(resources.get(name, ())) for name in ("LUT", "FF", "URAM", "DSP")}
-    counted["BRAM"] = [
-        Value(value=value, unit="tiles", stage=stage, source=source) for (stage, source), value in tiles.items()
-    ]
-    totals = msgspec.to_builtins(device) | {"BRAM": device.BRAM_36K}
-    found = {
-        name: tuple(
-            Value(value=value.value / totals[name], unit="fraction", stage=value.stage, source=value.source)
-            for value in values
-            if totals[name] and value.stage != "hls"
-        )
-        for name, values in sorted(counted.items())
-    }
-    return {name: values for name, values in found.items() if values}
-
-
 def _layers(reports: Reports, bottleneck: str | None) -> tuple[Layer, ...]:
     cycles = reports.get("estimate_layer_cycles.json", {})
     resources = reports.get("estimate_layer_resources.json", {})
-    of_tools = [name for name in (IMPLEMENTATION, SYNTHESIS) if not _is_stand_in(reports, name)]
-    synthesized = next(filter(None, (_row(reports, name, "layers") for name in of_tools)), {})
+    synthesized, routed = (
+        {} if _is_stand_in(reports, name) else _row(reports, name, "layers") for name in (SYNTHESIS, IMPLEMENTATION)
+    )
     folding = reports.get("final_hw_config.json") or reports.get("auto_folding_config.json", {})
     layers = []
     for name in [*cycles, *(name for name in resources if name != "total" and name not in cycles)]:
@@ -191,6 +158,7 @@ def _layers(reports: Reports, bottleneck: str | None) -> tuple[Layer, ...]:
                 folding=dict(fold) if isinstance(fold, Mapping) else {},
                 resources={key: value for key, value in sorted(values.items()) if value is not None},
                 synthesized=dict(synthesized.get(name, {})),
+                routed=dict(routed.get(name, {})),
                 bottleneck=name == bottleneck,
             )
         )
@@ -238,55 +206,13 @@ def collect_metrics(
         timing_met=met if isinstance(met, bool) else None,
         fifo_memory=tuple(scalars.get("fifo_memory", ())),
         resources=resources,
-        utilization=_utilization(resources, device) if device is not None else {},
+        utilization=utilization(resources, device) if device is not None else {},
         device=msgspec.to_builtins(device) if device is not None else {},
-        reconciliation=_reconcile(
-            {
-                "throughput": tuple(scalars.get("throughput", ())),
-                "latency": tuple(scalars.get("latency", ())),
-                **resources,
-            }
+        reconciliation=reconcile(
+            {**{name: scalars.get(name, ()) for name in ("throughput", "latency")}, **resources}
         ),
         bottleneck=bottleneck,
         layers=_layers(reports, bottleneck),
         raw={name: dict(report) for name, report in reports.items()},
         warnings=tuple(warnings),
     )
-
-
-def _shown(value: Value) -> str:
-    if value.unit == "fraction":
-        return f"{value.value:.2%}"
-    return f"{value.value:,.10g}" + ("" if value.unit == "count" else f" {value.unit}")
-
-
-def summary_rows(metrics: BuildMetrics) -> list[dict[str, str]]:
-    """What a person wants to see first."""
-    rows = []
-    quantities = {
-        "throughput": metrics.throughput,
-        "latency": metrics.latency,
-        "clock": metrics.clock,
-        "power": metrics.power,
-        "accuracy": metrics.accuracy,
-        "worst slack": metrics.slack,
-        "FIFO memory": metrics.fifo_memory,
-        **metrics.resources,
-    }
-    shares = {(name, value.source): value for name, values in metrics.utilization.items() for value in values}
-    for label, values in quantities.items():
-        for value in values:
-            # Block RAM's share counts both sizes together: it stands beside the smaller one.
-            share = shares.get(("BRAM" if label == "BRAM_18K" else label, value.source))
-            of_device = f" ({share.value:.2%} of the device)" if share is not None else ""
-            ratio = metrics.reconciliation.get(label, {}).get(f"{value.stage}: {value.source}")
-            note = value.stage if ratio is None else f"{value.stage}, {ratio:.3g} x the estimate"
-            note = f"{STAND_IN}, not hardware" if value.source.startswith(STAND_IN) else note
-            rows.append({"label": label, "value": f"{_shown(value)}{of_device}", "note": note})
-    if metrics.bottleneck:
-        cycles = next((layer.cycles for layer in metrics.layers if layer.bottleneck), None)
-        rows.append(
-            {"label": "bottleneck", "value": metrics.bottleneck, "note": f"{cycles} cycles" if cycles else ""}
-        )
-    rows += [{"label": "warning", "value": text, "note": ""} for text in metrics.warnings]
-    return rows

@@ -9,11 +9,16 @@ from typing import Annotated, Any
 import msgspec
 from bskernel_protocol import pretty_json
 
-from bskernel_executors.metrics.collect import collect_metrics, summary_rows
+from bskernel_executors.metrics import analyses
+from bskernel_executors.metrics.collect import SIMULATION, collect_metrics
+from bskernel_executors.metrics.gate import check_timing
+from bskernel_executors.metrics.quality import add_accuracy, quality_rows, quality_table
+from bskernel_executors.metrics.reconciling import reconciliation_table, summary_rows
 from bskernel_executors.metrics.reports import read_reports
+from bskernel_executors.quality.evaluation import read_evaluation
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
 
-registry = Registry(executor="metrics", summary="one typed set of metrics from FINN's reports")
+registry = Registry(executor="metrics", summary="one typed set of metrics from FINN's reports, and analyses of it")
 
 
 class CollectParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,6 +29,9 @@ class CollectParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ] = None
     part: Annotated[str | None, parameter("FPGA part, for utilization", default_from="target.part")] = None
     board: Annotated[str | None, parameter("board, for its part", default_from="target.board")] = None
+    require_timing: Annotated[bool, parameter("fail unless a report says that the routed design meets its clock")] = (
+        False
+    )
 
 
 def _read(path: Path | None) -> dict[str, Any] | None:
@@ -40,9 +48,11 @@ def _read(path: Path | None) -> dict[str, Any] | None:
         Input("simulation", kind="file", required=False, help="what rtl-sim measured"),
         Input("synthesis", kind="file", required=False, help="what yosys-synth or vivado-synth counted"),
         Input("implementation", kind="file", required=False, help="what vivado-synth found of the routed design"),
+        Input("evaluation", kind="tree", required=False, help="how each stage judged the network"),
     ),
     outputs=(Output("metrics", kind="file", media_type="application/json"),),
     failure="metrics",
+    after_failure=True,
 )
 def collect(step: Step[CollectParameters]) -> None:
     """Collect metrics."""
@@ -56,5 +66,18 @@ def collect(step: Step[CollectParameters]) -> None:
         synthesis=_read(step.input("synthesis")),
         implementation=_read(step.input("implementation")),
     )
+    if given.require_timing:
+        check_timing(metrics, given.clock_ns)
+    rows, tables = summary_rows(metrics), [reconciliation_table(metrics)]
+    folder = step.input("evaluation")
+    if folder is not None:
+        stages = read_evaluation(folder).stages
+        # What the simulation measured stands in the table too.
+        rows = summary_rows(msgspec.structs.replace(metrics, accuracy=())) + quality_rows(stages)
+        tables.append(quality_table(stages, metrics.raw.get(SIMULATION, {})))
+        metrics = add_accuracy(metrics, stages)
     step.output("metrics").write_text(pretty_json(metrics), encoding="utf-8")
-    step.record({"summary": summary_rows(metrics)})
+    step.record({"summary": rows, "tables": [table for table in tables if table is not None]})
+
+
+analyses.declare(registry)

@@ -6,7 +6,10 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-Stage: TypeAlias = Literal["estimate", "hls", "rtlsim", "synth", "routed", "measured"]
+Stage: TypeAlias = Literal[
+    "float", "qonnx", "finn", "hwgraph", "estimate", "hls", "rtlsim", "synth", "routed", "measured"
+]
+STAND_IN = "stand-in"  # for Vivado, in tests: its numbers must never look like hardware's
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -17,6 +20,20 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     stage: Stage
     source: str
 
+    @property
+    def is_stand_in(self) -> bool:
+        """Is it a number of the tests' stand-in for Vivado, recorded from another design?"""
+        return self.source.startswith(STAND_IN)
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One quantity through the stages: the number of a stage's last report, and its multiple of the estimate."""
+
+    quantity: str
+    unit: str
+    values: dict[Stage, float]
+    ratios: dict[Stage, float] = {}
+
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One layer: cycles per frame, folding attributes, resources, and whether it sets the pace."""
@@ -26,6 +43,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     folding: dict[str, Any] = {}
     resources: dict[str, float] = {}  # estimated
     synthesized: dict[str, int] = {}  # with the layer's weight memory
+    routed: dict[str, int] = {}  # so too
     bottleneck: bool = False
 
 
@@ -43,7 +61,7 @@ class BuildMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     resources: dict[str, tuple[Value, ...]] = {}  # LUT, FF, BRAM_18K, URAM, DSP...: counts
     utilization: dict[str, tuple[Value, ...]] = {}  # LUT, FF, BRAM, URAM, DSP: fractions of the device
     device: dict[str, int] = {}  # its totals
-    reconciliation: dict[str, dict[str, float]] = {}  # quantity -> "stage: source" -> multiple of the estimate
+    reconciliation: tuple[Comparison, ...] = ()  # where more than one stage is there
     bottleneck: str | None = None
     layers: tuple[Layer, ...] = ()
     raw: dict[str, Any] = {}  # every report as it was read

@@ -6,12 +6,19 @@ from collections import Counter
 from typing import Annotated, Any
 
 import msgspec
+import qonnx.core.onnx_exec
+import qonnx.util.cleanup  # noqa: F401 - imported before the server forks: every step would import it anew
 
+from bskernel_executors.qonnx_transform import analyses
 from bskernel_executors.qonnx_transform.checks import check_model, read_model
 from bskernel_executors.qonnx_transform.find import Wanted, make
+from bskernel_executors.qonnx_transform.samples import SamplesParameters
+from bskernel_executors.qonnx_transform.samples import make as make_samples
+from bskernel_executors.qonnx_transform.stage import STAGES, Stage, find_stage, require_stage
+from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
 
-registry = Registry(executor="qonnx-transform", summary="checks, cleans up and transforms QONNX models")
+registry = Registry(executor="qonnx-transform", summary="checks, cleans up, transforms and analyses QONNX models")
 _IN = (Input("model", kind="file", help="an ONNX or QONNX model"),)
 _OUT = (Output("model", kind="file", media_type="application/x-onnx"),)
 
@@ -37,6 +44,13 @@ class TransformParameters(Checks, frozen=True, kw_only=True, forbid_unknown_fiel
     transforms: Annotated[
         tuple[str | Wanted, ...], parameter("names, or tables with `name` and `args`, short or dotted, in order")
     ]
+
+
+class StageParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `check_stage`."""
+
+    stages: Annotated[tuple[Stage, ...], parameter("stages that are right")]
+    starts: Annotated[dict[str, str], parameter("stage -> the flow's step to begin with instead")] = {}
 
 
 def node_counts(model: Any) -> dict[str, int]:
@@ -98,3 +112,65 @@ def transform(step: Step[TransformParameters]) -> None:
         records.append({"name": name, "before": before, "after": node_counts(model)})
     _write(step, model)
     step.record({"transforms": records})
+
+
+@registry.entry(
+    "check_stage",
+    summary="tells at which stage a model is, and fails unless it is at one of the given",
+    parameters=StageParameters,
+    inputs=(*_IN, Input("state", kind="tree", required=False, help="generated code, which a model at rtl needs")),
+    failure="model_load",
+    checks_stages=STAGES,
+)
+def check_stage(step: Step[StageParameters]) -> None:
+    """Check the stage and record what tells it."""
+    found = find_stage(read_model(step.required_input("model")).graph, step.input("state"))
+    require_stage(found, step.params.stages, step.params.starts)
+    note = "; ".join(found.evidence)
+    step.record(
+        {
+            "stages": list(found.stages),
+            "evidence": list(found.evidence),
+            "summary": [{"label": "model's stage", "value": " or ".join(found.stages), "note": note}],
+        }
+    )
+
+
+@registry.entry(
+    "samples",
+    summary="frames to judge the network by, in one form: from npz, npy or images, or drawn where none are given",
+    parameters=SamplesParameters,
+    inputs=(
+        Input("model", kind="file", help="whose input the frames fit"),
+        Input(
+            "samples",
+            kind="any",
+            required=False,
+            source="config",
+            default_from="quality.samples",
+            help="npz with inputs and perhaps labels; npy; folder with inputs.npy, or one of images for each class",
+        ),
+        Input(
+            "labels",
+            kind="file",
+            required=False,
+            source="config",
+            default_from="quality.labels",
+            help="npy with a class number for each frame, for samples that have none",
+        ),
+    ),
+    outputs=(Output("samples", kind="file", help="npz: inputs (float32, frames first), labels, classes"),),
+    failure="config",
+)
+def samples(step: Step[SamplesParameters]) -> None:
+    """Make them."""
+    make_samples(step)
+
+
+declare_evaluate(
+    registry,
+    stages=("onnx", "qonnx"),
+    summary="judge the network at this stage: accuracy, and whether it computes what the stage before did",
+    by="qonnx",
+)
+analyses.declare(registry)

@@ -16,7 +16,15 @@ from bskernel_protocol import pretty_json
 from numpy.typing import NDArray
 
 from bskernel_executors.rtl_sim.design import Design, read_design
-from bskernel_executors.rtl_sim.packing import Stream
+from bskernel_executors.rtl_sim.frames import accuracy, check_outputs, read_reference
+from bskernel_executors.rtl_sim.results import (
+    NetlistCheck,
+    Simulation,
+    Sizing,
+    StreamCycles,
+    check_cycles,
+    read_simulation,
+)
 from bskernel_executors.rtl_sim.simulation import SIMULATOR, run
 from bskernel_executors.rtl_sim.sizing import size_fifos, uniform_depth
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
@@ -32,48 +40,6 @@ _FLAGS = (
     "--cc", "--exe", "--build", "--no-timing", "-O3", "--x-assign", "0", "--x-initial", "0", "--assert", "-Wno-fatal",
     "-Wno-lint", "-Wno-style", "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include CXX=g++ LINK=g++",
 )  # fmt: skip
-
-
-class StreamCycles(msgspec.Struct, frozen=True, kw_only=True):
-    """How a stream spent the cycles of a simulation; in the others neither side was there."""
-
-    moved: int
-    back_pressure: int  # a value waits, and is not taken
-    starved: int  # its taker waits for a value
-
-
-class Simulation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """simulation.json: what was measured."""
-
-    frames: int
-    mismatches: int
-    cycles_per_frame: float | None  # between the ends of frames, in the second half; None with fewer than 4 frames
-    estimated_cycles: int
-    latency_cycles: int  # of the first frame: from its first beat taken to its last beat given
-    total_cycles: int
-    fifo_maxima: dict[str, int]  # the most that each FIFO held
-    fifo_depths: dict[str, int]
-    fifo_bits: int  # of all FIFOs
-    streams: dict[str, StreamCycles]
-    accuracy: float | None = None  # fraction of labelled frames; the host's head and tail are in it
-    stall_percent: int = 0
-
-
-class Sizing(msgspec.Struct, frozen=True, kw_only=True):
-    """fifo_config: depths as FINN's step_set_fifo_depths reads them (fifo_config_file), and how they were found."""
-
-    fifo_depths: dict[str, int]
-    fifo_sizes: dict[str, int]  # bits
-    impl_style: dict[str, str]
-    ram_style: dict[str, str]
-    total_fifo_size: float = msgspec.field(name="total_fifo_size_kiB")
-    cycles_per_frame: float
-    estimated_cycles: int
-    cycles_per_frame_unlimited: float
-    high_water_marks: dict[str, int]
-    uniform_depth: int  # that would be enough for all alike
-    uniform_fifo_size: float = msgspec.field(name="uniform_fifo_size_kiB")
-    simulations: int
 
 
 class CompileParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,7 +81,7 @@ class SizingParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     parameters=CompileParameters,
     inputs=(_RTL,),
     outputs=(Output("simulator", kind="tree"),),
-    stage_in=("rtl",),
+    stage_in=("rtl", "netlist"),
     failure="verification",
 )
 def compile_design(step: Step[CompileParameters]) -> None:
@@ -166,39 +132,6 @@ def compile_design(step: Step[CompileParameters]) -> None:
     step.record({"bytes": binary.stat().st_size})
 
 
-def _frames(step: Step[Any], name: str, stream: Stream) -> NDArray[np.int64]:
-    path = step.required_input("reference") / f"{name}.npy"
-    data: NDArray[np.int64] = np.load(path, allow_pickle=False).astype(np.int64)
-    if data.reshape(len(data), -1).shape[1] != stream.beats * stream.parallel:
-        raise StepFailure(
-            category="config",
-            message=f"reference/{name}.npy has frames of {data.shape[1:]}, the design's are of {stream.shape}",
-        )
-    return data.reshape(len(data), -1)
-
-
-def _accuracy(reference: Path) -> float | None:
-    """Of Python's predictions, which are the hardware's: every output is the same."""
-    paths = [reference / f"{name}.npy" for name in ("predictions", "labels")]
-    if not all(path.exists() for path in paths):
-        return None
-    predictions, labels = (np.load(path, allow_pickle=False) for path in paths)
-    return float((predictions == labels).mean())
-
-
-def _check(outputs: NDArray[np.int64], expected: NDArray[np.int64]) -> None:
-    """Raises StepFailure (verification) when an output differs from Python's."""
-    wrong = np.flatnonzero((outputs != expected).any(axis=1))
-    if len(wrong):
-        at = int(wrong[0])
-        raise StepFailure(
-            category="verification",
-            message=f"{len(wrong)} of {len(expected)} frames differ from Python's; the first is frame {at}",
-            cause=(f"design: {outputs[at].tolist()}"[:400], f"Python: {expected[at].tolist()}"[:400]),
-            hint="the hardware does not compute what the model says: no number of this design can be trusted",
-        )
-
-
 def _bits(design: Design, depths: Sequence[int]) -> int:
     return sum(fifo.width * depth for fifo, depth in zip(design.fifos, depths, strict=True))
 
@@ -212,14 +145,14 @@ def _bits(design: Design, depths: Sequence[int]) -> int:
         Output("simulation", kind="file", media_type="application/json"),
         Output("waveform", kind="file", required=False, media_type="text/x-vcd", help="where it is asked for"),
     ),
-    stage_in=("rtl",),
+    stage_in=("rtl", "netlist"),
     failure="verification",
 )
 def simulate(step: Step[SimulateParameters]) -> None:
     """Simulate."""
     rtl = step.required_input("rtl")
-    design = read_design(rtl)
-    frames, expected = _frames(step, "inputs", design.input), _frames(step, "outputs", design.output)
+    design, reference = read_design(rtl), step.required_input("reference")
+    frames, expected = read_reference(reference, design)
     cycles = step.params.waveform_cycles
     measured = run(
         rtl,
@@ -230,16 +163,15 @@ def simulate(step: Step[SimulateParameters]) -> None:
         stall_percent=step.params.stall_percent,
         waves=(step.output("waveform"), cycles) if cycles else None,
     )
-    _check(measured.outputs, expected)
-    spans = measured.spans
+    check_outputs(measured.outputs, expected)
     depths = [fifo.depth for fifo in design.fifos]
     result = Simulation(
         frames=len(frames),
         mismatches=0,
         cycles_per_frame=measured.cycles_per_frame,
         estimated_cycles=design.estimated_cycles,
-        latency_cycles=int(spans[0, 1] - spans[0, 0]) + 1,
-        total_cycles=int(spans[-1, 1]) + 1,
+        latency_cycles=measured.latency_cycles,
+        total_cycles=measured.total_cycles,
         fifo_maxima={fifo.name: int(most) for fifo, most in zip(design.fifos, measured.maxima, strict=True)},
         fifo_depths={fifo.name: fifo.depth for fifo in design.fifos},
         fifo_bits=_bits(design, depths),
@@ -247,7 +179,7 @@ def simulate(step: Step[SimulateParameters]) -> None:
             name: StreamCycles(moved=int(moved), back_pressure=int(waits), starved=int(starved))
             for name, (moved, waits, starved) in zip(design.streams, measured.streams, strict=True)
         },
-        accuracy=_accuracy(step.required_input("reference")),
+        accuracy=accuracy(reference),
         stall_percent=step.params.stall_percent,
     )
     step.output("simulation").write_text(pretty_json(result), encoding="utf-8")
@@ -257,6 +189,42 @@ def simulate(step: Step[SimulateParameters]) -> None:
         text = f"{pace:.6g} cycles per frame, {design.estimated_cycles} are estimated"
         rows.append({"label": "slower than estimated", "value": text, "note": step.name})
     step.record({"summary": rows})
+
+
+@registry.entry(
+    "check_netlist",
+    summary="simulate a synthesised netlist: every output must be Python's, every cycle the RTL simulation's",
+    inputs=(
+        Input("netlist", kind="tree", help="what synthesis made of the design, with netlist = true"),
+        Input("simulator", kind="tree", help="what compile made of the netlist"),
+        _REFERENCE,
+        Input("simulation", kind="file", help="what simulate measured of the RTL"),
+    ),
+    outputs=(Output("netlist_check", kind="file", media_type="application/json"),),
+    stage_in=("netlist",),
+    failure="verification",
+)
+def check_netlist(step: Step[Any]) -> None:
+    """Simulate the netlist like the RTL, and compare."""
+    netlist, reference = step.required_input("netlist"), step.required_input("reference")
+    design = read_design(netlist)
+    rtl = read_simulation(step.required_input("simulation"))
+    frames, expected = read_reference(reference, design)
+    simulator = step.required_input("simulator")
+    measured = run(netlist, design, simulator, frames, step.work, stall_percent=rtl.stall_percent)
+    check_outputs(measured.outputs, expected)
+    check_cycles(measured, rtl)
+    result = NetlistCheck(
+        frames=len(frames),
+        mismatches=0,
+        cycles_per_frame=measured.cycles_per_frame,
+        latency_cycles=measured.latency_cycles,
+        total_cycles=measured.total_cycles,
+        stall_percent=rtl.stall_percent,
+    )
+    step.output("netlist_check").write_text(pretty_json(result), encoding="utf-8")
+    value = f"as the RTL in {len(frames)} of {len(frames)} frames and all {measured.total_cycles:,} cycles"
+    step.record({"summary": [{"label": "netlist", "value": value, "note": step.name}]})
 
 
 @registry.entry(
@@ -271,8 +239,8 @@ def simulate(step: Step[SimulateParameters]) -> None:
 def size(step: Step[SizingParameters]) -> None:
     """Find depths: the estimated pace is the goal, or the best that this design reaches."""
     rtl, simulator = step.required_input("rtl"), step.required_input("simulator")
-    design = read_design(rtl)
-    given, wanted = _frames(step, "inputs", design.input), _frames(step, "outputs", design.output)
+    design, reference = read_design(rtl), step.required_input("reference")
+    given, wanted = read_reference(reference, design)
     # As many as asked for, though fewer may be given.
     order = np.arange(step.params.frames) % len(given)
     frames, expected = given[order], wanted[order]
@@ -283,7 +251,7 @@ def size(step: Step[SizingParameters]) -> None:
         nonlocal runs
         runs += 1
         measured = run(rtl, design, simulator, frames, step.work, limits=limits)
-        _check(measured.outputs, expected)
+        check_outputs(measured.outputs, expected)
         return measured.cycles_per_frame or math.inf, measured.maxima
 
     best, marks = pace(unlimited)

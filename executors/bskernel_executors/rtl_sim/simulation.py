@@ -18,6 +18,7 @@ from bskernel_executors.sdk import StepFailure
 SIMULATOR = "simulator"
 _DEADLOCK, _NO_WAVES = 4, 5
 _RESET = 32  # steps of time before the first cycle; a cycle takes two
+_STOPPED = ("Assertion failed", "%Error", "%Fatal")
 _TIME = re.compile(r"\[(\d+)\]")
 
 
@@ -29,6 +30,16 @@ class Measured:
     spans: NDArray[np.int64]  # (frames, 2): first beat taken, last beat given
     maxima: NDArray[np.int64]  # (FIFOs,)
     streams: NDArray[np.int64]  # (streams, 3): cycles of moving, of waiting for the taker, of waiting for the giver
+
+    @property
+    def latency_cycles(self) -> int:
+        """Of the first frame: from its first beat taken to its last beat given."""
+        return int(self.spans[0, 1] - self.spans[0, 0]) + 1
+
+    @property
+    def total_cycles(self) -> int:
+        """Of all frames, from the end of the reset."""
+        return int(self.spans[-1, 1]) + 1
 
     @property
     def cycles_per_frame(self) -> float | None:
@@ -50,7 +61,7 @@ def stuck_layer(design: Design, streams: str) -> str | None:
 
 def failure_of_run(design: Design, returncode: int, said: Sequence[str]) -> StepFailure | None:
     """What a run's words and exit code mean, or None when it went well."""
-    failed = [line for line in said if "Assertion failed" in line or "%Error" in line]
+    failed = [line for line in said if any(sign in line for sign in _STOPPED)]
     if failed:
         found = [name for name in design.layers if f"{name}_i" in failed[0] or f"{name}_memory" in failed[0]]
         culprit = max(found, key=len, default="a layer")

@@ -2,58 +2,90 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 import traceback
+from collections.abc import Sequence
 
 import msgspec
-from bskernel_protocol import Failure, FailureCategory
+from bskernel_protocol import Failure
 
+from bskernel_executors.sdk.culprit import culprit_of
+from bskernel_executors.sdk.deciding import About, Raised, decide
+from bskernel_executors.sdk.rules_file import Rule
 from bskernel_executors.sdk.step import StepFailure
 
 _FRAMES = 6
+_OWN = "bskernel_executors/"
+_LONGEST = 400  # characters of an exception's text in the failure's one sentence
 
 
-def _root(error: BaseException) -> BaseException:
-    seen = {id(error)}
+def _chain(error: BaseException) -> tuple[BaseException, ...]:
+    """The exception and what it was raised from, the first cause first."""
+    chain = [error]
     while True:
+        error = chain[-1]
         deeper = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-        if deeper is None or id(deeper) in seen:
-            return error
-        seen.add(id(deeper))
-        error = deeper
+        if deeper is None or any(deeper is known for known in chain):
+            return tuple(reversed(chain))
+        chain.append(deeper)
 
 
-def _name(error: BaseException) -> str:
-    kind = type(error)
+def _name(kind: type) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def failure_of(error: BaseException, *, step: str, category: FailureCategory) -> Failure:
+def _raised(error: BaseException) -> Raised:
+    where = ""
+    trace = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        where = f"{frame.f_globals.get('__name__', '')}.{frame.f_code.co_name}"
+        trace = trace.tb_next
+    return Raised(names=tuple(_name(kind) for kind in type(error).__mro__), text=str(error), raised_in=where)
+
+
+def failure_of(
+    error: BaseException, about: About, rules: Sequence[Rule] = (), memory_mib: int | None = None
+) -> Failure:
     """The failure that an entry's exception stands for; of a chain, the first cause is named.
 
-    `category` is what the entry's failures are when the exception does not say.
+    `memory_mib` is the step's limit in MiB, if it has one.
     """
-    root = _root(error)
+    chain = _chain(error)
+    root = chain[0]
+    if any(isinstance(link, MemoryError) for link in chain):
+        return _out_of_memory(root, about, memory_mib)
+    facts = {} if isinstance(root, StepFailure) else {"exception": _name(type(root))}
     if isinstance(error, StepFailure):
-        failure = error.failure
-        if not error.has_category:
-            failure = msgspec.structs.replace(failure, category=category)
-        if root is not error:
-            failure = msgspec.structs.replace(failure, facts={**failure.facts, "exception": _name(root)})
-        if failure.cause or root is error:
-            return failure
-        return msgspec.structs.replace(failure, cause=_lines(root))
-    text = str(root).strip()
-    first = text.splitlines()[0] if text else "(no message)"
-    if isinstance(root, MemoryError):
-        category = "out_of_memory"
-    hint = "give the step more memory: [step.NAME] memory_mib = ..." if category == "out_of_memory" else None
+        cause = error.failure.cause or (() if root is error else _lines(root))
+        failure = msgspec.structs.replace(error.failure, cause=cause, facts={**error.failure.facts, **facts})
+        if error.has_category:
+            return msgspec.structs.replace(failure, facts={**failure.facts, "decided_by": "step"})
+    else:
+        text = " ".join(str(root).split()) or "(no message)"
+        shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+        failure = Failure(
+            category=about.declared,
+            message=f"{about.step}: {type(root).__name__}: {shown}",
+            cause=_lines(root),
+            facts=facts,
+        )
+    return decide(failure, about, [_raised(link) for link in chain], rules, culprit_of(root))
+
+
+def _out_of_memory(root: BaseException, about: About, memory_mib: int | None) -> Failure:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    limit = f"its limit of {memory_mib} MiB" if memory_mib is not None else "what this machine has"
+    facts = {"exception": _name(type(root)), "decided_by": "runtime", "peak_mib": peak}
     return Failure(
-        category=category,
-        message=f"{step}: {type(root).__name__}: {first}",
+        category="out_of_memory",
+        message=f"{about.step}: {type(root).__name__}: the step needs more memory than {limit}; it held {peak} MiB",
         cause=_lines(root),
-        hint=hint,
-        facts={"exception": _name(root)},
+        hint=f"raise memory_mib of step {about.step}"
+        if memory_mib is not None
+        else "close what else uses memory, or build on a larger machine",
+        facts=facts if memory_mib is None else {**facts, "limit_mib": memory_mib},
     )
 
 
@@ -65,9 +97,11 @@ def _importable(filename: str) -> str:
 
 def _lines(error: BaseException) -> tuple[str, ...]:
     """The innermost frames as `file:line in function`, then the exception's own words; no absolute paths."""
-    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    frames = [(frame, _importable(frame.filename)) for frame in traceback.extract_tb(error.__traceback__)]
+    # How the executor came to call the library tells nobody anything; its own frames count where it fails itself.
+    theirs = next((at for at, (_, path) in enumerate(frames) if not path.startswith(_OWN)), 0)
     where = [
-        f"{_importable(frame.filename)}:{frame.lineno} in {frame.name}: {frame.line or ''}".rstrip(": ")
-        for frame in frames
+        f"{path}:{frame.lineno} in {frame.name}: {frame.line or ''}".rstrip(": ")
+        for frame, path in frames[theirs:][-_FRAMES:]
     ]
     return (*where, *(line.rstrip() for line in traceback.format_exception_only(error)))

@@ -5,20 +5,23 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from bskernel_protocol import (
     PROTOCOL_VERSION,
     Failure,
-    FailureCategory,
+    LogLine,
     ProtocolError,
     StepManifest,
     StepResult,
     decode_document,
     encode,
 )
-from bskernel_protocol.layout import INPUTS, MANIFEST, OUTPUTS, RESULT, WORK
+from bskernel_protocol.layout import INPUTS, LOG, MANIFEST, OUTPUTS, RESULT, WORK
 
 from bskernel_executors.sdk.causes import failure_of
+from bskernel_executors.sdk.deciding import About, refine
 from bskernel_executors.sdk.determinism import make_deterministic
 from bskernel_executors.sdk.outputs import check_outputs
 from bskernel_executors.sdk.parameters import decode_parameters
@@ -44,29 +47,18 @@ def _limit_memory(mebibytes: int | None) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (mebibytes << 20, mebibytes << 20))
 
 
-def _carry_out(entry: Entry, manifest: StepManifest, directory: Path, tell: Callable[[str], None]) -> StepResult:
-    given = frozenset(artifact.name for artifact in manifest.inputs)
-    for name in given:
-        if not (directory / INPUTS / name).exists():
+def _carry_out(entry: Entry, step: Step[Any], manifest: StepManifest) -> StepResult:
+    for name in step.inputs:
+        if not (step.directory / INPUTS / name).exists():
             raise StepFailure(
                 category="executor", message=f"the manifest names the input {name!r}, but it is not there"
             )
-    declared = entry.description.outputs
-    out = directory / OUTPUTS
-    step = Step(
-        name=manifest.step,
-        params=decode_parameters(entry.parameters, manifest.parameters, manifest.entry),
-        directory=directory,
-        inputs=given,
-        tools=manifest.tools,
-        outputs=frozenset(output.name for output in declared),
-        tell=tell,
-    )
     for required in (item.name for item in entry.description.inputs if item.required):
         step.required_input(required)
     _limit_memory(manifest.memory_mib)
     entry.function(step)
-    failure = check_outputs(out, declared, (directory, directory.resolve()))
+    out = step.directory / OUTPUTS
+    failure = check_outputs(out, entry.description.outputs, (step.directory, step.directory.resolve()))
     return StepResult(
         protocol=PROTOCOL_VERSION,
         step=manifest.step,
@@ -76,29 +68,96 @@ def _carry_out(entry: Entry, manifest: StepManifest, directory: Path, tell: Call
     )
 
 
+def _step(
+    entry: Entry, manifest: StepManifest, directory: Path, tell: Callable[[str], None], values: dict[str, str]
+) -> Step[Any]:
+    return Step(
+        name=manifest.step,
+        params=decode_parameters(entry.parameters, manifest.parameters, manifest.entry),
+        directory=directory,
+        inputs=frozenset(artifact.name for artifact in manifest.inputs),
+        outputs=frozenset(output.name for output in entry.description.outputs),
+        tell=tell,
+        tools=manifest.tools,
+        values=values,
+    )
+
+
+def _about(registry: Registry, manifest: StepManifest, values: dict[str, str]) -> About:
+    return About(
+        step=manifest.step,
+        entry=manifest.entry,
+        parameters=manifest.parameters,
+        values=values,
+        declared=registry.category(manifest.entry),
+    )
+
+
+def _without(text: str, directory: Path) -> str:
+    """A text without the step directory's own path, which says nothing elsewhere."""
+    for path in (directory.resolve(), directory):
+        text = text.replace(f"{path}/", "")
+    return text
+
+
+def _failed(failure: Failure, step: str, directory: Path) -> StepResult:
+    said = msgspec.structs.replace(
+        failure,
+        message=_without(failure.message, directory),
+        cause=tuple(_without(line, directory) for line in failure.cause),
+    )
+    return StepResult(protocol=PROTOCOL_VERSION, step=step, failure=Redactor().failure(said))
+
+
 def carry_out_step(registry: Registry, directory: Path, tell: Callable[[str], None]) -> StepResult:
     """Run the step in `directory` and write its result there; a failure is a result, not an exception."""
     for name in (OUTPUTS, WORK):
         (directory / name).mkdir(exist_ok=True)
     make_deterministic(directory / WORK)
-    step = directory.name
-    category: FailureCategory = "executor"
+    values: dict[str, str] = {}
+    memory_mib: int | None = None
+    about = About(step=directory.name, declared="executor")
     try:
         manifest = read_manifest(directory)
-        step = manifest.step
+        about, memory_mib = _about(registry, manifest, values), manifest.memory_mib
         entry = registry.find(manifest.entry)
-        category = entry.description.failure
-        result = _carry_out(entry, manifest, directory, tell)
+        result = _carry_out(entry, _step(entry, manifest, directory, tell, values), manifest)
         data = encode(result)
     except ProtocolError as error:
-        failure = Failure(category="executor", message=f"{step} recorded what has no canonical form: {error}")
-        result = StepResult(protocol=PROTOCOL_VERSION, step=step, failure=Redactor().failure(failure))
+        failure = Failure(category="executor", message=f"{about.step} recorded what has no canonical form: {error}")
+        result = _failed(failure, about.step, directory)
         data = encode(result)
-    except Exception as error:  # noqa: BLE001 - whatever an entry raises becomes data
-        failure = Redactor().failure(failure_of(error, step=step, category=category))
-        result = StepResult(protocol=PROTOCOL_VERSION, step=step, failure=failure)
+    # Whatever an entry raises becomes data; libraries end themselves with SystemExit.
+    except (Exception, SystemExit) as error:  # noqa: BLE001
+        result = _failed(failure_of(error, about, registry.rules, memory_mib), about.step, directory)
         data = encode(result)
-    temporary = directory / f".{RESULT}"
-    temporary.write_bytes(data)
-    temporary.replace(directory / RESULT)
+    _write(directory / RESULT, data)
     return result
+
+
+def refine_result(registry: Registry, directory: Path) -> None:
+    """Once the step's log is whole: decide its failure, if it has one, by what tools said there too."""
+    try:
+        result = decode_document((directory / RESULT).read_bytes())
+        manifest = read_manifest(directory)
+    except (OSError, ProtocolError, StepFailure):
+        return  # the kernel says what is wrong with it
+    if not isinstance(result, StepResult) or result.failure is None:
+        return
+    lines = [_text_of(line) for line in (directory / LOG).read_bytes().splitlines()]
+    failure = refine(result.failure, _about(registry, manifest, {}), lines, registry.rules)
+    if failure != result.failure:
+        _write(directory / RESULT, encode(_failed(failure, result.step, directory)))
+
+
+def _text_of(line: bytes) -> str:
+    try:
+        return str(msgspec.json.decode(line, type=LogLine).text)
+    except msgspec.DecodeError:
+        return line.decode("utf-8", "replace")
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_bytes(data)
+    temporary.replace(path)

@@ -18,6 +18,7 @@ from bskernel_protocol import (
 )
 
 from bskernel_executors.sdk.parameters import NoParameters, describe_parameters
+from bskernel_executors.sdk.rules_file import Rule, shared_rules
 from bskernel_executors.sdk.step import Step, StepFailure
 
 Input = InputDescription
@@ -37,11 +38,26 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class Registry:
     """The entries of one executor."""
 
-    def __init__(self, *, executor: str, summary: str, version: str | None = None) -> None:
-        """`version` is asked of the environment (BSKERNEL_EXECUTOR=name@version) when not given."""
+    def __init__(
+        self,
+        *,
+        executor: str,
+        summary: str,
+        version: str | None = None,
+        rules: tuple[Rule, ...] = (),
+        warm_up: Callable[[], None] | None = None,
+    ) -> None:
+        """`version` is asked of the environment (BSKERNEL_EXECUTOR=name@version) when not given.
+
+        `rules` tell what the executor's failures are, before the rules that all executors share.
+        `warm_up` runs once beside a session's first steps, in a process of its own. It may only make them faster: it
+        can end at any time, and what it leaves in the session's HOME must be whole or absent.
+        """
         self.executor = executor
         self.summary = summary
         self.version = version or os.environ.get("BSKERNEL_EXECUTOR", "").partition("@")[2] or "unversioned"
+        self.rules = (*rules, *shared_rules())
+        self.warm_up = warm_up
         self._entries: dict[str, Entry] = {}
 
     def entry(
@@ -57,6 +73,8 @@ class Registry:
         needs: tuple[str, ...] = (),
         failure: FailureCategory = "unknown",
         after_failure: bool = False,
+        checks_stages: tuple[str, ...] = (),
+        checks_model: bool = False,
     ) -> Callable[[Callable[[Step[ParamsT]], None]], Callable[[Step[ParamsT]], None]]:
         """Declare the decorated function as an entry."""
 
@@ -72,6 +90,8 @@ class Registry:
                 needs=needs,
                 failure=failure,
                 after_failure=after_failure,
+                checks_stages=checks_stages,
+                checks_model=checks_model,
             )
             self.add(Entry(description=description, parameters=parameters, function=function))
             return function
@@ -95,6 +115,11 @@ class Registry:
                 message=f"{self.executor}@{self.version} has no entry {name!r}",
                 hint=f"its entries: {', '.join(sorted(self._entries))}",
             ) from None
+
+    def category(self, name: str) -> FailureCategory:
+        """What failures of an entry are when nothing says otherwise."""
+        entry = self._entries.get(name)
+        return entry.description.failure if entry is not None else "executor"
 
     def catalogue(self) -> Catalogue:
         """All entries as data, in order of name."""

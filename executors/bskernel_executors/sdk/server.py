@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Literal, NoReturn
 
@@ -33,7 +34,8 @@ from bskernel_protocol import (
 from bskernel_protocol.framing import FrameError
 from bskernel_protocol.layout import LOG
 
-from bskernel_executors.sdk.child import carry_out_step
+from bskernel_executors.sdk.child import carry_out_step, refine_result
+from bskernel_executors.sdk.memory import oom_kills
 from bskernel_executors.sdk.registry import Registry
 from bskernel_executors.sdk.secrets import Redactor
 
@@ -89,8 +91,9 @@ class _Running:
 
     directory: str
     pid: int
-    log: BinaryIO
+    log: FileIO  # unbuffered: what a step said must be there however its server ends
     began: float
+    oom_kills: int
     streams: list[_Stream] = field(default_factory=list)
 
 
@@ -108,6 +111,8 @@ class Server:
         """Say that we are ready, then take commands until the channel closes; no child outlives that."""
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         self._tell(Ready(protocol=PROTOCOL_VERSION, executor=self._registry.executor, version=self._registry.version))
+        if self._registry.warm_up is not None:
+            self._warm_up(self._registry.warm_up)
         while (message := read_frame(self._source)) is not None:
             command = decode_command(message)
             if isinstance(command, RunStep):
@@ -117,6 +122,23 @@ class Server:
 
     def _tell(self, event: Event) -> None:
         write_frame(self._sink, encode(event))
+
+    def _warm_up(self, function: Callable[[], None]) -> None:
+        """In a child that dies with us, or when a step ends before it."""
+        server = os.getpid()
+        if os.fork() != 0:
+            return
+        try:
+            _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() == server:
+                os.close(self._source.fileno())
+                os.close(self._sink.fileno())
+                function()
+        except BaseException:  # noqa: BLE001 - a forked child must never run its parent's code
+            traceback.print_exc()
+            sys.stderr.flush()
+        finally:
+            os._exit(0)
 
     def _start(self, directory: str) -> _Running:
         step = self._root / directory
@@ -136,8 +158,9 @@ class Server:
         return _Running(
             directory=directory,
             pid=pid,
-            log=(step / LOG).open("wb"),
+            log=(step / LOG).open("wb", buffering=0),
             began=time.monotonic(),
+            oom_kills=oom_kills() or 0,
             streams=[_Stream(name=name, fd=read_end) for name, read_end, _ in pipes],
         )
 
@@ -154,6 +177,8 @@ class Server:
             os.close(self._sink.fileno())
             os.dup2(ends[0], 1)
             os.dup2(ends[1], 2)
+            # What was printed must be in the log however the step ends: in a pipe Python would keep it back.
+            sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
             with os.fdopen(ends[2], "w", buffering=1, encoding="utf-8") as progress:
                 tell: Callable[[str], None] = lambda text: print(" ".join(text.split()), file=progress)  # noqa: E731
                 result = carry_out_step(self._registry, step, tell)
@@ -189,9 +214,13 @@ class Server:
                         selector.unregister(self._source)
                         connected = False
         os.close(pidfd)
-        exit_code = self._end(running)
+        exit_code, peak_mib = self._end(running)
+        refine_result(self._registry, self._root / running.directory)
         if connected:
-            self._tell(StepFinished(directory=running.directory, exit_code=exit_code))
+            killed = max(0, (oom_kills() or 0) - running.oom_kills)
+            self._tell(
+                StepFinished(directory=running.directory, exit_code=exit_code, peak_mib=peak_mib, oom_kills=killed)
+            )
         return connected
 
     def _heed(self, running: _Running) -> bool:
@@ -222,10 +251,13 @@ class Server:
         except BrokenPipeError:
             _kill_group(running.pid)
 
-    def _end(self, running: _Running) -> int:
-        """Reap the child, end whatever it left running, and take what is still in its pipes."""
+    def _end(self, running: _Running) -> tuple[int, int]:
+        """Reap the child, end whatever it left running, and take what is still in its pipes.
+
+        Returns its exit code, and how many MiB the largest of the step's processes held.
+        """
         _kill_group(running.pid)
-        _, status = os.waitpid(running.pid, 0)
+        _, status, usage = os.wait4(running.pid, 0)
         _end_descendants()
         for stream in running.streams:
             os.set_blocking(stream.fd, False)
@@ -238,7 +270,7 @@ class Server:
                 self._note(running, stream.name, stream.rest.decode("utf-8", "replace"))
             os.close(stream.fd)
         running.log.close()
-        return os.waitstatus_to_exitcode(status)
+        return os.waitstatus_to_exitcode(status), usage.ru_maxrss >> 10
 
 
 def _reap_strays(child: int) -> None:

@@ -43,6 +43,7 @@ class Step(Generic[ParamsT]):
     tell: Callable[[str], None]
     tools: dict[str, str] = field(default_factory=dict)  # the installed tools it is given, each by what it is
     facts: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
 
     @property
     def work(self) -> Path:
@@ -75,6 +76,10 @@ class Step(Generic[ParamsT]):
     def record(self, facts: dict[str, Any]) -> None:
         """Add facts to the step's record: deterministic values only, no times and no paths."""
         self.facts.update(facts)
+
+    def about(self, **values: str) -> None:
+        """Say what hints of the executor's rules may name, should the step fail (`values` of its rules file)."""
+        self.values.update(values)
 
     def progress(self, text: str) -> None:
         """Tell the user what the step is doing now."""

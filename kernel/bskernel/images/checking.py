@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bskernel.images.describing import describe
-from bskernel.images.environment import is_made
+from bskernel.images.environment import is_made, why_not_here
 from bskernel.images.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ class RecipeState(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     environment: str  # made, not made
     image: str  # built, stale, not built, no engine
-    catalogue: str = "not checked"  # current, differs
+    catalogue: str = "not checked"  # current, differs, or why it cannot be asked for
 
     @property
     def sound(self) -> bool:
         """Is nothing there that belongs to another recipe?"""
-        return self.image != "stale" and self.catalogue != "differs"
+        return self.image != "stale" and self.catalogue in {"current", "not checked"}
 
 
 def state_on(recipe: Recipe, cache: Path, client: docker.APIClient | None) -> RecipeState:
@@ -50,6 +50,10 @@ def state_on(recipe: Recipe, cache: Path, client: docker.APIClient | None) -> Re
 
 def check(recipe: Recipe, cache: Path, client: docker.APIClient | None, report: Callable[[str], None]) -> RecipeState:
     """Also asks the executor whether catalogue.json is what it says of itself; makes its environment for that."""
+    lacking = why_not_here(recipe, cache)
+    if lacking is not None:
+        told = f"cannot be asked for: {lacking.message} ({lacking.hint})"
+        return msgspec.structs.replace(state_on(recipe, cache, client), catalogue=told)
     text = describe(recipe, cache, report)
     path = recipe.folder / "catalogue.json"
     same = path.is_file() and path.read_text(encoding="utf-8") == text

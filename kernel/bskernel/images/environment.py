@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
+import functools
 import os
 import shutil
 import subprocess
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from bskernel.errors import ConfigError, EnvironmentLacking
-from bskernel.images.recipe import PLATFORM, Edit, Recipe
-
-_DONE = "bskernel-done"
+from bskernel.images.from_source import install
+from bskernel.images.git_source import ensure_tree, why_no_tree
+from bskernel.images.made_once import DONE, made_once
+from bskernel.images.recipe import CONSTANT, PLATFORM, Edit, Recipe
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,32 +25,13 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     code: Path
 
 
-@contextlib.contextmanager
-def _made_once(folder: Path) -> Iterator[Path | None]:
-    """Yield a temporary folder to fill, or None when `folder` is made already; then move it into place."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with Path(f"{folder}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if (folder / _DONE).exists():
-            yield None
-            return
-        shutil.rmtree(folder, ignore_errors=True)
-        for stale in folder.parent.glob(f"{folder.name}.new-*"):
-            shutil.rmtree(stale, ignore_errors=True)
-        temporary = Path(f"{folder}.new-{uuid.uuid4().hex[:8]}")
-        try:
-            yield temporary
-            (temporary / _DONE).touch()
-            temporary.rename(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _uv(*arguments: str) -> None:
+def _uv(*arguments: str, **variables: str) -> None:
     import uv
 
     command = [uv.find_uv_bin(), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env=os.environ | variables
+    )
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise EnvironmentLacking(
@@ -80,9 +60,11 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
     """
     venv = cache / "envs" / recipe.environment_digest
     code = cache / "code" / recipe.code_digest
-    if not (venv / _DONE).exists():
-        with _made_once(venv) as folder:
+    if not (venv / DONE).exists():
+        with made_once(venv) as folder:
             if folder is not None:
+                # Sources first: what is missing is told before minutes of downloads.
+                trees = [ensure_tree(source, recipe.name, cache, report) for source in recipe.file.source]
                 report(f"making the environment of {recipe.name} from its lock (once)")
                 _uv("venv", "--quiet", "--relocatable", "--python", recipe.file.python, str(folder))
                 python = str(folder / "bin" / "python")
@@ -98,10 +80,13 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
                     python,
                     str(recipe.lock),
                 )
+                site = folder / "lib" / f"python{recipe.file.python}" / "site-packages"
+                for source, tree in zip(recipe.file.source, trees, strict=True):
+                    install(source, tree, folder, site, functools.partial(_uv, **CONSTANT))
                 for edit in recipe.file.edit:
-                    _apply(edit, folder / "lib" / f"python{recipe.file.python}" / "site-packages", recipe)
-    if not (code / _DONE).exists():
-        with _made_once(code) as folder:
+                    _apply(edit, site, recipe)
+    if not (code / DONE).exists():
+        with made_once(code) as folder:
             if folder is not None:
                 for name, path in recipe.source_files():
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -120,4 +105,12 @@ def cache_folder() -> Path:
 
 def is_made(recipe: Recipe, cache: Path) -> bool:
     """Is the recipe's environment on this machine already?"""
-    return (cache / "envs" / recipe.environment_digest / _DONE).exists()
+    return (cache / "envs" / recipe.environment_digest / DONE).exists()
+
+
+def why_not_here(recipe: Recipe, cache: Path) -> EnvironmentLacking | None:
+    """Why the recipe's environment cannot be had here, as far as that is known without making it."""
+    if is_made(recipe, cache):
+        return None
+    found = (why_no_tree(source, recipe.name, cache) for source in recipe.file.source)
+    return next((lacking for lacking in found if lacking is not None), None)

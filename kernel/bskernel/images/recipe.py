@@ -14,13 +14,14 @@ from bskernel_protocol import Catalogue, canonical_bytes, digest_of_bytes
 from bskernel.catalogues import ExecutorInfo, Executors
 from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.images.base import Base, read_base
+from bskernel.images.git_source import GitSource
 from bskernel.step import ExecutorRef
 from bskernel.strict import convert, read_toml
 
 # Wheels for this C library run on the base image and on every host of the last years; which ones are taken must not
 # depend on the host's own.
 PLATFORM = f"{platform.machine()}-manylinux_2_28"
-_CONSTANT = {
+CONSTANT = {
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
     "TZ": "UTC",
@@ -56,6 +57,12 @@ class ImageFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     default: bool = False
     environment: dict[str, str] = {}
     edit: tuple[Edit, ...] = ()
+    source: tuple[GitSource, ...] = ()  # git repositories beside the lock; `sources` are the executor's own files
+
+    def __post_init__(self) -> None:
+        names = [source.name for source in self.source]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two sources have one name: {', '.join(names)}")
 
 
 class Recipe:
@@ -96,10 +103,12 @@ class Recipe:
 
     @cached_property
     def environment_digest(self) -> str:
-        """Of the interpreter's version, the platform, the lock and the edits: what an environment is made of."""
+        """Of the interpreter's version, the platform, the lock, edits and sources: what an environment is made of."""
         edits = [msgspec.to_builtins(edit) for edit in self.file.edit]
-        lock = _read(self.lock)
-        return digest_of_bytes(canonical_bytes([self.file.python, PLATFORM, lock, edits])).sha256
+        parts: list[object] = [self.file.python, PLATFORM, _read(self.lock), edits]
+        if self.file.source:
+            parts.append([source.content for source in self.file.source])
+        return digest_of_bytes(canonical_bytes(parts)).sha256
 
     @cached_property
     def base(self) -> Base:
@@ -146,7 +155,7 @@ def _read(path: Path) -> bytes:
 def environment_variables(recipe: Recipe) -> dict[str, str]:
     """The variables of an executor's process that are the same on every machine."""
     return {
-        **_CONSTANT,
+        **CONSTANT,
         **recipe.file.environment,
         "BSKERNEL_EXECUTOR": recipe.name,
         "BSKERNEL_EXECUTOR_MODULE": recipe.module,
@@ -186,13 +195,16 @@ def choose_recipes(recipes: tuple[Recipe, ...], names: Sequence[str]) -> tuple[R
 
 
 def load_executors(recipes: tuple[Recipe, ...]) -> Executors:
-    """Every recipe with the catalogue that lies beside it. Raises ConfigError."""
-    known = []
+    """Every recipe with the catalogue that lies beside it; one without is undescribed. Raises ConfigError."""
+    known, undescribed = [], []
     for recipe in recipes:
         path = recipe.folder / "catalogue.json"
+        if not path.exists():
+            undescribed.append(recipe.ref)
+            continue
         try:
             catalogue = msgspec.json.decode(_read(path), type=Catalogue)
         except msgspec.DecodeError as error:
             raise ConfigError(f"{path}: {error}", hint="write it anew: bskernel images describe") from error
         known.append(ExecutorInfo(ref=recipe.ref, catalogue=catalogue, default=recipe.file.default))
-    return Executors(known=tuple(known))
+    return Executors(known=tuple(known), undescribed=tuple(undescribed))

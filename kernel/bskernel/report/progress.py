@@ -12,7 +12,7 @@ from bskernel.building import EndedStep
 from bskernel.report.terminal import Silent, step_line
 from bskernel.step import Step
 
-_STYLES = {"ran": "green", "recalled": "cyan", "failed": "bold red", "skipped": "dim"}
+_STYLES = {"ran": "green", "recalled": "cyan", "failed": "bold red", "interrupted": "bold red", "skipped": "dim"}
 
 
 class Bar(Silent):

@@ -68,6 +68,21 @@ def describe_failure(failure: Failure) -> str:
     return "\n".join(lines)
 
 
+def describe_failed(result: BuildResult) -> str:
+    """The failure of a build as text: step, category, cause, what to do, what was kept, what to try."""
+    if result.failure is None:
+        return ""
+    what = "did not end" if result.status == "interrupted" else "failed"
+    lines = [f"step {result.failed_step} {what}, {describe_failure(result.failure)}"]
+    done = [step.name for step in result.steps if step.status in {"ran", "recalled"}]
+    if done:
+        lines.append(f"  kept: what {len(done)} finished steps made, the last of them {done[-1]}")
+    for step, reasons in result.partial.items():
+        lines += [f"  partial: {step}: {reason}" for reason in reasons]
+    lines += [f"  try: {command}" for command in result.commands]
+    return "\n".join(lines)
+
+
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows of cells as lines whose columns begin at the same place; the first row is the head."""
     widths = [max(len(row[at]) for row in rows if at < len(row)) for at in range(max(map(len, rows)))]
@@ -75,7 +90,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def describe_result(result: BuildResult) -> str:
-    """The end of a build as text: its summary rows, or its failure, and where the results lie."""
+    """The end of a build as text: its summary rows, its failure if it has one, and where the results lie."""
     ran = sum(step.status == "ran" for step in result.steps)
     recalled = sum(step.status == "recalled" for step in result.steps)
     lines = [f"{result.name}: {result.status}, {ran} steps ran, {recalled} recalled, {result.seconds:.2f} s"]
@@ -87,7 +102,6 @@ def describe_result(result: BuildResult) -> str:
         for table in step.record.get("tables", ()):
             lines += [f"  {table['title']}", *(f"    {line}" for line in aligned([table["columns"], *table["rows"]]))]
     if result.failure is not None:
-        failed = next(step.name for step in result.steps if step.status == "failed")
-        lines.append(f"step {failed} failed, {describe_failure(result.failure)}")
+        lines.append(describe_failed(result))
     lines.append(f"  results in {result.directory}")
     return "\n".join(lines)

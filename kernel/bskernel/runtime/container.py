@@ -115,6 +115,30 @@ class ContainerCarrier:
         self.frames: Iterator[tuple[int, bytes]] = frames_iter(stream, tty=False)
         self.source: ByteSource = _Output(self.frames, self._words)
         self.sink: ByteSink = _Input(self._connection)
+        self._began = int(time.time())
+        self._limit: int | None = None
+
+    def limit_memory(self, mebibytes: int | None) -> None:
+        """What the container may hold in all; an engine that cannot lower it now leaves it as it is."""
+        import docker
+
+        if mebibytes == self._limit:
+            return
+        size = (mebibytes << 20) if mebibytes is not None else int(self._client.info()["MemTotal"])
+        with contextlib.suppress(docker.errors.APIError):
+            self._client.update_container(self._container, mem_limit=size, memswap_limit=size)
+            self._limit = mebibytes
+
+    def end_facts(self) -> dict[str, Any]:
+        """Did the container end for lack of memory? The engine remembers, also when it has removed it."""
+        import docker
+
+        filters = {"container": self._container, "event": "oom"}
+        try:
+            found = self._client.events(since=self._began, until=int(time.time()) + 1, filters=filters, decode=True)
+            return {"oom_kills": 1} if next(iter(found), None) is not None else {}
+        except (docker.errors.APIError, OSError):
+            return {}
 
     def end(self) -> None:
         """Remove the container, whatever it does."""

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from bskernel_protocol import (
     PROTOCOL_VERSION,
@@ -15,7 +15,10 @@ from bskernel_protocol import (
     Command,
     Event,
     Failure,
+    FailureCategory,
     FrameError,
+    OutputLine,
+    Progress,
     ProtocolError,
     Ready,
     RunStep,
@@ -38,6 +41,12 @@ class Carrier(Protocol):
 
     source: ByteSource
     sink: ByteSink
+
+    def limit_memory(self, mebibytes: int | None) -> None:
+        """What the session may hold in all, where the runtime can limit that; None is no limit."""
+
+    def end_facts(self) -> dict[str, Any]:
+        """Why the executor's server ended of itself: `exit_status`, `signal`, `oom_kills`, as far as it is known."""
 
     def end(self) -> None:
         """End every process of the session; afterwards `source` is at its end."""
@@ -79,7 +88,12 @@ class Channel:
             return
         except (OSError, ValueError):
             pass
-        self._events.put(self._failure("crash", "ended unexpectedly"))
+        facts = self._carrier.end_facts()
+        if facts.get("oom_kills"):
+            self._events.put(self._failure("out_of_memory", "was ended by the system: no memory was left", (), facts))
+        else:
+            how = f" ({facts['signal']})" if "signal" in facts else ""
+            self._events.put(self._failure("crash", f"ended unexpectedly{how}", (), facts))
 
     def _rest(self) -> bytes:
         data = b""
@@ -88,10 +102,16 @@ class Channel:
                 data += part
         return data
 
-    def _failure(self, category: str, what: str, cause: tuple[str, ...] = ()) -> Failure:
+    def _failure(
+        self,
+        category: FailureCategory,
+        what: str,
+        cause: tuple[str, ...] = (),
+        facts: dict[str, Any] | None = None,
+    ) -> Failure:
         lines = (*cause, *self._carrier.last_words())
-        kind: dict[str, str] = {"category": category}
-        return Failure(message=f"{self._executor} {what}", cause=lines, **kind)  # type: ignore[arg-type]
+        known = {**(facts or {}), "decided_by": "runtime"}
+        return Failure(category=category, message=f"{self._executor} {what}", cause=lines, facts=known)
 
     def wait_until_ready(self, timeout_s: float) -> None:
         """Wait for the executor's first message. Raises SessionFailed."""
@@ -119,6 +139,7 @@ class Channel:
         self._send(RunStep(directory=directory))
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         cancelled = False
+        last = ""
         while True:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             event = self._next(left)
@@ -129,18 +150,20 @@ class Channel:
             elif event is None or (cancelled and isinstance(event, StepFinished | Failure)):
                 if event is None:
                     self._carrier.end()
-                return SessionEnded(failure=_timeout(timeout_s))
+                return SessionEnded(failure=_timeout(timeout_s, last))
             elif isinstance(event, Failure):
                 return SessionEnded(failure=event)
             elif isinstance(event, StepFinished):
-                return SessionEnded(exit_code=event.exit_code)
+                return SessionEnded(exit_code=event.exit_code, peak_mib=event.peak_mib, oom_kills=event.oom_kills)
             else:
+                last = event.text if isinstance(event, Progress | OutputLine) else last
                 on_event(event)
 
 
-def _timeout(timeout_s: float | None) -> Failure:
+def _timeout(timeout_s: float | None, last: str) -> Failure:
+    facts = {"limit_s": timeout_s, "decided_by": "runtime"}
     return Failure(
         category="timeout",
         message=f"the step took longer than its {timeout_s:g} s",
-        hint="raise timeout_s in [step.NAME], or look in its log for where it stood",
+        facts={**facts, "last_progress": last} if last else facts,
     )

@@ -8,10 +8,12 @@ import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from bskernel_protocol import Failure
 from bskernel_protocol.framing import ByteSink, ByteSource
 
+from bskernel.endings import exit_facts
 from bskernel.images import Environment, Recipe, environment_variables
 from bskernel.installs import licences_of, needs_licence, search_path, tool_variables
 from bskernel.installs.licences import VARIABLES
@@ -20,6 +22,7 @@ from bskernel.runtime.folders import SessionFolders, end_processes_of
 from bskernel.step import ExecutorRef
 
 _LAST_LINES = 12
+_ENDING_S = 1.0  # a server whose pipe has closed is about to end
 
 
 class ProcessCarrier:
@@ -33,6 +36,16 @@ class ProcessCarrier:
         self._child = child
         self._session_id = session_id
         self._log = log
+
+    def limit_memory(self, mebibytes: int | None) -> None:
+        """Nothing limits processes together here: the step limits each of its own."""
+
+    def end_facts(self) -> dict[str, Any]:
+        """The server's exit code or signal, if it has ended of itself."""
+        try:
+            return exit_facts(self._child.wait(timeout=_ENDING_S))
+        except subprocess.TimeoutExpired:
+            return {}
 
     def end(self) -> None:
         """Kill the server and whatever carries the session's mark."""

@@ -63,8 +63,16 @@ class FramedSession:
         """Raises SessionFailed."""
         self._channel.wait_until_ready(_READY_S)
 
-    def run(self, directory: str, *, timeout_s: float | None, on_event: Callable[[Event], None]) -> SessionEnded:
+    def run(
+        self,
+        directory: str,
+        *,
+        timeout_s: float | None,
+        memory_mib: int | None = None,
+        on_event: Callable[[Event], None],
+    ) -> SessionEnded:
         """Carry out one step."""
+        self._carrier.limit_memory(memory_mib)
         return self._channel.run(directory, timeout_s, on_event)
 
     def close(self) -> None:

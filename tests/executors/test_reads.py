@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bskernel_executors.finn_step.reads import fields_read
+from bskernel_executors.sdk.reads import fields_read
 
 
 class Config:
@@ -30,6 +30,17 @@ class Holder:
         self.part = cfg.part
 
 
+class Keeper:
+    def __init__(self, settings: Any) -> None:
+        self.cfg = settings
+
+    def later(self) -> Any:
+        return self.cfg.part, getattr(self.cfg, "clock", 1.0)
+
+    def of_another(self, other: Any) -> Any:
+        return other.cfg.unused
+
+
 def direct(model: Any, cfg: Any) -> Any:
     return cfg.clock
 
@@ -44,6 +55,14 @@ def by_method(model: Any, cfg: Any) -> Any:
 
 def by_class(model: Any, cfg: Any) -> Any:
     return Holder(cfg)
+
+
+def by_name(model: Any, cfg: Any) -> Any:
+    return getattr(cfg, "board", None), getattr(model, "unused", None)
+
+
+def by_keeper(model: Any, cfg: Any) -> Any:
+    return Keeper(cfg)
 
 
 def by_itself(model: Any, cfg: Any) -> Any:
@@ -66,6 +85,14 @@ def test_a_field_is_found_through_functions_methods_and_classes() -> None:
     assert read(by_function) == {"clock"}
     assert read(by_method) == {"part", "board"}
     assert read(by_class) == {"part"}
+
+
+def test_a_field_that_is_read_by_its_name_in_quotes_is_found() -> None:
+    assert read(by_name) == {"board"}
+
+
+def test_a_field_that_an_object_reads_of_the_configuration_it_keeps_is_found() -> None:
+    assert read(by_keeper) == {"part", "clock"}
 
 
 def test_a_function_that_calls_itself_ends() -> None:

@@ -1,6 +1,6 @@
-"""Machine paths in FINN's state: a fixed token when an artifact is made, the real path when it is used.
+"""Machine paths in models and generated files: a fixed token when an artifact is made, the real path when it is used.
 
-FINN keeps absolute paths in node attributes, model metadata and generated files.
+FINN and what is built on it keep absolute paths in node attributes, model metadata and generated files.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from typing import Any
-
-TOKEN = "/@bskernel-finn@"  # noqa: S105 - a placeholder path, not a secret
 
 
 def relocate_proto(model: Any, old: str, new: str) -> None:
@@ -45,6 +43,11 @@ def relocate_model(source: Path, target: Path, old: str, new: str) -> None:
 def relocate_tree(source: Path, target: Path, old: str, new: str) -> None:
     """Copy a tree with a path replaced in every file."""
     shutil.copytree(source, target, symlinks=True)
+    relocate_files(target, old, new)
+
+
+def relocate_files(target: Path, old: str, new: str) -> None:
+    """Replace a path in every file of a tree, in place."""
     for path in sorted(target.rglob("*")):
         if path.is_symlink() or not path.is_file():
             continue

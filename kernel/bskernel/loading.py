@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
-from bskernel.config.model import Config, Flow
+from bskernel.config import Config, Flow
 from bskernel.errors import ConfigError
+from bskernel.flow_edit import edit_flow, named
 from bskernel.strict import convert, read_toml
 
 
@@ -70,22 +71,45 @@ def flow_names() -> list[str]:
     return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
 
 
-def _load_flow(config: Config, path: Path) -> Flow:
+def load_flow(config: Config, path: Path) -> Flow:
+    """The flow that the configuration names or holds, with the steps of those that it extends.
+
+    Raises ConfigError with the choices.
+    """
     if isinstance(config.step, tuple):
         if not config.step:
             raise ConfigError(f"{path}: the list of steps is empty")
         return Flow(step=config.step, summary=f"the steps of {path.name}")
-    name = config.build.flow
+    return _flow(config.build.flow, path.parent, f"{path}: build.flow", ())
+
+
+def shipped_flow(name: str) -> Flow:
+    """A flow that ships with bskernel, with the steps of those that it extends."""
+    return _flow(name, Path(), "bskernel", ())
+
+
+def _flow(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Flow:
     if name.endswith(".toml"):
-        file = path.parent / name
-        return convert(read_toml(file), Flow, file)
-    if name not in flow_names():
+        file = folder / name
+        known, data, place = str(file.resolve()), read_toml(file), str(file)
+    elif name in flow_names():
+        text = (resources.files("bskernel") / "flows" / f"{name}.toml").read_text(encoding="utf-8")
+        known, data, place = name, tomllib.loads(text), f"flow {name}"
+    else:
         raise ConfigError(
-            f"{path}: build.flow: there is no flow {name!r}",
+            f"{where}: there is no flow {name!r}",
             hint=f"flows: {', '.join(flow_names())}; or a path that ends in .toml; or [[step]] tables",
         )
-    text = (resources.files("bskernel") / "flows" / f"{name}.toml").read_text(encoding="utf-8")
-    return convert(tomllib.loads(text), Flow, f"flow {name}")
+    if known in extending:
+        raise ConfigError(f"{where}: {' extends '.join((*extending, known))}")
+    flow = convert(data, Flow, place)
+    if not flow.extends:
+        return flow
+    base = _flow(flow.extends, (folder / name).parent, f"{place}: extends", (*extending, known))
+    steps = edit_flow(named(base.step, place), flow.edit, f"{place}: edit")
+    return Flow(
+        step=tuple(msgspec.structs.replace(step.table, name=step.name) for step in steps), summary=flow.summary
+    )
 
 
 def load_config(path: Path, assignments: Sequence[str] = ()) -> LoadedConfig:
@@ -100,7 +124,7 @@ def load_config(path: Path, assignments: Sequence[str] = ()) -> LoadedConfig:
     if "build" not in data:
         raise ConfigError(f"{path}: there is no [build] table", hint='the least is: [build] model = "net.onnx"')
     config = convert(data, Config, path)
-    loaded = LoadedConfig(config=config, path=path, flow=_load_flow(config, path))
+    loaded = LoadedConfig(config=config, path=path, flow=load_flow(config, path))
     if not loaded.model.is_file():
         raise ConfigError(f"{path}: build.model: there is no file {loaded.model}")
     return loaded

@@ -1,0 +1,1 @@
+"""The executor brainsmith: steps of Brainsmith's registry, one at a time."""

@@ -1,0 +1,69 @@
+"""Import the installed Brainsmith with every step of its registry, without Vivado and torch."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import tempfile
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bskernel_executors.sdk import StepFailure
+from bskernel_executors.sdk.absent import TORCH, empty_modules
+
+StepFunction = Callable[[Any, Any], Any]
+# Where a recipe's [[source]] that is kept lies; FINN reads its RTL library from its own tree.
+TREES = Path(sys.prefix, "src")
+
+
+def _refuse_verification(*_args: object, **_kwargs: object) -> NoReturn:
+    raise StepFailure(
+        category="environment",
+        message="this step asks for FINN's own verification, whose helpers need torchvision and brevitas",
+        hint="leave out verify_steps",
+    )
+
+
+def _bind_test_helpers() -> None:
+    """FINN's step module imports its helpers for tests, which import torchvision and load networks of brevitas."""
+    if importlib.util.find_spec("torchvision") is None:
+        helpers = types.ModuleType("finn.util.test")
+        helpers.__dict__["execute_parent"] = _refuse_verification
+        sys.modules["finn.util.test"] = helpers
+
+
+def _make_build_dir(prefix: str = "") -> str:
+    return tempfile.mkdtemp(prefix=prefix, dir=os.environ["FINN_BUILD_DIR"])
+
+
+def _bind_build_dir() -> None:
+    """FINN's own replaces "/tmp" in a temporary path, wherever it occurs: names would hold this machine's folders."""
+    importlib.import_module("finn.util.basic").__dict__["make_build_dir"] = _make_build_dir
+
+
+def load() -> dict[str, StepFunction]:
+    """Every step by its qualified name, SOURCE:STEP, as the registry tells."""
+    if (TREES / "finn").is_dir():
+        os.environ.setdefault("FINN_ROOT", str(TREES / "finn"))
+    # Brainsmith looks for a project above the working directory, and keeps a list of components there.
+    os.environ["BSMITH_PROJECT_DIR"] = sys.prefix
+    os.environ["BSMITH_CACHE_COMPONENTS"] = "false"
+    with empty_modules(*TORCH):
+        _bind_test_helpers()
+        _bind_build_dir()
+        importlib.import_module("brainsmith")
+        registry = importlib.import_module("brainsmith.registry")
+        steps: dict[str, StepFunction] = {name: registry.get_step(name) for name in registry.list_steps()}
+        for name in ("brainsmith.dse", "finn.util.basic", "qonnx.core.modelwrapper"):
+            importlib.import_module(name)
+    return steps
+
+
+def resolve(name: str) -> StepFunction:
+    """The step that Brainsmith takes for a name, qualified or short."""
+    function: StepFunction = importlib.import_module("brainsmith.registry").get_step(name)
+    return function

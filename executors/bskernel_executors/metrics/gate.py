@@ -1,0 +1,31 @@
+"""What a build asks of its metrics: a clock that is met."""
+
+from __future__ import annotations
+
+from bskernel_executors.metrics.model import BuildMetrics
+from bskernel_executors.sdk import StepFailure
+
+
+def check_timing(metrics: BuildMetrics, clock_ns: float | None) -> None:
+    """Raises StepFailure: timing when the routed worst slack is negative, metrics when no report says whether it is.
+
+    `clock_ns` is the clock period that was asked for, in ns.
+    """
+    slacks = [value for value in metrics.slack if value.stage == "routed" and not value.is_stand_in]
+    if not slacks and metrics.timing_met is None:
+        raise StepFailure(
+            category="metrics",
+            message="require_timing is set, and no report says whether the clock is met",
+            hint="place and route the design before, or leave require_timing out",
+        )
+    worst = min(slacks, key=lambda value: value.value, default=None)
+    if metrics.timing_met is not False and (worst is None or worst.value >= 0):
+        return
+    slack = (
+        f"the worst slack is {worst.value:g} ns ({worst.source})" if worst is not None else "hold times are not met"
+    )
+    period = f" at a clock period of {clock_ns:g} ns" if clock_ns is not None else ""
+    hint = "raise target.clock_ns, or fold the layer on the worst path more"
+    if worst is not None and worst.value < 0 and clock_ns is not None:
+        hint = f"{hint}: with these paths {clock_ns - worst.value:g} ns would be met"
+    raise StepFailure(category="timing", message=f"timing is not met: {slack}{period}", hint=hint)

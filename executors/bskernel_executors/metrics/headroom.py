@@ -1,0 +1,136 @@
+"""How much of the device a design and its layers take, and what is left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import msgspec
+
+from bskernel_executors.metrics.model import BuildMetrics, Stage
+from bskernel_executors.metrics.utilization import device_totals, used, used_by_source
+
+# The nearer to the device, the more a count says.
+_ORDER: tuple[Stage, ...] = ("estimate", "synth", "routed", "measured")
+
+
+class ResourceUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One resource at one stage; BRAM in tiles of 36 Kb, the others in counts."""
+
+    resource: str
+    stage: Stage
+    source: str
+    used: float
+    available: int | None = None  # in the whole device
+    fraction: float | None = None  # absent where the device has none
+    left: float | None = None  # below 0 when there are too few
+    fits: float | None = None  # how many times as much the device holds; absent where none is used
+
+
+class LayerUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one layer takes: counts, and fractions of what all layers take at that stage."""
+
+    name: str
+    stage: Stage
+    used: dict[str, float]
+    share: dict[str, float]
+
+
+class Headroom(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Use and headroom; `binding`, `copies` and `exceeding` are judged by the stage nearest to the device."""
+
+    limit: float  # the fraction of each resource that may be used
+    device: dict[str, int] = {}
+    resources: tuple[ResourceUse, ...] = ()
+    layers: tuple[LayerUse, ...] = ()
+    judged: str | None = None  # "stage: source"
+    binding: str | None = None  # the resource that is used up first
+    copies: int | None = None  # how many whole designs fit within the limit
+    exceeding: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def use(self, resource: str) -> ResourceUse:
+        """The use of that resource at the judged stage."""
+        return next(
+            use for use in self.resources if use.resource == resource and self.judged == f"{use.stage}: {use.source}"
+        )
+
+    def largest(self, resource: str, count: int = 5) -> tuple[LayerUse, ...]:
+        """The layers that take most of a resource, by the latest counts of layers."""
+        taking = [layer for layer in self.layers if layer.used.get(resource)]
+        latest = max((_ORDER.index(layer.stage) for layer in taking), default=0)
+        known = [layer for layer in taking if _ORDER.index(layer.stage) == latest]
+        return tuple(sorted(known, key=lambda layer: -layer.used[resource])[:count])
+
+
+def _use(resource: str, stage: Stage, source: str, count: float, available: int | None) -> ResourceUse:
+    return ResourceUse(
+        resource=resource,
+        stage=stage,
+        source=source,
+        used=count,
+        available=available,
+        fraction=count / available if available else None,
+        left=None if available is None else available - count,
+        fits=available / count if available is not None and count else None,
+    )
+
+
+def _layers(metrics: BuildMetrics) -> tuple[LayerUse, ...]:
+    tables: tuple[tuple[Stage, dict[str, Mapping[str, float]]], ...] = (
+        ("estimate", {layer.name: layer.resources for layer in metrics.layers}),
+        ("synth", {layer.name: layer.synthesized for layer in metrics.layers}),
+        ("routed", {layer.name: layer.routed for layer in metrics.layers}),
+    )
+    found = []
+    for stage, table in tables:
+        rows = {name: used(counts) for name, counts in table.items() if counts}
+        totals: dict[str, float] = {}
+        for row in rows.values():
+            for resource, count in row.items():
+                totals[resource] = totals.get(resource, 0) + count
+        for name, row in rows.items():
+            share = {resource: count / totals[resource] for resource, count in row.items() if totals[resource]}
+            found.append(LayerUse(name=name, stage=stage, used=row, share=share))
+    return tuple(found)
+
+
+def find_headroom(metrics: BuildMetrics, limit: float = 1.0) -> Headroom:
+    """Use of the device by stage, and what is left; `limit` is the fraction of each resource that may be used."""
+    rows = used_by_source(
+        {
+            name: tuple(value for value in values if not value.is_stand_in)
+            for name, values in metrics.resources.items()
+        }
+    )
+    totals = device_totals(metrics.device)
+    layers = _layers(metrics)
+    uses = tuple(
+        _use(resource, stage, source, count, totals.get(resource))
+        for (stage, source), row in rows.items()
+        for resource, count in row.items()
+    )
+    if not rows:
+        return Headroom(limit=limit, device=metrics.device, layers=layers, warnings=("no report counts resources",))
+    if not totals:
+        warning = "the totals of the device are not known: set target.part or target.board; no headroom"
+        return Headroom(limit=limit, resources=uses, layers=layers, warnings=(warning,))
+    # Of several reports at the nearest stage the last: it counts what is around the accelerator too.
+    nearest = max(range(len(rows)), key=lambda at: (_ORDER.index(list(rows)[at][0]), at))
+    stage, source = list(rows)[nearest]
+    judged = [use for use in uses if (use.stage, use.source) == (stage, source)]
+    taken = [use for use in judged if use.fits is not None]
+    binding = min(taken, key=lambda use: use.fits or 0.0, default=None)
+    missing = sorted(totals.keys() - {use.resource for use in judged})
+    return Headroom(
+        limit=limit,
+        device=metrics.device,
+        resources=uses,
+        layers=layers,
+        judged=f"{stage}: {source}",
+        binding=binding.resource if binding else None,
+        # A hair above what floating point makes of 0.8 * 5 / 4.
+        copies=math.floor(limit * (binding.fits or 0.0) + 1e-9) if binding else None,
+        exceeding=tuple(use.resource for use in taken if use.used > limit * (use.available or 0)),
+        warnings=(f"{source} does not count {', '.join(missing)}: no headroom of it",) if missing else (),
+    )

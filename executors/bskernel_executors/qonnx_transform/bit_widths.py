@@ -1,0 +1,197 @@
+"""The formats and sizes of a model's layers, at any stage, from its quantizers, annotations and attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+from bskernel_executors.dataflow.folding import CARRIES, DIVIDES, operator_of
+from bskernel_executors.dataflow.layers import BitWidths, Fold, LayerWidths, Numbers
+from bskernel_executors.qonnx_transform.formats import activation_of, format_of, is_constant, numbers
+
+_MULTIPLY = frozenset({"Conv", "MatMul", "Gemm"})
+_COMPUTE = _MULTIPLY | {"MVAU", "VVAU"}
+
+
+def is_hardware(node: Any) -> bool:
+    """Is the node one of FINN's hardware layers?"""
+    return str(node.domain).startswith("finn.custom_op.fpgadataflow")
+
+
+def find_bit_widths(model: Any) -> BitWidths:
+    """What a ModelWrapper at any stage says of its layers: those that multiply, compare, or are hardware."""
+    model = _with_shapes(model)
+    layers, warnings = [], []
+    for node in model.graph.node:
+        if is_hardware(node):
+            layers.append(_hardware(model, node))
+        elif node.op_type in _MULTIPLY:
+            layers.append(_multiplying(model, node))
+        elif node.op_type == "MultiThreshold":
+            layers.append(_comparing(model, node))
+        else:
+            continue
+        if layers[-1].input is None:
+            warnings.append(f"{_name(node)}: the format of its input is not known")
+    coded = [node.name for node in model.graph.node if node.op_type == "DequantizeLinear"]
+    if coded:
+        warnings.append(f"{len(coded)} QCDQ quantizers are not read: transform the model with QCDQToQONNX before")
+    if not layers:
+        warnings.append("no layer multiplies or compares")
+    weights = [layer.weights for layer in layers if layer.weights]
+    thresholds = [layer.thresholds for layer in layers if layer.thresholds]
+    macs = [layer.macs for layer in layers if operator_of(layer.operator) in _COMPUTE]
+    if None in macs:
+        warnings.append("shapes are not known: run cleanup before")
+    return BitWidths(
+        layers=tuple(layers),
+        weights=_sum([kept.count for kept in weights]),
+        weight_bits=_sum([kept.total_bits for kept in weights]),
+        thresholds=_sum([kept.count for kept in thresholds]),
+        threshold_bits=_sum([kept.total_bits for kept in thresholds]),
+        macs=_sum(macs),
+        inputs=_ends(model, model.graph.input),
+        outputs=_ends(model, model.graph.output),
+        warnings=tuple(warnings),
+    )
+
+
+def _with_shapes(model: Any) -> Any:
+    """With the shapes of all tensors; a hardware graph has them, and only FINN could infer them."""
+    from qonnx.transformation.infer_shapes import InferShapes
+
+    return model if any(is_hardware(node) for node in model.graph.node) else model.transform(InferShapes())
+
+
+def _name(node: Any) -> str:
+    return str(node.name or f"{node.op_type} of {node.output[0]}")
+
+
+def _sum(parts: list[int | None]) -> int | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) else None
+
+
+def _ends(model: Any, values: Any) -> tuple[Numbers, ...]:
+    # Older exporters list parameters among a graph's inputs.
+    names = [value.name for value in values if model.get_initializer(value.name) is None]
+    found = [(name, format_of(model, name)) for name in names]
+    return tuple(numbers(model, name, datatype) for name, datatype in found if datatype is not None)
+
+
+def _numbers(model: Any, tensor: str) -> Numbers | None:
+    datatype = format_of(model, tensor)
+    return None if datatype is None else numbers(model, tensor, datatype)
+
+
+def _multiplying(model: Any, node: Any) -> LayerWidths:
+    """A Conv, MatMul or Gemm of ONNX."""
+    given, weights = node.input[0], node.input[1]
+    if is_constant(model, given) and not is_constant(model, weights):
+        given, weights = weights, given
+    datatype = model.get_tensor_datatype(node.output[0])
+    quantized, activation = activation_of(model, node.output[0])
+    return LayerWidths(
+        name=_name(node),
+        operator=node.op_type,
+        input=_numbers(model, given),
+        weights=_numbers(model, weights) if is_constant(model, weights) else None,
+        accumulator=None if datatype.name == "FLOAT32" else Numbers(datatype=datatype.name, bits=datatype.bitwidth()),
+        output=None if activation is None else numbers(model, quantized, activation),
+        macs=_macs(model, node),
+    )
+
+
+def _macs(model: Any, node: Any) -> int | None:
+    """Multiply-accumulates of one frame: outputs, times what is summed up for each."""
+    given, weights, out = (model.get_tensor_shape(name) for name in (*node.input[:2], node.output[0]))
+    if not all(shape and min(shape) > 0 for shape in (given, weights, out)):
+        return None
+    if node.op_type == "Conv":
+        return int(prod(out) * prod(weights[1:]))  # weights are [channels out, channels in of a group, kernel...]
+    transposed = {attribute.name: attribute.i for attribute in node.attribute}
+    inner = given[0] if node.op_type == "Gemm" and transposed.get("transA") else given[-1]
+    return int(prod(out) * inner)
+
+
+def _comparing(model: Any, node: Any) -> LayerWidths:
+    """A MultiThreshold."""
+    return LayerWidths(
+        name=_name(node),
+        operator=node.op_type,
+        input=_numbers(model, node.input[0]),
+        thresholds=_numbers(model, node.input[1]),
+        output=_numbers(model, node.output[0]),
+    )
+
+
+def _attributes(node: Any) -> dict[str, Any]:
+    import onnx
+
+    found = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+    return {name: value.decode() if isinstance(value, bytes) else value for name, value in found.items()}
+
+
+def _in_format(model: Any, tensor: str, name: Any) -> Numbers | None:
+    """The tensor in the format that an attribute names; it is what the hardware is made for."""
+    from qonnx.core.datatype import DataType
+
+    return numbers(model, tensor, DataType[name]) if name else _numbers(model, tensor)
+
+
+def _hardware(model: Any, node: Any) -> LayerWidths:
+    """A layer of FINN's hardware graph."""
+    have = _attributes(node)
+    operator = operator_of(node.op_type)
+    multiplies = operator in {"MVAU", "VVAU"}
+    # FIFOs and width converters have one format, and FINN annotates no tensor between them.
+    passed = have.get("dataType")
+    given = _in_format(model, node.input[0], have.get("inputDataType", passed))
+    made = _in_format(model, node.output[0], have.get("outputDataType", passed))
+    weights = thresholds = accumulator = None
+    if multiplies:
+        # Weights that another layer makes (mem_mode "dynamic") are no memory of this one.
+        if model.get_initializer(node.input[1]) is not None:
+            weights = _in_format(model, node.input[1], have.get("weightDataType"))
+        if len(node.input) > 2:
+            thresholds = _in_format(model, node.input[2], have.get("accDataType"))
+        if have.get("accDataType"):
+            summed = _in_format(model, node.output[0], have["accDataType"])
+            accumulator = summed and Numbers(datatype=summed.datatype, bits=summed.bits)
+    elif operator == "Thresholding" and len(node.input) > 1:
+        thresholds = _in_format(model, node.input[1], have.get("weightDataType"))
+    return LayerWidths(
+        name=_name(node),
+        operator=node.op_type,
+        input=given,
+        weights=weights,
+        thresholds=thresholds,
+        accumulator=accumulator,
+        output=made,
+        macs=_hardware_macs(operator, have, made),
+        macs_per_cycle=have.get("PE", 1) * have.get("SIMD", 1) / have.get("TH", 1) if multiplies else None,
+        folding=tuple(
+            Fold(parameter=factor, value=have[factor], of=size, size=have[size])
+            for factor, size in DIVIDES.get(operator, ())
+            if factor in have and size in have
+        ),
+        input_width=_width(given, operator, have, output=False),
+        output_width=_width(made, operator, have, output=True),
+        weight_memory=have.get("mem_mode") if multiplies else None,
+    )
+
+
+def _hardware_macs(operator: str, have: Mapping[str, Any], made: Numbers | None) -> int | None:
+    if made is None or made.count is None:
+        return None
+    if operator == "MVAU":
+        return int(made.count * have["MW"])
+    return int(made.count * prod(have["Kernel"])) if operator == "VVAU" else None
+
+
+def _width(of: Numbers | None, operator: str, have: Mapping[str, Any], *, output: bool) -> int | None:
+    if of is None or operator not in CARRIES or have.get("parallel_window"):
+        return None
+    factors = CARRIES[operator][output]
+    return of.bits * int(prod(have.get(factor, 1) for factor in factors))

@@ -1,0 +1,159 @@
+"""The entry `samples`: whatever form they are given in, frames become one npz."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from bskernel_executors.qonnx_transform.images import Layout, find_images, image_shape, read_image
+from bskernel_executors.quality.network import Network
+from bskernel_executors.quality.samples import (
+    Samples,
+    draw_frames,
+    fit_frames,
+    make_samples,
+    read_samples,
+    write_samples,
+)
+from bskernel_executors.sdk import Step, StepFailure, parameter
+
+
+class SamplesParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `samples`."""
+
+    limit: Annotated[
+        int | None,
+        parameter(
+            "take the first ones; of images as many of each class", unit="frames", default_from="quality.limit"
+        ),
+    ] = None
+    drawn_frames: Annotated[int, parameter("frames to draw where no samples are given", unit="frames")] = 8
+    layout: Annotated[Layout, parameter("of frames that images become; auto sees it in the model's input")] = "auto"
+    scale: Annotated[float, parameter("what given values are multiplied by, first")] = 1.0
+    mean: Annotated[
+        tuple[float, ...], parameter("what is taken from them then: one number, or one for each channel")
+    ] = (0.0,)
+    std: Annotated[tuple[float, ...], parameter("what they are divided by last, likewise")] = (1.0,)
+
+    def __post_init__(self) -> None:
+        for name, value in (("limit", self.limit), ("drawn_frames", self.drawn_frames)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} {value}: 1 or more")
+        if not self.mean or not self.std or 0 in self.std:
+            raise ValueError("mean and std hold at least one number each, and no std is 0")
+
+
+def make(step: Step[SamplesParameters]) -> None:
+    """Write the artifact and record what was found."""
+    params = step.params
+    network = Network(step.required_input("model"))
+    given, labels = step.input("samples"), step.input("labels")
+    if given is None:
+        if labels is not None:
+            raise StepFailure(category="config", message="quality.labels is given without quality.samples")
+        samples = Samples(draw_frames(params.drawn_frames, network.frame, network.datatype))
+    else:
+        found = _read(given, labels, network.frame, params)
+        count = params.limit or len(found.inputs)
+        found = Samples(
+            found.inputs[:count], found.labels[:count] if found.labels is not None else None, found.classes
+        )
+        scaled = _scaled(found.inputs, network.frame, params)
+        samples = found._replace(inputs=fit_frames(scaled, network.frame, network.datatype, "samples"))
+    write_samples(samples, step.output("samples"))
+    facts: dict[str, Any] = {
+        "frames": len(samples.inputs),
+        "drawn": given is None,
+        "labelled": samples.labels is not None,
+    }
+    if samples.classes:
+        facts["classes"] = list(samples.classes)
+    step.record(facts)
+
+
+def _read(path: Path, labels: Path | None, frame: tuple[int, ...], params: SamplesParameters) -> Samples:
+    if path.is_dir():
+        if (path / "inputs.npy").exists():
+            inside = path / "labels.npy"
+            return _pair(path / "inputs.npy", labels or (inside if inside.exists() else None), "samples/inputs.npy")
+        if labels is not None:
+            raise StepFailure(
+                category="config",
+                message="quality.labels is given beside a folder of images, whose subfolders are the labels",
+            )
+        return _from_images(path, frame, params)
+    if labels is not None or _is_npy(path):
+        return _pair(path, labels, "samples")
+    return read_samples(path)
+
+
+def _is_npy(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(6) == b"\x93NUMPY"
+
+
+def _array(path: Path, name: str) -> Any:
+    import numpy as np
+
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise StepFailure(category="config", message=f"{name} is no npy file, or is damaged: {error}") from error
+    if not isinstance(array, np.ndarray):
+        raise StepFailure(category="config", message=f"{name} is an npz file: one array is taken (npy)")
+    return array
+
+
+def _pair(inputs: Path, labels: Path | None, name: str) -> Samples:
+    return make_samples(_array(inputs, name), None if labels is None else _array(labels, "labels"), name)
+
+
+def _from_images(folder: Path, frame: tuple[int, ...], params: SamplesParameters) -> Samples:
+    import numpy as np
+
+    shape, found = image_shape(frame, params.layout), find_images(folder)
+    if not found.paths:
+        raise StepFailure(
+            category="config",
+            message="samples is a folder without images and without inputs.npy",
+            hint="make one subfolder for each class, with its images",
+        )
+    paths = found.paths[: params.limit]
+    frames = [read_image(path, folder, shape) for path in paths]
+    for path, values in zip(paths, frames, strict=True):
+        if values.size != math.prod(frame):
+            raise StepFailure(
+                category="config",
+                message=f"samples/{path.relative_to(folder)} has {values.size} pixels, "
+                f"the model takes {math.prod(frame)}: nothing is resized",
+            )
+    labels = None if found.labels is None else np.array(found.labels[: len(paths)])
+    stacked = np.stack([values.reshape(frame) for values in frames])
+    return make_samples(stacked, labels, "samples", found.classes)
+
+
+def _scaled(inputs: Any, frame: tuple[int, ...], params: SamplesParameters) -> Any:
+    """(values * scale - mean) / std; a channel's own where there are as many as channels."""
+    import numpy as np
+
+    if params.scale == 1 and params.mean == (0.0,) and params.std == (1.0,):
+        return inputs
+    if math.prod(inputs.shape[1:]) == math.prod(frame):
+        inputs = inputs.reshape(len(inputs), *frame)
+
+    def spread(values: tuple[float, ...], name: str) -> Any:
+        if len(values) == 1:
+            return values[0]
+        shape = image_shape(frame, params.layout)
+        if len(frame) != 3 or len(values) != shape.channels:
+            raise StepFailure(
+                category="config",
+                message=f"{name} has {len(values)} numbers, a frame has {shape.channels} channel(s)",
+            )
+        return np.array(values).reshape((-1, 1, 1) if shape.channels_first else (1, 1, -1))
+
+    values = (inputs * params.scale - spread(params.mean, "mean")) / spread(params.std, "std")
+    return values.astype(np.float32)

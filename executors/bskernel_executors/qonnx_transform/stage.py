@@ -1,0 +1,137 @@
+"""At which stage a model is, told from its nodes, data type annotations and, with generated code, its state tree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+import msgspec
+
+from bskernel_executors.sdk import StepFailure
+
+Stage: TypeAlias = Literal["onnx", "qonnx", "finn", "hwgraph", "estimates", "rtl"]
+STAGES: tuple[str, ...] = get_args(Stage)
+_HARDWARE = "finn.custom_op.fpgadataflow"
+_QUANTIZERS = frozenset({"Quant", "BipolarQuant", "Trunc", "IntQuant", "FloatQuant"})
+# brevitas exports its quantizers under its own domain; finn.custom_op.general is what old exports call qonnx's.
+_QONNX = ("qonnx.custom_op", "onnx.brevitas", "finn.custom_op.general")
+_PARTITION = "StreamingDataflowPartition"
+_FOLDS = ("PE", "SIMD")
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """The stages that a model can be taken for, none when it is at no known one, and what says so."""
+
+    stages: tuple[str, ...]
+    evidence: tuple[str, ...]
+
+
+def _in(domain: str, *prefixes: str) -> bool:
+    return any(domain == prefix or domain.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def _counted(nodes: list[Any]) -> tuple[str, ...]:
+    counts = Counter((node.op_type, node.domain or "ONNX itself") for node in nodes)
+    return tuple(
+        f"{count} {kind} {'node' if count == 1 else 'nodes'} of {domain}"
+        for (kind, domain), count in sorted(counts.items())
+    )
+
+
+def _attributes(node: Any) -> dict[str, Any]:
+    import onnx
+
+    return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+
+
+def _integer_annotations(graph: Any) -> int:
+    values = [
+        entry.value
+        for annotation in graph.quantization_annotation
+        for entry in annotation.quant_parameter_tensor_names
+        if entry.key == "finn_datatype"
+    ]
+    return sum(not value.startswith("FLOAT") for value in values)
+
+
+def find_stage(graph: Any, state: Path | None) -> Found:
+    """The stage of an ONNX graph; `state` is the tree of generated code, which a model at rtl needs."""
+    nodes = list(graph.node)
+    hardware = [node for node in nodes if _in(node.domain, _HARDWARE)]
+    quantizers = [node for node in nodes if _in(node.domain, *_QONNX) and node.op_type in _QUANTIZERS]
+    strange = [node for node in nodes if not _in(node.domain or "ai.onnx", "ai.onnx", *_QONNX, _HARDWARE)]
+    if strange:
+        return Found(stages=(), evidence=_counted(strange))
+    if hardware and quantizers:
+        return Found(stages=(), evidence=(*_counted(quantizers), *_counted(hardware)))
+    if hardware:
+        return _hardware_stage(hardware, state)
+    if quantizers:
+        return Found(stages=("qonnx",), evidence=_counted(quantizers))
+    thresholds = [node for node in nodes if node.op_type == "MultiThreshold"]
+    annotations = _integer_annotations(graph)
+    standard = all(_in(node.domain or "ai.onnx", "ai.onnx") for node in nodes)
+    evidence = _counted(thresholds) if thresholds else _counted([node for node in nodes if _in(node.domain, *_QONNX)])
+    if annotations:
+        evidence += (f"{annotations} tensors annotated with an integer data type",)
+    stages = (("onnx",) if standard else ()) + (("finn",) if thresholds or annotations else ())
+    none = ("no quantizer", "no hardware layer")
+    return Found(stages=stages, evidence=(*evidence, *(("only nodes of ONNX itself",) if standard else ()), *none))
+
+
+def _hardware_stage(layers: list[Any], state: Path | None) -> Found:
+    evidence = _counted(layers)
+    if any(node.op_type == _PARTITION for node in layers):
+        return Found(stages=(), evidence=(*evidence, "the layers are in another model, the one of the partition"))
+    general = [node for node in layers if not node.op_type.endswith(("_hls", "_rtl"))]
+    if general:
+        return Found(stages=("hwgraph",), evidence=(*evidence, f"{len(general)} not specialised to HLS or RTL"))
+    evidence += ("all specialised to HLS or RTL",)
+    attributes = {node.name: _attributes(node) for node in layers}
+    folders = {name: values.get("code_gen_dir_ipgen") or b"" for name, values in attributes.items()}
+    without = [name for name, folder in folders.items() if not folder]
+    if len(without) < len(layers):
+        return _generated_stage(evidence, folders, without, state)
+    folded = [name for name, values in attributes.items() if any(values.get(fold, 1) > 1 for fold in _FOLDS)]
+    counted = [name for name, values in attributes.items() if values.get("cycles_estimate", 0) > 0]
+    if not folded and not counted:
+        return Found(stages=("hwgraph",), evidence=(*evidence, "PE = SIMD = 1 and no cycles estimated: not folded"))
+    how = f"{len(folded)} with PE or SIMD above 1, {len(counted)} with an estimate of cycles"
+    return Found(stages=("hwgraph", "estimates"), evidence=(*evidence, how))
+
+
+def _generated_stage(
+    evidence: tuple[str, ...], folders: dict[str, bytes], without: list[str], state: Path | None
+) -> Found:
+    """Stage rtl needs code of every layer, and that code in the state tree."""
+    if without:
+        return Found(stages=(), evidence=(*evidence, f"no code_gen_dir_ipgen on {', '.join(without)}, but on others"))
+    evidence += (f"code_gen_dir_ipgen set on all {len(folders)}",)
+    if state is None:
+        return Found(stages=(), evidence=(*evidence, "no state tree with their code is given (input state)"))
+    names = {name: Path(folder.decode("utf-8", "replace")).name for name, folder in folders.items()}
+    missing = [f"{folder} of {name}" for name, folder in names.items() if not (state / folder).is_dir()]
+    if missing:
+        return Found(stages=(), evidence=(*evidence, f"not in the state tree: {', '.join(missing)}"))
+    return Found(stages=("rtl",), evidence=(*evidence, "their code is in the state tree"))
+
+
+def require_stage(found: Found, wanted: Sequence[str], starts: dict[str, str]) -> None:
+    """Raise StepFailure (model_load) unless the model can be taken for one of the wanted stages."""
+    if set(found.stages) & set(wanted):
+        return
+    is_at = f"at stage {' or '.join(found.stages)}" if found.stages else "at no stage that a step takes"
+    begins = [f"--from {starts[stage]} (takes {stage})" for stage in found.stages if stage in starts]
+    if begins:
+        hint = f"begin with {' or '.join(begins)}"
+    elif found.stages:
+        hint = "this flow has no step that takes such a model"
+    else:
+        hint = "give the model that a step of a build has left, with its trees"
+    raise StepFailure(
+        category="model_load",
+        message=f"the model is {is_at}, not at {' or '.join(wanted)}: {'; '.join(found.evidence)}",
+        hint=hint,
+    )

@@ -1,0 +1,95 @@
+"""An analysis of the user's own: called with the model, and its result checked."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bskernel_executors.sdk import StepFailure
+from bskernel_executors.sdk.user_code import load_function, user_frame
+
+_SHOWN = 70  # characters of one value in a table
+
+
+class Analysis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a user's function found: analysis.json."""
+
+    function: str
+    params: dict[str, Any]
+    result: dict[str, Any]
+
+
+def checked(value: Any, where: str = "result") -> Any:
+    """The value as JSON has it: dicts with string keys, lists, text, finite numbers, true, false, null.
+
+    Tuples become lists, and numpy's single numbers Python's. Raises StepFailure saying which value is none of these.
+    """
+    if hasattr(value, "item") and hasattr(value, "dtype") and getattr(value, "shape", None) == ():
+        value = value.item()
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise StepFailure(message=f"{where} is {value}: JSON here holds whole numbers of 64 bits")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise StepFailure(message=f"{where} is {value}: only finite numbers are kept", hint="leave it out instead")
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [checked(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise StepFailure(message=f"{where} has the key {key!r}: keys must be text")
+        return {key: checked(item, f"{where}.{key}") for key, item in value.items()}
+    raise StepFailure(
+        message=f"{where} is a {type(value).__name__}: it must be a dict, list, text, number, true, false or null"
+    )
+
+
+def analyse(
+    name: str,
+    source: Path | None,
+    model: Any,
+    metrics: dict[str, Any] | None,
+    params: dict[str, Any],
+) -> Analysis:
+    """Call function(model, metrics, params). Raises StepFailure: not found (config), or what it did wrong."""
+    try:
+        result = load_function(name, source)(model, metrics, params)
+    except (StepFailure, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise _told(name, source, error) from error
+    if not isinstance(result, Mapping):
+        raise StepFailure(
+            message=f"{name} returned a {type(result).__name__}, not a dict",
+            hint="an analysis is function(model, metrics, params) -> dict",
+        )
+    return Analysis(function=name, params=params, result=checked(result))
+
+
+def _told(name: str, source: Path | None, error: BaseException) -> StepFailure:
+    """The user's file and line first; where the error arose deeper is in the cause."""
+    where = user_frame(error, source) or name
+    first = (str(error).strip().splitlines() or ["(no message)"])[0]
+    hint = None
+    if isinstance(error, TypeError) and user_frame(error, source) is None:
+        hint = "an analysis is function(model, metrics, params) -> dict"
+    return StepFailure(message=f"{where}: {type(error).__name__}: {first}", hint=hint)
+
+
+def result_rows(result: Mapping[str, Any]) -> list[list[str]]:
+    """The result's first level as a table's rows; what is nested as short JSON."""
+
+    def shown(value: Any) -> str:
+        if isinstance(value, float):
+            return f"{value:,.6g}"
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+    return [[key, shown(value)] for key, value in result.items()]

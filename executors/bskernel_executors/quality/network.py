@@ -1,0 +1,130 @@
+"""A network executed for many frames: by the quickest way that agrees with the executor's own on single frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bskernel_executors.quality.batching import batch_size, batched
+from bskernel_executors.quality.halves import HALVES
+from bskernel_executors.quality.judging import Outputs
+from bskernel_executors.quality.programs import Program, node_by_node, plain, whole
+from bskernel_executors.sdk import StepFailure
+
+_RANKING = frozenset({"ArgMax", "LabelSelect", "TopK"})
+_OFF = 'leave the evaluation out: quality.verify = "off"'
+
+
+class Network:
+    """A model with one input that takes single frames; its outputs are joined, or its ranking if it ends in one."""
+
+    def __init__(self, path: Path, name: str = "the model") -> None:
+        """Raises StepFailure (model_load) for what is no such model; errors call it `name`."""
+        from google.protobuf.message import DecodeError
+        from qonnx.core.modelwrapper import ModelWrapper
+        from qonnx.transformation.general import SortGraph
+        from qonnx.transformation.infer_shapes import InferShapes
+
+        try:
+            model = ModelWrapper(str(path))
+            if not model.check_all_tensor_shapes_specified():
+                model = model.transform(InferShapes())
+        except DecodeError as error:
+            raise StepFailure(category="model_load", message=f"{name} is not an ONNX file, or is damaged") from error
+        self._model: Any = model.transform(SortGraph())
+        constants = {tensor.name for tensor in self._model.graph.initializer}
+        inputs = [tensor.name for tensor in self._model.graph.input if tensor.name not in constants]
+        if len(inputs) != 1:
+            raise StepFailure(
+                category="model_load",
+                message=f"{name} has {len(inputs)} inputs; networks of one are judged",
+                hint=_OFF,
+            )
+        (self._input,) = inputs
+        shape = self._model.get_tensor_shape(self._input)
+        if not shape or shape[0] != 1 or any(size < 1 for size in shape):
+            raise StepFailure(
+                category="model_load",
+                message=f"input {self._input!r} of {name} has the shape {shape}, not the known one of a single frame",
+                hint=f"set override_input_size of the step cleanup, or {_OFF}",
+            )
+        self.frame: tuple[int, ...] = tuple(shape[1:])
+        self.datatype: Any = self._model.get_tensor_datatype(self._input)
+        outputs = [tensor.name for tensor in self._model.graph.output]
+        last = self._model.graph.node[-1]
+        # TopK gives the values first, and then where they are.
+        self._ranks = last.op_type in _RANKING and last.output[-1] in outputs
+        self._outputs = [last.output[-1]] if self._ranks else outputs
+        self.is_plain = plain(self._model)
+
+    def run(self, frames: Any) -> Outputs:
+        """Outputs of frames (N, *frame). Whatever their execution raises is raised."""
+        import numpy as np
+
+        frames = frames.reshape(len(frames), *self.frame).astype(np.float32)
+        rows = np.concatenate(list(self._rows(frames)))
+        rows, halves = rows[:, :-1], int(np.count_nonzero(rows[:, -1]))
+        scores = math.prod(self._model.get_tensor_shape(self._outputs[0])) if len(self._outputs) > 1 else None
+        return Outputs(values=rows, ranks=self._ranks, scores=scores, halves=halves)
+
+    def _rows(self, frames: Any) -> Iterator[Any]:
+        import numpy as np
+
+        size = batch_size(self._model, len(frames))
+        # The slow and certain way, for the first frame and the last of the first batch.
+        slow = self._slow()
+        probes = (0, size - 1)
+        expected = [self._call(slow, frames[at : at + 1]) for at in probes]
+        for width, make in self._ways(size):
+            try:
+                program = make()
+                first = self._padded(program, frames[:size], width)
+            except Exception:  # noqa: BLE001, S112 - whatever keeps a way from being taken, the next one is tried
+                continue
+            if all(np.array_equal(first[at, :-1], row[0, :-1]) for at, row in zip(probes, expected, strict=True)):
+                yield first
+                for at in range(size, len(frames), size):
+                    yield self._padded(program, frames[at : at + size], width)
+                return
+        for at in range(len(frames)):
+            yield self._call(slow, frames[at : at + 1])
+
+    def _ways(self, size: int) -> Iterator[tuple[int, Callable[[], Program]]]:
+        """Ways to execute, the quickest first: frames at once, and what makes the program."""
+        model, taken = self._model, self._input
+        if self.is_plain:
+            if size > 1:
+                yield size, lambda: whole(batched(model, taken, size), taken)
+            return
+        if size > 1:
+            yield size, lambda: node_by_node(model, taken, batched(model, taken, size), size)
+        yield 1, lambda: node_by_node(model, taken)
+
+    def _slow(self) -> Program:
+        from qonnx.core.onnx_exec import execute_onnx
+
+        if self.is_plain:
+            return whole(self._model, self._input)
+        return lambda frame: execute_onnx(self._model, {self._input: frame})
+
+    def _call(self, program: Program, frames: Any) -> Any:
+        """The outputs of as many frames as the program takes, one row for each; the last column counts halves."""
+        import numpy as np
+
+        found = program(frames)
+        columns = [np.asarray(found[name]).reshape(len(frames), -1) for name in self._outputs]
+        halves = found.get(HALVES, np.zeros((len(frames), 1)))
+        return np.concatenate([*columns, halves.astype(columns[0].dtype)], axis=1)
+
+    def _padded(self, program: Program, frames: Any, width: int) -> Any:
+        """The outputs of any number of frames by a program that takes `width` at once."""
+        import numpy as np
+
+        rows = []
+        for at in range(0, len(frames), width):
+            part = frames[at : at + width]
+            full = np.concatenate([part, np.repeat(part[-1:], width - len(part), axis=0)])
+            rows.append(self._call(program, full)[: len(part)])
+        return np.concatenate(rows)

@@ -1,0 +1,129 @@
+"""Ways to execute a model: plain ONNX as a whole by onnxruntime, others node by node, each made ready once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from bskernel_executors.quality.adaptive import Adaptive, NodeProgram
+from bskernel_executors.quality.batching import activations
+from bskernel_executors.quality.halves import HALVES, count_halves, rounding_nodes
+from bskernel_executors.sdk import StepFailure
+
+Program: TypeAlias = Callable[[Any], dict[str, Any]]  # from the input's values to those of at least all outputs
+
+
+def plain(model: Any) -> bool:
+    """Does the model hold only what ONNX itself defines?"""
+    from qonnx.custom_op.registry import is_custom_op
+
+    return not any(is_custom_op(node.domain, node.op_type) for node in model.graph.node)
+
+
+def _session(model: bytes) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # One thread: the same sums in the same order on every machine.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def whole(model: Any, taken: str) -> Program:
+    """The whole model in one session."""
+    proto = copy.deepcopy(model.model)
+    del proto.graph.value_info[:]
+    session = _session(proto.SerializeToString())
+    names = [output.name for output in session.get_outputs()]
+    return lambda values: dict(zip(names, session.run(names, {taken: values}), strict=True))
+
+
+def node_by_node(model: Any, taken: str, many: Any = None, size: int = 1) -> Program:
+    """As qonnx executes: custom nodes in Python, the others each in its own session, which is made once.
+
+    Tensors of an integer type are held to it after every node, as qonnx does. With `many`, which is the model for
+    `size` frames, each node takes them at once if that gives what single ones give, and else one after the other.
+    """
+    constants = {initializer.name for initializer in model.graph.initializer}
+    empty = (many or model).make_empty_exec_context()
+    for name in constants:
+        if (kind := model.get_tensor_datatype(name)).is_integer():
+            empty[name] = _whole_numbers(name, kind, empty[name])
+    single = model.make_empty_exec_context() if many is not None else {}
+    changing = activations(model, taken)
+    steps = []
+    for at, node in enumerate(model.graph.node):
+        step = _step(node, model)
+        if many is not None and not changing.isdisjoint(node.input):
+            inputs = {name: name in changing for name in node.input}
+            outputs = [name for name in node.output if name]
+            step = Adaptive(step, _step(many.graph.node[at], many), inputs, outputs, single, size)
+        kinds = ((name, model.get_tensor_datatype(name)) for name in node.output if name)
+        steps.append((step, [(name, kind) for name, kind in kinds if kind.is_integer()]))
+    first = model.get_tensor_datatype(taken)
+    rounding = rounding_nodes(model, changing)
+
+    def run(values: Any) -> dict[str, Any]:
+        context = dict(empty)
+        context[taken] = _whole_numbers(taken, first, values) if first.is_integer() else values
+        for step, outputs in steps:
+            step(context)
+            for name, kind in outputs:
+                context[name] = _whole_numbers(name, kind, context[name])
+        context[HALVES] = count_halves(context, rounding, len(values))
+        return context
+
+    return run
+
+
+def _step(node: Any, model: Any) -> NodeProgram:
+    from qonnx.custom_op.registry import getCustomOp, is_custom_op
+    from qonnx.util.basic import get_preferred_qonnx_opset
+
+    graph = model.graph
+    version = model.get_opset_imports().get(node.domain, get_preferred_qonnx_opset())
+    if is_custom_op(node.domain, node.op_type):
+        operator = getCustomOp(node, onnx_opset_version=version)
+        return lambda context: operator.execute_node(context, graph)
+    return _in_session(node, version)
+
+
+def _in_session(node: Any, version: int) -> NodeProgram:
+    """The node in a session that is made with the types and ranks of the first values that it gets."""
+    from onnx import helper
+
+    inputs, outputs = list(dict.fromkeys(filter(None, node.input))), [name for name in node.output if name]
+    made: list[Any] = []
+
+    def run(context: dict[str, Any]) -> None:
+        if not made:
+            given = [
+                helper.make_tensor_value_info(
+                    name, helper.np_dtype_to_tensor_dtype(context[name].dtype), [None] * context[name].ndim
+                )
+                for name in inputs
+            ]
+            found = [helper.make_empty_tensor_value_info(name) for name in outputs]
+            part = helper.make_graph([node], "one", given, found)
+            model = helper.make_model(part, opset_imports=[helper.make_opsetid("", version)], ir_version=8)
+            made.append(_session(model.SerializeToString()))
+        context.update(zip(outputs, made[0].run(outputs, {name: context[name] for name in inputs}), strict=True))
+
+    return run
+
+
+def _whole_numbers(name: str, kind: Any, values: Any) -> Any:
+    """The values, rounded where rounding errors have left the type. Raises StepFailure (verification) for more."""
+    import numpy as np
+    from qonnx.util.basic import get_execution_error_thresh
+
+    if np.all(kind.allowed(values)):
+        return values
+    rounded = np.round(values)
+    if np.abs(values - rounded).max() > get_execution_error_thresh():
+        raise StepFailure(
+            category="verification", message=f"tensor {name!r} is said to be {kind.name}, and holds fractions"
+        )
+    return rounded

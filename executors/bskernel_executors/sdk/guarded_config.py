@@ -1,0 +1,94 @@
+"""A library's configuration, a dataclass, held to what a step declares: what else it reads is refused.
+
+The fields that a step reads are its parameters, so they enter its cache key; the guard keeps others out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import types
+import typing
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+from bskernel_executors.sdk.parameters import parameter
+from bskernel_executors.sdk.step import StepFailure
+
+Settable = dict[str, tuple[Any, Any]]
+
+
+def _simple(hint: Any) -> Any:
+    """The type that a build may write for a field's type, or None when it may not be set."""
+    if hint in {bool, int, float, str}:
+        return hint
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return typing.Literal[tuple(str(member.value) for member in hint)]
+    if typing.get_origin(hint) in {typing.Union, types.UnionType}:
+        inner = [argument for argument in typing.get_args(hint) if argument is not type(None)]
+        if len(inner) == 1 and (simple := _simple(inner[0])) is not None:
+            return simple | None if isinstance(simple, type) else typing.Optional[simple]  # noqa: UP045
+    return None
+
+
+def settable_fields(config: type, without: Collection[str]) -> Settable:
+    """Name -> (type, default) of every field of a simple type; the default is a plain value."""
+    hints = typing.get_type_hints(config)
+    fields = {}
+    for field in dataclasses.fields(config):
+        simple = _simple(hints[field.name])
+        if simple is None or field.name in without:
+            continue
+        default = field.default if field.default is not dataclasses.MISSING else msgspec.NODEFAULT
+        fields[field.name] = (simple, default.value if isinstance(default, enum.Enum) else default)
+    return fields
+
+
+def parameters_struct(
+    step: str, names: Collection[str], settable: Settable, *, of: str, default_from: Mapping[str, str]
+) -> type[msgspec.Struct]:
+    """The struct of a step's parameters; `of` names the configuration in their help."""
+    fields: list[Any] = []
+    for name in sorted(names & settable.keys()):
+        simple, default = settable[name]
+        annotated = Annotated[simple, parameter(f"{of}.{name}", default_from=default_from.get(name))]  # type: ignore[valid-type]
+        fields.append((name, annotated) if default is msgspec.NODEFAULT else (name, annotated, default))
+    return msgspec.defstruct(f"Parameters_{step}", fields, frozen=True, kw_only=True, forbid_unknown_fields=True)
+
+
+def make_guarded(
+    config: type, given: Mapping[str, Any], guarded: Collection[str], *, always: Mapping[str, Any], what: str
+) -> Any:
+    """An instance with the `given` and `always` values; reading a `guarded` field that is not given fails.
+
+    `what` names the configuration in the failure.
+    """
+    hints = typing.get_type_hints(config)
+    values = {name: _typed(hints[name], value) for name, value in given.items()}
+    for field in dataclasses.fields(config):
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and field.name not in {*values, *always}:
+            values[field.name] = 0.0  # the constructor asks for it; the guard keeps it from being read
+
+    def read(self: Any, name: str) -> Any:
+        if name in guarded and name not in given and object.__getattribute__(self, "_guard"):
+            raise StepFailure(
+                category="executor",
+                message=f"the step reads {name} of {what}, which its entry does not declare",
+                hint="its cache key would miss it: please report this with the step's name",
+            )
+        return object.__getattribute__(self, name)
+
+    kind = type(config.__name__, (config,), {"_guard": False, "__getattribute__": read})
+    made = kind(**always, **values)
+    object.__setattr__(made, "_guard", True)
+    return made
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    for candidate in (hint, *typing.get_args(hint)):
+        if isinstance(candidate, type) and issubclass(candidate, enum.Enum) and value is not None:
+            return next(member for member in candidate if str(member.value) == value)
+    return value

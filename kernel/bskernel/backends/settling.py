@@ -1,0 +1,52 @@
+"""A configuration with its backend settled: chosen, or named, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from bskernel.backends.choosing import Choice, PlanOf, choose, flow_of
+from bskernel.backends.data import load_backends
+from bskernel.backends.here import surroundings
+from bskernel.images import Recipe
+from bskernel.loading import LoadedConfig, load_flow
+from bskernel.plan import Plan
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """What is built: with the backend's flow and versions, if the build asks for one."""
+
+    loaded: LoadedConfig
+    plan: Plan
+    choice: Choice | None = None
+
+
+def settle(
+    loaded: LoadedConfig,
+    plan_of: PlanOf,
+    recipes: Sequence[Recipe],
+    cache: Path,
+    is_built: Callable[[Recipe], bool],
+) -> Settled:
+    """Choose the backend that the build asks for, and plan. Raises ConfigError, EnvironmentLacking."""
+    if loaded.config.build.backend is None:
+        return Settled(loaded=loaded, plan=plan_of(loaded.config))
+    backends = load_backends()
+    here = surroundings(recipes, backends, cache, is_built)
+    chosen = choose(loaded.config, backends, plan_of, here, str(loaded.path))
+    flow = load_flow(chosen.config, loaded.path)
+    loaded = msgspec.structs.replace(loaded, config=chosen.config, flow=flow)
+    return Settled(loaded=loaded, plan=chosen.plan, choice=chosen.choice)
+
+
+def with_its_flow(loaded: LoadedConfig) -> LoadedConfig:
+    """Of a named backend, its flow for the one that is asked for; nothing is planned. Raises ConfigError."""
+    for backend in load_backends():
+        if backend.name == loaded.config.build.backend:
+            flow = flow_of(loaded.config, backend) or loaded.config.build.flow
+            build = msgspec.structs.replace(loaded.config.build, flow=flow)
+            config = msgspec.structs.replace(loaded.config, build=build)
+            return msgspec.structs.replace(loaded, config=config, flow=load_flow(config, loaded.path))
+    return loaded

@@ -1,0 +1,156 @@
+"""A build packed for a bug report: what it was, what failed, the logs, and the machine; nothing private, no model."""
+
+from __future__ import annotations
+
+import getpass
+import gzip
+import io
+import os
+import platform
+import shutil
+import socket
+import tarfile
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from bskernel_protocol import PROTOCOL_VERSION, StepManifest, pretty_json
+
+from bskernel.build_directory import CONFIG, FAILURE, RESULT, BuildDirectory
+from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.images import Recipe
+from bskernel.images.environment import is_made
+from bskernel.ports import Store
+from bskernel.redaction import Redactor, secrets_in
+
+_LARGEST = 4 << 20  # bytes of one log; of a longer one the end is kept
+_COMMON_USERS = frozenset({"root", "user", "ubuntu", "runner"})  # say nothing of anybody
+_TOOLS = ("g++", "make", "docker", "vivado", "verilator")
+
+
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
+    """A packed bundle: the archive's bytes, its files with their sizes, and how often what was taken out."""
+
+    data: bytes
+    files: dict[str, int]
+    redacted: dict[str, int]
+
+
+def redactor_here(build: Path, cache: Path, root: Path, more: Iterable[str] = ()) -> Redactor:
+    """Knows this machine, this user, this environment's secrets, and `more` texts to take out."""
+    home, host, user = str(Path.home()), socket.gethostname(), getpass.getuser()
+    names = {str(build): "<build>", str(cache): "<cache>", str(root): "<bskernel>"}
+    names |= {home: "~", host: "<host>", host.partition(".")[0]: "<host>"}
+    if user not in _COMMON_USERS:
+        names[user] = "<user>"
+    return Redactor(names, [*secrets_in(os.environ), *more])
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _engine() -> dict[str, Any]:
+    from bskernel.engine import connect
+
+    try:
+        client = connect()
+        found, info = client.version(), client.info()
+    except EnvironmentLacking as error:
+        return {"none": error.message}
+    client.close()
+    wanted = ("CgroupVersion", "CgroupDriver", "Driver", "SecurityOptions", "KernelVersion", "OperatingSystem")
+    return {"version": found.get("Version"), **{key: info.get(key) for key in wanted}}
+
+
+def facts_here(cache: Path, recipes: Iterable[Recipe]) -> dict[str, Any]:
+    """Versions, executors and what this machine has; the same every time it is asked."""
+    return {
+        "bskernel": _version("bskernel"),
+        "protocol": PROTOCOL_VERSION,
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in ("msgspec", "docker", "click", "rich", "structlog", "uv")},
+        "system": {
+            "kernel": platform.release(),
+            "machine": platform.machine(),
+            "os": platform.freedesktop_os_release().get("PRETTY_NAME") if Path("/etc/os-release").exists() else None,
+            "libc": " ".join(platform.libc_ver()),
+            "processors": os.cpu_count(),
+            "memory_mib": (os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) >> 20,
+        },
+        "engine": _engine(),
+        "tools": {name: shutil.which(name) is not None for name in _TOOLS},
+        "executors": {
+            recipe.name: {"digest": recipe.digest, "environment": "made" if is_made(recipe, cache) else "not made"}
+            for recipe in recipes
+        },
+        "variables": sorted(name for name in os.environ if name.startswith(("BSKERNEL_", "XILINX", "LM_LICENSE"))),
+    }
+
+
+def collect(build: Path, facts: Mapping[str, Any], redactor: Redactor) -> dict[str, bytes]:
+    """The bundle's files, redacted. Raises ConfigError when the folder is no build directory."""
+    if not (build / "steps").is_dir() and not (build / RESULT).is_file():
+        raise ConfigError(f"{build}: no build directory", hint="name a folder that bskernel run has written")
+    files = {"machine.json": redactor.json(pretty_json(facts).encode())}
+    for name in (RESULT, CONFIG, "metrics.json"):
+        if (build / name).is_file():
+            files[name] = redactor.json((build / name).read_bytes())
+    if (build / FAILURE).is_file():
+        files[FAILURE] = redactor.text((build / FAILURE).read_text(encoding="utf-8", errors="replace")).encode()
+    for log in [build / "log.jsonl", *sorted((build / "steps").glob("*/log.jsonl"))]:
+        if log.is_file():
+            files[log.relative_to(build).as_posix()] = redactor.json_lines(_end_of(log))
+    for folder, manifest in BuildDirectory(build).manifests():
+        files[f"steps/{folder.name}/manifest.json"] = redactor.json(pretty_json(manifest).encode())
+    return files
+
+
+def _end_of(log: Path) -> bytes:
+    data = log.read_bytes()
+    if len(data) <= _LARGEST:
+        return data
+    return data[-_LARGEST:].partition(b"\n")[2]
+
+
+def model_of(build: Path, store: Store) -> bytes | None:
+    """The network that the build began with: what its first step took as `model`."""
+    for _, manifest in BuildDirectory(build).manifests():
+        model = _model(manifest)
+        if model is not None:
+            return store.get(model)
+    return None
+
+
+def _model(manifest: StepManifest) -> Any:
+    return next((artifact.digest for artifact in manifest.inputs if artifact.name == "model"), None)
+
+
+def pack(files: Mapping[str, bytes], redactor: Redactor, *, name: str, model: bytes | None) -> Bundle:
+    """One archive, the same bytes for the same files: fixed times and owners, in order of name."""
+    redacted = {kind: count for kind, count in sorted(redactor.counts.items()) if count}
+    held = dict(files) | ({"model.onnx": model} if model is not None else {})
+    held["CONTENTS.txt"] = _contents(held, redacted, with_model=model is not None).encode()
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for path in sorted(held):
+            info = tarfile.TarInfo(f"{name}/{path}")
+            info.size, info.mode, info.mtime = len(held[path]), 0o644, 0
+            tar.addfile(info, io.BytesIO(held[path]))
+    data = gzip.compress(archive.getvalue(), mtime=0)
+    return Bundle(data=data, files={path: len(held[path]) for path in sorted(held)}, redacted=redacted)
+
+
+def _contents(files: Mapping[str, bytes], redacted: Mapping[str, int], *, with_model: bool) -> str:
+    lines = ["A build of bskernel, packed for a bug report.", "", "Files:"]
+    lines += [f"  {path} ({len(files[path])} bytes)" for path in sorted(files)]
+    lines += ["", "Taken out, and how often:", *(f"  {kind}: {count}" for kind, count in redacted.items())]
+    if not redacted:
+        lines.append("  nothing")
+    lines += ["", "The model is included, as it is." if with_model else "The model and all artifacts are left out."]
+    return "\n".join(lines) + "\n"

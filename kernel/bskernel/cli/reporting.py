@@ -1,0 +1,63 @@
+"""`bskernel explain | bundle`: what a build directory tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bskernel.errors import ConfigError
+
+
+@click.command()
+@click.argument("build", type=click.Path(path_type=Path))
+@click.argument("step", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+def explain(build: Path, step: str | None, as_json: bool) -> None:
+    """Why a step of a BUILD directory failed, or what a STEP was; without STEP the one that failed."""
+    from bskernel_protocol import pretty_json
+
+    from bskernel import explaining
+    from bskernel.report.explanation import describe_explanation, describe_steps
+
+    result = explaining.read_build(build)
+    if step is None and result.failed_step is None:
+        click.echo(pretty_json(result) if as_json else describe_steps(result), nl=not as_json)
+        return
+    told = explaining.explain(build, step)
+    click.echo(pretty_json(told) if as_json else describe_explanation(told), nl=not as_json)
+
+
+@click.command()
+@click.argument("build", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), help="File to write; NAME.bskernel.tar.gz by default.")
+@click.option("--with-model", is_flag=True, help="Include the network, as it is.")
+@click.option("--redact", "more", multiple=True, metavar="TEXT", help="Take this out too, wherever it stands.")
+def bundle(build: Path, output: Path | None, with_model: bool, more: tuple[str, ...]) -> None:
+    """Pack a BUILD directory for a bug report: logs, configuration, versions; private things are taken out.
+
+    Taken out are home folder, user, host, secrets of environment variables, what looks like a secret, and absolute
+    paths. CONTENTS.txt in the archive lists what it holds. Read it before you send it.
+    """
+    from bskernel import bundling
+    from bskernel.images import find_recipes, locate_root
+    from bskernel.images.environment import cache_folder
+    from bskernel.store import DiskStore
+
+    build, root, cache = build.resolve(), locate_root(), cache_folder()
+    redactor = bundling.redactor_here(build, cache, root, more)
+    files = bundling.collect(build, bundling.facts_here(cache, find_recipes(root)), redactor)
+    model = bundling.model_of(build, DiskStore(cache)) if with_model else None
+    if with_model and model is None:
+        raise ConfigError(f"{build}: the model is gone from the cache", hint="leave out --with-model, or build again")
+    packed = bundling.pack(files, redactor, name="bundle", model=model)
+    target = output or Path(f"{build.name}.bskernel.tar.gz")
+    try:
+        target.write_bytes(packed.data)
+    except OSError as error:
+        raise ConfigError(f"{target}: cannot be written: {error.strerror}") from error
+    for path, size in packed.files.items():
+        click.echo(f"  {path}  {size} B")
+    taken = ", ".join(f"{kind} ({count})" for kind, count in packed.redacted.items())
+    click.echo(f"  taken out: {taken or 'nothing'}")
+    click.echo(f"{target}: {len(packed.data)} B; read it before you send it")

@@ -1,0 +1,80 @@
+"""Two builds and what differs between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bskernel.comparison.gates import Verdict
+from bskernel.comparison.keys import KeyChange, compare_keys, facts_of
+from bskernel.comparison.quantities import Found, QuantityComparison, compare_quantities, quantities_of
+from bskernel.comparison.steps import KeptStep, StepComparison, compare_steps
+
+
+class KeptBuild(msgspec.Struct, frozen=True, kw_only=True):
+    """A build that is over, as its directory keeps it."""
+
+    label: str  # how the user called it
+    name: str
+    status: str
+    steps: tuple[KeptStep, ...]
+    metrics: dict[str, Any] | None = None
+    config: dict[str, Any] | None = None  # None when the directory has no config.json
+
+    @property
+    def quantities(self) -> tuple[Found, ...]:
+        """All numbers of its metrics."""
+        return quantities_of(self.metrics)
+
+
+class ComparedBuild(msgspec.Struct, frozen=True, kw_only=True):
+    """Which build a side is."""
+
+    label: str
+    name: str
+    status: str
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Base (A) and new (B) side by side, and what gates say to it."""
+
+    base: ComparedBuild
+    new: ComparedBuild
+    config: tuple[KeyChange, ...] | None  # None when it cannot be compared: `config_missing` says in which
+    config_missing: tuple[str, ...]  # "A", "B"
+    steps: tuple[StepComparison, ...]
+    facts: tuple[KeyChange, ...]  # plain values of metrics.json that differ
+    metrics: tuple[QuantityComparison, ...]
+    gates: tuple[Verdict, ...] = ()
+
+    @property
+    def same(self) -> bool:
+        """No difference that is known, gates aside."""
+        return (
+            self.base.status == self.new.status
+            and not self.config
+            and not self.facts
+            and all(step.same for step in self.steps)
+            and all(quantity.same for quantity in self.metrics)
+        )
+
+    @property
+    def failed(self) -> bool:
+        """A gate failed, or could not be judged where it must be."""
+        return any(verdict.fails for verdict in self.gates)
+
+
+def compare(base: KeptBuild, new: KeptBuild, gates: tuple[Verdict, ...] = ()) -> Comparison:
+    """All differences between a base and a new build."""
+    missing = tuple(side for side, build in (("A", base), ("B", new)) if build.config is None)
+    return Comparison(
+        base=ComparedBuild(label=base.label, name=base.name, status=base.status),
+        new=ComparedBuild(label=new.label, name=new.name, status=new.status),
+        config=None if missing else compare_keys(base.config or {}, new.config or {}),
+        config_missing=missing,
+        steps=compare_steps(base.steps, new.steps),
+        facts=compare_keys(facts_of(base.metrics), facts_of(new.metrics)),
+        metrics=compare_quantities(base.quantities, new.quantities),
+        gates=gates,
+    )

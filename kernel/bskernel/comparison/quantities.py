@@ -1,0 +1,116 @@
+"""Quantities of a metrics.json, found by their form alone, and those of two builds side by side."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+# From the earliest to the latest: the later a number is found, the nearer it is to the hardware.
+STAGES = ("estimate", "hls", "rtlsim", "synth", "routed", "measured")
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """One number of one quantity, as a build says it; `name` is its dotted path in metrics.json."""
+
+    name: str
+    value: float
+    unit: str
+    stage: str
+    source: str
+
+
+class QuantityComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """One quantity at one stage from one source in both builds. A number that a build lacks is None, never 0."""
+
+    name: str
+    unit: str  # of the new build; of the base where the new one lacks it
+    stage: str
+    source: str
+    base: float | None
+    new: float | None
+    base_unit: str | None = None  # only where it is another: then there is no change to speak of
+    change: float | None = None  # new less base, in the unit; None where it cannot be said
+    relative: float | None = None  # the change as a fraction of the base's magnitude; None for a base of 0
+
+    @property
+    def same(self) -> bool:
+        """Nothing changed."""
+        return self.base == self.new and self.base_unit is None
+
+
+def _compared(was: Found | None, is_: Found | None, either: Found) -> QuantityComparison:
+    base, new = was.value if was else None, is_.value if is_ else None
+    base_unit = was.unit if was and was.unit != either.unit else None
+    change = new - base if base is not None and new is not None and base_unit is None else None
+    return QuantityComparison(
+        name=either.name,
+        unit=either.unit,
+        stage=either.stage,
+        source=either.source,
+        base=base,
+        new=new,
+        base_unit=base_unit,
+        change=change,
+        relative=change / abs(base) if change is not None and base else None,
+    )
+
+
+def _is_quantity(value: object) -> bool:
+    return (
+        isinstance(value, Sequence)
+        and not isinstance(value, str)
+        and bool(value)
+        and all(
+            isinstance(item, Mapping)
+            and isinstance(item.get("value"), int | float)
+            and not isinstance(item["value"], bool)
+            and all(isinstance(item.get(key), str) for key in ("unit", "stage", "source"))
+            for item in value
+        )
+    )
+
+
+def _find(tree: Mapping[str, Any], prefix: str) -> Iterator[Found]:
+    for key, value in tree.items():
+        if _is_quantity(value):
+            for item in value:
+                yield Found(
+                    name=f"{prefix}{key}",
+                    value=item["value"],
+                    unit=item["unit"],
+                    stage=item["stage"],
+                    source=item["source"],
+                )
+        elif isinstance(value, Mapping):
+            yield from _find(value, f"{prefix}{key}.")
+
+
+def quantities_of(metrics: Mapping[str, Any] | None) -> tuple[Found, ...]:
+    """All quantities: lists of {value, unit, stage, source}, however deep they lie in tables."""
+    return tuple(_find(metrics or {}, ""))
+
+
+def stage_rank(stage: str) -> int:
+    """Its place in STAGES; a stage that is not there comes before all."""
+    return STAGES.index(stage) if stage in STAGES else -1
+
+
+def _keyed(found: Sequence[Found]) -> dict[tuple[str, str, str, int], Found]:
+    # A source may say a quantity more than once: the first is compared with the first.
+    seen: Counter[tuple[str, str, str]] = Counter()
+    keyed = {}
+    for item in found:
+        key = (item.name, item.stage, item.source)
+        keyed[(*key, seen[key])] = item
+        seen[key] += 1
+    return keyed
+
+
+def compare_quantities(base: Sequence[Found], new: Sequence[Found]) -> tuple[QuantityComparison, ...]:
+    """Every quantity of either build, by name, then from the earliest stage to the latest."""
+    before, after = _keyed(base), _keyed(new)
+    keys = sorted(before.keys() | after.keys(), key=lambda key: (key[0], stage_rank(key[1]), *key[1:]))
+    return tuple(_compared(before.get(key), after.get(key), after.get(key) or before[key]) for key in keys)

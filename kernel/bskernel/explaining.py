@@ -1,0 +1,129 @@
+"""What a finished build directory tells of a step: why it failed, or what it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from bskernel_protocol import Artifact, Failure, LogLine
+from bskernel_protocol.layout import LOG
+
+from bskernel.build_directory import RESULT, BuildDirectory
+from bskernel.building import StepReport
+from bskernel.errors import ConfigError
+from bskernel.result import BuildResult, read_result
+
+_BEFORE, _AFTER = 6, 12  # lines of the log around the first error
+_ERROR = re.compile(r"\b(error|fatal|traceback|exception)\b|Error\b|core dumped", re.IGNORECASE)
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a build: what it was, what became of it, and if it failed, why and what to try."""
+
+    build: str
+    step: str
+    status: str
+    executor: str
+    entry: str
+    seconds: float
+    key: str | None = None
+    executor_digest: str | None = None
+    parameters: dict[str, Any] = {}  # those that differ from the entry's defaults
+    inputs: tuple[Artifact, ...] = ()
+    outputs: tuple[Artifact, ...] = ()
+    limits: dict[str, float] = {}  # memory_mib
+    peak_mib: int | None = None
+    partial: tuple[str, ...] = ()
+    because: str | None = None  # why it was skipped
+    failure: Failure | None = None
+    log: str | None = None
+    excerpt: tuple[str, ...] = ()  # of the log, around the first error
+    commands: tuple[str, ...] = ()
+
+
+def lines_of(log: Path) -> tuple[str, ...]:
+    """The texts of a step's log; a line that is torn is shown as it is."""
+    try:
+        raw = log.read_bytes().splitlines()
+    except OSError:
+        return ()
+    texts = []
+    for line in raw:
+        try:
+            texts.append(msgspec.json.decode(line, type=LogLine).text)
+        except msgspec.DecodeError:
+            texts.append(line.decode("utf-8", "replace"))
+    return tuple(texts)
+
+
+def excerpt_of(lines: Sequence[str], failure: Failure) -> tuple[str, ...]:
+    """The log around its first error: where a line of the cause stands, or else what looks like one; or its end."""
+    wanted = [line.strip() for line in failure.cause if line.strip()]
+    at = next((number for line in wanted for number, text in enumerate(lines) if text.strip() == line), None)
+    if at is None:
+        at = next((number for number, text in enumerate(lines) if _ERROR.search(text)), None)
+    if at is None:
+        return tuple(lines[-_AFTER:])
+    return tuple(lines[max(0, at - _BEFORE) : at + _AFTER])
+
+
+def read_build(build: Path) -> BuildResult:
+    """The result of a finished build. Raises ConfigError when the folder holds none."""
+    if not (build / RESULT).is_file():
+        begun = (build / "steps").is_dir()
+        why = "the build is running, or was killed" if begun else "it is no build directory"
+        raise ConfigError(
+            f"{build}: there is no {RESULT}: {why}",
+            hint="run it again: finished steps are recalled" if begun else "name a folder that bskernel run has made",
+        )
+    return read_result(build / RESULT)
+
+
+def explain(build: Path, step: str | None) -> Explanation:
+    """The step of that name or index; without one the step that failed. Raises ConfigError with the choices."""
+    result = read_build(build)
+    name = step or result.failed_step
+    if name is None:
+        names = ", ".join(report.name for report in result.steps)
+        raise ConfigError(f"{build}: no step has failed: name one", hint=f"steps: {names}")
+    report = _find(result, name, build)
+    folder = next(iter(sorted((build / "steps").glob(f"*-{report.name}"))), None)
+    known = Explanation(
+        build=str(build),
+        step=report.name,
+        status=report.status,
+        executor=report.executor,
+        entry=report.entry,
+        seconds=report.seconds,
+        key=report.key,
+        outputs=report.outputs,
+        peak_mib=report.peak_mib,
+        partial=report.partial,
+        failure=report.failure,
+        because=f"step {result.failed_step} did not succeed" if report.status == "skipped" else None,
+        commands=result.commands if report.name == result.failed_step else (),
+    )
+    # A step that never got its inputs has no folder of this build: one that lies there is of an earlier build.
+    if folder is None or report.key is None:
+        return known
+    manifest = BuildDirectory(build).manifest(report.name)[1]
+    return msgspec.structs.replace(
+        known,
+        executor_digest=manifest.executor_digest,
+        parameters=manifest.parameters,
+        inputs=manifest.inputs,
+        limits={"memory_mib": manifest.memory_mib} if manifest.memory_mib is not None else {},
+        log=str(folder / LOG),
+        excerpt=excerpt_of(lines_of(folder / LOG), report.failure) if report.failure is not None else (),
+    )
+
+
+def _find(result: BuildResult, name: str, build: Path) -> StepReport:
+    for index, report in enumerate(result.steps):
+        if name in {report.name, f"{index:02d}-{report.name}"} or (name.isdigit() and int(name) == index):
+            return report
+    names = ", ".join(report.name for report in result.steps)
+    raise ConfigError(f"{build}: there is no step {name!r}", hint=f"steps: {names}")

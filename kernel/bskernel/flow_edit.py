@@ -1,0 +1,114 @@
+"""A flow's steps with a build's edits: steps inserted, replaced, removed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from bskernel.config import FlowEdit, StepTable
+from bskernel.errors import ConfigError
+from bskernel.selection import FlowStep, position
+
+
+class NamedTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of a flow under the name that it has in this build."""
+
+    name: str
+    table: StepTable
+    follows: str | None = None  # the flow's step that an inserted one stands directly after
+    is_own: bool = False  # the build's, not the flow's: what it names is meant as it stands
+
+    @property
+    def seen(self) -> FlowStep:
+        """The step as selectors see it."""
+        executor, _, entry = str(self.table.entry).rpartition(":")
+        return FlowStep(name=self.name, executor=(self.table.executor or executor).partition("@")[0], entry=entry)
+
+
+@dataclass
+class _Place:
+    """A step with what is inserted around it, in order."""
+
+    step: NamedTable
+    before: list[_Place] = field(default_factory=list)
+    after: list[_Place] = field(default_factory=list)
+
+    def steps(self) -> Iterator[NamedTable]:
+        for place in self.before:
+            yield from place.steps()
+        yield self.step
+        for place in self.after:
+            yield from place.steps()
+
+
+def entry_name(table: StepTable) -> str:
+    """The name of a step that has none of its own: its entry's."""
+    return table.name or str(table.entry).rpartition(":")[2]
+
+
+def named(flow: Sequence[StepTable], path: str) -> list[NamedTable]:
+    """The steps under names of their own; a second one of an entry gets a number. Raises ConfigError."""
+    names: list[str] = []
+    for table in flow:
+        name = entry_name(table)
+        if name in names:
+            if table.name is not None:
+                raise ConfigError(f"{path}: two steps are named {name!r}", hint="give one another name")
+            number = 2
+            while f"{name}-{number}" in names:
+                number += 1
+            name = f"{name}-{number}"
+        names.append(name)
+    return [NamedTable(name=name, table=table) for name, table in zip(names, flow, strict=True)]
+
+
+def edit_flow(flow: Sequence[NamedTable], edit: FlowEdit, where: str) -> tuple[NamedTable, ...]:
+    """The flow with edits; `where` is the key that holds them, for what errors say.
+
+    Places are steps of the flow as it was, or inserted steps above. Raises ConfigError with the choices: a place
+    that there is not or is not any more, a name that is taken, nothing left.
+    """
+    places = [_Place(step) for step in flow]
+    seen = [step.seen for step in flow]
+    removed = {position(selector, seen, f"{where}.remove") for selector in edit.remove}
+    replaced: dict[int, str] = {}
+    for selector, replacement in edit.replace.items():
+        at = position(selector, seen, f"{where}.replace")
+        name = flow[at].name
+        if at in removed:
+            raise ConfigError(f"{where}: step {name!r} is both replaced and removed", hint="do one of them")
+        if at in replaced:
+            raise ConfigError(f"{where}.replace: {replaced[at]!r} and {selector!r} are the same step, {name!r}")
+        replaced[at] = selector
+        table = StepTable(name=name, **msgspec.structs.asdict(replacement))
+        places[at].step = NamedTable(name=name, table=table, is_own=True)
+    names = [step.name for at, step in enumerate(flow) if at not in removed]
+    for number, insertion in enumerate(edit.insert):
+        side = "after" if insertion.after is not None else "before"
+        here = f"{where}.insert[{number}]: {side}"
+        at = position(str(insertion.after or insertion.before), seen, here)
+        if at in removed:
+            gone = flow[at].name
+            raise ConfigError(
+                f"{here} {gone!r}: flow.edit.remove takes that step away",
+                hint=f"name a step that stays: {', '.join(names)}; or replace it: [flow.edit.replace.{gone}]",
+            )
+        name = entry_name(insertion)
+        if name in names:
+            raise ConfigError(
+                f"{where}.insert[{number}]: there is a step {name!r} already",
+                hint="give the inserted step a name of its own: name = ...",
+            )
+        beside = places[at].step
+        follows = None if side == "before" else beside.name if at < len(flow) else beside.follows
+        place = _Place(NamedTable(name=name, table=insertion, follows=follows, is_own=True))
+        (places[at].after if side == "after" else places[at].before).append(place)
+        places.append(place)
+        seen.append(place.step.seen)
+        names.append(name)
+    kept = tuple(step for at, place in enumerate(places[: len(flow)]) if at not in removed for step in place.steps())
+    if not kept:
+        raise ConfigError(f"{where}.remove: no step is left of {', '.join(step.name for step in flow)}")
+    return kept

@@ -1,0 +1,121 @@
+"""A flow's steps as a build has them: named, edited, each with its executor and entry found. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from bskernel_protocol import EntryDescription
+
+from bskernel.catalogues import ExecutorInfo, Executors, choices
+from bskernel.config import Config, StepOptions, StepTable
+from bskernel.errors import ConfigError
+from bskernel.flow_edit import NamedTable, edit_flow, named
+from bskernel.selection import FlowStep, stages_left
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A flow's step with the build's changes to it, its executor and entry found."""
+
+    name: str
+    info: ExecutorInfo
+    entry: EntryDescription
+    options: StepOptions
+    ahead: bool = False  # runs also in a range that begins after it, where a step takes what it makes
+
+
+def _merge(table: StepTable, change: StepOptions | None) -> StepOptions:
+    if change is None:
+        return table
+    return StepOptions(
+        executor=change.executor or table.executor,
+        entry=change.entry or table.entry,
+        parameters={**table.parameters, **change.parameters},
+        inputs={**table.inputs, **change.inputs},
+        tools={**table.tools, **change.tools},
+        timeout_s=change.timeout_s if change.timeout_s is not None else table.timeout_s,
+        memory_mib=change.memory_mib if change.memory_mib is not None else table.memory_mib,
+    )
+
+
+def find(step: NamedTable, config: Config, executors: Executors, path: Path) -> Wanted | None:
+    """The step with its executor and entry; None for an optional one that its executor does not have.
+
+    Raises ConfigError with the choices.
+    """
+    name, table = step.name, step.table
+    changes = config.step if isinstance(config.step, dict) else {}
+    options = _merge(table, changes.get(name))
+    where = f"{path}: step {name}"
+    prefix, _, entry_name = str(options.entry).rpartition(":")
+    # An override that names another executor wins over the flow's EXECUTOR:ENTRY.
+    executor = options.executor or prefix
+    if not executor:
+        raise ConfigError(f"{where}: names no executor", hint='write entry = "EXECUTOR:ENTRY"')
+    info = executors.resolve(executor, config.executors, where)
+    entry = info.entry(entry_name)
+    if entry is None:
+        if table.optional and name not in changes:
+            return None
+        have = [item.name for item in info.catalogue.entries]
+        raise ConfigError(
+            f"{where}: {info.ref} has no entry {entry_name!r}", hint=choices(entry_name, have, "entries")
+        )
+    return Wanted(name=name, info=info, entry=entry, options=options, ahead=table.ahead)
+
+
+def edited_flow(
+    config: Config, flow: Sequence[StepTable], path: Path
+) -> tuple[tuple[NamedTable, ...], frozenset[str]]:
+    """The flow's steps with the build's edits, and the names of those that the edits take away."""
+    steps = named(flow, str(path))
+    edited = edit_flow(steps, config.flow.edit, f"{path}: flow.edit")
+    names = [step.name for step in edited]
+    removed = frozenset(step.name for step in steps) - frozenset(names)
+    for name in config.step if isinstance(config.step, dict) else ():
+        if name not in names:
+            why = "[flow.edit] removes that step" if name in removed else "the flow has no such step"
+            raise ConfigError(f"{path}: [step.{name}]: {why}", hint=choices(name, names, "steps"))
+    return edited, removed
+
+
+def redirected(
+    edited: Sequence[NamedTable], found: Sequence[Wanted], changes: Mapping[str, StepOptions]
+) -> list[Wanted]:
+    """The steps, where those of the flow name another's output that a step inserted after it makes anew: that one's.
+
+    A flow that goes back to an earlier model would else go back to the one without the user's step. What the build
+    itself names stays.
+    """
+    made: dict[str, str] = {}
+    entries = {item.name: item.entry for item in found}
+    for step in edited:
+        if step.follows is not None and step.name in entries:
+            made |= {f"{step.follows}.{item.name}": f"{step.name}.{item.name}" for item in entries[step.name].outputs}
+    literal = {step.name for step in edited if step.is_own}
+    steps = []
+    for item in found:
+        own = changes[item.name].inputs if item.name in changes else {}
+        inputs = {
+            name: text if name in own or item.name in literal else made.get(text, text)
+            for name, text in item.options.inputs.items()
+        }
+        steps.append(msgspec.structs.replace(item, options=msgspec.structs.replace(item.options, inputs=inputs)))
+    return steps
+
+
+def as_flow(wanted: Sequence[Wanted]) -> tuple[FlowStep, ...]:
+    """The steps as selectors see them, with the stages of the model between them."""
+    left = stages_left([(item.name, item.entry, item.options.inputs) for item in wanted])
+    return tuple(
+        FlowStep(
+            name=item.name,
+            executor=item.info.ref.name,
+            entry=item.entry.name,
+            # A check looks at models of several stages: a build does not begin with it for one of them.
+            takes=() if item.entry.checks_model else item.entry.stage_in,
+            leaves=stage,
+        )
+        for item, stage in zip(wanted, left, strict=True)
+    )

@@ -1,0 +1,78 @@
+"""What a step takes: artifacts of earlier steps and files of the user; after a failure, what is left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from bskernel_protocol import Artifact
+
+from bskernel.action import ActionResult
+from bskernel.ports import OutputViolation, Store
+from bskernel.step import FromFile, Step
+
+
+class InputMissing(Exception):  # noqa: N818 - told to the build as data
+    """An input file cannot be read."""
+
+
+def find_inputs(step: Step, made: Mapping[str, ActionResult], store: Store) -> dict[str, Artifact]:
+    """The artifacts that a step takes; files of the user are captured. Raises InputMissing."""
+    inputs: dict[str, Artifact] = {}
+    for name, source in step.inputs.items():
+        if isinstance(source, FromFile):
+            artifact = _captured(name, source, store)
+        else:
+            output = made[source.step].output(source.output)
+            if output is None:
+                continue
+            artifact = output
+        inputs[name] = _named(name, artifact)
+    return inputs
+
+
+class Remaining(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of a step's inputs after a failure; `partial` says what is older than it should be, or missing."""
+
+    inputs: dict[str, Artifact]
+    partial: tuple[str, ...] = ()
+
+
+def find_remaining(
+    step: Step, made: Mapping[str, ActionResult], store: Store, required: frozenset[str]
+) -> Remaining | None:
+    """The inputs as far as they were made, each else the newest earlier one of its name; None when one is required.
+
+    Raises InputMissing.
+    """
+    inputs: dict[str, Artifact] = {}
+    partial: list[str] = []
+    for name, source in step.inputs.items():
+        if isinstance(source, FromFile):
+            inputs[name] = _named(name, _captured(name, source, store))
+            continue
+        if source.step in made:
+            output = made[source.step].output(source.output)
+            if output is not None:
+                inputs[name] = _named(name, output)
+            continue
+        older = [(maker, output) for maker, result in made.items() if (output := result.output(source.output))]
+        if older:
+            inputs[name] = _named(name, older[-1][1])
+            partial.append(f"{name} is that of {older[-1][0]}: {source.step} did not make it")
+        elif name in required:
+            return None
+        else:
+            partial.append(f"{name} is missing: {source.step} did not make it")
+    return Remaining(inputs=inputs, partial=tuple(partial))
+
+
+def _captured(name: str, source: FromFile, store: Store) -> Artifact:
+    try:
+        return store.capture(source.path, name, source.kind, "application/octet-stream")
+    except (OSError, OutputViolation) as error:
+        raise InputMissing(f"input {name!r}: {source.path}: {error}") from error
+
+
+def _named(name: str, artifact: Artifact) -> Artifact:
+    return msgspec.structs.replace(artifact, name=name)

@@ -1,0 +1,53 @@
+"""What a recipe's git sources become in its environment: wheels that are built and installed, trees that are kept."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bskernel.errors import EnvironmentLacking
+from bskernel.images.git_source import GitSource
+from bskernel.images.made_once import DONE
+
+KEPT = "src"  # a source's tree lies at src/NAME of the environment
+RunUv = Callable[..., None]  # its arguments are uv's, its keywords variables
+
+
+def install(source: GitSource, tree: Path, environment: Path, site: Path, uv: RunUv) -> None:
+    """Install one source into an environment that holds its locked packages already. Raises EnvironmentLacking."""
+    if source.build:
+        with tempfile.TemporaryDirectory(dir=environment.parent, prefix="wheel-") as scratch:
+            _build_and_install(source, tree, environment / "bin" / "python", Path(scratch), uv)
+    if source.keep or source.path:
+        _copy(tree, environment / KEPT / source.name)
+    if source.path:
+        up = "/".join([".."] * len(site.relative_to(environment).parts))
+        lines = [f"{up}/{KEPT}/{source.name}/{folder}".removesuffix("/.") for folder in source.path]
+        for folder in source.path:
+            if not (tree / folder).is_dir():
+                raise EnvironmentLacking(f"source {source.name}: path: its tree has no folder {folder!r}")
+        (site / f"bskernel-{source.name}.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _copy(tree: Path, target: Path) -> None:
+    shutil.copytree(tree, target, symlinks=True, ignore=lambda folder, _: [DONE] if Path(folder) == tree else [])
+
+
+def _build_and_install(source: GitSource, tree: Path, python: Path, scratch: Path, uv: RunUv) -> None:
+    # Build backends write into the tree that they build.
+    _copy(tree, scratch / source.name)
+    variables = {} if source.version is None else {"SETUPTOOLS_SCM_PRETEND_VERSION": source.version}
+    wheels = scratch / "wheels"
+    common = ("--quiet", "--no-cache", "--python", str(python))
+    # Without isolation, the build backend is the one of the lock, not the newest of an index.
+    build = ("build", "--wheel", "--no-build-isolation", *common, "--out-dir", str(wheels))
+    uv(*build, str(scratch / source.name), **variables)
+    (wheel,) = wheels.glob("*.whl")
+    name, version = wheel.name.split("-")[:2]
+    # By name from a folder: installed by path, the package would note where it was built.
+    uv(
+        "pip", "install", "--no-deps", "--no-index", "--compile-bytecode", *common,
+        "--find-links", str(wheels), f"{name}=={version}", **variables,
+    )  # fmt: skip

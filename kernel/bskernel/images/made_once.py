@@ -1,0 +1,33 @@
+"""A folder that is made once for all builds of a machine: whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+DONE = "bskernel-done"
+
+
+@contextlib.contextmanager
+def made_once(folder: Path) -> Iterator[Path | None]:
+    """Yield a temporary folder to fill, or None when `folder` is made already; then move it into place."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with Path(f"{folder}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (folder / DONE).exists():
+            yield None
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        for stale in folder.parent.glob(f"{folder.name}.new-*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        temporary = Path(f"{folder}.new-{uuid.uuid4().hex[:8]}")
+        try:
+            yield temporary
+            (temporary / DONE).touch()
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)

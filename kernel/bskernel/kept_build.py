@@ -1,0 +1,117 @@
+"""Reads a build that is over from its directory, or from its result.json alone; and the gates of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from bskernel_protocol import Artifact
+
+from bskernel.build_directory import CONFIG, RESULT, BuildDirectory
+from bskernel.comparison import Comparison, ExpressionError, Gate, KeptBuild, KeptStep, Verdict, compare, judge
+from bskernel.comparison.gates import Missing
+from bskernel.errors import ConfigError
+from bskernel.strict import convert, read_toml
+
+
+class _Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a step in result.json is compared; fields that other versions add are passed over."""
+
+    name: str
+    executor: str
+    status: str
+    key: str | None = None
+    outputs: tuple[Artifact, ...] = ()
+
+
+class _Result(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    status: str
+    steps: tuple[_Step, ...]
+    metrics: dict[str, Any] | None = None
+
+
+class _Gates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    gate: tuple[Gate, ...]
+
+
+def read_build(path: Path) -> KeptBuild:
+    """A build directory, or a result.json with what lies beside it. Raises ConfigError."""
+    file = path / RESULT if path.is_dir() else path
+    if not file.is_file():
+        hint = "a build that was killed has none: run it again" if path.is_dir() else None
+        raise ConfigError(f"{file}: there is no such file", hint=hint or "give a build directory, or its result.json")
+    try:
+        result = msgspec.json.decode(file.read_bytes(), type=_Result)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not the result of a build: {error}") from error
+    actions = BuildDirectory(file.parent).last_actions()
+    steps = []
+    for step in result.steps:
+        action = actions.get(step.name)
+        # A directory may hold the action of an earlier build, or of another result.
+        kept = action if action is not None and action.key.sha256 == step.key else None
+        steps.append(
+            KeptStep(
+                name=step.name,
+                executor=step.executor,
+                status=step.status,
+                key=step.key,
+                outputs=step.outputs,
+                action=kept,
+            )
+        )
+    return KeptBuild(
+        label=str(path),
+        name=result.name,
+        status=result.status,
+        steps=tuple(steps),
+        metrics=result.metrics,
+        # A result by another name was copied: what lies beside it is not known to be of the same build.
+        config=_config(file.parent / CONFIG) if file.name == RESULT else None,
+    )
+
+
+def _config(path: Path) -> dict[str, Any] | None:
+    try:
+        config: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    return config
+
+
+def read_gates(path: Path) -> tuple[Gate, ...]:
+    """The [[gate]] tables of a file. Raises ConfigError."""
+    gates = convert(read_toml(path), _Gates, path).gate
+    if not gates:
+        raise ConfigError(f"{path}: there is no [[gate]] table")
+    return gates
+
+
+def _judged(gates: Sequence[Gate], base: KeptBuild, new: KeptBuild, missing: Missing) -> tuple[Verdict, ...]:
+    verdicts: list[Verdict] = []
+    for gate in gates:
+        if any(gate.title == other.gate.title for other in verdicts):
+            raise ConfigError(f"gate {gate.title!r} is given twice", hint="give each a name of its own")
+        try:
+            verdicts.append(judge(gate, base.quantities, new.quantities, missing))
+        except ExpressionError as error:
+            names = sorted({item.name for item in (*base.quantities, *new.quantities)})
+            called = f" {gate.name!r}" if gate.name else ""
+            raise ConfigError(
+                f"gate{called}: {gate.fail_if}: {error}",
+                hint=f"quantities: {', '.join(names) or 'none: neither build has metrics'}",
+            ) from error
+    return tuple(verdicts)
+
+
+def diff(base: Path, new: Path, *, gates: Sequence[Gate] = (), missing: Missing = "fail") -> Comparison:
+    """Compare two builds and judge gates. Raises ConfigError."""
+    before, after = read_build(base), read_build(new)
+    return compare(before, after, _judged(gates, before, after, missing))

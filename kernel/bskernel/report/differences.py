@@ -1,0 +1,92 @@
+"""A comparison as text for a terminal, as Markdown for a comment on a change, and as JSON."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from bskernel_protocol import pretty_json
+
+from bskernel.comparison import Comparison
+from bskernel.report.difference_tables import Table, tables_of
+from bskernel.report.terminal import aligned
+
+# By which a CI job finds its own comment, to replace it.
+MARKER = "<!-- bskernel diff -->"
+MANY = 12  # rows that are folded away in a comment, where they are not numbers
+
+
+def _heads(comparison: Comparison) -> list[tuple[str, str, str, str]]:
+    return [
+        ("A", comparison.base.label, comparison.base.name, comparison.base.status),
+        ("B", comparison.new.label, comparison.new.name, comparison.new.status),
+    ]
+
+
+def as_text(comparison: Comparison) -> str:
+    """Everything that differs, and all metrics."""
+    lines = aligned([(f"{side} ({what})", name, status, label) for (side, label, name, status), what in
+                     zip(_heads(comparison), ("base", "new"), strict=True)])  # fmt: skip
+    for table in tables_of(comparison):
+        lines.append(table.title)
+        rows = (*table.rows, *table.quiet)
+        if rows:
+            used = [at for at in range(len(table.columns)) if any(row[at] for row in rows)]
+            cells = [[_line(row[at]) for at in used] for row in (table.columns, *rows)]
+            lines += [f"    {line}" for line in aligned(cells)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _code(text: str) -> str:
+    """A code span that a table's cell can hold: in it no text is a mention, a link or markup."""
+    text = _line(text).replace("|", "\\|")
+    if not text:
+        return ""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence, gap = "`" * (longest + 1), " " if text[0] == "`" or text[-1] == "`" else ""
+    return f"{fence}{gap}{text}{gap}{fence}"
+
+
+def _grid(table: Table, rows: tuple[tuple[str, ...], ...]) -> list[str]:
+    used = [at for at, _ in enumerate(table.columns) if any(row[at] for row in rows)]
+    numbers = {at for at in used if table.columns[at] in table.numbers}
+    lines = [
+        [table.columns[at] for at in used],
+        ["---:" if at in numbers else "---" for at in used],
+        *([row[at] if at in numbers else _code(row[at]) for at in used] for row in rows),
+    ]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _folded(summary: str, lines: list[str]) -> list[str]:
+    return ["", f"<details><summary>{summary}</summary>", "", *lines, "", "</details>"]
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """The gates first, then what differs; metrics that do not are folded away."""
+    verdict = "a gate failed" if comparison.failed else "no difference" if comparison.same else "differences"
+    lines = [MARKER, f"### bskernel diff: {verdict}", ""]
+    lines += [
+        f"- {side}: {_code(label)}, {_code(name)}, {status}" for side, label, name, status in _heads(comparison)
+    ]
+    tables = tables_of(comparison)
+    first = [tables[-1]] if comparison.gates else []
+    for table in [*first, *tables[: len(tables) - len(first)]]:
+        lines += ["", f"**{table.title}**"]
+        if len(table.rows) > MANY and not table.numbers:
+            lines += _folded(f"{len(table.rows)} rows", _grid(table, table.rows))
+        elif table.rows:
+            lines += ["", *_grid(table, table.rows)]
+        if table.quiet:
+            lines += _folded(f"{len(table.quiet)} the same", _grid(table, table.quiet))
+    return "\n".join(lines) + "\n"
+
+
+def as_json(comparison: Comparison) -> str:
+    """All of it, with what it comes to: `same`, `failed`."""
+    data = msgspec.to_builtins(comparison)
+    return pretty_json({**data, "same": comparison.same, "failed": comparison.failed})

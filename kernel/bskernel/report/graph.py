@@ -1,0 +1,127 @@
+"""A plan as a graph: its steps, the artifacts between them and the stage of the model; as text and for Mermaid."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from bskernel.step import FromStep, Source, Step
+
+
+class Box(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of a plan, as it is drawn."""
+
+    number: int
+    name: str
+    executor: str
+    cached: bool
+    stage: str | None  # of the model after it
+
+    @property
+    def state(self) -> str:
+        """Is its result there already?"""
+        return "cached" if self.cached else "runs"
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True):
+    """All artifacts that a step takes from one place: an earlier step, or a file or folder of the user's."""
+
+    source: int | None  # the step's number
+    file: str | None
+    target: int
+    artifacts: tuple[str, ...]
+    stage: str | None = None  # of the model, where one is among them and its stage is known
+
+    @property
+    def label(self) -> str:
+        """Its artifacts in words, the stage beside the model."""
+        marked = [f"{name}: {self.stage}" if name == "model" and self.stage else name for name in self.artifacts]
+        return ", ".join(marked)
+
+
+class Graph(msgspec.Struct, frozen=True, kw_only=True):
+    """Boxes in the order in which they run, and edges in order of their targets."""
+
+    boxes: tuple[Box, ...]
+    edges: tuple[Edge, ...]
+
+    def into(self, number: int) -> tuple[Edge, ...]:
+        """The edges of one step's inputs."""
+        return tuple(edge for edge in self.edges if edge.target == number)
+
+
+def graph_of(steps: Sequence[tuple[Step, bool]]) -> Graph:
+    """The graph of planned steps, each with whether its result is in the cache."""
+    boxes = tuple(
+        Box(number=step.index, name=step.name, executor=str(step.executor), cached=cached, stage=step.stage_out)
+        for step, cached in steps
+    )
+    numbers = {box.name: box.number for box in boxes}
+    stages = {box.name: box.stage for box in boxes}
+    edges = []
+    for step, _ in steps:
+        together: dict[str, list[tuple[str, Source]]] = {}
+        for name, source in step.inputs.items():
+            place = f"step {source.step}" if isinstance(source, FromStep) else f"file {source.path}"
+            together.setdefault(place, []).append((name, source))
+        for inputs in together.values():
+            source = inputs[0][1]
+            edges.append(
+                Edge(
+                    source=numbers[source.step] if isinstance(source, FromStep) else None,
+                    file=None if isinstance(source, FromStep) else source.path.name,
+                    target=step.index,
+                    artifacts=tuple(
+                        name
+                        if not isinstance(given, FromStep) or given.output == name
+                        else f"{given.output} as {name}"
+                        for name, given in inputs
+                    ),
+                    stage=stages[source.step] if isinstance(source, FromStep) else None,
+                )
+            )
+    return Graph(boxes=boxes, edges=tuple(edges))
+
+
+def as_text(graph: Graph) -> str:
+    """The steps as a list, under each where its inputs come from, and a line where the model's stage changes."""
+    names = max((len(box.name) for box in graph.boxes), default=0)
+    executors = max((len(box.executor) for box in graph.boxes), default=0)
+    labels = max((len(", ".join(edge.artifacts)) for edge in graph.edges), default=0)
+    lines = []
+    stage: str | None = None
+    for box in graph.boxes:
+        lines.append(f"{box.number:3}  {box.name.ljust(names)}  {box.executor.ljust(executors)}  {box.state}")
+        for edge in graph.into(box.number):
+            source = edge.file if edge.source is None else f"{edge.source} {graph.boxes[edge.source].name}"
+            lines.append(f"       {', '.join(edge.artifacts).ljust(labels)}  <- {source}")
+        if box.stage is not None and box.stage != stage:
+            lines.append(f"     == {box.stage} ==")
+        stage = box.stage
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """Text in a Mermaid string: whatever could mean something to it, or to HTML, as a numbered entity."""
+    return re.sub(r"[^\w .:,@()+/-]", lambda match: f"#{ord(match[0])};", text)
+
+
+def as_mermaid(graph: Graph) -> str:
+    """A Mermaid flowchart."""
+    lines = [
+        "flowchart TD",
+        "  classDef cached fill:#e3f4e3,stroke:#3c7d3c,color:#102010",
+        "  classDef runs fill:#fff3d6,stroke:#a87500,color:#302000",
+        "  classDef file fill:#eef1f5,stroke:#6b7785,color:#202830",
+    ]
+    files = list(dict.fromkeys(edge.file for edge in graph.edges if edge.file is not None))
+    lines += [f'  file{number}[/"{_quoted(name)}"/]:::file' for number, name in enumerate(files)]
+    for box in graph.boxes:
+        text = "<br/>".join(_quoted(part) for part in (f"{box.number} {box.name}", box.executor, box.state))
+        lines.append(f'  step{box.number}["{text}"]:::{box.state}')
+    for edge in graph.edges:
+        source = f"file{files.index(edge.file)}" if edge.file is not None else f"step{edge.source}"
+        lines.append(f'  {source} -- "{_quoted(edge.label)}" --> step{edge.target}')
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,12 @@
+"""The stages of a model that a build can be told to begin or to end with; catalogues say which steps have them."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, get_args
+
+InputType: TypeAlias = Literal["onnx", "qonnx", "finn", "hwgraph"]
+OutputType: TypeAlias = Literal["qonnx", "finn", "hwgraph", "estimates", "rtl", "ip", "netlist", "bitstream"]
+INPUT_TYPES: tuple[str, ...] = get_args(InputType)
+OUTPUT_TYPES: tuple[str, ...] = get_args(OutputType)
+# What a network is before any step. A step that takes both of them checks the model by itself.
+INITIAL_STAGES = frozenset({"onnx", "qonnx"})

@@ -1,0 +1,185 @@
+"""The language of gates: what it says, what it refuses, and that it never crashes."""
+
+import contextlib
+from typing import Any
+
+import msgspec
+import pytest
+from bskernel.comparison import ExpressionError, parse
+from bskernel.comparison.expression import (
+    Arithmetic,
+    Comparing,
+    Condition,
+    Logical,
+    Negative,
+    Not,
+    Number,
+    Operation,
+    Quantity,
+    Unjudgeable,
+    is_true,
+    quantities_in,
+    text_of,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+# Names with what could be mistaken in them: words of the language, exponents, what follows a dot.
+FIRST, LATER = ["x", "LUT", "_1", "orbit", "notes", "e5", "based"], ["BRAM_18K", "9", "base", "and", "E5"]
+NAMES = st.builds(
+    lambda first, later: ".".join([first, *later]),
+    st.sampled_from(FIRST),
+    st.lists(st.sampled_from(LATER), max_size=2),
+)
+STAGES = st.none() | st.sampled_from(["estimate", "rtlsim", "routed"])
+SIDES = st.sampled_from(["base", "new"])
+LEAVES: st.SearchStrategy[Arithmetic] = st.builds(Quantity, SIDES, NAMES, STAGES) | st.builds(
+    Number, st.floats(min_value=0, allow_infinity=False)
+)
+ARITHMETIC: st.SearchStrategy[Arithmetic] = st.recursive(
+    LEAVES,
+    lambda inner: st.builds(Negative, inner) | st.builds(Operation, st.sampled_from("+-*/"), inner, inner),
+    max_leaves=8,
+)
+COMPARISONS = st.builds(Comparing, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), ARITHMETIC, ARITHMETIC)
+CONDITIONS: st.SearchStrategy[Condition] = st.recursive(
+    COMPARISONS,
+    lambda inner: st.builds(Not, inner) | st.builds(Logical, st.sampled_from(["and", "or"]), inner, inner),
+    max_leaves=6,
+)
+PIECES = ["throughput", "base", "base.LUT", "@rtlsim", "@", ".", "0.98", "1e9", "1e999", "<", ">=", "=", "!", "-"]
+PIECES += ["*", "/", "**", "(", ")", "and", "or", "not", " ", "\n", "'", "é", "\0", "__import__", "[0]", ",", "²"]
+
+
+def without_columns(node: Any) -> Any:
+    if isinstance(node, Quantity):
+        return msgspec.structs.replace(node, column=0)
+    fields = {name: getattr(node, name) for name in node.__struct_fields__}
+    return type(node)(**{k: without_columns(v) if isinstance(v, msgspec.Struct) else v for k, v in fields.items()})
+
+
+def holds(text: str, **values: float) -> bool:
+    return is_true(
+        parse(text), lambda quantity: values[f"{'base_' if quantity.side == 'base' else ''}{quantity.name}"]
+    )
+
+
+@settings(deadline=None)
+@given(CONDITIONS)
+def test_what_is_written_out_parses_to_the_same(condition: Condition) -> None:
+    assert without_columns(parse(text_of(condition))) == condition
+
+
+@settings(deadline=None)
+@given(
+    st.text()
+    | st.lists(st.sampled_from(PIECES), max_size=60).map("".join)
+    | st.lists(st.sampled_from(PIECES)).map(" ".join)
+)
+def test_any_text_is_a_condition_or_refused_at_a_column_that_it_has(text: str) -> None:
+    try:
+        condition = parse(text)
+    except ExpressionError as error:
+        column = error.column
+    else:
+        column = 1
+        assert without_columns(parse(text_of(condition))) == without_columns(condition)
+    assert 1 <= column <= len(text) + 1
+
+
+@settings(deadline=None)
+@given(CONDITIONS, st.floats(allow_nan=False, allow_infinity=False))
+def test_a_condition_is_true_or_false_or_cannot_be_judged(condition: Condition, value: float) -> None:
+    with contextlib.suppress(Unjudgeable):
+        assert is_true(condition, lambda _: value) in {True, False}
+
+
+@pytest.mark.parametrize("text", ["(" * 5000, "-" * 5000 + "1 < 2", "not " * 5000, "1 < " + "1+" * 5000 + "1"])
+def test_what_would_exhaust_the_stack_is_refused(text: str) -> None:
+    with pytest.raises(ExpressionError, match=r"nested more than|more than 400"):
+        parse(text)
+
+
+def test_the_largest_expression_that_is_taken_can_be_judged_and_written() -> None:
+    condition = parse("x < " + "1+" * 140 + "1 or " + "(" * 30 + "x > 1" + ")" * 30)
+    assert is_true(condition, lambda _: 1.0)
+    assert parse(text_of(condition)).operator == "or"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x < 0.98 * base", True),
+        ("x + 1 * 2 == 12", True),
+        ("(x + 1) * 2 == 22", True),
+        ("x - 3 - 2 == 5", True),
+        ("x / 5 / 2 == 1", True),
+        ("-x * 2 == -20", True),
+        ("x - -x == 20", True),
+        ("not x < 5 and x < 20", True),
+        ("not (x < 5 or x < 20)", False),
+        ("x < 5 or x > 5 and x > 50", False),
+        ("(x < 5 or x > 5) and x != 50", True),
+        ("x >= 10 and x <= 1_0 and x == 1e1", True),
+        ("x == 10. and x > .5", True),
+        ("0 != 1 and base.x == 2 * x", True),
+    ],
+)
+def test_operators_bind_as_in_arithmetic(text: str, expected: bool) -> None:
+    assert holds(text, x=10, base_x=20) is expected
+
+
+def test_a_stage_belongs_to_the_name_before_it() -> None:
+    (first, second) = quantities_in(parse("0.98 * base.LUT@synth > resources.LUT@routed"))
+    assert (first.side, first.name, first.stage) == ("base", "LUT", "synth")
+    assert (second.side, second.name, second.stage) == ("new", "resources.LUT", "routed")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("throughput < 0.98 * base", "throughput < 0.98 * base.throughput"),
+        ("throughput@rtlsim < base", "throughput@rtlsim < base.throughput@rtlsim"),
+        ("base@estimate / 2 > throughput@rtlsim", "base.throughput@estimate / 2 > throughput@rtlsim"),
+        ("LUT > base or DSP > base + 1", "LUT > base.LUT or DSP > base.DSP + 1"),
+        ("LUT - base > 0.1 * base", "LUT - base.LUT > 0.1 * base.LUT"),
+    ],
+)
+def test_a_lone_base_is_the_quantity_that_its_comparison_names(text: str, meant: str) -> None:
+    assert text_of(parse(text)) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "column 1: expected a number, a quantity or '(', found the end"),
+        ("throughput < ", "column 14: expected a number, a quantity or '(', found the end"),
+        ("throughput << 3", "column 13: expected a number, a quantity or '(', found '<'"),
+        ("throughput = 3", "column 12: '=' cannot stand here"),
+        ("throughput < 3 %", "column 16: '%' cannot stand here"),
+        ("throughput < 3 LUT", "column 16: expected an operator or the end, found 'LUT'"),
+        ("(throughput < 3", "column 16: expected ')' or an operator, found the end"),
+        ("throughput", "column 1: a comparison is needed here"),
+        ("1 < throughput < 3", "column 16: comparisons do not chain: write `and`"),
+        ("throughput + (LUT < 3) > 1", "column 14: a number is needed here, not a condition"),
+        ("LUT < 3 and DSP", "column 13: a comparison is needed here"),
+        ("not LUT", "column 5: a comparison is needed here"),
+        ("throughput@ < 3", "column 11: '@' cannot stand here"),
+        ("LUT < 1e999", "column 7: 1e999 is too large for a number"),
+        ("3 < base", "column 5: `base` could be nothing that is compared with it: write base.NAME"),
+        ("LUT / DSP < base", "column 13: `base` could be DSP or LUT: write base.NAME"),
+        ("__import__('os') < 1", 'column 12: "\'" cannot stand here'),
+    ],
+)
+def test_what_is_no_condition_is_refused_with_its_column(text: str, message: str) -> None:
+    with pytest.raises(ExpressionError) as refused:
+        parse(text)
+    assert str(refused.value).startswith(message)
+
+
+def test_and_and_or_look_at_their_right_side_only_when_it_matters() -> None:
+    assert not holds("base.x != 0 and x / base.x > 2", x=1, base_x=0)
+    with pytest.raises(Unjudgeable, match=r"base\.x is 0, and is divided by"):
+        holds("x / base.x > 2", x=1, base_x=0)
+    with pytest.raises(Unjudgeable, match="too large"):
+        holds("x * 1e300 > 2", x=1e300)

@@ -1,0 +1,65 @@
+"""Flows as files: their own steps, or another flow's with changes."""
+
+from pathlib import Path
+
+import pytest
+from bskernel.config import Flow
+from bskernel.errors import ConfigError
+from bskernel.loading import flow_names, load_config
+
+
+def flow_of(folder: Path, name: str) -> Flow:
+    (folder / "net.onnx").touch()
+    (folder / "build.toml").write_text(f'[build]\nmodel = "net.onnx"\nflow = "{name}"\n')
+    return load_config(folder / "build.toml").flow
+
+
+def names(flow: Flow) -> list[str]:
+    return [str(step.name or step.entry).rpartition(":")[2] for step in flow.step]
+
+
+def test_every_shipped_flow_is_whole_and_says_what_it_does(tmp_path: Path) -> None:
+    assert len(flow_names()) >= 5
+    for name in flow_names():
+        flow = flow_of(tmp_path, name)
+        assert flow.summary
+        assert len(set(names(flow))) == len(flow.step) > 5
+
+
+def test_a_flow_has_the_steps_of_the_one_that_it_extends_and_its_own(tmp_path: Path) -> None:
+    base, more = names(flow_of(tmp_path, "estimate")), names(flow_of(tmp_path, "codegen"))
+    assert more == [*base[:-1], "step_hw_codegen", base[-1]]
+
+
+def test_a_user_s_flow_extends_a_shipped_one_or_another_file(tmp_path: Path) -> None:
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "a.toml").write_text(
+        'extends = "estimate"\n[edit]\nremove = ["metrics"]\n'
+        '[edit.replace.cleanup]\nentry = "testing:tidy"\n'
+        '[[edit.insert]]\nafter = "cleanup"\nname = "more"\nentry = "testing:tidy"\n'
+    )
+    (tmp_path / "flows" / "b.toml").write_text('summary = "b"\nextends = "a.toml"\n[edit]\nremove = ["more"]\n')
+    base = names(flow_of(tmp_path, "estimate"))
+    assert names(flow_of(tmp_path, "flows/a.toml")) == [base[0], "more", *base[1:-1]]
+    flow = flow_of(tmp_path, "flows/b.toml")
+    assert (flow.summary, names(flow), flow.step[0].entry) == ("b", base[:-1], "testing:tidy")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('extends = "own.toml"\n', ["own.toml extends", "own.toml"]),
+        ('extends = "estimat"\n', ["own.toml: extends: there is no flow 'estimat'"]),
+        ('extends = "gone.toml"\n', ["gone.toml: there is no such file"]),
+        ('summary = "nothing"\n', ["a flow has either steps of its own ([[step]]) or the flow that it extends"]),
+        ('extends = "estimate"\n[[step]]\nentry = "testing:tidy"\n', ["a flow has either steps of its own"]),
+        ('extends = "estimate"\n[edit]\nremove = ["metric"]\n', ["own.toml: edit.remove 'metric'"]),
+        ('extends = "estimate"\n[[edit.insert]]\nbefore = "cleanup"\nentry = "a:metrics"\n', ["'metrics' already"]),
+    ],
+)
+def test_a_flow_that_cannot_be_made_is_refused_by_file_and_key(tmp_path: Path, text: str, words: list[str]) -> None:
+    (tmp_path / "own.toml").write_text(text)
+    with pytest.raises(ConfigError) as error:
+        flow_of(tmp_path, "own.toml")
+    for word in words:
+        assert word in error.value.message

@@ -1,0 +1,126 @@
+"""Which steps belong to a build, where checks go, and what lies between two of them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bskernel.conditions import holds, value_keys
+from bskernel.errors import ConfigError
+from bskernel.step import ExecutorRef, FromFile, FromStep, Source, Step
+from bskernel.verifying import AddedCheck, checks_after_every_step, transformations
+from bskernel_protocol import EntryDescription, OutputDescription
+
+VALUES: dict[str, Any] = {"quality.verify": "stages", "target.target_fps": 100}
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ((), True),
+        ("target.target_fps", True),
+        ("quality.float_model", False),
+        ("quality.verify = stages", True),
+        ("quality.verify != off", True),
+        ("quality.verify!=stages", False),
+        ("quality.samples != x", True),
+        ("target.target_fps = 100", True),
+        (("quality.verify != off", "quality.float_model"), False),
+        (("quality.verify != off", "target.target_fps"), True),
+    ],
+)
+def test_a_step_belongs_to_a_build_when_all_its_conditions_hold(condition: Any, expected: bool) -> None:
+    assert holds(condition, VALUES, "flow") is expected
+
+
+@pytest.mark.parametrize(
+    ("condition", "needles"),
+    [
+        ("quality.verfy", ["step samples", "quality.verfy", "quality.verify"]),
+        ("quality.verify > 3", ["is no condition", "KEY != VALUE"]),
+        (("quality.float_model", "nosuch"), ["nosuch"]),
+    ],
+)
+def test_a_condition_that_no_build_can_meet_is_refused_with_the_choices(condition: Any, needles: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        holds(condition, VALUES, "step samples")
+    for needle in needles:
+        assert needle in f"{error.value.message} {error.value.hint}"
+
+
+def test_the_keys_are_those_of_the_sections() -> None:
+    assert {"target.part", "quality.samples", "quality.float_model"} < set(value_keys())
+
+
+def entry(*outputs: str, check: bool = False) -> EntryDescription:
+    made = tuple(OutputDescription(name, "file") for name in outputs)
+    return EntryDescription(name="any", summary="", outputs=made, checks_model=check)
+
+
+MODEL, CHECK, OTHER = entry("model"), entry("evaluation", check=True), entry("reference")
+
+
+def test_a_check_follows_each_step_that_makes_a_model_between_the_first_and_the_last() -> None:
+    flow = [
+        ("cleanup", MODEL),
+        ("first", CHECK),
+        ("a", MODEL),
+        ("b", MODEL),
+        ("second", CHECK),
+        ("split", MODEL),
+        ("reference", OTHER),
+        ("c", MODEL),
+        ("third", CHECK),
+        ("after", MODEL),
+    ]
+    assert checks_after_every_step(flow) == {
+        2: AddedCheck(name="evaluate-a", like=4),
+        5: AddedCheck(name="evaluate-split", like=8),
+    }
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [
+        [],
+        [("a", MODEL), ("b", MODEL)],
+        [("a", MODEL), ("only", CHECK), ("b", MODEL), ("c", MODEL)],
+        [("first", CHECK), ("a", MODEL), ("second", CHECK)],
+        [("first", CHECK), ("a", MODEL), ("reference", OTHER), ("second", CHECK)],
+    ],
+)
+def test_no_check_is_added_where_none_is_missing(flow: list[tuple[str, EntryDescription]]) -> None:
+    assert checks_after_every_step(flow) == {}
+
+
+def test_a_name_that_is_taken_gets_a_number() -> None:
+    flow = [("first", CHECK), ("a", MODEL), ("b", MODEL), ("evaluate-a", CHECK)]
+    assert checks_after_every_step(flow)[1].name == "evaluate-a-2"
+
+
+def step(name: str, source: Source) -> Step:
+    return Step(
+        index=0,
+        name=name,
+        executor=ExecutorRef(name="x", version="1", digest="0"),
+        entry="any",
+        parameters={},
+        inputs={"model": source},
+        outputs=(),
+    )
+
+
+def test_the_steps_between_two_checks_are_those_that_made_one_model_of_the_other() -> None:
+    file = FromFile(path=Path("net.onnx"), kind="file")
+    made = {name: FromStep(step=name, output="model") for name in ("a", "b", "c", "other")}
+    steps = {
+        "a": step("a", file),
+        "b": step("b", made["a"]),
+        "other": step("other", made["a"]),
+        "c": step("c", made["b"]),
+    }
+    assert transformations(made["c"], made["a"], steps) == ("b", "c")
+    assert transformations(made["c"], None, steps) == ("a", "b", "c")
+    assert transformations(made["c"], made["c"], steps) == ()
+    # A flow that goes back: not made of the last one that was checked.
+    assert transformations(made["other"], made["c"], steps) == ("a", "other")
+    assert transformations(file, made["c"], steps) == ()
