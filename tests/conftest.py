@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from bskernel.application import Application
 from bskernel.engine import connect
 from bskernel.errors import EnvironmentLacking
 from bskernel.images import describe, find_recipes
@@ -37,6 +38,12 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Path:
     return make_root(tmp_path_factory.mktemp("checkout"), environments)
+
+
+@pytest.fixture(scope="session")
+def application(environments: Path) -> Application:
+    """bskernel with this checkout's executors: what one test builds, later ones recall."""
+    return Application(ROOT, environments)
 
 
 @pytest.fixture

@@ -16,11 +16,6 @@ pytestmark = pytest.mark.env
 DIGITS = {"MatMul_0": 64 * 32, "MatMul_1": 32 * 32, "MatMul_2": 32 * 10}
 
 
-@pytest.fixture(scope="module")
-def application(environments: Path) -> Application:
-    return Application(ROOT, environments)
-
-
 def build(application: Application, config: Path, output: Path, **more: Any) -> BuildResult:
     return application.build(application.prepare(config, output=output, **more), runtime="process", observer=Silent())
 

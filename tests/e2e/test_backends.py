@@ -13,11 +13,6 @@ DIGITS = ROOT / "examples" / "digits"
 pytestmark = pytest.mark.env
 
 
-@pytest.fixture(scope="module")
-def application(environments: Path) -> Application:
-    return Application(ROOT, environments)
-
-
 def build(application: Application, output: Path, *settings: str) -> tuple[BuildResult, str]:
     prepared = application.prepare(DIGITS / "build.toml", settings=settings, output=output)
     with (output.parent / "said.txt").open("w") as said:

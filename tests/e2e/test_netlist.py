@@ -45,11 +45,6 @@ endmodule
 """
 
 
-@pytest.fixture(scope="module")
-def application(environments: Path) -> Application:
-    return Application(ROOT, environments)
-
-
 def build(application: Application, config: Path, output: Path) -> BuildResult:
     return application.build(application.prepare(config, output=output), runtime="process", observer=Silent())
 

@@ -22,11 +22,6 @@ LABELS = np.load(DIGITS / "heldout.npz")["labels"]
 pytestmark = pytest.mark.env
 
 
-@pytest.fixture(scope="module")
-def application(environments: Path) -> Application:
-    return Application(ROOT, environments)
-
-
 def build(
     application: Application, config: Path, output: Path, *settings: str, last: str | None = None
 ) -> BuildResult:

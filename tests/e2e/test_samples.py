@@ -16,11 +16,6 @@ CONV = ROOT / "examples" / "digits-conv"
 pytestmark = pytest.mark.env
 
 
-@pytest.fixture(scope="module")
-def application(environments: Path) -> Application:
-    return Application(ROOT, environments)
-
-
 def read(
     application: Application, tmp_path: Path, quality: str, parameters: str = "", model: Path | None = None
 ) -> BuildResult:

@@ -13,11 +13,6 @@ MODEL = ROOT / "examples" / "digits" / "digits_w4a4.onnx"
 pytestmark = pytest.mark.env
 
 
-@pytest.fixture(scope="module")
-def application(environments: Path) -> Application:
-    return Application(ROOT, environments)
-
-
 def build(application: Application, tmp_path: Path, text: str) -> BuildResult:
     (tmp_path / "build.toml").write_text(f'build.model = "{MODEL}"\n{text}')
     prepared = application.prepare(tmp_path / "build.toml", output=tmp_path / "out")

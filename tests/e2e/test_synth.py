@@ -34,11 +34,6 @@ parameters = {{ require_timing = {require_timing} }}
 """
 
 
-@pytest.fixture(scope="module")
-def application(environments: Path) -> Application:
-    return Application(ROOT, environments)
-
-
 def run(
     application: Application, config: Path, output: Path, *settings: str, runtime: str = "process"
 ) -> BuildResult:

@@ -92,7 +92,9 @@ def test_the_same_install_elsewhere_is_a_hit_and_another_version_reruns_only_wha
     assert cli("run", write(tmp_path, make_install(tmp_path / "moved"))).returncode == 0
     assert statuses(tmp_path) == ["recalled", "recalled"]
     config = write(tmp_path, make_install(tmp_path / "Xilinx", "2023.1", build="7"))
-    assert "tool vivado: Vivado STAND-IN 2024.2 build 1000001" in cli("plan", config).stdout
+    planned = cli("plan", config).stdout
+    assert f"needs vivado: Vivado STAND-IN 2023.1 (build 7), {tmp_path / 'Xilinx'}" in planned
+    assert "tool vivado: Vivado STAND-IN 2024.2 build 1000001" in planned
     assert cli("run", config).returncode == 0
     assert statuses(tmp_path) == ["recalled", "ran"]
 
@@ -119,7 +121,7 @@ def test_a_step_without_its_tool_is_refused_before_anything_runs(cli: Any, tmp_p
     (tmp_path / "number.txt").write_text("5")
     (tmp_path / "build.toml").write_text('[build]\nmodel="number.txt"\n[[step]]\nentry="testing:ask-tool"\n')
     done = cli("run", str(tmp_path / "build.toml"))
-    assert done.returncode == 2
+    assert done.returncode == 4
     assert "step ask-tool needs vivado, and none is declared: set tools.vivado.path" in done.stderr
     assert not (tmp_path / "build").exists()
     chosen = f"tools.vivado.path={make_install(tmp_path / 'Xilinx')}"

@@ -9,7 +9,7 @@ import msgspec
 
 from bskernel.catalogues import choices
 from bskernel.config.model import ToolSection
-from bskernel.errors import ConfigError
+from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.installs.known import known_tools
 from bskernel.step import Step
 from bskernel.tool import ToolInstall
@@ -30,7 +30,7 @@ def _declared(step: Step, tool: str, sections: Mapping[str, ToolSection], path: 
             )
         return folder, f'tools.{tool}.versions."{wanted}"', wanted
     if section.path is None:
-        raise ConfigError(
+        raise EnvironmentLacking(
             f"{path}: step {step.name} needs {tool}, and none is declared: set tools.{tool}.path",
             hint=f"in the file, or by --set tools.{tool}.path=/opt/Xilinx/...; `bskernel doctor` lists what it finds;"
             " or stop the build before the step (--to)",
@@ -43,7 +43,8 @@ def equip(
 ) -> tuple[Step, ...]:
     """The steps with their tools. `path` is build.toml's, whose folder relative paths start from.
 
-    Raises ConfigError: a tool that is not known, not declared, or of another version than its key says.
+    Raises EnvironmentLacking: a tool that is not declared. ConfigError: one that is not known, that is not where its
+    key says, or of another version.
     """
     for tool in sections:
         if tool not in known_tools():
