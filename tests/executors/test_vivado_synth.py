@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+from bskernel_executors.sdk.causes import failure_of
+from bskernel_executors.sdk.deciding import About, refine
+from bskernel_executors.sdk.rules_file import shared_rules
 from bskernel_executors.sdk.tools import preloaded
 from bskernel_executors.vivado_reports import read_log
 from bskernel_executors.vivado_synth.artifacts import portable
@@ -113,7 +116,12 @@ def test_the_stand_in_is_known_by_its_version_and_by_its_reports(tmp_path: Path)
     ],
 )
 def test_an_exit_code_tells_what_the_log_does_not(code: int, text: str, category: str) -> None:
-    assert _failure(code, read_log(text)).failure.category == category
+    about = About(step="synthesize", declared="synthesis")
+    raised = failure_of(_failure(code, read_log(text)), about, shared_rules())
+    failure = refine(raised, about, text.splitlines(), shared_rules())
+    assert failure.category == category
+    assert failure.cause == tuple(text.splitlines())
+    assert text.removeprefix("ERROR: ") in failure.message
 
 
 def test_texts_lose_paths_dates_and_the_machine() -> None:

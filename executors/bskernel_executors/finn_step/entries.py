@@ -30,6 +30,7 @@ from bskernel_executors.finn_step.open_flow import (
 from bskernel_executors.finn_step.parameters import FILES, make_config, parameters_struct, settable_fields
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
 from bskernel_executors.finn_step.stages import FAILURES, PRODUCTS, STAGES, TOOLS
+from bskernel_executors.finn_step.tool_logs import tool_log
 from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.parameters import describe_parameters
@@ -42,6 +43,7 @@ from bskernel_executors.sdk.user_code import load_function
 StepFunction = Callable[[Any, Any], Any]
 _FOLD = frozenset({"step_apply_folding_config", "step_target_fps_parallelization"})
 TOKEN = "/@bskernel-finn@"  # noqa: S105 - a placeholder path, not a secret
+_NAMED = 5  # files that a warning names
 _PART = re.compile(r"xc[0-9a-z]{2,9}-?[a-z]{3,4}[0-9]{3,4}(-[0-9a-z]+)+", re.IGNORECASE)
 registry = Registry(
     executor="finn-step",
@@ -123,6 +125,16 @@ def _check_folding(name: str, model: Any) -> list[str]:
     return []
 
 
+def _without_binaries(files: tuple[Path, ...]) -> list[str]:
+    """Leave out of FINN's build folder what tools wrote of a path of this machine in their own forms."""
+    for path in files:
+        path.unlink()
+    if not files:
+        return []
+    names = ", ".join(sorted({path.name for path in files})[:_NAMED])
+    return [f"{len(files)} binary files with a path of this machine are left out of `state`: {names}"]
+
+
 def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[str, Any]) -> None:
     """Call one FINN step function and write what it leaves behind."""
     from finn.builder import build_dataflow_config
@@ -143,10 +155,12 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     try:
         after = function(before, config)
     except Exception as error:
-        # The tool's own log says why, and what is printed here is in the step's log.
-        log = getattr(error, "vivado_logfile", None)
-        if log is not None and Path(log).is_file():
-            print(Path(log).read_text(encoding="utf-8", errors="replace"))
+        log = tool_log(error, state) if name in TOOLS else None
+        if log is not None:
+            # What is printed here is in the step's log, by which the failure is decided.
+            print(log.text)
+            if log.cause is not None:
+                raise StepFailure(message=f"{name}: {log.cause.text}") from error
         raise
     if not isinstance(after, ModelWrapper):
         raise StepFailure(message=f"{name} returned a {type(after).__name__}, not a model")
@@ -155,7 +169,7 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     root = str(step.work)
     relocate_model(model_path, step.output("model"), root, TOKEN)
     relocate_tree(output, step.output("output"), root, TOKEN)
-    relocate_tree(state, step.output("state"), root, TOKEN)
+    warnings += _without_binaries(relocate_tree(state, step.output("state"), root, TOKEN))
     step.record(
         {
             "nodes_before": nodes,

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from bskernel_executors.sdk import StepFailure
+import msgspec
+
 from bskernel_executors.vivado_reports import Cause, first_cause, read_log
 
 _NAMES = frozenset({"vivado.log", "vitis_hls.log", "runme.log"})
 
 
-def cause_in(state: Path) -> Cause | None:
-    """The first true cause in the newest log that has one."""
+class ToolLog(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool's log, and the first true cause in it, if there is one."""
+
+    text: str
+    cause: Cause | None = None
+
+
+def _read(path: Path) -> ToolLog:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return ToolLog(text=text, cause=first_cause(read_log(text)))
+
+
+def _logs(error: BaseException, state: Path) -> Iterator[Path]:
+    """The log that the exception names, then those below `state`, the newest first."""
+    named = getattr(error, "vivado_logfile", None)
+    if named is not None and Path(named).is_file():
+        yield Path(named)
     logs = [path for path in state.rglob("*.log") if path.name in _NAMES and path.is_file()]
-    for path in sorted(logs, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        cause = first_cause(read_log(path.read_text(encoding="utf-8", errors="replace")))
-        if cause is not None:
-            return cause
-    return None
+    yield from sorted(logs, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
-def failure_of_tool(step: str, cause: Cause) -> StepFailure:
-    """The failure that the tool's cause stands for."""
-    return StepFailure(
-        category=cause.category if cause.category != "unknown" else None,
-        message=f"{step}: {cause.text}",
-        hint=cause.hint,
-        cause=(cause.text,),
-    )
+def tool_log(error: BaseException, state: Path) -> ToolLog | None:
+    """The first log that has a cause, or else the first; None when no tool has left one."""
+    found = [_read(path) for path in _logs(error, state)]
+    return next((log for log in found if log.cause is not None), next(iter(found), None))

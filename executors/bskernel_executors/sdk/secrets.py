@@ -8,19 +8,15 @@ from collections.abc import Mapping
 
 import msgspec
 from bskernel_protocol import Failure
+from bskernel_protocol.licences import LICENCE_VARIABLES, licence_texts
 
-_VARIABLES = ("XILINXD_LICENSE_FILE", "LM_LICENSE_FILE")
 _SHOWN = "<licence>"
 _SHORTEST = 4
 
 
 def _secrets(environment: Mapping[str, str]) -> list[str]:
-    """The values, their parts, and of port@host the host; the longest first."""
-    found: set[str] = set()
-    for name in _VARIABLES:
-        value = environment.get(name, "")
-        parts = [part for part in value.split(":") if part]
-        found |= {value, *parts, *(part.partition("@")[2] for part in parts)}
+    """What the variables' values must not show, the longest first."""
+    found = {text for name in LICENCE_VARIABLES for text in licence_texts(environment.get(name, ""))}
     return sorted((secret for secret in found if len(secret) >= _SHORTEST), key=len, reverse=True)
 
 

@@ -5,10 +5,11 @@ is absent, with a warning. Own code: the libraries that read some of this bring 
 YAML parser (pyEDAA.OutputFilter) into an executor's lock, and leave XML, JSON and the checking to us.
 """
 
-from bskernel_executors.vivado_reports.causes import Cause, first_cause, timing_is_missed
+from bskernel_executors.sdk.tool_messages import Message
+from bskernel_executors.vivado_reports.causes import Cause, first_cause, wrong_design
 from bskernel_executors.vivado_reports.header import ReportHeader, read_header
 from bskernel_executors.vivado_reports.hierarchy import Hierarchy, Instance, read_hierarchy, read_hierarchy_xml
-from bskernel_executors.vivado_reports.log import Log, Message, read_log
+from bskernel_executors.vivado_reports.log import Log, read_log
 from bskernel_executors.vivado_reports.power import Power, read_power
 from bskernel_executors.vivado_reports.qor import Qor, QorTask, read_qor
 from bskernel_executors.vivado_reports.timing import Clock, TimingSummary, read_timing
@@ -36,5 +37,5 @@ __all__ = [
     "read_qor",
     "read_timing",
     "read_utilization",
-    "timing_is_missed",
+    "wrong_design",
 ]

@@ -9,12 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from bskernel_protocol import FailureCategory
 
 from bskernel_executors.sdk import StepFailure
 from bskernel_executors.sdk.tools import preloaded
-from bskernel_executors.vivado_reports import Log, first_cause, read_log
-from bskernel_executors.vivado_reports.causes import wrong_design
+from bskernel_executors.vivado_reports import Log, first_cause, read_log, wrong_design
 
 _LOG, _SCRIPT = "vivado.log", "run.tcl"
 _LEFT_S = 2.0  # helpers that outlive Vivado may hold its output open
@@ -30,23 +28,17 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _failure(code: int, log: Log) -> StepFailure:
+    """What Vivado has printed is in the step's log, by which category and hint are decided where a rule knows it."""
     cause = first_cause(log)
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    category: FailureCategory = "out_of_memory" if code in _KILLED else "crash" if code < 0 else "synthesis"
-    hint = "give the step more memory ([step.NAME] memory_mib)" if code in _KILLED else None
-    text = "see the log"
-    if cause is not None:
-        # An error that the table does not know is still a synthesis that failed.
-        category = cause.category if cause.category != "unknown" else category
-        hint, text = cause.hint or hint, cause.text
-    shown = [message for message in log.messages if message.severity in {"ERROR", "FATAL"}][:6]
-    lines = tuple(f"{message.severity}: [{message.id}] {message.text}" for message in shown)
-    return StepFailure(
-        category=category,
-        message=f"Vivado ended with {how}: {text}",
-        cause=lines or ((text,) if cause is not None else ()),
-        hint=hint,
-    )
+    message = f"Vivado ended with {how}: {cause.text if cause is not None else 'see the log'}"
+    if cause is not None and cause.category is not None:
+        return StepFailure(message=message)
+    if code in _KILLED:
+        hint = "give the step more memory ([step.NAME] memory_mib)"
+        return StepFailure(category="out_of_memory", message=message, hint=hint)
+    # An error that no rule knows is still a synthesis that failed: what the entry declares.
+    return StepFailure(category="crash" if code < 0 else None, message=message)
 
 
 def run_vivado(
@@ -88,15 +80,14 @@ def run_vivado(
         raise _failure(code, log)
     missing = [name for name in reports if not (folder / name).is_file()]
     if missing:
-        raise StepFailure(message=f"Vivado ended well and wrote no {missing[0]}", hint="its log says what it did")
-    wrong = wrong_design(log)
-    if wrong is not None:
         raise StepFailure(
             category="synthesis",
-            message=f"Vivado synthesised another design than it was given: {wrong.text}",
-            cause=(f"{wrong.severity}: [{wrong.id}] {wrong.text}",),
-            hint="a memory without its contents: the numbers would be those of a design that computes nothing",
+            message=f"Vivado ended well and wrote no {missing[0]}",
+            hint="its log says what it did",
         )
+    wrong = wrong_design(log)
+    if wrong is not None:
+        raise StepFailure(message=f"Vivado synthesised another design than it was given: {wrong.text}")
     return Run(folder=folder, log=log, text=text)
 
 
