@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bskernel.application import Application
-from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.errors import EnvironmentLacking
 from bskernel.images import describe, ensure_environment, environment_variables, find_recipes
 from bskernel.report.terminal import Silent
 from bskernel.result import BuildResult

@@ -36,6 +36,12 @@ def steps_of(folder: Path) -> list[Any]:
     return steps
 
 
+def texts_of(bundle: Path) -> dict[str, str]:
+    with tarfile.open(bundle) as archive:
+        files = {member.name.partition("/")[2]: archive.extractfile(member) for member in archive}
+        return {name: file.read().decode() for name, file in files.items() if file is not None}
+
+
 def statuses(folder: Path) -> list[str]:
     return [step["status"] for step in steps_of(folder)]
 
@@ -161,12 +167,33 @@ def test_a_bundle_holds_the_logs_of_a_build_and_no_secret(
 ) -> None:
     surroundings["XILINXD_LICENSE_FILE"] = SERVER
     assert cli("run", write(tmp_path, make_install(tmp_path / "Xilinx"))).returncode == 0
-    done = cli("doctor", "--bundle", "report.tar.gz", "--build", "build/sum")
+    reports = tmp_path / "build" / "sum" / "artifacts" / "vivado_synthesis"
+    reports.mkdir(parents=True)
+    (reports / "utilization.rpt").write_text(f"| LUT | 7 | by {SERVER.partition('@')[2]}")
+    (reports / "design.dcp").write_text("a checkpoint")
+    done = cli("bundle", "build/sum", "--output", "report.tar.gz")
     assert done.returncode == 0, done.stderr
-    with tarfile.open(tmp_path / "report.tar.gz") as archive:
-        files = {member.name: archive.extractfile(member) for member in archive}
-        texts = {name: file.read().decode() for name, file in files.items() if file is not None}
-    assert {"doctor.json", "build/result.json", "build/steps/01-ask-tool/log.jsonl"} <= {
-        name.removeprefix("bskernel-report/") for name in texts
-    }
-    assert not [name for name, text in texts.items() if SERVER in text or str(Path.home()) in text]
+    texts = texts_of(tmp_path / "report.tar.gz")
+    report = "artifacts/vivado_synthesis/utilization.rpt"
+    assert {"machine.json", "result.json", "steps/01-ask-tool/log.jsonl", report} <= texts.keys()
+    assert texts[report] == "| LUT | 7 | by <secret>"
+    assert not [name for name in texts if name.endswith(".dcp")]
+    for private in (SERVER, SERVER.partition("@")[2], str(Path.home())):
+        assert not [name for name, text in texts.items() if private in text]
+
+
+def test_a_bundle_without_a_build_is_what_the_doctor_tells(
+    cli: Any, tmp_path: Path, surroundings: dict[str, str]
+) -> None:
+    install = make_install(tmp_path / "Xilinx")
+    surroundings |= {"PATH": f"{install}/bin:{surroundings['PATH']}", "LM_LICENSE_FILE": SERVER}
+    done = cli("bundle")
+    assert done.returncode == 0, done.stderr
+    texts = texts_of(tmp_path / "machine.bskernel.tar.gz")
+    assert texts.keys() == {"CONTENTS.txt", "machine.json"}
+    machine = json.loads(texts["machine.json"])
+    assert machine["installs"][0]["install"]["build"] == "1000001"
+    assert machine["licences"]["LM_LICENSE_FILE"] == "set (1 server)"
+    assert {flow["name"] for flow in machine["flows"]} >= {"estimate", "synth"}
+    assert str(tmp_path) not in texts["machine.json"]
+    assert cli("bundle", "--with-model").returncode == 2

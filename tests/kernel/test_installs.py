@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from bskernel.config.model import ToolSection
-from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.installs import equip, find_again, find_installs, identify, licences_of
 from bskernel.runtime.given import given_for
 from bskernel.step import ExecutorRef, Step
@@ -112,14 +112,20 @@ def test_a_step_gets_the_default_or_the_version_that_it_names(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("sections", "versions", "needles"),
+    ("kind", "sections", "versions", "needles"),
     [
-        ({}, {}, ["step measure needs vivado", "tools.vivado.path", "bskernel doctor", "--to"]),
-        ({"vivado": ToolSection(path="gone")}, {}, ["tools.vivado.path", "gone", "bin/vivado"]),
-        ({"vivdao": ToolSection(path="x")}, {}, ["[tools.vivdao]", "did you mean 'vivado'"]),
-        ({"vivado": ToolSection(path="x")}, {"vivado": "2019.1"}, ["'2019.1'", "[tools.vivado.versions]"]),
-        ({"vivado": ToolSection(path="x")}, {"quartus": "1"}, ["tools.quartus", "it uses: vivado"]),
+        (EnvironmentLacking, {}, {}, ["step measure needs vivado", "tools.vivado.path", "bskernel doctor", "--to"]),
+        (EnvironmentLacking, {"vivado": ToolSection(path="gone")}, {}, ["tools.vivado.path", "gone", "bin/vivado"]),
+        (ConfigError, {"vivdao": ToolSection(path="x")}, {}, ["[tools.vivdao]", "did you mean 'vivado'"]),
         (
+            ConfigError,
+            {"vivado": ToolSection(path="x")},
+            {"vivado": "2019.1"},
+            ["'2019.1'", "[tools.vivado.versions]"],
+        ),
+        (ConfigError, {"vivado": ToolSection(path="x")}, {"quartus": "1"}, ["tools.quartus", "it uses: vivado"]),
+        (
+            ConfigError,
             {"vivado": ToolSection(versions={"2022.1": "Xilinx/Vivado/2024.2"})},
             {"vivado": "2022.1"},
             ['tools.vivado.versions."2022.1"', "Vivado STAND-IN 2024.2 (build 1000001)"],
@@ -127,10 +133,14 @@ def test_a_step_gets_the_default_or_the_version_that_it_names(tmp_path: Path) ->
     ],
 )
 def test_a_tool_that_is_not_there_is_refused_by_its_key(
-    tmp_path: Path, sections: dict[str, ToolSection], versions: dict[str, str], needles: list[str]
+    tmp_path: Path,
+    kind: type[BskernelError],
+    sections: dict[str, ToolSection],
+    versions: dict[str, str],
+    needles: list[str],
 ) -> None:
     make_install(tmp_path / "Xilinx")
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(kind) as caught:
         equipped(tmp_path, sections, **versions)
     for needle in (str(tmp_path / "build.toml"), *needles):
         assert needle in f"{caught.value.message} {caught.value.hint}"

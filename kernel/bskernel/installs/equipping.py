@@ -43,8 +43,8 @@ def equip(
 ) -> tuple[Step, ...]:
     """The steps with their tools. `path` is build.toml's, whose folder relative paths start from.
 
-    Raises EnvironmentLacking: a tool that is not declared. ConfigError: one that is not known, that is not where its
-    key says, or of another version.
+    Raises EnvironmentLacking: a tool that is not declared, or not where its key says. ConfigError: one that is not
+    known, or of another version than its key says.
     """
     for tool in sections:
         if tool not in known_tools():

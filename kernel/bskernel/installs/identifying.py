@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.errors import EnvironmentLacking
 from bskernel.installs.known import KnownTool, known_tools
 from bskernel.tool import ToolInstall
 
@@ -141,11 +141,11 @@ def _said(tool: str, root: Path, digest: str, cache: Path) -> _Said:
 
 
 def identify(tool: str, path: Path, cache: Path, where: str) -> ToolInstall:
-    """The install at `path`. Raises ConfigError naming `where`, EnvironmentLacking when it says no version."""
+    """The install at `path`. Raises EnvironmentLacking, naming `where`, when there is none or it says no version."""
     root = locate(tool, path)
     known = known_tools()[tool]
     if root is None:
-        raise ConfigError(
+        raise EnvironmentLacking(
             f"{where}: there is no {tool} in {path}: neither {' nor '.join(known.programs)}",
             hint="name the folder that holds bin, such as /opt/Xilinx/Vivado/2024.2 or /opt/Xilinx/2025.1/Vivado;"
             " `bskernel doctor` lists the installs that it finds",
@@ -177,7 +177,7 @@ def find_again(tool: str, identity: str, cache: Path) -> ToolInstall:
     try:
         root = Path(msgspec.json.decode(path.read_bytes(), type=_Said).root)
         install = identify(tool, root, cache, str(root))
-    except (OSError, msgspec.DecodeError, ConfigError) as error:
+    except (OSError, msgspec.DecodeError, EnvironmentLacking) as error:
         raise EnvironmentLacking(f"the {tool} of that step, {identity}, is not on this machine") from error
     if install.identity != identity:
         raise EnvironmentLacking(f"{root} is {install.label} now, not the {tool} of that step")

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
-
-VARIABLES = ("XILINXD_LICENSE_FILE", "LM_LICENSE_FILE")
+from bskernel_protocol.licences import LICENCE_VARIABLES
 
 
 class Licences(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +19,10 @@ class Licences(msgspec.Struct, frozen=True, kw_only=True):
 
     def shown(self) -> dict[str, str]:
         """Each variable with what kind of thing it names, never the value."""
-        return {name: self._kind(self.variables[name]) if name in self.variables else "not set" for name in VARIABLES}
+        return {
+            name: self._kind(self.variables[name]) if name in self.variables else "not set"
+            for name in LICENCE_VARIABLES
+        }
 
     def _kind(self, value: str) -> str:
         parts = [part for part in value.split(":") if part]
@@ -35,7 +37,7 @@ class Licences(msgspec.Struct, frozen=True, kw_only=True):
 
 def licences_of(environment: Mapping[str, str]) -> Licences:
     """From a process's environment."""
-    variables = {name: environment[name] for name in VARIABLES if environment.get(name)}
+    variables = {name: environment[name] for name in LICENCE_VARIABLES if environment.get(name)}
     files: dict[Path, None] = {}
     missing: dict[str, None] = {}
     floating = False

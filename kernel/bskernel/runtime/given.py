@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+from bskernel_protocol.licences import LICENCE_VARIABLES
 
 from bskernel.errors import ConfigError
 from bskernel.images.container_image import PATH
 from bskernel.installs import licences_of, mounts, needs_licence, search_path, tool_variables
-from bskernel.installs.licences import VARIABLES
 from bskernel.tool import ToolInstall
 
 # A container's own folders: a tool that lies on the host in one of these would hide them, or be hidden.
@@ -31,7 +31,9 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 
     def options(self) -> list[str]:
         """As `docker run` takes them; a licence's value is left to the shell that the command is given to."""
-        named = [name if name in VARIABLES else f"{name}={value}" for name, value in sorted(self.variables.items())]
+        named = [
+            name if name in LICENCE_VARIABLES else f"{name}={value}" for name, value in sorted(self.variables.items())
+        ]
         return [*(f"--volume={path}:{path}:ro" for path in self.folders), *(f"--env={item}" for item in named)]
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from bskernel_protocol import Failure
 from bskernel_protocol.framing import ByteSink, ByteSource
+from bskernel_protocol.licences import LICENCE_VARIABLES
 
 from bskernel.endings import exit_facts
 from bskernel.images import Environment, Recipe, environment_variables
 from bskernel.installs import licences_of, needs_licence, search_path, tool_variables
-from bskernel.installs.licences import VARIABLES
 from bskernel.ports import SessionFailed
 from bskernel.runtime.folders import SessionFolders, end_processes_of
 from bskernel.step import ExecutorRef
@@ -113,10 +113,10 @@ class ProcessStarter:
         """As a child process; the command is told, so that it can be given again."""
         python, variables = self._surroundings(executor, folders)
         command = [*python, "run", str(directory)]
-        mine = {"HOME", "TMPDIR", "BSKERNEL_SESSION", *VARIABLES}
+        mine = {"HOME", "TMPDIR", "BSKERNEL_SESSION", *LICENCE_VARIABLES}
         settings = [f"{key}={value}" for key, value in sorted(variables.items()) if key not in mine]
         # A licence's value is shown nowhere: the shell that the command is given to fills it in.
-        licences = "".join(f' {name}="${name}"' for name in VARIABLES if name in variables)
+        licences = "".join(f' {name}="${name}"' for name in LICENCE_VARIABLES if name in variables)
         report(f"env -i{licences} {shlex.join([*settings, *command])}")
         return subprocess.run(command, env=variables, check=False).returncode
 
