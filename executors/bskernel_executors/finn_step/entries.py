@@ -121,7 +121,7 @@ def _check_folding(name: str, model: Any) -> list[str]:
             hint="change PE and SIMD in the folding config",
         )
     if name == "step_apply_folding_config" and is_unfolded(layers):
-        return ["every layer has PE = SIMD = 1: set target.target_fps, or give a folding_config"]
+        return ["every layer has PE = SIMD = 1, the slowest: raise target.target_fps, or give a folding_config"]
     return []
 
 
