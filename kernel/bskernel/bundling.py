@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import gzip
 import io
+import json
 import os
 import platform
 import socket
@@ -56,7 +57,7 @@ def _version(package: str) -> str:
 
 def facts_here(diagnosis: Diagnosis) -> dict[str, Any]:
     """Versions, and what doctor tells of this machine but for its room; the same every time it is asked."""
-    facts: dict[str, Any] = msgspec.to_builtins(diagnosis)
+    facts: dict[str, Any] = json.loads(pretty_json(diagnosis))
     for changing in ("room", "recipes"):
         del facts[changing]
     return facts | {
