@@ -31,6 +31,7 @@ from bskernel.images import (
     state_on,
 )
 from bskernel.images.environment import cache_folder
+from bskernel.installs import equip, find_again, identify
 from bskernel.loading import LoadedConfig, load_config, load_flow
 from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
@@ -42,6 +43,7 @@ from bskernel.runtime.session import FramedRuntime, Starter
 from bskernel.selection import Wish
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
+from bskernel.tool import ToolInstall
 
 if TYPE_CHECKING:
     import docker
@@ -101,7 +103,7 @@ class Application:
         loaded = load_config(path, settings)
 
         def plan_of(config: Config) -> Plan:
-            return make_plan(
+            plan = make_plan(
                 config,
                 load_flow(config, loaded.path).step,
                 self.executors,
@@ -109,10 +111,15 @@ class Application:
                 model=loaded.model,
                 wish=wish,
             )
+            steps = equip(plan.steps, config.tools, loaded.path, self._identify)
+            return msgspec.structs.replace(plan, steps=steps)
 
         settled = settle(loaded, plan_of, self.recipes, self.cache, self._is_built)
         output = (output or loaded.output).resolve()
         return Prepared(loaded=settled.loaded, plan=settled.plan, output=output, backend=settled.choice)
+
+    def _identify(self, tool: str, path: Path, where: str) -> ToolInstall:
+        return identify(tool, path, self.cache, where)
 
     def _is_built(self, recipe: Recipe) -> bool:
         """Is there an image of exactly this recipe in an engine?"""
@@ -228,14 +235,16 @@ class Application:
         directory = target / folder.name
         if directory.exists():
             raise ConfigError(f"{directory} exists already", hint="remove it, or give another --into")
+        tools = tuple(find_again(tool, manifest.tools[tool], self.cache) for tool in sorted(manifest.tools))
+        executor = msgspec.structs.replace(recipe.ref, tools=tools)
         starter = self.starter(runtime, report)
-        starter.prepare(recipe.ref)
+        starter.prepare(executor)
         failure = lay_out(self.store, manifest, directory, directory / "in")
         if failure is not None:
             raise EnvironmentLacking(failure.message, hint=failure.hint)
         session = make_folders(self.cache)
         try:
-            return starter.run_by_hand(recipe.ref, directory, session, report)
+            return starter.run_by_hand(executor, directory, session, report)
         finally:
             starter.end_left(session.id)
             session.remove()

@@ -47,6 +47,7 @@ def manifest_of(step: Step, inputs: dict[str, Artifact]) -> StepManifest:
         parameters=step.parameters,
         inputs=tuple(inputs[name] for name in sorted(inputs)),
         memory_mib=step.memory_mib,
+        tools={install.tool: install.identity for install in step.executor.tools},
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from bskernel.application import Application
+from bskernel.errors import EnvironmentLacking
 from bskernel.images import describe, ensure_environment, environment_variables, find_recipes
 from bskernel.report.terminal import Silent
 from bskernel.result import BuildResult
@@ -161,16 +162,14 @@ def test_one_build_uses_two_versions_of_finn(application: Application, tmp_path:
     assert used["step_convert_to_hw"] == "finn-step@finn-plus-1.6.1"
 
 
-def test_a_step_that_needs_vivado_says_so(application: Application, tmp_path: Path) -> None:
+def test_a_step_that_needs_vivado_is_refused_before_anything_runs(application: Application, tmp_path: Path) -> None:
     (tmp_path / "build.toml").write_text(
         f'build.model = "{DIGITS / "digits_w4a4.onnx"}"\n'
         'build.flow = "codegen"\ntarget.part = "xczu7ev-ffvc1156-2-e"\n'
         '[[flow.edit.insert]]\nafter = "step_hw_codegen"\nentry = "finn-step:step_hw_ipgen"\n'
     )
-    result = build(application, tmp_path / "build.toml", tmp_path / "out")
-    assert result.failure is not None
-    assert result.failure.category == "environment"
-    assert "step_hw_ipgen needs Vivado" in result.failure.message
+    with pytest.raises(EnvironmentLacking, match=r"step_hw_ipgen needs vitis_hls.*tools\.vitis_hls\.path"):
+        application.prepare(tmp_path / "build.toml", output=tmp_path / "out")
 
 
 def test_a_corrupt_model_is_named_as_such(application: Application, tmp_path: Path) -> None:

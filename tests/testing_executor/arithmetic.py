@@ -193,6 +193,50 @@ def look(step: Step[msgspec.Struct]) -> None:
     )
 
 
+@registry.entry("ask-tool", summary="asks a tool", inputs=MODEL_IN, outputs=MODEL_OUT, needs=("vivado",))
+def ask_tool(step: Step[msgspec.Struct]) -> None:
+    """Run the mounted tool and record what surrounds it."""
+    said = subprocess.run(["vivado", "-version"], capture_output=True, text=True, check=True).stdout
+    licence = os.environ.get("XILINXD_LICENSE_FILE", "")
+    print("the licence is", licence)
+    root = Path(os.environ["XILINX_VIVADO"])
+    step.output("model").write_text(said)
+    step.record(
+        {
+            "said": said.splitlines()[0],
+            "tools": step.tools,
+            "licence": bool(licence),
+            "licence_file": Path(licence).is_file() if licence.startswith("/") else None,
+            "local_user_data": os.environ.get("XILINX_LOCAL_USER_DATA"),
+            "writable": os.access(root, os.W_OK),
+            "interfaces": len(socket.if_nameindex()),
+        }
+    )
+    if licence == "refuse-me@example.invalid":
+        raise StepFailure(category="licence", message=f"no licence at {licence}", cause=(f"{licence} is down",))
+
+
+@registry.entry("orphan", summary="leaves a child to the server", inputs=MODEL_IN, outputs=MODEL_OUT)
+def orphan(step: Step[msgspec.Struct]) -> None:
+    """Wait, as some tools do at their end, until a process that was left behind is gone altogether."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        left = os.fork()
+        if left == 0:
+            os._exit(0)
+        os.write(writing, str(left).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    left = int(os.read(reading, 20))
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{left}").exists():
+        if time.monotonic() > deadline:
+            raise StepFailure(category="executor", message="nobody reaped the process that was left behind")
+        time.sleep(0.05)
+    step.output("model").write_text("0")
+
+
 class Recorded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     exit_code: Annotated[int, parameter("what the tool ends with")] = 1
     part: Annotated[str | None, parameter("FPGA part", default_from="target.part")] = None

@@ -26,6 +26,7 @@ from bskernel_executors.sdk.determinism import make_deterministic
 from bskernel_executors.sdk.outputs import check_outputs
 from bskernel_executors.sdk.parameters import decode_parameters
 from bskernel_executors.sdk.registry import Entry, Registry
+from bskernel_executors.sdk.secrets import Redactor
 from bskernel_executors.sdk.step import Step, StepFailure
 
 
@@ -77,6 +78,7 @@ def _step(
         inputs=frozenset(artifact.name for artifact in manifest.inputs),
         outputs=frozenset(output.name for output in entry.description.outputs),
         tell=tell,
+        tools=manifest.tools,
         values=values,
     )
 
@@ -104,7 +106,7 @@ def _failed(failure: Failure, step: str, directory: Path) -> StepResult:
         message=_without(failure.message, directory),
         cause=tuple(_without(line, directory) for line in failure.cause),
     )
-    return StepResult(protocol=PROTOCOL_VERSION, step=step, failure=said)
+    return StepResult(protocol=PROTOCOL_VERSION, step=step, failure=Redactor().failure(said))
 
 
 def carry_out_step(registry: Registry, directory: Path, tell: Callable[[str], None]) -> StepResult:

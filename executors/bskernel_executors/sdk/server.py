@@ -37,10 +37,12 @@ from bskernel_protocol.layout import LOG
 from bskernel_executors.sdk.child import carry_out_step, refine_result
 from bskernel_executors.sdk.memory import oom_kills
 from bskernel_executors.sdk.registry import Registry
+from bskernel_executors.sdk.secrets import Redactor
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _LONGEST_LINE = 64 * 1024
+_REAP_S = 0.5
 StreamName = Literal["stdout", "stderr", "progress"]
 
 
@@ -103,6 +105,7 @@ class Server:
         self._root = root
         self._source = source
         self._sink = sink
+        self._redactor = Redactor()
 
     def serve(self) -> None:
         """Say that we are ready, then take commands until the channel closes; no child outlives that."""
@@ -199,7 +202,9 @@ class Server:
                 selector.register(stream.fd, selectors.EVENT_READ, stream)
             ended = False
             while not ended:
-                for key, _ in selector.select():
+                events = selector.select(_REAP_S)
+                _reap_strays(running.pid)
+                for key, _ in events:
                     if isinstance(key.data, _Stream):
                         if not self._pass_on(running, key.data):
                             selector.unregister(key.fd)
@@ -236,6 +241,7 @@ class Server:
 
     def _note(self, running: _Running, stream: StreamName, text: str) -> None:
         seconds = round(time.monotonic() - running.began, 3)
+        text = self._redactor.text(text)
         running.log.write(msgspec.json.encode(LogLine(seconds=seconds, stream=stream, text=text)) + b"\n")
         try:
             if stream == "progress":
@@ -265,6 +271,18 @@ class Server:
             os.close(stream.fd)
         running.log.close()
         return os.waitstatus_to_exitcode(status), usage.ru_maxrss >> 10
+
+
+def _reap_strays(child: int) -> None:
+    """Reap what the child's tools have orphaned: some wait at their end until nothing of theirs is left."""
+    while True:
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if found is None or found.si_pid == child:
+            return
+        os.waitpid(found.si_pid, 0)
 
 
 def _kill_group(pid: int) -> None:

@@ -12,6 +12,7 @@ import click
 
 from bskernel.cli.blueprint import blueprint
 from bskernel.cli.diff import diff
+from bskernel.cli.doctor_command import doctor
 from bskernel.cli.plan_views import GRAPHS
 from bskernel.cli.range_options import RangeOptions, range_options
 from bskernel.cli.reporting import bundle, explain
@@ -255,6 +256,7 @@ def images_describe(name: str) -> None:
 
 
 cli.add_command(blueprint)
+cli.add_command(doctor)
 
 
 @cli.command()

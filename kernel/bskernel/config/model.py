@@ -51,6 +51,7 @@ class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     entry: str | None = None
     parameters: dict[str, Any] = {}
     inputs: dict[str, str] = {}  # input name -> file or folder, or "STEP.OUTPUT"
+    tools: dict[str, str] = {}  # tool -> one of its versions in [tools.TOOL.versions]
     timeout_s: float | None = None
     memory_mib: int | None = None
 
@@ -160,6 +161,13 @@ class QualitySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
                 raise ValueError(f"{name} must be above 0, not {value}")
 
 
+class ToolSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a tool is installed on this machine: the default, and other versions by their number."""
+
+    path: str | None = None
+    versions: dict[str, str] = {}  # "2022.2" -> folder
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One build.toml."""
 
@@ -168,5 +176,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     quality: QualitySection = QualitySection()
     flow: FlowSection = FlowSection()
     executors: dict[str, str] = {}  # executor -> version
+    tools: dict[str, ToolSection] = {}  # such as vivado
     parameters: dict[str, dict[str, Any]] = {}  # executor -> parameters for all its steps
     step: dict[str, StepOptions] | tuple[StepTable, ...] = {}  # changes to the flow's steps, or the steps
