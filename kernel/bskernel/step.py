@@ -51,6 +51,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()
     timeout_s: float | None = None
     memory_mib: int | None = None
+    after: tuple[str, ...] = ()  # steps that must have ended well before this one, though it takes nothing of theirs
 
     @property
     def label(self) -> str:

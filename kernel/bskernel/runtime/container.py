@@ -172,6 +172,7 @@ class ContainerStarter:
     """Starts executors as containers."""
 
     name = "docker"
+    limits_sessions = True
 
     def __init__(self, client: docker.APIClient, image_of: Callable[[ExecutorRef], BuiltImage]) -> None:
         self._client = client
