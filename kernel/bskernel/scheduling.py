@@ -46,7 +46,7 @@ class Schedule:
     """The state of a build's tasks, which are given in plan order.
 
     Tasks start in that order where what they wait for allows it; one that fits may overtake one that does not. What
-    asks for more than there is starts when nothing else runs. After a failure only tasks with `after_failure` start:
+    asks for more than there is runs with nothing beside it. After a failure only tasks with `after_failure` start:
     one at a time and in order once all others have ended, so that what they find does not depend on chance.
     """
 
@@ -102,12 +102,18 @@ class Schedule:
             return heapq.heappop(self._alone)
         if self._running_alone:
             return None
-        fitting = [
-            (ready[0], demand)
-            for demand, ready in self._ready.items()
-            if ready and (not self._running or all(amount <= self._free[name] for name, amount in demand))
-        ]
+        first = [(ready[0], demand) for demand, ready in self._ready.items() if ready]
+        if not first:
+            return None
+        if not self._running:
+            demand = min(first)[1]
+            self._running_alone = not self._fits(demand)
+            return heapq.heappop(self._ready[demand])
+        fitting = [(index, demand) for index, demand in first if self._fits(demand)]
         return heapq.heappop(self._ready[min(fitting)[1]]) if fitting else None
+
+    def _fits(self, demand: tuple[tuple[str, int], ...]) -> bool:
+        return all(amount <= self._free[name] for name, amount in demand)
 
     def ended(self, name: str, *, well: bool) -> None:
         """A task has ended."""
