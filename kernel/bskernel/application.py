@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from bskernel_protocol.layout import LOG
 from bskernel.action import action_of, differences
 from bskernel.backends import Choice, settle
 from bskernel.build_directory import BuildDirectory
-from bskernel.building import Observer, Sessions, StepReport, carry_out_plan
+from bskernel.building import Observer, StepReport, carry_out_plan
 from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
 from bskernel.config import Config
@@ -40,7 +41,9 @@ from bskernel.result import BuildResult, newest_artifacts, result_of
 from bskernel.runtime.choosing import choose_starter
 from bskernel.runtime.folders import make_folders
 from bskernel.runtime.session import FramedRuntime, Starter
+from bskernel.scheduling import limits_of
 from bskernel.selection import Wish
+from bskernel.sessions import Sessions
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
 from bskernel.tool import ToolInstall
@@ -185,7 +188,14 @@ class Application:
             try:
                 directory.write_config(recorded_config(prepared.loaded))
                 reports = carry_out_plan(
-                    prepared.plan, self.store, sessions, noting, salt=salt, fresh=fresh, entry_of=self.entry
+                    prepared.plan,
+                    self.store,
+                    sessions,
+                    noting,
+                    limits=limits_of(prepared.loaded.config.limits, len(os.sched_getaffinity(0))),
+                    salt=salt,
+                    fresh=fresh,
+                    entry_of=self.entry,
                 )
                 result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
                 by_step = {step: made.values() for step, made in result.by_step.items()}

@@ -55,6 +55,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     tool_versions: dict[str, str] = {}  # of a tool it needs, the version that the build chooses for it
     timeout_s: float | None = None
     memory_mib: int | None = None
+    after: tuple[str, ...] = ()  # steps that must have ended well before this one, though it takes nothing of theirs
 
     @property
     def label(self) -> str:

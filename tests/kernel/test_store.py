@@ -1,7 +1,10 @@
 """The disk store: whole or not at all, verified on every read."""
 
+import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from bskernel.action import Action, ActionResult
 from bskernel.ports import OutputViolation
@@ -85,3 +88,33 @@ def test_a_link_out_of_a_tree_is_refused(store: DiskStore, tmp_path: Path) -> No
     (tree / "link").symlink_to("/etc/passwd")
     with pytest.raises(OutputViolation, match="/etc/passwd"):
         store.capture(tree, "output", "tree", "x")
+
+
+def test_an_action_is_claimed_by_one_at_a_time(store: DiskStore, tmp_path: Path) -> None:
+    other = msgspec.structs.replace(ACTION, salt="other")
+    with store.claim(ACTION) as first, DiskStore(tmp_path / "store").claim(ACTION) as second:
+        assert (first, second) == (True, False)
+        with store.claim(other) as free:
+            assert free
+    with store.claim(ACTION) as again:
+        assert again
+
+
+def test_a_claim_ends_with_the_process_that_holds_it(store: DiskStore, tmp_path: Path) -> None:
+    code = (
+        "import pathlib, sys, time, msgspec\n"
+        "from bskernel.action import Action\n"
+        "from bskernel.store import DiskStore\n"
+        "action = msgspec.json.decode(sys.argv[2], type=Action)\n"
+        "with DiskStore(pathlib.Path(sys.argv[1])).claim(action) as mine: print(mine, flush=True); time.sleep(60)"
+    )
+    arguments = [sys.executable, "-c", code, str(tmp_path / "store"), msgspec.json.encode(ACTION).decode()]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "True\n"
+        with store.claim(ACTION) as mine:
+            assert not mine
+        holder.kill()
+        holder.wait()
+    with store.claim(ACTION) as mine:
+        assert mine

@@ -42,6 +42,14 @@ def read_manifest(directory: Path) -> StepManifest:
     return document
 
 
+def uses_tools(directory: Path) -> bool:
+    """Are installed tools mounted for the step? A manifest that cannot be read names none: its step fails anyway."""
+    try:
+        return bool(read_manifest(directory).tools)
+    except StepFailure:
+        return False
+
+
 def _limit_memory(mebibytes: int | None) -> None:
     if mebibytes is not None:
         resource.setrlimit(resource.RLIMIT_AS, (mebibytes << 20, mebibytes << 20))

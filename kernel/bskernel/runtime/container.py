@@ -176,6 +176,7 @@ class ContainerStarter:
     """Starts executors as containers."""
 
     name = "docker"
+    limits_sessions = True
 
     def __init__(
         self,

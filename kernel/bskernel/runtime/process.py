@@ -75,6 +75,7 @@ class ProcessStarter:
     """Starts executors as child processes."""
 
     name = "process"
+    limits_sessions = False
 
     def __init__(
         self,

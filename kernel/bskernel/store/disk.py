@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -25,6 +26,7 @@ from bskernel_protocol import (
 from bskernel.action import Action, ActionResult
 from bskernel.errors import EnvironmentLacking
 from bskernel.ports import OutputViolation
+from bskernel.store.claims import Claims
 
 _results = msgspec.msgpack.Decoder(ActionResult)
 
@@ -37,6 +39,7 @@ class DiskStore:
         self._blobs = root / "blobs"
         self._actions = root / "actions"
         self._incoming = root / "incoming"
+        self._claims = Claims(root / "claims")
         try:
             for folder in (self._blobs, self._actions, self._incoming):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -142,6 +145,10 @@ class DiskStore:
             if not self._complete(artifact):
                 raise ValueError(f"artifact {artifact.name} is not in the store")
         self._write(self._action(action.key), canonical_bytes(result))
+
+    def claim(self, action: Action) -> contextlib.AbstractContextManager[bool]:
+        """Claim an action while it is carried out; False when another thread or process has claimed it."""
+        return self._claims.attempt(action.key)
 
     def _complete(self, artifact: Artifact) -> bool:
         if artifact.kind == "file":
