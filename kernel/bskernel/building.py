@@ -118,6 +118,10 @@ class _Build:
                 self._hear(self._workers.said.get())
         except KeyboardInterrupt as error:
             self._interrupt(str(error) or "SIGINT")
+        except BaseException:
+            # A step that still runs must not be remembered: its folder is about to go.
+            self._workers.interrupt()
+            raise
         return tuple(self._reports.get(step.name) or _skipped(step) for step in self._plan.steps)
 
     def _begin(self, step: Step) -> None:

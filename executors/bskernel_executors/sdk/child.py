@@ -147,11 +147,11 @@ def refine_result(registry: Registry, directory: Path) -> None:
     """Once the step's log is whole: decide its failure, if it has one, by what tools said there too."""
     try:
         result = decode_document((directory / RESULT).read_bytes())
+        if not isinstance(result, StepResult) or result.failure is None:
+            return
         manifest = read_manifest(directory)
     except (OSError, ProtocolError, StepFailure):
         return  # the kernel says what is wrong with it
-    if not isinstance(result, StepResult) or result.failure is None:
-        return
     lines = [_text_of(line) for line in (directory / LOG).read_bytes().splitlines()]
     failure = refine(result.failure, _about(registry, manifest, {}), lines, registry.rules)
     if failure != result.failure:
