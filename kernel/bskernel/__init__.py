@@ -25,13 +25,16 @@ def run(
     settings: Sequence[str] = (),
     output: Path | None = None,
     runtime: str = "auto",
+    keep_warm_s: float | None = None,
 ) -> BuildResult:
     """Build what a build.toml says and return what became of it; a failed step is a result, not an exception.
 
     `first` and `last` select steps as --from and --to do; `input_type` and `output_type` are stages of the model to
     begin and to end with. They count before the configuration's [flow] table.
-    `settings` are assignments as in `--set`, e.g. "target.target_fps=50000". Raises bskernel.errors.BskernelError
-    when the build cannot begin; KeyboardInterrupt when it was interrupted, after what is finished was written.
+    `settings` are assignments as in `--set`, e.g. "target.target_fps=50000". With
+    `keep_warm_s`, sessions stay ready until no build has used them for so many seconds. Raises
+    bskernel.errors.BskernelError when the build cannot begin; KeyboardInterrupt when it was interrupted, after what
+    is finished was written.
     """
     from pathlib import Path
 
@@ -42,7 +45,7 @@ def run(
     application = Application.here()
     wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)
     prepared = application.prepare(Path(config), settings=settings, wish=wish, output=output)
-    result = application.build(prepared, runtime=runtime, observer=Silent())
+    result = application.build(prepared, runtime=runtime, observer=Silent(), keep_s=keep_warm_s)
     if result.status == "interrupted":
         # Who calls this as a library must not go on as if nobody had asked to stop.
         raise KeyboardInterrupt

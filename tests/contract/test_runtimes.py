@@ -1,4 +1,4 @@
-"""What every runtime must do, one session at a time."""
+"""What every runtime must do, one session at a time; also where the sessions are kept ones."""
 
 import os
 import shutil
@@ -9,7 +9,8 @@ import pytest
 from bskernel.application import Application
 from bskernel.carry_out import lay_out
 from bskernel.ports import Session, SessionFailed
-from bskernel.runtime.session import FramedRuntime
+from bskernel.runtime.kept.standing import end_all, standing
+from bskernel.runtime.kept.warm import WarmRuntime
 from bskernel.step import ExecutorRef
 from bskernel_protocol import PROTOCOL_VERSION, Event, OutputLine, Progress, StepManifest, StepResult, decode_document
 
@@ -21,11 +22,13 @@ def application(root: Path, cache: Path) -> Application:
     return Application(root, cache)
 
 
-@pytest.fixture
-def opened(application: Application, runtime: str) -> Iterator[FramedRuntime]:
-    opened = application.runtime(runtime, print)
+@pytest.fixture(params=[None, 60.0], ids=["own", "kept"])
+def opened(application: Application, runtime: str, request: pytest.FixtureRequest) -> Iterator[WarmRuntime]:
+    opened = application.runtime(runtime, print, request.param)
     yield opened
     opened.close()
+    list(end_all(application.cache, (), lambda name: application.starter(name, print)))
+    assert list((application.cache / "sessions").iterdir()) == []
 
 
 def executor_of(application: Application) -> ExecutorRef:
@@ -59,7 +62,7 @@ class Told:
 
 
 @pytest.fixture
-def told(application: Application, opened: FramedRuntime, tmp_path: Path) -> Told:
+def told(application: Application, opened: WarmRuntime, tmp_path: Path) -> Told:
     opened.prepare(executor_of(application))
     return Told(application, opened.open(executor_of(application)), tmp_path)
 
@@ -82,13 +85,16 @@ def test_what_a_step_writes_belongs_to_the_user(told: Told) -> None:
     assert (told.session.root / "first" / "out" / "model").stat().st_uid == os.getuid()
 
 
-def test_closing_leaves_nothing_and_may_be_done_twice(told: Told, application: Application) -> None:
+def test_closing_leaves_nothing_of_a_step_and_may_be_done_twice(told: Told, application: Application) -> None:
+    told.run("first", "double")
     told.session.close()
     told.session.close()
-    assert list((application.cache / "sessions").iterdir()) == []
+    kept = [found.state for found in standing(application.cache)]
+    assert len(list((application.cache / "sessions").iterdir())) == len(kept)
+    assert [path for path in application.cache.glob("sessions/*/*/*") if path.parent.name != "home"] == []
 
 
-def test_a_closed_runtime_starts_nothing(opened: FramedRuntime, application: Application) -> None:
+def test_a_closed_runtime_starts_nothing(opened: WarmRuntime, application: Application) -> None:
     opened.prepare(executor_of(application))
     opened.close()
     with pytest.raises(SessionFailed):

@@ -11,7 +11,7 @@ from bskernel.images import ensure_environment
 from bskernel.ports import Session
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result import BuildResult
-from bskernel.runtime.session import FramedRuntime
+from bskernel.runtime.kept.warm import WarmRuntime
 from bskernel.selection import Wish
 from bskernel.step import ExecutorRef
 from bskernel_protocol import Failure
@@ -23,10 +23,10 @@ PART = 'part = "xczu7ev-ffvc1156-2-e"'
 pytestmark = pytest.mark.env
 
 
-class WarmRuntime:
+class SharedRuntime:
     """A runtime whose sessions outlive a build: FINN is imported once for all tests."""
 
-    def __init__(self, runtime: FramedRuntime) -> None:
+    def __init__(self, runtime: WarmRuntime) -> None:
         self.name = runtime.name
         self.runtime = runtime
         self.sessions: dict[ExecutorRef, Session] = {}
@@ -46,11 +46,11 @@ class WarmRuntime:
 class WarmApplication(Application):
     """bskernel, with one runtime for all its builds."""
 
-    warm: WarmRuntime | None = None
+    warm: SharedRuntime | None = None
 
-    def runtime(self, name: str, report: Callable[[str], None]) -> FramedRuntime:
+    def runtime(self, name: str, report: Callable[[str], None], keep_s: float | None = None) -> WarmRuntime:
         if self.warm is None:
-            self.warm = WarmRuntime(super().runtime(name, report))
+            self.warm = SharedRuntime(super().runtime(name, report, keep_s))
         return self.warm  # type: ignore[return-value]
 
 

@@ -12,6 +12,7 @@ import click
 
 from bskernel.cli.blueprint import blueprint
 from bskernel.cli.diff import diff
+from bskernel.cli.keeping import KEEP_WARM, down, up
 from bskernel.cli.plan_views import GRAPHS
 from bskernel.cli.range_options import RangeOptions, range_options
 from bskernel.cli.reporting import bundle, explain
@@ -63,6 +64,7 @@ cli.add_command(diff)
 @_OUTPUT
 @click.option("-v", "--verbose", is_flag=True, help="Show the log, with what the steps print, instead of a bar.")
 @click.option("--fresh", is_flag=True, help="Run every step, even where its result is in the cache.")
+@KEEP_WARM
 @_JSON
 def run(
     config: Path,
@@ -72,6 +74,7 @@ def run(
     output: Path | None,
     verbose: bool,
     fresh: bool,
+    keep_warm: float | None,
     as_json: bool,
 ) -> None:
     """Build what CONFIG says; steps whose inputs are unchanged are recalled."""
@@ -82,7 +85,8 @@ def run(
 
     application = Application.here()
     prepared = application.prepare(config, settings=settings, wish=wish.as_wish(), output=output)
-    result = application.build(prepared, runtime=runtime, observer=_observer(verbose=verbose), fresh=fresh)
+    observer = _observer(verbose=verbose)
+    result = application.build(prepared, runtime=runtime, observer=observer, fresh=fresh, keep_s=keep_warm)
     click.echo(pretty_json(result) if as_json else describe_result(result), nl=not as_json)
     if result.status == "interrupted":
         click.echo(_INTERRUPTED, err=True)
@@ -255,6 +259,8 @@ def images_describe(name: str) -> None:
 
 
 cli.add_command(blueprint)
+cli.add_command(up)
+cli.add_command(down)
 
 
 @cli.command()

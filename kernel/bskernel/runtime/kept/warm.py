@@ -1,0 +1,184 @@
+"""A runtime that uses kept sessions where there are any, and opens its own where there are none."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bskernel.ports import Session
+from bskernel.runtime.folders import SessionFolders, abandoned, folders_of
+from bskernel.runtime.kept.lease import LentCarrier, ask, borrow, tell_to_end
+from bskernel.runtime.kept.messages import Kept, Order
+from bskernel.runtime.kept.place import Place, Places
+from bskernel.runtime.kept.session import KeptSession
+from bskernel.runtime.kept.starting import start_keeper
+from bskernel.runtime.session import FramedRuntime, Starter
+from bskernel.step import ExecutorRef
+
+
+class WarmRuntime:
+    """Only what no kept session does is started: the other runtime is made when it is first needed.
+
+    `wanted` is the runtime's name, or auto. With `keep_s`, what has to be started is kept that long after the run.
+    """
+
+    def __init__(
+        self,
+        cache: Path,
+        root: Path,
+        wanted: str,
+        starter: Callable[[str], Starter],
+        report: Callable[[str], None],
+        keep_s: float | None = None,
+    ) -> None:
+        self._cache = cache
+        self._root = root
+        self._wanted = wanted
+        self._starter = starter
+        self._report = report
+        self._keep_s = keep_s
+        self._places = Places(cache)
+        self._own: FramedRuntime | None = None
+        self._making = threading.Lock()
+        self._lent: dict[ExecutorRef, LentCarrier] = {}
+        self._in_use: set[ExecutorRef] = set()
+        self._lock = threading.Lock()
+        self._sessions: list[KeptSession] = []
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """`docker` or `process`."""
+        return self._kept_runtime() if self._own is None else self._own.name
+
+    def sweep(self) -> None:
+        """End and remove what owners that are gone have left; without any, no runtime is needed for it."""
+        if next(abandoned(self._cache), None) is not None:
+            self._own_runtime().sweep()
+        for place, kept in self._kept():
+            if not kept.keeper.alive:
+                place.remove()
+
+    def _kept(self) -> list[tuple[Place, Kept]]:
+        try:
+            return self._places.all()
+        except PermissionError as error:
+            self._report(f"warm sessions are not used: {error}")
+            return []
+
+    def _kept_runtime(self) -> str:
+        # Where a container is kept an engine answers, so auto is docker.
+        return "docker" if self._wanted == "auto" else self._wanted
+
+    def _own_runtime(self) -> FramedRuntime:
+        with self._making:
+            if self._own is None:
+                name = self._kept_runtime() if self._lent else self._wanted
+                self._own = FramedRuntime(self._cache, self._starter(name))
+            return self._own
+
+    def prepare(self, executor: ExecutorRef) -> None:
+        """Borrow the kept session, or have what the executor runs in. Raises EnvironmentLacking, ConfigError."""
+        self._end_outdated(executor)
+        likely = self.name
+        if self._borrow(executor, likely):
+            return
+        own = self._own_runtime()
+        if own.name == likely or not self._borrow(executor, own.name):
+            own.prepare(executor)
+
+    def _end_outdated(self, executor: ExecutorRef) -> None:
+        for place, kept in self._kept():
+            other = kept.order.executor
+            same = (other.name, other.version) == (executor.name, executor.version)
+            # Another checkout may keep its own.
+            if same and other.digest != executor.digest and kept.order.root == str(self._root):
+                self._report(f"{executor}: its warm session is of another recipe, and ends")
+                tell_to_end(place, when_free=True)
+
+    def _borrow(self, executor: ExecutorRef, runtime: str) -> bool:
+        place = self._places.of(executor, runtime)
+        if not place.path.exists():
+            return False
+        lent = borrow(place, self._keep_s)
+        if lent is not None:
+            self._report(f"{executor}: a warm session")
+            self._lent[executor] = lent
+        elif ask(place) is not None:
+            self._report(f"{executor}: its warm session is in use")
+            self._in_use.add(executor)
+        return lent is not None
+
+    def open(self, executor: ExecutorRef) -> Session:
+        """The session that was borrowed, or a new one. Raises SessionFailed, EnvironmentLacking."""
+        lent = self._lent.get(executor)
+        if lent is not None:
+            return self._opened(executor, lent)
+        if self._keep_s is not None and executor not in self._in_use and not self._closed:
+            try:
+                return self.keep(executor, self._keep_s)
+            except PermissionError as error:
+                self._report(f"{executor} is not kept: {error}")
+        return self._own_runtime().open(executor)
+
+    def keep(self, executor: ExecutorRef, idle_s: float) -> Session:
+        """Start a session that is kept, and borrow it. What it runs in must have been made.
+
+        Raises SessionFailed, EnvironmentLacking; PermissionError when the cache's folder for it is not private.
+        """
+        runtime = self._own_runtime().name
+        place = self._places.of(executor, runtime)
+        self._places.make()
+        order = Order(executor=executor, runtime=runtime, idle_s=idle_s, root=str(self._root), cache=str(self._cache))
+        start_keeper(order, place)
+        lent = borrow(place, idle_s)
+        # Another run that started in the same moment may have been first.
+        return self._own_runtime().open(executor) if lent is None else self._opened(executor, lent)
+
+    def keep_all(self, executors: list[ExecutorRef], idle_s: float) -> None:
+        """Keep each of them, those that are kept already from now on. Raises as `prepare` and `keep` do."""
+        own = self._own_runtime()
+        missing = []
+        for executor in executors:
+            self._end_outdated(executor)
+            found = ask(self._places.of(executor, own.name), idle_s)
+            if found is None or found.state == "ending":
+                own.prepare(executor)
+                missing.append(executor)
+        with ThreadPoolExecutor(max_workers=4, thread_name_prefix="keeping") as pool:
+            started = [pool.submit(self.keep, executor, idle_s) for executor in missing]
+        for future in started:
+            future.result()
+
+    def _opened(self, executor: ExecutorRef, lent: LentCarrier) -> Session:
+        def replace(folders: SessionFolders) -> Session:
+            self._report(f"{executor}: its warm session is gone; a new one is started")
+            own = self._own_runtime()
+            own.end_left(folders)
+            own.prepare(executor)
+            return own.open(executor)
+
+        session = KeptSession(lent, folders_of(self._cache, lent.session), executor, replace)
+        with self._lock:
+            self._sessions.append(session)
+            closed = self._closed
+        try:
+            if closed:
+                session.close()
+            session.wait_until_ready()
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def close(self) -> None:
+        """Give kept sessions back, and close the others; nothing is started any more."""
+        with self._lock:
+            self._closed = True
+            sessions = list(self._sessions)
+        for session in sessions:
+            session.close()
+        if self._own is not None:
+            self._own.close()
