@@ -118,3 +118,23 @@ def test_an_executor_that_dies_while_it_starts_says_its_last_words(
     assert caught.value.failure.category == "crash"
     assert "ImportError: libnothing.so.1: cannot open shared object file" in caught.value.failure.cause
     assert list((cache / "sessions").iterdir()) == []
+
+
+def test_what_is_up_is_borrowed_once_and_given_back_also_when_it_was_never_opened(
+    application: Application, runtime: str
+) -> None:
+    executor = executor_of(application)
+    keeping = application.runtime(runtime, print, 60)
+    keeping.keep_all([executor], 60)
+    keeping.close()
+    (kept,) = (application.cache / "sessions").iterdir()
+    for opens in (0, 2, 1):
+        using = application.runtime(runtime, print, 60)
+        using.prepare(executor)
+        roots = [using.open(executor).root for _ in range(opens)]
+        assert [root.parent == kept for root in roots] == [True, False][:opens]
+        using.close()
+        assert [found.state for found in standing(application.cache)] == ["idle"]
+        assert list((application.cache / "sessions").iterdir()) == [kept]
+    assert len(list(end_all(application.cache, ["testing"], lambda name: application.starter(name, print)))) == 1
+    assert list((application.cache / "sessions").iterdir()) == []

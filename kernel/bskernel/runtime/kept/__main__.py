@@ -1,6 +1,6 @@
 """A keeper's process: starts a session, says that it is up, and stays. Its first argument is an Order as JSON.
 
-It says one line of JSON, a Kept, or a Failure and ends; then it lets go of its standard output.
+It says one word as JSON (Up; Busy or Failed, and ends), and then lets go of its standard output.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bskernel.ports import SessionFailed
 from bskernel.runtime.choosing import choose_starter
 from bskernel.runtime.folders import make_folders, this_process
 from bskernel.runtime.kept.keeper import Keeper
-from bskernel.runtime.kept.messages import Kept, Order
+from bskernel.runtime.kept.messages import Busy, Failed, Kept, Order, Up
 from bskernel.runtime.kept.place import Place, Places
 from bskernel.step import ExecutorRef
 
@@ -32,7 +32,7 @@ def _recipe_of(order: Order, executor: ExecutorRef) -> Recipe:
     raise EnvironmentLacking(f"{executor} has changed in this moment", hint="run the command again")
 
 
-def _say(told: Kept | Failure) -> None:
+def _say(told: Up | Busy | Failed) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
     sys.stdout.buffer.flush()
     null = os.open(os.devnull, os.O_RDWR)
@@ -52,9 +52,8 @@ def _keep(order: Order, place: Place) -> None:
         raise
     keeper = Keeper(carrier, folders, order.idle_s)
     listener = place.listen()
-    kept = Kept(order=order, session=folders.id, keeper=this_process())
-    place.write(kept)
-    _say(kept)
+    place.write(Kept(order=order, session=folders.id, keeper=this_process()))
+    _say(Up())
     keeper.serve(listener)
 
 
@@ -72,14 +71,14 @@ def main() -> None:
     place = Places(Path(order.cache)).of(order.executor, order.runtime)
     with place.held() as lock:
         if lock is None:
-            _say(Failure(category="environment", message=f"{order.executor} is kept already"))
+            _say(Busy())
             return
         try:
             _keep(order, place)
         except SessionFailed as error:
-            _say(error.failure)
+            _say(Failed(failure=error.failure))
         except BskernelError as error:
-            _say(Failure(category="environment", message=error.message, hint=error.hint))
+            _say(Failed(failure=Failure(category="environment", message=error.message, hint=error.hint)))
     sys.stderr.flush()
     # Threads that still wait for a run have nothing left to do.
     os._exit(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, TypeAlias
 
 import msgspec
+from bskernel_protocol import Failure
 
 from bskernel.runtime.folders import Owner
 from bskernel.step import ExecutorRef
@@ -28,6 +29,16 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     order: Order
     session: str
     keeper: Owner
+
+
+class Up(msgspec.Struct, frozen=True, kw_only=True, tag="up"):
+    """A new keeper's first and only word: its server is starting."""
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
+    """A new keeper's last word."""
+
+    failure: Failure
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True, tag="lease"):
@@ -76,7 +87,7 @@ class Granted(msgspec.Struct, frozen=True, kw_only=True, tag="granted"):
 
 
 class Busy(msgspec.Struct, frozen=True, kw_only=True, tag="busy"):
-    """Another run uses it, or it ends."""
+    """Another run uses it, or it ends; of a new keeper, that there is one already."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status"):

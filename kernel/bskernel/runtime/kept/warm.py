@@ -34,7 +34,7 @@ class WarmRuntime:
         keep_s: float | None = None,
     ) -> None:
         self._cache = cache
-        self._root = root
+        self._root = root.resolve()  # a keeper has no folder to begin from
         self._wanted = wanted
         self._starter = starter
         self._report = report
@@ -43,7 +43,8 @@ class WarmRuntime:
         self._own: FramedRuntime | None = None
         self._making = threading.Lock()
         self._lent: dict[ExecutorRef, LentCarrier] = {}
-        self._in_use: set[ExecutorRef] = set()
+        self._borrowed = False
+        self._in_use: set[ExecutorRef] = set()  # executors whose kept session, if there is one, is not free
         self._lock = threading.Lock()
         self._sessions: list[KeptSession] = []
         self._closed = False
@@ -75,7 +76,7 @@ class WarmRuntime:
     def _own_runtime(self) -> FramedRuntime:
         with self._making:
             if self._own is None:
-                name = self._kept_runtime() if self._lent else self._wanted
+                name = self._kept_runtime() if self._borrowed else self._wanted
                 self._own = FramedRuntime(self._cache, self._starter(name))
             return self._own
 
@@ -106,19 +107,26 @@ class WarmRuntime:
         if lent is not None:
             self._report(f"{executor}: a warm session")
             self._lent[executor] = lent
+            self._borrowed = True
         elif ask(place) is not None:
             self._report(f"{executor}: its warm session is in use")
             self._in_use.add(executor)
         return lent is not None
 
     def open(self, executor: ExecutorRef) -> Session:
-        """The session that was borrowed, or a new one. Raises SessionFailed, EnvironmentLacking."""
-        lent = self._lent.get(executor)
+        """The session that was borrowed, or a new one; one of an executor is kept, no more.
+
+        Raises SessionFailed, EnvironmentLacking.
+        """
+        with self._lock:
+            lent = self._lent.pop(executor, None)
+            keep_s = None if executor in self._in_use or self._closed else self._keep_s
+            self._in_use.add(executor)
         if lent is not None:
             return self._opened(executor, lent)
-        if self._keep_s is not None and executor not in self._in_use and not self._closed:
+        if keep_s is not None:
             try:
-                return self.keep(executor, self._keep_s)
+                return self.keep(executor, keep_s)
             except PermissionError as error:
                 self._report(f"{executor} is not kept: {error}")
         return self._own_runtime().open(executor)
@@ -132,9 +140,9 @@ class WarmRuntime:
         place = self._places.of(executor, runtime)
         self._places.make()
         order = Order(executor=executor, runtime=runtime, idle_s=idle_s, root=str(self._root), cache=str(self._cache))
+        # Another run that began in the same moment may be first, here and in borrowing.
         start_keeper(order, place)
         lent = borrow(place, idle_s)
-        # Another run that started in the same moment may have been first.
         return self._own_runtime().open(executor) if lent is None else self._opened(executor, lent)
 
     def keep_all(self, executors: list[ExecutorRef], idle_s: float) -> None:
@@ -178,6 +186,11 @@ class WarmRuntime:
         with self._lock:
             self._closed = True
             sessions = list(self._sessions)
+            unopened = list(self._lent.values())
+            self._lent.clear()
+        for lent in unopened:
+            lent.release()
+            lent.close()
         for session in sessions:
             session.close()
         if self._own is not None:
