@@ -26,14 +26,16 @@ def run(
     output: Path | None = None,
     runtime: str = "auto",
     jobs: int | None = None,
+    keep_warm_s: float | None = None,
 ) -> BuildResult:
     """Build what a build.toml says and return what became of it; a failed step is a result, not an exception.
 
     `first` and `last` select steps as --from and --to do; `input_type` and `output_type` are stages of the model to
     begin and to end with. They count before the configuration's [flow] table.
     `settings` are assignments as in `--set`, e.g. "target.target_fps=50000". `jobs` steps run at once; without, as
-    many as the configuration says or there are processors. Raises bskernel.errors.BskernelError when the build cannot
-    begin; KeyboardInterrupt when it was interrupted, after what is finished was written.
+    many as the configuration says or there are processors. With `keep_warm_s`, sessions stay ready until no build has
+    used them for so many seconds. Raises bskernel.errors.BskernelError when the build cannot begin; KeyboardInterrupt
+    when it was interrupted, after what is finished was written.
     """
     from pathlib import Path
 
@@ -45,7 +47,7 @@ def run(
     wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)
     settings = (*settings, *([f"limits.jobs={jobs}"] if jobs is not None else []))
     prepared = application.prepare(Path(config), settings=settings, wish=wish, output=output)
-    result = application.build(prepared, runtime=runtime, observer=Silent())
+    result = application.build(prepared, runtime=runtime, observer=Silent(), keep_s=keep_warm_s)
     if result.status == "interrupted":
         # Who calls this as a library must not go on as if nobody had asked to stop.
         raise KeyboardInterrupt

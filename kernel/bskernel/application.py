@@ -40,7 +40,8 @@ from bskernel.recorded import recorded_config
 from bskernel.result import BuildResult, newest_artifacts, result_of
 from bskernel.runtime.choosing import choose_starter
 from bskernel.runtime.folders import make_folders
-from bskernel.runtime.session import FramedRuntime, Starter
+from bskernel.runtime.kept.warm import WarmRuntime
+from bskernel.runtime.session import Starter
 from bskernel.scheduling import limits_of
 from bskernel.selection import Wish
 from bskernel.sessions import Sessions
@@ -75,6 +76,7 @@ class Application:
     """bskernel on this machine."""
 
     def __init__(self, root: Path, cache: Path) -> None:
+        self.root = root
         self.cache = cache
         self.store = DiskStore(cache)
         self.recipes = find_recipes(root)
@@ -164,14 +166,25 @@ class Application:
         """What starts executors in the runtime of that name. Raises ConfigError, EnvironmentLacking."""
         return choose_starter(name, self.cache, self.recipe, report)
 
-    def runtime(self, name: str, report: Callable[[str], None]) -> FramedRuntime:
-        """The runtime of that name; what dead kernels left is removed. Raises ConfigError, EnvironmentLacking."""
-        runtime = FramedRuntime(self.cache, self.starter(name, report))
+    def runtime(self, name: str, report: Callable[[str], None], keep_s: float | None = None) -> WarmRuntime:
+        """The runtime of that name, which uses kept sessions and, with `keep_s`, keeps what it starts.
+
+        What dead owners left is removed. Raises ConfigError, EnvironmentLacking, also when it is first used.
+        """
+        runtime = WarmRuntime(self.cache, self.root, name, lambda kind: self.starter(kind, report), report, keep_s)
         runtime.sweep()
         return runtime
 
-    def build(self, prepared: Prepared, *, runtime: str, observer: Observer, fresh: bool = False) -> BuildResult:
-        """Carry out a plan and write the build directory."""
+    def build(
+        self,
+        prepared: Prepared,
+        *,
+        runtime: str,
+        observer: Observer,
+        fresh: bool = False,
+        keep_s: float | None = None,
+    ) -> BuildResult:
+        """Carry out a plan and write the build directory; sessions are kept for `keep_s`."""
         from bskernel.report.log import Log
         from bskernel.report.terminal import describe_failed
 
@@ -181,7 +194,7 @@ class Application:
         salt = prepared.loaded.config.build.salt
         with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
             noting = Noting((Log.to_file(log), observer), directory)
-            sessions = Sessions(lambda: self.runtime(runtime, noting.note))
+            sessions = Sessions(lambda: self.runtime(runtime, noting.note, keep_s))
             for line in prepared.backend.lines if prepared.backend else ():
                 noting.note(line)
             noting.planned(prepared.plan.steps)

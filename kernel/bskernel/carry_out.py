@@ -34,6 +34,7 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     log: bytes
     peak_mib: int | None = None
     session_over: bool = False  # it failed because its whole session ended
+    lost: bool = False  # its session went away for a reason that no step gave
     oom_kills: int = 0  # processes that the system ended meanwhile, the step's own or those of others beside it
 
 
@@ -94,6 +95,7 @@ def run_in_session(
         log=log,
         peak_mib=ended.peak_mib,
         session_over=ended.session_over,
+        lost=ended.lost,
         oom_kills=ended.oom_kills,
     )
 

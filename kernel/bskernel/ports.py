@@ -49,6 +49,7 @@ class SessionEnded(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     failure: Failure | None = None
     session_over: bool = False  # the failure is the whole session's: every step that ran in it ended with it
+    lost: bool = False  # the session is gone for a reason that no step gave: the step may run in another
     interrupted: bool = False  # nobody waits for it any more: it may still run until its session is closed
     peak_mib: int | None = None  # what the largest of its processes held
     oom_kills: int = 0  # processes that the system ended for lack of memory meanwhile

@@ -82,13 +82,15 @@ class Workers:
                 log = (self._store.get(known.log) if known.log is not None else None) or b""
                 carried = Carried(result=known, failure=None, log=log)
                 return Done(step=step, carried=carried, recalled=True, seconds=time.monotonic() - began)
-            with self._sessions.lease(step) as lease:
-                # A step's time is its own: environments, images and imports are made for all steps.
-                began = time.monotonic()
-                carried = run_in_session(
-                    step, inputs, self._store, lease.session, lambda event: self._say(step, event)
-                )
-                doubtful = _doubtful(carried, lease)
+            lost = True
+            while lost:
+                with self._sessions.lease(step) as lease:
+                    # A step's time is its own: environments, images and imports are made for all steps.
+                    began = time.monotonic()
+                    carried = run_in_session(
+                        step, inputs, self._store, lease.session, lambda event: self._say(step, event)
+                    )
+                    doubtful, lost = _doubtful(carried, lease), carried.lost
             if self._stopping.is_set() and carried.result is not None:
                 # Its folder may have been removed while its outputs were captured.
                 carried = msgspec.structs.replace(carried, result=None)

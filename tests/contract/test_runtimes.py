@@ -1,4 +1,4 @@
-"""What every runtime must do, one session at a time, also with several steps in it."""
+"""What every runtime must do, one session at a time, also with several steps in it and where it is a kept one."""
 
 import contextlib
 import fcntl
@@ -13,7 +13,8 @@ import pytest
 from bskernel.application import Application
 from bskernel.carry_out import lay_out
 from bskernel.ports import Session, SessionEnded, SessionFailed
-from bskernel.runtime.session import FramedRuntime
+from bskernel.runtime.kept.standing import end_all, standing
+from bskernel.runtime.kept.warm import WarmRuntime
 from bskernel.step import ExecutorRef
 from bskernel_protocol import PROTOCOL_VERSION, Event, OutputLine, Progress, StepManifest, StepResult, decode_document
 
@@ -25,11 +26,13 @@ def application(root: Path, cache: Path) -> Application:
     return Application(root, cache)
 
 
-@pytest.fixture
-def opened(application: Application, runtime: str) -> Iterator[FramedRuntime]:
-    opened = application.runtime(runtime, print)
+@pytest.fixture(params=[None, 60.0], ids=["own", "kept"])
+def opened(application: Application, runtime: str, request: pytest.FixtureRequest) -> Iterator[WarmRuntime]:
+    opened = application.runtime(runtime, print, request.param)
     yield opened
     opened.close()
+    list(end_all(application.cache, (), lambda name: application.starter(name, print)))
+    assert list((application.cache / "sessions").iterdir()) == []
 
 
 def executor_of(application: Application) -> ExecutorRef:
@@ -98,7 +101,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def told(application: Application, opened: FramedRuntime, tmp_path: Path) -> Told:
+def told(application: Application, opened: WarmRuntime, tmp_path: Path) -> Told:
     opened.prepare(executor_of(application))
     return Told(application, opened.open(executor_of(application)), tmp_path)
 
@@ -205,13 +208,16 @@ def test_closing_ends_every_step(told: Told, threads: ThreadPoolExecutor) -> Non
     assert all(ended.result().failure is not None for ended in running)
 
 
-def test_closing_leaves_nothing_and_may_be_done_twice(told: Told, application: Application) -> None:
+def test_closing_leaves_nothing_of_a_step_and_may_be_done_twice(told: Told, application: Application) -> None:
+    told.run("first", "double")
     told.session.close()
     told.session.close()
-    assert list((application.cache / "sessions").iterdir()) == []
+    kept = [found.state for found in standing(application.cache)]
+    assert len(list((application.cache / "sessions").iterdir())) == len(kept)
+    assert [path for path in application.cache.glob("sessions/*/*/*") if path.parent.name != "home"] == []
 
 
-def test_a_closed_runtime_starts_nothing(opened: FramedRuntime, application: Application) -> None:
+def test_a_closed_runtime_starts_nothing(opened: WarmRuntime, application: Application) -> None:
     opened.prepare(executor_of(application))
     opened.close()
     with pytest.raises(SessionFailed):
@@ -235,3 +241,23 @@ def test_an_executor_that_dies_while_it_starts_says_its_last_words(
     assert caught.value.failure.category == "crash"
     assert "ImportError: libnothing.so.1: cannot open shared object file" in caught.value.failure.cause
     assert list((cache / "sessions").iterdir()) == []
+
+
+def test_what_is_up_is_borrowed_once_and_given_back_also_when_it_was_never_opened(
+    application: Application, runtime: str
+) -> None:
+    executor = executor_of(application)
+    keeping = application.runtime(runtime, print, 60)
+    keeping.keep_all([executor], 60)
+    keeping.close()
+    (kept,) = (application.cache / "sessions").iterdir()
+    for opens in (0, 2, 1):
+        using = application.runtime(runtime, print, 60)
+        using.prepare(executor)
+        roots = [using.open(executor).root for _ in range(opens)]
+        assert [root.parent == kept for root in roots] == [True, False][:opens]
+        using.close()
+        assert [found.state for found in standing(application.cache)] == ["idle"]
+        assert list((application.cache / "sessions").iterdir()) == [kept]
+    assert len(list(end_all(application.cache, ["testing"], lambda name: application.starter(name, print)))) == 1
+    assert list((application.cache / "sessions").iterdir()) == []

@@ -12,7 +12,7 @@ from bskernel.images import ensure_environment
 from bskernel.ports import Session
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result import BuildResult
-from bskernel.runtime.session import FramedRuntime
+from bskernel.runtime.kept.warm import WarmRuntime
 from bskernel.selection import Wish
 from bskernel.step import ExecutorRef
 from bskernel_protocol import Failure
@@ -24,11 +24,12 @@ PART = 'part = "xczu7ev-ffvc1156-2-e"'
 pytestmark = pytest.mark.env
 
 
-class WarmRuntime:
+class SharedRuntime:
     """A runtime whose sessions outlive a build: FINN is imported once for all tests."""
 
-    def __init__(self, runtime: FramedRuntime) -> None:
+    def __init__(self, runtime: WarmRuntime) -> None:
         self.name = runtime.name
+        self.limits_sessions = runtime.limits_sessions
         self.runtime = runtime
         self.sessions: dict[ExecutorRef, Session] = {}
 
@@ -36,7 +37,7 @@ class WarmRuntime:
         self.runtime.prepare(executor)
 
     def open(self, executor: ExecutorRef) -> Session:
-        if executor not in self.sessions:
+        if executor not in self.sessions or self.sessions[executor].over:
             self.sessions[executor] = self.runtime.open(executor)
         return self.sessions[executor]
 
@@ -47,11 +48,11 @@ class WarmRuntime:
 class WarmApplication(Application):
     """bskernel, with one runtime for all its builds."""
 
-    warm: WarmRuntime | None = None
+    warm: SharedRuntime | None = None
 
-    def runtime(self, name: str, report: Callable[[str], None]) -> FramedRuntime:
+    def runtime(self, name: str, report: Callable[[str], None], keep_s: float | None = None) -> WarmRuntime:
         if self.warm is None:
-            self.warm = WarmRuntime(super().runtime(name, print))
+            self.warm = SharedRuntime(super().runtime(name, print, keep_s))
         return self.warm  # type: ignore[return-value]
 
 

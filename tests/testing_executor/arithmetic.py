@@ -214,6 +214,19 @@ def meet(step: Step[Meeting]) -> None:
     step.output("model").write_text("1")
 
 
+class Session(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    session: Annotated[str, parameter("the session that it does not end in")] = ""
+
+
+@registry.entry("linger", summary="waits for another session", parameters=Session, inputs=MODEL_IN, outputs=MODEL_OUT)
+def linger(step: Step[Session]) -> None:
+    (step.work / "scratch").write_text("left by a step")
+    print("lingering")
+    while os.environ["BSKERNEL_SESSION"] == step.params.session:
+        time.sleep(0.01)
+    step.output("model").write_text(step.required_input("model").read_text())
+
+
 @registry.entry("look", summary="looks around", inputs=MODEL_IN, outputs=MODEL_OUT)
 def look(step: Step[msgspec.Struct]) -> None:
     """Record what an executor may do here."""

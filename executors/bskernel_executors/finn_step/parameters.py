@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,13 @@ CONSTANT = frozenset(
 )  # fmt: skip
 
 
+@functools.cache
 def settable_fields(config: type) -> Settable:
-    """Name -> (type, default) of every field that a build may set; the default is a plain value."""
+    """Name -> (type, default) of every field that a build may set; the default is a plain value.
+
+    Found once, as the guarded class is made once, in the server that steps are forked from.
+    """
+    guarded_config.guarded_kind(config)
     return guarded_config.settable_fields(config, CONSTANT | FILES.keys())
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import types
 import typing
 from collections.abc import Collection, Mapping
@@ -58,6 +59,27 @@ def parameters_struct(
     return msgspec.defstruct(f"Parameters_{step}", fields, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
+@functools.cache
+def guarded_kind(config: type) -> tuple[type, dict[str, Any]]:
+    """The class of guarded instances, and the fields' types.
+
+    Made once: libraries generate code for every subclass. Called at import, it is there before a server forks.
+    """
+
+    def read(self: Any, name: str) -> Any:
+        if name in object.__getattribute__(self, "_refused"):
+            raise StepFailure(
+                category="executor",
+                message=f"the step reads {name} of {object.__getattribute__(self, '_what')}, "
+                "which its entry does not declare",
+                hint="its cache key would miss it: please report this with the step's name",
+            )
+        return object.__getattribute__(self, name)
+
+    kind = type(config.__name__, (config,), {"_refused": frozenset(), "_what": "", "__getattribute__": read})
+    return kind, typing.get_type_hints(config)
+
+
 def make_guarded(
     config: type, given: Mapping[str, Any], guarded: Collection[str], *, always: Mapping[str, Any], what: str
 ) -> Any:
@@ -65,25 +87,15 @@ def make_guarded(
 
     `what` names the configuration in the failure.
     """
-    hints = typing.get_type_hints(config)
+    kind, hints = guarded_kind(config)
     values = {name: _typed(hints[name], value) for name, value in given.items()}
     for field in dataclasses.fields(config):
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and field.name not in {*values, *always}:
             values[field.name] = 0.0  # the constructor asks for it; the guard keeps it from being read
-
-    def read(self: Any, name: str) -> Any:
-        if name in guarded and name not in given and object.__getattribute__(self, "_guard"):
-            raise StepFailure(
-                category="executor",
-                message=f"the step reads {name} of {what}, which its entry does not declare",
-                hint="its cache key would miss it: please report this with the step's name",
-            )
-        return object.__getattribute__(self, name)
-
-    kind = type(config.__name__, (config,), {"_guard": False, "__getattribute__": read})
     made = kind(**always, **values)
-    object.__setattr__(made, "_guard", True)
+    object.__setattr__(made, "_what", what)
+    object.__setattr__(made, "_refused", frozenset(guarded) - given.keys())
     return made
 
 

@@ -13,6 +13,7 @@ import click
 from bskernel.cli.blueprint import blueprint
 from bskernel.cli.diff import diff
 from bskernel.cli.doctor_command import doctor
+from bskernel.cli.keeping import KEEP_WARM, down, up
 from bskernel.cli.plan_views import GRAPHS
 from bskernel.cli.range_options import RangeOptions, range_options
 from bskernel.cli.reporting import bundle, explain
@@ -65,6 +66,7 @@ cli.add_command(diff)
 @click.option("-v", "--verbose", is_flag=True, help="Show the log, with what the steps print, instead of a bar.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Steps at once; limits.jobs, or one per processor.")
 @click.option("--fresh", is_flag=True, help="Run every step, even where its result is in the cache.")
+@KEEP_WARM
 @_JSON
 def run(
     config: Path,
@@ -75,6 +77,7 @@ def run(
     verbose: bool,
     jobs: int | None,
     fresh: bool,
+    keep_warm: float | None,
     as_json: bool,
 ) -> None:
     """Build what CONFIG says; steps whose inputs are unchanged are recalled."""
@@ -87,7 +90,8 @@ def run(
     if jobs is not None:
         settings = (*settings, f"limits.jobs={jobs}")
     prepared = application.prepare(config, settings=settings, wish=wish.as_wish(), output=output)
-    result = application.build(prepared, runtime=runtime, observer=_observer(verbose=verbose), fresh=fresh)
+    observer = _observer(verbose=verbose)
+    result = application.build(prepared, runtime=runtime, observer=observer, fresh=fresh, keep_s=keep_warm)
     click.echo(pretty_json(result) if as_json else describe_result(result), nl=not as_json)
     if result.status == "interrupted":
         click.echo(_INTERRUPTED, err=True)
@@ -261,6 +265,8 @@ def images_describe(name: str) -> None:
 
 cli.add_command(blueprint)
 cli.add_command(doctor)
+cli.add_command(up)
+cli.add_command(down)
 
 
 @cli.command()

@@ -1,4 +1,4 @@
-"""The folders of a session, who owns them, and how those of a dead kernel are found."""
+"""The folders of a session, who owns them, and how those of a dead owner are found."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from pathlib import Path
 
 import msgspec
 
+_OWNER = "owner.json"
+
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
-    """The kernel process that a session belongs to; its start time tells it from a later one of the same number."""
+    """The process that a session belongs to, a kernel or a keeper.
+
+    Its start time tells it from a later one of the same number.
+    """
 
     pid: int
     started: str
@@ -67,31 +72,61 @@ class SessionFolders(msgspec.Struct, frozen=True, kw_only=True):
 
     def remove(self) -> None:
         """Remove all of it."""
-        for folder, _, _ in os.walk(self.path):
-            with contextlib.suppress(OSError):
-                Path(folder).chmod(0o700)
-        shutil.rmtree(self.path, ignore_errors=True)
+        _remove(self.path)
+
+    def clear(self) -> bool:
+        """Remove what is left of steps; False when something cannot be removed."""
+        left = [path for folder in (self.steps, self.inputs) for path in folder.iterdir()]
+        for path in left:
+            _remove(path)
+        return not any(path.exists() for path in left)
+
+    def are_ours(self) -> bool:
+        """Is this process their owner? Whoever is removes them."""
+        return owner_of(self.path) == this_process()
+
+    def take_over(self) -> None:
+        """Make this process their owner. Raises OSError when they are gone."""
+        temporary = self.path / ".owner.json"
+        temporary.write_bytes(msgspec.json.encode(this_process()))
+        temporary.replace(self.path / _OWNER)
+
+
+def _remove(path: Path) -> None:
+    for folder, _, _ in os.walk(path):
+        with contextlib.suppress(OSError):
+            Path(folder).chmod(0o700)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def owner_of(path: Path) -> Owner | None:
+    """Who a session's folder belongs to; None when there is none."""
+    try:
+        return msgspec.json.decode((path / _OWNER).read_bytes(), type=Owner)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def folders_of(cache: Path, session_id: str) -> SessionFolders:
+    """Where the folders of a session lie."""
+    return SessionFolders(id=session_id, path=cache / "sessions" / session_id)
 
 
 def make_folders(cache: Path) -> SessionFolders:
     """New folders, owned by this process."""
-    session = SessionFolders(id=uuid.uuid4().hex, path=Path())
-    session = SessionFolders(id=session.id, path=cache / "sessions" / session.id)
+    session = folders_of(cache, uuid.uuid4().hex)
     session.path.mkdir(parents=True)
-    (session.path / "owner.json").write_bytes(msgspec.json.encode(this_process()))
+    session.take_over()
     for folder in (session.steps, session.inputs, session.home):
         folder.mkdir()
     return session
 
 
 def abandoned(cache: Path) -> Iterator[SessionFolders]:
-    """Folders whose kernel is gone."""
+    """Folders whose owner is gone."""
     for path in sorted((cache / "sessions").glob("*")):
-        try:
-            owner = msgspec.json.decode((path / "owner.json").read_bytes(), type=Owner)
-        except (OSError, msgspec.DecodeError):
-            continue
-        if not owner.alive:
+        owner = owner_of(path)
+        if owner is not None and not owner.alive:
             yield SessionFolders(id=path.name, path=path)
 
 

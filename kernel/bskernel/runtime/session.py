@@ -129,6 +129,10 @@ class FramedRuntime:
             folders.remove()
         return len(left)
 
+    def end_left(self, folders: SessionFolders) -> None:
+        """End what a session whose owner is gone has left running."""
+        self._starter.end_left(folders.id)
+
     def prepare(self, executor: ExecutorRef) -> None:
         """Have what the executor runs in. Raises EnvironmentLacking, ConfigError."""
         self._starter.prepare(executor)

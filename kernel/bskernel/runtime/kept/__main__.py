@@ -1,0 +1,88 @@
+"""A keeper's process: starts a session, says that it is up, and stays. Its first argument is an Order as JSON.
+
+It says one word as JSON (Up; Busy or Failed, and ends), and then lets go of its standard output.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+from bskernel_protocol import Failure
+
+from bskernel.errors import BskernelError, EnvironmentLacking
+from bskernel.images import Recipe, find_recipes
+from bskernel.ports import SessionFailed
+from bskernel.runtime.choosing import choose_starter
+from bskernel.runtime.folders import make_folders, this_process
+from bskernel.runtime.kept.keeper import Keeper
+from bskernel.runtime.kept.messages import Busy, Failed, Kept, Order, Up
+from bskernel.runtime.kept.place import Place, Places
+from bskernel.step import ExecutorRef
+
+
+def _recipe_of(order: Order, executor: ExecutorRef) -> Recipe:
+    for recipe in find_recipes(Path(order.root)):
+        if recipe.name == str(executor) and recipe.digest == executor.digest:
+            return recipe
+    raise EnvironmentLacking(f"{executor} has changed in this moment", hint="run the command again")
+
+
+def _say(told: Up | Busy | Failed) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
+    sys.stdout.buffer.flush()
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)
+    os.close(null)
+
+
+def _keep(order: Order, place: Place) -> None:
+    starter = choose_starter(
+        order.runtime, Path(order.cache), lambda executor: _recipe_of(order, executor), lambda _: None
+    )
+    folders = make_folders(Path(order.cache))
+    try:
+        carrier = starter.start(order.executor, folders)
+    except BaseException:
+        folders.remove()
+        raise
+    keeper = Keeper(carrier, folders, order.idle_s)
+    listener = place.listen()
+    place.write(Kept(order=order, session=folders.id, keeper=this_process()))
+    _say(Up())
+    keeper.serve(listener)
+
+
+def _terminate(_signum: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)
+
+
+def main() -> None:
+    """Entry point."""
+    if os.fork() != 0:
+        # Whoever started this process waits for it alone: the keeper is nobody's child.
+        os._exit(0)
+    signal.signal(signal.SIGTERM, _terminate)
+    order = msgspec.json.decode(sys.argv[1], type=Order)
+    place = Places(Path(order.cache)).of(order.executor, order.runtime)
+    with place.held() as lock:
+        if lock is None:
+            _say(Busy())
+            return
+        try:
+            _keep(order, place)
+        except SessionFailed as error:
+            _say(Failed(failure=error.failure))
+        except BskernelError as error:
+            _say(Failed(failure=Failure(category="environment", message=error.message, hint=error.hint)))
+    sys.stderr.flush()
+    # Threads that still wait for a run have nothing left to do.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

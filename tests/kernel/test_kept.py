@@ -1,0 +1,100 @@
+"""Who may use a kept session, and under which name it is found."""
+
+import os
+import socket
+from pathlib import Path
+
+import msgspec
+import pytest
+from bskernel.runtime.folders import make_folders
+from bskernel.runtime.kept.peer import peer_uid, require_same_user
+from bskernel.runtime.kept.place import Place, Places, require_private
+from bskernel.step import ExecutorRef
+
+EXECUTOR = ExecutorRef(name="finn-step", version="1", digest="a" * 64)
+NOBODY = 65534
+
+
+def test_this_user_is_let_in() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        require_same_user(ours)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_another_user_is_refused() -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"\0bskernel-test-{os.getpid()}")
+        listener.listen()
+        child = os.fork()
+        if child == 0:
+            os.setuid(NOBODY)
+            with socket.socket(socket.AF_UNIX) as other:
+                other.connect(listener.getsockname())
+                other.recv(1)
+            os._exit(0)
+        connection, _ = listener.accept()
+        with connection:
+            assert peer_uid(connection) == NOBODY
+            with pytest.raises(PermissionError, match=f"user {NOBODY}'s, not user 0's"):
+                require_same_user(connection)
+        os.waitpid(child, 0)
+
+
+def test_a_folder_must_be_this_users_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir(mode=0o700)
+    require_private(folder)
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(PermissionError):
+        require_private(tmp_path / "link")
+    folder.chmod(0o710)
+    with pytest.raises(PermissionError):
+        require_private(folder)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_another_users_folder_is_not_trusted(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, NOBODY, NOBODY)
+    with pytest.raises(PermissionError):
+        require_private(folder)
+
+
+def test_another_digest_or_runtime_is_another_session(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    other = msgspec.structs.replace(EXECUTOR, digest="b" * 64)
+    names = {places.of(EXECUTOR, "process").path, places.of(EXECUTOR, "docker").path, places.of(other, "docker").path}
+    assert len(names) == 3
+    assert places.of(EXECUTOR, "docker").path in names
+
+
+def test_a_socket_is_found_however_long_its_path_is(tmp_path: Path) -> None:
+    places = Places(tmp_path / ("long" * 40))
+    places.make()
+    place = places.of(EXECUTOR, "process")
+    with place.held() as lock, place.listen() as listener, place.connect() as connection:
+        assert lock is not None
+        listener.accept()[0].close()
+        assert connection.recv(1) == b""
+
+
+def test_one_keeper_at_a_time_and_its_place_goes_with_it(tmp_path: Path) -> None:
+    place = Place(tmp_path / "it")
+    with place.held() as first, Place(tmp_path / "it").held() as second:
+        assert first is not None
+        assert second is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_steps_leave_is_cleared_also_what_they_locked(tmp_path: Path) -> None:
+    folders = make_folders(tmp_path)
+    locked = folders.steps / "00-x" / "work"
+    locked.mkdir(parents=True)
+    (locked / "file").touch()
+    locked.chmod(0o500)
+    (folders.inputs / "00-x").mkdir()
+    assert folders.clear()
+    assert [*folders.steps.iterdir(), *folders.inputs.iterdir()] == []
+    assert folders.are_ours()
