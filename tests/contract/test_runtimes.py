@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 from bskernel.application import Application
 from bskernel.carry_out import lay_out
@@ -16,6 +17,7 @@ from bskernel.ports import Session, SessionEnded, SessionFailed
 from bskernel.runtime.kept.standing import end_all, standing
 from bskernel.runtime.kept.warm import WarmRuntime
 from bskernel.step import ExecutorRef
+from bskernel.tool import ToolInstall
 from bskernel_protocol import PROTOCOL_VERSION, Event, OutputLine, Progress, StepManifest, StepResult, decode_document
 
 pytestmark = pytest.mark.in_both
@@ -260,4 +262,18 @@ def test_what_is_up_is_borrowed_once_and_given_back_also_when_it_was_never_opene
         assert [found.state for found in standing(application.cache)] == ["idle"]
         assert list((application.cache / "sessions").iterdir()) == [kept]
     assert len(list(end_all(application.cache, ["testing"], lambda name: application.starter(name, print)))) == 1
+    assert list((application.cache / "sessions").iterdir()) == []
+
+
+def test_a_session_with_installed_tools_is_never_kept(
+    opened: WarmRuntime, application: Application, tmp_path: Path
+) -> None:
+    tool = ToolInstall(tool="vivado", product="V", version="1", build="1", fingerprint="f", root=tmp_path)
+    executor = msgspec.structs.replace(executor_of(application), tools=(tool,))
+    opened.keep_all([executor], 60)
+    opened.prepare(executor)
+    session = opened.open(executor)
+    assert session.root.is_dir()
+    assert list(standing(application.cache)) == []
+    opened.close()
     assert list((application.cache / "sessions").iterdir()) == []

@@ -41,6 +41,20 @@ entry = "testing:double"
 entry = "testing:linger"
 parameters = {{ session = "{session}" }}
 """
+TWO_LINGER = """
+[build]
+name = "sum"
+model = "number.txt"
+""" + "".join(
+    f"""
+[[step]]
+name = "{name}"
+entry = "testing:linger"
+inputs = {{{{ model = "number.txt" }}}}
+parameters = {{{{ session = "{{session}}" }}}}
+"""
+    for name in ("one", "other")
+)
 LIMIT_S = 60  # for what should take a second
 BSKERNEL = str(Path(sys.executable).parent / "bskernel")
 
@@ -115,17 +129,20 @@ def up(cli: Any, cache: Path) -> Kept:
 
 
 class Run:
-    """A run that lingers in a kept session until that is lost."""
+    """A run whose step, or steps, linger in a kept session until that is lost."""
 
-    def __init__(self, folder: Path, surroundings: dict[str, str], kept: Kept) -> None:
+    def __init__(
+        self, folder: Path, surroundings: dict[str, str], kept: Kept, config: str = LINGER, steps: int = 1
+    ) -> None:
         self.folder = folder
-        config = write(folder, LINGER.format(session=kept.session))
+        config = write(folder, config.format(session=kept.session))
         self.process = subprocess.Popen(
-            [BSKERNEL, "run", config, "--fresh", "--verbose"],
+            [BSKERNEL, "run", config, "--fresh", "--verbose", "--jobs", "2"],
             env=surroundings, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         self.said = ""
-        self.read_until("lingering")
+        for _ in range(steps):
+            self.read_until("lingering")
 
     def read_until(self, words: str) -> None:
         assert self.process.stderr is not None
@@ -264,6 +281,46 @@ def test_the_step_of_a_run_that_ends_early_is_ended_and_its_session_used_again(
     assert the_kept(cache) == up
     assert len(processes_of(up.session)) < before
     assert list((cache / "sessions" / up.session / "steps").iterdir()) == []
+
+
+@pytest.fixture
+def both_lingering(tmp_path: Path, surroundings: dict[str, str], up: Kept) -> Iterator[Run]:
+    run = Run(tmp_path, surroundings, up, TWO_LINGER, steps=2)
+    yield run
+    run.process.kill()
+    run.wait()
+
+
+@pytest.mark.in_both
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
+def test_each_step_of_a_run_that_ends_early_is_ended_and_the_session_used_again(
+    cli: Any, up: Kept, both_lingering: Run, tmp_path: Path, cache: Path, signum: signal.Signals
+) -> None:
+    before = len(processes_of(up.session))
+    both_lingering.process.send_signal(signum)
+    assert both_lingering.wait() == (-9 if signum == signal.SIGKILL else 130)
+    assert "a warm session" in cli("run", write(tmp_path, CONFIG), "--fresh").stderr
+    assert the_kept(cache) == up
+    assert len(processes_of(up.session)) <= before - 2
+    assert list((cache / "sessions" / up.session / "steps").iterdir()) == []
+
+
+@pytest.mark.in_both
+@pytest.mark.parametrize("keeper_is_killed", [False, True])
+def test_steps_that_ran_at_once_in_a_lost_session_run_at_once_in_one_other(
+    cli: Any, up: Kept, both_lingering: Run, tmp_path: Path, cache: Path, keeper_is_killed: bool
+) -> None:
+    if keeper_is_killed:
+        os.kill(up.keeper.pid, signal.SIGKILL)
+    else:
+        assert cli("down").returncode == 0
+    assert both_lingering.wait() == 0, both_lingering.said
+    assert statuses(tmp_path) == ["ran", "ran"]
+    assert both_lingering.said.count("its warm session is gone; a new one is started") == 1
+    assert "runs again alone" not in both_lingering.said
+    assert processes_of(up.session) == []
+    assert containers_of(up.session) == []
+    assert list((cache / "sessions").iterdir()) == []
 
 
 @pytest.mark.in_both
