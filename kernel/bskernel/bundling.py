@@ -74,7 +74,7 @@ def facts_here(cache: Path, recipes: Iterable[Recipe]) -> dict[str, Any]:
         "bskernel": _version("bskernel"),
         "protocol": PROTOCOL_VERSION,
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in ("msgspec", "docker", "click", "rich", "structlog", "uv")},
+        "packages": {name: _version(name) for name in ("msgspec", "docker", "click", "rich", "uv")},
         "system": {
             "kernel": platform.release(),
             "machine": platform.machine(),
