@@ -57,9 +57,7 @@ def steps(folder: Path, count: int, *, chained: bool, last: int = 1) -> Path:
     for at in range(count):
         adds = last if at == count - 1 else at
         inputs = "" if chained else 'inputs = { model = "number.txt" }\n'
-        lines.append(
-            f'[[step]]\nname = "s{at}"\nentry = "testing:add"\nparameters = {{ number = {adds} }}\n{inputs}'
-        )
+        lines.append(f'[[step]]\nname = "s{at}"\nentry = "testing:add"\nparameters = {{ number = {adds} }}\n{inputs}')
     config.write_text("".join(lines), encoding="utf-8")
     return config
 

@@ -153,11 +153,13 @@ def finn_builds(folder: Path, runs: int) -> list[Row]:
 
             taken = medians({"one": one_process, "cold": cold, "cached": cached, "late": late}, runs)
             group = f"estimates of {name}, {runtime}"
-            rows.append(
-                Row(group=group, what="FINN+ in one process", value=taken["one"], unit="s", runs=runs)
-            )
+            rows.append(Row(group=group, what="FINN+ in one process", value=taken["one"], unit="s", runs=runs))
             goals = {"cold": "<= 1.0" if runtime == "process" else "<= 1.1", "cached": "<= 0.03", "late": ""}
-            what = {"cold": "bskernel, cold", "cached": "bskernel, all cached", "late": "bskernel, target_fps changed"}
+            what = {
+                "cold": "bskernel, cold",
+                "cached": "bskernel, all cached",
+                "late": "bskernel, target_fps changed",
+            }
             rows += [
                 Row(group=group, what=what[key], value=taken[key], unit="s", runs=runs, goal=goals[key],
                     against="one process", ratio=taken[key] / taken["one"])
@@ -212,7 +214,14 @@ def long_plans(folder: Path, _: int) -> list[Row]:
         goal = count == 10_000
         rows += [
             Row(group=group, what="bskernel plan", value=planned, unit="s", runs=1),
-            Row(group=group, what="run, cold", value=count / ran, unit="steps/s", runs=1, goal=">= 400" if goal else ""),
+            Row(
+                group=group,
+                what="run, cold",
+                value=count / ran,
+                unit="steps/s",
+                runs=1,
+                goal=">= 400" if goal else "",
+            ),
             Row(group=group, what="run, cached", value=cached, unit="s", runs=1),
             Row(group=group, what="kernel's memory", value=memory, unit="MiB", runs=1, goal="< 150" if goal else ""),
         ]

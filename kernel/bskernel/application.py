@@ -19,6 +19,7 @@ from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
 from bskernel.config import Config
 from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.file_digests import FileDigests
 from bskernel.gathering import find_inputs
 from bskernel.images import (
     Recipe,
@@ -71,8 +72,9 @@ class Application:
 
     def __init__(self, root: Path, cache: Path) -> None:
         self.cache = cache
-        self.store = DiskStore(cache)
-        self.recipes = find_recipes(root)
+        self.files = FileDigests(cache / "files.msgpack")
+        self.store = DiskStore(cache, self.files)
+        self.recipes = find_recipes(root, self.files)
         self.executors: Executors = load_executors(self.recipes)
 
     @classmethod
@@ -148,6 +150,7 @@ class Application:
                     reasons=changed or ("its result is gone from the cache, or never was",),
                 )
             )
+        self.files.save()
         return tuple(planned)
 
     def starter(self, name: str, report: Callable[[str], None]) -> Starter:
@@ -177,17 +180,23 @@ class Application:
             noting.planned(prepared.plan.steps)
             try:
                 directory.write_config(recorded_config(prepared.loaded))
-                reports = carry_out_plan(
-                    prepared.plan, self.store, sessions, noting, salt=salt, fresh=fresh, entry_of=self.entry
-                )
-                result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
-                by_step = {step: made.values() for step, made in result.by_step.items()}
-                directory.export(result.artifacts.values(), by_step, self.store)
+                for attempt in range(2):
+                    reports = carry_out_plan(
+                        prepared.plan, self.store, sessions, noting, salt=salt, fresh=fresh, entry_of=self.entry
+                    )
+                    result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
+                    by_step = {step: made.values() for step, made in result.by_step.items()}
+                    damaged = directory.export(result.artifacts.values(), by_step, self.store)
+                    if not damaged or attempt:
+                        break
+                    # Its bytes were not looked at until now; found damaged, they are gone, and what made them runs.
+                    noting.note(f"{damaged[0]} is damaged in the cache: the step that makes it runs again")
                 directory.write_metrics(result.metrics)
                 if result.failure is not None:
                     directory.write_failure(describe_failed(result))
                 directory.write_result(result)
             finally:
+                self.files.save()
                 sessions.close()
                 directory.close()
                 noting.over()

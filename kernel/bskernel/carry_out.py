@@ -50,13 +50,15 @@ def manifest_of(step: Step, inputs: dict[str, Artifact]) -> StepManifest:
     )
 
 
-def lay_out(store: Store, manifest: StepManifest, directory: Path, inputs: Path) -> Failure | None:
-    """Make a step directory: manifest, inputs (at `inputs`), empty out/ and work/."""
+def lay_out(
+    store: Store, manifest: StepManifest, directory: Path, inputs: Path, *, sealed: bool = False
+) -> Failure | None:
+    """Make a step directory: manifest, inputs (at `inputs`, `sealed` against writing), empty out/ and work/."""
     for name in (OUTPUTS, WORK):
         (directory / name).mkdir(parents=True)
     inputs.mkdir(parents=True, exist_ok=True)
     for artifact in manifest.inputs:
-        if not store.materialise(artifact, inputs / artifact.name):
+        if not store.materialise(artifact, inputs / artifact.name, read_only=sealed):
             return Failure(
                 category="executor",
                 message=f"the bytes of input {artifact.name!r} are gone from the cache or damaged",
@@ -72,7 +74,7 @@ def run_in_session(
     """Carry out a step in a running session and keep its outputs."""
     directory = session.root / step.label
     given = session.inputs_root / step.label
-    failure = lay_out(store, manifest_of(step, inputs), directory, given)
+    failure = lay_out(store, manifest_of(step, inputs), directory, given, sealed=session.seals_inputs)
     if failure is not None:
         return Carried(result=None, failure=failure, log=b"")
     # Relative, so that it holds on the host and wherever the folders are mounted.

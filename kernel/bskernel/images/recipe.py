@@ -13,6 +13,7 @@ from bskernel_protocol import Catalogue, canonical_bytes, digest_of_bytes
 
 from bskernel.catalogues import ExecutorInfo, Executors
 from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.file_digests import FileDigests
 from bskernel.images.base import Base, read_base
 from bskernel.images.git_source import GitSource
 from bskernel.step import ExecutorRef
@@ -68,7 +69,8 @@ class ImageFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Recipe:
     """One image.toml with its folder; digests are computed once, when asked for."""
 
-    def __init__(self, root: Path, folder: Path, file: ImageFile) -> None:
+    def __init__(self, root: Path, folder: Path, file: ImageFile, files: FileDigests) -> None:
+        self._files = files
         self.root = root
         self.folder = folder
         self.file = file
@@ -121,7 +123,7 @@ class Recipe:
     @cached_property
     def code_digest(self) -> str:
         """Of the sources' paths and bytes."""
-        files = [[name, digest_of_bytes(path.read_bytes()).sha256] for name, path in self.source_files()]
+        files = [[name, self._files.of(path).sha256] for name, path in self.source_files()]
         return digest_of_bytes(canonical_bytes(sorted(files))).sha256
 
     @cached_property
@@ -174,14 +176,15 @@ def locate_root() -> Path:
     return root
 
 
-def find_recipes(root: Path) -> tuple[Recipe, ...]:
-    """All recipes under images/, in order of path. Raises ConfigError."""
+def find_recipes(root: Path, files: FileDigests | None = None) -> tuple[Recipe, ...]:
+    """All recipes under images/, in order of path; `files` knows files that were read before. Raises ConfigError."""
+    files = files or FileDigests()
     recipes = []
     for path in sorted((root / "images").glob("*/*/image.toml")):
         file = convert(read_toml(path), ImageFile, path)
         if (file.executor, file.version) != (path.parent.parent.name, path.parent.name):
             raise ConfigError(f"{path}: says {file.executor}@{file.version}, which its folder does not")
-        recipes.append(Recipe(root, path.parent, file))
+        recipes.append(Recipe(root, path.parent, file, files))
     return tuple(recipes)
 
 

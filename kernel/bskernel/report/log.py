@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import sys
 from collections.abc import Callable
 from typing import Any, Literal, TextIO, TypeAlias
@@ -21,7 +21,7 @@ _COLOURS: dict[Level, str] = {"debug": "2", "info": "32", "error": "1;31"}
 
 
 def _now() -> str:
-    return datetime.datetime.now(tz=datetime.timezone.utc).isoformat().replace("+00:00", "Z")
+    return dt.datetime.now(tz=dt.UTC).isoformat().replace("+00:00", "Z")
 
 
 def _json_lines(file: TextIO) -> Write:
