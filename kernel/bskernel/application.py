@@ -37,15 +37,14 @@ from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
 from bskernel.recorded import recorded_config
 from bskernel.result import BuildResult, newest_artifacts, result_of
-from bskernel.runtime.choosing import choose_starter
-from bskernel.runtime.folders import make_folders
-from bskernel.runtime.session import FramedRuntime, Starter
 from bskernel.selection import Wish
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
 
 if TYPE_CHECKING:
     import docker
+
+    from bskernel.runtime.session import FramedRuntime, Starter
 
 BUILD_LOG = "log.jsonl"
 
@@ -88,7 +87,8 @@ class Application:
 
     def entry(self, step: Step) -> EntryDescription | None:
         """What a step's executor says of its entry."""
-        info = next((info for info in self.executors.known if info.ref == step.executor), None)
+        wanted = (step.executor.name, step.executor.version)
+        info = next((info for info in self.executors.known if (info.name, info.version) == wanted), None)
         return info.entry(step.entry) if info is not None else None
 
     def prepare(
@@ -155,10 +155,14 @@ class Application:
 
     def starter(self, name: str, report: Callable[[str], None]) -> Starter:
         """What starts executors in the runtime of that name. Raises ConfigError, EnvironmentLacking."""
+        from bskernel.runtime.choosing import choose_starter
+
         return choose_starter(name, self.cache, self.recipe, report)
 
     def runtime(self, name: str, report: Callable[[str], None]) -> FramedRuntime:
         """The runtime of that name; what dead kernels left is removed. Raises ConfigError, EnvironmentLacking."""
+        from bskernel.runtime.session import FramedRuntime
+
         runtime = FramedRuntime(self.cache, self.starter(name, report))
         runtime.sweep()
         return runtime
@@ -232,6 +236,8 @@ class Application:
 
         Raises ConfigError, EnvironmentLacking.
         """
+        from bskernel.runtime.folders import make_folders
+
         folder, manifest = BuildDirectory(build).manifest(step)
         recipe = self._same_recipe(manifest)
         directory = target / folder.name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -86,7 +85,7 @@ class BuildDirectory:
         if self._labels is None:
             self._labels = {}
             with contextlib.suppress(FileNotFoundError):
-                for label in os.listdir(self.path / "steps"):
+                for label in (path.name for path in (self.path / "steps").iterdir()):
                     self._labels.setdefault(label.partition("-")[2], set()).add(label)
         return self._labels.get(name, set())
 
@@ -162,7 +161,7 @@ def _file_name(artifact: Artifact) -> str:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    # Many a build changes nothing: to read is quick, while to replace a file makes some file systems wait for the disk.
+    # Many a build changes nothing. To read is quick; to replace a file makes some file systems wait for the disk.
     with contextlib.suppress(OSError):
         if path.read_bytes() == data:
             return

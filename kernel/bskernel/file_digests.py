@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-import uuid
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,7 +81,7 @@ class FileDigests:
         if self._path is None or not self._changed:
             return
         known = self._known if len(self._known) <= _MOST else self._used
-        temporary = self._path.with_name(f"{self._path.name}.{uuid.uuid4().hex[:8]}")
+        temporary = self._path.with_name(f"{self._path.name}.{os.urandom(4).hex()}")
         with contextlib.suppress(OSError):
             temporary.write_bytes(msgspec.msgpack.encode(known))
             temporary.replace(self._path)

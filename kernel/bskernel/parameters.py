@@ -27,7 +27,7 @@ def check_executor_parameters(config: Config, executors: Executors, path: Path) 
         known = {
             parameter.name
             for info in executors.known
-            if info.ref.name == name
+            if info.name == name
             for entry in info.catalogue.entries
             for parameter in entry.parameters
         }

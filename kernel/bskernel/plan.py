@@ -21,7 +21,6 @@ from bskernel.step import FromFile, FromStep, Source, Step
 from bskernel.verifying import checks_after_every_step, transformations
 from bskernel.wiring import given_of, wire
 
-
 TRANSFORMATIONS = "plan.transformations"  # a parameter that the plan fills: what made the model since its last check
 
 
@@ -100,7 +99,7 @@ def make_plan(
             entry=item.entry.name,
             parameters=resolve_parameters(
                 item.entry,
-                config.parameters.get(item.info.ref.name, {}),
+                config.parameters.get(item.info.name, {}),
                 item.options.parameters,
                 values | {key: value for key, value in own.items() if value},
                 where,

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Literal
 import msgspec
 
 from bskernel.errors import EnvironmentLacking
-from bskernel.images.base import ensure_base
+from bskernel.images.base_layer import ensure_base
 from bskernel.images.environment import ensure_environment
 from bskernel.images.recipe import Recipe, environment_variables
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import os
-import platform
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from bskernel.strict import convert, read_toml
 
 # Wheels for this C library run on the base image and on every host of the last years; which ones are taken must not
 # depend on the host's own.
-PLATFORM = f"{platform.machine()}-manylinux_2_28"
+PLATFORM = f"{os.uname().machine}-manylinux_2_28"
 CONSTANT = {
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
@@ -198,16 +198,26 @@ def choose_recipes(recipes: tuple[Recipe, ...], names: Sequence[str]) -> tuple[R
 
 
 def load_executors(recipes: tuple[Recipe, ...]) -> Executors:
-    """Every recipe with the catalogue that lies beside it; one without is undescribed. Raises ConfigError."""
+    """Every recipe with the catalogue that lies beside it; one without is undescribed."""
     known, undescribed = [], []
     for recipe in recipes:
         path = recipe.folder / "catalogue.json"
         if not path.exists():
             undescribed.append(recipe.ref)
             continue
-        try:
-            catalogue = msgspec.json.decode(_read(path), type=Catalogue)
-        except msgspec.DecodeError as error:
-            raise ConfigError(f"{path}: {error}", hint="write it anew: bskernel images describe") from error
-        known.append(ExecutorInfo(ref=recipe.ref, catalogue=catalogue, default=recipe.file.default))
+        info = ExecutorInfo(
+            name=recipe.file.executor,
+            version=recipe.file.version,
+            default=recipe.file.default,
+            digest=functools.partial(getattr, recipe, "digest"),
+            catalogue=functools.partial(_read_catalogue, path),
+        )
+        known.append(info)
     return Executors(known=tuple(known), undescribed=tuple(undescribed))
+
+
+def _read_catalogue(path: Path) -> Catalogue:
+    try:
+        return msgspec.json.decode(_read(path), type=Catalogue)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path}: {error}", hint="write it anew: bskernel images describe") from error
