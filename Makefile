@@ -17,6 +17,7 @@ check: sync
 
 sync: $(filter .tools/bin/uv,$(UV))
 	$(UV) sync --frozen --quiet
+	$(UV) run --frozen python -m compileall -q kernel protocol
 
 .tools/bin/uv:
 	python3 -m venv .tools
