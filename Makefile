@@ -16,7 +16,7 @@ check: sync
 	$(UV) run --frozen lint-imports
 
 sync: $(filter .tools/bin/uv,$(UV))
-	$(UV) sync --frozen --quiet
+	$(UV) sync --frozen --quiet --compile-bytecode
 	$(UV) run --frozen python -m compileall -q kernel protocol
 
 .tools/bin/uv:

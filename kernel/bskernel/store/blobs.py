@@ -79,6 +79,7 @@ class Blobs:
     def lay(self, digest: Digest, target: Path, *, executable: bool = False, link: bool = False) -> bool:
         """Lay the bytes at `target`, verified; False, with nothing left there, when they are missing or damaged.
 
+        A file that is there is overwritten, one that it is linked with too.
         With `link`, what lies there may be the blob itself: only for those who cannot write there.
         """
         path, name = self.path(digest), str(target)
@@ -91,11 +92,13 @@ class Blobs:
                 whole = _hash(source) == digest
             else:
                 mode = 0o755 if executable else 0o644
-                made = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+                made = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, mode)
                 try:
                     os.fchmod(made, mode)
+                    # Cut to the size last: what is emptied first is written out at once by some file systems.
                     cloned = digest.size >= _CHUNK and self._clone(source, made)
                     whole = (_hash(made) if cloned else _hash(source, made)) == digest
+                    os.ftruncate(made, digest.size)
                 finally:
                     os.close(made)
         finally:
