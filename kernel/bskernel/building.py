@@ -123,6 +123,7 @@ class _Build:
         self._salt = salt
         self._fresh = fresh
         self._made: dict[str, ActionResult] = {}
+        self._last_use = {step.executor: step.index for step in plan.steps}
 
     def carry_out(self, step: Step, left: EntryDescription | None) -> StepReport:
         """Recall or run a step and report what became of it; `left` is its entry when an earlier step failed."""
@@ -175,7 +176,7 @@ class _Build:
         return began, msgspec.structs.replace(ended, report=report, log=log)
 
     def _ran(self, step: Step, ended: EndedStep) -> tuple[float, EndedStep]:
-        self._sessions.expect([later.executor for later in self._plan.steps[step.index :]])
+        self._sessions.expect([executor for executor, last in self._last_use.items() if last >= step.index])
         session = self._sessions.get(step.executor)
         # A step's time is its own: environments, images and imports are made for all steps.
         began = time.monotonic()
@@ -218,8 +219,9 @@ def carry_out_plan(
     """
     build = _Build(plan, store, sessions, observer, salt, fresh)
     reports: list[StepReport] = []
+    states: set[Status] = set()
     for step in plan.steps:
-        states = {report.status for report in reports}
+        states |= {report.status for report in reports[-1:]}
         entry = entry_of(step)
         if "interrupted" in states or ("failed" in states and not (entry is not None and entry.after_failure)):
             reports.append(_skipped(step))
