@@ -20,6 +20,7 @@ import msgspec
 
 from bskernel.errors import EnvironmentLacking
 from bskernel.images.base_layer import ensure_base
+from bskernel.images.bytecode import compiled
 from bskernel.images.environment import ensure_environment
 from bskernel.images.recipe import Recipe, environment_variables
 
@@ -174,6 +175,8 @@ def ensure_image(recipe: Recipe, client: docker.APIClient, cache: Path, report: 
         def add_sources(archive: tarfile.TarFile) -> None:
             for path, file in files:
                 _add(archive, f"code/{path}", file.read_bytes())
+            for path, data in compiled(recipe):
+                _add(archive, f"code/{path}", data)
 
         text = dockerfile(environment, "code", CODE, labels, variables)
         identifier = _build(client, name, text, add_sources, cache)
