@@ -25,13 +25,15 @@ def run(
     settings: Sequence[str] = (),
     output: Path | None = None,
     runtime: str = "auto",
+    jobs: int | None = None,
 ) -> BuildResult:
     """Build what a build.toml says and return what became of it; a failed step is a result, not an exception.
 
     `first` and `last` select steps as --from and --to do; `input_type` and `output_type` are stages of the model to
     begin and to end with. They count before the configuration's [flow] table.
-    `settings` are assignments as in `--set`, e.g. "target.target_fps=50000". Raises bskernel.errors.BskernelError
-    when the build cannot begin; KeyboardInterrupt when it was interrupted, after what is finished was written.
+    `settings` are assignments as in `--set`, e.g. "target.target_fps=50000". `jobs` steps run at once; without, as
+    many as the configuration says or there are processors. Raises bskernel.errors.BskernelError when the build cannot
+    begin; KeyboardInterrupt when it was interrupted, after what is finished was written.
     """
     from pathlib import Path
 
@@ -41,6 +43,7 @@ def run(
 
     application = Application.here()
     wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)
+    settings = (*settings, *([f"limits.jobs={jobs}"] if jobs is not None else []))
     prepared = application.prepare(Path(config), settings=settings, wish=wish, output=output)
     result = application.build(prepared, runtime=runtime, observer=Silent())
     if result.status == "interrupted":

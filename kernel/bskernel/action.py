@@ -23,6 +23,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     parameters: dict[str, Any]  # how it is done: only those that the entry declares
     inputs: dict[str, Digest]  # to what: by content, never by path or time
     salt: str  # lets a user ask for a fresh build without deleting anything
+    # which tools were mounted: by what they are, never by where they lie; left out where there are none
+    tools: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def key(self) -> Digest:
@@ -52,6 +54,7 @@ def action_of(step: Step, inputs: dict[str, Artifact], salt: str = "") -> Action
         parameters=step.parameters,
         inputs={name: artifact.digest for name, artifact in inputs.items()},
         salt=salt,
+        tools={install.tool: install.identity for install in step.executor.tools} or msgspec.UNSET,
     )
 
 
@@ -64,6 +67,12 @@ def differences(before: Action, now: Action) -> tuple[str, ...]:
             changes.append(f"{field}: {old or 'none'} -> {new or 'none'}")
     if before.executor == now.executor and before.executor_digest != now.executor_digest:
         changes.append(f"executor: {now.executor} itself changed (lock, edits, environment or code)")
+    had, has = (action.tools or {} for action in (before, now))
+    changes += [
+        f"tool {name}: {had.get(name, 'none')} -> {has.get(name, 'none')}"
+        for name in sorted(had.keys() | has.keys())
+        if had.get(name) != has.get(name)
+    ]
     for name in sorted(before.parameters.keys() | now.parameters.keys()):
         old, new = before.parameters.get(name), now.parameters.get(name)
         if old != new:

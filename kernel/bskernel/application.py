@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from bskernel_protocol.layout import LOG
 from bskernel.action import action_of, differences
 from bskernel.backends import Choice, settle
 from bskernel.build_directory import BuildDirectory
-from bskernel.building import Observer, Sessions, StepReport, carry_out_plan
+from bskernel.building import Observer, StepReport, carry_out_plan
 from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
 from bskernel.config import Config
@@ -32,14 +33,18 @@ from bskernel.images import (
     state_on,
 )
 from bskernel.images.environment import cache_folder
+from bskernel.installs import equip, find_again, identify
 from bskernel.loading import LoadedConfig, load_config, load_flow
 from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
 from bskernel.recorded import recorded_config
 from bskernel.result import BuildResult, newest_artifacts, result_of
+from bskernel.scheduling import limits_of
 from bskernel.selection import Wish
+from bskernel.sessions import Sessions
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
+from bskernel.tool import ToolInstall
 
 if TYPE_CHECKING:
     import docker
@@ -103,7 +108,7 @@ class Application:
         loaded = load_config(path, settings)
 
         def plan_of(config: Config) -> Plan:
-            return make_plan(
+            plan = make_plan(
                 config,
                 load_flow(config, loaded.path).step,
                 self.executors,
@@ -111,10 +116,15 @@ class Application:
                 model=loaded.model,
                 wish=wish,
             )
+            steps = equip(plan.steps, config.tools, loaded.path, self._identify)
+            return msgspec.structs.replace(plan, steps=steps)
 
         settled = settle(loaded, plan_of, self.recipes, self.cache, self._is_built)
         output = (output or loaded.output).resolve()
         return Prepared(loaded=settled.loaded, plan=settled.plan, output=output, backend=settled.choice)
+
+    def _identify(self, tool: str, path: Path, where: str) -> ToolInstall:
+        return identify(tool, path, self.cache, where)
 
     def _is_built(self, recipe: Recipe) -> bool:
         """Is there an image of exactly this recipe in an engine?"""
@@ -186,7 +196,14 @@ class Application:
                 directory.write_config(recorded_config(prepared.loaded))
                 for attempt in range(2):
                     reports = carry_out_plan(
-                        prepared.plan, self.store, sessions, noting, salt=salt, fresh=fresh, entry_of=self.entry
+                        prepared.plan,
+                        self.store,
+                        sessions,
+                        noting,
+                        limits=limits_of(prepared.loaded.config.limits, len(os.sched_getaffinity(0))),
+                        salt=salt,
+                        fresh=fresh,
+                        entry_of=self.entry,
                     )
                     result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
                     by_step = {step: made.values() for step, made in result.by_step.items()}
@@ -243,14 +260,16 @@ class Application:
         directory = target / folder.name
         if directory.exists():
             raise ConfigError(f"{directory} exists already", hint="remove it, or give another --into")
+        tools = tuple(find_again(tool, manifest.tools[tool], self.cache) for tool in sorted(manifest.tools))
+        executor = msgspec.structs.replace(recipe.ref, tools=tools)
         starter = self.starter(runtime, report)
-        starter.prepare(recipe.ref)
+        starter.prepare(executor)
         failure = lay_out(self.store, manifest, directory, directory / "in")
         if failure is not None:
             raise EnvironmentLacking(failure.message, hint=failure.hint)
         session = make_folders(self.cache)
         try:
-            return starter.run_by_hand(recipe.ref, directory, session, report)
+            return starter.run_by_hand(executor, directory, session, report)
         finally:
             starter.end_left(session.id)
             session.remove()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import getpass
 import gzip
 import io
+import json
 import os
 import platform
-import shutil
 import socket
 import tarfile
 from collections.abc import Iterable, Mapping
@@ -19,15 +19,15 @@ import msgspec
 from bskernel_protocol import PROTOCOL_VERSION, StepManifest, pretty_json
 
 from bskernel.build_directory import CONFIG, FAILURE, RESULT, BuildDirectory
-from bskernel.errors import ConfigError, EnvironmentLacking
-from bskernel.images import Recipe
-from bskernel.images.environment import is_made
+from bskernel.doctor import Diagnosis
+from bskernel.errors import ConfigError
 from bskernel.ports import Store
 from bskernel.redaction import Redactor, secrets_in
 
 _LARGEST = 4 << 20  # bytes of one log; of a longer one the end is kept
 _COMMON_USERS = frozenset({"root", "user", "ubuntu", "runner"})  # say nothing of anybody
-_TOOLS = ("g++", "make", "docker", "vivado", "verilator")
+_REPORTS = ("*.rpt", "*.log", "*.xml", "*.tcl", "*.json")  # what Vivado was told, and said
+_LEFT_OUT = "Of the artifacts, Vivado's reports and scripts alone are in it."
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,10 +38,10 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     redacted: dict[str, int]
 
 
-def redactor_here(build: Path, cache: Path, root: Path, more: Iterable[str] = ()) -> Redactor:
+def redactor_here(build: Path | None, cache: Path, root: Path, more: Iterable[str] = ()) -> Redactor:
     """Knows this machine, this user, this environment's secrets, and `more` texts to take out."""
     home, host, user = str(Path.home()), socket.gethostname(), getpass.getuser()
-    names = {str(build): "<build>", str(cache): "<cache>", str(root): "<bskernel>"}
+    names = {str(cache): "<cache>", str(root): "<bskernel>"} | ({str(build): "<build>"} if build is not None else {})
     names |= {home: "~", host: "<host>", host.partition(".")[0]: "<host>"}
     if user not in _COMMON_USERS:
         names[user] = "<user>"
@@ -55,49 +55,37 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _engine() -> dict[str, Any]:
-    from bskernel.engine import connect
-
-    try:
-        client = connect()
-        found, info = client.version(), client.info()
-    except EnvironmentLacking as error:
-        return {"none": error.message}
-    client.close()
-    wanted = ("CgroupVersion", "CgroupDriver", "Driver", "SecurityOptions", "KernelVersion", "OperatingSystem")
-    return {"version": found.get("Version"), **{key: info.get(key) for key in wanted}}
-
-
-def facts_here(cache: Path, recipes: Iterable[Recipe]) -> dict[str, Any]:
-    """Versions, executors and what this machine has; the same every time it is asked."""
-    return {
+def facts_here(diagnosis: Diagnosis) -> dict[str, Any]:
+    """Versions, and what doctor tells of this machine but for its room; the same every time it is asked."""
+    facts: dict[str, Any] = json.loads(pretty_json(diagnosis))
+    for changing in ("room", "recipes"):
+        del facts[changing]
+    return facts | {
         "bskernel": _version("bskernel"),
         "protocol": PROTOCOL_VERSION,
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in ("msgspec", "docker", "click", "rich", "uv")},
-        "system": {
-            "kernel": platform.release(),
-            "machine": platform.machine(),
-            "os": platform.freedesktop_os_release().get("PRETTY_NAME") if Path("/etc/os-release").exists() else None,
-            "libc": " ".join(platform.libc_ver()),
-            "processors": os.cpu_count(),
-            "memory_mib": (os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) >> 20,
-        },
-        "engine": _engine(),
-        "tools": {name: shutil.which(name) is not None for name in _TOOLS},
         "executors": {
-            recipe.name: {"digest": recipe.digest, "environment": "made" if is_made(recipe, cache) else "not made"}
-            for recipe in recipes
+            state.name: {"digest": state.digest, "environment": state.environment, "image": state.image}
+            for state in diagnosis.recipes
         },
         "variables": sorted(name for name in os.environ if name.startswith(("BSKERNEL_", "XILINX", "LM_LICENSE"))),
     }
 
 
-def collect(build: Path, facts: Mapping[str, Any], redactor: Redactor) -> dict[str, bytes]:
-    """The bundle's files, redacted. Raises ConfigError when the folder is no build directory."""
+def collect(build: Path | None, facts: Mapping[str, Any], redactor: Redactor) -> dict[str, bytes]:
+    """The bundle's files, redacted; without a build what this machine is.
+
+    Raises ConfigError when the folder is no build directory.
+    """
+    files = {"machine.json": redactor.json(pretty_json(facts).encode())}
+    return files if build is None else files | _of_build(build, redactor)
+
+
+def _of_build(build: Path, redactor: Redactor) -> dict[str, bytes]:
     if not (build / "steps").is_dir() and not (build / RESULT).is_file():
         raise ConfigError(f"{build}: no build directory", hint="name a folder that bskernel run has written")
-    files = {"machine.json": redactor.json(pretty_json(facts).encode())}
+    files: dict[str, bytes] = {}
     for name in (RESULT, CONFIG, "metrics.json"):
         if (build / name).is_file():
             files[name] = redactor.json((build / name).read_bytes())
@@ -108,6 +96,9 @@ def collect(build: Path, facts: Mapping[str, Any], redactor: Redactor) -> dict[s
             files[log.relative_to(build).as_posix()] = redactor.json_lines(_end_of(log))
     for folder, manifest in BuildDirectory(build).manifests():
         files[f"steps/{folder.name}/manifest.json"] = redactor.json(pretty_json(manifest).encode())
+    for report in (path for kind in _REPORTS for path in sorted((build / "artifacts").glob(f"vivado*/**/{kind}"))):
+        text = _end_of(report).decode("utf-8", "replace")
+        files[report.relative_to(build).as_posix()] = redactor.text(text).encode()
     return files
 
 
@@ -152,5 +143,5 @@ def _contents(files: Mapping[str, bytes], redacted: Mapping[str, int], *, with_m
     lines += ["", "Taken out, and how often:", *(f"  {kind}: {count}" for kind, count in redacted.items())]
     if not redacted:
         lines.append("  nothing")
-    lines += ["", "The model is included, as it is." if with_model else "The model and all artifacts are left out."]
+    lines += ["", "The model is included, as it is." if with_model else "The model is left out.", _LEFT_OUT]
     return "\n".join(lines) + "\n"

@@ -22,18 +22,20 @@ from bskernel_protocol.layout import INPUTS, LAYOUT, LOG, MANIFEST, OUTPUTS, RES
 
 from bskernel import spare_folders
 from bskernel.action import ActionResult
-from bskernel.endings import crashed, interrupted, out_of_memory, timed_out
+from bskernel.endings import crashed, out_of_memory, timed_out
 from bskernel.ports import OutputViolation, Session, SessionEnded, Store
 from bskernel.step import Step
 
 
 class Carried(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a step that ran: a result or a failure, and its log."""
+    """What became of a step that ran: a result or a failure, and its log; neither when it was interrupted."""
 
     result: ActionResult | None
     failure: Failure | None
     log: bytes
     peak_mib: int | None = None
+    session_over: bool = False  # it failed because its whole session ended
+    oom_kills: int = 0  # processes that the system ended meanwhile, the step's own or those of others beside it
 
 
 def manifest_of(step: Step, inputs: dict[str, Artifact]) -> StepManifest:
@@ -48,6 +50,7 @@ def manifest_of(step: Step, inputs: dict[str, Artifact]) -> StepManifest:
         parameters=step.parameters,
         inputs=tuple(inputs[name] for name in sorted(inputs)),
         memory_mib=step.memory_mib,
+        tools={install.tool: install.identity for install in step.executor.tools},
     )
 
 
@@ -75,19 +78,23 @@ def run_in_session(
     directory, given = _folders(session, step.label, inputs)
     failure = lay_out(store, manifest_of(step, inputs), directory, given, sealed=session.seals_inputs)
     if failure is not None:
+        spare_folders.give_back(directory, given.name, _kept(given))
         return Carried(result=None, failure=failure, log=b"")
-    try:
-        ended = session.run(step.label, timeout_s=step.timeout_s, memory_mib=step.memory_mib, on_event=on_event)
-    except KeyboardInterrupt as error:
+    ended = session.run(step.label, timeout_s=step.timeout_s, memory_mib=step.memory_mib, on_event=on_event)
+    if ended.interrupted:
         # The step may still run: its folder stays until its session is closed.
-        failure = interrupted(step, str(error) or "SIGINT")
-        return Carried(result=None, failure=failure, log=_read(directory / LOG))
+        return Carried(result=None, failure=None, log=_read(directory / LOG))
     log = _read(directory / LOG)
     outcome = _outcome(step, directory, ended, log, store)
     spare_folders.give_back(directory, given.name, _kept(given))
-    if isinstance(outcome, Failure):
-        return Carried(result=None, failure=outcome, log=log, peak_mib=ended.peak_mib)
-    return Carried(result=outcome, failure=None, log=log, peak_mib=ended.peak_mib)
+    return Carried(
+        result=None if isinstance(outcome, Failure) else outcome,
+        failure=outcome if isinstance(outcome, Failure) else None,
+        log=log,
+        peak_mib=ended.peak_mib,
+        session_over=ended.session_over,
+        oom_kills=ended.oom_kills,
+    )
 
 
 def _folders(session: Session, label: str, inputs: Iterable[str]) -> tuple[Path, Path]:

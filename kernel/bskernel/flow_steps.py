@@ -33,6 +33,7 @@ def _merge(table: StepTable, change: StepOptions | None) -> StepOptions:
         entry=change.entry or table.entry,
         parameters={**table.parameters, **change.parameters},
         inputs={**table.inputs, **change.inputs},
+        tools={**table.tools, **change.tools},
         timeout_s=change.timeout_s if change.timeout_s is not None else table.timeout_s,
         memory_mib=change.memory_mib if change.memory_mib is not None else table.memory_mib,
     )

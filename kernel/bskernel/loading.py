@@ -82,6 +82,11 @@ def load_flow(config: Config, path: Path) -> Flow:
     return _flow(config.build.flow, path.parent, f"{path}: build.flow", ())
 
 
+def shipped_flow(name: str) -> Flow:
+    """A flow that ships with bskernel, with the steps of those that it extends."""
+    return _flow(name, Path(), "bskernel", ())
+
+
 def _flow(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Flow:
     if name.endswith(".toml"):
         file = folder / name

@@ -108,6 +108,7 @@ def make_plan(
             outputs=item.entry.outputs,
             stage_out=stage,
             needs=item.entry.needs,
+            tool_versions=item.options.tools,
             timeout_s=item.options.timeout_s,
             memory_mib=item.options.memory_mib,
         )

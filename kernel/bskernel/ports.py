@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -44,18 +45,23 @@ class Store(Protocol):
     def remember(self, action: Action, result: ActionResult) -> None:
         """Keep what an action made; its artifacts must be here already."""
 
+    def claim(self, action: Action) -> AbstractContextManager[bool]:
+        """Claim an action while it is carried out; False when another thread or process has claimed it."""
+
 
 class SessionEnded(msgspec.Struct, frozen=True, kw_only=True):
     """How a step's process ended: its exit code, or minus its signal, or the failure that kept it from ending."""
 
     exit_code: int | None = None
     failure: Failure | None = None
+    session_over: bool = False  # the failure is the whole session's: every step that ran in it ended with it
+    interrupted: bool = False  # nobody waits for it any more: it may still run until its session is closed
     peak_mib: int | None = None  # what the largest of its processes held
     oom_kills: int = 0  # processes that the system ended for lack of memory meanwhile
 
 
 class Session(Protocol):
-    """One executor, started, that carries out steps one after the other."""
+    """One executor, started, that carries out steps, also several at once, each asked for by a thread of its own."""
 
     @property
     def root(self) -> Path:
@@ -77,7 +83,17 @@ class Session(Protocol):
         memory_mib: int | None = None,
         on_event: Callable[[Event], None],
     ) -> SessionEnded:
-        """Carry out the step in that folder of `root`; where the runtime can, within that memory in all."""
+        """Carry out the step in that folder of `root`; where the runtime can, within that memory in all.
+
+        Such a limit is the session's: where the runtime `limits_sessions`, a step with one must run there alone.
+        """
+
+    @property
+    def over(self) -> bool:
+        """Has its executor ended? Then every step fails with what it ended of."""
+
+    def interrupt(self) -> None:
+        """Let every `run` return at once, and those to come; what runs ends when the session is closed."""
 
     def close(self) -> None:
         """End every process of the session and remove its folders. Safe to call twice, from any thread."""
@@ -89,6 +105,10 @@ class Runtime(Protocol):
     @property
     def name(self) -> str:
         """`docker` or `process`."""
+
+    @property
+    def limits_sessions(self) -> bool:
+        """Is a memory limit that of all processes of a session together, and are they counted apart from others'?"""
 
     def prepare(self, executor: ExecutorRef) -> None:
         """Have what the executor runs in; may take minutes the first time. Raises EnvironmentLacking, ConfigError."""

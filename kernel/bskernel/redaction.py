@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from bskernel_protocol.licences import LICENCE_VARIABLES, licence_texts
+
 _SHORTEST = 4  # a shorter value occurs in any text: taking it out would destroy all and hide nothing
 _BLOCK = "\N{FULL BLOCK}"
 _SECRET_NAMES = re.compile(
@@ -42,10 +44,10 @@ _PATH = re.compile(
 
 
 def secrets_in(environment: Mapping[str, str]) -> dict[str, str]:
-    """Values of environment variables that are secrets by their name -> the name."""
-    return {
-        value: name for name, value in environment.items() if _SECRET_NAMES.search(name) and len(value) >= _SHORTEST
-    }
+    """Values of environment variables that are secrets by their name, and parts of licence variables -> the name."""
+    found = {value: name for name, value in environment.items() if _SECRET_NAMES.search(name)}
+    found |= {text: name for name in LICENCE_VARIABLES for text in licence_texts(environment.get(name, ""))}
+    return {value: name for value, name in found.items() if len(value) >= _SHORTEST}
 
 
 class Redactor:

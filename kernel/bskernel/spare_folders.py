@@ -23,7 +23,8 @@ Layout: TypeAlias = Mapping[str, "Layout | str | None"]
 
 def take(root: Path, label: str) -> str | None:
     """Make a spare folder under `root` the one called `label`; the name it was given back by, None without one."""
-    for spare in [name for name in os.listdir(root) if name.startswith(_SPARE)]:
+    spares = [name for name in os.listdir(root) if name.startswith(_SPARE)] if root.is_dir() else []
+    for spare in spares:
         with contextlib.suppress(FileNotFoundError):  # another thread has taken it
             os.rename(root / spare, root / label)
             return spare.removeprefix(_SPARE)

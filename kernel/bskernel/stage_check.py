@@ -16,7 +16,7 @@ from bskernel.config import Config
 from bskernel.parameters import resolve_parameters
 from bskernel.selection import FlowStep
 from bskernel.stages import INITIAL_STAGES
-from bskernel.step import FromFile, Step
+from bskernel.step import FromFile, FromStep, Step
 
 NAME = "check_stage"
 
@@ -59,7 +59,13 @@ def with_stage_check(
         },
         outputs=check.outputs,
     )
-    return (first, *(msgspec.structs.replace(step, index=step.index + 1) for step in steps))
+    return (first, *(_behind(first, step) for step in steps))
+
+
+def _behind(check: Step, step: Step) -> Step:
+    """One place later; if it waits for no other step it waits for the check, so that nothing runs in vain."""
+    begins = not any(isinstance(source, FromStep) for source in step.inputs.values())
+    return msgspec.structs.replace(step, index=step.index + 1, after=(check.name,) if begins else step.after)
 
 
 def _checking(

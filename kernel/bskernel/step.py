@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 import msgspec
 from bskernel_protocol import ArtifactKind, OutputDescription
 
+from bskernel.tool import ToolInstall
+
 
 class FromStep(msgspec.Struct, frozen=True, kw_only=True, tag="step"):
     """An input that an earlier step of the plan makes."""
@@ -27,11 +29,12 @@ Source: TypeAlias = FromStep | FromFile
 
 
 class ExecutorRef(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """One executor in one version, with the digest of all that it is made of."""
+    """One executor in one version, with the digest of all that it is made of, and the tools that it is given."""
 
     name: str
     version: str
     digest: str
+    tools: tuple[ToolInstall, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"
@@ -49,8 +52,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[OutputDescription, ...]
     stage_out: str | None = None
     needs: tuple[str, ...] = ()
+    tool_versions: dict[str, str] = {}  # of a tool it needs, the version that the build chooses for it
     timeout_s: float | None = None
     memory_mib: int | None = None
+    after: tuple[str, ...] = ()  # steps that must have ended well before this one, though it takes nothing of theirs
 
     @property
     def label(self) -> str:

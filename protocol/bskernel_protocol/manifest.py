@@ -22,6 +22,7 @@ class StepManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     parameters: dict[str, Any]
     inputs: tuple[Artifact, ...]
     memory_mib: int | None = None  # limit of the step's address space in MiB; None is unlimited
+    tools: dict[str, str] = {}  # the installed tools that are mounted for it, each by what it is
 
 
 class StepResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="step-result"):

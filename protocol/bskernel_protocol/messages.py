@@ -8,13 +8,15 @@ import msgspec
 
 
 class RunStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="run-step"):
-    """Carry out the manifest in the named step directory (relative to the session's root)."""
+    """Carry out the manifest in the named step directory (relative to the session's root), beside what runs there."""
 
     directory: str
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="cancel"):
-    """End the step that is running now."""
+    """End the step that is running in `directory`; any other goes on."""
+
+    directory: str
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="ready"):
@@ -32,15 +34,17 @@ class StepStarted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class OutputLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="output-line"):
-    """A line that the step, or a tool it ran, printed."""
+    """A line that the step in `directory`, or a tool it ran, printed."""
 
+    directory: str
     stream: Literal["stdout", "stderr"]
     text: str
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="progress"):
-    """What the step is doing, in a few words."""
+    """What the step in `directory` is doing, in a few words."""
 
+    directory: str
     text: str
 
 

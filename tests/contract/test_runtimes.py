@@ -1,14 +1,18 @@
-"""What every runtime must do, one session at a time."""
+"""What every runtime must do, one session at a time, also with several steps in it."""
 
+import contextlib
+import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from bskernel.application import Application
 from bskernel.carry_out import lay_out
-from bskernel.ports import Session, SessionFailed
+from bskernel.ports import Session, SessionEnded, SessionFailed
 from bskernel.runtime.session import FramedRuntime
 from bskernel.step import ExecutorRef
 from bskernel_protocol import PROTOCOL_VERSION, Event, OutputLine, Progress, StepManifest, StepResult, decode_document
@@ -43,6 +47,10 @@ class Told:
         self.model = application.store.capture(tmp_path / "number", "model", "file", "text/plain")
 
     def run(self, name: str, entry: str, **parameters: object) -> StepResult:
+        self.lay_out(name, entry, **parameters)
+        return self.result_of(name, self.session.run(name, timeout_s=20, on_event=self.events.append))
+
+    def lay_out(self, name: str, entry: str, **parameters: object) -> None:
         executor = executor_of(self.application)
         manifest = StepManifest(
             protocol=PROTOCOL_VERSION, step=name, executor=executor.name, version=executor.version,
@@ -51,11 +59,42 @@ class Told:
         given = self.session.inputs_root / name
         assert lay_out(self.application.store, manifest, self.session.root / name, given) is None
         (self.session.root / name / "in").symlink_to(Path("..", "..", given.parent.name, given.name))
-        ended = self.session.run(name, timeout_s=20, on_event=self.events.append)
+
+    def result_of(self, name: str, ended: SessionEnded) -> StepResult:
         assert ended.failure is None
         result = decode_document((self.session.root / name / "result.msgpack").read_bytes())
         assert isinstance(result, StepResult)
         return result
+
+    def begin(
+        self, threads: ThreadPoolExecutor, name: str, entry: str, timeout_s: float = 20, **parameters: object
+    ) -> Future[SessionEnded]:
+        """Have a step run beside others."""
+        self.lay_out(name, entry, **parameters)
+        return threads.submit(self.session.run, name, timeout_s=timeout_s, on_event=self.events.append)
+
+    def say(self, word: str) -> None:
+        (self.session.root / f".{word}").touch()
+
+    def wait_for(self, word: str) -> None:
+        deadline = time.monotonic() + 20
+        while not (self.session.root / f".{word}").exists():
+            assert time.monotonic() < deadline, f"nobody said {word}"
+            time.sleep(0.005)
+
+    def helper_lives(self, word: str) -> bool:
+        with (self.session.root / f".{word}.helper").open("w") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
 
 
 @pytest.fixture
@@ -80,6 +119,90 @@ def test_lines_and_progress_arrive_as_events(told: Told) -> None:
 def test_what_a_step_writes_belongs_to_the_user(told: Told) -> None:
     told.run("first", "double")
     assert (told.session.root / "first" / "out" / "model").stat().st_uid == os.getuid()
+
+
+def test_steps_of_one_session_run_at_once_and_each_line_says_whose_it_is(
+    told: Told, threads: ThreadPoolExecutor
+) -> None:
+    first = told.begin(threads, "first", "meet", word="a", until=["b", "c"])
+    second = told.begin(threads, "second", "meet", word="b", until=["a", "c"])
+    third = told.begin(threads, "third", "meet", word="c", until=["a", "b"])
+    # Each ends only when it has met the others: one after the other none would.
+    for name, ended in (("first", first), ("second", second), ("third", third)):
+        assert told.result_of(name, ended.result()).outputs == ("model",)
+    lines = {(event.directory, event.text) for event in told.events if isinstance(event, OutputLine)}
+    assert lines == {("first", "a is here"), ("second", "b is here"), ("third", "c is here")}
+
+
+def test_what_left_a_step_s_group_ends_with_it_and_with_no_other(told: Told, threads: ThreadPoolExecutor) -> None:
+    lasting = told.begin(threads, "lasting", "meet", word="b", until=["go"], helper=True)
+    told.wait_for("b.helps")
+    for name in ("first", "second"):
+        told.begin(threads, name, "meet", word=name, helper=True).result()
+        assert not told.helper_lives(name)
+        assert told.helper_lives("b")
+    told.say("go")
+    assert told.result_of("lasting", lasting.result()).failure is None
+    assert not told.helper_lives("b")
+
+
+def test_steps_that_end_at_the_same_time_leave_nothing(told: Told, threads: ThreadPoolExecutor) -> None:
+    names = [f"step-{number}" for number in range(6)]
+    running = [told.begin(threads, name, "meet", word=name, until=["go"], helper=True) for name in names]
+    for name in names:
+        told.wait_for(f"{name}.helps")
+    told.say("go")
+    for name, ended in zip(names, running, strict=True):
+        assert told.result_of(name, ended.result()).failure is None
+    assert not any(told.helper_lives(name) for name in names)
+
+
+def test_a_step_that_is_cancelled_takes_no_other_with_it(told: Told, threads: ThreadPoolExecutor) -> None:
+    lasting = told.begin(threads, "lasting", "meet", word="b", until=["go"], helper=True)
+    late = told.begin(threads, "late", "meet", timeout_s=0.5, word="a", until=["never"], helper=True).result()
+    assert late.failure is not None
+    assert late.failure.category == "timeout"
+    assert not late.session_over
+    assert not told.helper_lives("a")
+    assert told.helper_lives("b")
+    told.say("go")
+    assert told.result_of("lasting", lasting.result()).failure is None
+
+
+def test_a_session_that_ends_ends_each_of_its_steps_and_all_that_are_asked_for_later(
+    told: Told, threads: ThreadPoolExecutor
+) -> None:
+    beside = told.begin(threads, "beside", "meet", word="b", until=["never"], helper=True)
+    told.wait_for("b.helps")
+    guilty = told.begin(threads, "guilty", "meet", word="a", then="end-session")
+    both = [beside.result(), guilty.result()]
+    for ended in (*both, told.begin(threads, "later", "double").result()):
+        assert ended.session_over
+        assert ended.failure is not None
+        assert ended.failure.category == "executor"
+    assert told.session.over
+    told.session.close()
+
+
+def test_an_interrupt_waits_for_no_step(told: Told, threads: ThreadPoolExecutor) -> None:
+    running = [told.begin(threads, name, "meet", word=name, until=["never"]) for name in ("a", "b")]
+    told.wait_for("a")
+    told.wait_for("b")
+    told.session.interrupt()
+    assert all(ended.result().interrupted for ended in running)
+    assert told.begin(threads, "later", "double").result().interrupted
+
+
+def test_closing_ends_every_step(told: Told, threads: ThreadPoolExecutor) -> None:
+    running = [told.begin(threads, name, "meet", word=name, until=["never"], helper=True) for name in ("a", "b")]
+    told.wait_for("a.helps")
+    told.wait_for("b.helps")
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context((told.session.root / f".{name}.helper").open("w")) for name in ("a", "b")]
+        told.session.close()
+        for file in held:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert all(ended.result().failure is not None for ended in running)
 
 
 def test_closing_leaves_nothing_and_may_be_done_twice(told: Told, application: Application) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from bskernel.application import Application
+from bskernel.errors import EnvironmentLacking
 from bskernel.images import describe, ensure_environment, environment_variables, find_recipes
 from bskernel.report.terminal import Silent
 from bskernel.result import BuildResult
@@ -161,20 +162,14 @@ def test_one_build_uses_two_versions_of_finn(application: Application, tmp_path:
     assert used["step_convert_to_hw"] == "finn-step@finn-plus-1.6.1"
 
 
-def test_a_step_that_needs_vivado_says_so(application: Application, tmp_path: Path) -> None:
-    flow = (ROOT / "kernel" / "bskernel" / "flows" / "codegen.toml").read_text()
-    flow = flow.replace(
-        '[[step]]\nname = "metrics"', '[[step]]\nentry = "finn-step:step_hw_ipgen"\n[[step]]\nname = "metrics"'
-    )
-    (tmp_path / "ip.toml").write_text(flow)
+def test_a_step_that_needs_vivado_is_refused_before_anything_runs(application: Application, tmp_path: Path) -> None:
     (tmp_path / "build.toml").write_text(
         f'build.model = "{DIGITS / "digits_w4a4.onnx"}"\n'
-        'build.flow = "ip.toml"\ntarget.part = "xczu7ev-ffvc1156-2-e"\n'
+        'build.flow = "codegen"\ntarget.part = "xczu7ev-ffvc1156-2-e"\n'
+        '[[flow.edit.insert]]\nafter = "step_hw_codegen"\nentry = "finn-step:step_hw_ipgen"\n'
     )
-    result = build(application, tmp_path / "build.toml", tmp_path / "out")
-    assert result.failure is not None
-    assert result.failure.category == "environment"
-    assert "step_hw_ipgen needs Vivado" in result.failure.message
+    with pytest.raises(EnvironmentLacking, match=r"step_hw_ipgen needs vitis_hls.*tools\.vitis_hls\.path"):
+        application.prepare(tmp_path / "build.toml", output=tmp_path / "out")
 
 
 def test_a_corrupt_model_is_named_as_such(application: Application, tmp_path: Path) -> None:
@@ -191,7 +186,7 @@ def test_a_finn_exception_ends_in_its_own_words(application: Application, tmp_pa
     setting = f'step.step_apply_folding_config.inputs.folding_config="{tmp_path / "folding.json"}"'
     result = build(application, DIGITS / "build.toml", tmp_path / "out", setting)
     assert result.failure is not None
-    assert result.failure.category == "transform"
+    assert result.failure.category == "config"
     assert "Attribute PE expects int" in result.failure.message
     assert any("step_apply_folding_config" in line for line in result.failure.cause)
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from bskernel_executors.metrics.collect import collect_metrics
 from bskernel_executors.metrics.devices import find_device, known_boards
+from bskernel_executors.metrics.gate import check_timing
+from bskernel_executors.metrics.headroom import find_headroom
 from bskernel_executors.metrics.model import BuildMetrics, Value
 from bskernel_executors.metrics.reconciling import reconciliation_table, summary_rows
 from bskernel_executors.metrics.reports import REPORTS, number, read_reports
-from bskernel_executors.metrics.timing import read_timing
 from bskernel_executors.sdk import StepFailure
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -188,25 +189,59 @@ def test_the_slack_of_a_routed_design_that_misses_its_clock(tmp_path: Path) -> N
     assert any("timing is not met" in text for text in metrics.warnings)
 
 
-HEAD = """
-    WNS(ns)      TNS(ns)  TNS Failing Endpoints  TNS Total Endpoints      WHS(ns)
-    -------      -------  ---------------------  -------------------      -------
-"""
+def test_what_vivado_found_is_told_with_its_version(tmp_path: Path) -> None:
+    write(tmp_path, estimate_layer_resources={"total": {"LUT": 100}})
+    tool = "Vivado 2024.2 build 5239630"
+    counted = {"tool": tool, "design": {"LUT": 150.0}, "wns_ns": 1.0}
+    routed = {
+        "tool": tool,
+        "design": {"LUT": 120.0},
+        "wns_ns": -0.5,
+        "met": False,
+        "fmax_mhz": 180.0,
+        "power_w": 0.75,
+    }
+    metrics = collect_metrics(read_reports(tmp_path), 5.0, synthesis=counted, implementation=routed)
+    assert [(value.value, value.stage, value.source) for value in metrics.resources["LUT"]] == [
+        (100, "estimate", "report/estimate_layer_resources.json"),
+        (150, "synth", f"synthesis.json ({tool})"),
+        (120, "routed", f"implementation.json ({tool})"),
+    ]
+    assert values(metrics.slack) == [(1.0, "ns", "synth"), (-0.5, "ns", "routed")]
+    assert values(metrics.power) == [(0.75, "W", "routed")]
+    assert values(metrics.clock)[-1] == (180.0, "MHz", "routed")
+    assert metrics.timing_met is False
+    assert [row.ratios for row in metrics.reconciliation if row.quantity == "LUT"] == [{"synth": 1.5, "routed": 1.2}]
 
 
-@pytest.mark.parametrize(
-    ("row", "wns", "met"),
-    [
-        ("  1.5  0.000  0  12  0.1", 1.5, True),
-        ("  0.5  0.000  0  12  -0.1", 0.5, False),
-        ("  inf  0.000  0  0  inf", None, None),
-        ("  NA  NA  NA  NA  NA", None, None),
-    ],
-)
-def test_timing_is_met_only_when_something_was_checked(row: str, wns: float | None, met: bool | None) -> None:
-    summary = read_timing(f"{HEAD}{row}\n")
-    assert summary is not None
-    assert (summary.wns_ns, summary.met) == (wns, met)
+def test_numbers_of_the_stand_in_for_vivado_are_marked_wherever_they_are_shown(tmp_path: Path) -> None:
+    write(tmp_path, estimate_layer_resources={"total": {"LUT": 100}})
+    found = {"tool": "STAND-IN for Vivado 2024.2", "stand_in": True, "design": {"LUT": 7.0}, "wns_ns": 1.0}
+    metrics = collect_metrics(read_reports(tmp_path), None, "xc7z020clg400-1", synthesis=found, implementation=found)
+    assert {value.source for value in (*metrics.resources["LUT"][1:], *metrics.slack)} == {
+        "stand-in (synthesis.json)",
+        "stand-in (implementation.json)",
+    }
+    assert {row["note"] for row in summary_rows(metrics) if row["label"] in {"LUT", "worst slack"}} == {
+        "stand-in, not hardware",
+        "estimate",
+    }
+    assert (reconciliation_table(metrics), find_headroom(metrics).judged) == (
+        None,
+        "estimate: report/estimate_layer_resources.json",
+    )
+    with pytest.raises(StepFailure, match="no report says"):
+        check_timing(metrics, 5.0)
+    assert any("they are no results" in text for text in metrics.warnings)
+
+
+def test_slack_before_placement_neither_meets_a_clock_nor_misses_it(tmp_path: Path) -> None:
+    counted, routed = {"wns_ns": -0.2}, {"wns_ns": 0.1, "met": True}
+    with pytest.raises(StepFailure, match="no report says"):
+        check_timing(collect_metrics({}, 5.0, synthesis=counted), 5.0)
+    check_timing(collect_metrics({}, 5.0, synthesis=counted, implementation=routed), 5.0)
+    with pytest.raises(StepFailure, match="timing is not met"):
+        check_timing(collect_metrics({}, 5.0, synthesis=routed, implementation=counted), 5.0)
 
 
 def test_a_timing_report_without_a_summary_is_named(tmp_path: Path) -> None:
@@ -214,12 +249,6 @@ def test_a_timing_report_without_a_summary_is_named(tmp_path: Path) -> None:
     (tmp_path / "report" / "post_route_timing.rpt").write_text("Vivado v2024.2\n")
     with pytest.raises(StepFailure, match=r"post_route_timing\.rpt"):
         read_reports(tmp_path)
-
-
-@given(st.text(max_size=400))
-def test_any_text_is_read_as_timing_or_as_none(text: str) -> None:
-    read_timing(text)
-    read_timing(HEAD + text)
 
 
 @given(name=st.sampled_from(REPORTS), data=st.binary(max_size=60))

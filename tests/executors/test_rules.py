@@ -34,7 +34,7 @@ def match_of(rule: Rule, rules: tuple[Rule, ...]) -> Rule | None:
 
 @pytest.mark.parametrize(("rule", "rules"), CASES)
 def test_each_rule_applies_to_its_example_and_no_earlier_one_takes_it(rule: Rule, rules: tuple[Rule, ...]) -> None:
-    if rule.role != "cause":
+    if not rule.is_cause:
         assert match_of(rule, rules) is None
         return
     assert match_of(rule, rules) is rule

@@ -11,10 +11,12 @@ from bskernel.catalogues import ExecutorInfo, Executors
 from bskernel.config import Config, StepTable
 from bskernel.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.images import find_recipes
+from bskernel.installs import equip
 from bskernel.loading import flow_names
 from bskernel.plan import Plan, make_plan
 from bskernel.selection import Wish
 from bskernel.step import ExecutorRef
+from bskernel.tool import ToolInstall
 from bskernel_protocol import Catalogue, EntryDescription, InputDescription, OutputDescription
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +64,11 @@ BACKENDS = (
     backend("new", 2, {"tool": "2"}, {"estimate": "estimate", "full": "full"}),
     backend("else", 3, {"other": "7"}, {"estimate": "mapped"}),
 )
-NOTHING = Surroundings(tools=frozenset(), lacking={})
+NOTHING = Surroundings(lacking={})
+
+
+def identify(tool: str, path: Path, where: str) -> ToolInstall:
+    return ToolInstall(tool=tool, product="Vivado", version="2024.2", build="1", fingerprint="f", root=path)
 
 
 def decide(
@@ -74,7 +80,9 @@ def decide(
         flow = (
             config.step if isinstance(config.step, tuple) else [StepTable(entry=e) for e in FLOWS[config.build.flow]]
         )
-        return make_plan(config, flow, EXECUTORS, path=Path("/b.toml"), model=Path("/net.onnx"), wish=Wish(last=last))
+        path = Path("/b.toml")
+        plan = make_plan(config, flow, EXECUTORS, path=path, model=Path("/net.onnx"), wish=Wish(last=last))
+        return msgspec.structs.replace(plan, steps=equip(plan.steps, config.tools, path, identify))
 
     return choose(config, backends, plan_of, here, "/b.toml")
 
@@ -104,25 +112,36 @@ def test_auto_takes_the_first_that_can_and_says_why_not_the_others() -> None:
 
 
 def test_auto_passes_over_a_backend_whose_environment_cannot_be_had() -> None:
-    here = Surroundings(tools=frozenset(), lacking={"tool@1": "tool@1: source x is not here"})
+    here = Surroundings(lacking={"tool@1": "tool@1: source x is not here"})
     chosen = decide('build.backend = "auto"', here=here)
     assert chosen.choice.backend == "new"
     assert chosen.choice.others["old"] == ("tool@1: source x is not here",)
 
 
 def test_a_named_backend_whose_environment_cannot_be_had_is_refused() -> None:
-    error = refused('build.backend = "old"', here=Surroundings(tools=frozenset(), lacking={"tool@1": "no recipe"}))
+    error = refused('build.backend = "old"', here=Surroundings(lacking={"tool@1": "no recipe"}))
     assert isinstance(error, EnvironmentLacking)
     assert error.message == "/b.toml: backend 'old' cannot run this build: no recipe"
 
 
-def test_auto_passes_over_a_backend_whose_steps_need_a_tool_that_is_absent() -> None:
+def test_auto_passes_over_a_backend_whose_steps_need_a_tool_that_is_not_declared() -> None:
     error = refused('build.backend = "auto"\nbuild.flow = "full"')
     assert isinstance(error, EnvironmentLacking)
-    assert "new: step synthesise needs vivado, which is not here" in error.message
+    assert "new: step synthesise needs vivado, and none is declared: set tools.vivado.path" in error.message
     assert "else: it does not offer the flow 'full' (it offers estimate)" in error.message
-    with_vivado = Surroundings(tools=frozenset({"vivado"}), lacking={})
-    assert decide('build.backend = "auto"\nbuild.flow = "full"', here=with_vivado).choice.backend == "new"
+    chosen = decide('build.backend = "auto"\nbuild.flow = "full"\ntools.vivado.path = "/opt/V"')
+    assert chosen.choice.backend == "new"
+    assert [tool.root for tool in chosen.plan.steps[-1].executor.tools] == [Path("/opt/V")]
+
+
+def test_a_backend_that_needs_a_tool_for_all_it_does_is_passed_over_where_none_is_declared() -> None:
+    file = msgspec.structs.replace(BACKENDS[0].file, needs=("vivado",))
+    backends = (Backend(name="old", file=file), *BACKENDS[1:])
+    chosen = decide('build.backend = "auto"', backends=backends)
+    assert chosen.choice.backend == "new"
+    assert chosen.choice.others["old"] == ("it needs vivado, and none is declared: set tools.vivado.path",)
+    declared = decide('build.backend = "auto"\ntools.vivado.path = "/opt/V"', backends=backends)
+    assert declared.choice.backend == "old"
 
 
 def test_only_steps_up_to_the_wanted_last_one_count() -> None:
@@ -130,7 +149,8 @@ def test_only_steps_up_to_the_wanted_last_one_count() -> None:
     error = refused('build.backend = "new"\nbuild.flow = "full"')
     assert isinstance(error, EnvironmentLacking)
     assert error.message == (
-        "/b.toml: backend 'new' cannot run this build: step synthesise needs vivado, which is not here"
+        "/b.toml: backend 'new' cannot run this build: step synthesise needs vivado, and none is declared: "
+        "set tools.vivado.path"
     )
 
 

@@ -71,8 +71,17 @@ def test_what_helps_stays(text: str) -> None:
 
 
 def test_secrets_of_the_environment_are_known_by_their_names() -> None:
-    environment = {"GITHUB_TOKEN": "t0ken-value", "LM_LICENSE_FILE": "1@x.org", "PATH": "/usr/bin", "API_KEY": "abc"}
-    assert secrets_in(environment) == {"t0ken-value": "GITHUB_TOKEN", "1@x.org": "LM_LICENSE_FILE"}
+    environment = {"GITHUB_TOKEN": "t0ken-value", "PATH": "/usr/bin", "API_KEY": "abc"}
+    assert secrets_in(environment) == {"t0ken-value": "GITHUB_TOKEN"}
+
+
+def test_of_a_licence_every_part_is_a_secret_and_the_host_alone_too() -> None:
+    environment = {"LM_LICENSE_FILE": "1@x.org:/opt/x.lic"}
+    parts = ("1@x.org:/opt/x.lic", "1@x.org", "/opt/x.lic", "x.org")
+    assert secrets_in(environment) == dict.fromkeys(parts, "LM_LICENSE_FILE")
+    assert Redactor({}, secrets_in(environment)).text("cannot reach x.org: no route") == (
+        "cannot reach <secret>: no route"
+    )
 
 
 def test_what_was_taken_out_is_counted_and_told() -> None:
@@ -86,7 +95,7 @@ def test_what_was_taken_out_is_counted_and_told() -> None:
         text = contents.read().decode()
     assert "failure.txt (" in text
     assert "<secret>: 2" in text
-    assert "The model and all artifacts are left out." in text
+    assert "The model is left out." in text
 
 
 def test_the_same_files_give_the_same_bytes() -> None:

@@ -32,8 +32,8 @@ def tell(observer: Silent) -> None:
     observer.note("runtime: process")
     observer.planned((STEP, STEP))
     observer.started(STEP)
-    observer.event(STEP, Progress(text="layer [1]"))
-    observer.event(STEP, OutputLine(stream="stdout", text="hello"))
+    observer.event(STEP, Progress(directory="00-fold", text="layer [1]"))
+    observer.event(STEP, OutputLine(directory="00-fold", stream="stdout", text="hello"))
     for report in (RAN, FAILED):
         observer.ended(STEP, EndedStep(report=report, action=None, inputs={}, log=b""))
     observer.over()

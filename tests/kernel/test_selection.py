@@ -83,11 +83,11 @@ def test_removing_an_inserted_step_gives_the_flow_back(names: list[str], data: s
     before = data.draw(st.booleans())
     sides = (place, None) if before else (None, place)
     new = Insertion(name="Mine", entry="testing:mine", before=sides[0], after=sides[1])
-    edited = edit_flow(flow, FlowEdit(insert=(new,)), "build.toml")
+    edited = edit_flow(flow, FlowEdit(insert=(new,)), "b.toml: flow.edit")
     assert len(edited) == len(flow) + 1
     at = [step.name for step in edited].index("Mine")
     assert edited[at + 1 if before else at - 1].name == place
-    assert edit_flow(edited, FlowEdit(remove=("Mine",)), "build.toml") == tuple(flow)
+    assert edit_flow(edited, FlowEdit(remove=("Mine",)), "b.toml: flow.edit") == tuple(flow)
 
 
 def test_a_stage_selects_where_to_begin_and_where_to_end() -> None:
@@ -173,7 +173,7 @@ FLOW = tuple(
 
 
 def edit(**tables: object) -> list[str]:
-    edited = edit_flow(FLOW, convert(tables, FlowEdit, "build.toml"), "build.toml")
+    edited = edit_flow(FLOW, convert(tables, FlowEdit, "build.toml"), "b.toml: flow.edit")
     return [step.name for step in edited]
 
 
@@ -195,7 +195,7 @@ def test_an_insert_may_stand_beside_an_earlier_one_and_places_are_selectors() ->
 
 def test_a_replaced_step_keeps_its_place_and_name_and_nothing_else() -> None:
     flow = [msgspec.structs.replace(FLOW[0], table=StepTable(entry="testing:add", parameters={"number": 3}))]
-    replaced = edit_flow(flow, FlowEdit(replace={"one": Replacement(entry="testing:double")}), "build.toml")
+    replaced = edit_flow(flow, FlowEdit(replace={"one": Replacement(entry="testing:double")}), "b.toml: flow.edit")
     assert [(step.name, step.table.entry, step.table.parameters) for step in replaced] == [
         ("one", "testing:double", {})
     ]

@@ -1,8 +1,11 @@
 """The disk store: whole or not at all, verified on every read."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from bskernel.action import Action, ActionResult
 from bskernel.ports import OutputViolation
@@ -125,3 +128,33 @@ def test_large_files_are_kept_whole(store: DiskStore, tmp_path: Path) -> None:
     assert store.materialise(artifact, tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == data
     assert list((tmp_path / "store" / "incoming").iterdir()) == []
+
+
+def test_an_action_is_claimed_by_one_at_a_time(store: DiskStore, tmp_path: Path) -> None:
+    other = msgspec.structs.replace(ACTION, salt="other")
+    with store.claim(ACTION) as first, DiskStore(tmp_path / "store").claim(ACTION) as second:
+        assert (first, second) == (True, False)
+        with store.claim(other) as free:
+            assert free
+    with store.claim(ACTION) as again:
+        assert again
+
+
+def test_a_claim_ends_with_the_process_that_holds_it(store: DiskStore, tmp_path: Path) -> None:
+    code = (
+        "import pathlib, sys, time, msgspec\n"
+        "from bskernel.action import Action\n"
+        "from bskernel.store import DiskStore\n"
+        "action = msgspec.json.decode(sys.argv[2], type=Action)\n"
+        "with DiskStore(pathlib.Path(sys.argv[1])).claim(action) as mine: print(mine, flush=True); time.sleep(60)"
+    )
+    arguments = [sys.executable, "-c", code, str(tmp_path / "store"), msgspec.json.encode(ACTION).decode()]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "True\n"
+        with store.claim(ACTION) as mine:
+            assert not mine
+        holder.kill()
+        holder.wait()
+    with store.claim(ACTION) as mine:
+        assert mine

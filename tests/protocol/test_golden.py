@@ -65,12 +65,15 @@ DOCUMENTS: dict[str, Any] = {
     ),
     "tree-listing": TreeListing(files=(TreeFile(path="a/b.v", digest=DIGEST, executable=True),)),
 }
-COMMANDS: dict[str, Any] = {"run-step": RunStep(directory="03-step_tidy_up"), "cancel": Cancel()}
+COMMANDS: dict[str, Any] = {
+    "run-step": RunStep(directory="03-step_tidy_up"),
+    "cancel": Cancel(directory="03-step_tidy_up"),
+}
 EVENTS: dict[str, Any] = {
     "ready": Ready(protocol=2, executor="finn-step", version="finn-plus-1.6.1"),
     "step-started": StepStarted(directory="03-step_tidy_up"),
-    "output-line": OutputLine(stream="stderr", text="a warning"),
-    "progress": Progress(text="streamlining"),
+    "output-line": OutputLine(directory="03-step_tidy_up", stream="stderr", text="a warning"),
+    "progress": Progress(directory="03-step_tidy_up", text="streamlining"),
     "step-finished": StepFinished(directory="03-step_tidy_up", exit_code=-9),
 }
 

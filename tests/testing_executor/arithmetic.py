@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import signal
@@ -100,6 +101,16 @@ def parity(step: Step[Stages]) -> None:
     step.record({"stage": found})
 
 
+def spoil_channel() -> None:
+    """Write what is no frame to the server's protocol channel."""
+    server = Path(f"/proc/{os.getppid()}")
+    for number in (path.name for path in (server / "fd").iterdir()):
+        flags = (server / "fdinfo" / number).read_text().split("flags:\t")[1].split()[0]
+        # The one pipe that the server writes to is the protocol channel.
+        if int(flags, 8) & os.O_ACCMODE == os.O_WRONLY and "pipe:" in os.readlink(server / "fd" / number):  # noqa: PTH115
+            os.write(os.open(server / "fd" / number, os.O_WRONLY), b"a library's progress bar\n")
+
+
 @registry.entry(
     "misbehave",
     summary="does wrong",
@@ -161,16 +172,46 @@ def misbehave(step: Step[Misdeed]) -> None:
         codes = [holder.wait() for holder in holders[:1]]
         raise RuntimeError(f"a helper ended with {codes}")
     elif how == "garbage-channel":
-        server = Path(f"/proc/{os.getppid()}")
-        for number in (path.name for path in (server / "fd").iterdir()):
-            flags = (server / "fdinfo" / number).read_text().split("flags:\t")[1].split()[0]
-            # The one pipe that the server writes to is the protocol channel.
-            if int(flags, 8) & os.O_ACCMODE == os.O_WRONLY and "pipe:" in os.readlink(server / "fd" / number):  # noqa: PTH115
-                os.write(os.open(server / "fd" / number, os.O_WRONLY), b"a library's progress bar\n")
+        spoil_channel()
         time.sleep(3600)
     elif how == "garbage-result":
         (step.directory / "result.msgpack").write_bytes(b"garbage")
         ctypes.CDLL(None)._exit(0)
+
+
+class Meeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    word: Annotated[str, parameter("the word that the step leaves")]
+    until: Annotated[tuple[str, ...], parameter("the words that it waits for")] = ()
+    helper: Annotated[bool, parameter("leave a helper running, in a session of its own, that holds a lock")] = False
+    then: Annotated[str, parameter("what to do at last: end, fail, or end-session")] = "end"
+
+
+@registry.entry(
+    "meet",
+    summary="leaves a word where the steps of its session, and their kernel, see it, and waits for others",
+    parameters=Meeting,
+    inputs=MODEL_IN,
+    outputs=MODEL_OUT,
+)
+def meet(step: Step[Meeting]) -> None:
+    words = step.directory.parent
+    if step.params.helper and os.fork() == 0:
+        os.setsid()
+        with (words / f".{step.params.word}.helper").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            (words / f".{step.params.word}.helps").touch()
+            time.sleep(3600)
+    (words / f".{step.params.word}").touch()
+    print(f"{step.params.word} is here")
+    wanted = [*step.params.until, *([f"{step.params.word}.helps"] if step.params.helper else [])]
+    while not all((words / f".{word}").exists() for word in wanted):
+        time.sleep(0.005)
+    if step.params.then == "fail":
+        raise StepFailure(category="kernel", message=f"{step.params.word} has had enough")
+    if step.params.then == "end-session":
+        spoil_channel()
+        time.sleep(3600)
+    step.output("model").write_text("1")
 
 
 @registry.entry("look", summary="looks around", inputs=MODEL_IN, outputs=MODEL_OUT)
@@ -191,6 +232,50 @@ def look(step: Step[msgspec.Struct]) -> None:
             "no_new_privileges": fields["NoNewPrivs"],
         }
     )
+
+
+@registry.entry("ask-tool", summary="asks a tool", inputs=MODEL_IN, outputs=MODEL_OUT, needs=("vivado",))
+def ask_tool(step: Step[msgspec.Struct]) -> None:
+    """Run the mounted tool and record what surrounds it."""
+    said = subprocess.run(["vivado", "-version"], capture_output=True, text=True, check=True).stdout
+    licence = os.environ.get("XILINXD_LICENSE_FILE", "")
+    print("the licence is", licence)
+    root = Path(os.environ["XILINX_VIVADO"])
+    step.output("model").write_text(said)
+    step.record(
+        {
+            "said": said.splitlines()[0],
+            "tools": step.tools,
+            "licence": bool(licence),
+            "licence_file": Path(licence).is_file() if licence.startswith("/") else None,
+            "local_user_data": os.environ.get("XILINX_LOCAL_USER_DATA"),
+            "writable": os.access(root, os.W_OK),
+            "interfaces": len(socket.if_nameindex()),
+        }
+    )
+    if licence == "refuse-me@example.invalid":
+        raise StepFailure(category="licence", message=f"no licence at {licence}", cause=(f"{licence} is down",))
+
+
+@registry.entry("orphan", summary="leaves a child to others", inputs=MODEL_IN, outputs=MODEL_OUT, needs=("vivado",))
+def orphan(step: Step[msgspec.Struct]) -> None:
+    """Wait, as some tools do at their end, until a process that was left behind is gone altogether."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        left = os.fork()
+        if left == 0:
+            os._exit(0)
+        os.write(writing, str(left).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    left = int(os.read(reading, 20))
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{left}").exists():
+        if time.monotonic() > deadline:
+            raise StepFailure(category="executor", message="nobody reaped the process that was left behind")
+        time.sleep(0.05)
+    step.output("model").write_text("0")
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

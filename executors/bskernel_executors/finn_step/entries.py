@@ -29,18 +29,21 @@ from bskernel_executors.finn_step.open_flow import (
 )
 from bskernel_executors.finn_step.parameters import FILES, make_config, parameters_struct, settable_fields
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
-from bskernel_executors.finn_step.stages import FAILURES, NEEDS_VIVADO, STAGES
+from bskernel_executors.finn_step.stages import FAILURES, PRODUCTS, STAGES, TOOLS
+from bskernel_executors.finn_step.tool_logs import tool_log
 from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.parameters import describe_parameters
 from bskernel_executors.sdk.reads import fields_read
 from bskernel_executors.sdk.relocation import relocate_model, relocate_tree
 from bskernel_executors.sdk.rules_file import load_rules
+from bskernel_executors.sdk.tools import preloaded
 from bskernel_executors.sdk.user_code import load_function
 
 StepFunction = Callable[[Any, Any], Any]
 _FOLD = frozenset({"step_apply_folding_config", "step_target_fps_parallelization"})
 TOKEN = "/@bskernel-finn@"  # noqa: S105 - a placeholder path, not a secret
+_NAMED = 5  # files that a warning names
 _PART = re.compile(r"xc[0-9a-z]{2,9}-?[a-z]{3,4}[0-9]{3,4}(-[0-9a-z]+)+", re.IGNORECASE)
 registry = Registry(
     executor="finn-step",
@@ -118,8 +121,18 @@ def _check_folding(name: str, model: Any) -> list[str]:
             hint="change PE and SIMD in the folding config",
         )
     if name == "step_apply_folding_config" and is_unfolded(layers):
-        return ["every layer has PE = SIMD = 1: set target.target_fps, or give a folding_config"]
+        return ["every layer has PE = SIMD = 1, the slowest: raise target.target_fps, or give a folding_config"]
     return []
+
+
+def _without_binaries(files: tuple[Path, ...]) -> list[str]:
+    """Leave out of FINN's build folder what tools wrote of a path of this machine in their own forms."""
+    for path in files:
+        path.unlink()
+    if not files:
+        return []
+    names = ", ".join(sorted({path.name for path in files})[:_NAMED])
+    return [f"{len(files)} binary files with a path of this machine are left out of `state`: {names}"]
 
 
 def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[str, Any]) -> None:
@@ -127,16 +140,13 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     from finn.builder import build_dataflow_config
     from qonnx.core.modelwrapper import ModelWrapper
 
-    if name in NEEDS_VIVADO and not os.environ.get("XILINX_VIVADO"):
-        raise StepFailure(
-            category="environment",
-            message=f"{name} needs Vivado, and there is none",
-            hint="stop the build before it (--to), or use a flow that does not need it",
-        )
     model_path, output, state = _lay_out(step)
     _settings()
+    if name in TOOLS:
+        os.environ.update(preloaded())
     files = {field: path for field, name in FILES.items() if (path := step.input(name)) is not None}
-    outputs = [build_dataflow_config.DataflowOutputType.ESTIMATE_REPORTS]
+    product = build_dataflow_config.DataflowOutputType
+    outputs = [product.ESTIMATE_REPORTS, *map(product, PRODUCTS.get(name, ()))]
     config = make_config(build_dataflow_config.DataflowBuildConfig, values, files, output, outputs)
     _check_target(values)
     before = ModelWrapper(str(model_path))
@@ -145,10 +155,12 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     try:
         after = function(before, config)
     except Exception as error:
-        # The tool's own log says why, and what is printed here is in the step's log.
-        log = getattr(error, "vivado_logfile", None)
-        if log is not None and Path(log).is_file():
-            print(Path(log).read_text(encoding="utf-8", errors="replace"))
+        log = tool_log(error, state) if name in TOOLS else None
+        if log is not None:
+            # What is printed here is in the step's log, by which the failure is decided.
+            print(log.text)
+            if log.cause is not None:
+                raise StepFailure(message=f"{name}: {log.cause.text}") from error
         raise
     if not isinstance(after, ModelWrapper):
         raise StepFailure(message=f"{name} returned a {type(after).__name__}, not a model")
@@ -157,7 +169,7 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     root = str(step.work)
     relocate_model(model_path, step.output("model"), root, TOKEN)
     relocate_tree(output, step.output("output"), root, TOKEN)
-    relocate_tree(state, step.output("state"), root, TOKEN)
+    warnings += _without_binaries(relocate_tree(state, step.output("state"), root, TOKEN))
     step.record(
         {
             "nodes_before": nodes,
@@ -183,7 +195,7 @@ def _declare(name: str, function: StepFunction, config: type, settable: dict[str
                 outputs=_OUTPUTS,
                 stage_in=stage_in,
                 stage_out=stage_out,
-                needs=("vivado",) if name in NEEDS_VIVADO else (),
+                needs=TOOLS.get(name, ()),
                 failure=FAILURES.get(name, "transform"),
             ),
             parameters=struct,

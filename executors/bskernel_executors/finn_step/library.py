@@ -1,7 +1,7 @@
 """Import the installed FINN+ so that every step runs which needs neither Vivado nor torch.
 
-FINN+ binds Vivado's simulation interface while it is imported, and its LayerNorm imports torch. Both are used
-by few steps. Where they are missing, names that explain themselves stand in, and fail when they are used.
+FINN+ binds Vivado's simulation interface while it is imported, and compiles it for that; its LayerNorm imports torch.
+Both are used by few steps. Names that explain themselves stand in for them, and fail when they are used.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SIMULATION_NAMES = (
 
 
 class NoSimulator:
-    """Stands for Vivado's simulator where there is none: fails when a simulation is asked for."""
+    """Stands for FINN's binding of Vivado's simulator, which is not built here: fails when it is asked for."""
 
     def __init__(self, *_args: object, **_kwargs: object) -> None:
         _refuse_simulation()
@@ -41,15 +41,16 @@ class NoSimulator:
 def _refuse_simulation() -> NoReturn:
     raise StepFailure(
         category="environment",
-        message="this step asks for an RTL simulation, which needs Vivado's simulator (xsim)",
-        hint="make Vivado available to the executor (XILINX_VIVADO), or leave the simulation out of the step",
+        message="this step asks for a simulation by Vivado's xsim, whose binding finn_xsi is not built here",
+        hint="leave the simulation out of the step; flow rtl simulates chains of RTL layers with Verilator",
     )
 
 
 def _bind_simulation() -> None:
-    """Make finn.xsi importable without Vivado: 1.6.1 binds lazy names, 1.4.0 imports finn_xsi."""
-    if os.environ.get("XILINX_VIVADO"):
-        return
+    """Make finn.xsi importable without compiling it: 1.6.1 binds lazy names, 1.4.0 imports finn_xsi.
+
+    Where Vivado is mounted, too: both would compile the binding while a session starts, into FINN's own folder.
+    """
     # 1.4.0 tries to compile its simulation driver while it is imported: let that attempt fail at once, quietly.
     os.environ.setdefault("FINN_XSI", os.devnull)
     installer = types.ModuleType("finn.xsi.setup")

@@ -19,6 +19,22 @@ STAGES: dict[str, tuple[tuple[str, ...], str]] = {
     "step_generate_estimate_reports": (("hwgraph",), "estimates"),
     "step_hw_codegen": (("hwgraph", "estimates"), "rtl"),
     "step_hw_ipgen": (("rtl",), "ip"),
+    "step_create_stitched_ip": (("ip",), "ip"),
+    "step_measure_rtlsim_performance": (("ip",), "ip"),
+    "step_out_of_context_synthesis": (("ip",), "ip"),
+    "step_prepare_synthesis": (("ip",), "ip"),
+    "step_synthesize_bitfile": (("ip",), "bitstream"),
+}
+# What FINN is asked for beside estimates, by its own names: a step whose product nobody asks for does nothing.
+PRODUCTS: dict[str, tuple[str, ...]] = {
+    "step_create_stitched_ip": ("stitched_ip",),
+    "step_measure_rtlsim_performance": ("stitched_ip", "rtlsim_performance"),
+    "step_out_of_context_synthesis": ("stitched_ip", "out_of_context_synth"),
+    "step_prepare_synthesis": ("stitched_ip", "bitfile"),
+    "step_synthesize_bitfile": ("stitched_ip", "bitfile"),
+    "step_vivado_power_estimation": ("stitched_ip", "out_of_context_synth"),
+    "step_make_driver": ("pynq_driver",),
+    "step_deployment_package": ("bitfile", "pynq_driver", "deployment_package"),
 }
 # What a failure of a step is, when its exception does not say; of the others it is "transform".
 FAILURES: dict[str, FailureCategory] = {
@@ -35,16 +51,16 @@ FAILURES: dict[str, FailureCategory] = {
     "step_make_driver": "postprocessing",
     "step_deployment_package": "postprocessing",
 }
-NEEDS_VIVADO = frozenset(
-    {
-        "step_generate_hardware",
-        "step_hw_ipgen",
-        "step_set_fifo_depths",
-        "step_create_stitched_ip",
-        "step_measure_rtlsim_performance",
-        "step_out_of_context_synthesis",
-        "step_prepare_synthesis",
-        "step_synthesize_bitfile",
-        "step_vivado_power_estimation",
-    }
-)
+_VIVADO, _HLS = ("vivado",), ("vitis_hls", "vivado")
+# A step whose tools are not declared is refused before anything runs.
+TOOLS: dict[str, tuple[str, ...]] = {
+    "step_generate_hardware": _HLS,
+    "step_hw_ipgen": _HLS,
+    "step_set_fifo_depths": _HLS,
+    "step_create_stitched_ip": _VIVADO,
+    "step_measure_rtlsim_performance": _VIVADO,
+    "step_out_of_context_synthesis": _VIVADO,
+    "step_prepare_synthesis": _VIVADO,
+    "step_synthesize_bitfile": _VIVADO,
+    "step_vivado_power_estimation": _VIVADO,
+}

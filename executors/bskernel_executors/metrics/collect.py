@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from bskernel_executors.metrics.devices import find_device
-from bskernel_executors.metrics.model import BuildMetrics, Layer, Stage, Value
+from bskernel_executors.metrics.model import STAND_IN, BuildMetrics, Layer, Stage, Value
 from bskernel_executors.metrics.reconciling import reconcile
 from bskernel_executors.metrics.reports import TIMING_REPORT, number
 from bskernel_executors.metrics.utilization import utilization
 
 Reports = Mapping[str, Mapping[str, Any]]
-SIMULATION, SYNTHESIS = "simulation.json", "synthesis.json"
+SIMULATION, SYNTHESIS, IMPLEMENTATION = "simulation.json", "synthesis.json", "implementation.json"
 _RESOURCES = ("LUT", "FF", "DSP", "BRAM_18K", "BRAM_36K", "URAM", "SRL", "LUTRAM", "CARRY")
 # (quantity, report, key, factor to the unit, unit, stage); keys as FINN's code writes them. FINN's out-of-context run
 # places and routes before it reports.
@@ -30,6 +30,10 @@ _SCALARS: tuple[tuple[str, str, str, float, str, Stage], ...] = (
     ("clock", "report_experiment_instrumentation.json", "frequency_mhz", 1, "MHz", "measured"),
     ("slack", "ooc_synth_and_timing.json", "WNS", 1, "ns", "routed"),
     ("slack", TIMING_REPORT, "wns_ns", 1, "ns", "routed"),
+    ("slack", SYNTHESIS, "wns_ns", 1, "ns", "synth"),
+    ("slack", IMPLEMENTATION, "wns_ns", 1, "ns", "routed"),
+    ("clock", IMPLEMENTATION, "fmax_mhz", 1, "MHz", "routed"),
+    ("power", IMPLEMENTATION, "power_w", 1, "W", "routed"),
     ("fifo_memory", "fifo_sizing.json", "total_fifo_size_kiB", 1, "KiB", "rtlsim"),
     ("fifo_memory", "fifo_sizing.json", "total_fifo_size_kB", 1, "KiB", "rtlsim"),  # FINN+ before 1.5
     ("accuracy", "report_dma_validate.json", "top-1_accuracy", 1e-2, "fraction", "measured"),
@@ -37,9 +41,19 @@ _SCALARS: tuple[tuple[str, str, str, float, str, Stage], ...] = (
 _POWER_SUMMARY = "power_estimate_summary.json"
 
 
-def _at(report: str) -> str:
-    """Where a report is found: FINN's lie under report/, the executors' stand alone."""
-    return report if report in {SIMULATION, SYNTHESIS} else f"report/{report}"
+def _is_stand_in(reports: Reports, report: str) -> bool:
+    """Is it from the tests' stand-in for Vivado? What has no source of its own to say so is then left out."""
+    return bool(reports.get(report, {}).get("stand_in"))
+
+
+def _at(report: str, reports: Reports | None = None) -> str:
+    """Where a report is found: FINN's lie under report/, the executors' stand alone; Vivado's with its version."""
+    if report not in {SIMULATION, SYNTHESIS, IMPLEMENTATION}:
+        return f"report/{report}"
+    if _is_stand_in(reports or {}, report):
+        return f"{STAND_IN} ({report})"
+    tool = (reports or {}).get(report, {}).get("tool")
+    return f"{report} ({tool})" if isinstance(tool, str) and tool.startswith("Vivado") else report
 
 
 def _scalars(reports: Reports) -> dict[str, list[Value]]:
@@ -47,7 +61,7 @@ def _scalars(reports: Reports) -> dict[str, list[Value]]:
     for quantity, report, key, factor, unit, stage in _SCALARS:
         value = number(reports.get(report, {}).get(key))
         if value is not None:
-            entry = Value(value=value * factor, unit=unit, stage=stage, source=_at(report))
+            entry = Value(value=value * factor, unit=unit, stage=stage, source=_at(report, reports))
             found.setdefault(quantity, []).append(entry)
     name = "rtlsim_performance.json"
     simulated = reports.get(name, {})
@@ -112,20 +126,24 @@ def _resources(reports: Reports) -> dict[str, tuple[Value, ...]]:
         (SYNTHESIS, _row(reports, SYNTHESIS, "design"), "synth"),
         ("ooc_synth_and_timing.json", _row(reports, "ooc_synth_and_timing.json", None), "routed"),
         ("post_synth_resources.json", _row(reports, "post_synth_resources.json", "(top)"), "routed"),
+        (IMPLEMENTATION, _row(reports, IMPLEMENTATION, "design"), "routed"),
     )
     found: dict[str, list[Value]] = {}
     for report, row, stage in sources:
         for name in _RESOURCES:
             value = number(row.get(name))
             if value is not None:
-                found.setdefault(name, []).append(Value(value=value, unit="count", stage=stage, source=_at(report)))
+                entry = Value(value=value, unit="count", stage=stage, source=_at(report, reports))
+                found.setdefault(name, []).append(entry)
     return {name: tuple(values) for name, values in sorted(found.items())}
 
 
 def _layers(reports: Reports, bottleneck: str | None) -> tuple[Layer, ...]:
     cycles = reports.get("estimate_layer_cycles.json", {})
     resources = reports.get("estimate_layer_resources.json", {})
-    synthesized = _row(reports, SYNTHESIS, "layers")
+    synthesized, routed = (
+        {} if _is_stand_in(reports, name) else _row(reports, name, "layers") for name in (SYNTHESIS, IMPLEMENTATION)
+    )
     folding = reports.get("final_hw_config.json") or reports.get("auto_folding_config.json", {})
     layers = []
     for name in [*cycles, *(name for name in resources if name != "total" and name not in cycles)]:
@@ -140,6 +158,7 @@ def _layers(reports: Reports, bottleneck: str | None) -> tuple[Layer, ...]:
                 folding=dict(fold) if isinstance(fold, Mapping) else {},
                 resources={key: value for key, value in sorted(values.items()) if value is not None},
                 synthesized=dict(synthesized.get(name, {})),
+                routed=dict(routed.get(name, {})),
                 bottleneck=name == bottleneck,
             )
         )
@@ -153,10 +172,11 @@ def collect_metrics(
     board: str | None = None,
     simulation: Mapping[str, Any] | None = None,
     synthesis: Mapping[str, Any] | None = None,
+    implementation: Mapping[str, Any] | None = None,
 ) -> BuildMetrics:
     """The metrics that the reports give; `clock_ns` is the clock period asked for, in ns."""
     warnings = [] if reports else ["no report was found: no metrics"]
-    measured = {SIMULATION: simulation, SYNTHESIS: synthesis}
+    measured = {SIMULATION: simulation, SYNTHESIS: synthesis, IMPLEMENTATION: implementation}
     reports = {**reports, **{name: report for name, report in measured.items() if report}}
     scalars = _scalars(reports)
     for name, value in _simulated(reports.get(SIMULATION, {}), clock_ns).items():
@@ -170,14 +190,17 @@ def collect_metrics(
     device = find_device(part, board)
     if (part or board) and device is None:
         warnings.append(f"the totals of {part or board} are not known: no utilization")
-    met = reports.get(TIMING_REPORT, {}).get("met")
+    if any(_is_stand_in(reports, name) for name in (SYNTHESIS, IMPLEMENTATION)):
+        warnings.append("numbers of the stand-in for Vivado were recorded from other designs: they are no results")
+    checked = TIMING_REPORT if IMPLEMENTATION not in reports else IMPLEMENTATION
+    met = None if _is_stand_in(reports, checked) else reports.get(checked, {}).get("met")
     if met is False:
         warnings.append("timing is not met: the routed design does not run at the clock that was asked for")
     return BuildMetrics(
         throughput=tuple(scalars.get("throughput", ())),
         latency=tuple(scalars.get("latency", ())),
         clock=tuple(clock),
-        power=_power(reports),
+        power=(*_power(reports), *scalars.get("power", ())),
         accuracy=tuple(scalars.get("accuracy", ())),
         slack=tuple(scalars.get("slack", ())),
         timing_met=met if isinstance(met, bool) else None,

@@ -46,7 +46,8 @@ def _read(path: Path | None) -> dict[str, Any] | None:
     inputs=(
         Input("output", kind="tree", help="FINN's output directory"),
         Input("simulation", kind="file", required=False, help="what rtl-sim measured"),
-        Input("synthesis", kind="file", required=False, help="what yosys-synth counted"),
+        Input("synthesis", kind="file", required=False, help="what yosys-synth or vivado-synth counted"),
+        Input("implementation", kind="file", required=False, help="what vivado-synth found of the routed design"),
         Input("evaluation", kind="tree", required=False, help="how each stage judged the network"),
     ),
     outputs=(Output("metrics", kind="file", media_type="application/json"),),
@@ -63,6 +64,7 @@ def collect(step: Step[CollectParameters]) -> None:
         board=given.board,
         simulation=_read(step.input("simulation")),
         synthesis=_read(step.input("synthesis")),
+        implementation=_read(step.input("implementation")),
     )
     if given.require_timing:
         check_timing(metrics, given.clock_ns)

@@ -7,17 +7,18 @@ from bskernel_executors.sdk import StepFailure
 
 
 def check_timing(metrics: BuildMetrics, clock_ns: float | None) -> None:
-    """Raises StepFailure: timing when the worst slack is negative, metrics when no report says whether it is.
+    """Raises StepFailure: timing when the routed worst slack is negative, metrics when no report says whether it is.
 
     `clock_ns` is the clock period that was asked for, in ns.
     """
-    if not metrics.slack and metrics.timing_met is None:
+    slacks = [value for value in metrics.slack if value.stage == "routed" and not value.is_stand_in]
+    if not slacks and metrics.timing_met is None:
         raise StepFailure(
             category="metrics",
             message="require_timing is set, and no report says whether the clock is met",
             hint="place and route the design before, or leave require_timing out",
         )
-    worst = min(metrics.slack, key=lambda value: value.value, default=None)
+    worst = min(slacks, key=lambda value: value.value, default=None)
     if metrics.timing_met is not False and (worst is None or worst.value >= 0):
         return
     slack = (

@@ -80,6 +80,7 @@ def _layers(metrics: BuildMetrics) -> tuple[LayerUse, ...]:
     tables: tuple[tuple[Stage, dict[str, Mapping[str, float]]], ...] = (
         ("estimate", {layer.name: layer.resources for layer in metrics.layers}),
         ("synth", {layer.name: layer.synthesized for layer in metrics.layers}),
+        ("routed", {layer.name: layer.routed for layer in metrics.layers}),
     )
     found = []
     for stage, table in tables:
@@ -96,7 +97,12 @@ def _layers(metrics: BuildMetrics) -> tuple[LayerUse, ...]:
 
 def find_headroom(metrics: BuildMetrics, limit: float = 1.0) -> Headroom:
     """Use of the device by stage, and what is left; `limit` is the fraction of each resource that may be used."""
-    rows = used_by_source(metrics.resources)
+    rows = used_by_source(
+        {
+            name: tuple(value for value in values if not value.is_stand_in)
+            for name, values in metrics.resources.items()
+        }
+    )
     totals = device_totals(metrics.device)
     layers = _layers(metrics)
     uses = tuple(

@@ -9,6 +9,7 @@ import msgspec
 Stage: TypeAlias = Literal[
     "float", "qonnx", "finn", "hwgraph", "estimate", "hls", "rtlsim", "synth", "routed", "measured"
 ]
+STAND_IN = "stand-in"  # for Vivado, in tests: its numbers must never look like hardware's
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -18,6 +19,11 @@ class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     unit: str
     stage: Stage
     source: str
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Is it a number of the tests' stand-in for Vivado, recorded from another design?"""
+        return self.source.startswith(STAND_IN)
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -36,7 +42,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cycles: int | None = None
     folding: dict[str, Any] = {}
     resources: dict[str, float] = {}  # estimated
-    synthesized: dict[str, int] = {}  # by Yosys, with the layer's weight memory
+    synthesized: dict[str, int] = {}  # with the layer's weight memory
+    routed: dict[str, int] = {}  # so too
     bottleneck: bool = False
 
 

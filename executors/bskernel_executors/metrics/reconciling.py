@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-from bskernel_executors.metrics.model import BuildMetrics, Comparison, Stage, Value
+from bskernel_executors.metrics.model import STAND_IN, BuildMetrics, Comparison, Stage, Value
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 def reconcile(quantities: Mapping[str, Sequence[Value]]) -> tuple[Comparison, ...]:
-    """The quantities through the stages; nothing when there is only one stage among them all."""
+    """The quantities through the stages; nothing when there is only one stage among them all.
+
+    A stand-in's numbers are of other designs: they are compared with nothing.
+    """
     rows = []
-    for name, values in quantities.items():
+    for name, given in quantities.items():
+        values = [value for value in given if not value.is_stand_in]
         found = {value.stage: value.value for value in values}
         if not found:
             continue
@@ -46,7 +50,8 @@ def reconciliation_table(metrics: BuildMetrics) -> dict[str, Any] | None:
             text = "" if value is None else _number(value)
             line.append(text if ratio is None else f"{text} ({ratio:.3g}x)")
         # Block RAM's share counts both sizes together: it stands beside the smaller one.
-        shares = {share.stage: share.value for share in metrics.utilization.get(_device_name(row.quantity), ())}
+        of_device = metrics.utilization.get(_device_name(row.quantity), ())
+        shares = {share.stage: share.value for share in of_device if not share.is_stand_in}
         latest = next((shares[stage] for stage in reversed(stages) if stage in shares), None)
         cells.append([*line, "" if latest is None else f"{latest:.2%}"])
     columns = ["quantity", "unit", *stages, "of the device"]
@@ -86,7 +91,8 @@ def summary_rows(metrics: BuildMetrics) -> list[dict[str, str]]:
                 continue
             share = shares.get((_device_name(label), value.source))
             of_device = f" ({share.value:.2%} of the device)" if share is not None else ""
-            rows.append({"label": label, "value": f"{_shown(value)}{of_device}", "note": value.stage})
+            note = f"{STAND_IN}, not hardware" if value.is_stand_in else value.stage
+            rows.append({"label": label, "value": f"{_shown(value)}{of_device}", "note": note})
     if metrics.bottleneck:
         cycles = next((layer.cycles for layer in metrics.layers if layer.bottleneck), None)
         rows.append(

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from bskernel_executors.metrics.timing import read_timing
 from bskernel_executors.sdk import StepFailure
+from bskernel_executors.vivado_reports import read_timing
 
 
 def _refuse_constant(text: str) -> float:

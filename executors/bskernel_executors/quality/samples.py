@@ -75,6 +75,8 @@ def read_samples(path: Path, name: str = "samples") -> Samples:
 
 def write_samples(samples: Samples, path: Path) -> None:
     """Write them; equal samples give equal bytes."""
+    import zipfile
+
     import numpy as np
 
     arrays: dict[str, Any] = {"inputs": samples.inputs}
@@ -82,8 +84,11 @@ def write_samples(samples: Samples, path: Path) -> None:
         arrays["labels"] = samples.labels
     if samples.classes:
         arrays["classes"] = np.array(samples.classes)
-    with path.open("wb") as file:
-        np.savez(file, **arrays)
+    # Not by savez: it writes the time of day into the archive.
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
 
 
 def fit_frames(inputs: Any, frame: tuple[int, ...], datatype: Any, name: str) -> Any:

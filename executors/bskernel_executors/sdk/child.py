@@ -26,6 +26,7 @@ from bskernel_executors.sdk.determinism import make_deterministic
 from bskernel_executors.sdk.outputs import check_outputs
 from bskernel_executors.sdk.parameters import decode_parameters
 from bskernel_executors.sdk.registry import Entry, Registry
+from bskernel_executors.sdk.secrets import Redactor
 from bskernel_executors.sdk.step import Step, StepFailure
 
 
@@ -39,6 +40,14 @@ def read_manifest(directory: Path) -> StepManifest:
     if not isinstance(document, StepManifest):
         raise StepFailure(category="executor", message=f"{MANIFEST} holds a {type(document).__name__}")
     return document
+
+
+def uses_tools(directory: Path) -> bool:
+    """Are installed tools mounted for the step? A manifest that cannot be read names none: its step fails anyway."""
+    try:
+        return bool(read_manifest(directory).tools)
+    except StepFailure:
+        return False
 
 
 def _limit_memory(mebibytes: int | None) -> None:
@@ -77,6 +86,7 @@ def _step(
         inputs=frozenset(artifact.name for artifact in manifest.inputs),
         outputs=frozenset(output.name for output in entry.description.outputs),
         tell=tell,
+        tools=manifest.tools,
         values=values,
     )
 
@@ -104,7 +114,7 @@ def _failed(failure: Failure, step: str, directory: Path) -> StepResult:
         message=_without(failure.message, directory),
         cause=tuple(_without(line, directory) for line in failure.cause),
     )
-    return StepResult(protocol=PROTOCOL_VERSION, step=step, failure=said)
+    return StepResult(protocol=PROTOCOL_VERSION, step=step, failure=Redactor().failure(said))
 
 
 def carry_out_step(registry: Registry, directory: Path, tell: Callable[[str], None]) -> StepResult:
@@ -137,11 +147,11 @@ def refine_result(registry: Registry, directory: Path) -> None:
     """Once the step's log is whole: decide its failure, if it has one, by what tools said there too."""
     try:
         result = decode_document((directory / RESULT).read_bytes())
+        if not isinstance(result, StepResult) or result.failure is None:
+            return
         manifest = read_manifest(directory)
     except (OSError, ProtocolError, StepFailure):
         return  # the kernel says what is wrong with it
-    if not isinstance(result, StepResult) or result.failure is None:
-        return
     lines = [_text_of(line) for line in (directory / LOG).read_bytes().splitlines()]
     failure = refine(result.failure, _about(registry, manifest, {}), lines, registry.rules)
     if failure != result.failure:

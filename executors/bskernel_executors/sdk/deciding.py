@@ -37,6 +37,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     groups: Mapping[str, str] = {}
     message: Message | None = None
     line: str | None = None
+    number: int = 0  # the line's
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,24 +90,46 @@ def by_text(rules: Iterable[Rule], entry: str, chain: Sequence[Raised]) -> Match
 
 def true_errors(rules: Iterable[Rule], messages: Iterable[Message]) -> tuple[Message, ...]:
     """The errors that do not only follow another one, and are errors indeed; the first is the root cause."""
-    no_cause = {id_ for rule in rules if rule.role != "cause" for id_ in rule.when.message}
-    return tuple(message for message in messages if message.is_error and message.id not in no_cause)
+    no_cause = [rule for rule in rules if not rule.is_cause]
+    return tuple(
+        message for message in messages if message.is_error and not any(rule.is_of(message.id) for rule in no_cause)
+    )
 
 
 def by_log(rules: Iterable[Rule], entry: str, lines: Sequence[str]) -> Match | None:
-    """The rule for the first error in the log that a rule knows; critical warnings count when there is no error."""
-    rules = [rule for rule in rules if rule.role == "cause" and (not rule.when.entry or entry in rule.when.entry)]
+    """The rule for the first true error in the log, or for a line before it that is no message.
+
+    Where no rule knows the error, one for a line after it may; critical warnings count when there is no error.
+    """
+    rules = [rule for rule in rules if not rule.when.entry or entry in rule.when.entry]
+    causes = [rule for rule in rules if rule.is_cause]
     messages = messages_in(lines)
-    errors = true_errors(rules, messages)
-    for message in (*errors, *(message for message in messages if not message.is_error)):
+    errors = true_errors(rules, [message for message in messages if message.id is not None])
+    said = _by_message(causes, errors[:1])
+    harmless = {message.line for message in messages if not message.is_bad}
+    seen = _by_line(causes, [(number, line) for number, line in enumerate(lines, start=1) if number not in harmless])
+    if seen is not None and (said is None or said.message is None or seen.number < said.message.line):
+        return seen
+    if said is not None or errors:
+        return said
+    return _by_message(causes, [message for message in messages if message.is_bad])
+
+
+def _by_message(rules: Sequence[Rule], messages: Iterable[Message]) -> Match | None:
+    for message in messages:
         for rule in rules:
-            found = rule.text.search(message.line) if rule.text else None
-            if message.id in rule.when.message and (found or not rule.text):
+            found = rule.text.search(message.whole) if rule.text else None
+            if rule.is_of(message.id) and (found or not rule.text):
                 return Match(rule=rule, groups=_groups(found), message=message)
-    for line in lines:
+    return None
+
+
+def _by_line(rules: Sequence[Rule], lines: Iterable[tuple[int, str]]) -> Match | None:
+    rules = [rule for rule in rules if rule.log]
+    for number, line in lines:
         for rule in rules:
             if rule.log and (seen := rule.log.search(line)):
-                return Match(rule=rule, groups=_groups(seen), line=line.strip())
+                return Match(rule=rule, groups=_groups(seen), line=line.strip(), number=number)
     return None
 
 
@@ -162,19 +185,24 @@ def decide(
     return msgspec.structs.replace(failure, category=category, hint=hint, facts=facts)
 
 
+def _is_told(line: str) -> bool:
+    """Is it a tool's message with an id, which the log holds too?"""
+    return any(message.id is not None for message in messages_in([line]))
+
+
 def refine(failure: Failure, about: About, lines: Sequence[str], rules: Sequence[Rule]) -> Failure:
     """The failure once its whole log is known: ids of tools' messages, the first true error, what it is."""
-    messages = messages_in(lines)
+    messages = [message for message in messages_in(lines) if message.is_bad and message.id is not None]
     errors = true_errors(rules, messages)
     facts = dict(failure.facts)
     cause = failure.cause
     if messages:
         facts["message_ids"] = list(dict.fromkeys(message.id for message in messages))
-        cause = (*(message.line for message in errors[:_SHOWN]), *(line for line in cause if not messages_in([line])))
+        cause = (*(message.whole for message in errors[:_SHOWN]), *(line for line in cause if not _is_told(line)))
     match = by_log(rules, about.entry, lines) if failure.facts.get("decided_by") in _WEAK else None
     if match is None:
         return msgspec.structs.replace(failure, facts=facts, cause=cause)
-    line = match.message.line if match.message is not None else match.line
+    line = match.message.whole if match.message is not None else match.line
     if line is not None and line not in cause:
         cause = (line, *cause)
     facts["rule"] = match.rule.id

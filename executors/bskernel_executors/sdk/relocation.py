@@ -1,6 +1,7 @@
 """Machine paths in models and generated files: a fixed token when an artifact is made, the real path when it is used.
 
-FINN and what is built on it keep absolute paths in node attributes, model metadata and generated files.
+FINN and what is built on it keep absolute paths in node attributes, model metadata and generated files. A path in a
+binary file stays as it is: one of another length would spoil the file, and an output that holds it is refused.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from typing import Any
+
+_LOOKED_AT = 8192  # bytes; a text has no NUL among them
 
 
 def relocate_proto(model: Any, old: str, new: str) -> None:
@@ -40,22 +43,27 @@ def relocate_model(source: Path, target: Path, old: str, new: str) -> None:
     target.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def relocate_tree(source: Path, target: Path, old: str, new: str) -> None:
-    """Copy a tree with a path replaced in every file."""
+def relocate_tree(source: Path, target: Path, old: str, new: str) -> tuple[Path, ...]:
+    """Copy a tree with a path replaced in every text and model; the binary files of the copy that still hold it."""
     shutil.copytree(source, target, symlinks=True)
-    relocate_files(target, old, new)
+    return relocate_files(target, old, new)
 
 
-def relocate_files(target: Path, old: str, new: str) -> None:
-    """Replace a path in every file of a tree, in place."""
+def relocate_files(target: Path, old: str, new: str) -> tuple[Path, ...]:
+    """Replace a path in every text and model of a tree, in place; the binary files that still hold it."""
+    binary = []
     for path in sorted(target.rglob("*")):
         if path.is_symlink() or not path.is_file():
             continue
         data = path.read_bytes()
         if old.encode() not in data:
             continue
+        if path.suffix != ".onnx" and b"\0" in data[:_LOOKED_AT]:
+            binary.append(path)
+            continue
         path.chmod(path.stat().st_mode | 0o200)
         if path.suffix == ".onnx":
             relocate_model(path, path, old, new)
         else:
             path.write_bytes(data.replace(old.encode(), new.encode()))
+    return tuple(binary)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import msgspec
@@ -14,6 +14,7 @@ from bskernel_protocol import FailureCategory
 VALUES = frozenset(
     {"step", "entry", "parameters", "part", "clock", "node", "operator", "attributes", "missing", "divisors"}
 )
+_ROLES = ("cause", "follows", "harmless", "spoils")
 
 
 class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,7 +26,7 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     exception: tuple[str, ...] = ()  # dotted names (builtins bare); a subclass counts
     raised_in: str | None = None  # end of `module.function` of the innermost frame
-    message: tuple[str, ...] = ()  # ids of a tool's error messages, e.g. "Place 30-640"
+    message: tuple[str, ...] = ()  # ids of a tool's messages, e.g. "Place 30-640", or of a family: "Place 30-*"
     log: str | None = None  # regular expression in a line of the log, for tools whose messages have no ids
     text: str | None = None  # regular expression in the exception's text (of a message rule: in the message)
     entry: tuple[str, ...] = ()
@@ -40,7 +41,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     category: FailureCategory | None = None  # None: only the hint is the rule's
     hint: str | None = None  # may name groups of `text` and `log`, and VALUES, in braces
     expects: tuple[str, ...] = ()  # attributes that a node needs here; {missing} are those it has not
-    role: str = "cause"  # "follows": such a message only follows another error; "harmless": it is no error
+    # "follows": such a message only follows another error; "harmless": it is no error; "spoils": no error for the
+    # tool, which goes on with another design than it was given
+    role: str = "cause"
 
     def __post_init__(self) -> None:
         when = self.when
@@ -48,10 +51,22 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ValueError(f"rule {self.id}: `when` needs exception, message, log or text")
         if bool(when.message) + bool(when.log) + bool(when.exception) > 1:
             raise ValueError(f"rule {self.id}: decides by one of exception, message and log")
-        if self.role not in {"cause", "follows", "harmless"}:
-            raise ValueError(f"rule {self.id}: role {self.role!r} is none of cause, follows, harmless")
-        if self.role == "cause" and self.category is None and self.hint is None:
+        if self.role not in _ROLES:
+            raise ValueError(f"rule {self.id}: role {self.role!r} is none of {', '.join(_ROLES)}")
+        if self.is_cause and self.category is None and self.hint is None:
             raise ValueError(f"rule {self.id}: says nothing")
+
+    @property
+    def is_cause(self) -> bool:
+        """Does it say why something failed?"""
+        return self.role in {"cause", "spoils"}
+
+    def is_of(self, identity: str | None) -> bool:
+        """Is it about messages of that id?"""
+        return identity is not None and any(
+            identity.startswith(wanted[:-1]) if wanted.endswith("*") else identity == wanted
+            for wanted in self.when.message
+        )
 
     @cached_property
     def text(self) -> re.Pattern[str] | None:
@@ -92,6 +107,7 @@ def load_rules(path: Path) -> tuple[Rule, ...]:
         raise ValueError(f"{path.name}: {error}") from error
 
 
+@cache
 def shared_rules() -> tuple[Rule, ...]:
     """Rules that hold for every executor: messages of tools, qonnx, onnx."""
     return tuple(

@@ -41,6 +41,7 @@ class Step(Generic[ParamsT]):
     inputs: frozenset[str]
     outputs: frozenset[str]
     tell: Callable[[str], None]
+    tools: dict[str, str] = field(default_factory=dict)  # the installed tools it is given, each by what it is
     facts: dict[str, Any] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
 

@@ -10,6 +10,13 @@ from pathlib import Path
 from bskernel_executors.sdk.step import StepFailure
 
 _SHOWN = 8
+_LIBUDEV = ("/usr/lib/x86_64-linux-gnu/libudev.so.1", "/usr/lib64/libudev.so.1")
+
+
+def preloaded(libraries: Sequence[str] = _LIBUDEV) -> dict[str, str]:
+    """What AMD's tools need to be loaded first: without libudev their licence manager may crash in a container."""
+    found = next((path for path in libraries if Path(path).exists()), None)
+    return {"LD_PRELOAD": found} if found is not None else {}
 
 
 def run_tool(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], failed: str, error: str = "error") -> None:

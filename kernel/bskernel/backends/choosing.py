@@ -16,9 +16,8 @@ PlanOf = Callable[[Config], Plan]
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What this machine has: tools, and executors (NAME@VERSION) that cannot be had here, with the reason."""
+    """What this machine has not: executors (NAME@VERSION) that cannot be had here, with the reason."""
 
-    tools: frozenset[str]
     lacking: Mapping[str, str]
 
 
@@ -77,16 +76,12 @@ def flow_of(config: Config, backend: Backend) -> str | None:
     return backend.file.flows.get(asked)
 
 
-def _lacks(backend: Backend, plan: Plan, here: Surroundings) -> list[str]:
-    reasons = [f"it needs {tool}, which is not here" for tool in backend.file.needs if tool not in here.tools]
+def _lacks(backend: Backend, config: Config, plan: Plan, here: Surroundings) -> list[str]:
+    """What the backend as a whole lacks; a tool that a step lacks is found when the step is planned."""
+    undeclared = [tool for tool in backend.file.needs if tool not in config.tools]
+    reasons = [f"it needs {tool}, and none is declared: set tools.{tool}.path" for tool in undeclared]
     executors = dict.fromkeys(str(step.executor) for step in plan.steps)
-    reasons += [here.lacking[executor] for executor in executors if executor in here.lacking]
-    missing: dict[str, str] = {}
-    for step in plan.steps:
-        for tool in step.needs:
-            if tool not in here.tools:
-                missing.setdefault(tool, step.name)
-    return [*reasons, *(f"step {step} needs {tool}, which is not here" for tool, step in missing.items())]
+    return reasons + [here.lacking[executor] for executor in executors if executor in here.lacking]
 
 
 def _foreign(backend: Backend, plan: Plan, everywhere: frozenset[str]) -> list[str]:
@@ -124,7 +119,7 @@ def _fit(
     foreign = _foreign(backend, plan, everywhere)
     if foreign:
         raise _Unfit(foreign, environment=False)
-    lacks = _lacks(backend, plan, here)
+    lacks = _lacks(backend, config, plan, here)
     if lacks:
         raise _Unfit(lacks, environment=True)
     choice = Choice(
@@ -150,9 +145,9 @@ def _refusal(asked: str, where: str, unfit: Mapping[str, _Unfit]) -> BskernelErr
 def choose(config: Config, backends: Sequence[Backend], plan_of: PlanOf, here: Surroundings, where: str) -> Chosen:
     """The backend that `config.build.backend` names, or, for "auto", the first in order that can run the build.
 
-    `plan_of` makes the plan of a configuration, up to the wanted last step. Raises ConfigError for a name that
-    there is not and for versions that contradict the named backend; ConfigError or EnvironmentLacking, with the
-    reasons, when none that is asked for can run the build.
+    `plan_of` makes the plan of a configuration, up to the wanted last step, with its steps' tools. Raises ConfigError
+    for a name that there is not and for versions that contradict the named backend; ConfigError or
+    EnvironmentLacking, with the reasons, when none that is asked for can run the build.
     """
     asked = str(config.build.backend)
     names = [backend.name for backend in backends]

@@ -9,14 +9,11 @@ from bskernel.backends.choosing import Surroundings
 from bskernel.backends.data import Backend
 from bskernel.images import Recipe, why_not_here
 
-# Executors are given no installed tools yet: a step that needs one would refuse, whatever is installed.
-_TOOLS: frozenset[str] = frozenset()
-
 
 def surroundings(
     recipes: Sequence[Recipe], backends: Iterable[Backend], cache: Path, is_built: Callable[[Recipe], bool]
 ) -> Surroundings:
-    """This machine's tools; versions of backends without a recipe, and recipes that cannot be made or found made."""
+    """Versions of backends without a recipe, and recipes that cannot be made or found made."""
     known = {recipe.name for recipe in recipes}
     wanted = [(name, version) for backend in backends for name, version in backend.file.executors.items()]
     lacking = {
@@ -28,4 +25,4 @@ def surroundings(
         reason = why_not_here(recipe, cache)
         if reason is not None and not is_built(recipe):
             lacking[recipe.name] = reason.message
-    return Surroundings(tools=_TOOLS, lacking=lacking)
+    return Surroundings(lacking=lacking)

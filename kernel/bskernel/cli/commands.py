@@ -12,6 +12,7 @@ import click
 
 from bskernel.cli.blueprint import blueprint
 from bskernel.cli.diff import diff
+from bskernel.cli.doctor_command import doctor
 from bskernel.cli.plan_views import GRAPHS
 from bskernel.cli.range_options import RangeOptions, range_options
 from bskernel.cli.reporting import bundle, explain
@@ -62,6 +63,7 @@ cli.add_command(diff)
 @_SET
 @_OUTPUT
 @click.option("-v", "--verbose", is_flag=True, help="Show the log, with what the steps print, instead of a bar.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Steps at once; limits.jobs, or one per processor.")
 @click.option("--fresh", is_flag=True, help="Run every step, even where its result is in the cache.")
 @_JSON
 def run(
@@ -71,6 +73,7 @@ def run(
     settings: tuple[str, ...],
     output: Path | None,
     verbose: bool,
+    jobs: int | None,
     fresh: bool,
     as_json: bool,
 ) -> None:
@@ -81,6 +84,8 @@ def run(
     from bskernel.report.terminal import describe_result
 
     application = Application.here()
+    if jobs is not None:
+        settings = (*settings, f"limits.jobs={jobs}")
     prepared = application.prepare(config, settings=settings, wish=wish.as_wish(), output=output)
     result = application.build(prepared, runtime=runtime, observer=_observer(verbose=verbose), fresh=fresh)
     click.echo(pretty_json(result) if as_json else describe_result(result), nl=not as_json)
@@ -255,6 +260,7 @@ def images_describe(name: str) -> None:
 
 
 cli.add_command(blueprint)
+cli.add_command(doctor)
 
 
 @cli.command()

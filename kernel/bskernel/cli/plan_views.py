@@ -22,6 +22,7 @@ def describe_plan(planned: Sequence[PlannedStep], chosen: Range, backend: Choice
     for item in planned:
         step = item.step
         lines.append(f"{step.index:3} {step.name}  {step.executor} [{step.executor.digest[:12]}]")
+        lines += [f"      needs {tool.tool}: {tool.label}, {tool.root}" for tool in step.executor.tools]
         lines.append(f"      {'cached' if item.cached else 'runs: ' + '; '.join(item.reasons)}")
     return "\n".join(lines) + "\n"
 

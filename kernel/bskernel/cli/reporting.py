@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -29,29 +30,34 @@ def explain(build: Path, step: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("build", type=click.Path(path_type=Path))
+@click.argument("build", type=click.Path(path_type=Path), required=False)
 @click.option("--output", type=click.Path(path_type=Path), help="File to write; NAME.bskernel.tar.gz by default.")
 @click.option("--with-model", is_flag=True, help="Include the network, as it is.")
 @click.option("--redact", "more", multiple=True, metavar="TEXT", help="Take this out too, wherever it stands.")
-def bundle(build: Path, output: Path | None, with_model: bool, more: tuple[str, ...]) -> None:
+def bundle(build: Path | None, output: Path | None, with_model: bool, more: tuple[str, ...]) -> None:
     """Pack a BUILD directory for a bug report: logs, configuration, versions; private things are taken out.
+
+    What `bskernel doctor` tells is in it; without a BUILD it is all that is.
 
     Taken out are home folder, user, host, secrets of environment variables, what looks like a secret, and absolute
     paths. CONTENTS.txt in the archive lists what it holds. Read it before you send it.
     """
     from bskernel import bundling
-    from bskernel.images import find_recipes, locate_root
-    from bskernel.images.environment import cache_folder
-    from bskernel.store import DiskStore
+    from bskernel.application import Application
+    from bskernel.doctor import diagnose
+    from bskernel.images import locate_root
 
-    build, root, cache = build.resolve(), locate_root(), cache_folder()
-    redactor = bundling.redactor_here(build, cache, root, more)
-    files = bundling.collect(build, bundling.facts_here(cache, find_recipes(root)), redactor)
-    model = bundling.model_of(build, DiskStore(cache)) if with_model else None
+    application = Application.here()
+    build = build.resolve() if build is not None else None
+    redactor = bundling.redactor_here(build, application.cache, locate_root(), more)
+    files = bundling.collect(build, bundling.facts_here(diagnose(application, os.environ)), redactor)
+    model = bundling.model_of(build, application.store) if with_model and build is not None else None
     if with_model and model is None:
+        if build is None:
+            raise ConfigError("--with-model: name the BUILD directory whose model it is")
         raise ConfigError(f"{build}: the model is gone from the cache", hint="leave out --with-model, or build again")
     packed = bundling.pack(files, redactor, name="bundle", model=model)
-    target = output or Path(f"{build.name}.bskernel.tar.gz")
+    target = output or Path(f"{build.name if build is not None else 'machine'}.bskernel.tar.gz")
     try:
         target.write_bytes(packed.data)
     except OSError as error:

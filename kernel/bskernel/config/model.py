@@ -51,6 +51,7 @@ class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     entry: str | None = None
     parameters: dict[str, Any] = {}
     inputs: dict[str, str] = {}  # input name -> file or folder, or "STEP.OUTPUT"
+    tools: dict[str, str] = {}  # tool -> one of its versions in [tools.TOOL.versions]
     timeout_s: float | None = None
     memory_mib: int | None = None
 
@@ -160,6 +161,29 @@ class QualitySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
                 raise ValueError(f"{name} must be above 0, not {value}")
 
 
+class ToolSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a tool is installed on this machine: the default, and other versions by their number."""
+
+    path: str | None = None
+    versions: dict[str, str] = {}  # "2022.2" -> folder
+
+
+class LimitsSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much may run at once. It changes no result, and no key."""
+
+    jobs: int | None = None  # steps; as many as there are processors when absent
+    memory_mib: int | None = None  # what steps with a memory_mib of their own may hold together
+    resources: dict[str, int] = {}  # what entries need, such as "vivado" -> how many steps may have it at once
+
+    def __post_init__(self) -> None:
+        for name, value in (("jobs", self.jobs), ("memory_mib", self.memory_mib), *self.resources.items()):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be above 0, not {value}")
+        for name in ("jobs", "memory_mib"):
+            if name in self.resources:
+                raise ValueError(f"resources: {name} is a limit of its own: write limits.{name} = ...")
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One build.toml."""
 
@@ -167,6 +191,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     target: TargetSection = TargetSection()
     quality: QualitySection = QualitySection()
     flow: FlowSection = FlowSection()
+    limits: LimitsSection = LimitsSection()
     executors: dict[str, str] = {}  # executor -> version
+    tools: dict[str, ToolSection] = {}  # such as vivado
     parameters: dict[str, dict[str, Any]] = {}  # executor -> parameters for all its steps
     step: dict[str, StepOptions] | tuple[StepTable, ...] = {}  # changes to the flow's steps, or the steps

@@ -1,4 +1,4 @@
-"""A build on a terminal: a line for each step that is over, and below them a bar with the running one."""
+"""A build on a terminal: a line for each step that is over, and below them a bar with those that run."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Bar(Silent):
             transient=True,
         )
         self._task = self._bar.add_task("", total=None)
+        self._running: dict[str, str] = {}  # step -> what it does, in the order of starts
 
     def note(self, text: str) -> None:
         """A line of its own."""
@@ -42,17 +43,27 @@ class Bar(Silent):
 
     def started(self, step: Step) -> None:
         """Show the step as running."""
-        self._bar.update(self._task, description=step.name)
+        self._show(step, step.name)
 
     def event(self, step: Step, event: Event) -> None:
         """Show what the step does."""
         if isinstance(event, Told):
-            self._bar.update(self._task, description=f"{step.name}: {event.text}")
+            self._show(step, f"{step.name}: {event.text}")
+
+    def _show(self, step: Step, text: str) -> None:
+        self._running[step.name] = text
+        self._describe()
+
+    def _describe(self) -> None:
+        if self._running:
+            self._bar.update(self._task, description="  |  ".join(self._running.values()))
 
     def ended(self, step: Step, ended: EndedStep) -> None:
         """The step's one line."""
         self._console.print(Text(step_line(step, ended.report), style=_STYLES[ended.report.status]), soft_wrap=True)
+        self._running.pop(step.name, None)
         self._bar.advance(self._task)
+        self._describe()
 
     def over(self) -> None:
         """Take the bar away."""

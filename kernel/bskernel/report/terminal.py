@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -74,7 +75,8 @@ def describe_failed(result: BuildResult) -> str:
         return ""
     what = "did not end" if result.status == "interrupted" else "failed"
     lines = [f"step {result.failed_step} {what}, {describe_failure(result.failure)}"]
-    done = [step.name for step in result.steps if step.status in {"ran", "recalled"}]
+    before = itertools.takewhile(lambda step: step.name != result.failed_step, result.steps)
+    done = [step.name for step in before if step.status in {"ran", "recalled"}]
     if done:
         lines.append(f"  kept: what {len(done)} finished steps made, the last of them {done[-1]}")
     for step, reasons in result.partial.items():

@@ -64,4 +64,4 @@ def container_starter(cache: Path, recipe_of: RecipeOf, report: Callable[[str], 
             images[executor] = ensure_image(recipe_of(executor), client, cache, report)
         return images[executor]
 
-    return ContainerStarter(client, image_of)
+    return ContainerStarter(client, image_of, report)

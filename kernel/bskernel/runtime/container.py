@@ -20,6 +20,7 @@ from bskernel.errors import EnvironmentLacking
 from bskernel.images.container_image import PYTHON, BuiltImage
 from bskernel.ports import SessionFailed
 from bskernel.runtime.folders import SessionFolders
+from bskernel.runtime.given import NOTHING, Given, given_for
 from bskernel.step import ExecutorRef
 
 if TYPE_CHECKING:
@@ -36,9 +37,12 @@ _GONE_S = 10.0
 
 
 def host_settings(
-    *, binds: dict[str, dict[str, str]], memory_bytes: int, cpus: int, keep: bool = False
+    *, binds: dict[str, dict[str, str]], memory_bytes: int, cpus: int, keep: bool = False, network: str = "none"
 ) -> dict[str, Any]:
-    """What a container may do: no network, nothing writable but its mounts and /tmp, no privilege, bounded."""
+    """What a container may do: no network, nothing writable but its mounts and /tmp, no privilege, bounded.
+
+    A `network` is given only where a tool must ask a licence server.
+    """
     return {
         "auto_remove": not keep,
         "binds": binds,
@@ -48,7 +52,7 @@ def host_settings(
         "mem_limit": memory_bytes,
         "memswap_limit": memory_bytes,
         "nano_cpus": cpus * 1_000_000_000,
-        "network_mode": "none",
+        "network_mode": network,
         "pids_limit": _PIDS,
         "read_only": True,
         "security_opt": ["no-new-privileges"],
@@ -174,10 +178,17 @@ class ContainerStarter:
     """Starts executors as containers."""
 
     name = "docker"
+    limits_sessions = True
 
-    def __init__(self, client: docker.APIClient, image_of: Callable[[ExecutorRef], BuiltImage]) -> None:
+    def __init__(
+        self,
+        client: docker.APIClient,
+        image_of: Callable[[ExecutorRef], BuiltImage],
+        report: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._client = client
         self._image_of = image_of
+        self._report = report
         self._info: dict[str, Any] = client.info()
 
     def prepare(self, executor: ExecutorRef) -> None:
@@ -198,22 +209,25 @@ class ContainerStarter:
         labels: dict[str, str],
         *,
         keep: bool = False,
+        given: Given = NOTHING,
     ) -> str:
         """A container that is not started yet: `binds` maps host folders to (path inside, "rw" or "ro").
 
         With `keep` it stays when its process has ended, so that its exit code can be asked for.
         """
+        binds = binds | {path: (str(path), "ro") for path in given.folders}
         settings = host_settings(
             binds={str(path): {"bind": bind, "mode": mode} for path, (bind, mode) in binds.items()},
             memory_bytes=int(self._info["MemTotal"]),
             cpus=int(self._info["NCPU"]),
             keep=keep,
+            network=given.network,
         )
         container: str = self._client.create_container(
             image.id,
             command,
             user=user_of(self._info),
-            environment=_HOME | {"BSKERNEL_SESSION": labels[SESSION_LABEL]},
+            environment=_HOME | given.variables | {"BSKERNEL_SESSION": labels[SESSION_LABEL]},
             labels=labels,
             stdin_open=True,
             working_dir="/tmp",  # noqa: S108 - the container's own
@@ -233,9 +247,12 @@ class ContainerStarter:
         image = self._image_of(executor)
         inside = f"{STEPS}/{directory.name}"
         command = [PYTHON, "-P", "-m", "bskernel_executors.sdk", "run", inside]
-        by_hand = ["docker", "run", "--rm", "-it", "--network=none", f"--user={user_of(self._info)}"]
+        given = given_for(executor.tools, os.environ)
+        by_hand = ["docker", "run", "--rm", "-it", f"--network={given.network}", f"--user={user_of(self._info)}"]
+        by_hand += given.options()
         report(shlex.join([*by_hand, f"--volume={directory}:{inside}", image.name, *command]))
-        container = self.create(image, command, {directory: (inside, "rw")}, {SESSION_LABEL: folders.id}, keep=True)
+        labels = {SESSION_LABEL: folders.id}
+        container = self.create(image, command, {directory: (inside, "rw")}, labels, keep=True, given=given)
         carrier = self.attach(container)
         self._client.start(container)
         for stream, data in carrier.frames:
@@ -253,8 +270,11 @@ class ContainerStarter:
         image = self._image_of(executor)
         command = [PYTHON, "-P", "-m", "bskernel_executors.sdk", "serve", "--root", STEPS]
         binds = {folders.steps: (STEPS, "rw"), folders.inputs: (INPUTS, "ro")}
+        given = given_for(executor.tools, os.environ)
+        if given.network != "none":
+            self._report(f"network: {executor} may use it, as a licence server must be asked")
         try:
-            container = self.create(image, command, binds, {SESSION_LABEL: folders.id})
+            container = self.create(image, command, binds, {SESSION_LABEL: folders.id}, given=given)
             try:
                 carrier = self.attach(container)
                 self._client.start(container)

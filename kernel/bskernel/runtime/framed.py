@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from bskernel_protocol import (
     PROTOCOL_VERSION,
@@ -59,13 +59,35 @@ class Carrier(Protocol):
         """The last lines that the executor's server printed outside the protocol."""
 
 
+class _Interrupted:
+    """Wakes whoever waits for a step: the build is to end."""
+
+
+_Events: TypeAlias = "queue.SimpleQueue[Event | Failure | _Interrupted]"
+
+
+def _next(events: _Events, timeout_s: float | None) -> Event | Failure | _Interrupted | None:
+    try:
+        return events.get(timeout=timeout_s)
+    except queue.Empty:
+        return None
+
+
 class Channel:
-    """Reads events in a thread of its own, so that waiting for them can time out and be interrupted."""
+    """Reads events in a thread of its own and hands each to whoever waits for its step.
+
+    So waiting can time out and be interrupted, and steps run beside one another. Once the executor has ended, every
+    step that runs or is asked for ends with what it ended of.
+    """
 
     def __init__(self, carrier: Carrier, executor: str) -> None:
         self._carrier = carrier
         self._executor = executor
-        self._events: queue.SimpleQueue[Event | Failure] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._sending = threading.Lock()
+        self._first: _Events = queue.SimpleQueue()  # what comes before any step, and belongs to none
+        self._steps: dict[str, _Events] = {}
+        self._over: Failure | _Interrupted | None = None
         self._reader = threading.Thread(target=self._read, name=f"events of {executor}", daemon=True)
         self._reader.start()
 
@@ -73,28 +95,51 @@ class Channel:
         """Wait until the reader has seen the end; the carrier must have ended."""
         self._reader.join()
 
+    @property
+    def over(self) -> bool:
+        """Has the executor ended, or was this interrupted?"""
+        return self._over is not None
+
+    def interrupt(self) -> None:
+        """End every wait for a step, at once; what runs goes on until the carrier ends."""
+        self._finish(_Interrupted())
+
+    def _finish(self, why: Failure | _Interrupted) -> None:
+        with self._lock:
+            self._over = self._over or why
+            waiting = [self._first, *self._steps.values()]
+        for events in waiting:
+            events.put(self._over)
+
+    def _deliver(self, event: Event) -> None:
+        with self._lock:
+            events = self._first if isinstance(event, Ready) else self._steps.get(event.directory)
+        # A step that nobody waits for any more may still speak.
+        if events is not None:
+            events.put(event)
+
     def _read(self) -> None:
         try:
             while (frame := read_frame(self._carrier.source)) is not None:
-                self._events.put(decode_event(frame))
+                self._deliver(decode_event(frame))
         except FrameError as error:
             # What more it says can only be read when it has ended: more may never come.
             self._carrier.end()
             text = (error.data + self._rest()).decode("utf-8", "backslashreplace")
             lines = tuple(line for line in text.splitlines() if line.strip())
-            self._events.put(self._failure("executor", f"wrote garbage on the protocol channel: {error}", lines))
+            self._finish(self._failure("executor", f"wrote garbage on the protocol channel: {error}", lines))
             return
         except ProtocolError as error:
-            self._events.put(self._failure("executor", f"sent what the protocol does not know: {error}"))
+            self._finish(self._failure("executor", f"sent what the protocol does not know: {error}"))
             return
         except (OSError, ValueError):
             pass
         facts = self._carrier.end_facts()
         if facts.get("oom_kills"):
-            self._events.put(self._failure("out_of_memory", "was ended by the system: no memory was left", (), facts))
+            self._finish(self._failure("out_of_memory", "was ended by the system: no memory was left", (), facts))
         else:
             how = f" ({facts['signal']})" if "signal" in facts else ""
-            self._events.put(self._failure("crash", f"ended unexpectedly{how}", (), facts))
+            self._finish(self._failure("crash", f"ended unexpectedly{how}", (), facts))
 
     def _rest(self) -> bytes:
         data = b""
@@ -116,7 +161,7 @@ class Channel:
 
     def wait_until_ready(self, timeout_s: float) -> None:
         """Wait for the executor's first message. Raises SessionFailed."""
-        event = self._next(timeout_s)
+        event = _next(self._first, timeout_s)
         if isinstance(event, Failure):
             raise SessionFailed(event)
         if event is None:
@@ -124,36 +169,46 @@ class Channel:
         if not isinstance(event, Ready) or event.protocol != PROTOCOL_VERSION:
             raise SessionFailed(self._failure("executor", f"began with {event}, not with version {PROTOCOL_VERSION}"))
 
-    def _next(self, timeout_s: float | None) -> Event | Failure | None:
-        try:
-            return self._events.get(timeout=timeout_s)
-        except queue.Empty:
-            return None
-
     def _send(self, command: Command) -> None:
         # A session that is gone is noticed by the reader, which says why.
-        with contextlib.suppress(OSError, ValueError):
+        with self._sending, contextlib.suppress(OSError, ValueError):
             write_frame(self._carrier.sink, encode(command))
 
     def run(self, directory: str, timeout_s: float | None, on_event: Callable[[Event], None]) -> SessionEnded:
         """Carry out one step; on time-out the step is cancelled, and the session ended if it does not heed."""
-        self._send(RunStep(directory=directory))
+        events: _Events = queue.SimpleQueue()
+        with self._lock:
+            self._steps[directory] = events
+            if self._over is not None:
+                events.put(self._over)
+        try:
+            self._send(RunStep(directory=directory))
+            return self._wait(directory, events, timeout_s, on_event)
+        finally:
+            with self._lock:
+                del self._steps[directory]
+
+    def _wait(
+        self, directory: str, events: _Events, timeout_s: float | None, on_event: Callable[[Event], None]
+    ) -> SessionEnded:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         cancelled = False
         last = ""
         while True:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            event = self._next(left)
+            event = _next(events, left)
+            if isinstance(event, _Interrupted):
+                return SessionEnded(interrupted=True)
             if event is None and not cancelled:
                 cancelled = True
-                self._send(Cancel())
+                self._send(Cancel(directory=directory))
                 deadline = time.monotonic() + _GRACE_S
             elif event is None or (cancelled and isinstance(event, StepFinished | Failure)):
                 if event is None:
                     self._carrier.end()
                 return SessionEnded(failure=_timeout(timeout_s, last))
             elif isinstance(event, Failure):
-                return SessionEnded(failure=event)
+                return SessionEnded(failure=event, session_over=True)
             elif isinstance(event, StepFinished):
                 return SessionEnded(exit_code=event.exit_code, peak_mib=event.peak_mib, oom_kills=event.oom_kills)
             else:

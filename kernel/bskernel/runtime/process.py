@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import subprocess
 from collections.abc import Callable
@@ -11,9 +12,11 @@ from typing import Any
 
 from bskernel_protocol import Failure
 from bskernel_protocol.framing import ByteSink, ByteSource
+from bskernel_protocol.licences import LICENCE_VARIABLES
 
 from bskernel.endings import exit_facts
 from bskernel.images import Environment, Recipe, environment_variables
+from bskernel.installs import licences_of, needs_licence, search_path, tool_variables
 from bskernel.ports import SessionFailed
 from bskernel.runtime.folders import SessionFolders, end_processes_of
 from bskernel.step import ExecutorRef
@@ -74,6 +77,7 @@ class ProcessStarter:
     """Starts executors as child processes."""
 
     name = "process"
+    limits_sessions = False
 
     def __init__(
         self,
@@ -95,12 +99,15 @@ class ProcessStarter:
         recipe = self._recipe_of(executor)
         environment = self._environment_of(recipe)
         variables = environment_variables(recipe) | {
-            "PATH": f"{environment.python.parent}:/usr/local/bin:/usr/bin:/bin",
+            "PATH": search_path(executor.tools, f"{environment.python.parent}:/usr/local/bin:/usr/bin:/bin"),
             "HOME": str(folders.home),
             "TMPDIR": str(folders.home),
             "PYTHONPATH": str(environment.code),
             "BSKERNEL_SESSION": folders.id,
         }
+        variables |= tool_variables(executor.tools)
+        if needs_licence(executor.tools):
+            variables |= licences_of(os.environ).variables
         return [str(environment.python), "-P", "-m", "bskernel_executors.sdk"], variables
 
     def run_by_hand(
@@ -109,9 +116,11 @@ class ProcessStarter:
         """As a child process; the command is told, so that it can be given again."""
         python, variables = self._surroundings(executor, folders)
         command = [*python, "run", str(directory)]
-        mine = {"HOME", "TMPDIR", "BSKERNEL_SESSION"}
+        mine = {"HOME", "TMPDIR", "BSKERNEL_SESSION", *LICENCE_VARIABLES}
         settings = [f"{key}={value}" for key, value in sorted(variables.items()) if key not in mine]
-        report(shlex.join(["env", "-i", *settings, *command]))
+        # A licence's value is shown nowhere: the shell that the command is given to fills it in.
+        licences = "".join(f' {name}="${name}"' for name in LICENCE_VARIABLES if name in variables)
+        report(f"env -i{licences} {shlex.join([*settings, *command])}")
         return subprocess.run(command, env=variables, check=False).returncode
 
     def start(self, executor: ExecutorRef, folders: SessionFolders) -> ProcessCarrier:

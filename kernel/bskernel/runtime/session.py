@@ -24,6 +24,10 @@ class Starter(Protocol):
     def name(self) -> str:
         """The runtime's name."""
 
+    @property
+    def limits_sessions(self) -> bool:
+        """Are memory limits those of whole sessions?"""
+
     def prepare(self, executor: ExecutorRef) -> None:
         """Have what the executor runs in: an environment or an image. Raises EnvironmentLacking, ConfigError."""
 
@@ -46,6 +50,7 @@ class FramedSession:
         self._carrier = carrier
         self._folders = folders
         self._channel = Channel(carrier, str(executor))
+        self._limiting = threading.Lock()
         self._closing = threading.Lock()
         self._closed = False
 
@@ -76,9 +81,19 @@ class FramedSession:
         memory_mib: int | None = None,
         on_event: Callable[[Event], None],
     ) -> SessionEnded:
-        """Carry out one step."""
-        self._carrier.limit_memory(memory_mib)
+        """Carry out one step; others may run beside it."""
+        with self._limiting:
+            self._carrier.limit_memory(memory_mib)
         return self._channel.run(directory, timeout_s, on_event)
+
+    @property
+    def over(self) -> bool:
+        """Has its executor ended?"""
+        return self._channel.over
+
+    def interrupt(self) -> None:
+        """Let every `run` return at once."""
+        self._channel.interrupt()
 
     def close(self) -> None:
         """End every process and remove the folders."""
@@ -105,6 +120,11 @@ class FramedRuntime:
     def name(self) -> str:
         """`docker` or `process`."""
         return self._starter.name
+
+    @property
+    def limits_sessions(self) -> bool:
+        """Are memory limits those of whole sessions?"""
+        return self._starter.limits_sessions
 
     def sweep(self) -> int:
         """End and remove what kernels that are gone have left; how many sessions that were."""
@@ -144,5 +164,11 @@ class FramedRuntime:
         with self._lock:
             self._closed = True
             sessions = list(self._sessions)
-        for session in sessions:
+        # Beside one another: an engine takes its time to remove a container, and an interrupt must not.
+        closing = [threading.Thread(target=session.close) for session in sessions[1:]]
+        for thread in closing:
+            thread.start()
+        for session in sessions[:1]:
             session.close()
+        for thread in closing:
+            thread.join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 import shutil
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from bskernel.errors import EnvironmentLacking
 from bskernel.file_digests import FileDigests
 from bskernel.ports import OutputViolation
 from bskernel.store.blobs import Blobs
+from bskernel.store.claims import Claims
 from bskernel.store.trees import list_tree
 
 _results = msgspec.msgpack.Decoder(ActionResult)
@@ -37,6 +39,7 @@ class DiskStore:
         self._actions = root / "actions"
         blobs, incoming = root / "blobs", root / "incoming"
         self._bytes = Blobs(blobs, incoming)
+        self._claims = Claims(root / "claims")
         try:
             for folder in (blobs, self._actions, incoming):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -126,6 +129,10 @@ class DiskStore:
     def save(self) -> None:
         """Remember which files of the user's were read."""
         self._files.save()
+
+    def claim(self, action: Action) -> contextlib.AbstractContextManager[bool]:
+        """Claim an action while it is carried out; False when another thread or process has claimed it."""
+        return self._claims.attempt(action.key)
 
     def _complete(self, artifact: Artifact) -> bool:
         if artifact.kind == "file":

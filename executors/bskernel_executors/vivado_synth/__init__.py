@@ -1,0 +1,1 @@
+"""Synthesis and implementation of stitched designs with Vivado, out of context."""

@@ -1,0 +1,112 @@
+"""What this machine has of all that builds may need: installed tools, licences, an engine, room."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bskernel.application import Application
+from bskernel.catalogues import Executors
+from bskernel.errors import ConfigError
+from bskernel.images import RecipeState
+from bskernel.installs import FoundInstall, find_installs, licences_of
+from bskernel.loading import flow_names, shipped_flow
+from bskernel.machine import Room, engine_facts, room, system_facts
+
+_PROGRAMS = ("g++", "make", "git", "docker", "verilator")
+_SIMULATION = ("g++", "make")  # what the process runtime compiles simulations with
+
+
+class FlowState(msgspec.Struct, frozen=True, kw_only=True):
+    """Could a shipped flow run here; `missing` names tools that its steps need, each with the first such step."""
+
+    name: str
+    summary: str
+    missing: dict[str, str]
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
+    """All that `bskernel doctor` tells."""
+
+    system: dict[str, Any]
+    engine: dict[str, Any]
+    room: Room
+    programs: dict[str, str | None]  # name -> where in PATH
+    licences: dict[str, str]
+    installs: tuple[FoundInstall, ...]
+    recipes: tuple[RecipeState, ...]
+    flows: tuple[FlowState, ...]
+
+
+def _licences_at_home() -> dict[str, str]:
+    """Where the tools look by themselves; a step's home is its own, so that they do not see these."""
+    found = len(list((Path.home() / ".Xilinx").glob("*.lic")))
+    return {"~/.Xilinx": f"{found} not seen by steps: name them in XILINXD_LICENSE_FILE"} if found else {}
+
+
+def flow_states(executors: Executors, tools: frozenset[str]) -> Iterator[FlowState]:
+    """What each shipped flow lacks where these tools are there."""
+    for name in flow_names():
+        flow = shipped_flow(name)
+        missing: dict[str, str] = {}
+        for step in flow.step:
+            executor, _, entry = str(step.entry).rpartition(":")
+            try:
+                found = executors.resolve(step.executor or executor, {}, f"flow {name}").entry(entry)
+            except ConfigError as error:
+                missing.setdefault(step.executor or executor, error.message)
+                continue
+            for tool in found.needs if found is not None else ():
+                if tool not in tools:
+                    missing.setdefault(tool, f"for {step.name or entry}")
+        yield FlowState(name=name, summary=flow.summary, missing=missing)
+
+
+def diagnose(application: Application, environment: Mapping[str, str]) -> Diagnosis:
+    """Look at this machine; nothing is made or changed but the cache's note of which installs there are."""
+    installs = find_installs(application.cache, environment)
+    there = frozenset(item.tool for item in installs if item.install is not None)
+    return Diagnosis(
+        system=system_facts(),
+        engine=engine_facts(),
+        room=room(application.cache),
+        programs={name: shutil.which(name, path=environment.get("PATH")) for name in _PROGRAMS},
+        licences=licences_of(environment).shown() | _licences_at_home(),
+        installs=installs,
+        recipes=application.image_states(),
+        flows=tuple(flow_states(application.executors, there)),
+    )
+
+
+def _gib(number: int | None) -> str:
+    return "unknown" if number is None else f"{number / (1 << 30):.1f} GiB"
+
+
+def _program(name: str, where: str | None) -> str:
+    why = ": simulations in the process runtime need it" if name in _SIMULATION else ""
+    return where or f"not found{why}"
+
+
+def describe(found: Diagnosis) -> Iterator[str]:
+    """As lines for people."""
+    system, engine = found.system, found.engine
+    processors = f"{system['processors']} processors"
+    yield f"system    {system['os']}, Linux {system['kernel']}, {system['libc']}, {system['machine']}; {processors}"
+    yield f"memory    {_gib(found.room.memory_available)} available of {_gib(system['memory_mib'] << 20)}"
+    yield f"disk      {_gib(found.room.disk_free)} free at {found.room.cache}"
+    yield f"engine    {engine.get('version') or engine.get('none')}"
+    yield from (f"program   {name}: {_program(name, where)}" for name, where in found.programs.items())
+    yield from (f"licence   {name}: {said}" for name, said in found.licences.items())
+    if not found.installs:
+        yield "tool      none found in /opt/Xilinx, /tools/Xilinx and PATH"
+    for item in found.installs:
+        yield f"tool      {item.tool}: {item.install.label if item.install else item.problem}  {item.root}"
+    for state in found.recipes:
+        yield f"executor  {state.name}: environment {state.environment}, image {state.image}"
+    for flow in found.flows:
+        lacks = "; ".join(f"{tool} ({why})" for tool, why in flow.missing.items())
+        yield f"flow      {flow.name}: {'lacks ' + lacks if lacks else 'can run'}"

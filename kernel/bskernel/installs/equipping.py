@@ -1,0 +1,74 @@
+"""Gives every step the tools that its entry needs, or says which key is missing before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from bskernel.catalogues import choices
+from bskernel.config.model import ToolSection
+from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.installs.known import known_tools
+from bskernel.step import Step
+from bskernel.tool import ToolInstall
+
+Identify = Callable[[str, Path, str], ToolInstall]  # tool, folder, the key that names it
+
+
+def _declared(step: Step, tool: str, sections: Mapping[str, ToolSection], path: Path) -> tuple[str, str, str | None]:
+    """The folder, the key that says it, and the version that it must have."""
+    section = sections.get(tool, ToolSection())
+    wanted = step.tool_versions.get(tool)
+    if wanted is not None:
+        folder = section.versions.get(wanted)
+        if folder is None:
+            raise ConfigError(
+                f"{path}: step {step.name}: tools.{tool}: there is no version {wanted!r}",
+                hint=f"{choices(wanted, sorted(section.versions), 'versions')}, by [tools.{tool}.versions]",
+            )
+        return folder, f'tools.{tool}.versions."{wanted}"', wanted
+    if section.path is None:
+        raise EnvironmentLacking(
+            f"{path}: step {step.name} needs {tool}, and none is declared: set tools.{tool}.path",
+            hint=f"in the file, or by --set tools.{tool}.path=/opt/Xilinx/...; `bskernel doctor` lists what it finds;"
+            " or stop the build before the step (--to)",
+        )
+    return section.path, f"tools.{tool}.path", None
+
+
+def equip(
+    steps: tuple[Step, ...], sections: Mapping[str, ToolSection], path: Path, identify: Identify
+) -> tuple[Step, ...]:
+    """The steps with their tools. `path` is build.toml's, whose folder relative paths start from.
+
+    Raises EnvironmentLacking: a tool that is not declared, or not where its key says. ConfigError: one that is not
+    known, or of another version than its key says.
+    """
+    for tool in sections:
+        if tool not in known_tools():
+            raise ConfigError(
+                f"{path}: [tools.{tool}]: no such tool", hint=choices(tool, sorted(known_tools()), "tools")
+            )
+    found: dict[tuple[str, str], ToolInstall] = {}
+    equipped = []
+    for step in steps:
+        for tool in step.tool_versions:
+            if tool not in step.needs:
+                raise ConfigError(
+                    f"{path}: step {step.name}: tools.{tool}: {step.entry} does not use it",
+                    hint=choices(tool, list(step.needs), "it uses"),
+                )
+        tools = []
+        for tool in sorted(step.needs):
+            folder, key, version = _declared(step, tool, sections, path)
+            if (tool, folder) not in found:
+                found[tool, folder] = identify(tool, path.parent / Path(folder).expanduser(), f"{path}: {key}")
+            install = found[tool, folder]
+            if version is not None and install.version != version:
+                raise ConfigError(f"{path}: {key}: {install.root} is {install.label}")
+            tools.append(install)
+        executor = msgspec.structs.replace(step.executor, tools=tuple(tools))
+        equipped.append(msgspec.structs.replace(step, executor=executor))
+    return tuple(equipped)

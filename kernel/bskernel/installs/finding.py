@@ -1,0 +1,60 @@
+"""Looks for installs where they usually lie: /opt/Xilinx, /tools/Xilinx, PATH, and the tools' own variables."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from bskernel.errors import BskernelError
+from bskernel.installs.identifying import identify, locate
+from bskernel.installs.known import KnownTool, known_tools
+from bskernel.tool import ToolInstall
+
+ROOTS = (Path("/opt/Xilinx"), Path("/tools/Xilinx"), Path("/opt/AMD"), Path("/tools/AMD"))
+
+
+class FoundInstall(msgspec.Struct, frozen=True, kw_only=True):
+    """An install, or why what looks like one is none."""
+
+    tool: str
+    root: Path
+    install: ToolInstall | None = None
+    problem: str | None = None
+
+
+def _candidates(known: KnownTool, roots: tuple[Path, ...], environment: Mapping[str, str]) -> Iterator[Path]:
+    for root in roots:
+        for folder in known.folders:
+            yield from sorted((root / folder).glob("*"))
+            yield from sorted(root.glob(f"*/{folder}"))
+    if environment.get(known.variable):
+        yield Path(environment[known.variable])
+    for program in known.programs:
+        found = shutil.which(Path(program).name, path=environment.get("PATH", os.defpath))
+        if found:
+            yield Path(found).resolve().parent.parent
+
+
+def find_installs(
+    cache: Path, environment: Mapping[str, str], roots: tuple[Path, ...] = ROOTS
+) -> tuple[FoundInstall, ...]:
+    """All installs, each once, in order of tool and version."""
+    found: dict[tuple[str, Path], FoundInstall] = {}
+    for tool, known in known_tools().items():
+        for path in _candidates(known, roots, environment):
+            root = locate(tool, path)
+            if root is None or (tool, root) in found:
+                continue
+            try:
+                install = identify(tool, root, cache, str(root))
+            except BskernelError as error:
+                found[tool, root] = FoundInstall(tool=tool, root=root, problem=error.message)
+            else:
+                found[tool, root] = FoundInstall(tool=tool, root=root, install=install)
+    return tuple(
+        sorted(found.values(), key=lambda item: (item.tool, item.install.version if item.install else "", item.root))
+    )

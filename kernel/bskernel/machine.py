@@ -1,0 +1,64 @@
+"""What this machine is: its system, its engine, its room."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bskernel.engine import connect
+from bskernel.errors import EnvironmentLacking
+
+_OF_ENGINE = ("CgroupVersion", "CgroupDriver", "Driver", "SecurityOptions", "KernelVersion", "OperatingSystem")
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes: free on the cache's disk, memory available. They differ whenever they are asked for."""
+
+    cache: str
+    disk_free: int
+    memory_available: int | None
+
+
+def system_facts() -> dict[str, Any]:
+    """Kernel, libc, processors, memory; the same every time it is asked."""
+    named = Path("/etc/os-release").exists()
+    return {
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "os": platform.freedesktop_os_release().get("PRETTY_NAME") if named else None,
+        "libc": " ".join(platform.libc_ver()),
+        "processors": len(os.sched_getaffinity(0)),
+        "memory_mib": (os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) >> 20,
+    }
+
+
+def engine_facts() -> dict[str, Any]:
+    """The Docker engine's version and what containers rest on, or under `none` why there is no engine."""
+    try:
+        client = connect()
+    except EnvironmentLacking as error:
+        return {"none": error.message}
+    found, info = client.version(), client.info()
+    client.close()
+    return {"version": found.get("Version"), **{key: info.get(key) for key in _OF_ENGINE}}
+
+
+def room(cache: Path) -> Room:
+    """Free room where `cache` is, or will be."""
+    place = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    return Room(cache=str(cache), disk_free=shutil.disk_usage(place).free, memory_available=_memory_available())
+
+
+def _memory_available() -> int | None:
+    try:
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+    except OSError:
+        return None
+    found = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
+    return int(found.group(1)) * 1024 if found else None

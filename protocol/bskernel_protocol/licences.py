@@ -1,0 +1,12 @@
+"""Licence variables of AMD's tools, and what of their values no log, result or report may show."""
+
+from __future__ import annotations
+
+LICENCE_VARIABLES = ("XILINXD_LICENSE_FILE", "LM_LICENSE_FILE")
+
+
+def licence_texts(value: str) -> tuple[str, ...]:
+    """A variable's value, its parts, and of PORT@HOST the host; what is empty is left out."""
+    parts = [part for part in value.split(":") if part]
+    hosts = [part.partition("@")[2] for part in parts]
+    return tuple(dict.fromkeys(text for text in (value, *parts, *hosts) if text))

@@ -1,0 +1,38 @@
+"""Paths of a machine in trees: replaced where that spoils nothing."""
+
+from pathlib import Path
+
+from bskernel_executors.sdk.outputs import check_outputs
+from bskernel_executors.sdk.relocation import relocate_tree
+from bskernel_protocol import OutputDescription
+
+HERE, TOKEN = "/home/ada/steps/03-x/work", "/@token@"
+BINARY = b"\x7fELF\0\0" + HERE.encode() + b"/a.cpp\0rest"
+
+
+def tree(folder: Path) -> Path:
+    (folder / "project").mkdir(parents=True)
+    (folder / "project" / "top.tcl").write_text(f"read_verilog {HERE}/top.v")
+    (folder / "project" / "top.tcl").chmod(0o444)
+    (folder / "project" / "node_model").write_bytes(BINARY)
+    (folder / "plain.bin").write_bytes(b"\0\1\2")
+    return folder
+
+
+def test_a_path_is_replaced_in_texts_and_left_whole_in_binary_files_which_are_named(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    left = relocate_tree(tree(tmp_path / "in"), target, HERE, TOKEN)
+    assert (target / "project" / "top.tcl").read_text() == f"read_verilog {TOKEN}/top.v"
+    assert left == (target / "project" / "node_model",)
+    assert left[0].read_bytes() == BINARY
+    assert (target / "plain.bin").read_bytes() == b"\0\1\2"
+
+
+def test_an_output_with_a_binary_file_that_holds_a_path_is_refused(tmp_path: Path) -> None:
+    relocate_tree(tree(tmp_path / "in"), tmp_path / "out" / "state", HERE, TOKEN)
+    declared = (OutputDescription("state", kind="tree"),)
+    failure = check_outputs(tmp_path / "out", declared, (Path(HERE),))
+    assert failure is not None
+    assert failure.message == "out/state/project/node_model contains a path of this machine"
+    (tmp_path / "out" / "state" / "project" / "node_model").unlink()
+    assert check_outputs(tmp_path / "out", declared, (Path(HERE),)) is None

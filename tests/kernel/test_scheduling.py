@@ -1,0 +1,191 @@
+"""Which steps start when: arithmetic on tasks that nothing carries out."""
+
+import random
+from pathlib import Path
+
+import pytest
+from bskernel.config import LimitsSection
+from bskernel.scheduling import Schedule, Task, limits_of, task_of
+from bskernel.step import ExecutorRef, FromFile, FromStep, Step
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+ONE = (("jobs", 1),)
+
+
+def task(name: str, *after: str, demand: tuple[tuple[str, int], ...] = ONE, after_failure: bool = False) -> Task:
+    return Task(name=name, after=frozenset(after), demand=demand, after_failure=after_failure)
+
+
+def startable(schedule: Schedule) -> list[str]:
+    """All that start now."""
+    started = []
+    while (name := schedule.start()) is not None:
+        started.append(name)
+    return started
+
+
+def test_one_job_is_the_plan_s_order() -> None:
+    tasks = [task("a"), task("b", "a"), task("c"), task("d", "b"), task("e")]
+    schedule = Schedule(tasks, {"jobs": 1})
+    order = []
+    while (name := schedule.start()) is not None:
+        assert schedule.start() is None
+        order.append(name)
+        schedule.ended(name, well=True)
+    assert order == ["a", "b", "c", "d", "e"]
+
+
+def test_a_step_starts_when_all_that_it_takes_is_made() -> None:
+    schedule = Schedule([task("a"), task("b"), task("c", "a", "b"), task("d", "a")], {"jobs": 9})
+    assert startable(schedule) == ["a", "b"]
+    schedule.ended("b", well=True)
+    assert startable(schedule) == []
+    schedule.ended("a", well=True)
+    assert startable(schedule) == ["c", "d"]
+
+
+def test_what_does_not_fit_is_overtaken_and_starts_when_there_is_room() -> None:
+    def large(name: str, memory: int) -> Task:
+        return task(name, demand=(("jobs", 1), ("memory_mib", memory)))
+
+    schedule = Schedule(
+        [large("a", 600), large("b", 600), large("c", 300), task("d")], {"jobs": 3, "memory_mib": 1000}
+    )
+    assert startable(schedule) == ["a", "c", "d"]
+    schedule.ended("d", well=True)
+    assert startable(schedule) == []
+    schedule.ended("a", well=True)
+    assert startable(schedule) == ["b"]
+
+
+def test_what_asks_for_more_than_there_is_runs_with_nothing_beside_it() -> None:
+    huge = task("b", demand=(("jobs", 1), ("memory_mib", 5000)))
+    schedule = Schedule([task("a"), huge, task("c")], {"jobs": 2, "memory_mib": 1000})
+    assert startable(schedule) == ["a", "c"]
+    schedule.ended("c", well=True)
+    assert startable(schedule) == []
+    schedule.ended("a", well=True)
+    assert startable(schedule) == ["b"]
+    first = Schedule([huge, task("c"), task("d")], {"jobs": 2, "memory_mib": 1000})
+    assert startable(first) == ["b"]
+
+
+def test_after_a_failure_only_what_is_for_failures_starts_in_order_once_the_rest_has_ended() -> None:
+    tasks = [task("a"), task("b"), task("c"), task("d", "c", after_failure=True), task("e", "a", after_failure=True)]
+    schedule = Schedule(tasks, {"jobs": 2})
+    assert startable(schedule) == ["a", "b"]
+    schedule.ended("a", well=False)
+    assert startable(schedule) == []
+    schedule.ended("b", well=True)
+    assert startable(schedule) == ["d"]
+    schedule.ended("d", well=True)
+    assert startable(schedule) == ["e"]
+    schedule.ended("e", well=True)
+    assert startable(schedule) == []
+    assert schedule.failing
+
+
+def test_what_equals_a_running_step_waits_for_it_and_holds_nothing() -> None:
+    schedule = Schedule([task("a"), task("b"), task("c")], {"jobs": 2})
+    assert schedule.start() == "a"
+    assert schedule.start() == "b"
+    schedule.hold("b", until="a")
+    assert startable(schedule) == ["c"]
+    schedule.ended("a", well=True)
+    assert startable(schedule) == ["b"]
+
+
+def test_what_is_repeated_alone_has_nothing_beside_it() -> None:
+    schedule = Schedule([task("a"), task("b"), task("c")], {"jobs": 2})
+    assert startable(schedule) == ["a", "b"]
+    assert schedule.repeat_alone("a")
+    assert startable(schedule) == []
+    schedule.ended("b", well=True)
+    assert startable(schedule) == ["a"]
+    schedule.ended("a", well=True)
+    assert startable(schedule) == ["c"]
+
+
+def test_nothing_is_repeated_after_a_failure() -> None:
+    schedule = Schedule([task("a"), task("b")], {"jobs": 2})
+    assert startable(schedule) == ["a", "b"]
+    schedule.ended("a", well=False)
+    assert not schedule.repeat_alone("b")
+    assert schedule.running == {"b"}
+
+
+def test_a_step_holds_what_is_limited_and_waits_for_what_it_takes() -> None:
+    step = Step(
+        index=3, name="s", executor=ExecutorRef(name="e", version="1", digest="d"), entry="x", parameters={},
+        inputs={"a": FromStep(step="one", output="a"), "m": FromFile(path=Path("m"), kind="file")}, outputs=(),
+        needs=("vivado", "board"), memory_mib=512, after=("check",),
+    )  # fmt: skip
+    limits = limits_of(LimitsSection(memory_mib=1000, resources={"vivado": 2}), processors=4)
+    assert limits == {"jobs": 4, "memory_mib": 1000, "vivado": 2}
+    made = task_of(step, limits)
+    assert made.after == {"one", "check"}
+    assert dict(made.demand) == {"jobs": 1, "memory_mib": 512, "vivado": 1}
+    assert dict(task_of(step, {"jobs": 1}).demand) == {"jobs": 1}
+    assert limits_of(LimitsSection(jobs=7), processors=4) == {"jobs": 7}
+
+
+@pytest.mark.parametrize("wrong", [{"jobs": 0}, {"memory_mib": -1}, {"resources": {"vivado": 0}}])
+def test_a_limit_of_nothing_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="must be above 0"):
+        LimitsSection(**wrong)  # type: ignore[arg-type]
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> tuple[list[Task], dict[str, int]]:
+    tasks = []
+    for index in range(draw(st.integers(0, 12))):
+        after = draw(st.sets(st.integers(0, index - 1), max_size=3)) if index else set()
+        memory = draw(st.one_of(st.none(), st.integers(1, 40)))
+        demand = (*ONE, *([("memory_mib", memory)] if memory else []))
+        tasks.append(task(str(index), *map(str, after), demand=demand, after_failure=draw(st.integers(0, 5)) == 0))
+    return tasks, {"jobs": draw(st.integers(1, 4)), "memory_mib": draw(st.integers(1, 60))}
+
+
+@settings(max_examples=400, deadline=None)
+@given(plans(), st.randoms(use_true_random=False), st.sampled_from([0.0, 0.1, 0.4]))
+def test_whatever_happens_limits_hold_order_is_kept_and_all_ends(
+    plan: tuple[list[Task], dict[str, int]], chance: random.Random, failing: float
+) -> None:
+    tasks, limits = plan
+    by_name = {item.name: item for item in tasks}
+    schedule = Schedule(tasks, limits)
+    well: set[str] = set()
+    over: set[str] = set()
+    alone: str | None = None
+    repeated: set[str] = set()
+    while True:
+        while (name := schedule.start()) is not None:
+            assert name not in over
+            assert schedule.failing or by_name[name].after <= well
+            assert not schedule.failing or (by_name[name].after_failure and schedule.running == {name})
+            others = schedule.running - {name}
+            if name in repeated and not schedule.failing:
+                assert not others
+                alone = name
+            assert alone in {None, name}
+            for resource, limit in limits.items():
+                used = sum(dict(by_name[running].demand).get(resource, 0) for running in schedule.running)
+                assert used <= limit or not others
+            if others and not schedule.failing and chance.random() < 0.2:
+                schedule.hold(name, until=chance.choice(sorted(others)))
+        if not schedule.running:
+            break
+        name = chance.choice(sorted(schedule.running))
+        if name not in repeated and chance.random() < 0.2 and schedule.repeat_alone(name):
+            repeated.add(name)
+            continue
+        ended_well = chance.random() >= failing
+        schedule.ended(name, well=ended_well)
+        over.add(name)
+        well |= {name} if ended_well else set()
+        alone = None if name == alone else alone
+    due = {item.name for item in tasks if not schedule.failing or item.after_failure}
+    assert due <= over
+    if not schedule.failing:
+        assert over == set(by_name)

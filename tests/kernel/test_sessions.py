@@ -1,0 +1,203 @@
+"""Which step runs in which session beside which: with sessions that carry out nothing."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from bskernel.building import EndedStep, carry_out_plan
+from bskernel.plan import Plan
+from bskernel.ports import SessionEnded
+from bskernel.report.terminal import Silent
+from bskernel.selection import Bound, Range
+from bskernel.sessions import Sessions, Stopped
+from bskernel.step import ExecutorRef, Step
+from bskernel.store import DiskStore
+from bskernel_protocol import PROTOCOL_VERSION, Event, Failure, OutputDescription, StepResult, encode
+
+E = ExecutorRef(name="e", version="1", digest="d")
+
+
+def step(name: str, index: int = 0, memory_mib: int | None = None) -> Step:
+    out = OutputDescription(name="model", kind="file", media_type="x")
+    return Step(
+        index=index,
+        name=name,
+        executor=E,
+        entry=name,
+        parameters={},
+        inputs={},
+        outputs=(out,),
+        memory_mib=memory_mib,
+    )
+
+
+class Fake:
+    """A session whose steps end as they are told to."""
+
+    def __init__(self, root: Path, ends: Callable[[str], SessionEnded]) -> None:
+        self.root, self.inputs_root = root / "steps", root / "inputs"
+        self.seals_inputs = False
+        self.over = False
+        self.interrupted = False
+        self._ends = ends
+
+    def run(
+        self, directory: str, *, timeout_s: float | None, memory_mib: int | None = None,
+        on_event: Callable[[Event], None],
+    ) -> SessionEnded:  # fmt: skip
+        ended = self._ends(directory)
+        failure = None if not ended.exit_code else Failure(category="transform", message="no helper")
+        outputs = () if failure else ("model",)
+        for name in outputs:
+            (self.root / directory / "out" / name).write_text(directory)
+        result = StepResult(
+            protocol=PROTOCOL_VERSION, step=directory.partition("-")[2], outputs=outputs, failure=failure
+        )
+        (self.root / directory / "result.msgpack").write_bytes(encode(result))
+        return ended
+
+    def interrupt(self) -> None:
+        self.interrupted = True
+
+    def close(self) -> None:
+        self.over = True
+
+
+class FakeRuntime:
+    """Opens such sessions and remembers them."""
+
+    name = "fake"
+
+    def __init__(
+        self, root: Path, *, limits_sessions: bool, ends: Callable[[str], SessionEnded] = lambda _: SessionEnded()
+    ) -> None:
+        self.limits_sessions = limits_sessions
+        self.opened: list[Fake] = []
+        self._root = root
+        self._ends = ends
+
+    def prepare(self, executor: ExecutorRef) -> None:
+        return
+
+    def open(self, executor: ExecutorRef) -> Fake:
+        self.opened.append(Fake(self._root / str(len(self.opened)), self._ends))
+        return self.opened[-1]
+
+    def close(self) -> None:
+        for session in self.opened:
+            session.close()
+
+
+def sessions_of(runtime: FakeRuntime) -> Sessions:
+    sessions = Sessions(lambda: runtime)
+    sessions.expect([E])
+    return sessions
+
+
+def test_steps_of_one_executor_share_its_session(tmp_path: Path) -> None:
+    sessions = sessions_of(FakeRuntime(tmp_path, limits_sessions=True))
+    with sessions.lease(step("a")) as first:
+        assert not first.shared
+        with sessions.lease(step("b")) as second:
+            assert first.session is second.session
+        # Also afterwards: what b did may have come to light only now.
+        assert first.shared
+        assert first.crowded
+
+
+def test_a_step_with_a_limit_has_a_session_for_itself_where_the_limit_is_the_session_s(tmp_path: Path) -> None:
+    runtime = FakeRuntime(tmp_path, limits_sessions=True)
+    sessions = sessions_of(runtime)
+    with sessions.lease(step("a")) as free, sessions.lease(step("b", memory_mib=9)) as limited:
+        assert limited.session is not free.session
+        with sessions.lease(step("c")) as other, sessions.lease(step("d", memory_mib=9)) as more:
+            assert other.session is free.session
+            assert more.session not in {limited.session, free.session}
+        assert not limited.crowded
+    with sessions.lease(step("e", memory_mib=9)):
+        assert len(runtime.opened) == 3
+
+
+def test_where_nothing_limits_sessions_steps_share_them_and_the_machine_s_memory(tmp_path: Path) -> None:
+    runtime = FakeRuntime(tmp_path, limits_sessions=False)
+    sessions = sessions_of(runtime)
+    sessions.expect([msgspec.structs.replace(E, name="f")])
+    there = msgspec.structs.replace(step("c"), executor=msgspec.structs.replace(E, name="f"))
+    with sessions.lease(step("a", memory_mib=9)) as first, sessions.lease(there) as second:
+        assert first.session is not second.session
+        assert first.crowded
+        assert second.crowded
+        assert not first.shared
+
+
+def test_a_session_that_has_ended_is_replaced(tmp_path: Path) -> None:
+    sessions = sessions_of(FakeRuntime(tmp_path, limits_sessions=True))
+    with sessions.lease(step("a")) as first:
+        first.session.close()
+    with sessions.lease(step("a")) as second:
+        assert second.session is not first.session
+
+
+def test_after_an_interrupt_no_session_is_given(tmp_path: Path) -> None:
+    runtime = FakeRuntime(tmp_path, limits_sessions=True)
+    sessions = sessions_of(runtime)
+    with sessions.lease(step("a")):
+        sessions.interrupt()
+    assert runtime.opened[0].interrupted
+    with pytest.raises(Stopped), sessions.lease(step("a")):
+        pass
+
+
+class Counting(Silent):
+    """Remembers who started, and what else was told."""
+
+    def __init__(self) -> None:
+        self.starts: list[str] = []
+        self.notes: list[str] = []
+        self.ends: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def started(self, step: Step) -> None:
+        self.starts.append(step.name)
+
+    def ended(self, step: Step, ended: EndedStep) -> None:
+        self.ends.append(step.name)
+
+
+def test_who_fails_when_memory_ran_out_beside_others_runs_again_alone(tmp_path: Path) -> None:
+    together = threading.Barrier(2)
+    runs: list[str] = []
+    running: set[str] = set()
+    beside: dict[str, set[str]] = {}
+
+    def ends(directory: str) -> SessionEnded:
+        runs.append(directory)
+        running.add(directory)
+        beside[directory] = running - {directory}
+        try:
+            if runs.count(directory) == 2 or directory == "02-c":
+                return SessionEnded(exit_code=0)
+            together.wait(20)
+            # Of both the counter says the same, whichever of them has lost a process.
+            return SessionEnded(exit_code=1 if directory == "00-a" else 0, oom_kills=1)
+        finally:
+            running.discard(directory)
+
+    steps = tuple(step(name, index) for index, name in enumerate("abc"))
+    bounds = [Bound(index=index, step=steps[index].name, origin="") for index in (0, -1)]
+    plan = Plan(steps=steps, range=Range(first=bounds[0], last=bounds[1]))
+    runtime = FakeRuntime(tmp_path, limits_sessions=True, ends=ends)
+    sessions, observer = Sessions(lambda: runtime), Counting()
+    # Three different actions: their entries differ.
+    reports = carry_out_plan(plan, DiskStore(tmp_path / "store"), sessions, observer, limits={"jobs": 2})
+    sessions.close()
+    assert [report.status for report in reports] == ["ran", "ran", "ran"]
+    assert sorted(runs) == ["00-a", "00-a", "01-b", "02-c"]
+    assert beside["00-a"] == set()
+    assert observer.notes == ["step a failed beside others, maybe because of them: it runs again alone"]
+    assert sorted(observer.starts) == ["a", "a", "b", "c"]
+    assert sorted(observer.ends) == ["a", "b", "c"]
