@@ -1,10 +1,14 @@
 UV := $(shell command -v uv || echo .tools/bin/uv)
 UV_VERSION := uv>=0.13,<0.14
 
-.PHONY: demo test check sync
+.PHONY: bench demo test check sync
 
 demo: sync
 	$(UV) run --frozen bskernel run examples/digits/build.toml
+
+bench: sync
+	$(UV) sync --frozen --quiet --group bench --compile-bytecode
+	$(UV) run --frozen --no-sync python benchmarks/run.py $(BENCH)
 
 test: check
 	$(UV) run --frozen pytest

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from bskernel.images import describe, find_recipes
@@ -50,7 +49,7 @@ def arithmetic_root(folder: Path) -> Path:
 
 
 def steps(folder: Path, count: int, *, chained: bool, last: int = 1) -> Path:
-    """A config of `count` additions, each of the one before or all of the same number; `last` is what the last adds."""
+    """A config of `count` additions, each to the one before or all to one number; `last` is what the last adds."""
     (folder / "number.txt").write_text("5", encoding="utf-8")
     config = folder / f"{'chain' if chained else 'independent'}-{count}-{last}.toml"
     lines: list[str] = ['[build]\nname = "bench"\nmodel = "number.txt"\n']
@@ -60,22 +59,3 @@ def steps(folder: Path, count: int, *, chained: bool, last: int = 1) -> Path:
         lines.append(f'[[step]]\nname = "s{at}"\nentry = "testing:add"\nparameters = {{ number = {adds} }}\n{inputs}')
     config.write_text("".join(lines), encoding="utf-8")
     return config
-
-
-def shell_loop(folder: Path, image: str, count: int) -> list[str]:
-    """A shell that runs a container per step, one after the other, each doing what a trivial step does."""
-    (folder / "number.txt").write_text("5", encoding="utf-8")
-    run = f'docker run --rm --network none -v "{folder}:/w" -w /w {image} sh -c "cat number.txt > out.$i"'
-    return ["sh", "-ec", f"for i in $(seq {count}); do {run}; done"]
-
-
-def makefile(folder: Path, command: str, count: int, *, chained: bool) -> Path:
-    """A Makefile with one rule per step."""
-    (folder / "o0").write_text("5", encoding="utf-8")
-    rules: Sequence[str] = [
-        f"o{at}: o{at - 1 if chained else 0}\n\t{command.format(source=f'o{at - 1 if chained else 0}', target=f'o{at}')}\n"
-        for at in range(1, count + 1)
-    ]
-    path = folder / "Makefile"
-    path.write_text(f"all: {' '.join(f'o{at}' for at in range(1, count + 1))}\n{''.join(rules)}", encoding="utf-8")
-    return path

@@ -63,8 +63,9 @@ def call(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None,
             raise subprocess.CalledProcessError(done.returncode, command)
 
 
-def peak_mib(command: Sequence[str | Path], env: Mapping[str, str]) -> float:
-    """The most resident memory of the command's own process, in MiB; its children are not in it."""
+def peak_mib(command: Sequence[str | Path], env: Mapping[str, str]) -> tuple[float, float]:
+    """The most resident memory of the command's own process, in MiB, without its children; and its seconds."""
+    began = time.perf_counter()
     child = subprocess.Popen(
         [str(part) for part in command],
         env={**os.environ, **env},
@@ -75,7 +76,7 @@ def peak_mib(command: Sequence[str | Path], env: Mapping[str, str]) -> float:
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise subprocess.CalledProcessError(child.returncode, command)
-    return usage.ru_maxrss / 1024
+    return usage.ru_maxrss / 1024, time.perf_counter() - began
 
 
 def markdown(rows: Sequence[Row], machine: str) -> str:
