@@ -1,10 +1,14 @@
 UV := $(shell command -v uv || echo .tools/bin/uv)
 UV_VERSION := uv>=0.13,<0.14
 
-.PHONY: demo test check sync
+.PHONY: bench demo test check sync
 
 demo: sync
 	$(UV) run --frozen bskernel run examples/digits/build.toml
+
+bench: sync
+	$(UV) sync --frozen --quiet --group bench --compile-bytecode
+	$(UV) run --frozen --no-sync python benchmarks/run.py $(BENCH)
 
 test: check
 	$(UV) run --frozen pytest
@@ -16,7 +20,8 @@ check: sync
 	$(UV) run --frozen lint-imports
 
 sync: $(filter .tools/bin/uv,$(UV))
-	$(UV) sync --frozen --quiet
+	$(UV) sync --frozen --quiet --compile-bytecode
+	$(UV) run --frozen python -m compileall -q kernel protocol
 
 .tools/bin/uv:
 	python3 -m venv .tools

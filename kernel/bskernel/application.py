@@ -20,6 +20,7 @@ from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
 from bskernel.config import Config
 from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.file_digests import FileDigests
 from bskernel.gathering import find_inputs
 from bskernel.images import (
     Recipe,
@@ -38,10 +39,6 @@ from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
 from bskernel.recorded import recorded_config
 from bskernel.result import BuildResult, newest_artifacts, result_of
-from bskernel.runtime.choosing import choose_starter
-from bskernel.runtime.folders import make_folders
-from bskernel.runtime.kept.warm import WarmRuntime
-from bskernel.runtime.session import Starter
 from bskernel.scheduling import limits_of
 from bskernel.selection import Wish
 from bskernel.sessions import Sessions
@@ -51,6 +48,9 @@ from bskernel.tool import ToolInstall
 
 if TYPE_CHECKING:
     import docker
+
+    from bskernel.runtime.kept.warm import WarmRuntime
+    from bskernel.runtime.session import Starter
 
 BUILD_LOG = "log.jsonl"
 
@@ -78,8 +78,9 @@ class Application:
     def __init__(self, root: Path, cache: Path) -> None:
         self.root = root
         self.cache = cache
-        self.store = DiskStore(cache)
-        self.recipes = find_recipes(root)
+        self.files = FileDigests(cache / "files.msgpack")
+        self.store = DiskStore(cache, self.files)
+        self.recipes = find_recipes(root, self.files)
         self.executors: Executors = load_executors(self.recipes)
 
     @classmethod
@@ -93,7 +94,8 @@ class Application:
 
     def entry(self, step: Step) -> EntryDescription | None:
         """What a step's executor says of its entry."""
-        info = next((info for info in self.executors.known if info.ref == step.executor), None)
+        wanted = (step.executor.name, step.executor.version)
+        info = next((info for info in self.executors.known if (info.name, info.version) == wanted), None)
         return info.entry(step.entry) if info is not None else None
 
     def prepare(
@@ -160,10 +162,13 @@ class Application:
                     reasons=changed or ("its result is gone from the cache, or never was",),
                 )
             )
+        self.files.save()
         return tuple(planned)
 
     def starter(self, name: str, report: Callable[[str], None]) -> Starter:
         """What starts executors in the runtime of that name. Raises ConfigError, EnvironmentLacking."""
+        from bskernel.runtime.choosing import choose_starter
+
         return choose_starter(name, self.cache, self.recipe, report)
 
     def runtime(self, name: str, report: Callable[[str], None], keep_s: float | None = None) -> WarmRuntime:
@@ -171,6 +176,8 @@ class Application:
 
         What dead owners left is removed. Raises ConfigError, EnvironmentLacking, also when it is first used.
         """
+        from bskernel.runtime.kept.warm import WarmRuntime
+
         runtime = WarmRuntime(self.cache, self.root, name, lambda kind: self.starter(kind, report), report, keep_s)
         runtime.sweep()
         return runtime
@@ -200,24 +207,30 @@ class Application:
             noting.planned(prepared.plan.steps)
             try:
                 directory.write_config(recorded_config(prepared.loaded))
-                reports = carry_out_plan(
-                    prepared.plan,
-                    self.store,
-                    sessions,
-                    noting,
-                    limits=limits_of(prepared.loaded.config.limits, len(os.sched_getaffinity(0))),
-                    salt=salt,
-                    fresh=fresh,
-                    entry_of=self.entry,
-                )
-                result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
-                by_step = {step: made.values() for step, made in result.by_step.items()}
-                directory.export(result.artifacts.values(), by_step, self.store)
+                for attempt in range(2):
+                    reports = carry_out_plan(
+                        prepared.plan,
+                        self.store,
+                        sessions,
+                        noting,
+                        limits=limits_of(prepared.loaded.config.limits, len(os.sched_getaffinity(0))),
+                        salt=salt,
+                        fresh=fresh,
+                        entry_of=self.entry,
+                    )
+                    result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
+                    by_step = {step: made.values() for step, made in result.by_step.items()}
+                    damaged = directory.export(result.artifacts.values(), by_step, self.store)
+                    if not damaged or attempt:
+                        break
+                    # Its bytes were not looked at until now; found damaged, they are gone, and what made them runs.
+                    noting.note(f"{damaged[0]} is damaged in the cache: the step that makes it runs again")
                 directory.write_metrics(result.metrics)
                 if result.failure is not None:
                     directory.write_failure(describe_failed(result))
                 directory.write_result(result)
             finally:
+                self.files.save()
                 sessions.close()
                 directory.close()
                 noting.over()
@@ -253,6 +266,8 @@ class Application:
 
         Raises ConfigError, EnvironmentLacking.
         """
+        from bskernel.runtime.folders import make_folders
+
         folder, manifest = BuildDirectory(build).manifest(step)
         recipe = self._same_recipe(manifest)
         directory = target / folder.name

@@ -31,6 +31,7 @@ class BuildDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: IO[str] | None = None
+        self._labels: dict[str, set[str]] | None = None  # of the steps' folders, by the steps' names
 
     def open(self) -> None:
         """Make it and keep other builds out. Raises ConfigError."""
@@ -67,9 +68,9 @@ class BuildDirectory:
     def note_step(self, label: str, action: Action, manifest: StepManifest, log: bytes | None) -> Path:
         """Keep what a step was and what it printed; returns its folder."""
         folder = self.step(label)
-        for stale in folder.parent.glob(f"*-{label.partition('-')[2]}"):
-            if stale.name != label:
-                shutil.rmtree(stale)
+        for stale in self._labels_of(label.partition("-")[2]) - {label}:
+            shutil.rmtree(self.step(stale))
+            self._labels_of(label.partition("-")[2]).discard(stale)
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in (
             ("action.msgpack", canonical_bytes(action)),
@@ -78,6 +79,15 @@ class BuildDirectory:
         ):
             _replace(folder / name, data)
         return folder
+
+    def _labels_of(self, name: str) -> set[str]:
+        """The folders that a step of that name had when this build began."""
+        if self._labels is None:
+            self._labels = {}
+            with contextlib.suppress(FileNotFoundError):
+                for label in (path.name for path in (self.path / "steps").iterdir()):
+                    self._labels.setdefault(label.partition("-")[2], set()).add(label)
+        return self._labels.get(name, set())
 
     def manifest(self, step: str) -> tuple[Path, StepManifest]:
         """Folder and manifest of a step by its name or index. Raises ConfigError with the choices."""
@@ -97,8 +107,13 @@ class BuildDirectory:
                 found.append((path.parent, _manifests.decode(path.read_bytes())))
         return found
 
-    def export(self, artifacts: Iterable[Artifact], by_step: Mapping[str, Iterable[Artifact]], store: Store) -> None:
-        """Lay the artifacts under artifacts/, those of single steps under by-step/STEP/, if others lie there."""
+    def export(
+        self, artifacts: Iterable[Artifact], by_step: Mapping[str, Iterable[Artifact]], store: Store
+    ) -> tuple[str, ...]:
+        """Lay the artifacts under artifacts/, those of single steps under by-step/STEP/, if others lie there.
+
+        Returns those whose bytes are gone or damaged; when there are any, nothing is changed.
+        """
         laid = {_file_name(artifact): artifact for artifact in artifacts}
         laid |= {
             f"{BY_STEP}/{step}/{_file_name(artifact)}": artifact
@@ -108,15 +123,18 @@ class BuildDirectory:
         wanted = {path: artifact.digest.sha256 for path, artifact in laid.items()}
         listing = self.path / "artifacts" / ".digests.json"
         if listing.exists() and listing.read_bytes() == msgspec.json.encode(wanted, order="sorted"):
-            return
+            return ()
         fresh = self.path / "artifacts.new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
-        for path, artifact in laid.items():
-            store.materialise(artifact, fresh / path)
+        damaged = tuple(path for path, artifact in laid.items() if not store.materialise(artifact, fresh / path))
+        if damaged:
+            shutil.rmtree(fresh)
+            return damaged
         (fresh / ".digests.json").write_bytes(msgspec.json.encode(wanted, order="sorted"))
         shutil.rmtree(self.path / "artifacts", ignore_errors=True)
         fresh.rename(self.path / "artifacts")
+        return ()
 
     def write_config(self, config: Any) -> None:
         """config.json: the configuration as it was resolved."""
@@ -143,6 +161,10 @@ def _file_name(artifact: Artifact) -> str:
 
 
 def _replace(path: Path, data: bytes) -> None:
+    # Many a build changes nothing. To read is quick; to replace a file makes some file systems wait for the disk.
+    with contextlib.suppress(OSError):
+        if path.read_bytes() == data:
+            return
     temporary = path.with_name(f".{path.name}.new")
     temporary.write_bytes(data)
     temporary.replace(path)

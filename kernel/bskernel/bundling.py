@@ -64,7 +64,7 @@ def facts_here(diagnosis: Diagnosis) -> dict[str, Any]:
         "bskernel": _version("bskernel"),
         "protocol": PROTOCOL_VERSION,
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in ("msgspec", "docker", "click", "rich", "structlog", "uv")},
+        "packages": {name: _version(name) for name in ("msgspec", "docker", "click", "rich", "uv")},
         "executors": {
             state.name: {"digest": state.digest, "environment": state.environment, "image": state.image}
             for state in diagnosis.recipes

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ from bskernel_protocol import (
 )
 from bskernel_protocol.layout import INPUTS, LAYOUT, LOG, MANIFEST, OUTPUTS, RESULT, WORK
 
+from bskernel import spare_folders
 from bskernel.action import ActionResult
 from bskernel.endings import crashed, out_of_memory, timed_out
 from bskernel.ports import OutputViolation, Session, SessionEnded, Store
@@ -54,19 +55,20 @@ def manifest_of(step: Step, inputs: dict[str, Artifact]) -> StepManifest:
     )
 
 
-def lay_out(store: Store, manifest: StepManifest, directory: Path, inputs: Path) -> Failure | None:
-    """Make a step directory: manifest, inputs (at `inputs`), empty out/ and work/."""
-    for name in (OUTPUTS, WORK):
-        (directory / name).mkdir(parents=True)
-    inputs.mkdir(parents=True, exist_ok=True)
+def lay_out(
+    store: Store, manifest: StepManifest, directory: Path, inputs: Path, *, sealed: bool = False
+) -> Failure | None:
+    """Make a step directory: manifest, inputs (at `inputs`, `sealed` against writing), empty out/ and work/."""
+    for folder in (directory / OUTPUTS, directory / WORK, inputs):
+        folder.mkdir(parents=True, exist_ok=True)
     for artifact in manifest.inputs:
-        if not store.materialise(artifact, inputs / artifact.name):
+        if not store.materialise(artifact, inputs / artifact.name, read_only=sealed):
             return Failure(
                 category="executor",
                 message=f"the bytes of input {artifact.name!r} are gone from the cache or damaged",
                 hint="run the build again: the step that makes it will run anew",
             )
-    (directory / MANIFEST).write_bytes(canonical_bytes(manifest))
+    spare_folders.overwrite(directory / MANIFEST, canonical_bytes(manifest))
     return None
 
 
@@ -74,21 +76,18 @@ def run_in_session(
     step: Step, inputs: dict[str, Artifact], store: Store, session: Session, on_event: Callable[[Event], None]
 ) -> Carried:
     """Carry out a step in a running session and keep its outputs."""
-    directory = session.root / step.label
-    given = session.inputs_root / step.label
-    failure = lay_out(store, manifest_of(step, inputs), directory, given)
+    directory, given = _folders(session, step.label, inputs)
+    failure = lay_out(store, manifest_of(step, inputs), directory, given, sealed=session.seals_inputs)
     if failure is not None:
+        spare_folders.give_back(directory, given.name, _kept(given))
         return Carried(result=None, failure=failure, log=b"")
-    # Relative, so that it holds on the host and wherever the folders are mounted.
-    (directory / INPUTS).symlink_to(Path("..", "..", given.parent.name, given.name))
     ended = session.run(step.label, timeout_s=step.timeout_s, memory_mib=step.memory_mib, on_event=on_event)
     if ended.interrupted:
         # The step may still run: its folder stays until its session is closed.
         return Carried(result=None, failure=None, log=_read(directory / LOG))
     log = _read(directory / LOG)
     outcome = _outcome(step, directory, ended, log, store)
-    shutil.rmtree(directory, ignore_errors=True)
-    shutil.rmtree(given, ignore_errors=True)
+    spare_folders.give_back(directory, given.name, _kept(given))
     return Carried(
         result=None if isinstance(outcome, Failure) else outcome,
         failure=outcome if isinstance(outcome, Failure) else None,
@@ -98,6 +97,32 @@ def run_in_session(
         lost=ended.lost,
         oom_kills=ended.oom_kills,
     )
+
+
+def _folders(session: Session, label: str, inputs: Iterable[str]) -> tuple[Path, Path]:
+    """A step's folder and that of its inputs, which it links to: spare ones, emptied but for what it overwrites."""
+    directory = session.root / label
+    while (name := spare_folders.take(session.root, label)) is not None:
+        given = session.inputs_root / name
+        # What runs beside may have written to them since they were given back.
+        if spare_folders.emptied(directory, _kept(given)) and (directory / INPUTS).is_symlink():
+            if not spare_folders.emptied(given, dict.fromkeys(inputs)):
+                spare_folders.remove(given)
+            return directory, given
+        spare_folders.remove(directory)
+    given = session.inputs_root / os.urandom(8).hex()
+    directory.mkdir(parents=True)
+    (directory / INPUTS).symlink_to(_link(given))
+    return directory, given
+
+
+def _link(given: Path) -> str:
+    # Relative, so that it holds on the host and wherever the folders are mounted.
+    return f"../../{given.parent.name}/{given.name}"
+
+
+def _kept(given: Path) -> spare_folders.Layout:
+    return {INPUTS: _link(given), MANIFEST: None, OUTPUTS: {}, WORK: {"home": {}, "tmp": {}}}
 
 
 def _read(path: Path) -> bytes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 
 import msgspec
 from bskernel_protocol import Catalogue, EntryDescription
@@ -12,16 +13,41 @@ from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.step import ExecutorRef
 
 
-class ExecutorInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One executor in one version, with its catalogue."""
+class ExecutorInfo:
+    """One executor in one version. What it is made of and what it can do is found out once, when it is asked for."""
 
-    ref: ExecutorRef
-    catalogue: Catalogue
-    default: bool
+    def __init__(
+        self,
+        *,
+        name: str,
+        version: str,
+        default: bool,
+        digest: Callable[[], str],
+        catalogue: Callable[[], Catalogue],
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.default = default
+        self._digest = digest
+        self._catalogue = catalogue
+
+    @cached_property
+    def ref(self) -> ExecutorRef:
+        """With the digest of all that it is made of. Raises ConfigError."""
+        return ExecutorRef(name=self.name, version=self.version, digest=self._digest())
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What it said of itself. Raises ConfigError."""
+        return self._catalogue()
+
+    @cached_property
+    def _entries(self) -> dict[str, EntryDescription]:
+        return {entry.name: entry for entry in self.catalogue.entries}
 
     def entry(self, name: str) -> EntryDescription | None:
         """The entry of that name."""
-        return next((entry for entry in self.catalogue.entries if entry.name == name), None)
+        return self._entries.get(name)
 
 
 class Executors(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,17 +58,17 @@ class Executors(msgspec.Struct, frozen=True, kw_only=True):
 
     def names(self) -> list[str]:
         """Names of executors, each once."""
-        return sorted({info.ref.name for info in self.known} | {ref.name for ref in self.undescribed})
+        return sorted({info.name for info in self.known} | {ref.name for ref in self.undescribed})
 
     def entries(self, name: str) -> frozenset[str] | None:
         """Entries of an executor's default version, or else its first; None when nobody described it yet."""
-        found = [info for info in self.known if info.ref.name == name]
+        found = [info for info in self.known if info.name == name]
         chosen = next((info for info in found if info.default), found[0] if found else None)
         return None if chosen is None else frozenset(entry.name for entry in chosen.catalogue.entries)
 
     def check_described(self, name: str, version: str, where: str) -> None:
         """Raise EnvironmentLacking when the executor, in that version or in any, has no catalogue yet."""
-        if any(info.ref.name == name and version in {"", info.ref.version} for info in self.known):
+        if any(info.name == name and version in {"", info.version} for info in self.known):
             return
         for ref in self.undescribed:
             if ref.name == name and version in {"", ref.version}:
@@ -59,7 +85,7 @@ class Executors(msgspec.Struct, frozen=True, kw_only=True):
         name, _, version = wanted.partition("@")
         version = version or versions.get(name, "")
         self.check_described(name, version, where)
-        candidates = [info for info in self.known if info.ref.name == name]
+        candidates = [info for info in self.known if info.name == name]
         if not candidates:
             raise ConfigError(
                 f"{where}: there is no executor {name!r}", hint=choices(name, self.names(), "executors")
@@ -67,9 +93,9 @@ class Executors(msgspec.Struct, frozen=True, kw_only=True):
         if not version:
             return next((info for info in candidates if info.default), candidates[0])
         for info in candidates:
-            if info.ref.version == version:
+            if info.version == version:
                 return info
-        have = [info.ref.version for info in candidates]
+        have = [info.version for info in candidates]
         raise ConfigError(f"{where}: {name} has no version {version!r}", hint=choices(version, have, "versions"))
 
 

@@ -50,17 +50,18 @@ def entry_name(table: StepTable) -> str:
 
 def named(flow: Sequence[StepTable], path: str) -> list[NamedTable]:
     """The steps under names of their own; a second one of an entry gets a number. Raises ConfigError."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    used: dict[str, int] = {}  # the last number that an entry's name got
     for table in flow:
         name = entry_name(table)
         if name in names:
             if table.name is not None:
                 raise ConfigError(f"{path}: two steps are named {name!r}", hint="give one another name")
-            number = 2
-            while f"{name}-{number}" in names:
+            entry, number = name, used.get(name, 1) + 1
+            while f"{entry}-{number}" in names:
                 number += 1
-            name = f"{name}-{number}"
-        names.append(name)
+            used[entry], name = number, f"{entry}-{number}"
+        names[name] = None
     return [NamedTable(name=name, table=table) for name, table in zip(names, flow, strict=True)]
 
 

@@ -111,7 +111,7 @@ def as_flow(wanted: Sequence[Wanted]) -> tuple[FlowStep, ...]:
     return tuple(
         FlowStep(
             name=item.name,
-            executor=item.info.ref.name,
+            executor=item.info.name,
             entry=item.entry.name,
             # A check looks at models of several stages: a build does not begin with it for one of them.
             takes=() if item.entry.checks_model else item.entry.stage_in,

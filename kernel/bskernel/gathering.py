@@ -69,7 +69,7 @@ def find_remaining(
 
 def _captured(name: str, source: FromFile, store: Store) -> Artifact:
     try:
-        return store.capture(source.path, name, source.kind, "application/octet-stream")
+        return store.observe(source.path, name, source.kind, "application/octet-stream")
     except (OSError, OutputViolation) as error:
         raise InputMissing(f"input {name!r}: {source.path}: {error}") from error
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,8 @@ from bskernel.config import Config, Flow
 from bskernel.errors import ConfigError
 from bskernel.flow_edit import edit_flow, named
 from bskernel.strict import convert, read_toml
+
+FLOWS = Path(__file__).parent / "flows"
 
 
 class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,8 +67,7 @@ def _set(data: dict[str, Any], assignment: str) -> None:
 
 def flow_names() -> list[str]:
     """The flows that ship with bskernel."""
-    folder = resources.files("bskernel") / "flows"
-    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+    return sorted(path.stem for path in FLOWS.glob("*.toml"))
 
 
 def load_flow(config: Config, path: Path) -> Flow:
@@ -93,7 +92,7 @@ def _flow(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Fl
         file = folder / name
         known, data, place = str(file.resolve()), read_toml(file), str(file)
     elif name in flow_names():
-        text = (resources.files("bskernel") / "flows" / f"{name}.toml").read_text(encoding="utf-8")
+        text = (FLOWS / f"{name}.toml").read_text(encoding="utf-8")
         known, data, place = name, tomllib.loads(text), f"flow {name}"
     else:
         raise ConfigError(
@@ -132,4 +131,6 @@ def load_config(path: Path, assignments: Sequence[str] = ()) -> LoadedConfig:
 
 def config_schema() -> str:
     """The JSON Schema of build.toml, as text."""
+    import json
+
     return json.dumps(msgspec.json.schema(Config), indent=2, sort_keys=True) + "\n"

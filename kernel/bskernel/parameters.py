@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from bskernel_protocol import EntryDescription, ParameterDescription
 
 from bskernel.catalogues import Executors, choices
@@ -25,7 +27,7 @@ def check_executor_parameters(config: Config, executors: Executors, path: Path) 
         known = {
             parameter.name
             for info in executors.known
-            if info.ref.name == name
+            if info.name == name
             for entry in info.catalogue.entries
             for parameter in entry.parameters
         }
@@ -76,14 +78,40 @@ def resolve_parameters(
     return values
 
 
-def _checked(parameter: ParameterDescription, value: Any, where: str) -> Any:
+# What a schema that says nothing else allows; a bool is no number, though Python takes it for one.
+_PLAIN: dict[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "null": lambda value: value is None,
+}
+
+
+def _plainly_fits(schema: Mapping[str, Any], value: Any) -> bool:
+    """Is it seen at a glance that the value fits? Most are, and to compile a schema takes milliseconds."""
+    if schema.keys() == {"anyOf"}:
+        return any(_plainly_fits(option, value) for option in schema["anyOf"])
+    return schema.keys() == {"type"} and str(schema["type"]) in _PLAIN and _PLAIN[schema["type"]](value)
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(schema: bytes) -> Callable[[Any], Any]:
     import fastjsonschema
 
-    try:
-        fastjsonschema.validate(parameter.schema, value)
-    except fastjsonschema.JsonSchemaException as error:
-        text = str(error).removeprefix("data ")
-        raise ConfigError(f"{where} = {value!r}: {text}", hint=parameter.help) from error
+    check: Callable[[Any], Any] = fastjsonschema.compile(msgspec.json.decode(schema))
+    return check
+
+
+def _checked(parameter: ParameterDescription, value: Any, where: str) -> Any:
+    if not _plainly_fits(parameter.schema, value):
+        import fastjsonschema
+
+        try:
+            _compiled(msgspec.json.encode(parameter.schema, order="sorted"))(value)
+        except fastjsonschema.JsonSchemaException as error:
+            text = str(error).removeprefix("data ")
+            raise ConfigError(f"{where} = {value!r}: {text}", hint=parameter.help) from error
     # A whole number given for a float must have one form in the key: 5 and 5.0 are the same clock.
     if isinstance(value, int) and not isinstance(value, bool) and _only_float(parameter.schema):
         return float(value)

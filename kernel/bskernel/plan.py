@@ -21,6 +21,8 @@ from bskernel.step import FromFile, FromStep, Source, Step
 from bskernel.verifying import checks_after_every_step, transformations
 from bskernel.wiring import given_of, wire
 
+TRANSFORMATIONS = "plan.transformations"  # a parameter that the plan fills: what made the model since its last check
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The steps of a build, in order, with every name resolved; `range` is the part of the flow that they are."""
@@ -70,13 +72,14 @@ def make_plan(
     ]
     given = given_of(wanted, chosen.first.index, model, removed)
     steps: dict[str, Step] = {}
+    newest: dict[str, str] = {}  # output -> the last step that makes one of that name
     stage: str | None = None
     file_stages = {model: chosen.input_type or left.get(given.stands_for or "")}
     checked: Source | None = None  # the model that the last check took
     begins: tuple[Step, EntryDescription] | None = None  # the first step that says at which stage the file must be
     for item in (wanted[index] for index in (*ahead, *chosen.indices)):
         where = f"{path}: step {item.name}"
-        inputs = wire(item, steps, given, values, path)
+        inputs = wire(item, steps, newest, given, values, path)
         source = inputs.get("model")
         # A flow may go back to an earlier model: its stage counts, not the last step's.
         taken = stage
@@ -85,7 +88,9 @@ def make_plan(
         _check_stage(taken, item, where)
         makes_model = any(output.name == "model" for output in item.entry.outputs)
         stage = item.entry.stage_out or (taken if makes_model else stage)
-        own = {"plan.stage": taken, "plan.transformations": transformations(source, checked, steps)}
+        own: dict[str, Any] = {"plan.stage": taken}
+        if any(parameter.default_from == TRANSFORMATIONS for parameter in item.entry.parameters):
+            own[TRANSFORMATIONS] = transformations(source, checked, steps)
         checked = source if item.entry.checks_model else checked
         steps[item.name] = Step(
             index=len(steps),
@@ -94,7 +99,7 @@ def make_plan(
             entry=item.entry.name,
             parameters=resolve_parameters(
                 item.entry,
-                config.parameters.get(item.info.ref.name, {}),
+                config.parameters.get(item.info.name, {}),
                 item.options.parameters,
                 values | {key: value for key, value in own.items() if value},
                 where,
@@ -107,6 +112,7 @@ def make_plan(
             timeout_s=item.options.timeout_s,
             memory_mib=item.options.memory_mib,
         )
+        newest |= {output.name: item.name for output in item.entry.outputs}
         if begins is None and isinstance(source, FromFile) and item.entry.stage_in:
             begins = steps[item.name], item.entry
     planned = tuple(steps.values())

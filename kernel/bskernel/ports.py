@@ -24,8 +24,14 @@ class Store(Protocol):
     def capture(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
         """Keep a file or a tree. Raises OutputViolation for links that leave it and special files."""
 
-    def materialise(self, artifact: Artifact, target: Path) -> bool:
-        """Lay the artifact at `target`; False, with nothing left there, when any of its bytes are missing."""
+    def observe(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
+        """Keep a file or a tree of the user's like `capture`; what has not changed since need not be read again."""
+
+    def materialise(self, artifact: Artifact, target: Path, *, read_only: bool = False) -> bool:
+        """Lay the artifact at `target`; False, with nothing left there, when any of its bytes are missing.
+
+        `read_only`: whoever gets it cannot write there, so that it need be no copy.
+        """
 
     def put(self, data: bytes) -> Digest:
         """Keep bytes."""
@@ -65,6 +71,10 @@ class Session(Protocol):
     @property
     def inputs_root(self) -> Path:
         """The folder on the host that holds `in/` of each step, read-only for the executor."""
+
+    @property
+    def seals_inputs(self) -> bool:
+        """Can the executor, whatever it does, not write to its inputs?"""
 
     def run(
         self,

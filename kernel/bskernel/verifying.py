@@ -22,18 +22,21 @@ def checks_after_every_step(steps: Sequence[tuple[str, EntryDescription]]) -> di
 
     Each is like the next check of the flow. None follows where that check comes next anyway: before another model.
     """
-    checks = [at for at, (_, entry) in enumerate(steps) if entry.checks_model]
-    taken = {name for name, _ in steps}
-    added: dict[int, AddedCheck] = {}
-    for at, (name, entry) in enumerate(steps):
+    first = next((at for at, (_, entry) in enumerate(steps) if entry.checks_model), len(steps))
+    followed: dict[int, int] = {}  # step -> the next check, where another model is made before that
+    check, another = None, False
+    for at in range(len(steps) - 1, first, -1):
+        entry = steps[at][1]
         makes_model = any(output.name == "model" for output in entry.outputs)
-        following = [check for check in checks if check > at]
-        if not makes_model or not following or not any(check < at for check in checks):
-            continue
-        between = steps[at + 1 : following[0]]
-        if any(output.name == "model" for _, later in between for output in later.outputs):
-            added[at] = AddedCheck(name=_unused(f"evaluate-{name}", taken), like=following[0])
-    return added
+        if makes_model and check is not None and another:
+            followed[at] = check
+        another = another or makes_model
+        if entry.checks_model:
+            check, another = at, False
+    taken = {name for name, _ in steps}
+    return {
+        at: AddedCheck(name=_unused(f"evaluate-{steps[at][0]}", taken), like=followed[at]) for at in sorted(followed)
+    }
 
 
 def _unused(name: str, taken: set[str]) -> str:
@@ -47,6 +50,6 @@ def transformations(source: Source | None, checked: Source | None, steps: Mappin
     """The steps that made the model `source` out of the model `checked`; all, where it did not come from that one."""
     names: list[str] = []
     while isinstance(source, FromStep) and source != checked:
-        names.insert(0, source.step)
+        names.append(source.step)
         source = steps[source.step].inputs.get("model")
-    return tuple(names)
+    return tuple(reversed(names))

@@ -47,34 +47,30 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     """What the steps before the range would have made: only their last model, which is the user's file instead."""
 
     model: Path
-    before: tuple[Wanted, ...]
+    left_out: frozenset[str]  # STEP.OUTPUT of the steps before the range
     stands_for: str | None  # the step of the flow whose model the file is
     removed: frozenset[str]  # steps that the build's edits take away
-
-    def leaves_out(self, text: str) -> bool:
-        """Is it, as STEP.OUTPUT, an output of a step before the range?"""
-        name, _, output = text.rpartition(".")
-        steps = (item for item in self.before if item.name == name)
-        return any(output == made.name for item in steps for made in item.entry.outputs)
 
 
 def given_of(wanted: Sequence[Wanted], start: int, model: Path, removed: frozenset[str]) -> Given:
     """What the steps before index `start` of the flow leave to the user's file."""
-    before = tuple(wanted[:start])
+    before = wanted[:start]
     makers = [item.name for item in before if any(output.name == "model" for output in item.entry.outputs)]
     source = wanted[start].options.inputs.get("model", "").rpartition(".")[0]
     stands_for = source if source in makers else makers[-1] if makers else None
-    return Given(model=model, before=before, stands_for=stands_for, removed=removed)
+    left_out = frozenset(f"{item.name}.{output.name}" for item in before for output in item.entry.outputs)
+    return Given(model=model, left_out=left_out, stands_for=stands_for, removed=removed)
 
 
 def wire(
     wanted: Wanted,
     earlier: Mapping[str, Step],
+    newest: Mapping[str, str],
     given: Given,
     build: Mapping[str, Any],
     path: Path,
 ) -> dict[str, Source]:
-    """The source of each input that is given.
+    """The source of each input that is given; `newest` names the last of the `earlier` steps that makes an output.
 
     Raises ConfigError: no such input, output or file, or nothing gives a required one.
     """
@@ -92,7 +88,7 @@ def wire(
             text = wanted.options.inputs[name]
             if text in build:  # a flow names a file of the build's by its key
                 sources[name] = _user_source(str(build[text]), item, {}, (), folder, f"{path}: {text}")
-            elif not given.leaves_out(text):
+            elif text not in given.left_out:
                 sources[name] = _user_source(text, item, earlier, given.removed, folder, f"{where}: inputs.{name}")
             elif text == f"{given.stands_for}.model":
                 sources[name] = FromFile(path=given.model, kind="file")
@@ -106,9 +102,8 @@ def wire(
             key = str(item.default_from)
             sources[name] = _user_source(str(build[key]), item, {}, (), folder, f"{path}: {key}")
             continue
-        makers = [step for step in earlier.values() if any(output.name == name for output in step.outputs)]
-        if item.source == "flow" and makers:
-            sources[name] = FromStep(step=makers[-1].name, output=name)
+        if item.source == "flow" and name in newest:
+            sources[name] = FromStep(step=newest[name], output=name)
         elif item.source == "flow" and name == "model":
             sources[name] = FromFile(path=given.model, kind="file")
         elif item.required:

@@ -35,8 +35,9 @@ def info(name: str, version: str, *entries: tuple[str, tuple[str, ...]]) -> Exec
             for entry, needs in entries
         ),
     )
-    ref = ExecutorRef(name=name, version=version, digest="0" * 64)
-    return ExecutorInfo(ref=ref, catalogue=catalogue, default=version == "2")
+    return ExecutorInfo(
+        name=name, version=version, default=version == "2", digest=lambda: "0" * 64, catalogue=lambda: catalogue
+    )
 
 
 EXECUTORS = Executors(

@@ -13,7 +13,8 @@ from bskernel.application import Application
 from bskernel.engine import connect
 from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.images import find_recipes
-from bskernel.images.base import Package, fetch_package, members_of, read_base, write_layer
+from bskernel.images.base import Package, read_base
+from bskernel.images.base_layer import fetch_package, members_of, write_layer
 from bskernel.images.container_image import dockerfile, ensure_image, image_name, state_of
 from bskernel.runtime.container import host_settings, user_of
 from hypothesis import given

@@ -38,6 +38,7 @@ class Fake:
 
     def __init__(self, root: Path, ends: Callable[[str], SessionEnded]) -> None:
         self.root, self.inputs_root = root / "steps", root / "inputs"
+        self.seals_inputs = False
         self.over = False
         self.interrupted = False
         self._ends = ends

@@ -1,5 +1,6 @@
 """The disk store: whole or not at all, verified on every read."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 from bskernel.action import Action, ActionResult
 from bskernel.ports import OutputViolation
 from bskernel.store import DiskStore
-from bskernel_protocol import PROTOCOL_VERSION, Artifact
+from bskernel.store.blobs import STAMP_NS
+from bskernel_protocol import PROTOCOL_VERSION, Artifact, digest_of_bytes
 
 ACTION = Action(
     protocol=PROTOCOL_VERSION, executor="e@1", executor_digest="d", entry="x", parameters={}, inputs={}, salt=""
@@ -88,6 +90,44 @@ def test_a_link_out_of_a_tree_is_refused(store: DiskStore, tmp_path: Path) -> No
     (tree / "link").symlink_to("/etc/passwd")
     with pytest.raises(OutputViolation, match="/etc/passwd"):
         store.capture(tree, "output", "tree", "x")
+
+
+def test_what_is_laid_read_only_is_the_blob_itself_and_verified(store: DiskStore, tmp_path: Path) -> None:
+    artifact = remembered(store, tmp_path)
+    assert store.materialise(artifact, tmp_path / "given", read_only=True)
+    assert (tmp_path / "given").samefile(blob_of(tmp_path, artifact))
+    assert store.materialise(artifact, tmp_path / "own")
+    assert not (tmp_path / "own").samefile(blob_of(tmp_path, artifact))
+
+
+def test_bytes_that_went_bad_under_the_file_system_are_found_when_they_are_read(
+    store: DiskStore, tmp_path: Path
+) -> None:
+    blob = blob_of(tmp_path, artifact := remembered(store, tmp_path))
+    found = blob.stat()
+    blob.write_bytes(b"c0ntent")
+    os.utime(blob, ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert not store.materialise(artifact, tmp_path / "given", read_only=True)
+    assert not (tmp_path / "given").exists()
+    assert store.recall(ACTION) is None
+
+
+def test_a_blob_that_was_touched_but_is_whole_is_found_so_once(store: DiskStore, tmp_path: Path) -> None:
+    blob = blob_of(tmp_path, remembered(store, tmp_path))
+    blob.touch()
+    assert store.recall(ACTION) is not None
+    assert blob.stat().st_mtime_ns == STAMP_NS
+
+
+def test_large_files_are_kept_whole(store: DiskStore, tmp_path: Path) -> None:
+    data = bytes(range(256)) * (1 << 14) + b"end"
+    (tmp_path / "large").write_bytes(data)
+    artifact = store.capture(tmp_path / "large", "large", "file", "x")
+    assert artifact.digest == digest_of_bytes(data)
+    assert store.capture(tmp_path / "large", "large", "file", "x") == artifact
+    assert store.materialise(artifact, tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == data
+    assert list((tmp_path / "store" / "incoming").iterdir()) == []
 
 
 def test_an_action_is_claimed_by_one_at_a_time(store: DiskStore, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import io
 import os
 import sys
@@ -17,6 +18,7 @@ from typing import NoReturn
 from bskernel_executors.sdk import StepFailure
 from bskernel_executors.sdk.absent import TORCH, empty_modules
 
+_FITTED = "finn.analysis.fpgadataflow.empirical_qor_estimation"
 _SIMULATION_NAMES = (
     "SimEngine",
     "locate_glbl",
@@ -69,8 +71,31 @@ def _bind_simulation() -> None:
     )
 
 
+class NoFittedModels:
+    """FINN's own set of models fitted to measured designs, where none are named: it has none."""
+
+    @staticmethod
+    def load_from_env() -> None:
+        """As FINN's own says it."""
+
+
+def _put_off_fitted_models() -> tuple[str, ...]:
+    """FINN+ 1.6.1 can also estimate by fitted models: where none are named, leave out what it imports for them.
+
+    That is a second of scikit-learn and scipy.stats at every start. Returns what nothing imports then.
+    """
+    if os.environ.get("FINN_QOR_MODEL_DIR") or importlib.util.find_spec("finn.qor") is None:
+        return ()
+    module = types.ModuleType(_FITTED)
+    module.__dict__["QoRModelSet"] = NoFittedModels
+    for name in ("empirical_res_estimation", "empirical_power_estimation"):
+        module.__dict__[name] = NoFittedModels  # only ever called with a set of models
+    sys.modules[_FITTED] = module
+    return ("scipy.stats", "sklearn.base")
+
+
 def load() -> None:
     """Import FINN's step modules into this process."""
-    with empty_modules(*TORCH):
+    with empty_modules(*TORCH, unused=_put_off_fitted_models()):
         _bind_simulation()
         importlib.import_module("finn.builder.build_dataflow_steps")

@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from bskernel_executors.sdk.step import StepFailure
@@ -35,11 +35,14 @@ class _Empty(types.ModuleType):
 
 
 @contextlib.contextmanager
-def empty_modules(*names: str) -> Iterator[None]:
-    """Empty modules of these names, parents before children, but for libraries that are installed."""
+def empty_modules(*names: str, unused: Collection[str] = ()) -> Iterator[None]:
+    """Empty modules of these names, parents before children, but for libraries that are installed.
+
+    `unused` are libraries that look for torch, but that nothing imports meanwhile.
+    """
     absent = [name for name in names if importlib.util.find_spec(name.partition(".")[0]) is None]
     if any(name.startswith("torch") for name in absent):
-        for name in _LOOK_FOR_TORCH:
+        for name in (name for name in _LOOK_FOR_TORCH if name not in unused):
             with contextlib.suppress(ModuleNotFoundError):
                 importlib.import_module(name)
     modules = {name: _Empty(name) for name in absent}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from importlib import resources
+from pathlib import Path
 
 import msgspec
 
@@ -31,11 +31,8 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
 
 def load_backends() -> tuple[Backend, ...]:
     """All backends, in the order in which `auto` tries them."""
-    folder = resources.files("bskernel") / "backends"
     found = []
-    for item in folder.iterdir():
-        if item.name.endswith(".toml"):
-            data = tomllib.loads(item.read_text(encoding="utf-8"))
-            name = item.name.removesuffix(".toml")
-            found.append(Backend(name=name, file=convert(data, BackendFile, f"backend {name}")))
+    for path in Path(__file__).parent.glob("*.toml"):
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        found.append(Backend(name=path.stem, file=convert(data, BackendFile, f"backend {path.stem}")))
     return tuple(sorted(found, key=lambda backend: backend.file.order))

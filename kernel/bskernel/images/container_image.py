@@ -19,7 +19,8 @@ from typing import IO, TYPE_CHECKING, Literal
 import msgspec
 
 from bskernel.errors import EnvironmentLacking
-from bskernel.images.base import ensure_base
+from bskernel.images.base_layer import ensure_base
+from bskernel.images.bytecode import compiled
 from bskernel.images.environment import ensure_environment
 from bskernel.images.recipe import Recipe, environment_variables
 
@@ -174,6 +175,8 @@ def ensure_image(recipe: Recipe, client: docker.APIClient, cache: Path, report: 
         def add_sources(archive: tarfile.TarFile) -> None:
             for path, file in files:
                 _add(archive, f"code/{path}", file.read_bytes())
+            for path, data in compiled(recipe):
+                _add(archive, f"code/{path}", data)
 
         text = dockerfile(environment, "code", CODE, labels, variables)
         identifier = _build(client, name, text, add_sources, cache)

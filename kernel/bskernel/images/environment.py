@@ -88,9 +88,14 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
     if not (code / DONE).exists():
         with made_once(code) as folder:
             if folder is not None:
+                from bskernel.images import bytecode
+
                 for name, path in recipe.source_files():
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(path, folder / name)
+                for name, data in bytecode.compiled(recipe):
+                    (folder / name).parent.mkdir(exist_ok=True)
+                    (folder / name).write_bytes(data)
     return Environment(python=venv / "bin" / "python", code=code)
 
 

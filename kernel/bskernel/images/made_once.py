@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def made_once(folder: Path) -> Iterator[Path | None]:
         shutil.rmtree(folder, ignore_errors=True)
         for stale in folder.parent.glob(f"{folder.name}.new-*"):
             shutil.rmtree(stale, ignore_errors=True)
-        temporary = Path(f"{folder}.new-{uuid.uuid4().hex[:8]}")
+        temporary = Path(f"{folder}.new-{os.urandom(4).hex()}")
         try:
             yield temporary
             (temporary / DONE).touch()

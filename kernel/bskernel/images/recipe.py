@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import os
-import platform
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from bskernel_protocol import Catalogue, canonical_bytes, digest_of_bytes
 
 from bskernel.catalogues import ExecutorInfo, Executors
 from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.file_digests import FileDigests
 from bskernel.images.base import Base, read_base
 from bskernel.images.git_source import GitSource
 from bskernel.step import ExecutorRef
@@ -20,7 +21,7 @@ from bskernel.strict import convert, read_toml
 
 # Wheels for this C library run on the base image and on every host of the last years; which ones are taken must not
 # depend on the host's own.
-PLATFORM = f"{platform.machine()}-manylinux_2_28"
+PLATFORM = f"{os.uname().machine}-manylinux_2_28"
 CONSTANT = {
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
@@ -68,7 +69,8 @@ class ImageFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Recipe:
     """One image.toml with its folder; digests are computed once, when asked for."""
 
-    def __init__(self, root: Path, folder: Path, file: ImageFile) -> None:
+    def __init__(self, root: Path, folder: Path, file: ImageFile, files: FileDigests) -> None:
+        self._files = files
         self.root = root
         self.folder = folder
         self.file = file
@@ -121,7 +123,7 @@ class Recipe:
     @cached_property
     def code_digest(self) -> str:
         """Of the sources' paths and bytes."""
-        files = [[name, digest_of_bytes(path.read_bytes()).sha256] for name, path in self.source_files()]
+        files = [[name, self._files.of(path).sha256] for name, path in self.source_files()]
         return digest_of_bytes(canonical_bytes(sorted(files))).sha256
 
     @cached_property
@@ -174,14 +176,15 @@ def locate_root() -> Path:
     return root
 
 
-def find_recipes(root: Path) -> tuple[Recipe, ...]:
-    """All recipes under images/, in order of path. Raises ConfigError."""
+def find_recipes(root: Path, files: FileDigests | None = None) -> tuple[Recipe, ...]:
+    """All recipes under images/, in order of path; `files` knows files that were read before. Raises ConfigError."""
+    files = files or FileDigests()
     recipes = []
     for path in sorted((root / "images").glob("*/*/image.toml")):
         file = convert(read_toml(path), ImageFile, path)
         if (file.executor, file.version) != (path.parent.parent.name, path.parent.name):
             raise ConfigError(f"{path}: says {file.executor}@{file.version}, which its folder does not")
-        recipes.append(Recipe(root, path.parent, file))
+        recipes.append(Recipe(root, path.parent, file, files))
     return tuple(recipes)
 
 
@@ -195,16 +198,26 @@ def choose_recipes(recipes: tuple[Recipe, ...], names: Sequence[str]) -> tuple[R
 
 
 def load_executors(recipes: tuple[Recipe, ...]) -> Executors:
-    """Every recipe with the catalogue that lies beside it; one without is undescribed. Raises ConfigError."""
+    """Every recipe with the catalogue that lies beside it; one without is undescribed."""
     known, undescribed = [], []
     for recipe in recipes:
         path = recipe.folder / "catalogue.json"
         if not path.exists():
             undescribed.append(recipe.ref)
             continue
-        try:
-            catalogue = msgspec.json.decode(_read(path), type=Catalogue)
-        except msgspec.DecodeError as error:
-            raise ConfigError(f"{path}: {error}", hint="write it anew: bskernel images describe") from error
-        known.append(ExecutorInfo(ref=recipe.ref, catalogue=catalogue, default=recipe.file.default))
+        info = ExecutorInfo(
+            name=recipe.file.executor,
+            version=recipe.file.version,
+            default=recipe.file.default,
+            digest=functools.partial(getattr, recipe, "digest"),
+            catalogue=functools.partial(_read_catalogue, path),
+        )
+        known.append(info)
     return Executors(known=tuple(known), undescribed=tuple(undescribed))
+
+
+def _read_catalogue(path: Path) -> Catalogue:
+    try:
+        return msgspec.json.decode(_read(path), type=Catalogue)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path}: {error}", hint="write it anew: bskernel images describe") from error

@@ -2,75 +2,96 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
-from typing import Any, TextIO
+from collections.abc import Callable
+from typing import Any, Literal, TextIO, TypeAlias
 
-import structlog
+import msgspec
 from bskernel_protocol import Event, OutputLine
 
 from bskernel.building import EndedStep
 from bskernel.report.terminal import Silent
 from bskernel.step import Step
 
+Level: TypeAlias = Literal["debug", "info", "error"]
+Write: TypeAlias = Callable[[Level, str, dict[str, Any]], None]
 
-def _logger(file: TextIO, render: Any) -> structlog.typing.FilteringBoundLogger:
-    logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(file),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            render,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(0),
-    )
-    return logger
+_COLOURS: dict[Level, str] = {"debug": "2", "info": "32", "error": "1;31"}
+
+
+def _now() -> str:
+    return dt.datetime.now(tz=dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+def _json_lines(file: TextIO) -> Write:
+    encoder = msgspec.json.Encoder()
+
+    def write(level: Level, event: str, values: dict[str, Any]) -> None:
+        line = encoder.encode({**values, "event": event, "level": level, "timestamp": _now()})
+        file.write(line.decode() + "\n")
+
+    return write
+
+
+def _for_people(stream: TextIO) -> Write:
+    def painted(text: str, colour: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if stream.isatty() else text
+
+    def write(level: Level, event: str, values: dict[str, Any]) -> None:
+        told = "".join(f" {painted(key, '36')}={value}" for key, value in values.items() if value is not None)
+        # Together, so that threads that share the stream do not cut one another's lines.
+        stream.write(f"{painted(_now(), '2')} {painted(f'{level:<5}', _COLOURS[level])} {event:<16}{told}\n")
+        stream.flush()
+
+    return write
 
 
 class Log(Silent):
     """Writes what an observer hears of as log events."""
 
-    def __init__(self, logger: structlog.typing.FilteringBoundLogger, *, lines: bool) -> None:
-        self._logger = logger
+    def __init__(self, write: Write, *, lines: bool) -> None:
+        self._write = write
         self._lines = lines
 
     @classmethod
     def to_file(cls, file: TextIO) -> Log:
         """JSON lines; what the steps print is in their own logs."""
-        return cls(_logger(file, structlog.processors.JSONRenderer()), lines=False)
+        return cls(_json_lines(file), lines=False)
 
     @classmethod
     def to_terminal(cls, stream: TextIO | None = None) -> Log:
         """For people, with what the steps print."""
-        target = stream or sys.stderr
-        return cls(_logger(target, structlog.dev.ConsoleRenderer(colors=target.isatty())), lines=True)
+        return cls(_for_people(stream or sys.stderr), lines=True)
 
     def note(self, text: str) -> None:
         """Something beside the steps."""
-        self._logger.info("note", text=text)
+        self._write("info", "note", {"text": text})
 
     def planned(self, steps: tuple[Step, ...]) -> None:
         """What is to be done."""
-        self._logger.info("build started", steps=len(steps))
+        self._write("info", "build started", {"steps": len(steps)})
 
     def started(self, step: Step) -> None:
         """A step begins."""
-        self._logger.info("step started", step=step.name, executor=str(step.executor), digest=step.executor.digest)
+        told = {"step": step.name, "executor": str(step.executor), "digest": step.executor.digest}
+        self._write("info", "step started", told)
 
     def event(self, step: Step, event: Event) -> None:
         """What a step says."""
         if self._lines and isinstance(event, OutputLine):
-            self._logger.debug(event.text, step=step.name, stream=event.stream)
+            self._write("debug", event.text, {"step": step.name, "stream": event.stream})
 
     def ended(self, step: Step, ended: EndedStep) -> None:
         """What became of a step."""
         report = ended.report
         told = {"step": step.name, "status": report.status, "seconds": report.seconds, "key": report.key}
         if report.failure is None:
-            self._logger.info("step ended", **told)
+            self._write("info", "step ended", told)
         else:
             failure = report.failure
-            self._logger.error("step failed", **told, category=failure.category, message=failure.message)
+            self._write("error", "step failed", {**told, "category": failure.category, "message": failure.message})
 
     def over(self) -> None:
         """Nothing more comes."""
-        self._logger.info("build ended")
+        self._write("info", "build ended", {})

@@ -104,6 +104,8 @@ class _Input:
 class ContainerCarrier:
     """A container and the stream that is attached to it."""
 
+    seals_inputs = True  # they are mounted read-only
+
     def __init__(self, client: docker.APIClient, container: str, stream: Any) -> None:
         from docker.utils.socket import frames_iter
 

@@ -41,6 +41,7 @@ class Carrier(Protocol):
 
     source: ByteSource
     sink: ByteSink
+    seals_inputs: bool  # can nothing in the session write to inputs, however it tries?
 
     def limit_memory(self, mebibytes: int | None) -> None:
         """What the session may hold in all, where the runtime can limit that; None is no limit."""

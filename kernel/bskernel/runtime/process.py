@@ -28,6 +28,8 @@ _ENDING_S = 1.0  # a server whose pipe has closed is about to end
 class ProcessCarrier:
     """A child process's pipes."""
 
+    seals_inputs = False  # it is this user's process: modes do not bind it
+
     def __init__(self, child: subprocess.Popen[bytes], session_id: str, log: Path) -> None:
         if child.stdout is None or child.stdin is None:
             raise ValueError("the child has no pipes")

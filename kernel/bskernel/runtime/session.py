@@ -64,6 +64,11 @@ class FramedSession:
         """Inputs on the host."""
         return self._folders.inputs
 
+    @property
+    def seals_inputs(self) -> bool:
+        """Can the executor not write to its inputs?"""
+        return self._carrier.seals_inputs
+
     def wait_until_ready(self) -> None:
         """Raises SessionFailed."""
         self._channel.wait_until_ready(_READY_S)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import posixpath
 import shutil
-import stat
-import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -15,18 +14,18 @@ from bskernel_protocol import (
     ArtifactKind,
     Digest,
     ProtocolError,
-    TreeFile,
     TreeListing,
     canonical_bytes,
     decode_document,
-    digest_of_bytes,
-    digest_of_file,
 )
 
 from bskernel.action import Action, ActionResult
 from bskernel.errors import EnvironmentLacking
+from bskernel.file_digests import FileDigests
 from bskernel.ports import OutputViolation
+from bskernel.store.blobs import Blobs
 from bskernel.store.claims import Claims
+from bskernel.store.trees import list_tree
 
 _results = msgspec.msgpack.Decoder(ActionResult)
 
@@ -34,14 +33,15 @@ _results = msgspec.msgpack.Decoder(ActionResult)
 class DiskStore:
     """Blobs under blobs/AB/SHA256, results of actions under actions/AB/SHA256."""
 
-    def __init__(self, root: Path) -> None:
-        """Raises EnvironmentLacking when `root` cannot be written."""
-        self._blobs = root / "blobs"
+    def __init__(self, root: Path, files: FileDigests | None = None) -> None:
+        """`files` knows which of the user's files were read. Raises EnvironmentLacking when `root` is read-only."""
+        self._files = files or FileDigests()
         self._actions = root / "actions"
-        self._incoming = root / "incoming"
+        blobs, incoming = root / "blobs", root / "incoming"
+        self._bytes = Blobs(blobs, incoming)
         self._claims = Claims(root / "claims")
         try:
-            for folder in (self._blobs, self._actions, self._incoming):
+            for folder in (blobs, self._actions, incoming):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EnvironmentLacking(
@@ -51,88 +51,64 @@ class DiskStore:
 
     def put(self, data: bytes) -> Digest:
         """Keep bytes; a damaged copy is replaced."""
-        digest = digest_of_bytes(data)
-        target = self._blob(digest)
-        if self._intact(digest):
-            return digest
-        self._write(target, data)
-        return digest
+        return self._bytes.put(data)
 
     def get(self, digest: Digest) -> bytes | None:
         """The bytes of that digest, or None when they are missing, torn or altered."""
-        try:
-            data = self._blob(digest).read_bytes()
-        except OSError:
-            return None
-        return data if digest_of_bytes(data) == digest else None
+        return self._bytes.get(digest)
+
+    def observe(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
+        """Keep a file or tree of the user's, as `capture` does: a file that has not changed is not read again."""
+        return self._captured(path, name, kind, media_type, self._take_known)
 
     def capture(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
         """Keep a file or tree. What is kept is what was read, even if somebody goes on writing.
 
         Raises OutputViolation for a missing path, the other kind, links out of it and special files.
         """
-        if kind == "file":
-            if path.is_symlink() or not path.is_file():
-                raise OutputViolation(f"{name} is not a plain file")
-            digest = self.put(path.read_bytes())
-        else:
-            if path.is_symlink() or not path.is_dir():
-                raise OutputViolation(f"{name} is not a folder")
-            listing = TreeListing(files=tuple(sorted(self._tree(path, path, name), key=lambda file: file.path)))
-            digest = self.put(canonical_bytes(listing))
+        return self._captured(path, name, kind, media_type, self._bytes.take)
+
+    def _captured(
+        self, path: Path, name: str, kind: ArtifactKind, media_type: str, take: Callable[[Path], Digest]
+    ) -> Artifact:
+        if path.is_symlink() or not (path.is_file() if kind == "file" else path.is_dir()):
+            raise OutputViolation(f"{name} is not a {'plain file' if kind == 'file' else 'folder'}")
+        digest = take(path) if kind == "file" else self.put(canonical_bytes(list_tree(path, name, take)))
         return Artifact(name=name, kind=kind, digest=digest, media_type=media_type)
 
-    def _tree(self, root: Path, folder: Path, name: str) -> list[TreeFile]:
-        files: list[TreeFile] = []
-        for path in sorted(folder.iterdir()):
-            inside = path.relative_to(root).as_posix()
-            if path.is_symlink():
-                real = path.resolve()
-                if not real.is_relative_to(root.resolve()):
-                    raise OutputViolation(f"{name}/{inside} links to {path.readlink()}, outside the tree")
-                if not real.is_file():
-                    raise OutputViolation(
-                        f"{name}/{inside} links to no file: only links to files of the tree are kept"
-                    )
-            if path.is_dir():
-                files += self._tree(root, path, name)
-                continue
-            mode = path.stat().st_mode
-            if not stat.S_ISREG(mode):
-                raise OutputViolation(f"{name}/{inside} is a special file")
-            try:
-                digest = self.put(path.read_bytes())
-                files.append(TreeFile(path=inside, digest=digest, executable=bool(mode & stat.S_IXUSR)))
-            except ValueError as error:
-                raise OutputViolation(f"{name}: {error}") from error
-        return files
+    def _take_known(self, path: Path) -> Digest:
+        digest = self._files.known(path)
+        if digest is None or not self._bytes.is_whole(digest):
+            before = path.stat()
+            digest = self._bytes.take(path)
+            self._files.note(path, before, digest)
+        return digest
 
-    def materialise(self, artifact: Artifact, target: Path) -> bool:
-        """Lay the artifact at `target` as a copy; False, with nothing left there, when bytes are missing."""
-        data = self.get(artifact.digest)
-        if data is None:
-            return False
+    def materialise(self, artifact: Artifact, target: Path, *, read_only: bool = False) -> bool:
+        """Lay the artifact at `target` as a copy; False, with nothing left there, when bytes are missing.
+
+        Where nobody who gets it can write there, `read_only`, no copy is made but links, as far as that goes.
+        """
         target.parent.mkdir(parents=True, exist_ok=True)
         if artifact.kind == "file":
-            target.write_bytes(data)
-            return True
-        listing = self._listing(data)
+            return self._bytes.lay(artifact.digest, target, link=read_only)
+        listing = self._listing(artifact)
         if listing is None:
             return False
         target.mkdir()
+        made = {"."}
         for file in listing.files:
-            content = self.get(file.digest)
-            if content is None:
+            folder = posixpath.dirname(file.path)
+            if folder not in made:
+                (target / folder).mkdir(parents=True, exist_ok=True)
+                made.add(folder)
+            if not self._bytes.lay(file.digest, target / file.path, executable=file.executable, link=read_only):
                 shutil.rmtree(target)
                 return False
-            path = target / file.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-            path.chmod(0o755 if file.executable else 0o644)
         return True
 
     def recall(self, action: Action) -> ActionResult | None:
-        """What the action made, if every byte of it is here and whole."""
+        """What the action made, if every byte of it is here; those of what was written to since are read."""
         try:
             result = _results.decode(self._action(action.key).read_bytes())
         except (OSError, msgspec.DecodeError):
@@ -144,7 +120,15 @@ class DiskStore:
         for artifact in result.outputs:
             if not self._complete(artifact):
                 raise ValueError(f"artifact {artifact.name} is not in the store")
-        self._write(self._action(action.key), canonical_bytes(result))
+        target = self._action(action.key)
+        target.parent.mkdir(exist_ok=True)
+        with self._bytes.new() as temporary:
+            Path(temporary).write_bytes(canonical_bytes(result))
+            Path(temporary).replace(target)
+
+    def save(self) -> None:
+        """Remember which files of the user's were read."""
+        self._files.save()
 
     def claim(self, action: Action) -> contextlib.AbstractContextManager[bool]:
         """Claim an action while it is carried out; False when another thread or process has claimed it."""
@@ -152,40 +136,19 @@ class DiskStore:
 
     def _complete(self, artifact: Artifact) -> bool:
         if artifact.kind == "file":
-            return self._intact(artifact.digest)
+            return self._bytes.is_whole(artifact.digest)
+        listing = self._listing(artifact)
+        return listing is not None and all(self._bytes.is_whole(file.digest) for file in listing.files)
+
+    def _listing(self, artifact: Artifact) -> TreeListing | None:
         data = self.get(artifact.digest)
-        listing = self._listing(data) if data is not None else None
-        return listing is not None and all(self._intact(file.digest) for file in listing.files)
-
-    def _intact(self, digest: Digest) -> bool:
-        path = self._blob(digest)
-        try:
-            return path.stat().st_size == digest.size and digest_of_file(path) == digest
-        except OSError:
-            return False
-
-    @staticmethod
-    def _listing(data: bytes) -> TreeListing | None:
+        if data is None:
+            return None
         try:
             document = decode_document(data)
         except ProtocolError:
             return None
         return document if isinstance(document, TreeListing) else None
 
-    def _blob(self, digest: Digest) -> Path:
-        return self._blobs / digest.sha256[:2] / digest.sha256
-
     def _action(self, key: Digest) -> Path:
         return self._actions / key.sha256[:2] / key.sha256
-
-    def _write(self, target: Path, data: bytes) -> None:
-        target.parent.mkdir(exist_ok=True)
-        temporary = self._incoming / uuid.uuid4().hex
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)

@@ -99,6 +99,7 @@ class LentCarrier:
         self.folders = folders
         self.source: ByteSource = SocketStream(data)
         self.sink: ByteSink = SocketStream(data)
+        self.seals_inputs = False  # how its folders are mounted, the keeper alone knows
         self._control = control
         self._data = data
         self._asking = threading.Lock()

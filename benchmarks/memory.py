@@ -1,0 +1,47 @@
+"""What the servers of executors hold once they have imported their libraries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bskernel.application import Application
+from bskernel.images.environment import cache_folder
+from ground import ROOT
+from measuring import Row
+
+EXECUTORS = ("finn-step", "qonnx-transform", "metrics", "rtl-sim", "yosys-synth")
+
+
+def _server(session: Path) -> int:
+    """The process whose working folder is the session's home."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").readlink() == session / "home":
+                return int(process.name)
+        except OSError:
+            continue
+    raise RuntimeError(f"no process serves {session}")
+
+
+def _mebibytes(pid: int, key: str) -> float:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"the kernel does not tell {key}")
+
+
+def executors(_: Path, __: int) -> list[Row]:
+    """The part: each executor's default version, in the process runtime."""
+    application = Application(ROOT, cache_folder())
+    rows = []
+    for name in EXECUTORS:
+        info = application.executors.resolve(name, {}, "benchmarks")
+        runtime = application.runtime("process", print)
+        try:
+            runtime.prepare(info.ref)
+            session = runtime.open(info.ref)
+            held = _mebibytes(_server(session.root.parent), "Pss")
+        finally:
+            runtime.close()
+        rows.append(Row(group="an executor that waits", what=str(info.ref), value=held, unit="MiB", runs=1))
+    return rows

@@ -1,0 +1,58 @@
+"""How fast bytes go into the store and out of it: 1 GiB in one file and in 16,384."""
+
+from __future__ import annotations
+
+import functools
+import random
+import shutil
+from pathlib import Path
+
+from bskernel.store import DiskStore
+from bskernel_protocol import Artifact
+from measuring import Row, medians
+
+SIZE = 1 << 30
+
+
+def _tree(folder: Path, count: int) -> Path:
+    folder.mkdir(parents=True)
+    block = random.Random(0).randbytes(SIZE // count)
+    for at in range(count):
+        (folder / f"{at:05d}").write_bytes(at.to_bytes(4, "little") + block[4:])
+    return folder
+
+
+def _capture(tree: Path, store: Path, *, anew: bool) -> Artifact:
+    if anew:
+        shutil.rmtree(store, ignore_errors=True)
+    return DiskStore(store).capture(tree, "t", "tree", "application/octet-stream")
+
+
+def _lay(artifact: Artifact, store: Path, target: Path, *, read_only: bool) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    if not DiskStore(store).materialise(artifact, target, read_only=read_only):
+        raise RuntimeError("the store has lost what it was given")
+
+
+def store(folder: Path, runs: int) -> list[Row]:
+    """The part: captured, captured again, laid out as a copy, laid out read-only. Removing what was there counts."""
+    rows = []
+    for count in (1, 16_384):
+        tree, kept, laid = _tree(folder / f"tree-{count}", count), folder / f"store-{count}", folder / "laid"
+        artifact = _capture(tree, kept, anew=True)
+        taken = medians(
+            {
+                "captured": functools.partial(_capture, tree, kept, anew=True),
+                "captured again": functools.partial(_capture, tree, kept, anew=False),
+                "laid out, copied": functools.partial(_lay, artifact, kept, laid, read_only=False),
+                "laid out, read-only": functools.partial(_lay, artifact, kept, laid, read_only=True),
+            },
+            runs,
+        )
+        rows += [
+            Row(group=f"store, 1 GiB in {count} files", what=what, value=1024 / value, unit="MiB/s", runs=runs)
+            for what, value in taken.items()
+        ]
+        for path in (tree, kept, laid):
+            shutil.rmtree(path)
+    return rows

@@ -1,0 +1,124 @@
+"""Steps that do next to nothing: what is measured is what is done around them."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+from bskernel.engine import connect
+from bskernel.errors import EnvironmentLacking
+from bskernel.images import find_recipes
+from bskernel.images.container_image import image_name
+from ground import BSKERNEL, Ground, arithmetic_root, steps
+from measuring import Row, call, medians
+from peers import begin_anew, installed, step_command
+
+Action = Callable[[], object]
+
+
+def engine_answers() -> bool:
+    """Is there a Docker engine?"""
+    try:
+        connect().close()
+    except EnvironmentLacking:
+        return False
+    return True
+
+
+def runtimes() -> list[str]:
+    """Those that can be used here."""
+    return ["process", "docker"] if engine_answers() else ["process"]
+
+
+def start_up(_: Path, runs: int) -> list[Row]:
+    """How long the command line takes to begin."""
+    taken = medians({"help": lambda: call([BSKERNEL, "--help"])}, max(5, runs))
+    return [Row(group="start", what="`bskernel --help`", value=taken["help"], unit="s", runs=runs, goal="<= 0.10 s")]
+
+
+def _ours(ground: Ground, count: int, *, chained: bool) -> dict[str, Action]:
+    config = steps(ground.folder, count, chained=chained)
+
+    def run(path: Path) -> None:
+        call(ground.command(path), env=ground.env)
+
+    def cold() -> None:
+        ground.forget()
+        run(config)
+
+    fresh = itertools.count(1_000)
+    return {
+        "cold": cold,
+        "cached": functools.partial(run, config),
+        "last changed": lambda: run(steps(ground.folder, count, chained=chained, last=next(fresh))),
+    }
+
+
+def _theirs(folder: Path, image: str | None, count: int, *, chained: bool, few: bool) -> dict[str, Action]:
+    """By peer: cold, and for those that keep results, cached. `few`: only the loop and make, long enough."""
+    actions: dict[str, Action] = {}
+    for name, peer in installed().items():
+        if few and name not in {"shell loop", "make"}:
+            continue
+        place = folder / name.replace(" ", "-")
+        begin_anew(place)
+        command = peer(place, step_command(place, image), count, chained=chained)
+
+        def cold(place: Path = place, command: list[str | Path] = command) -> None:
+            begin_anew(place)
+            call(command, cwd=place)
+
+        actions[f"{name}, cold"] = cold
+        if name != "shell loop":
+            actions[f"{name}, cached"] = functools.partial(call, command, cwd=place)
+    return actions
+
+
+def trivial_steps(folder: Path, runs: int) -> list[Row]:
+    """A chain of 12 and 100 independent steps, in each runtime, beside what others would take."""
+    root = arithmetic_root(folder / "root")
+    rows: list[Row] = []
+    for runtime in runtimes():
+        ground = Ground(folder / runtime, runtime, root=root)
+        call(ground.command(steps(ground.folder, 1, chained=True)), env=ground.env)  # makes what is made once
+        image = image_name(find_recipes(root)[0]) if runtime == "docker" else None
+        cold: dict[int, float] = {}
+        for count, chained in ((12, True), (100, False)):
+            place = folder / f"{runtime}-{count}"
+            few = count == 100 and image is not None
+            actions = _ours(ground, count, chained=chained) | _theirs(place, image, count, chained=chained, few=few)
+            taken = medians(actions, runs)
+            cold[count] = taken["cold"]
+            group = f"{count} {'chained' if chained else 'independent'} trivial steps, {runtime}"
+            rows += _rows(group, taken, runs, goal={12: "<= 0.25", 100: "<= 0.1"}[count] if image else "")
+        rows.append(
+            Row(
+                group=f"one more step, {runtime}",
+                what="(100 independent - 12 chained) / 88",
+                value=(cold[100] - cold[12]) / 88 * 1e3,
+                unit="ms",
+                runs=runs,
+                goal="<= 5 ms",
+            )
+        )
+    return rows
+
+
+def _rows(group: str, taken: dict[str, float], runs: int, goal: str) -> list[Row]:
+    goals = {"cold": goal, "cached": "<= 0.20 s" if group.startswith("12") else ""}
+    loop = taken["shell loop, cold"]
+    return [
+        Row(
+            group=group,
+            what=f"bskernel, {name}" if name in {"cold", "cached", "last changed"} else name,
+            value=value,
+            unit="s",
+            runs=runs,
+            goal=goals.get(name, ""),
+            against="the shell loop",
+            ratio=value / loop,
+        )
+        for name, value in taken.items()
+    ]

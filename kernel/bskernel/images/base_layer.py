@@ -1,0 +1,155 @@
+"""Making a base image: its packages fetched, checked by their hashes, and unpacked into one layer."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import io
+import os
+import tarfile
+import tempfile
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from bskernel.errors import EnvironmentLacking
+from bskernel.images.base import Base, Package
+
+if TYPE_CHECKING:
+    import docker
+
+BASE_LABEL = "bskernel.base"
+_MIRROR = "https://deb.debian.org/debian"
+_MERGED = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
+_LEFT_OUT = ("usr/share/man/", "usr/share/info/", "usr/share/lintian/", "usr/share/locale/", "usr/share/bug/")
+_ACCOUNTS = {
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
+    "etc/group": "root:x:0:\nnogroup:x:65534:\n",
+}
+
+
+def _mirrors() -> tuple[str, ...]:
+    named = os.environ.get("BSKERNEL_DEBIAN_MIRROR")
+    return (named.rstrip("/"),) if named else (_MIRROR,)
+
+
+def fetch_package(package: Package, cache: Path) -> Path:
+    """The .deb, from the cache or a mirror, its hash verified. Raises EnvironmentLacking.
+
+    BSKERNEL_DEBIAN_MIRROR names another mirror; SSL_CERT_FILE a private authority.
+    """
+    path = cache / "packages" / f"{package.sha256}.deb"
+    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == package.sha256:
+        return path
+    reasons = []
+    for mirror in _mirrors():
+        url = f"{mirror}/{urllib.parse.quote(package.path)}"
+        try:
+            with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - the user names the mirror
+                data = answer.read(package.size + 1)
+        except (OSError, http.client.HTTPException) as error:
+            reasons.append(f"{url}: {error}")
+            continue
+        if hashlib.sha256(data).hexdigest() != package.sha256:
+            reasons.append(f"{url}: the bytes are not those of the lock")
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(data)
+        Path(file.name).replace(path)
+        return path
+    raise EnvironmentLacking(
+        f"a package of the base image cannot be had: {'; '.join(reasons)}",
+        hint="set BSKERNEL_DEBIAN_MIRROR to a mirror that has it, or write the lock anew",
+    )
+
+
+def members_of(deb: bytes) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+    """What a .deb (an ar archive) would install: entries of its data.tar. Raises ValueError when it is none."""
+    if not deb.startswith(b"!<arch>\n"):
+        raise ValueError("no Debian package: it is no ar archive")
+    at = 8
+    while at + 60 <= len(deb):
+        name, size = deb[at : at + 16].decode("ascii").rstrip(" /"), int(deb[at + 48 : at + 58])
+        at += 60
+        if name.startswith("data.tar"):
+            with tarfile.open(fileobj=io.BytesIO(deb[at : at + size]), mode="r:*") as archive:
+                for member in archive:
+                    yield member, archive.extractfile(member) if member.isfile() else None
+            return
+        at += size + size % 2
+    raise ValueError("no Debian package: it has no data.tar")
+
+
+def _placed(name: str) -> str:
+    """Where an entry of a package lies when /bin, /lib... are links into /usr, as Debian 12 has it."""
+    name = name.removeprefix("./").rstrip("/")
+    return f"usr/{name}" if name.split("/", 1)[0] in _MERGED else name
+
+
+def _wanted(name: str) -> bool:
+    is_document = name.startswith("usr/share/doc/") and not name.endswith("/copyright")
+    return bool(name) and not is_document and not f"{name}/".startswith(_LEFT_OUT)
+
+
+def _entry(name: str, kind: bytes, mode: int, *, target: str = "", size: int = 0) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.mode, info.linkname, info.size = kind, mode, target, size
+    return info
+
+
+def write_layer(debs: Iterator[bytes], target: IO[bytes]) -> None:
+    """One layer of all packages as a tar: the same bytes for the same packages in the same order."""
+    seen: set[str] = set()
+    with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as layer:
+        for name in (*_MERGED, "tmp", "root", "bskernel", "bskernel/steps", "bskernel/inputs", "etc"):
+            if name in _MERGED:
+                layer.addfile(_entry(f"usr/{name}", tarfile.DIRTYPE, 0o755))
+                layer.addfile(_entry(name, tarfile.SYMTYPE, 0o777, target=f"usr/{name}"))
+            else:
+                layer.addfile(_entry(name, tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755))
+            seen |= {name, f"usr/{name}"}
+        for name, text in _ACCOUNTS.items():
+            layer.addfile(_entry(name, tarfile.REGTYPE, 0o644, size=len(text)), io.BytesIO(text.encode()))
+            seen.add(name)
+        for deb in debs:
+            for member, data in members_of(deb):
+                name = _placed(member.name)
+                if not _wanted(name) or name in seen:
+                    continue
+                seen.add(name)
+                info = _entry(name, member.type, member.mode, target=member.linkname, size=member.size)
+                info.mtime = int(member.mtime)
+                if member.islnk():
+                    info.linkname = _placed(member.linkname)
+                layer.addfile(info, data)
+
+
+def ensure_base(base: Base, client: docker.APIClient, cache: Path, report: Callable[[str], None]) -> None:
+    """Have the base image in the engine. Raises EnvironmentLacking."""
+    import docker
+
+    with contextlib.suppress(docker.errors.ImageNotFound):
+        client.inspect_image(base.reference)
+        return
+    if not base.packages:
+        report(f"pulling {base.name}")
+        try:
+            client.pull(base.name)
+        except docker.errors.APIError as error:
+            raise EnvironmentLacking(f"base {base.name}: the engine cannot pull it: {error.explanation}") from error
+        return
+    report(f"making the base image {base.name} from {len(base.packages)} Debian packages (once)")
+    debs = (fetch_package(package, cache).read_bytes() for package in base.packages)
+    with tempfile.TemporaryFile(dir=cache) as file:
+        try:
+            write_layer(debs, file)
+        except (ValueError, tarfile.TarError) as error:
+            raise EnvironmentLacking(f"base {base.name}: {error}") from error
+        file.seek(0)
+        repository, _, tag = base.reference.rpartition(":")
+        label = f'LABEL {BASE_LABEL}="{base.digest}"'
+        client.import_image_from_data(file, repository=repository, tag=tag, changes=[label])

@@ -1,0 +1,100 @@
+"""What a build that has nothing to do does, in counts that depend on no machine: files, processes, bytes, modules."""
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Runs a command of bskernel and tells, at its end, what it opened, started, hashed and imported.
+WATCHED = """
+import hashlib, json, sys
+told, real = [], hashlib.sha256
+def sha256(data=b"", **named):
+    told.append(("hashed", len(data)))
+    return real(data, **named)
+hashlib.sha256 = sha256
+def heard(event, arguments):
+    if event == "open" and isinstance(arguments[0], str) and not arguments[0].endswith((".pyc", ".so", ".pth")):
+        told.append(("opened", arguments[0]))
+    elif event in ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec", "socket.connect"):
+        told.append(("started", event))
+    elif event == "os.rename":
+        told.append(("written", arguments[1]))
+sys.addaudithook(heard)
+from bskernel.cli import main
+sys.argv = sys.argv[1:]
+path = sys.argv.pop(0)
+try:
+    main()
+except SystemExit:
+    pass
+finally:
+    kept = list(told)
+    with open(path, "w") as file:
+        json.dump({"told": kept, "modules": sorted(sys.modules)}, file)
+"""
+STEPS = 12
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "number.txt").write_text("5")
+    steps = [
+        f'[[step]]\nname = "s{at}"\nentry = "testing:add"\nparameters = {{ number = {at} }}\n' for at in range(STEPS)
+    ]
+    path = tmp_path / "build.toml"
+    path.write_text('[build]\nname = "b"\nmodel = "number.txt"\n' + "".join(steps))
+    return path
+
+
+def watch(surroundings: dict[str, str], folder: Path, *arguments: str) -> tuple[list[tuple[str, Any]], set[str]]:
+    command = [sys.executable, "-c", WATCHED, str(folder / "told.json"), "bskernel", *arguments]
+    subprocess.run(command, env=surroundings, check=True, capture_output=True, cwd=folder)
+    found = json.loads((folder / "told.json").read_text())
+    return [(kind, what) for kind, what in found["told"]], set(found["modules"])
+
+
+def test_a_build_with_nothing_to_do_does_little(
+    cli: Any, surroundings: dict[str, str], config: Path, tmp_path: Path
+) -> None:
+    assert cli("run", str(config)).returncode == 0
+    told, modules = watch(surroundings, tmp_path, "run", str(config))
+    counts = Counter(kind for kind, _ in told)
+    opened = Counter(str(what) for kind, what in told if kind == "opened" and not str(what).endswith(".py"))
+    assert counts["started"] == 0
+    blobs = [path for path in opened if "/blobs/" in path]
+    # Of each step its result and its log are read; no artifact is.
+    assert len(blobs) <= STEPS
+    assert sum("/actions/" in path for path in opened) == STEPS
+    assert max(opened[path] for path in blobs) == 1
+    # And what the build directory holds of it, to see that it is the same: three files.
+    assert sum(opened.values()) <= 5 * STEPS + 30
+    # The build's own four files are written anew, and none of a step's.
+    assert counts["written"] <= 5
+    assert {"docker", "rich", "requests", "http", "email", "asyncio"}.isdisjoint(modules)
+
+
+def test_neither_the_user_s_files_nor_sources_of_executors_are_read_again(
+    cli: Any, surroundings: dict[str, str], config: Path, tmp_path: Path
+) -> None:
+    time.sleep(2.1)  # what has just been written is read again: it might still change unseen
+    assert cli("run", str(config)).returncode == 0
+    told, _ = watch(surroundings, tmp_path, "run", str(config))
+    opened = [str(what) for kind, what in told if kind == "opened"]
+    assert str(tmp_path / "number.txt") not in opened
+    assert [path for path in opened if "/bskernel_executors/" in path or "/testing_executor/" in path] == []
+    # What is hashed are keys: 12 actions, and what names the executor.
+    assert sum(what for kind, what in told if kind == "hashed") < 30_000
+
+
+def test_a_change_of_a_file_is_seen_by_the_next_build(cli: Any, config: Path, tmp_path: Path) -> None:
+    for number in ("5", "6"):  # of one size, and written within one tick of many a clock
+        (tmp_path / "number.txt").write_text(number)
+        assert cli("run", str(config)).returncode == 0
+        made = (tmp_path / "build" / "b" / "artifacts" / "model").read_text()
+        assert int(made) == int(number) + sum(range(STEPS))
