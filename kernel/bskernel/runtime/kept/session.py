@@ -57,7 +57,7 @@ class KeptSession(FramedSession):
         """Carry out one step, again if the session is lost meanwhile."""
         if self._other is None or (self._folders.steps / directory).exists():
             ended = super().run(directory, timeout_s=timeout_s, memory_mib=memory_mib, on_event=on_event)
-            if ended.failure is None or not self._lent.lost:
+            if ended.failure is None or self._closed or not self._lent.lost:
                 return ended
             try:
                 other = self._opened_instead()
