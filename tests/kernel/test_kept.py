@@ -95,6 +95,9 @@ def test_what_steps_leave_is_cleared_also_what_they_locked(tmp_path: Path) -> No
     (locked / "file").touch()
     locked.chmod(0o500)
     (folders.inputs / "00-x").mkdir()
+    (folders.steps / "stray").touch()
+    (folders.steps / "link").symlink_to(tmp_path)
     assert folders.clear()
     assert [*folders.steps.iterdir(), *folders.inputs.iterdir()] == []
     assert folders.are_ours()
+    assert tmp_path.exists()

@@ -78,8 +78,11 @@ class SessionFolders(msgspec.Struct, frozen=True, kw_only=True):
         """Remove what is left of steps; False when something cannot be removed."""
         left = [path for folder in (self.steps, self.inputs) for path in folder.iterdir()]
         for path in left:
-            _remove(path)
-        return not any(path.exists() for path in left)
+            if path.is_dir() and not path.is_symlink():
+                _remove(path)
+            else:
+                path.unlink(missing_ok=True)
+        return not any(os.path.lexists(path) for path in left)
 
     def are_ours(self) -> bool:
         """Is this process their owner? Whoever is removes them."""
