@@ -263,10 +263,8 @@ def images_describe(name: str) -> None:
     click.echo(describe(recipes[name], cache_folder(), _tell), nl=False)
 
 
-cli.add_command(blueprint)
-cli.add_command(doctor)
-cli.add_command(up)
-cli.add_command(down)
+for _command in (blueprint, doctor, up, down):
+    cli.add_command(_command)
 
 
 @cli.command()
