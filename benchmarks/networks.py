@@ -14,7 +14,7 @@ from pathlib import Path
 from bskernel.images import Environment, ensure_environment, environment_variables, find_recipes
 from bskernel.images.environment import cache_folder
 from ground import BSKERNEL, ROOT, Ground
-from measuring import Row, call, medians
+from measuring import After, Row, call, medians
 from trivial import runtimes
 
 DIGITS = ROOT / "examples" / "digits"
@@ -69,15 +69,11 @@ def network(folder: Path, runs: int, model: Path, runtime: str) -> list[Row]:
     def run(*more: str) -> None:
         call(ground.command(config, *more), env=ground.env)
 
-    def cold() -> None:
-        ground.forget()
-        run()
-
     run()  # makes what is made once
     taken = medians(
         {
             "FINN+ in one process": _one_process(ground.folder / model.name),
-            "cold": cold,
+            "cold": After(ground.forget, run),
             "all cached": run,
             "target_fps changed": lambda: run("--set", f"target.target_fps={next(fps)}"),
         },

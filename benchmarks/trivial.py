@@ -12,7 +12,7 @@ from bskernel.errors import EnvironmentLacking
 from bskernel.images import find_recipes
 from bskernel.images.container_image import image_name
 from ground import BSKERNEL, Ground, arithmetic_root, steps
-from measuring import Row, call, medians
+from measuring import After, Row, call, medians
 from peers import begin_anew, installed, step_command
 
 Action = Callable[[], object]
@@ -44,13 +44,9 @@ def _ours(ground: Ground, count: int, *, chained: bool) -> dict[str, Action]:
     def run(path: Path) -> None:
         call(ground.command(path), env=ground.env)
 
-    def cold() -> None:
-        ground.forget()
-        run(config)
-
     fresh = itertools.count(1_000)
     return {
-        "cold": cold,
+        "cold": After(ground.forget, functools.partial(run, config)),
         "cached": functools.partial(run, config),
         "last changed": lambda: run(steps(ground.folder, count, chained=chained, last=next(fresh))),
     }
@@ -66,13 +62,10 @@ def _theirs(folder: Path, image: str | None, count: int, *, chained: bool, few: 
         begin_anew(place)
         command = peer(place, step_command(place, image), count, chained=chained)
 
-        def cold(place: Path = place, command: list[str | Path] = command) -> None:
-            begin_anew(place)
-            call(command, cwd=place)
-
-        actions[f"{name}, cold"] = cold
+        run = functools.partial(call, command, cwd=place)
+        actions[f"{name}, cold"] = After(functools.partial(begin_anew, place), run)
         if name != "shell loop":
-            actions[f"{name}, cached"] = functools.partial(call, command, cwd=place)
+            actions[f"{name}, cached"] = run
     return actions
 
 

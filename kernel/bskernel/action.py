@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from bskernel_protocol import PROTOCOL_VERSION, Artifact, Digest, canonical_byte
 from bskernel.step import Step
 
 
-class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="action"):
+class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="action", dict=True):
     """The cache key's content. A step's name, time limit and memory limit are not in it.
 
     Limits decide whether a step ends, not what it makes, and what did not end is never remembered.
@@ -26,7 +27,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # which tools were mounted: by what they are, never by where they lie; left out where there are none
     tools: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
-    @property
+    @cached_property
     def key(self) -> Digest:
         """The digest of the canonical bytes."""
         return digest_of_bytes(canonical_bytes(self))

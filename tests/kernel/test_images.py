@@ -1,5 +1,6 @@
 """Recipes, bases and the images made from them."""
 
+import importlib.util
 import io
 import shutil
 import tarfile
@@ -12,7 +13,7 @@ import pytest
 from bskernel.application import Application
 from bskernel.engine import connect
 from bskernel.errors import ConfigError, EnvironmentLacking
-from bskernel.images import find_recipes
+from bskernel.images import ensure_environment, find_recipes
 from bskernel.images.base import Package, read_base
 from bskernel.images.base_layer import fetch_package, members_of, write_layer
 from bskernel.images.container_image import dockerfile, ensure_image, image_name, state_of
@@ -208,3 +209,15 @@ def test_check_tells_a_catalogue_that_is_not_the_executor_s(other_root: Path, ca
     assert not state.sound
     with pytest.raises(ConfigError, match="no image 'tasting'"):
         application.check_images(("tasting",), print)
+
+
+def test_sources_are_compiled_where_they_are_put_and_taken_without_a_look_at_their_times(
+    root: Path, environments: Path
+) -> None:
+    (recipe,) = find_recipes(root)
+    code = ensure_environment(recipe, environments, print).code
+    sources = [code / name for name, _ in recipe.source_files() if name.endswith(".py")]
+    for source in sources:
+        # PEP 552: a hash-based file of bytecode that is not checked.
+        assert Path(importlib.util.cache_from_source(str(source))).read_bytes()[4:8] == b"\x01\0\0\0"
+    assert len(sources) > 20
