@@ -5,9 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-import os
-import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +12,6 @@ import msgspec
 from bskernel_protocol import EntryDescription
 
 from bskernel_executors.finn_step.executable import refuse_backends
-from bskernel_executors.finn_step.folding import is_unfolded, layers_of, violations
-from bskernel_executors.finn_step.hint_values import hint_values
 from bskernel_executors.finn_step.host_split import split_host
 from bskernel_executors.finn_step.library import load
 from bskernel_executors.finn_step.open_flow import (
@@ -27,24 +22,17 @@ from bskernel_executors.finn_step.open_flow import (
     prefer,
     stitch,
 )
-from bskernel_executors.finn_step.parameters import FILES, make_config, parameters_struct, settable_fields
+from bskernel_executors.finn_step.parameters import FILES, parameters_struct, settable_fields
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
-from bskernel_executors.finn_step.stages import FAILURES, PRODUCTS, STAGES, TOOLS
-from bskernel_executors.finn_step.tool_logs import tool_log
+from bskernel_executors.finn_step.stages import FAILURES, STAGES, TOOLS
+from bskernel_executors.finn_step.step_call import StepFunction, initialise_settings, lay_out, run_step
 from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.parameters import describe_parameters
 from bskernel_executors.sdk.reads import fields_read
-from bskernel_executors.sdk.relocation import relocate_model, relocate_tree
 from bskernel_executors.sdk.rules_file import load_rules
-from bskernel_executors.sdk.tools import preloaded
 from bskernel_executors.sdk.user_code import load_function
 
-StepFunction = Callable[[Any, Any], Any]
-_FOLD = frozenset({"step_apply_folding_config", "step_target_fps_parallelization"})
-TOKEN = "/@bskernel-finn@"  # noqa: S105 - a placeholder path, not a secret
-_NAMED = 5  # files that a warning names
-_PART = re.compile(r"xc[0-9a-z]{2,9}-?[a-z]{3,4}[0-9]{3,4}(-[0-9a-z]+)+", re.IGNORECASE)
 registry = Registry(
     executor="finn-step",
     summary="FINN+'s build steps, one at a time",
@@ -64,119 +52,6 @@ _FILE_INPUTS = {
     name: Input(name, kind="file", required=False, help=f"DataflowBuildConfig.{field}", source="config")
     for field, name in FILES.items()
 }
-
-
-def _lay_out(step: Step[Any]) -> tuple[Path, Path, Path]:
-    """Model, output directory and build directory in work/, with this machine's paths in place of the token."""
-    root = str(step.work)
-    model, output, state = (step.work / name for name in ("model.onnx", "output", "state"))
-    relocate_model(step.required_input("model"), model, TOKEN, root)
-    for name, path in (("output", output), ("state", state)):
-        given = step.input(name)
-        if given is None:
-            path.mkdir()
-        else:
-            relocate_tree(given, path, TOKEN, root)
-    (output / "report").mkdir(exist_ok=True)
-    os.environ["FINN_BUILD_DIR"] = str(state)
-    os.environ["NUM_DEFAULT_WORKERS"] = "1"
-    return model, output, state
-
-
-def _settings() -> None:
-    """Initialise the settings that FINN+ 1.6.1 keeps its directories in; 1.4.0 reads the environment alone."""
-    if importlib.util.find_spec("finn.util.settings") is not None:
-        settings = importlib.import_module("finn.util.settings")
-        if hasattr(settings, "initialize_dummy_settings"):
-            settings.initialize_dummy_settings()
-
-
-def _check_target(values: dict[str, Any]) -> None:
-    """FINN's estimates take any text for a part: one that AMD does not make is refused here."""
-    part, board = values.get("fpga_part"), values.get("board")
-    if part is not None and not _PART.fullmatch(part):
-        raise StepFailure(
-            category="config",
-            message=f"target.part {part!r} is not the name of an AMD part with its package and speed grade",
-            hint='such as "xczu7ev-ffvc1156-2-e" or "xc7z020clg400-1"',
-        )
-    boards = importlib.import_module("finn.util.basic").part_map
-    if board is not None and board not in boards:
-        raise StepFailure(
-            category="config",
-            message=f"target.board {board!r} is not one that FINN knows",
-            hint=f"boards: {', '.join(sorted(boards))}; or give target.part",
-        )
-
-
-def _check_folding(name: str, model: Any) -> list[str]:
-    """Warnings about the folding. Raises StepFailure (config) when no hardware can have it."""
-    layers = layers_of(model)
-    wrong = violations(layers)
-    if wrong:
-        raise StepFailure(
-            category="config",
-            message=f"{name}: {wrong[0]}",
-            cause=wrong[1:],
-            hint="change PE and SIMD in the folding config",
-        )
-    if name == "step_apply_folding_config" and is_unfolded(layers):
-        return ["every layer has PE = SIMD = 1, the slowest: raise target.target_fps, or give a folding_config"]
-    return []
-
-
-def _without_binaries(files: tuple[Path, ...]) -> list[str]:
-    """Leave out of FINN's build folder what tools wrote of a path of this machine in their own forms."""
-    for path in files:
-        path.unlink()
-    if not files:
-        return []
-    names = ", ".join(sorted({path.name for path in files})[:_NAMED])
-    return [f"{len(files)} binary files with a path of this machine are left out of `state`: {names}"]
-
-
-def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[str, Any]) -> None:
-    """Call one FINN step function and write what it leaves behind."""
-    from finn.builder import build_dataflow_config
-    from qonnx.core.modelwrapper import ModelWrapper
-
-    model_path, output, state = _lay_out(step)
-    _settings()
-    if name in TOOLS:
-        os.environ.update(preloaded())
-    files = {field: path for field, name in FILES.items() if (path := step.input(name)) is not None}
-    product = build_dataflow_config.DataflowOutputType
-    outputs = [product.ESTIMATE_REPORTS, *map(product, PRODUCTS.get(name, ()))]
-    config = make_config(build_dataflow_config.DataflowBuildConfig, values, files, output, outputs)
-    _check_target(values)
-    before = ModelWrapper(str(model_path))
-    nodes = len(before.graph.node)
-    step.about(**hint_values(before))
-    try:
-        after = function(before, config)
-    except Exception as error:
-        log = tool_log(error, state) if name in TOOLS else None
-        if log is not None:
-            # What is printed here is in the step's log, by which the failure is decided.
-            print(log.text)
-            if log.cause is not None:
-                raise StepFailure(message=f"{name}: {log.cause.text}") from error
-        raise
-    if not isinstance(after, ModelWrapper):
-        raise StepFailure(message=f"{name} returned a {type(after).__name__}, not a model")
-    warnings = _check_folding(name, after) if name in _FOLD else []
-    after.save(str(model_path))
-    root = str(step.work)
-    relocate_model(model_path, step.output("model"), root, TOKEN)
-    relocate_tree(output, step.output("output"), root, TOKEN)
-    warnings += _without_binaries(relocate_tree(state, step.output("state"), root, TOKEN))
-    step.record(
-        {
-            "nodes_before": nodes,
-            "nodes_after": len(after.graph.node),
-            "summary": [{"label": "warning", "value": text, "note": name} for text in warnings],
-        }
-    )
 
 
 def _declare(name: str, function: StepFunction, config: type, settable: dict[str, tuple[Any, Any]]) -> None:
@@ -338,8 +213,8 @@ def rtl_stitch(step: Step[msgspec.Struct]) -> None:
     """Stitch the layers together."""
     from qonnx.core.modelwrapper import ModelWrapper
 
-    model_path, _, _ = _lay_out(step)
-    _settings()
+    model_path, _, _ = lay_out(step)
+    initialise_settings()
     out = step.output("rtl")
     out.mkdir()
     design = stitch(ModelWrapper(str(model_path)), out)
