@@ -128,8 +128,8 @@ def test_a_build_without_the_source_says_what_to_set(
     surroundings |= {"BSKERNEL_CACHE": str(tmp_path / "other"), "BSKERNEL_SOURCE_TINY": ""}
     done = cli("run", config)
     assert done.returncode == 4
-    assert "tiny@1: source tiny at commit" in done.stderr
-    assert "set BSKERNEL_SOURCE_TINY to a git repository" in done.stderr
+    assert "tiny@1: source tiny at commit" in done.stdout
+    assert "set BSKERNEL_SOURCE_TINY to a git repository" in done.stdout
 
 
 def test_a_recipe_that_nobody_described_breaks_no_other_command(cli: Any, config: str) -> None:
