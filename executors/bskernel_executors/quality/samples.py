@@ -75,8 +75,6 @@ def read_samples(path: Path, name: str = "samples") -> Samples:
 
 def write_samples(samples: Samples, path: Path) -> None:
     """Write them; equal samples give equal bytes."""
-    import zipfile
-
     import numpy as np
 
     arrays: dict[str, Any] = {"inputs": samples.inputs}
@@ -84,11 +82,8 @@ def write_samples(samples: Samples, path: Path) -> None:
         arrays["labels"] = samples.labels
     if samples.classes:
         arrays["classes"] = np.array(samples.classes)
-    # Not by savez: it writes the time of day into the archive.
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
 
 
 def fit_frames(inputs: Any, frame: tuple[int, ...], datatype: Any, name: str) -> Any:
