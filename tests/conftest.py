@@ -6,12 +6,16 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from bskernel.application import Application
 from bskernel.engine import connect
 from bskernel.errors import EnvironmentLacking
 from bskernel.images import describe, find_recipes
 
+# How long an example takes is not what a test promises.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 

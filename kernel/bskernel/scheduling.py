@@ -131,19 +131,24 @@ class Schedule:
 
     def hold(self, name: str, until: str) -> None:
         """A task that was just started would do what another does now: it starts again when that has ended well."""
-        self._release(name)
+        self._take_back(name)
         self._held.setdefault(until, []).append(self._index[name])
 
     def repeat_alone(self, name: str) -> bool:
         """A task did not end of itself: it is to start again when nothing else runs. False after a failure."""
         if self._left is not None:
             return False
-        self._release(name)
+        self._take_back(name)
         heapq.heappush(self._alone, self._index[name])
         return True
 
     def _make_ready(self, index: int) -> None:
         heapq.heappush(self._ready.setdefault(self._tasks[index].demand, []), index)
+
+    def _take_back(self, name: str) -> None:
+        """As if it had not started."""
+        self._release(name)
+        self._begun.discard(self._index[name])
 
     def _release(self, name: str) -> None:
         for resource, amount in self._tasks[self._index[name]].demand:
@@ -154,9 +159,8 @@ class Schedule:
     def _fail(self) -> None:
         if self._left is not None:
             return
-        waits = {index for held in self._held.values() for index in held} | set(self._alone)
         self._left = [
             index
             for index in reversed(range(len(self._tasks)))
-            if self._tasks[index].after_failure and (index not in self._begun or index in waits)
+            if self._tasks[index].after_failure and index not in self._begun
         ]

@@ -189,3 +189,12 @@ def test_whatever_happens_limits_hold_order_is_kept_and_all_ends(
     assert due <= over
     if not schedule.failing:
         assert over == set(by_name)
+
+
+def test_a_task_that_was_to_start_again_still_does_so_after_a_failure() -> None:
+    schedule = Schedule([task("a"), task("b"), task("collect", after_failure=True)], {"jobs": 3})
+    assert [schedule.start() for _ in range(3)] == ["a", "b", "collect"]
+    schedule.hold("collect", until="a")
+    schedule.ended("a", well=True)  # it may start again, and has not yet
+    schedule.ended("b", well=False)
+    assert schedule.start() == "collect"
