@@ -54,9 +54,6 @@ def cli() -> None:
     """
 
 
-cli.add_command(diff)
-
-
 @cli.command()
 @_CONFIG
 @_RUNTIME
@@ -263,7 +260,7 @@ def images_describe(name: str) -> None:
     click.echo(describe(recipes[name], cache_folder(), _tell), nl=False)
 
 
-for _command in (blueprint, doctor, up, down):
+for _command in (diff, blueprint, doctor, up, down):
     cli.add_command(_command)
 
 
