@@ -67,6 +67,7 @@ def main() -> None:
                 print(f"measuring {name}", file=sys.stderr, flush=True)
                 rows += part(Path(folder), arguments.runs)
     told = {"machine": on, "rows": [row.as_dict() for row in rows]}
+    arguments.into.mkdir(parents=True, exist_ok=True)
     (arguments.into / "results.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     (arguments.into / "results.md").write_text(markdown(rows, on), encoding="utf-8")
     print(markdown(rows, on))
