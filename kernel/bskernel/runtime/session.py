@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bskernel_protocol import Event
 
@@ -106,6 +106,24 @@ class FramedSession:
                 self._folders.remove()
 
 
+SessionT = TypeVar("SessionT", bound=FramedSession)
+
+
+def when_ready(session: SessionT, *, closed: bool) -> SessionT:
+    """The session once it is ready; one that does not come up is closed, as where its runtime is `closed` already.
+
+    Raises SessionFailed.
+    """
+    try:
+        if closed:
+            session.close()
+        session.wait_until_ready()
+    except BaseException:
+        session.close()
+        raise
+    return session
+
+
 class FramedRuntime:
     """Opens sessions by a starter."""
 
@@ -154,14 +172,7 @@ class FramedRuntime:
         with self._lock:
             self._sessions.append(session)
             closed = self._closed
-        try:
-            if closed:
-                session.close()
-            session.wait_until_ready()
-        except BaseException:
-            session.close()
-            raise
-        return session
+        return when_ready(session, closed=closed)
 
     def close(self) -> None:
         """Close every session, also those that are still starting; nothing is started any more."""

@@ -14,7 +14,7 @@ from bskernel.runtime.kept.messages import Kept, Order
 from bskernel.runtime.kept.place import Place, Places
 from bskernel.runtime.kept.session import KeptSession
 from bskernel.runtime.kept.starting import start_keeper
-from bskernel.runtime.session import FramedRuntime, Starter
+from bskernel.runtime.session import FramedRuntime, Starter, when_ready
 from bskernel.step import ExecutorRef
 
 
@@ -188,14 +188,7 @@ class WarmRuntime:
         with self._lock:
             self._sessions.append(session)
             closed = self._closed
-        try:
-            if closed:
-                session.close()
-            session.wait_until_ready()
-        except BaseException:
-            session.close()
-            raise
-        return session
+        return when_ready(session, closed=closed)
 
     def close(self) -> None:
         """Give kept sessions back, and close the others; nothing is started any more."""
