@@ -45,6 +45,7 @@ from bskernel.sessions import Sessions
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
 from bskernel.tool import ToolInstall
+from bskernel.working import Workers
 
 if TYPE_CHECKING:
     import docker
@@ -211,7 +212,7 @@ class Application:
                     reports = carry_out_plan(
                         prepared.plan,
                         self.store,
-                        sessions,
+                        Workers(self.store, sessions, share=not fresh),
                         noting,
                         limits=limits_of(prepared.loaded.config.limits, len(os.sched_getaffinity(0))),
                         salt=salt,

@@ -18,9 +18,8 @@ from bskernel.gathering import InputMissing, Remaining, find_inputs, find_remain
 from bskernel.plan import Plan
 from bskernel.ports import Store
 from bskernel.scheduling import JOBS, Schedule, task_of
-from bskernel.sessions import Sessions
 from bskernel.step import ExecutorRef, Step
-from bskernel.working import Done, Said, Workers
+from bskernel.working import Crew, Done, Said
 
 Status = Literal["ran", "recalled", "skipped", "failed", "interrupted"]
 _SOON_S = 0.5  # how long an interrupted build waits for its threads to say how far their steps were
@@ -81,7 +80,7 @@ class _Build:
         self,
         plan: Plan,
         store: Store,
-        sessions: Sessions,
+        crew: Crew,
         observer: Observer,
         limits: Mapping[str, int],
         salt: str,
@@ -90,7 +89,6 @@ class _Build:
     ) -> None:
         self._plan = plan
         self._store = store
-        self._sessions = sessions
         self._observer = observer
         self._salt = salt
         self._fresh = fresh
@@ -100,7 +98,7 @@ class _Build:
             [task_of(step, limits, after_failure=_after_failure(self._entries[step.name])) for step in plan.steps],
             limits,
         )
-        self._workers = Workers(store, sessions, share=not fresh)
+        self._crew = crew
         self._made: dict[str, ActionResult] = {}
         self._reports: dict[str, StepReport] = {}
         self._running: dict[str, EndedStep] = {}  # as far as they are known
@@ -115,12 +113,12 @@ class _Build:
                     self._begin(self._steps[name])
                 if not self._schedule.running:
                     break
-                self._hear(self._workers.said.get())
+                self._hear(self._crew.said.get())
         except KeyboardInterrupt as error:
             self._interrupt(str(error) or "SIGINT")
         except BaseException:
             # A step that still runs must not be remembered: its folder is about to go.
-            self._workers.interrupt()
+            self._crew.interrupt()
             raise
         return tuple(self._reports.get(step.name) or _skipped(step) for step in self._plan.steps)
 
@@ -148,7 +146,7 @@ class _Build:
                     step, msgspec.structs.replace(ended, log=log), known, "recalled", time.monotonic() - began
                 )
                 return
-            self._sessions.expect((step.executor, *self._later[step.index]))
+            self._crew.expect((step.executor, *self._later[step.index]))
         except InputMissing as error:
             self._observer.started(step)
             self._failed(step, ended, Failure(category="config", message=str(error)), time.monotonic() - began)
@@ -158,7 +156,7 @@ class _Build:
         else:
             self._running[step.name] = ended
             self._in_flight.setdefault(action.key.sha256, step.name)
-            self._workers.begin(step, action, found.inputs)
+            self._crew.begin(step, action, found.inputs)
 
     def _inputs(self, step: Step) -> Remaining | None:
         entry = self._entries[step.name]
@@ -225,11 +223,11 @@ class _Build:
     def _interrupt(self, by: str) -> None:
         """Nothing starts any more, and what runs is over as far as the build is concerned."""
         self._interrupted_by = by
-        self._workers.interrupt()
+        self._crew.interrupt()
         deadline = time.monotonic() + _SOON_S
         while self._running:
             try:
-                self._hear(self._workers.said.get(timeout=max(0.0, deadline - time.monotonic())))
+                self._hear(self._crew.said.get(timeout=max(0.0, deadline - time.monotonic())))
             except queue.Empty:
                 break
         for step in [self._steps[name] for name in self._running]:
@@ -247,7 +245,7 @@ class _Build:
 def carry_out_plan(
     plan: Plan,
     store: Store,
-    sessions: Sessions,
+    crew: Crew,
     observer: Observer,
     *,
     limits: Mapping[str, int] | None = None,
@@ -261,7 +259,7 @@ def carry_out_plan(
     the rest only those run whose entry says `after_failure`, with what was made until then; the others are skipped.
     When the build is interrupted, all are.
     """
-    return _Build(plan, store, sessions, observer, limits or {JOBS: 1}, salt, fresh, entry_of).carry_out()
+    return _Build(plan, store, crew, observer, limits or {JOBS: 1}, salt, fresh, entry_of).carry_out()
 
 
 def _after_failure(entry: EntryDescription | None) -> bool:

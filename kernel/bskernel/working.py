@@ -1,4 +1,4 @@
-"""Steps carried out in threads of their own; what they say and how they end comes through one queue."""
+"""Who carries out the steps of a build; what they say and how they end comes through one queue."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import msgspec
 from bskernel_protocol import Artifact, Event, Failure, Progress
@@ -16,7 +17,7 @@ from bskernel.carry_out import Carried, run_in_session
 from bskernel.errors import EnvironmentLacking
 from bskernel.ports import SessionFailed, Store
 from bskernel.sessions import Lease, Sessions, Stopped
-from bskernel.step import Step
+from bskernel.step import ExecutorRef, Step
 
 _LOOK_AGAIN_S = 0.05  # at an action that another build carries out
 _NOTHING = Carried(result=None, failure=None, log=b"")
@@ -40,8 +41,29 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     error: Exception | None = None  # what must not happen, to be raised where the build is carried out
 
 
+class Crew(Protocol):
+    """Carries out steps, on this machine or on others."""
+
+    @property
+    def said(self) -> queue.SimpleQueue[Said | Done]:
+        """What running steps say, and of each once how it ended."""
+
+    @property
+    def runtime_name(self) -> str:
+        """Where steps run; "none" as long as none did."""
+
+    def expect(self, executors: Sequence[ExecutorRef]) -> None:
+        """Steps of these executors will begin soon. Raises EnvironmentLacking, ConfigError."""
+
+    def begin(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
+        """Begin a step whose executor was expected, without waiting for it."""
+
+    def interrupt(self) -> None:
+        """Let every step end soon; nothing is remembered any more."""
+
+
 class Workers:
-    """Begins steps, each in a thread that nobody has to wait for."""
+    """The crew on this machine: it begins steps in sessions, each in a thread that nobody has to wait for."""
 
     def __init__(self, store: Store, sessions: Sessions, *, share: bool) -> None:
         """With `share`, what another build carries out now is waited for and recalled."""
@@ -50,6 +72,15 @@ class Workers:
         self._share = share
         self._stopping = threading.Event()
         self.said: queue.SimpleQueue[Said | Done] = queue.SimpleQueue()
+
+    @property
+    def runtime_name(self) -> str:
+        """The runtime's name; "none" when no step ran."""
+        return self._sessions.runtime_name
+
+    def expect(self, executors: Sequence[ExecutorRef]) -> None:
+        """Start these executors in the background. Raises EnvironmentLacking, ConfigError."""
+        self._sessions.expect(executors)
 
     def begin(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
         """Begin a step whose executor was expected."""

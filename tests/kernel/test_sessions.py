@@ -14,6 +14,7 @@ from bskernel.selection import Bound, Range
 from bskernel.sessions import Sessions, Stopped
 from bskernel.step import ExecutorRef, Step
 from bskernel.store import DiskStore
+from bskernel.working import Workers
 from bskernel_protocol import PROTOCOL_VERSION, Event, Failure, OutputDescription, StepResult, encode
 
 E = ExecutorRef(name="e", version="1", digest="d")
@@ -193,7 +194,8 @@ def test_who_fails_when_memory_ran_out_beside_others_runs_again_alone(tmp_path: 
     runtime = FakeRuntime(tmp_path, limits_sessions=True, ends=ends)
     sessions, observer = Sessions(lambda: runtime), Counting()
     # Three different actions: their entries differ.
-    reports = carry_out_plan(plan, DiskStore(tmp_path / "store"), sessions, observer, limits={"jobs": 2})
+    store = DiskStore(tmp_path / "store")
+    reports = carry_out_plan(plan, store, Workers(store, sessions, share=True), observer, limits={"jobs": 2})
     sessions.close()
     assert [report.status for report in reports] == ["ran", "ran", "ran"]
     assert sorted(runs) == ["00-a", "00-a", "01-b", "02-c"]
