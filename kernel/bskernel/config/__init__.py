@@ -13,6 +13,7 @@ from bskernel.config.model import (
     StepTable,
     TargetSection,
 )
+from bskernel.config.sweep import SearchSection, Span, SweepSection, Values
 
 __all__ = [
     "BuildSection",
@@ -23,7 +24,11 @@ __all__ = [
     "Insertion",
     "LimitsSection",
     "Replacement",
+    "SearchSection",
+    "Span",
     "StepOptions",
     "StepTable",
+    "SweepSection",
     "TargetSection",
+    "Values",
 ]

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from bskernel.config.sweep import SweepSection
 from bskernel.stages import InputType, OutputType
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -196,3 +197,4 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tools: dict[str, ToolSection] = {}  # such as vivado
     parameters: dict[str, dict[str, Any]] = {}  # executor -> parameters for all its steps
     step: dict[str, StepOptions] | tuple[StepTable, ...] = {}  # changes to the flow's steps, or the steps
+    sweep: SweepSection | None = None  # `bskernel run` builds without it

@@ -1,0 +1,69 @@
+"""The types of [sweep]: many builds of one build.toml."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A range of numbers, both ends included: by a step, or so many of them; a search may also take any between."""
+
+    start: int | float = msgspec.field(name="from")
+    end: int | float = msgspec.field(name="to")
+    step: int | float | None = None
+    count: int | None = None
+    log: bool = False  # equal ratios instead of equal distances
+
+    def __post_init__(self) -> None:
+        if self.end < self.start:
+            raise ValueError(f"from {self.start} to {self.end}: the end lies before the start")
+        if self.step is not None and self.count is not None:
+            raise ValueError("a range has either a step or a count")
+        if self.step is not None and self.step <= 0:
+            raise ValueError(f"step must be above 0, not {self.step}")
+        if self.count is not None and self.count < 1:
+            raise ValueError(f"count must be above 0, not {self.count}")
+        if self.log and self.start <= 0:
+            raise ValueError(f"a log range starts above 0, not at {self.start}")
+        if self.log and self.step is not None:
+            raise ValueError("a log range has a count, not a step")
+
+
+Values: TypeAlias = tuple[Any, ...] | Span
+
+
+class SearchSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which points of the grid an optimizer tries, instead of all; needs `maximize` or `minimize`."""
+
+    trials: int
+    seed: int = 0  # equal seeds try equal points
+    batch: int = 4  # trials that are chosen at once, and may run at once; enters what is tried, unlike limits.jobs
+    sampler: Literal["tpe", "nsga2", "random"] = "tpe"
+
+    def __post_init__(self) -> None:
+        for name in ("trials", "batch"):
+            if (value := getattr(self, name)) < 1:
+                raise ValueError(f"{name} must be above 0, not {value}")
+
+
+class SweepSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Many builds as one: each point sets keys of this file, named by their dotted path, as --set does."""
+
+    grid: dict[str, Values] = {}  # key -> values: every combination
+    zip: dict[str, Values] = {}  # key -> values that change together, combined with every point of the grid
+    point: tuple[dict[str, Any], ...] = ()  # further points, each with its keys
+    when: str | tuple[str, ...] = ()  # points of which these do not hold are left out
+    require: str | tuple[str, ...] = ()  # conditions on metrics: a point that breaks one stops before costly steps
+    maximize: str | tuple[str, ...] = ()  # metrics of which more is better
+    minimize: str | tuple[str, ...] = ()
+    max_points: int = 10_000  # more is an error: a guard against a grid that grew by accident
+    search: SearchSection | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_points < 1:
+            raise ValueError(f"max_points must be above 0, not {self.max_points}")
+        twice = sorted(self.grid.keys() & self.zip.keys())
+        if twice:
+            raise ValueError(f"{twice[0]} is in grid and in zip: name it once")
