@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -67,6 +66,8 @@ class BuildDirectory:
 
     def note_step(self, label: str, action: Action, manifest: StepManifest, log: bytes | None) -> Path:
         """Keep what a step was and what it printed; returns its folder."""
+        import shutil
+
         folder = self.step(label)
         for stale in self._labels_of(label.partition("-")[2]) - {label}:
             shutil.rmtree(self.step(stale))
@@ -114,6 +115,8 @@ class BuildDirectory:
 
         Returns those whose bytes are gone or damaged; when there are any, nothing is changed.
         """
+        import shutil
+
         laid = {_file_name(artifact): artifact for artifact in artifacts}
         laid |= {
             f"{BY_STEP}/{step}/{_file_name(artifact)}": artifact

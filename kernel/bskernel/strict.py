@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from pathlib import Path
@@ -31,6 +30,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def convert(data: object, type_: type[T], path: Path | str) -> T:
     """Decode `data` read from `path`. Raises ConfigError naming file, key and choices."""
+    import difflib
+
     try:
         return msgspec.convert(data, type_)
     except msgspec.ValidationError as error:

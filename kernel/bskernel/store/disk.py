@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +88,8 @@ class DiskStore:
 
         Where nobody who gets it can write there, `read_only`, no copy is made but links, as far as that goes.
         """
+        import shutil
+
         target.parent.mkdir(parents=True, exist_ok=True)
         if artifact.kind == "file":
             return self._bytes.lay(artifact.digest, target, link=read_only)
