@@ -66,10 +66,10 @@ class BuildDirectory:
 
     def note_step(self, label: str, action: Action, manifest: StepManifest, log: bytes | None) -> Path:
         """Keep what a step was and what it printed; returns its folder."""
-        import shutil
-
         folder = self.step(label)
         for stale in self._labels_of(label.partition("-")[2]) - {label}:
+            import shutil
+
             shutil.rmtree(self.step(stale))
             self._labels_of(label.partition("-")[2]).discard(stale)
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,8 +115,6 @@ class BuildDirectory:
 
         Returns those whose bytes are gone or damaged; when there are any, nothing is changed.
         """
-        import shutil
-
         laid = {_file_name(artifact): artifact for artifact in artifacts}
         laid |= {
             f"{BY_STEP}/{step}/{_file_name(artifact)}": artifact
@@ -127,6 +125,8 @@ class BuildDirectory:
         listing = self.path / "artifacts" / ".digests.json"
         if listing.exists() and listing.read_bytes() == msgspec.json.encode(wanted, order="sorted"):
             return ()
+        import shutil
+
         fresh = self.path / "artifacts.new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()

@@ -30,8 +30,6 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def convert(data: object, type_: type[T], path: Path | str) -> T:
     """Decode `data` read from `path`. Raises ConfigError naming file, key and choices."""
-    import difflib
-
     try:
         return msgspec.convert(data, type_)
     except msgspec.ValidationError as error:
@@ -43,6 +41,8 @@ def convert(data: object, type_: type[T], path: Path | str) -> T:
             literals = [str(value) for value in get_args(_literal_in(_type_at(type_, where)))]
             hint = f"choices: {', '.join(literals)}" if literals else None
             raise ConfigError(f"{path}: {where + ': ' if where else ''}{what}", hint=hint) from error
+        import difflib
+
         key = unknown["key"]
         choices = _fields_at(type_, where)
         near = difflib.get_close_matches(key, choices, n=1)

@@ -88,8 +88,6 @@ class DiskStore:
 
         Where nobody who gets it can write there, `read_only`, no copy is made but links, as far as that goes.
         """
-        import shutil
-
         target.parent.mkdir(parents=True, exist_ok=True)
         if artifact.kind == "file":
             return self._bytes.lay(artifact.digest, target, link=read_only)
@@ -104,6 +102,8 @@ class DiskStore:
                 (target / folder).mkdir(parents=True, exist_ok=True)
                 made.add(folder)
             if not self._bytes.lay(file.digest, target / file.path, executable=file.executable, link=read_only):
+                import shutil
+
                 shutil.rmtree(target)
                 return False
         return True
