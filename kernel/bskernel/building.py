@@ -6,7 +6,7 @@ import functools
 import queue
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 from bskernel_protocol import Artifact, EntryDescription, Event, Failure
@@ -20,9 +20,7 @@ from bskernel.ports import Store
 from bskernel.scheduling import JOBS, Schedule, task_of
 from bskernel.sessions import Sessions
 from bskernel.step import ExecutorRef, Step
-
-if TYPE_CHECKING:
-    from bskernel.working import Done, Said, Workers
+from bskernel.working import Done, Said, Workers
 
 Status = Literal["ran", "recalled", "skipped", "failed", "interrupted"]
 _SOON_S = 0.5  # how long an interrupted build waits for its threads to say how far their steps were
@@ -102,6 +100,7 @@ class _Build:
             [task_of(step, limits, after_failure=_after_failure(self._entries[step.name])) for step in plan.steps],
             limits,
         )
+        self._workers = Workers(store, sessions, share=not fresh)
         self._made: dict[str, ActionResult] = {}
         self._reports: dict[str, StepReport] = {}
         self._running: dict[str, EndedStep] = {}  # as far as they are known
@@ -117,6 +116,7 @@ class _Build:
                 if not self._schedule.running:
                     break
                 self._hear(self._workers.said.get())
+            self._workers.finish()
         except KeyboardInterrupt as error:
             self._interrupt(str(error) or "SIGINT")
         except BaseException:
@@ -177,17 +177,8 @@ class _Build:
             later.append(later[-1] if step.executor in later[-1] else (step.executor, *later[-1]))
         return later[:0:-1]
 
-    @functools.cached_property
-    def _workers(self) -> Workers:
-        # A build whose steps are all recalled has none.
-        from bskernel.working import Workers
-
-        return Workers(self._store, self._sessions, share=not self._fresh)
-
     def _hear(self, said: Said | Done) -> None:
         """Take what the thread of a running step says."""
-        from bskernel.working import Said
-
         if isinstance(said, Said):
             self._observer.event(said.step, said.event)
             return
