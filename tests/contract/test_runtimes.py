@@ -137,6 +137,10 @@ def test_a_step_runs_although_the_child_that_waited_for_it_is_gone(told: Told) -
     assert waiting
     for pid in waiting:
         os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while set(waiting) & set(processes_of(session)):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
     assert told.run("second", "double").outputs == ("model",)
     assert told.run("third", "double").outputs == ("model",)
 
