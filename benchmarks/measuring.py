@@ -12,6 +12,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 
+@dataclass(frozen=True)
+class Goal:
+    """What was set out to be reached: a bound of a row's value, or, without a unit, of its ratio."""
+
+    bound: float
+    unit: str = ""
+    at_least: bool = False
+
+    def __str__(self) -> str:
+        return f"{'>=' if self.at_least else '<='} {self.bound:g}{f' {self.unit}' if self.unit else ' x'}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One line of the table; `ratio` is to the row named `against`, measured in the same run."""
@@ -21,13 +33,34 @@ class Row:
     value: float  # median
     unit: str
     runs: int
-    goal: str = ""
+    goal: Goal | None = None
     against: str = ""
     ratio: float | None = None
 
+    @property
+    def met(self) -> bool | None:
+        """Is the goal reached? None where none was set."""
+        if self.goal is None:
+            return None
+        measured = self.value if self.goal.unit else self.ratio
+        if measured is None:
+            raise ValueError(f"{self.group}, {self.what}: a goal for a ratio that was not measured")
+        return measured >= self.goal.bound if self.goal.at_least else measured <= self.goal.bound
+
+    @property
+    def shown_ratio(self) -> str:
+        """The ratio in words."""
+        return "" if self.ratio is None else f"{self.ratio:.3f} x {self.against}"
+
+    @property
+    def shown_goal(self) -> str:
+        """The goal, and whether it is reached."""
+        return "" if self.goal is None else f"{self.goal}, {'met' if self.met else 'not met'}"
+
     def as_dict(self) -> dict[str, object]:
         """For the JSON file; what is not known is absent."""
-        return {key: value for key, value in asdict(self).items() if value not in (None, "")}
+        told = asdict(self) | {"goal": self.goal and str(self.goal), "met": self.met}
+        return {key: value for key, value in told.items() if value not in (None, "")}
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -94,13 +127,25 @@ def peak_mib(command: Sequence[str | Path], env: Mapping[str, str]) -> tuple[flo
 
 
 def markdown(rows: Sequence[Row], machine: str) -> str:
-    """The table."""
+    """The whole table."""
     lines = [machine, "", "| what | median | runs | ratio | goal |", "|---|---|---|---|---|"]
     group = ""
     for row in rows:
         if row.group != group:
             group = row.group
             lines.append(f"| **{group}** | | | | |")
-        ratio = "" if row.ratio is None else f"{row.ratio:.3f} x {row.against}"
-        lines.append(f"| {row.what} | {row.value:.4g} {row.unit} | {row.runs} | {ratio} | {row.goal} |")
+        lines.append(
+            f"| {row.what} | {row.value:.4g} {row.unit} | {row.runs} | {row.shown_ratio} | {row.shown_goal} |"
+        )
     return "\n".join(lines) + "\n"
+
+
+def goals(rows: Sequence[Row], machine: str) -> str:
+    """The rows that had a goal, for people who read no more."""
+    lines = ["| what | median | ratio | goal |", "|---|---|---|---|"]
+    lines += [
+        f"| {row.group}: {row.what} | {row.value:.3g} {row.unit} | {row.shown_ratio} | {row.shown_goal} |"
+        for row in rows
+        if row.goal is not None
+    ]
+    return "\n".join([*lines, "", f"{machine}; all rows in [benchmarks/results.md](benchmarks/results.md)."]) + "\n"

@@ -14,7 +14,7 @@ from pathlib import Path
 from bskernel.images import Environment, ensure_environment, environment_variables, find_recipes
 from bskernel.images.environment import cache_folder
 from ground import BSKERNEL, ROOT, Ground
-from measuring import After, Row, call, medians
+from measuring import After, Goal, Row, call, medians
 from trivial import runtimes
 
 DIGITS = ROOT / "examples" / "digits"
@@ -24,7 +24,11 @@ STEPS = (
     "step_apply_folding_config", "step_minimize_bit_width", "step_transpose_decomposition",
     "step_generate_estimate_reports",
 )  # fmt: skip
-GOALS = {"all cached": "<= 0.03", "warm, everything run again": "<= 0.25", "warm, target_fps changed": "<= 0.1"}
+GOALS = {
+    "all cached": Goal(0.03),
+    "warm, everything run again": Goal(0.25),
+    "warm, target_fps changed": Goal(0.1),
+}
 
 
 def _one_process(model: Path) -> Callable[[], None]:
@@ -91,11 +95,11 @@ def network(folder: Path, runs: int, model: Path, runtime: str) -> list[Row]:
                 runs,
             )
     one = taken["FINN+ in one process"]
-    goals = {**GOALS, "cold": "<= 1.0" if runtime == "process" else "<= 1.1"}
+    goals = {**GOALS, "cold": Goal(1.0 if runtime == "process" else 1.1)}
     return [
         Row(
             group=f"estimates of {model.stem}, {runtime}", what=name, value=value, unit="s", runs=runs,
-            goal=goals.get(name, ""), against="one process", ratio=value / one,
+            goal=goals.get(name), against="one process", ratio=value / one,
         )
         for name, value in taken.items()
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 from ground import BSKERNEL, Ground, arithmetic_root, steps
-from measuring import Row, call, peak_mib, seconds
+from measuring import Goal, Row, call, peak_mib, seconds
 
 
 def long_plans(folder: Path, _: int) -> list[Row]:
@@ -33,7 +33,7 @@ def long_plans(folder: Path, _: int) -> list[Row]:
                 value=count / ran,
                 unit="steps/s",
                 runs=1,
-                goal=">= 400" if long else "",
+                goal=Goal(400, "steps/s", at_least=True) if long else None,
             ),
             Row(group=group, what="run, cached", value=cached, unit="s", runs=1),
             Row(
@@ -42,7 +42,7 @@ def long_plans(folder: Path, _: int) -> list[Row]:
                 value=memory,
                 unit="MiB",
                 runs=1,
-                goal="< 150" if long else "",
+                goal=Goal(150, "MiB") if long else None,
             ),
         ]
     return rows

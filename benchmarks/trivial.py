@@ -12,7 +12,7 @@ from bskernel.errors import EnvironmentLacking
 from bskernel.images import find_recipes
 from bskernel.images.container_image import image_name
 from ground import BSKERNEL, Ground, arithmetic_root, steps
-from measuring import After, Row, call, medians
+from measuring import After, Goal, Row, call, medians
 from peers import begin_anew, installed, step_command
 
 Action = Callable[[], object]
@@ -35,7 +35,16 @@ def runtimes() -> list[str]:
 def start_up(_: Path, runs: int) -> list[Row]:
     """How long the command line takes to begin."""
     taken = medians({"help": lambda: call([BSKERNEL, "--help"])}, max(5, runs))
-    return [Row(group="start", what="`bskernel --help`", value=taken["help"], unit="s", runs=runs, goal="<= 0.10 s")]
+    return [
+        Row(
+            group="start",
+            what="`bskernel --help`",
+            value=taken["help"],
+            unit="s",
+            runs=max(5, runs),
+            goal=Goal(0.1, "s"),
+        )
+    ]
 
 
 def _ours(ground: Ground, count: int, *, chained: bool) -> dict[str, Action]:
@@ -85,7 +94,7 @@ def trivial_steps(folder: Path, runs: int) -> list[Row]:
             taken = medians(actions, runs)
             cold[count] = taken["cold"]
             group = f"{count} {'chained' if chained else 'independent'} trivial steps, {runtime}"
-            rows += _rows(group, taken, runs, goal={12: "<= 0.25", 100: "<= 0.1"}[count] if image else "")
+            rows += _rows(group, taken, runs, goal=Goal({12: 0.25, 100: 0.1}[count]) if image else None)
         rows.append(
             Row(
                 group=f"one more step, {runtime}",
@@ -93,14 +102,14 @@ def trivial_steps(folder: Path, runs: int) -> list[Row]:
                 value=(cold[100] - cold[12]) / 88 * 1e3,
                 unit="ms",
                 runs=runs,
-                goal="<= 5 ms",
+                goal=Goal(5, "ms"),
             )
         )
     return rows
 
 
-def _rows(group: str, taken: dict[str, float], runs: int, goal: str) -> list[Row]:
-    goals = {"cold": goal, "cached": "<= 0.20 s" if group.startswith("12") else ""}
+def _rows(group: str, taken: dict[str, float], runs: int, goal: Goal | None) -> list[Row]:
+    goals = {"cold": goal, "cached": Goal(0.2, "s") if group.startswith("12 ") else None}
     loop = taken["shell loop, cold"]
     return [
         Row(
@@ -109,7 +118,7 @@ def _rows(group: str, taken: dict[str, float], runs: int, goal: str) -> list[Row
             value=value,
             unit="s",
             runs=runs,
-            goal=goals.get(name, ""),
+            goal=goals.get(name),
             against="the shell loop",
             ratio=value / loop,
         )

@@ -33,7 +33,6 @@ from bskernel.images import (
     state_on,
 )
 from bskernel.images.environment import cache_folder
-from bskernel.installs import equip, find_again, identify
 from bskernel.loading import LoadedConfig, load_config, load_flow
 from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
@@ -119,6 +118,10 @@ class Application:
                 model=loaded.model,
                 wish=wish,
             )
+            if not config.tools and not any(step.needs or step.tool_versions for step in plan.steps):
+                return plan
+            from bskernel.installs import equip
+
             steps = equip(plan.steps, config.tools, loaded.path, self._identify)
             return msgspec.structs.replace(plan, steps=steps)
 
@@ -127,6 +130,8 @@ class Application:
         return Prepared(loaded=settled.loaded, plan=settled.plan, output=output, backend=settled.choice)
 
     def _identify(self, tool: str, path: Path, where: str) -> ToolInstall:
+        from bskernel.installs import identify
+
         return identify(tool, path, self.cache, where)
 
     def _is_built(self, recipe: Recipe) -> bool:
@@ -267,6 +272,7 @@ class Application:
 
         Raises ConfigError, EnvironmentLacking.
         """
+        from bskernel.installs import find_again
         from bskernel.runtime.folders import make_folders
 
         folder, manifest = BuildDirectory(build).manifest(step)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -69,6 +68,8 @@ class BuildDirectory:
         """Keep what a step was and what it printed; returns its folder."""
         folder = self.step(label)
         for stale in self._labels_of(label.partition("-")[2]) - {label}:
+            import shutil
+
             shutil.rmtree(self.step(stale))
             self._labels_of(label.partition("-")[2]).discard(stale)
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,6 +125,8 @@ class BuildDirectory:
         listing = self.path / "artifacts" / ".digests.json"
         if listing.exists() and listing.read_bytes() == msgspec.json.encode(wanted, order="sorted"):
             return ()
+        import shutil
+
         fresh = self.path / "artifacts.new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()

@@ -114,6 +114,7 @@ class _Build:
                 if not self._schedule.running:
                     break
                 self._hear(self._crew.said.get())
+            self._crew.finish()
         except KeyboardInterrupt as error:
             self._interrupt(str(error) or "SIGINT")
         except BaseException:

@@ -27,6 +27,13 @@ from bskernel.ports import OutputViolation, Session, SessionEnded, Store
 from bskernel.step import Step
 
 
+class Used(msgspec.Struct, frozen=True, kw_only=True):
+    """The folders of a step that is over."""
+
+    directory: Path
+    inputs: Path
+
+
 class Carried(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a step that ran: a result or a failure, and its log; neither when it was interrupted."""
 
@@ -37,6 +44,7 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     session_over: bool = False  # it failed because its whole session ended
     lost: bool = False  # its session went away for a reason that no step gave
     oom_kills: int = 0  # processes that the system ended meanwhile, the step's own or those of others beside it
+    used: Used | None = None  # to be given back
 
 
 def manifest_of(step: Step, inputs: dict[str, Artifact]) -> StepManifest:
@@ -75,19 +83,17 @@ def lay_out(
 def run_in_session(
     step: Step, inputs: dict[str, Artifact], store: Store, session: Session, on_event: Callable[[Event], None]
 ) -> Carried:
-    """Carry out a step in a running session and keep its outputs."""
+    """Carry out a step in a running session and keep its outputs; its folders are still to be given back."""
     directory, given = _folders(session, step.label, inputs)
     failure = lay_out(store, manifest_of(step, inputs), directory, given, sealed=session.seals_inputs)
     if failure is not None:
-        spare_folders.give_back(directory, given.name, _kept(given))
-        return Carried(result=None, failure=failure, log=b"")
+        return Carried(result=None, failure=failure, log=b"", used=Used(directory=directory, inputs=given))
     ended = session.run(step.label, timeout_s=step.timeout_s, memory_mib=step.memory_mib, on_event=on_event)
     if ended.interrupted:
         # The step may still run: its folder stays until its session is closed.
         return Carried(result=None, failure=None, log=_read(directory / LOG))
     log = _read(directory / LOG)
     outcome = _outcome(step, directory, ended, log, store)
-    spare_folders.give_back(directory, given.name, _kept(given))
     return Carried(
         result=None if isinstance(outcome, Failure) else outcome,
         failure=outcome if isinstance(outcome, Failure) else None,
@@ -96,7 +102,13 @@ def run_in_session(
         session_over=ended.session_over,
         lost=ended.lost,
         oom_kills=ended.oom_kills,
+        used=Used(directory=directory, inputs=given),
     )
+
+
+def give_back(used: Used) -> None:
+    """Empty a step's folders for another step, which takes as long as the disk does to remove what they hold."""
+    spare_folders.give_back(used.directory, used.inputs.name, _kept(used.inputs))
 
 
 def _folders(session: Session, label: str, inputs: Iterable[str]) -> tuple[Path, Path]:

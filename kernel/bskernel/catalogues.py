@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
@@ -101,6 +100,8 @@ class Executors(msgspec.Struct, frozen=True, kw_only=True):
 
 def choices(wrong: str, right: list[str], what: str) -> str:
     """A hint that lists the choices, the likeliest first."""
+    import difflib
+
     near = difflib.get_close_matches(wrong, right, n=1)
     guess = f"did you mean {near[0]!r}? " if near else ""
     return f"{guess}{what}: {', '.join(right) or 'none'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,7 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {"target": TargetSection, "quality"
 _CONDITION = re.compile(r"(?P<key>[\w.]+)(?:\s*(?P<sign>!?=)\s*(?P<value>\S+))?")
 
 
+@functools.cache
 def value_keys() -> list[str]:
     """The keys of a build that steps of a flow may name: SECTION.KEY."""
     return [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -27,13 +26,12 @@ class NamedTable(msgspec.Struct, frozen=True, kw_only=True):
         return FlowStep(name=self.name, executor=(self.table.executor or executor).partition("@")[0], entry=entry)
 
 
-@dataclass
-class _Place:
+class _Place(msgspec.Struct):
     """A step with what is inserted around it, in order."""
 
     step: NamedTable
-    before: list[_Place] = field(default_factory=list)
-    after: list[_Place] = field(default_factory=list)
+    before: list[_Place] = []
+    after: list[_Place] = []
 
     def steps(self) -> Iterator[NamedTable]:
         for place in self.before:

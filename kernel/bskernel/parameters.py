@@ -92,6 +92,8 @@ def _plainly_fits(schema: Mapping[str, Any], value: Any) -> bool:
     """Is it seen at a glance that the value fits? Most are, and to compile a schema takes milliseconds."""
     if schema.keys() == {"anyOf"}:
         return any(_plainly_fits(option, value) for option in schema["anyOf"])
+    if schema.keys() == {"type", "items"} and schema["type"] == "array":
+        return isinstance(value, list | tuple) and all(_plainly_fits(schema["items"], item) for item in value)
     return schema.keys() == {"type"} and str(schema["type"]) in _PLAIN and _PLAIN[schema["type"]](value)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,6 +57,8 @@ def json_by_step(reports: tuple[StepReport, ...]) -> dict[str, dict[str, Artifac
 
 def next_commands(directory: Path, report: StepReport, config: Path) -> tuple[str, ...]:
     """What to try when a step has failed: look closer, run it alone, build on."""
+    import shlex
+
     build = shlex.quote(str(directory))
     look = [f"bskernel explain {build} {report.name}"]
     category = report.failure.category if report.failure is not None else "unknown"

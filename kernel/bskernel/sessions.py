@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+
+import msgspec
 
 from bskernel.ports import Runtime, Session
 from bskernel.step import ExecutorRef, Step
@@ -17,29 +17,44 @@ class Stopped(Exception):  # noqa: N818 - the build is interrupted
     """No session is given any more."""
 
 
-@dataclass(eq=False)
-class Lease:
+class Lease(msgspec.Struct, eq=False, kw_only=True):
     """A step's use of a session."""
 
     alone: bool
-    session: Session = field(init=False)  # set once it is ready
+    given: Session | None = None  # set once it is ready
     shared: bool = False  # other steps ran in the session meanwhile: its end may be their doing
     crowded: bool = False  # other steps ran within the same memory meanwhile: they may have used it up
 
+    @property
+    def session(self) -> Session:
+        """The session of a lease that was given."""
+        if self.given is None:
+            raise ValueError("the session is not ready")
+        return self.given
 
-@dataclass(eq=False)
-class _Opened:
-    future: concurrent.futures.Future[Session]
-    leases: list[Lease] = field(default_factory=list)
+
+class _Opened(msgspec.Struct, eq=False):
+    """A session that is starting, then there, or the reason why not."""
+
+    session: Session | None = None
+    error: BaseException | None = None
+    leases: list[Lease] = []
+
+    @property
+    def settled(self) -> bool:
+        """Has it come up, or failed to?"""
+        return self.session is not None or self.error is not None
 
     @property
     def gone(self) -> bool:
         """Was it there, and has ended?"""
-        return self.future.done() and self.future.exception() is None and self.future.result().over
+        return self.session is not None and self.session.over
 
 
 class Sessions:
     """Each is started once, when a step that really runs needs it or will soon; one that has ended is replaced.
+
+    No more start at once than there are processors, first those that are needed first: they import for seconds.
 
     Steps of one executor share a session. Where a memory limit is that of a whole session, a step with a limit has
     one for itself while it runs.
@@ -48,10 +63,12 @@ class Sessions:
     def __init__(self, runtime: Callable[[], Runtime]) -> None:
         self._make_runtime = runtime
         self._runtime: Runtime | None = None
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()  # holds its lock whoever reads or writes what follows
         self._opened: dict[ExecutorRef, list[_Opened]] = {}
-        self._stop: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self._pool = concurrent.futures.ThreadPoolExecutor(max_workers=4, thread_name_prefix="session")
+        self._stopped = False  # nobody is given a session any more
+        self._closed = False  # none is started any more
+        self._starting = threading.Semaphore(max(2, len(os.sched_getaffinity(0))))
+        self._threads: list[threading.Thread] = []
 
     def expect(self, executors: Sequence[ExecutorRef]) -> None:
         """Start these executors in the background. Raises EnvironmentLacking, ConfigError."""
@@ -61,14 +78,33 @@ class Sessions:
         for executor in new:
             # Here and not in the background: what takes minutes must be heard of and be interruptible.
             self._runtime.prepare(executor)
-        with self._lock:
+        with self._changed:
             for executor in new:
                 self._opened[executor] = [self._open(executor)]
 
     def _open(self, executor: ExecutorRef) -> _Opened:
         if self._runtime is None:
             raise ValueError("no session was expected")
-        return _Opened(self._pool.submit(self._runtime.open, executor))
+        opened = _Opened()
+        thread = threading.Thread(
+            target=self._start, args=(self._runtime, executor, opened), name=f"session of {executor}", daemon=True
+        )
+        self._threads.append(thread)
+        thread.start()
+        return opened
+
+    def _start(self, runtime: Runtime, executor: ExecutorRef, opened: _Opened) -> None:
+        session, error = None, None
+        try:
+            with self._starting:
+                if self._closed:
+                    raise Stopped
+                session = runtime.open(executor)
+        except BaseException as raised:  # noqa: BLE001 - raised again where the session is asked for
+            error = raised
+        with self._changed:
+            opened.session, opened.error = session, error
+            self._changed.notify_all()
 
     @contextlib.contextmanager
     def lease(self, step: Step) -> Iterator[Lease]:
@@ -78,7 +114,7 @@ class Sessions:
         """
         confined = self._runtime is not None and self._runtime.limits_sessions
         lease = Lease(alone=confined and step.memory_mib is not None)
-        with self._lock:
+        with self._changed:
             opened = self._free(step.executor, lease.alone)
             for other in opened.leases:
                 other.shared = lease.shared = True
@@ -86,10 +122,10 @@ class Sessions:
                 other.crowded = lease.crowded = True
             opened.leases.append(lease)
         try:
-            lease.session = self._ready(opened.future)
+            lease.given = self._ready(opened)
             yield lease
         finally:
-            with self._lock:
+            with self._changed:
                 opened.leases.remove(lease)
 
     def _free(self, executor: ExecutorRef, alone: bool) -> _Opened:
@@ -104,13 +140,14 @@ class Sessions:
     def _all_leases(self) -> list[Lease]:
         return [lease for known in self._opened.values() for opened in known for lease in opened.leases]
 
-    def _ready(self, future: concurrent.futures.Future[Session]) -> Session:
-        if not future.done():
-            either: tuple[concurrent.futures.Future[Any], ...] = (future, self._stop)
-            concurrent.futures.wait(either, return_when=concurrent.futures.FIRST_COMPLETED)
-        if self._stop.done():
-            raise Stopped
-        return future.result()
+    def _ready(self, opened: _Opened) -> Session:
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or opened.settled)
+            if self._stopped:
+                raise Stopped
+        if opened.session is None:
+            raise opened.error or Stopped
+        return opened.session
 
     @property
     def runtime_name(self) -> str:
@@ -119,19 +156,18 @@ class Sessions:
 
     def interrupt(self) -> None:
         """Let everybody who waits for a session, or for a step in one, go at once; what runs ends with `close`."""
-        with self._lock:
-            if not self._stop.done():
-                self._stop.set_result(None)
-            futures = [opened.future for known in self._opened.values() for opened in known]
-        for future in futures:
-            if future.done() and not future.cancelled() and future.exception() is None:
-                future.result().interrupt()
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+            sessions = [opened.session for known in self._opened.values() for opened in known]
+        for session in sessions:
+            if session is not None:
+                session.interrupt()
 
     def close(self) -> None:
         """Close all, also those still starting."""
-        for known in self._opened.values():
-            for opened in known:
-                opened.future.cancel()
+        self._closed = True
         if self._runtime is not None:
             self._runtime.close()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for thread in self._threads:
+            thread.join()

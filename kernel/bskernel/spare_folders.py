@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,6 +72,8 @@ def _emptied(folder: str, layout: Layout) -> bool:
 
 def remove(folder: Path) -> None:
     """Remove a file, or a folder with whatever modes it has inside."""
+    import shutil
+
     if folder.is_symlink() or not folder.is_dir():
         folder.unlink(missing_ok=True)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from pathlib import Path
@@ -42,6 +41,8 @@ def convert(data: object, type_: type[T], path: Path | str) -> T:
             literals = [str(value) for value in get_args(_literal_in(_type_at(type_, where)))]
             hint = f"choices: {', '.join(literals)}" if literals else None
             raise ConfigError(f"{path}: {where + ': ' if where else ''}{what}", hint=hint) from error
+        import difflib
+
         key = unknown["key"]
         choices = _fields_at(type_, where)
         near = difflib.get_close_matches(key, choices, n=1)

@@ -13,7 +13,7 @@ import msgspec
 from bskernel_protocol import Artifact, Event, Failure, Progress
 
 from bskernel.action import Action, ActionResult
-from bskernel.carry_out import Carried, run_in_session
+from bskernel.carry_out import Carried, give_back, run_in_session
 from bskernel.errors import EnvironmentLacking
 from bskernel.ports import SessionFailed, Store
 from bskernel.sessions import Lease, Sessions, Stopped
@@ -61,6 +61,9 @@ class Crew(Protocol):
     def interrupt(self) -> None:
         """Let every step end soon; nothing is remembered any more."""
 
+    def finish(self) -> None:
+        """Nothing runs and nothing will begin: let go of what steps have used."""
+
 
 class Workers:
     """The crew on this machine: it begins steps in sessions, each in a thread that nobody has to wait for."""
@@ -71,6 +74,7 @@ class Workers:
         self._sessions = sessions
         self._share = share
         self._stopping = threading.Event()
+        self._giving_back = threading.Lock()
         self.said: queue.SimpleQueue[Said | Done] = queue.SimpleQueue()
 
     @property
@@ -91,6 +95,13 @@ class Workers:
         """Let every thread end soon; nothing is remembered any more."""
         self._stopping.set()
         self._sessions.interrupt()
+        self.finish()
+
+    def finish(self) -> None:
+        """Once no step runs: touch no folder of a session any more."""
+        self._stopping.set()
+        with self._giving_back:
+            pass
 
     def _work(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
         try:
@@ -105,6 +116,10 @@ class Workers:
         except Exception as error:  # noqa: BLE001 - raised again where the build is carried out
             done = Done(step=step, error=error)
         self.said.put(done)
+        # Not before: what comes next need not wait for it.
+        with self._giving_back:
+            if done.carried.used is not None and not self._stopping.is_set():
+                give_back(done.carried.used)
 
     def _carried_out(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> Done:
         began = time.monotonic()

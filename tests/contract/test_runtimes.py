@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -39,6 +40,20 @@ def opened(application: Application, runtime: str, request: pytest.FixtureReques
 
 def executor_of(application: Application) -> ExecutorRef:
     return application.executors.known[0].ref
+
+
+def processes_of(session: str) -> list[int]:
+    """Servers and their children: whatever carries the session's mark, in a container too."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"BSKERNEL_SESSION={session}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+    return found
+
+
+def children_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text()
 
 
 class Told:
@@ -113,6 +128,21 @@ def test_a_session_carries_out_step_after_step(told: Told) -> None:
     assert told.run("second", "double").outputs == ("model",)
     assert (told.session.root / "first" / "out" / "model").read_text() == "8"
     assert (told.session.root / "second" / "out" / "model").read_text() == "10"
+
+
+def test_a_step_runs_although_the_child_that_waited_for_it_is_gone(told: Told) -> None:
+    assert told.run("first", "add", number=3).outputs == ("model",)
+    session = told.session.root.parent.name
+    waiting = [pid for pid in processes_of(session) if not children_of(pid)]  # also the one that warms up
+    assert waiting
+    for pid in waiting:
+        os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while set(waiting) & set(processes_of(session)):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    assert told.run("second", "double").outputs == ("model",)
+    assert told.run("third", "double").outputs == ("model",)
 
 
 def test_lines_and_progress_arrive_as_events(told: Told) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-# Runs a command of bskernel and tells, at its end, what it opened, started, hashed and imported.
+# Runs a command of bskernel and tells, at its end, what it opened, started, asked of an engine, hashed and imported.
 WATCHED = """
 import hashlib, json, sys
 told, real = [], hashlib.sha256
@@ -23,6 +23,8 @@ def heard(event, arguments):
         told.append(("opened", arguments[0]))
     elif event in ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec", "socket.connect"):
         told.append(("started", event))
+    elif event == "http.client.send":
+        told.append(("asked", arguments[1][:200].decode("latin-1").splitlines()[0]))
     elif event == "os.rename":
         told.append(("written", arguments[1]))
 sys.addaudithook(heard)
@@ -77,6 +79,43 @@ def test_a_build_with_nothing_to_do_does_little(
     # The build's own four files are written anew, and none of a step's.
     assert counts["written"] <= 5
     assert {"docker", "rich", "requests", "http", "email", "asyncio"}.isdisjoint(modules)
+
+
+@pytest.mark.in_both
+def test_a_chain_starts_one_executor_and_a_cached_one_none(
+    cli: Any, surroundings: dict[str, str], config: Path, runtime: str, tmp_path: Path
+) -> None:
+    first = tmp_path / "first.toml"
+    first.write_text('[build]\nname = "first"\nmodel = "number.txt"\n[[step]]\nentry = "testing:double"\n')
+    assert cli("run", str(first)).returncode == 0  # makes what is made once
+    told, _ = watch(surroundings, tmp_path, "run", str(config))
+    processes = [what for kind, what in told if kind == "started" and what != "socket.connect"]
+    containers = [what for kind, what in told if kind == "asked" and "/start " in str(what)]
+    assert (len(processes), len(containers)) == ((1, 0) if runtime == "process" else (0, 1))
+    told, _ = watch(surroundings, tmp_path, "run", str(config))
+    assert [what for kind, what in told if kind in {"started", "asked"}] == []
+
+
+def test_what_a_build_with_nothing_to_do_reads_and_hashes_grows_with_its_steps_alone(
+    cli: Any, surroundings: dict[str, str], config: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "number.txt").write_bytes(b"5" + b" " * 3_000_000)  # a large model: its bytes are in no count
+    time.sleep(2.1)  # what has just been written is read again: it might still change unseen
+    counts = []
+    for steps in (STEPS, 2 * STEPS):
+        longer = tmp_path / f"{steps}.toml"
+        step = '[[step]]\nname = "t{at}"\nentry = "testing:add"\nparameters = {{ number = {at} }}\n'
+        longer.write_text(
+            config.read_text() + "".join(step.format(at=at) for at in range(STEPS, steps)), encoding="utf-8"
+        )
+        assert cli("run", str(longer)).returncode == 0
+        told, _ = watch(surroundings, tmp_path, "run", str(longer))
+        opened = [str(what) for kind, what in told if kind == "opened" and not str(what).endswith(".py")]
+        counts.append((len(opened), sum(what for kind, what in told if kind == "hashed")))
+    (files, hashed), (more_files, more_hashed) = counts
+    assert more_files - files <= 5 * STEPS
+    assert more_hashed - hashed <= 1_500 * STEPS
+    assert hashed <= 30_000
 
 
 def test_neither_the_user_s_files_nor_sources_of_executors_are_read_again(

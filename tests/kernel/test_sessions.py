@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from bskernel.building import EndedStep, carry_out_plan
 from bskernel.plan import Plan
-from bskernel.ports import SessionEnded
+from bskernel.ports import SessionEnded, SessionFailed
 from bskernel.report.terminal import Silent
 from bskernel.selection import Bound, Range
 from bskernel.sessions import Sessions, Stopped
@@ -149,6 +149,47 @@ def test_after_an_interrupt_no_session_is_given(tmp_path: Path) -> None:
     assert runtime.opened[0].interrupted
     with pytest.raises(Stopped), sessions.lease(step("a")):
         pass
+
+
+def test_no_more_sessions_start_at_once_than_there_are_processors_and_the_first_needed_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    begun: list[str] = []
+    two, go_on = threading.Event(), threading.Event()
+
+    class Slow(FakeRuntime):
+        def open(self, executor: ExecutorRef) -> Fake:
+            begun.append(executor.name)
+            if len(begun) == 2:
+                two.set()
+            assert go_on.wait(20)
+            return super().open(executor)
+
+    runtime = Slow(tmp_path, limits_sessions=False)
+    sessions = Sessions(lambda: runtime)
+    executors = [msgspec.structs.replace(E, name=name) for name in "abcd"]
+    sessions.expect(executors)
+    assert two.wait(20)
+    assert sorted(begun) == ["a", "b"]
+    go_on.set()
+    for executor in executors:
+        with sessions.lease(msgspec.structs.replace(step("s"), executor=executor)):
+            pass
+    sessions.close()
+    assert sorted(begun) == ["a", "b", "c", "d"]
+
+
+def test_a_session_that_does_not_come_up_fails_each_step_that_asks_for_it(tmp_path: Path) -> None:
+    class Broken(FakeRuntime):
+        def open(self, executor: ExecutorRef) -> Fake:
+            raise SessionFailed(Failure(category="environment", message="no"))
+
+    sessions = sessions_of(Broken(tmp_path, limits_sessions=False))
+    for _ in range(2):
+        with pytest.raises(SessionFailed), sessions.lease(step("a")):
+            pass
+    sessions.close()
 
 
 class Counting(Silent):

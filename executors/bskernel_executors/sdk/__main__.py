@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import importlib
 import os
 import sys
@@ -18,9 +19,14 @@ from bskernel_executors.sdk.server import Server, take_protocol_channel
 
 def load_registry(module: str) -> Registry:
     """Import an executor's module and return its `registry`."""
+    # Whatever libraries make while they are imported stays: to look through it for garbage, there and in each child,
+    # finds none.
+    gc.disable()
     # Libraries that print while they are imported must not spoil what this program prints.
     with contextlib.redirect_stdout(sys.stderr):
         registry = importlib.import_module(module).registry
+    gc.freeze()
+    gc.enable()
     if not isinstance(registry, Registry):
         raise TypeError(f"{module}.registry is no Registry")
     return registry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -39,9 +40,17 @@ def count_in(files: Iterable[Path]) -> int | None:
     return None
 
 
-def oom_kills() -> int | None:
-    """This process's group's count of processes ended for lack of memory, or None where nothing counts it."""
+@functools.cache
+def _counter() -> Path | None:
+    """The file that has the count for this process's group, which it stays in."""
     try:
-        return count_in(candidates(Path("/proc/self/cgroup").read_text(encoding="utf-8")))
+        files = candidates(Path("/proc/self/cgroup").read_text(encoding="utf-8"))
     except OSError:
         return None
+    return next((file for file in files if count_in([file]) is not None), None)
+
+
+def oom_kills() -> int | None:
+    """This process's group's count of processes ended for lack of memory, or None where nothing counts it."""
+    file = _counter()
+    return None if file is None else count_in([file])

@@ -32,6 +32,7 @@ def parameter(help: str, *, unit: str | None = None, default_from: str | None = 
 def describe_parameters(struct: type[msgspec.Struct]) -> tuple[ParameterDescription, ...]:
     """The fields of a struct as the catalogue shows them. Raises TypeError for a field without `parameter`."""
     described = []
+    schemas = _schemas(struct)
     for field in msgspec.inspect.type_info(struct).fields:  # type: ignore[attr-defined]
         meta = field.type
         if not isinstance(meta, msgspec.inspect.Metadata) or "description" not in (meta.extra_json_schema or {}):
@@ -42,7 +43,7 @@ def describe_parameters(struct: type[msgspec.Struct]) -> tuple[ParameterDescript
             ParameterDescription(
                 name=field.name,
                 help=(meta.extra_json_schema or {})["description"],
-                schema=_schema(struct, field.name),
+                schema=schemas[field.name],
                 required=field.required,
                 default=msgspec.to_builtins(default),
                 unit=extra.get("unit"),
@@ -58,15 +59,15 @@ def _default(field: Any) -> Any:
     return field.default
 
 
-def _schema(struct: type[msgspec.Struct], name: str) -> dict[str, Any]:
+def _schemas(struct: type[msgspec.Struct]) -> dict[str, dict[str, Any]]:
+    """By field; each holds what it refers to."""
     (_, components) = msgspec.json.schema_components((struct,), ref_template="#/$defs/{name}")
-    schema: dict[str, Any] = dict(components[struct.__name__]["properties"][name])
-    schema.pop("description", None)
-    schema.pop("default", None)
     others = {key: value for key, value in components.items() if key != struct.__name__}
-    if others:
-        schema["$defs"] = others
-    return schema
+    shown = {"$defs": others} if others else {}
+    return {
+        name: {key: value for key, value in schema.items() if key not in {"description", "default"}} | shown
+        for name, schema in components[struct.__name__]["properties"].items()
+    }
 
 
 def decode_parameters(struct: type[ParametersT], values: dict[str, Any], entry: str) -> ParametersT:

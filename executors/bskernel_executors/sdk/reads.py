@@ -6,19 +6,48 @@ The answer decides what enters a step's cache key, so reading anything else is r
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
-import textwrap
-from collections.abc import Callable
+import linecache
+from collections.abc import Callable, Iterator
 from typing import Any
+
+_Place = tuple[int, str]  # the first line, a decorator's too, and the name, as the compiled code says them
 
 
 def _source(function: Callable[..., Any]) -> ast.FunctionDef | None:
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
+    code = getattr(function, "__code__", None)
+    if code is None:
         return None
-    node = tree.body[0]
-    return node if isinstance(node, ast.FunctionDef) else None
+    return _functions_in(code.co_filename).get((code.co_firstlineno, code.co_name))
+
+
+@functools.cache
+def _functions_in(file: str) -> dict[_Place, ast.FunctionDef]:
+    """The functions of a file, which is parsed once: an executor asks for hundreds while it starts."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except SyntaxError:
+        return {}
+    return {
+        (min((node.lineno, *(decorator.lineno for decorator in node.decorator_list))), node.name): node
+        for node in _statements(tree)
+        if isinstance(node, ast.FunctionDef)
+    }
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """The statements below a node, in whatever block; not what they compute."""
+    for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for inner in getattr(node, block, ()):
+            yield inner
+            yield from _statements(inner)
+
+
+@functools.cache
+def _telling(tree: ast.FunctionDef) -> tuple[ast.Attribute | ast.Call | ast.Assign, ...]:
+    """What may read a field, hand the configuration on or keep it, anywhere in a function."""
+    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.Call | ast.Assign))
 
 
 def _callee(call: ast.Call, scope: dict[str, Any]) -> Any:
@@ -64,7 +93,7 @@ def _kept_as(tree: ast.FunctionDef, name: str) -> list[str]:
     """Attributes of self that a constructor keeps the parameter in."""
     return [
         target.attr
-        for node in ast.walk(tree)
+        for node in _telling(tree)
         if isinstance(node, ast.Assign) and _is(node.value, name)
         for target in node.targets
         if isinstance(target, ast.Attribute) and _is(target.value, "self")
@@ -82,8 +111,8 @@ def fields_read(function: Callable[..., Any], name: str, config: type, fields: f
             return
         seen.add((id(function), name))
         tree = _source(function)
-        scope = dict(getattr(function, "__globals__", {}))
-        for node in ast.walk(tree) if tree else ():
+        scope = getattr(function, "__globals__", {})
+        for node in _telling(tree) if tree else ():
             attribute = _attribute(node, name)
             if attribute is not None:
                 note(attribute)
@@ -112,7 +141,7 @@ def fields_read(function: Callable[..., Any], name: str, config: type, fields: f
         kept = [ast.parse(f"self.{item}", mode="eval").body for item in (_kept_as(tree, name) if tree else ())]
         methods = [item for _, item in inspect.getmembers(kind, inspect.isfunction)] if kept else []
         for method in filter(None, map(_source, methods)):
-            for node in ast.walk(method):
+            for node in _telling(method):
                 for holder in kept:
                     attribute = _attribute(node, holder)
                     if attribute is not None:

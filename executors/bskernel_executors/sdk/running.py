@@ -98,33 +98,69 @@ class Running:
         os.close(self.pidfd)
 
 
-def start(registry: Registry, root: Path, directory: str, held: Iterable[int]) -> Running:
-    """Fork a child for the step in `directory`; it closes the fds that are `held` for others."""
-    step = root / directory
+@dataclass(kw_only=True)
+class Spare:
+    """A child that waits to be told which step to carry out: to fork one can take longer than the step."""
+
+    pid: int
+    order: int  # what is written here is the step's directory
+    streams: list[Stream]
+
+    def fds(self) -> Iterator[int]:
+        """The server's own, which no other child must hold."""
+        yield self.order
+        yield from (stream.fd for stream in self.streams)
+
+    def begin(self, root: Path, directory: str) -> Running:
+        """Have it carry out the step in `directory`. Raises BrokenPipeError when it has been ended."""
+        log = (root / directory / LOG).open("wb", buffering=0)
+        kills = oom_kills() or 0
+        try:
+            os.write(self.order, directory.encode())
+        except BrokenPipeError:
+            log.close()
+            raise
+        os.close(self.order)
+        return Running(
+            directory=directory,
+            pid=self.pid,
+            pidfd=os.pidfd_open(self.pid),
+            log=log,
+            began=time.monotonic(),
+            oom_kills=kills,
+            streams=self.streams,
+        )
+
+    def end(self) -> None:
+        """End it unused."""
+        kill_group(self.pid)
+        os.waitpid(self.pid, 0)
+        for fd in self.fds():
+            os.close(fd)
+
+
+def fork_spare(registry: Registry, root: Path, held: Iterable[int]) -> Spare:
+    """Fork a child for a step whose directory will lie under `root`; it closes the fds that are `held` for others."""
     pipes: list[tuple[StreamName, int, int]] = []
     for name in ("stdout", "stderr", "progress"):
         read_end, write_end = os.pipe()
         pipes.append((name, read_end, write_end))
+    awaited, order = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
     server = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _become_child(registry, step, [write_end for _, _, write_end in pipes], server, held)
-    for _, _, write_end in pipes:
-        os.close(write_end)
-    return Running(
-        directory=directory,
-        pid=pid,
-        pidfd=os.pidfd_open(pid),
-        log=(step / LOG).open("wb", buffering=0),
-        began=time.monotonic(),
-        oom_kills=oom_kills() or 0,
-        streams=[Stream(name=name, fd=read_end) for name, read_end, _ in pipes],
-    )
+        ends = [write_end for _, _, write_end in pipes]
+        _become_child(registry, root, awaited, ends, server, (*held, order, *(read_end for _, read_end, _ in pipes)))
+    for fd in (awaited, *(write_end for _, _, write_end in pipes)):
+        os.close(fd)
+    return Spare(pid=pid, order=order, streams=[Stream(name=name, fd=read_end) for name, read_end, _ in pipes])
 
 
-def _become_child(registry: Registry, step: Path, ends: list[int], server: int, held: Iterable[int]) -> NoReturn:
+def _become_child(
+    registry: Registry, root: Path, awaited: int, ends: list[int], server: int, held: Iterable[int]
+) -> NoReturn:
     status = 1
     try:
         os.setpgid(0, 0)
@@ -134,12 +170,17 @@ def _become_child(registry: Registry, step: Path, ends: list[int], server: int, 
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         for fd in held:
             os.close(fd)
-        if uses_tools(step):
-            go_on_below_a_reaper()
         os.dup2(ends[0], 1)
         os.dup2(ends[1], 2)
         # What was printed must be in the log however the step ends: in a pipe Python would keep it back.
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        directory = os.read(awaited, _LONGEST_LINE).decode()
+        os.close(awaited)
+        if not directory:
+            os._exit(0)
+        step = root / directory
+        if uses_tools(step):
+            go_on_below_a_reaper()
         with os.fdopen(ends[2], "w", buffering=1, encoding="utf-8") as progress:
             tell: Callable[[str], None] = lambda text: print(" ".join(text.split()), file=progress)  # noqa: E731
             result = carry_out_step(registry, step, tell)

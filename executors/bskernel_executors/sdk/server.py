@@ -6,7 +6,7 @@ import os
 import selectors
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -29,15 +29,17 @@ from bskernel_protocol import (
 from bskernel_protocol.framing import FrameError
 
 from bskernel_executors.sdk.child import refine_result
+from bskernel_executors.sdk.huge_pages import move_into_huge_pages
 from bskernel_executors.sdk.memory import oom_kills
 from bskernel_executors.sdk.offspring import become_reaper, die_with, end_strangers
 from bskernel_executors.sdk.registry import Registry
-from bskernel_executors.sdk.running import Running, Stream, StreamName, start
+from bskernel_executors.sdk.running import Running, Spare, Stream, StreamName, fork_spare
 from bskernel_executors.sdk.secrets import Redactor
 
 # The order in which what is ready at once is heeded: a step's last lines before its end, and its end, which closes
 # fds, before a command, which may open some of the same numbers.
 _LINES, _END, _COMMAND = range(3)
+_QUIET_S = 1.0  # after that, a server has time: it is kept, or its build is busy elsewhere
 
 
 def take_protocol_channel() -> tuple[BinaryIO, BinaryIO]:
@@ -65,6 +67,9 @@ class Server:
         self._redactor = Redactor()
         self._selector = selectors.DefaultSelector()
         self._running: dict[str, Running] = {}
+        self._spare: Spare | None = None
+        self._moving: Iterator[None] | None = move_into_huge_pages()  # None once that is done
+        self._quiet = False
         self._warm: int | None = None  # the child that warms up
         self._connected = True
 
@@ -75,11 +80,36 @@ class Server:
         if self._registry.warm_up is not None:
             self._warm = self._warm_up(self._registry.warm_up)
         self._selector.register(self._source, selectors.EVENT_READ, (_COMMAND, self._heed))
+        self._spare = self._fork()
         while self._connected:
-            for _, heed in sorted((key.data for key, _ in self._selector.select()), key=itemgetter(0)):
+            ready = sorted((key.data for key, _ in self._selector.select(self._patience())), key=itemgetter(0))
+            self._quiet = not ready
+            if self._quiet:
+                self._use_the_quiet()
+            for _, heed in ready:
                 heed()
         for running in list(self._running.values()):
             self._end(running)
+        if self._spare is not None:
+            self._spare.end()
+
+    def _patience(self) -> float | None:
+        """Seconds until nothing happens is quiet enough; None when there is nothing to do then."""
+        if self._moving is None or self._running:
+            return None
+        return 0.0 if self._quiet else _QUIET_S
+
+    def _use_the_quiet(self) -> None:
+        """Move a block of memory; the child that waits has the old ones, and makes way for one that has the new."""
+        if self._spare is not None:
+            self._spare.end()
+            self._spare = None
+        try:
+            if self._moving is not None:
+                next(self._moving)
+        except StopIteration:
+            self._moving = None
+            self._spare = self._fork()
 
     def _tell(self, event: Event) -> None:
         try:
@@ -122,14 +152,27 @@ class Server:
 
     def _start(self, directory: str) -> None:
         self._tell(StepStarted(directory=directory))
-        held = [self._source.fileno(), self._sink.fileno(), self._selector_fd()]
-        held += [fd for other in self._running.values() for fd in other.fds()]
-        running = start(self._registry, self._root, directory, held)
+        running = self._begin(directory)
         self._running[directory] = running
         self._selector.register(running.pidfd, selectors.EVENT_READ, (_END, partial(self._end, running)))
         for stream in running.streams:
             heed = partial(self._pass_on, running, stream)
             self._selector.register(stream.fd, selectors.EVENT_READ, (_LINES, heed))
+        self._spare = self._fork()
+
+    def _begin(self, directory: str) -> Running:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            try:
+                return spare.begin(self._root, directory)
+            except BrokenPipeError:  # the system has ended it, for lack of memory
+                spare.end()
+        return self._fork().begin(self._root, directory)
+
+    def _fork(self) -> Spare:
+        held = [self._source.fileno(), self._sink.fileno(), self._selector_fd()]
+        held += [fd for other in self._running.values() for fd in other.fds()]
+        return fork_spare(self._registry, self._root, held)
 
     def _selector_fd(self) -> int:
         return self._selector.fileno()
@@ -156,7 +199,9 @@ class Server:
         if self._warm is not None and os.waitpid(self._warm, os.WNOHANG)[0]:
             self._warm = None
         known = {other.pid for other in self._running.values()}
-        end_strangers(known if self._warm is None else {self._warm, *known})
+        known |= {self._warm} if self._warm is not None else set()
+        known |= {self._spare.pid} if self._spare is not None else set()
+        end_strangers(known)
         for name, text in running.drain():
             self._say(running, name, text)
         for fd in (running.pidfd, *(stream.fd for stream in running.streams)):

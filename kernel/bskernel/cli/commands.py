@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -10,13 +11,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from bskernel.cli.blueprint import blueprint
-from bskernel.cli.diff import diff
-from bskernel.cli.doctor_command import doctor
-from bskernel.cli.keeping import KEEP_WARM, down, up
+from bskernel.cli.keeping import KEEP_WARM
 from bskernel.cli.plan_views import GRAPHS
 from bskernel.cli.range_options import RangeOptions, range_options
-from bskernel.cli.reporting import bundle, explain
 from bskernel.errors import (
     EXIT_ENVIRONMENT,
     EXIT_INTERRUPTED,
@@ -29,6 +26,16 @@ if TYPE_CHECKING:
     from bskernel.building import Observer
     from bskernel.images import RecipeState
 
+# Commands that have modules of their own, by these.
+_ELSEWHERE = {
+    "blueprint": "blueprint",
+    "bundle": "reporting",
+    "diff": "diff",
+    "doctor": "doctor_command",
+    "down": "keeping",
+    "explain": "reporting",
+    "up": "keeping",
+}
 _INTERRUPTED = "interrupted: every process of the build has ended; the cache is usable"
 _CONFIG = click.argument("config", type=click.Path(path_type=Path))
 _RUNTIME = click.option(
@@ -45,7 +52,20 @@ _OUTPUT = click.option("--output", type=click.Path(path_type=Path), help="Build 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Imports the module of a command when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(importlib.import_module(f"bskernel.cli.{_ELSEWHERE[cmd_name]}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Build FPGA accelerators from quantized neural networks, each step in a pinned executor.
 
@@ -192,10 +212,6 @@ def _tell(text: str) -> None:
     click.echo(text, err=True)
 
 
-cli.add_command(explain)
-cli.add_command(bundle)
-
-
 @cli.group()
 def images() -> None:
     """The executors' recipes and what is made from them: environments, and images of a Docker engine."""
@@ -258,10 +274,6 @@ def images_describe(name: str) -> None:
     if name not in recipes:
         raise ConfigError(f"there is no image {name!r}", hint=f"images: {', '.join(recipes)}")
     click.echo(describe(recipes[name], cache_folder(), _tell), nl=False)
-
-
-for _command in (diff, blueprint, doctor, up, down):
-    cli.add_command(_command)
 
 
 @cli.command()

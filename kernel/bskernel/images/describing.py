@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,8 @@ from bskernel.images.recipe import Recipe, environment_variables
 
 def describe(recipe: Recipe, cache: Path, report: Callable[[str], None]) -> str:
     """The catalogue as JSON text. Raises EnvironmentLacking with the executor's own error."""
+    import subprocess
+
     environment = ensure_environment(recipe, cache, report)
     done = subprocess.run(
         [str(environment.python), "-P", "-m", "bskernel_executors.sdk", "describe", recipe.module],

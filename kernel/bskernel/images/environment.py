@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +24,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _uv(*arguments: str, **variables: str) -> None:
+    import subprocess
+
     import uv
 
     command = [uv.find_uv_bin(), *arguments]
@@ -58,6 +58,8 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
 
     Raises EnvironmentLacking when it cannot be made, ConfigError when an edit no longer matches.
     """
+    import shutil
+
     venv = cache / "envs" / recipe.environment_digest
     code = cache / "code" / recipe.code_digest
     if not (venv / DONE).exists():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +15,8 @@ RunUv = Callable[..., None]  # its arguments are uv's, its keywords variables
 
 def install(source: GitSource, tree: Path, environment: Path, site: Path, uv: RunUv) -> None:
     """Install one source into an environment that holds its locked packages already. Raises EnvironmentLacking."""
+    import tempfile
+
     if source.build:
         with tempfile.TemporaryDirectory(dir=environment.parent, prefix="wheel-") as scratch:
             _build_and_install(source, tree, environment / "bin" / "python", Path(scratch), uv)
@@ -32,6 +32,8 @@ def install(source: GitSource, tree: Path, environment: Path, site: Path, uv: Ru
 
 
 def _copy(tree: Path, target: Path) -> None:
+    import shutil
+
     shutil.copytree(tree, target, symlinks=True, ignore=lambda folder, _: [DONE] if Path(folder) == tree else [])
 
 

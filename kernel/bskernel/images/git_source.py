@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 import msgspec
 
 from bskernel.errors import EnvironmentLacking
 from bskernel.images.made_once import DONE, made_once
+
+if TYPE_CHECKING:
+    import subprocess
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -75,6 +75,8 @@ def _surroundings() -> dict[str, str]:
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    import subprocess
+
     return subprocess.run(
         ["git", "-C", str(folder), *arguments],
         capture_output=True,
@@ -90,6 +92,8 @@ def _is_made(source: GitSource, cache: Path) -> bool:
 
 def why_no_tree(source: GitSource, recipe: str, cache: Path) -> EnvironmentLacking | None:
     """Why the tree cannot be had here, as far as that is known without the network."""
+    import shutil
+
     if _is_made(source, cache):
         return None
     if shutil.which("git") is None:
@@ -109,6 +113,8 @@ def why_no_tree(source: GitSource, recipe: str, cache: Path) -> EnvironmentLacki
 
 def ensure_tree(source: GitSource, recipe: str, cache: Path, report: Callable[[str], None]) -> Path:
     """The commit's tree under the cache. Raises EnvironmentLacking with what to set."""
+    import tempfile
+
     target = cache / "sources" / source.commit
     lacking = why_no_tree(source, recipe, cache)
     if lacking is not None:
@@ -139,6 +145,8 @@ def _fetch(source: GitSource, recipe: str, place: str, repository: Path) -> None
 
 def _files(source: GitSource, recipe: str, repository: Path) -> Iterator[tuple[str, str, bytes]]:
     """Path, git's mode and content of every file."""
+    import subprocess
+
     listed = _git(repository, "ls-tree", "-r", "-z", "--full-tree", source.commit)
     if listed.returncode:
         raise source.lacking(recipe, listed.stderr.decode("utf-8", "replace").strip())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,8 @@ DONE = "bskernel-done"
 @contextlib.contextmanager
 def made_once(folder: Path) -> Iterator[Path | None]:
     """Yield a temporary folder to fill, or None when `folder` is made already; then move it into place."""
+    import shutil
+
     folder.parent.mkdir(parents=True, exist_ok=True)
     with Path(f"{folder}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -97,9 +97,9 @@ class Recipe:
             if path.is_file():
                 yield source.partition("/")[2], path
             elif path.is_dir():
-                for file in sorted(path.rglob("*")):
-                    if file.is_file() and "__pycache__" not in file.parts:
-                        yield file.relative_to(self.root / source.split("/")[0]).as_posix(), file
+                folder = source.partition("/")[2]
+                for name in sorted(_files_in(str(path)), key=lambda name: name.split("/")):
+                    yield f"{folder}/{name}" if folder else name, path / name
             else:
                 raise ConfigError(f"{self.folder / 'image.toml'}: sources: there is no {path}")
 
@@ -145,6 +145,17 @@ class Recipe:
     def ref(self) -> ExecutorRef:
         """The executor that the recipe makes."""
         return ExecutorRef(name=self.file.executor, version=self.file.version, digest=self.digest)
+
+
+def _files_in(folder: str, above: str = "") -> Iterator[str]:
+    """Files below a folder, by their paths in it, but for what Python compiles there."""
+    with os.scandir(folder) as found:
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name != "__pycache__":
+                    yield from _files_in(entry.path, f"{above}{entry.name}/")
+            elif entry.is_file():
+                yield f"{above}{entry.name}"
 
 
 def _read(path: Path) -> bytes:

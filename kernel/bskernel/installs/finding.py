@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -27,6 +26,8 @@ class FoundInstall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _candidates(known: KnownTool, roots: tuple[Path, ...], environment: Mapping[str, str]) -> Iterator[Path]:
+    import shutil
+
     for root in roots:
         for folder in known.folders:
             yield from sorted((root / folder).glob("*"))

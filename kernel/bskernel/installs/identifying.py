@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +80,9 @@ def fingerprint(root: Path, known: KnownTool) -> str:
 
 def _ask(tool: str, root: Path) -> _Said:
     """Run it with -version; where it does not run, its version is the one in its path."""
+    import subprocess
+    import tempfile
+
     program = next(root / name for name in known_tools()[tool].programs if (root / name).is_file())
     said = ""
     with tempfile.TemporaryDirectory() as home:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 import msgspec
 
@@ -25,5 +25,5 @@ class KnownTool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 @cache
 def known_tools() -> dict[str, KnownTool]:
     """By our name for each."""
-    text = (resources.files(__package__) / "tools.toml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("tools.toml").read_text(encoding="utf-8")
     return msgspec.convert(tomllib.loads(text), dict[str, KnownTool])

@@ -49,6 +49,7 @@ def host_settings(
         "cap_drop": ["ALL"],
         "init": False,
         "ipc_mode": "private",
+        "log_config": {"type": "none"},  # else the engine writes to the disk whatever the session says
         "mem_limit": memory_bytes,
         "memswap_limit": memory_bytes,
         "nano_cpus": cpus * 1_000_000_000,

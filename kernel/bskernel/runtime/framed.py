@@ -88,8 +88,13 @@ class Channel:
         self._first: _Events = queue.SimpleQueue()  # what comes before any step, and belongs to none
         self._steps: dict[str, _Events] = {}
         self._over: Failure | _Interrupted | None = None
+        self._to_end = False
         self._reader = threading.Thread(target=self._read, name=f"events of {executor}", daemon=True)
         self._reader.start()
+
+    def expect_end(self) -> None:
+        """The carrier is about to be ended: of what need not be found out, unless a step runs."""
+        self._to_end = True
 
     def close(self) -> None:
         """Wait until the reader has seen the end; the carrier must have ended."""
@@ -134,6 +139,11 @@ class Channel:
             return
         except (OSError, ValueError):
             pass
+        with self._lock:
+            unasked = self._to_end and not self._steps
+        if unasked:
+            self.interrupt()
+            return
         facts = self._carrier.end_facts()
         if facts.get("oom_kills"):
             self._finish(self._failure("out_of_memory", "was ended by the system: no memory was left", (), facts))

@@ -100,6 +100,7 @@ class FramedSession:
         with self._closing:
             if not self._closed:
                 self._closed = True
+                self._channel.expect_end()
                 self._carrier.end()
                 self._channel.close()
                 self._carrier.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,6 +102,8 @@ class DiskStore:
                 (target / folder).mkdir(parents=True, exist_ok=True)
                 made.add(folder)
             if not self._bytes.lay(file.digest, target / file.path, executable=file.executable, link=read_only):
+                import shutil
+
                 shutil.rmtree(target)
                 return False
         return True
