@@ -21,7 +21,7 @@ def tree(folder: Path) -> Path:
 
 def test_a_path_is_replaced_in_texts_and_left_whole_in_binary_files_which_are_named(tmp_path: Path) -> None:
     target = tmp_path / "out"
-    left = relocate_tree(tree(tmp_path / "in"), target, HERE, TOKEN)
+    left = relocate_tree(tree(tmp_path / "in"), target, [(HERE, TOKEN)])
     assert (target / "project" / "top.tcl").read_text() == f"read_verilog {TOKEN}/top.v"
     assert left == (target / "project" / "node_model",)
     assert left[0].read_bytes() == BINARY
@@ -29,7 +29,7 @@ def test_a_path_is_replaced_in_texts_and_left_whole_in_binary_files_which_are_na
 
 
 def test_an_output_with_a_binary_file_that_holds_a_path_is_refused(tmp_path: Path) -> None:
-    relocate_tree(tree(tmp_path / "in"), tmp_path / "out" / "state", HERE, TOKEN)
+    relocate_tree(tree(tmp_path / "in"), tmp_path / "out" / "state", [(HERE, TOKEN)])
     declared = (OutputDescription("state", kind="tree"),)
     failure = check_outputs(tmp_path / "out", declared, (Path(HERE),))
     assert failure is not None
