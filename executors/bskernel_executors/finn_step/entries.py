@@ -23,6 +23,7 @@ from bskernel_executors.finn_step.open_flow import (
     stitch,
 )
 from bskernel_executors.finn_step.parameters import FILES, parameters_struct, settable_fields
+from bskernel_executors.finn_step.products import outputs_of
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
 from bskernel_executors.finn_step.places import DEPENDENCIES
 from bskernel_executors.finn_step.stages import FAILURES, HLS_ALWAYS, HLS_BY_LAYER, STAGES, TOOLS
@@ -79,7 +80,7 @@ def _declare(name: str, function: StepFunction, config: type, settable: dict[str
                 summary=lines[0] if lines else "a step of FINN+",
                 parameters=describe_parameters(struct),
                 inputs=_FLOW_INPUTS + given,
-                outputs=_OUTPUTS,
+                outputs=_OUTPUTS + outputs_of(name),
                 stage_in=stage_in,
                 stage_out=stage_out,
                 needs=TOOLS.get(name, ()),

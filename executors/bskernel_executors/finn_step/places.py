@@ -13,14 +13,15 @@ from bskernel_executors.sdk import Step
 from bskernel_executors.sdk.relocation import Moves
 
 DEPENDENCIES = "deps"  # the input: what FINN+ downloads when it is set up
-_WORK, _LIBRARY = "/@bskernel-finn@", "/@bskernel-library@"
+_WORK, _LIBRARY, _HOME = "/@bskernel-finn@", "/@bskernel-library@", "/@bskernel-home@"
 _TOOLS = {"XILINX_VIVADO": "/@bskernel-vivado@", "XILINX_HLS": "/@bskernel-hls@"}
 # What FINN's own command line sets: names of folders in the package finn, in Tcl that it gives to the tools.
 _IN_FINN = {"FINN_RTLLIB": "finn-rtllib", "FINN_CUSTOM_HLS": "custom_hls"}
 
 
 def _named(step: Step[Any]) -> list[tuple[str, str]]:
-    named = [(str(step.work), _WORK), (sys.prefix, _LIBRARY)]
+    # FINN's scripts end in the folder that its process runs in.
+    named = [(str(step.work), _WORK), (sys.prefix, _LIBRARY), (str(Path.cwd()), _HOME)]
     return named + [(os.environ[variable], token) for variable, token in _TOOLS.items() if os.environ.get(variable)]
 
 

@@ -78,3 +78,12 @@ REPORTS_OF_TOOLS: dict[str, str] = {
     "post_route_timing.rpt": "vivado",
     "power_estimate_summary.json": "vivado",
 }
+# What a step is run for, as an output of its own: its name, where it lies in FINN's output, and what it is. In an
+# out-of-context run it lies in the project (the model names which), among all else.
+KEPT: dict[str, tuple[str, str, str]] = {
+    "step_create_stitched_ip": ("stitched_ip", "stitched_ip/ip", "the accelerator as a packaged IP"),
+    "step_out_of_context_synthesis": ("out_of_context", "", "reports and routed checkpoint"),
+    "step_synthesize_bitfile": ("bitfile", "bitfile", "bitstream and hardware handoff"),
+    "step_make_driver": ("driver", "driver", "settings of the driver on the board"),
+    "step_deployment_package": ("deploy", "deploy", "what goes to the board: bitfile and driver"),
+}

@@ -13,6 +13,7 @@ from bskernel_executors.finn_step.folding import is_unfolded, layers_of, violati
 from bskernel_executors.finn_step.hint_values import hint_values
 from bskernel_executors.finn_step.parameters import FILES, make_config
 from bskernel_executors.finn_step.places import from_here, surround, to_here
+from bskernel_executors.finn_step.products import keep_product
 from bskernel_executors.finn_step.stages import PRODUCTS, TOOLS
 from bskernel_executors.finn_step.tool_steps import call_with_tools, check_dependencies, digests_of, note_makers
 from bskernel_executors.sdk import Step, StepFailure
@@ -119,6 +120,7 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     warnings += _without_binaries(relocate_tree(state, step.output("state"), moves))
     for tree in ("output", "state") if name in TOOLS else ():
         depersonalise(step.output(tree))
+    keep_product(step, name, after)
     step.record(
         {
             "nodes_before": nodes,
