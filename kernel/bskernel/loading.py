@@ -107,8 +107,21 @@ def _flow(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Fl
     base = _flow(flow.extends, (folder / name).parent, f"{place}: extends", (*extending, known))
     steps = edit_flow(named(base.step, place), flow.edit, f"{place}: edit")
     return Flow(
-        step=tuple(msgspec.structs.replace(step.table, name=step.name) for step in steps), summary=flow.summary
+        step=tuple(msgspec.structs.replace(step.table, name=step.name) for step in steps),
+        summary=flow.summary,
+        versions={**base.versions, **flow.versions},
     )
+
+
+def check_versions(flow: Flow, config: Config, path: Path) -> None:
+    """Raises ConfigError when the build asks for a version of an executor that does not carry the flow out."""
+    for executor, versions in flow.versions.items():
+        asked = config.executors.get(executor)
+        if asked is not None and asked not in versions:
+            raise ConfigError(
+                f"{path}: flow {config.build.flow!r} is not offered with {executor}@{asked}",
+                hint=f"executors.{executor}: {', '.join(versions)}; or a flow of your own (docs/flows.md)",
+            )
 
 
 def load_config(path: Path, assignments: Sequence[str] = ()) -> LoadedConfig:

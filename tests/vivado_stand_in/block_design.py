@@ -6,10 +6,10 @@ import fnmatch
 from pathlib import Path
 from typing import NoReturn
 
-from catalog import BROUGHT, Shape, repository, shape_of_module
-from project import Project
-from session import Session, Spec
-from tcl import TclError, join, split
+from vivado_stand_in.catalog import BROUGHT, Shape, repository, shape_of_module
+from vivado_stand_in.project import Project
+from vivado_stand_in.session import Session, Spec
+from vivado_stand_in.tcl import TclError, join, split
 
 _FOUND = {"-of": True, "-of_objects": True, "-filter": True, "-quiet": False, "-boundary_type": True}
 
@@ -33,7 +33,11 @@ class BlockDesigns:
         add = session.add
         add("update_ip_catalog", Spec({"-rebuild": False, "-scan_changes": False}, "create_project"), self.update)
         add("create_bd_design", Spec({}, "create_project"), self.create_bd_design)
-        add("create_bd_cell", Spec({"-type": True, "-vlnv": True, "-reference": True}, "create_bd_design"), self.create_cell)
+        add(
+            "create_bd_cell",
+            Spec({"-type": True, "-vlnv": True, "-reference": True}, "create_bd_design"),
+            self.create_cell,
+        )
         add("create_bd_pin", Spec({"-dir": True, "-type": True}, "create_bd_design"), self.create_pin)
         add("create_bd_intf_pin", Spec({"-mode": True, "-vlnv": True}, "create_bd_design"), self.create_interface_pin)
         add("delete_bd_objs", Spec({}, "create_bd_design"), self.delete)
@@ -138,7 +142,11 @@ class BlockDesigns:
         if shape is None:
             return []
         known = getattr(shape, kind)
-        return [f"{cell}/{name}"] if known is None else [f"{cell}/{pin}" for pin in known if fnmatch.fnmatchcase(pin, name)]
+        return (
+            [f"{cell}/{name}"]
+            if known is None
+            else [f"{cell}/{pin}" for pin in known if fnmatch.fnmatchcase(pin, name)]
+        )
 
     def _told(self, what: str, found: list[str], values: list[str]) -> str:
         if not found and values:
@@ -153,7 +161,9 @@ class BlockDesigns:
     def get_intf_ports(self, options: dict[str, str], values: list[str]) -> str:
         if "AXI4LITE" in options.get("-filter", ""):
             return join([port for port, (_, mode) in self.interface_ports.items() if mode == "AXI4LITE"])
-        return self._told("interface ports", [port for port in self.interface_ports if port == _plain(values[0])], values)
+        return self._told(
+            "interface ports", [port for port in self.interface_ports if port == _plain(values[0])], values
+        )
 
     def get_intf_nets(self, options: dict[str, str], values: list[str]) -> str:
         return options.get("-of", values[0] if values else "")
@@ -179,11 +189,12 @@ class BlockDesigns:
             self._connect(pin, "a port")
 
     def rename(self, item: str, name: str) -> None:
-        for known in (self.ports, self.interface_ports):
-            if item in known:
-                known[f"/{name}"] = known.pop(item)  # type: ignore[attr-defined,index]
-                return
-        raise TclError(f"ERROR: [Common 17-161] STAND-IN: {item} cannot be renamed")
+        if item in self.ports:
+            self.ports[f"/{name}"] = self.ports.pop(item)
+        elif item in self.interface_ports:
+            self.interface_ports[f"/{name}"] = self.interface_ports.pop(item)
+        else:
+            raise TclError(f"ERROR: [Common 17-161] STAND-IN: {item} cannot be renamed")
 
     def _all(self, values: list[str]) -> list[str]:
         found = [item for value in values for item in split(value)]
@@ -204,7 +215,9 @@ class BlockDesigns:
         # A hierarchy's own pin has a net on either side.
         is_boundary = self.references.get(pin.rpartition("/")[0]) == ""
         if len(nets) > is_boundary:
-            self._fail("BD 41-758", f"the interface pin {pin} is connected to {sorted(nets)[0]} already, not to {other} too")
+            self._fail(
+                "BD 41-758", f"the interface pin {pin} is connected to {sorted(nets)[0]} already, not to {other} too"
+            )
         nets.add(other)
 
     def save(self, _: dict[str, str], __: list[str]) -> None:
@@ -223,7 +236,10 @@ class BlockDesigns:
         name = f"{self.name}_wrapper"
         imported = self.project.sources("imports", "hdl") if "-import" in options else self.file.parent / "hdl"
         imported.mkdir(parents=True, exist_ok=True)
-        ports = [*(port.strip("/") for port in self.ports), *(f"{port.strip('/')}_tdata" for port in self.interface_ports)]
+        ports = [
+            *(port.strip("/") for port in self.ports),
+            *(f"{port.strip('/')}_tdata" for port in self.interface_ports),
+        ]
         body = ",\n".join(f"  input {port}" for port in ports)
         (imported / f"{name}.v").write_text(f"// STAND-IN: no wrapper\nmodule {name} (\n{body}\n);\nendmodule\n")
         if "-import" in options:
@@ -231,7 +247,9 @@ class BlockDesigns:
         handoff = self.project.generated("bd", self.name, "hw_handoff")
         handoff.mkdir(parents=True, exist_ok=True)
         (handoff / f"{self.name}.hwh").write_text("<!-- STAND-IN: no hardware handoff -->\n<EDKSYSTEM/>\n")
-        self.project.instances = {cell.strip("/").replace("/", "_"): ref for cell, ref in self.references.items() if ref}
+        self.project.instances = {
+            cell.strip("/").replace("/", "_"): ref for cell, ref in self.references.items() if ref
+        }
 
     def _fail(self, identity: str, text: str) -> NoReturn:
         self.session.message("ERROR", identity, text)

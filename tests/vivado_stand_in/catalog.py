@@ -1,4 +1,4 @@
-"""Interfaces of modules and IPs: from Verilog, from component.xml, and of those that Vivado brings. Of the STAND-IN."""
+"""Interfaces of modules and IPs: from Verilog and component.xml, and of what Vivado brings. Of the STAND-IN."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def shape_of_module(text: str) -> Shape:
     """Of a module, as Vivado infers streams and memory-mapped interfaces from its ports' names."""
     head = _COMMENT.sub("", text.partition("endmodule")[0])
     found = Shape(set(), {})
-    assert found.pins is not None and found.interfaces is not None
+    assert found.pins is not None
+    assert found.interfaces is not None
     for direction, name in _PORT.findall(head):
         found.pins.add(name)
         if match := _STREAM.match(name):
@@ -52,7 +53,9 @@ def component(vlnv: str, shape: Shape, files: Iterable[str]) -> str:
         f'    <spirit:busInterface mode="{mode}"><spirit:name>{intf}</spirit:name></spirit:busInterface>'
         for intf, mode in sorted((shape.interfaces or {}).items())
     )
-    ports = "\n".join(f"    <spirit:port><spirit:name>{pin}</spirit:name></spirit:port>" for pin in sorted(shape.pins or ()))
+    ports = "\n".join(
+        f"    <spirit:port><spirit:name>{pin}</spirit:name></spirit:port>" for pin in sorted(shape.pins or ())
+    )
     listed = "\n".join(f"    <spirit:file><spirit:name>{path}</spirit:name></spirit:file>" for path in files)
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <!-- STAND-IN, packaged by {os.environ["XILINX_VIVADO"]} -->

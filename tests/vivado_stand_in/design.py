@@ -6,8 +6,18 @@ import json
 import re
 from pathlib import Path
 
-from session import BEHAVIOUR, BUILD, DATA, NOTE, VERSION, Session, Spec, checkpoint_is_written, synthesis_ends
-from tcl import TclError
+from vivado_stand_in.session import (
+    BEHAVIOUR,
+    BUILD,
+    DATA,
+    NOTE,
+    VERSION,
+    Session,
+    Spec,
+    checkpoint_is_written,
+    synthesis_ends,
+)
+from vivado_stand_in.tcl import TclError
 
 _REPORTED = {"-file": True}
 _TABLE = ("Instance", "Module", "Total LUTs", "Logic LUTs", "LUTRAMs", "SRLs", "FFs", "RAMB36", "RAMB18")

@@ -5,11 +5,13 @@ import re
 import sys
 from pathlib import Path
 
-from catalog import Shape, component
-from session import BEHAVIOUR, Session, Spec
-from tcl import TclError
+from vivado_stand_in.catalog import Shape, component
+from vivado_stand_in.session import BEHAVIOUR, Session, Spec
+from vivado_stand_in.tcl import TclError
 
-_PRAGMA = re.compile(r"#pragma HLS INTERFACE (axis|m_axi|s_axilite) (?:.*?)port\s*=\s*(\w+)(?:.*?bundle\s*=\s*(\w+))?")
+_PRAGMA = re.compile(
+    r"#pragma HLS INTERFACE (axis|m_axi|s_axilite) (?:.*?)port\s*=\s*(\w+)(?:.*?bundle\s*=\s*(\w+))?"
+)
 
 
 class Hls:

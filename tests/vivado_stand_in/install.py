@@ -16,7 +16,8 @@ if [ "$1" = "-version" ]; then
   echo "SW Build {build} on no day"
   exit 0
 fi
-STAND_IN_VERSION={version} STAND_IN_BUILD={build} exec python3 -B "$here/../lib/stand_in.py" "$@"
+export STAND_IN_VERSION={version} STAND_IN_BUILD={build} PYTHONPATH="$here/../lib"
+exec python3 -B -m vivado_stand_in.stand_in "$@"
 """
 _HLS_WRAPPER = """#!/bin/sh
 # A STAND-IN for Vitis HLS, for tests: it synthesises nothing.
@@ -26,7 +27,8 @@ if [ "$1" = "-version" ]; then
   echo "  **** SW Build {build} on no day"
   exit 0
 fi
-STAND_IN_VERSION={version} STAND_IN_BUILD={build} exec python3 -B "$here/../lib/hls.py" "$@"
+export STAND_IN_VERSION={version} STAND_IN_BUILD={build} PYTHONPATH="$here/../lib"
+exec python3 -B -m vivado_stand_in.hls "$@"
 """
 _RECORDED = {
     "synthesized.rpt": "2020.1_zynq7020_hls4ml_vivado_synth.rpt",
@@ -38,8 +40,10 @@ _RECORDED = {
 
 
 def _lay_out(folder: Path, behaviour: str) -> None:
+    """The stand-in itself, and how it is to end."""
+    (folder / "vivado_stand_in").mkdir()
     for source in HERE.glob("*.py"):
-        (folder / source.name).write_bytes(source.read_bytes())
+        (folder / "vivado_stand_in" / source.name).write_bytes(source.read_bytes())
     (folder / "behaviour").write_text(behaviour)
 
 
@@ -64,9 +68,7 @@ def make_install(
     return install
 
 
-def make_hls_install(
-    root: Path, version: str = "2024.2", *, build: str = "1000002", behaviour: str = "met"
-) -> Path:
+def make_hls_install(root: Path, version: str = "2024.2", *, build: str = "1000002", behaviour: str = "met") -> Path:
     """What looks like an install of Vitis HLS below `root`."""
     install = root / "Vitis_HLS" / version
     for folder in ("bin", "lib"):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from block_design import BlockDesigns
-from catalog import Shape, component
-from project import Project
-from session import Session, Spec
-from tcl import TclError
+from vivado_stand_in.block_design import BlockDesigns
+from vivado_stand_in.catalog import Shape, component
+from vivado_stand_in.project import Project
+from vivado_stand_in.session import Session, Spec
+from vivado_stand_in.tcl import TclError
 
 _CORE = "component_1"
 _OF = {"-of": True, "-of_objects": True, "-quiet": False}

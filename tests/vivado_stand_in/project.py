@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import os
 import re
@@ -10,11 +9,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from design import Design
-from session import VERSION, Session, Spec, checkpoint_is_written, synthesis_ends
-from tcl import TclError, join, split
+from vivado_stand_in.design import Design
+from vivado_stand_in.session import VERSION, Session, Spec, checkpoint_is_written, synthesis_ends
+from vivado_stand_in.tcl import TclError, join, split
 
-_LANGUAGE = {".v": "Verilog", ".sv": "SystemVerilog", ".vh": "Verilog Header", ".svh": "Verilog Header", ".vhd": "VHDL"}
+_LANGUAGE = {
+    ".v": "Verilog",
+    ".sv": "SystemVerilog",
+    ".vh": "Verilog Header",
+    ".svh": "Verilog Header",
+    ".vhd": "VHDL",
+}
 _GENERATED = float(VERSION[:6]) >= 2020.2  # since then what is generated lies in NAME.gen, not NAME.srcs
 
 
@@ -33,15 +38,19 @@ class Project:
         add("create_project", Spec({"-part": True, "-force": False}), self.create_project)
         add("open_project", Spec(), self.open_project)
         add("close_project", Spec(), self.close_project)
-        for name, value in (("current_project", lambda: self.name), ("current_fileset", lambda: "sources_1")):
-            add(name, Spec({}, "create_project"), lambda _, __, value=value: value())
+        add("current_project", Spec({}, "create_project"), lambda _, __: self.name)
+        add("current_fileset", Spec({}, "create_project"), lambda _, __: "sources_1")
         add("get_filesets", Spec(), lambda _, values: values[0])
         add("set_param", Spec(), self.set_param)
         add("get_param", Spec(), lambda _, values: self.parameters.get(values[0], ""))
         for name in ("set_msg_config", "reset_msg_config"):
             add(name, Spec({"-id": True, "-suppress": False, "-new_severity": True}))
         add("version", Spec({"-short": False}), lambda _, __: f"{VERSION}-STAND-IN")
-        add("add_files", Spec({"-norecurse": False, "-copy_to": True, "-fileset": True}, "create_project"), self.add_files)
+        add(
+            "add_files",
+            Spec({"-norecurse": False, "-copy_to": True, "-fileset": True}, "create_project"),
+            self.add_files,
+        )
         add("get_files", Spec({"-filter": True, "-quiet": False}, "create_project"), self.get_files)
         add("update_compile_order", Spec({"-fileset": True}, "create_project"))
         add(
@@ -201,9 +210,9 @@ class Project:
         folder.mkdir(parents=True, exist_ok=True)
         # Its database of messages is binary, and holds paths.
         (folder / "vivado.pb").write_bytes(b"STAND-IN\0\1" + bytes(str(folder), "utf-8"))
-        me = Path(sys.argv[0]).with_name("run.py")
+        program = [sys.executable, "-B", "-m", "vivado_stand_in.run"]
         done = subprocess.run(
-            [sys.executable, "-B", str(me), name, self.top, self.part, options.get("-to_step", "")],
+            [*program, name, self.top, self.part, options.get("-to_step", "")],
             cwd=folder,
             check=False,
         )

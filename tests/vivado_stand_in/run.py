@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from design import Design
-from project import run
-from session import Session
-from tcl import TclError
+from vivado_stand_in.design import Design
+from vivado_stand_in.project import run
+from vivado_stand_in.session import Session
+from vivado_stand_in.tcl import TclError
 
 name, top, part, to_step = sys.argv[1:]
 session = Session(Path("runme.log"), "Vivado")

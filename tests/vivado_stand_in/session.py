@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from tcl import Tcl, TclError, join  # beside this file, in the install
-from tcl_commands import Core
+from vivado_stand_in.tcl import Tcl, TclError, join
+from vivado_stand_in.tcl_commands import Core
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parent.parent
 DATA = HERE.parent / "data"
 VERSION, BUILD = os.environ["STAND_IN_VERSION"], os.environ["STAND_IN_BUILD"]
 BEHAVIOUR = (HERE / "behaviour").read_text().strip()

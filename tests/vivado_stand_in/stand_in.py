@@ -5,11 +5,11 @@ import os
 import sys
 from pathlib import Path
 
-from block_design import BlockDesigns
-from design import Design
-from packaging import Packager
-from project import Project
-from session import Session
+from vivado_stand_in.block_design import BlockDesigns
+from vivado_stand_in.design import Design
+from vivado_stand_in.packaging import Packager
+from vivado_stand_in.project import Project
+from vivado_stand_in.session import Session
 
 
 def main() -> int:

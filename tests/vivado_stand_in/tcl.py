@@ -1,4 +1,4 @@
-"""A small Tcl: what scripts for Vivado use of the language, with its own words for what is wrong. For the STAND-IN."""
+"""A small Tcl: what scripts for Vivado use of it, and its own words for what is wrong. For the STAND-IN."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def braced(text: str, at: int) -> int:
     raise TclError("missing close-brace")
 
 
-def _bracketed(text: str, at: int) -> int:
+def bracketed(text: str, at: int) -> int:
     """The index behind the bracket that closes the one at `at`."""
     depth = 0
     while at < len(text):
@@ -56,7 +56,7 @@ def _bracketed(text: str, at: int) -> int:
         elif letter == '"':
             at += 1
             while at < len(text) and text[at] != '"':
-                at = _bracketed(text, at) if text[at] == "[" else at + 1 + (text[at] == "\\")
+                at = bracketed(text, at) if text[at] == "[" else at + 1 + (text[at] == "\\")
         elif letter == "[":
             depth += 1
         elif letter == "]":
@@ -70,7 +70,8 @@ def _bracketed(text: str, at: int) -> int:
 def commands_of(script: str) -> Iterator[list[tuple[str, str]]]:
     """The commands of a script: words as (kind, text), kind one of { " and space."""
     text = re.sub(r"\\\n[ \t]*", " ", script)
-    at, words = 0, []
+    at = 0
+    words: list[tuple[str, str]] = []
     while at < len(text):
         letter = text[at]
         if letter in " \t":
@@ -104,7 +105,7 @@ def _word(text: str, at: int) -> tuple[str, int]:
         if letter == "\\":
             at += 1
         elif letter == "[":
-            at = _bracketed(text, at)
+            at = bracketed(text, at)
             continue
         elif letter == "$" and text[at + 1 : at + 2] == "{":
             at = text.index("}", at)
@@ -142,7 +143,9 @@ def split(text: str) -> list[str]:
 
 def join(elements: list[str]) -> str:
     """A list of these elements."""
-    return " ".join("{" + item + "}" if not item or re.search(r'[\s{}"\[\]$;\\]', item) else item for item in elements)
+    return " ".join(
+        "{" + item + "}" if not item or re.search(r'[\s{}"\[\]$;\\]', item) else item for item in elements
+    )
 
 
 @dataclass
@@ -159,12 +162,11 @@ class Tcl:
         result = ""
         for words in commands_of(script):
             values: list[str] = []
-            for at, (kind, text) in enumerate(words):
+            for kind, text in words:
                 if kind == " " and text.startswith("{*}"):
                     values += split(self.substitute(text[3:]))
                 else:
                     values.append(text if kind == "{" else self.substitute(text))
-                assert at >= 0
             name = values[0].removeprefix("::")
             if name not in self.commands:
                 raise TclError(f'invalid command name "{name}"')
@@ -180,7 +182,7 @@ class Tcl:
                 parts.append(_ESCAPES.get(text[at + 1], text[at + 1]))
                 at += 2
             elif letter == "[":
-                end = _bracketed(text, at)
+                end = bracketed(text, at)
                 parts.append(self.evaluate(text[at + 1 : end - 1]))
                 at = end
             elif letter == "$" and (match := _NAME.match(text, at)):
@@ -191,21 +193,22 @@ class Tcl:
                 at += 1
         return "".join(parts)
 
-    def _scope(self, name: str) -> tuple[dict[str, str], str]:
+    def scope(self, name: str) -> tuple[dict[str, str], str]:
+        """Where a variable is kept, and under which name."""
         if name.startswith("::") or not self.frames or name in self.shared[-1]:
             return self.globals, name.removeprefix("::")
         return self.frames[-1], name
 
     def get(self, name: str) -> str:
         """A variable. Raises TclError."""
-        scope, key = self._scope(name)
+        scope, key = self.scope(name)
         if key not in scope:
             raise TclError(f'can\'t read "{name}": no such variable')
         return scope[key]
 
     def set(self, name: str, value: str) -> str:
         """Set a variable."""
-        scope, key = self._scope(name)
+        scope, key = self.scope(name)
         scope[key] = value
         return value
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from tcl import Tcl, TclError, join, split  # beside this file, in the install
-from tcl_expr import evaluate, is_true
+from vivado_stand_in.tcl import Tcl, TclError, join, split
+from vivado_stand_in.tcl_expr import evaluate, is_true
 
 
 def _matches(text: str, pattern: str) -> bool:
@@ -103,7 +103,7 @@ class Core:
         return " ".join(value.strip() for value in values if value.strip())
 
     def do_lappend(self, name: str, *values: str) -> str:
-        scope, key = self.tcl._scope(name)  # noqa: SLF001
+        scope, key = self.tcl.scope(name)
         return self.tcl.set(name, join([*split(scope.get(key, "")), *values]))
 
     def do_llength(self, values: str) -> str:
@@ -150,7 +150,7 @@ class Core:
     def do_open(self, path: str, mode: str = "r") -> str:
         name = f"file{len(self.open_files) + 3}"
         try:
-            self.open_files[name] = Path(path).open(mode)
+            self.open_files[name] = Path(path).open(mode)  # noqa: SIM115 - the script closes it
         except OSError as error:
             raise TclError(f'couldn\'t open "{path}": {str(error.strerror).lower()}') from None
         return name

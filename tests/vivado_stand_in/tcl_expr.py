@@ -6,7 +6,7 @@ import operator
 import re
 from collections.abc import Callable
 
-from tcl import Tcl, TclError, _bracketed, braced  # beside this file, in the install
+from vivado_stand_in.tcl import Tcl, TclError, braced, bracketed
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>0[xX][0-9a-fA-F]+|\d+\.?\d*(?:[eE][-+]?\d+)?)|(?P<name>[a-z_]\w*)"
@@ -130,7 +130,7 @@ class _Parser:
             value = self.ternary()
             self.take(")")
             return value
-        for opening, end in (("{", braced), ("[", _bracketed)):
+        for opening, end in (("{", braced), ("[", bracketed)):
             if rest.startswith(opening):
                 stop = end(self.text, self.at)
                 inner, self.at = self.text[self.at : stop], stop

@@ -23,9 +23,9 @@ from bskernel_executors.finn_step.open_flow import (
     stitch,
 )
 from bskernel_executors.finn_step.parameters import FILES, parameters_struct, settable_fields
+from bskernel_executors.finn_step.places import DEPENDENCIES
 from bskernel_executors.finn_step.products import outputs_of
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
-from bskernel_executors.finn_step.places import DEPENDENCIES
 from bskernel_executors.finn_step.stages import FAILURES, HLS_ALWAYS, HLS_BY_LAYER, STAGES, TOOLS
 from bskernel_executors.finn_step.step_call import StepFunction, lay_out, run_step
 from bskernel_executors.quality.entry import declare_evaluate
@@ -71,7 +71,7 @@ def _declare(name: str, function: StepFunction, config: type, settable: dict[str
     stage_in, stage_out = STAGES.get(name, ((), None))
     given = tuple(_FILE_INPUTS[FILES[field]] for field in sorted(read & FILES.keys()))
     if name in HLS_ALWAYS | HLS_BY_LAYER:
-        given = (*given, _DEPENDENCIES)
+        given = (*given, msgspec.structs.replace(_DEPENDENCIES, required=name in HLS_ALWAYS))
     lines = (inspect.getdoc(function) or "").strip().splitlines()
     registry.add(
         Entry(

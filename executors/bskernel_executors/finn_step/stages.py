@@ -66,9 +66,11 @@ TOOLS: dict[str, tuple[str, ...]] = {
     "step_synthesize_bitfile": _HLS,  # the DMAs between memory and accelerator are HLS
     "step_vivado_power_estimation": _VIVADO,
 }
-# Steps that run HLS: always, or where a layer is HLS. Its headers, and board files, FINN+ downloads when it is set up.
+# Steps that run HLS: always, or where a layer is HLS.
 HLS_ALWAYS = frozenset({"step_synthesize_bitfile"})
-HLS_BY_LAYER = frozenset({"step_generate_hardware", "step_hw_ipgen", "step_set_fifo_depths", "step_prepare_synthesis"})
+HLS_BY_LAYER = frozenset(
+    {"step_generate_hardware", "step_hw_ipgen", "step_set_fifo_depths", "step_prepare_synthesis"}
+)
 # Reports whose numbers are a tool's.
 REPORTS_OF_TOOLS: dict[str, str] = {
     "estimate_layer_resources_hls.json": "vitis_hls",

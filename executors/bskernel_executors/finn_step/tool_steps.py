@@ -14,7 +14,7 @@ from bskernel_executors.finn_step.places import DEPENDENCIES
 from bskernel_executors.finn_step.stages import HLS_ALWAYS, HLS_BY_LAYER, REPORTS_OF_TOOLS
 from bskernel_executors.sdk import Step, StepFailure
 from bskernel_executors.sdk.watched_tools import WatchedTools
-from bskernel_executors.vivado_reports import MADE_BY, failure_of_run, first_cause, read_log
+from bskernel_executors.vivado_reports import MADE_BY, failure_of_run, first_cause, read_log, wrong_design
 
 _PROGRAMS = ("vivado", "vitis_hls", "vitis-run", "v++", "xelab")
 _HEADERS = "finn-hlslib"
@@ -51,11 +51,14 @@ def call_with_tools(step: Step[Any], name: str, call: Callable[[], Any], state: 
     failure = _failure(name, tools, state)
     if failure is not None:
         raise failure
+    wrong = wrong_design(read_log(tools.said))
+    if wrong is not None:
+        raise StepFailure(message=f"{name}: Vivado synthesised another design than it was given: {wrong.text}")
     return result
 
 
 def _failure(name: str, tools: WatchedTools, state: Path) -> StepFailure | None:
-    """How the first tool that failed did; a run of a Vivado project has a log of its own, which Vivado may not show."""
+    """How the first tool that failed did; a run of a project has a log of its own, which Vivado may not show."""
     failed = tools.failed
     if failed is None:
         return None

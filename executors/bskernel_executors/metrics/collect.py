@@ -10,8 +10,9 @@ import msgspec
 from bskernel_executors.metrics.devices import find_device
 from bskernel_executors.metrics.model import STAND_IN, BuildMetrics, Layer, Stage, Value
 from bskernel_executors.metrics.reconciling import reconcile
-from bskernel_executors.metrics.reports import MADE_BY, TIMING_REPORT, number
+from bskernel_executors.metrics.reports import TIMING_REPORT, number
 from bskernel_executors.metrics.utilization import utilization
+from bskernel_executors.vivado_reports import MADE_BY
 
 Reports = Mapping[str, Mapping[str, Any]]
 SIMULATION, SYNTHESIS, IMPLEMENTATION = "simulation.json", "synthesis.json", "implementation.json"
@@ -104,7 +105,9 @@ def _power(reports: Reports) -> tuple[Value, ...]:
     for key, text in sorted(totals.items(), key=lambda item: (item[0] != "power_sim_total", item[0])):
         value = number(text)
         if value is not None:
-            values.append(Value(value=value, unit="W", stage="routed", source=f"{_at(_POWER_SUMMARY, reports)}:{key}"))
+            values.append(
+                Value(value=value, unit="W", stage="routed", source=f"{_at(_POWER_SUMMARY, reports)}:{key}")
+            )
     return tuple(values)
 
 

@@ -16,7 +16,11 @@ def check_timing(metrics: BuildMetrics, clock_ns: float | None) -> None:
         value for value in metrics.slack if value.stage == "routed" and not (value.is_stand_in and value.value >= 0)
     ]
     if not slacks and metrics.timing_met is None:
-        only = ": there are numbers of the stand-in for Vivado alone" if any(value.is_stand_in for value in metrics.slack) else ""
+        only = (
+            ": there are numbers of the stand-in for Vivado alone"
+            if any(value.is_stand_in for value in metrics.slack)
+            else ""
+        )
         raise StepFailure(
             category="metrics",
             message=f"require_timing is set, and no report says whether the clock is met{only}",
