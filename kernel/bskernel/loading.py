@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,9 +48,13 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
         return self.folder / "build" / self.name
 
 
+_PART = re.compile(r'(?:^|\.)(\s*"[^"]*"\s*|[^."]*)')
+
+
 def _set(data: dict[str, Any], assignment: str) -> None:
     key, separator, text = assignment.partition("=")
-    parts = [part.strip() for part in key.split(".")]
+    # As in TOML: a part in quotes may have dots, such as a version.
+    parts = [part.strip().strip('"') for part in _PART.findall(key)]
     if not separator or not all(parts):
         raise ConfigError(f"--set {assignment!r}: write KEY=VALUE, e.g. --set target.target_fps=50000")
     try:
