@@ -8,7 +8,7 @@ from pathlib import Path
 from vivado_stand_in.block_design import BlockDesigns
 from vivado_stand_in.catalog import Shape, component
 from vivado_stand_in.project import Project
-from vivado_stand_in.session import Session, Spec
+from vivado_stand_in.session import BEHAVIOUR, Session, Spec
 from vivado_stand_in.tcl import TclError
 
 _CORE = "component_1"
@@ -19,7 +19,7 @@ class Packager:
     """The core that is being packaged."""
 
     def __init__(self, session: Session, project: Project, designs: BlockDesigns) -> None:
-        self.project, self.designs = project, designs
+        self.session, self.project, self.designs = session, project, designs
         self.root, self.vlnv = Path(), ""
         self.files: list[str] = []
         packaged = "ipx::package_project"
@@ -41,6 +41,8 @@ class Packager:
     def package(self, options: dict[str, str], _: list[str]) -> None:
         if options["-module"] != self.designs.name:
             raise TclError(f"ERROR: [Common 17-69] STAND-IN: there is no block design {options['-module']}")
+        if BEHAVIOUR == "packaging":
+            self.session.fail("IP_Flow 19-167", "Failed to deliver one or more file(s).")
         self.root = Path(options["-root_dir"])
         self.vlnv = f"{options['-vendor']}:{options['-library']}:{options['-module']}:1.0"
         sources = self.root / "src"
