@@ -108,7 +108,7 @@ def test_binary_state_with_a_path_of_the_machine_is_left_out_with_a_warning(buil
 def test_a_build_ends_at_a_stage(application: Application, tmp_path: Path, stage: str, last: str) -> None:
     settings = [*settings_in(tmp_path), f"flow.output_type={stage}"]
     prepared = application.prepare(EXAMPLE, settings=settings, output=tmp_path / "out")
-    assert [step.name for step in prepared.plan.steps if step.name != "metrics"][-1] == last
+    assert [step.name for step in prepared.plan.steps][-1] == last
     given = {step.name: [tool.tool for tool in step.executor.tools] for step in prepared.plan.steps}
     both = {"step_hw_ipgen", "step_set_fifo_depths", BITFILE}
     assert {name for name, tools in given.items() if tools == ["vitis_hls", "vivado"]} == both & given.keys()
@@ -240,3 +240,10 @@ def test_an_interrupt_ends_the_tool_and_all_that_it_has_started(
     assert kernel.wait(timeout=30) == 130
     kernel.stderr.close()
     assert [processes_of(session) for session in sessions] == [[] for _ in sessions]
+
+
+def test_a_netlist_has_metrics_without_a_board(build: Build, tmp_path: Path) -> None:
+    without = json.dumps([BITFILE, *AFTER_BITFILE[:2]])
+    changes = ["target.board=", "target.part=xczu7ev-ffvc1156-2-e", f"flow.edit.remove={without}"]
+    result = build(*settings_in(tmp_path)[:2], *changes)
+    assert result.status == "ok", result.failure
