@@ -20,9 +20,22 @@ EXAMPLE = ROOT / "examples" / "digits" / "bitstream.toml"
 OTHER = "2023.1"
 OOC, BITFILE = "step_out_of_context_synthesis", "step_synthesize_bitfile"
 WITH_TOOLS = ["step_hw_ipgen", "step_set_fifo_depths", "step_create_stitched_ip", OOC, BITFILE]
-AFTER_BITFILE = ["step_make_driver", "step_deployment_package", "metrics"]
+AFTER = ["step_make_driver", "step_deployment_package", "metrics"]
 PRODUCTS = ("stitched_ip", "out_of_context", "bitfile", "driver", "deploy")
+DEPS = f'[step.{BITFILE}]\ninputs = {{ deps = "finn_deps" }}\n'
 Build = Callable[..., BuildResult]
+
+
+def changed(folder: Path, *changes: tuple[str, str]) -> Path:
+    """The example with some of its text replaced, elsewhere."""
+    text = EXAMPLE.read_text()
+    for name in ("digits_w4a4.onnx", "heldout.npz"):
+        changes = (*changes, (name, str(EXAMPLE.parent / name)))
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    (folder / "changed.toml").write_text(text)
+    return folder / "changed.toml"
 
 
 def settings_in(folder: Path, name: str = "Xilinx") -> list[str]:
@@ -47,9 +60,11 @@ def with_other(folder: Path, step: str, behaviour: str) -> list[str]:
 def build(application: Application, tmp_path: Path, runtime: str) -> Build:
     """Build the example; what it does alike is recalled from test to test."""
 
-    def run(*settings: str, name: str = "out", runtime: str = runtime, salt: str = "") -> BuildResult:
+    def run(
+        *settings: str, name: str = "out", runtime: str = runtime, salt: str = "", config: Path = EXAMPLE
+    ) -> BuildResult:
         salted = [f"build.salt={salt}"] if salt else []
-        prepared = application.prepare(EXAMPLE, settings=[*settings, *salted], output=tmp_path / name)
+        prepared = application.prepare(config, settings=[*settings, *salted], output=tmp_path / name)
         return application.build(prepared, runtime=runtime, observer=Silent())
 
     return run
@@ -103,7 +118,7 @@ def test_binary_state_with_a_path_of_the_machine_is_left_out_with_a_warning(buil
 
 
 @pytest.mark.parametrize(
-    ("stage", "last"), [("ip", "step_create_stitched_ip"), ("netlist", OOC), ("bitstream", "step_deployment_package")]
+    ("stage", "last"), [("ip", "step_create_stitched_ip"), ("netlist", OOC), ("bitstream", "metrics")]
 )
 def test_a_build_ends_at_a_stage(application: Application, tmp_path: Path, stage: str, last: str) -> None:
     settings = [*settings_in(tmp_path), f"flow.output_type={stage}"]
@@ -124,7 +139,7 @@ def test_the_same_tools_elsewhere_are_a_hit_and_another_version_reruns_what_uses
     # Two versions in one build: the step with the other one, and what is made of it.
     result = build(*settings, *with_other(tmp_path, OOC, "met"))
     assert result.status == "ok", result.failure
-    assert ran(result) == [OOC, BITFILE, *AFTER_BITFILE]
+    assert ran(result) == [OOC, BITFILE, *AFTER]
     makers = json.loads((tmp_path / "out" / "artifacts" / "output" / "report" / "made_by.json").read_text())
     assert makers["ooc_synth_and_timing.json"] == "Vivado STAND-IN 2023.1 build 1000001"
     assert makers["post_synth_resources.json"] == "Vivado STAND-IN 2024.2 build 1000001"
@@ -188,14 +203,9 @@ def test_dependencies_are_asked_for_before_anything_runs_and_a_missing_board_is_
     application: Application, build: Build, tmp_path: Path
 ) -> None:
     settings = settings_in(tmp_path)
-    text = (
-        EXAMPLE.read_text()
-        .replace('inputs = { deps = "finn_deps" }', "")
-        .replace('"digits_w', f'"{EXAMPLE.parent}/digits_w')
-    )
-    (tmp_path / "without.toml").write_text(text.replace('"heldout', f'"{EXAMPLE.parent}/heldout'))
+    without = changed(tmp_path, (DEPS, ""))
     with pytest.raises(ConfigError, match="nothing gives its input 'deps'"):
-        application.prepare(tmp_path / "without.toml", settings=settings[:2])
+        application.prepare(without, settings=settings[:2])
     empty = tmp_path / "nothing"
     empty.mkdir()
     (empty / "README").write_text("nothing yet")
@@ -242,8 +252,11 @@ def test_an_interrupt_ends_the_tool_and_all_that_it_has_started(
     assert [processes_of(session) for session in sessions] == [[] for _ in sessions]
 
 
-def test_a_netlist_has_metrics_without_a_board(build: Build, tmp_path: Path) -> None:
-    without = json.dumps([BITFILE, *AFTER_BITFILE[:2]])
-    changes = ["target.board=", "target.part=xczu7ev-ffvc1156-2-e", f"flow.edit.remove={without}"]
-    result = build(*settings_in(tmp_path)[:2], *changes)
+def test_a_netlist_has_metrics_and_needs_neither_board_nor_dependencies(build: Build, tmp_path: Path) -> None:
+    part = ('board = "Pynq-Z1"', 'part = "xczu7ev-ffvc1156-2-e"')
+    config = changed(tmp_path, part, (DEPS, f'[flow.edit]\nremove = ["{BITFILE}", "{AFTER[0]}", "{AFTER[1]}"]'))
+    result = build(*settings_in(tmp_path)[:2], config=config)
     assert result.status == "ok", result.failure
+    assert result.metrics is not None
+    assert result.metrics["resources"]["LUT"][-1]["source"] == "stand-in (report/ooc_synth_and_timing.json)"
+    assert "of the device)  [stand-in, not hardware]" in describe_result(result)
