@@ -50,10 +50,11 @@ def settings_in(folder: Path, name: str = "Xilinx") -> list[str]:
     ]
 
 
-def with_other(folder: Path, step: str, behaviour: str) -> list[str]:
-    """Another version of Vivado for one step, which ends as `behaviour` says."""
-    other = make_install(folder / "other", OTHER, behaviour=behaviour)
-    return [f'tools.vivado.versions."{OTHER}"={other}', f'step.{step}.tools.vivado="{OTHER}"']
+def with_other(folder: Path, step: str, behaviour: str, tool: str = "vivado") -> list[str]:
+    """Another version of a tool for one step, which ends as `behaviour` says."""
+    make = {"vivado": make_install, "vitis_hls": make_hls_install}[tool]
+    other = make(folder / "other", OTHER, behaviour=behaviour)
+    return [f'tools.{tool}.versions."{OTHER}"={other}', f'step.{step}.tools.{tool}="{OTHER}"']
 
 
 @pytest.fixture
@@ -174,6 +175,16 @@ def test_a_failure_has_its_first_true_cause_and_what_to_do(
     assert [found.name for found in result.steps if found.status == "failed"] == [step]
     failure = result.failure
     assert (failure.category, cause in failure.message, hint in str(failure.hint)) == (category, True, True), failure
+
+
+def test_hls_that_has_no_licence_says_so(build: Build, tmp_path: Path) -> None:
+    failure = build(*settings_in(tmp_path), *with_other(tmp_path, BITFILE, "licence", "vitis_hls")).failure
+    assert failure is not None
+    assert (failure.category, "vitis_hls ended with exit code 1: ERROR: [Common 17-345]" in failure.message) == (
+        "licence",
+        True,
+    )
+    assert "no licence for HLS" in str(failure.hint)
 
 
 def test_a_clock_that_is_not_met_is_flagged_and_a_failure_where_it_is_required(build: Build, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ class Hls:
 
     def csynth_design(self, _: dict[str, str], __: list[str]) -> None:
         if BEHAVIOUR == "licence":
-            raise TclError("STAND-IN: ERROR: [Common 17-345] A valid license was not found for feature 'HLS'")
+            self.session.fail("Common 17-345", "A valid license was not found for feature 'HLS' and/or device 'xc'")
         report = self.solution / "syn" / "report"
         report.mkdir(parents=True)
         counts = "".join(f"<{name}>7</{name}>" for name in ("BRAM_18K", "DSP", "FF", "LUT", "URAM"))

@@ -22,7 +22,8 @@ _IN_FINN = {"FINN_RTLLIB": "finn-rtllib", "FINN_CUSTOM_HLS": "custom_hls"}
 def _named(step: Step[Any]) -> list[tuple[str, str]]:
     # FINN's scripts end in the folder that its process runs in.
     named = [(str(step.work), _WORK), (sys.prefix, _LIBRARY), (str(Path.cwd()), _HOME)]
-    return named + [(os.environ[variable], token) for variable, token in _TOOLS.items() if os.environ.get(variable)]
+    named += [(os.environ.get(variable, ""), token) for variable, token in _TOOLS.items()]
+    return [(here, token) for here, token in named if len(here) > len("/")]
 
 
 def from_here(step: Step[Any]) -> Moves:
