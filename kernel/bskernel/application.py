@@ -33,7 +33,7 @@ from bskernel.images import (
     state_on,
 )
 from bskernel.images.environment import cache_folder
-from bskernel.loading import LoadedConfig, load_config, load_flow
+from bskernel.loading import LoadedConfig, check_versions, load_config, load_flow
 from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
 from bskernel.recorded import recorded_config
@@ -110,9 +110,11 @@ class Application:
         loaded = load_config(path, settings)
 
         def plan_of(config: Config) -> Plan:
+            flow = load_flow(config, loaded.path)
+            check_versions(flow, config, loaded.path)
             plan = make_plan(
                 config,
-                load_flow(config, loaded.path).step,
+                flow.step,
                 self.executors,
                 path=loaded.path,
                 model=loaded.model,

@@ -96,7 +96,11 @@ def _of_build(build: Path, redactor: Redactor) -> dict[str, bytes]:
             files[log.relative_to(build).as_posix()] = redactor.json_lines(_end_of(log))
     for folder, manifest in BuildDirectory(build).manifests():
         files[f"steps/{folder.name}/manifest.json"] = redactor.json(pretty_json(manifest).encode())
-    for report in (path for kind in _REPORTS for path in sorted((build / "artifacts").glob(f"vivado*/**/{kind}"))):
+    places = ("vivado*", "out_of_context", "output/report", "state/vivado_*proj_*")
+    found = {
+        path for kind in _REPORTS for place in places for path in (build / "artifacts").glob(f"{place}/**/{kind}")
+    }
+    for report in sorted(found):
         text = _end_of(report).decode("utf-8", "replace")
         files[report.relative_to(build).as_posix()] = redactor.text(text).encode()
     return files

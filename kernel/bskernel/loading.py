@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,9 +48,13 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
         return self.folder / "build" / self.name
 
 
+_PART = re.compile(r'(?:^|\.)(\s*"[^"]*"\s*|[^."]*)')
+
+
 def _set(data: dict[str, Any], assignment: str) -> None:
     key, separator, text = assignment.partition("=")
-    parts = [part.strip() for part in key.split(".")]
+    # As in TOML: a part in quotes may have dots, such as a version.
+    parts = [part.strip().strip('"') for part in _PART.findall(key)]
     if not separator or not all(parts):
         raise ConfigError(f"--set {assignment!r}: write KEY=VALUE, e.g. --set target.target_fps=50000")
     try:
@@ -107,8 +112,21 @@ def _flow(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Fl
     base = _flow(flow.extends, (folder / name).parent, f"{place}: extends", (*extending, known))
     steps = edit_flow(named(base.step, place), flow.edit, f"{place}: edit")
     return Flow(
-        step=tuple(msgspec.structs.replace(step.table, name=step.name) for step in steps), summary=flow.summary
+        step=tuple(msgspec.structs.replace(step.table, name=step.name) for step in steps),
+        summary=flow.summary,
+        versions={**base.versions, **flow.versions},
     )
+
+
+def check_versions(flow: Flow, config: Config, path: Path) -> None:
+    """Raises ConfigError when the build asks for a version of an executor that does not carry the flow out."""
+    for executor, versions in flow.versions.items():
+        asked = config.executors.get(executor)
+        if asked is not None and asked not in versions:
+            raise ConfigError(
+                f"{path}: flow {config.build.flow!r} is not offered with {executor}@{asked}",
+                hint=f"executors.{executor}: {', '.join(versions)}; or a flow of your own (docs/flows.md)",
+            )
 
 
 def load_config(path: Path, assignments: Sequence[str] = ()) -> LoadedConfig:

@@ -162,8 +162,9 @@ def test_the_doctor_tells_installs_licences_and_what_flows_lack(
     assert SERVER not in text + json.dumps(found)
 
 
+@pytest.mark.parametrize("command", [("bundle",), ("doctor", "--bundle")])
 def test_a_bundle_holds_the_logs_of_a_build_and_no_secret(
-    cli: Any, tmp_path: Path, surroundings: dict[str, str]
+    cli: Any, tmp_path: Path, surroundings: dict[str, str], command: tuple[str, ...]
 ) -> None:
     surroundings["XILINXD_LICENSE_FILE"] = SERVER
     assert cli("run", write(tmp_path, make_install(tmp_path / "Xilinx"))).returncode == 0
@@ -171,7 +172,7 @@ def test_a_bundle_holds_the_logs_of_a_build_and_no_secret(
     reports.mkdir(parents=True)
     (reports / "utilization.rpt").write_text(f"| LUT | 7 | by {SERVER.partition('@')[2]}")
     (reports / "design.dcp").write_text("a checkpoint")
-    done = cli("bundle", "build/sum", "--output", "report.tar.gz")
+    done = cli(*command, "build/sum", "--output", "report.tar.gz")
     assert done.returncode == 0, done.stderr
     texts = texts_of(tmp_path / "report.tar.gz")
     report = "artifacts/vivado_synthesis/utilization.rpt"
@@ -182,12 +183,13 @@ def test_a_bundle_holds_the_logs_of_a_build_and_no_secret(
         assert not [name for name, text in texts.items() if private in text]
 
 
+@pytest.mark.parametrize("command", [("bundle",), ("doctor", "--bundle")])
 def test_a_bundle_without_a_build_is_what_the_doctor_tells(
-    cli: Any, tmp_path: Path, surroundings: dict[str, str]
+    cli: Any, tmp_path: Path, surroundings: dict[str, str], command: tuple[str, ...]
 ) -> None:
     install = make_install(tmp_path / "Xilinx")
     surroundings |= {"PATH": f"{install}/bin:{surroundings['PATH']}", "LM_LICENSE_FILE": SERVER}
-    done = cli("bundle")
+    done = cli(*command)
     assert done.returncode == 0, done.stderr
     texts = texts_of(tmp_path / "machine.bskernel.tar.gz")
     assert texts.keys() == {"CONTENTS.txt", "machine.json"}
@@ -197,3 +199,5 @@ def test_a_bundle_without_a_build_is_what_the_doctor_tells(
     assert {flow["name"] for flow in machine["flows"]} >= {"estimate", "synth"}
     assert str(tmp_path) not in texts["machine.json"]
     assert cli("bundle", "--with-model").returncode == 2
+    for wrong in (("--bundle", "--json"), ("build/sum",), ("--output", "x.tar.gz")):
+        assert cli("doctor", *wrong).returncode == 2

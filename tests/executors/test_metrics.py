@@ -285,3 +285,37 @@ def test_reports_of_any_shape_give_finite_numbers_or_none(reports: dict[str, dic
 @pytest.mark.parametrize("value", [None, True, "NA", "", "nan", "inf", [], {}])
 def test_what_is_no_number_is_none(value: object) -> None:
     assert number(value) is None
+
+
+STAND_IN_MADE = dict.fromkeys(
+    ("ooc_synth_and_timing.json", "post_route_timing.rpt"), "Vivado STAND-IN 2024.2 build 7"
+)
+
+
+def test_finn_s_reports_of_the_stand_in_are_marked_by_what_made_them(tmp_path: Path) -> None:
+    ooc = {"LUT": 7, "WNS": 0.5, "fmax_mhz": 222.0, "total_power_W": 2.0}
+    write(tmp_path, ooc_synth_and_timing=ooc, post_synth_resources={"(top)": {"LUT": 9}}, made_by=STAND_IN_MADE)
+    metrics = collect_metrics(read_reports(tmp_path), 5.0)
+    luts = [(value.value, value.source) for value in metrics.resources["LUT"]]
+    assert luts == [(7, "stand-in (report/ooc_synth_and_timing.json)"), (9, "report/post_synth_resources.json")]
+    assert all(value.is_stand_in for value in (*metrics.slack, *metrics.power, metrics.clock[-1]))
+    assert any("they are no results" in text for text in metrics.warnings)
+    assert not collect_metrics(read_reports(tmp_path) | {"made_by.json": {}}, 5.0).slack[0].is_stand_in
+
+
+def test_the_stand_in_may_say_that_a_clock_is_missed_and_not_that_it_is_met(tmp_path: Path) -> None:
+    for slack, category in ((-0.5, "timing"), (0.5, "metrics")):
+        write(tmp_path, ooc_synth_and_timing={"WNS": slack}, made_by=STAND_IN_MADE)
+        with pytest.raises(StepFailure) as caught:
+            check_timing(collect_metrics(read_reports(tmp_path), 5.0), 5.0)
+        assert caught.value.failure.category == category
+        assert "stand-in" in caught.value.failure.message
+
+
+def test_what_finn_computes_from_a_slack_that_no_report_says_is_absent(tmp_path: Path) -> None:
+    computed = {"fmax_mhz": 200.0, "estimated_throughput_fps": 4.0}
+    write(tmp_path, ooc_synth_and_timing={"LUT": 7, **computed})
+    metrics = collect_metrics(read_reports(tmp_path), 5.0)
+    assert (len(metrics.clock), metrics.throughput) == (1, ())
+    write(tmp_path, ooc_synth_and_timing={"LUT": 7, "WNS": 0.0, **computed})
+    assert collect_metrics(read_reports(tmp_path), 5.0).clock[-1].value == 200.0

@@ -1,9 +1,10 @@
 """Paths of a machine in trees: replaced where that spoils nothing."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 from bskernel_executors.sdk.outputs import check_outputs
-from bskernel_executors.sdk.relocation import relocate_tree
+from bskernel_executors.sdk.relocation import relocate_proto, relocate_tree
 from bskernel_protocol import OutputDescription
 
 HERE, TOKEN = "/home/ada/steps/03-x/work", "/@token@"
@@ -21,7 +22,7 @@ def tree(folder: Path) -> Path:
 
 def test_a_path_is_replaced_in_texts_and_left_whole_in_binary_files_which_are_named(tmp_path: Path) -> None:
     target = tmp_path / "out"
-    left = relocate_tree(tree(tmp_path / "in"), target, HERE, TOKEN)
+    left = relocate_tree(tree(tmp_path / "in"), target, [(HERE, TOKEN)])
     assert (target / "project" / "top.tcl").read_text() == f"read_verilog {TOKEN}/top.v"
     assert left == (target / "project" / "node_model",)
     assert left[0].read_bytes() == BINARY
@@ -29,10 +30,36 @@ def test_a_path_is_replaced_in_texts_and_left_whole_in_binary_files_which_are_na
 
 
 def test_an_output_with_a_binary_file_that_holds_a_path_is_refused(tmp_path: Path) -> None:
-    relocate_tree(tree(tmp_path / "in"), tmp_path / "out" / "state", HERE, TOKEN)
+    relocate_tree(tree(tmp_path / "in"), tmp_path / "out" / "state", [(HERE, TOKEN)])
     declared = (OutputDescription("state", kind="tree"),)
     failure = check_outputs(tmp_path / "out", declared, (Path(HERE),))
     assert failure is not None
     assert failure.message == "out/state/project/node_model contains a path of this machine"
     (tmp_path / "out" / "state" / "project" / "node_model").unlink()
     assert check_outputs(tmp_path / "out", declared, (Path(HERE),)) is None
+
+
+def entry(value: str) -> SimpleNamespace:
+    return SimpleNamespace(value=value)
+
+
+def attribute(*, s: bytes = b"", strings: tuple[bytes, ...] = (), g: object = None) -> SimpleNamespace:
+    return SimpleNamespace(s=s, strings=list(strings), g=g, graphs=[], HasField=lambda _: g is not None)
+
+
+def test_every_place_of_a_model_that_can_hold_a_path_is_looked_at_for_every_path() -> None:
+    """By the names of ONNX's own fields; whole models are moved in the flows' tests."""
+    inner = SimpleNamespace(metadata_props=[], node=[SimpleNamespace(attribute=[attribute(s=f"{HERE}/a".encode())])])
+    node = SimpleNamespace(
+        metadata_props=[entry(f"{HERE}/b")],
+        attribute=[attribute(strings=(f"{HERE}/c".encode(), b"/opt/lib/d")), attribute(g=inner)],
+    )
+    # QONNX keeps metadata in the graph, ONNX in the model.
+    graph = SimpleNamespace(metadata_props=[entry(f"{HERE} of /opt/lib")], node=[node])
+    model = SimpleNamespace(metadata_props=[entry("/opt/lib")], graph=graph)
+    relocate_proto(model, [(HERE, TOKEN), ("/opt/lib", "/@library@")])
+    assert model.metadata_props[0].value == "/@library@"
+    assert graph.metadata_props[0].value == f"{TOKEN} of /@library@"
+    assert node.metadata_props[0].value == f"{TOKEN}/b"
+    assert node.attribute[0].strings == [f"{TOKEN}/c".encode(), b"/@library@/d"]
+    assert inner.node[0].attribute[0].s == f"{TOKEN}/a".encode()

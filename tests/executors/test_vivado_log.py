@@ -6,6 +6,7 @@ import pytest
 from bskernel_executors.sdk.deciding import by_log
 from bskernel_executors.sdk.rules_file import shared_rules
 from bskernel_executors.vivado_reports import first_cause, read_log, wrong_design
+from bskernel_executors.vivado_reports.portable import depersonalise
 
 DATA = Path(__file__).with_name("reports")
 
@@ -112,3 +113,14 @@ def test_every_message_of_the_table_has_one_meaning() -> None:
     # A rule for one wording of a message comes before the one for all of them.
     for rule in shared_rules():
         assert not rule.text or all(any(other.is_of(found) for other in plain) for found in rule.when.message)
+
+
+def test_logs_and_reports_of_a_tree_lose_machine_and_date_and_keep_all_else(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    log = "# Running On: box, OS: Linux\n# Start of session at: Tue\nERROR: [Synth 8-439] on the Host : kept\n"
+    (tmp_path / "run" / "vivado.log").write_bytes(log.encode() + b"\xff\n")
+    (tmp_path / "run" / "top.v").write_text("| Host : box")
+    depersonalise(tmp_path)
+    text = b"# Running On: ...\n# Start of session at: ...\nERROR: [Synth 8-439] on the Host : kept\n\xff\n"
+    assert (tmp_path / "run" / "vivado.log").read_bytes() == text
+    assert (tmp_path / "run" / "top.v").read_text() == "| Host : box"

@@ -7,11 +7,10 @@ from bskernel_executors.sdk.causes import failure_of
 from bskernel_executors.sdk.deciding import About, refine
 from bskernel_executors.sdk.rules_file import shared_rules
 from bskernel_executors.sdk.tools import preloaded
-from bskernel_executors.vivado_reports import read_log
+from bskernel_executors.vivado_reports import failure_of_run, read_log
 from bskernel_executors.vivado_synth.artifacts import portable
 from bskernel_executors.vivado_synth.parameters import ImplementationParameters, SynthesisParameters
 from bskernel_executors.vivado_synth.results import STAND_IN_WARNING, read_result, tool_label
-from bskernel_executors.vivado_synth.running import _failure
 from bskernel_executors.vivado_synth.script import Script, constraints, implementation_script, synthesis_script
 from vivado_stand_in.install import REPORTS
 
@@ -117,7 +116,7 @@ def test_the_stand_in_is_known_by_its_version_and_by_its_reports(tmp_path: Path)
 )
 def test_an_exit_code_tells_what_the_log_does_not(code: int, text: str, category: str) -> None:
     about = About(step="synthesize", declared="synthesis")
-    raised = failure_of(_failure(code, read_log(text)), about, shared_rules())
+    raised = failure_of(failure_of_run(code, read_log(text), "Vivado"), about, shared_rules())
     failure = refine(raised, about, text.splitlines(), shared_rules())
     assert failure.category == category
     assert failure.cause == tuple(text.splitlines())

@@ -354,3 +354,16 @@ def test_the_command_writes_a_build_for_each_path(child: Path, tmp_path: Path) -
     assert joined.exit_code == 0, joined.output
     (tmp_path / "joined.yaml").write_text(joined.stdout)
     assert read_blueprint(tmp_path / "joined.yaml")[0].steps == read_blueprint(child)[0].steps
+
+
+def test_tools_and_their_versions_are_lost(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").touch()
+    (tmp_path / "build.toml").write_text(
+        'build = { model = "net.onnx", backend = "brainsmith" }\n'
+        '[tools.vivado]\npath = "/opt/Vivado/2024.2"\nversions."2022.2" = "/opt/Vivado/2022.2"\n'
+        '[step.tidy_up]\ntools = { vivado = "2022.2" }\n'
+    )
+    exported = export_build(with_its_flow(load_config(tmp_path / "build.toml")))
+    lost = {note.where: note.value for note in exported.notes if note.kind == "lost"}
+    assert lost["tools.vivado"] == {"path": "/opt/Vivado/2024.2", "2022.2": "/opt/Vivado/2022.2"}
+    assert lost["step.tidy_up.tools.vivado"] == "2022.2"

@@ -63,3 +63,14 @@ def test_a_flow_that_cannot_be_made_is_refused_by_file_and_key(tmp_path: Path, t
         flow_of(tmp_path, "own.toml")
     for word in words:
         assert word in error.value.message
+
+
+def test_a_setting_s_key_may_have_parts_in_quotes(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").touch()
+    (tmp_path / "build.toml").write_text('build.model = "net.onnx"')
+    settings = ['tools.vivado.versions."2022.2"=/opt/2022.2', 'step.x.tools.vivado="2022.2"']
+    config = load_config(tmp_path / "build.toml", settings).config
+    assert config.tools["vivado"].versions == {"2022.2": "/opt/2022.2"}
+    for wrong in ('tools."a=1', "a..b=1", ".a=1", "=1"):
+        with pytest.raises(ConfigError, match="write KEY=VALUE"):
+            load_config(tmp_path / "build.toml", [wrong])

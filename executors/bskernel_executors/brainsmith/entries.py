@@ -27,7 +27,7 @@ from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFai
 from bskernel_executors.sdk.guarded_config import Settable
 from bskernel_executors.sdk.parameters import describe_parameters
 from bskernel_executors.sdk.reads import fields_read
-from bskernel_executors.sdk.relocation import relocate_files, relocate_model, relocate_tree
+from bskernel_executors.sdk.relocation import relocate_model, relocate_tree
 
 registry = Registry(executor="brainsmith", summary="Brainsmith's steps, its own and FINN's, one at a time")
 WORK_TOKEN = "/@bskernel-brainsmith@"  # noqa: S105 - a placeholder path, not a secret
@@ -61,13 +61,7 @@ def _lay_out(step: Step[Any]) -> tuple[Path, Path, Path]:
         if given is None:
             path.mkdir()
             continue
-        for at, (token, here) in enumerate(_moves(step)):
-            if path is model:
-                relocate_model(path if at else given, path, token, here)
-            elif at:
-                relocate_files(path, token, here)
-            else:
-                relocate_tree(given, path, token, here)
+        (relocate_model if path is model else relocate_tree)(given, path, _moves(step))
     (output / "report").mkdir(exist_ok=True)
     os.environ["FINN_BUILD_DIR"] = str(state)
     os.environ["NUM_DEFAULT_WORKERS"] = "1"
@@ -76,11 +70,10 @@ def _lay_out(step: Step[Any]) -> tuple[Path, Path, Path]:
 
 def _give(step: Step[Any], model: Path, output: Path, state: Path) -> None:
     """The outputs, with placeholders in place of this machine's paths."""
+    moves = [(here, token) for token, here in _moves(step)]
     for name, path in (("output", output), ("state", state)):
-        relocate_tree(path, step.output(name), str(step.work), WORK_TOKEN)
-        relocate_files(step.output(name), sys.prefix, LIBRARY_TOKEN)
-    relocate_model(model, step.output("model"), str(step.work), WORK_TOKEN)
-    relocate_model(step.output("model"), step.output("model"), sys.prefix, LIBRARY_TOKEN)
+        relocate_tree(path, step.output(name), moves)
+    relocate_model(model, step.output("model"), moves)
 
 
 def _check_board(board: str | None) -> None:

@@ -23,9 +23,11 @@ from bskernel_executors.finn_step.open_flow import (
     stitch,
 )
 from bskernel_executors.finn_step.parameters import FILES, parameters_struct, settable_fields
+from bskernel_executors.finn_step.places import DEPENDENCIES
+from bskernel_executors.finn_step.products import outputs_of
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
-from bskernel_executors.finn_step.stages import FAILURES, STAGES, TOOLS
-from bskernel_executors.finn_step.step_call import StepFunction, initialise_settings, lay_out, run_step
+from bskernel_executors.finn_step.stages import FAILURES, HLS_ALWAYS, HLS_BY_LAYER, STAGES, TOOLS
+from bskernel_executors.finn_step.step_call import StepFunction, lay_out, run_step
 from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.parameters import describe_parameters
@@ -53,12 +55,23 @@ _FILE_INPUTS = {
     for field, name in FILES.items()
 }
 
+_DEPENDENCIES = Input(
+    DEPENDENCIES,
+    kind="tree",
+    required=False,
+    help="what FINN+ downloads when it is set up: finn-hlslib, board_files",
+    source="config",
+)
+
 
 def _declare(name: str, function: StepFunction, config: type, settable: dict[str, tuple[Any, Any]]) -> None:
     parameter_names = list(inspect.signature(function).parameters)
     read = fields_read(function, parameter_names[1], config, frozenset(settable) | FILES.keys())
     struct = parameters_struct(name, read, settable)
     stage_in, stage_out = STAGES.get(name, ((), None))
+    given = tuple(_FILE_INPUTS[FILES[field]] for field in sorted(read & FILES.keys()))
+    if name in HLS_ALWAYS | HLS_BY_LAYER:
+        given = (*given, msgspec.structs.replace(_DEPENDENCIES, required=name in HLS_ALWAYS))
     lines = (inspect.getdoc(function) or "").strip().splitlines()
     registry.add(
         Entry(
@@ -66,8 +79,8 @@ def _declare(name: str, function: StepFunction, config: type, settable: dict[str
                 name=name,
                 summary=lines[0] if lines else "a step of FINN+",
                 parameters=describe_parameters(struct),
-                inputs=_FLOW_INPUTS + tuple(_FILE_INPUTS[FILES[field]] for field in sorted(read & FILES.keys())),
-                outputs=_OUTPUTS,
+                inputs=_FLOW_INPUTS + given,
+                outputs=_OUTPUTS + outputs_of(name),
                 stage_in=stage_in,
                 stage_out=stage_out,
                 needs=TOOLS.get(name, ()),
@@ -214,7 +227,6 @@ def rtl_stitch(step: Step[msgspec.Struct]) -> None:
     from qonnx.core.modelwrapper import ModelWrapper
 
     model_path, _, _ = lay_out(step)
-    initialise_settings()
     out = step.output("rtl")
     out.mkdir()
     design = stitch(ModelWrapper(str(model_path)), out)

@@ -21,9 +21,11 @@ STAGES: dict[str, tuple[tuple[str, ...], str]] = {
     "step_hw_ipgen": (("rtl",), "ip"),
     "step_create_stitched_ip": (("ip",), "ip"),
     "step_measure_rtlsim_performance": (("ip",), "ip"),
-    "step_out_of_context_synthesis": (("ip",), "ip"),
-    "step_prepare_synthesis": (("ip",), "ip"),
-    "step_synthesize_bitfile": (("ip",), "bitstream"),
+    "step_out_of_context_synthesis": (("ip",), "netlist"),
+    "step_prepare_synthesis": (("ip", "netlist"), "netlist"),
+    "step_synthesize_bitfile": (("ip", "netlist"), "bitstream"),
+    "step_make_driver": (("bitstream",), "bitstream"),
+    "step_deployment_package": (("bitstream",), "bitstream"),
 }
 # What FINN is asked for beside estimates, by its own names: a step whose product nobody asks for does nothing.
 PRODUCTS: dict[str, tuple[str, ...]] = {
@@ -60,7 +62,30 @@ TOOLS: dict[str, tuple[str, ...]] = {
     "step_create_stitched_ip": _VIVADO,
     "step_measure_rtlsim_performance": _VIVADO,
     "step_out_of_context_synthesis": _VIVADO,
-    "step_prepare_synthesis": _VIVADO,
-    "step_synthesize_bitfile": _VIVADO,
+    "step_prepare_synthesis": _HLS,
+    "step_synthesize_bitfile": _HLS,  # the DMAs between memory and accelerator are HLS
     "step_vivado_power_estimation": _VIVADO,
+}
+# Steps that run HLS: always, or where a layer is HLS.
+HLS_ALWAYS = frozenset({"step_synthesize_bitfile"})
+HLS_BY_LAYER = frozenset(
+    {"step_generate_hardware", "step_hw_ipgen", "step_set_fifo_depths", "step_prepare_synthesis"}
+)
+# Reports whose numbers are a tool's.
+REPORTS_OF_TOOLS: dict[str, str] = {
+    "estimate_layer_resources_hls.json": "vitis_hls",
+    "rtlsim_performance.json": "vivado",
+    "ooc_synth_and_timing.json": "vivado",
+    "post_synth_resources.json": "vivado",
+    "post_route_timing.rpt": "vivado",
+    "power_estimate_summary.json": "vivado",
+}
+# What a step is run for, as an output of its own: its name, where it lies in FINN's output, and what it is. In an
+# out-of-context run it lies in the project (the model names which), among all else.
+KEPT: dict[str, tuple[str, str, str]] = {
+    "step_create_stitched_ip": ("stitched_ip", "stitched_ip/ip", "the accelerator as a packaged IP"),
+    "step_out_of_context_synthesis": ("out_of_context", "", "reports and routed checkpoint"),
+    "step_synthesize_bitfile": ("bitfile", "bitfile", "bitstream and hardware handoff"),
+    "step_make_driver": ("driver", "driver", "settings of the driver on the board"),
+    "step_deployment_package": ("deploy", "deploy", "what goes to the board: bitfile and driver"),
 }

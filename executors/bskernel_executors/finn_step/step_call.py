@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import re
 from collections.abc import Callable
@@ -13,42 +12,35 @@ from typing import Any
 from bskernel_executors.finn_step.folding import is_unfolded, layers_of, violations
 from bskernel_executors.finn_step.hint_values import hint_values
 from bskernel_executors.finn_step.parameters import FILES, make_config
+from bskernel_executors.finn_step.places import from_here, surround, to_here
+from bskernel_executors.finn_step.products import keep_product
 from bskernel_executors.finn_step.stages import PRODUCTS, TOOLS
-from bskernel_executors.finn_step.tool_logs import tool_log
+from bskernel_executors.finn_step.tool_steps import call_with_tools, check_dependencies, digests_of, note_makers
 from bskernel_executors.sdk import Step, StepFailure
 from bskernel_executors.sdk.relocation import relocate_model, relocate_tree
 from bskernel_executors.sdk.tools import preloaded
+from bskernel_executors.vivado_reports.portable import depersonalise
 
 StepFunction = Callable[[Any, Any], Any]
 _FOLD = frozenset({"step_apply_folding_config", "step_target_fps_parallelization"})
-_TOKEN = "/@bskernel-finn@"  # noqa: S105 - a placeholder path, not a secret
 _NAMED = 5  # files that a warning names
 _PART = re.compile(r"xc[0-9a-z]{2,9}-?[a-z]{3,4}[0-9]{3,4}(-[0-9a-z]+)+", re.IGNORECASE)
 
 
 def lay_out(step: Step[Any]) -> tuple[Path, Path, Path]:
-    """Model, output directory and build directory in work/, with this machine's paths in place of the token."""
-    root = str(step.work)
+    """Model, output directory and build directory in work/, with this machine's paths in place of the tokens."""
     model, output, state = (step.work / name for name in ("model.onnx", "output", "state"))
-    relocate_model(step.required_input("model"), model, _TOKEN, root)
+    moves = to_here(step)
+    relocate_model(step.required_input("model"), model, moves)
     for name, path in (("output", output), ("state", state)):
         given = step.input(name)
         if given is None:
             path.mkdir()
         else:
-            relocate_tree(given, path, _TOKEN, root)
+            relocate_tree(given, path, moves)
     (output / "report").mkdir(exist_ok=True)
-    os.environ["FINN_BUILD_DIR"] = str(state)
-    os.environ["NUM_DEFAULT_WORKERS"] = "1"
+    surround(step, state)
     return model, output, state
-
-
-def initialise_settings() -> None:
-    """Initialise the settings that FINN+ 1.6.1 keeps its directories in; 1.4.0 reads the environment alone."""
-    if importlib.util.find_spec("finn.util.settings") is not None:
-        settings = importlib.import_module("finn.util.settings")
-        if hasattr(settings, "initialize_dummy_settings"):
-            settings.initialize_dummy_settings()
 
 
 def _check_target(values: dict[str, Any]) -> None:
@@ -101,7 +93,6 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     from qonnx.core.modelwrapper import ModelWrapper
 
     model_path, output, state = lay_out(step)
-    initialise_settings()
     if name in TOOLS:
         os.environ.update(preloaded())
     files = {field: path for field, name in FILES.items() if (path := step.input(name)) is not None}
@@ -112,24 +103,24 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     before = ModelWrapper(str(model_path))
     nodes = len(before.graph.node)
     step.about(**hint_values(before))
-    try:
+    if name in TOOLS:
+        check_dependencies(step, name, before)
+        reports = digests_of(output)
+        after = call_with_tools(step, name, lambda: function(before, config), state)
+        note_makers(step, output, reports)
+    else:
         after = function(before, config)
-    except Exception as error:
-        log = tool_log(error, state) if name in TOOLS else None
-        if log is not None:
-            # What is printed here is in the step's log, by which the failure is decided.
-            print(log.text)
-            if log.cause is not None:
-                raise StepFailure(message=f"{name}: {log.cause.text}") from error
-        raise
     if not isinstance(after, ModelWrapper):
         raise StepFailure(message=f"{name} returned a {type(after).__name__}, not a model")
     warnings = _check_folding(name, after) if name in _FOLD else []
     after.save(str(model_path))
-    root = str(step.work)
-    relocate_model(model_path, step.output("model"), root, _TOKEN)
-    relocate_tree(output, step.output("output"), root, _TOKEN)
-    warnings += _without_binaries(relocate_tree(state, step.output("state"), root, _TOKEN))
+    moves = from_here(step)
+    relocate_model(model_path, step.output("model"), moves)
+    relocate_tree(output, step.output("output"), moves)
+    warnings += _without_binaries(relocate_tree(state, step.output("state"), moves))
+    for tree in ("output", "state") if name in TOOLS else ():
+        depersonalise(step.output(tree))
+    keep_product(step, name, after)
     step.record(
         {
             "nodes_before": nodes,

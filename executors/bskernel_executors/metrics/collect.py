@@ -12,6 +12,7 @@ from bskernel_executors.metrics.model import STAND_IN, BuildMetrics, Layer, Stag
 from bskernel_executors.metrics.reconciling import reconcile
 from bskernel_executors.metrics.reports import TIMING_REPORT, number
 from bskernel_executors.metrics.utilization import utilization
+from bskernel_executors.vivado_reports import MADE_BY
 
 Reports = Mapping[str, Mapping[str, Any]]
 SIMULATION, SYNTHESIS, IMPLEMENTATION = "simulation.json", "synthesis.json", "implementation.json"
@@ -33,41 +34,48 @@ _SCALARS: tuple[tuple[str, str, str, float, str, Stage], ...] = (
     ("slack", SYNTHESIS, "wns_ns", 1, "ns", "synth"),
     ("slack", IMPLEMENTATION, "wns_ns", 1, "ns", "routed"),
     ("clock", IMPLEMENTATION, "fmax_mhz", 1, "MHz", "routed"),
+    ("power", "ooc_synth_and_timing.json", "total_power_W", 1, "W", "routed"),
     ("power", IMPLEMENTATION, "power_w", 1, "W", "routed"),
     ("fifo_memory", "fifo_sizing.json", "total_fifo_size_kiB", 1, "KiB", "rtlsim"),
     ("fifo_memory", "fifo_sizing.json", "total_fifo_size_kB", 1, "KiB", "rtlsim"),  # FINN+ before 1.5
     ("accuracy", "report_dma_validate.json", "top-1_accuracy", 1e-2, "fraction", "measured"),
 )
+_OOC, _BY_SLACK = "ooc_synth_and_timing.json", frozenset({"fmax_mhz", "estimated_throughput_fps"})
 _POWER_SUMMARY = "power_estimate_summary.json"
 
 
 def _is_stand_in(reports: Reports, report: str) -> bool:
     """Is it from the tests' stand-in for Vivado? What has no source of its own to say so is then left out."""
-    return bool(reports.get(report, {}).get("stand_in"))
+    told, maker = reports.get(report, {}).get("stand_in"), str(reports.get(MADE_BY, {}).get(report))
+    return bool(told) or STAND_IN in maker.lower()
 
 
-def _at(report: str, reports: Reports | None = None) -> str:
+def _at(report: str, reports: Reports) -> str:
     """Where a report is found: FINN's lie under report/, the executors' stand alone; Vivado's with its version."""
-    if report not in {SIMULATION, SYNTHESIS, IMPLEMENTATION}:
-        return f"report/{report}"
-    if _is_stand_in(reports or {}, report):
-        return f"{STAND_IN} ({report})"
-    tool = (reports or {}).get(report, {}).get("tool")
-    return f"{report} ({tool})" if isinstance(tool, str) and tool.startswith("Vivado") else report
+    place = report if report in {SIMULATION, SYNTHESIS, IMPLEMENTATION} else f"report/{report}"
+    if _is_stand_in(reports, report):
+        return f"{STAND_IN} ({place})"
+    tool = reports.get(report, {}).get("tool")
+    return f"{place} ({tool})" if isinstance(tool, str) and tool.startswith("Vivado") else place
+
+
+def _is_said(reports: Reports, report: str, key: str) -> bool:
+    """FINN takes a slack that no report says for 0, and computes with it."""
+    return report != _OOC or key not in _BY_SLACK or "WNS" in reports.get(report, {})
 
 
 def _scalars(reports: Reports) -> dict[str, list[Value]]:
     found: dict[str, list[Value]] = {}
     for quantity, report, key, factor, unit, stage in _SCALARS:
         value = number(reports.get(report, {}).get(key))
-        if value is not None:
+        if value is not None and _is_said(reports, report, key):
             entry = Value(value=value * factor, unit=unit, stage=stage, source=_at(report, reports))
             found.setdefault(quantity, []).append(entry)
     name = "rtlsim_performance.json"
     simulated = reports.get(name, {})
     cycles, clock = number(simulated.get("latency_cycles")), number(simulated.get("fclk[mhz]"))
     if cycles is not None and clock:
-        latency = Value(value=cycles / clock, unit="us", stage="rtlsim", source=_at(name))
+        latency = Value(value=cycles / clock, unit="us", stage="rtlsim", source=_at(name, reports))
         found.setdefault("latency", []).append(latency)
     return found
 
@@ -97,7 +105,9 @@ def _power(reports: Reports) -> tuple[Value, ...]:
     for key, text in sorted(totals.items(), key=lambda item: (item[0] != "power_sim_total", item[0])):
         value = number(text)
         if value is not None:
-            values.append(Value(value=value, unit="W", stage="routed", source=f"{_at(_POWER_SUMMARY)}:{key}"))
+            values.append(
+                Value(value=value, unit="W", stage="routed", source=f"{_at(_POWER_SUMMARY, reports)}:{key}")
+            )
     return tuple(values)
 
 
@@ -190,12 +200,16 @@ def collect_metrics(
     device = find_device(part, board)
     if (part or board) and device is None:
         warnings.append(f"the totals of {part or board} are not known: no utilization")
-    if any(_is_stand_in(reports, name) for name in (SYNTHESIS, IMPLEMENTATION)):
+    if any(_is_stand_in(reports, name) for name in reports):
         warnings.append("numbers of the stand-in for Vivado were recorded from other designs: they are no results")
     checked = TIMING_REPORT if IMPLEMENTATION not in reports else IMPLEMENTATION
-    met = None if _is_stand_in(reports, checked) else reports.get(checked, {}).get("met")
-    if met is False:
+    met = reports.get(checked, {}).get("met")
+    if met is False and _is_stand_in(reports, checked):
+        warnings.append("timing is not met, says the stand-in for Vivado")
+    elif met is False:
         warnings.append("timing is not met: the routed design does not run at the clock that was asked for")
+    if _is_stand_in(reports, checked):
+        met = None
     return BuildMetrics(
         throughput=tuple(scalars.get("throughput", ())),
         latency=tuple(scalars.get("latency", ())),

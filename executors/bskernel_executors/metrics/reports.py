@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from bskernel_executors.sdk import StepFailure
-from bskernel_executors.vivado_reports import read_timing
+from bskernel_executors.vivado_reports import MADE_BY, read_timing
 
 
 def _refuse_constant(text: str) -> float:
@@ -62,6 +62,7 @@ REPORTS = (
     "time_per_step.json",
     "report_experiment_instrumentation.json",
     "report_dma_validate.json",
+    MADE_BY,
 )
 TIMING_REPORT = "post_route_timing.rpt"
 

@@ -7,63 +7,75 @@ binary file stays as it is: one of another length would spoil the file, and an o
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+Moves: TypeAlias = Sequence[tuple[str, str]]  # what is replaced, and by what, in order
 _LOOKED_AT = 8192  # bytes; a text has no NUL among them
 
 
-def relocate_proto(model: Any, old: str, new: str) -> None:
-    """Replace a path in an ONNX model's node attributes and metadata, in place."""
-    for entry in model.metadata_props:
-        entry.value = entry.value.replace(old, new)
-    _relocate_graph(model.graph, old.encode(), new.encode())
+def _moved(data: bytes, moves: Moves) -> bytes:
+    for old, new in moves:
+        data = data.replace(old.encode(), new.encode())
+    return data
 
 
-def _relocate_graph(graph: Any, old: bytes, new: bytes) -> None:
+def relocate_proto(model: Any, moves: Moves) -> None:
+    """Replace paths in an ONNX model's node attributes and metadata, in place."""
+    _relocate_entries(model.metadata_props, moves)
+    _relocate_graph(model.graph, moves)
+
+
+def _relocate_entries(entries: Any, moves: Moves) -> None:
+    for entry in entries:
+        entry.value = _moved(entry.value.encode(), moves).decode()
+
+
+def _relocate_graph(graph: Any, moves: Moves) -> None:
+    _relocate_entries(getattr(graph, "metadata_props", ()), moves)
     for node in graph.node:
-        for entry in getattr(node, "metadata_props", ()):
-            entry.value = entry.value.replace(old.decode(), new.decode())
+        _relocate_entries(getattr(node, "metadata_props", ()), moves)
         for attribute in node.attribute:
-            if old in attribute.s:
-                attribute.s = attribute.s.replace(old, new)
+            if attribute.s:
+                attribute.s = _moved(attribute.s, moves)
             for index, value in enumerate(attribute.strings):
-                if old in value:
-                    attribute.strings[index] = value.replace(old, new)
+                attribute.strings[index] = _moved(value, moves)
             for inner in [attribute.g] if attribute.HasField("g") else attribute.graphs:
-                _relocate_graph(inner, old, new)
+                _relocate_graph(inner, moves)
 
 
-def relocate_model(source: Path, target: Path, old: str, new: str) -> None:
-    """Copy an ONNX file with a path replaced; bytes are the same for the same model."""
+def relocate_model(source: Path, target: Path, moves: Moves) -> None:
+    """Copy an ONNX file with paths replaced; bytes are the same for the same model."""
     import onnx
 
     model = onnx.load_model_from_string(source.read_bytes())
-    relocate_proto(model, old, new)
+    relocate_proto(model, moves)
     target.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def relocate_tree(source: Path, target: Path, old: str, new: str) -> tuple[Path, ...]:
-    """Copy a tree with a path replaced in every text and model; the binary files of the copy that still hold it."""
+def relocate_tree(source: Path, target: Path, moves: Moves) -> tuple[Path, ...]:
+    """Copy a tree with paths replaced in every text and model; the binary files of the copy that still hold one."""
     shutil.copytree(source, target, symlinks=True)
-    return relocate_files(target, old, new)
+    return relocate_files(target, moves)
 
 
-def relocate_files(target: Path, old: str, new: str) -> tuple[Path, ...]:
-    """Replace a path in every text and model of a tree, in place; the binary files that still hold it."""
+def relocate_files(target: Path, moves: Moves) -> tuple[Path, ...]:
+    """Replace paths in every text and model of a tree, in place; the binary files that still hold one."""
     binary = []
     for path in sorted(target.rglob("*")):
         if path.is_symlink() or not path.is_file():
             continue
         data = path.read_bytes()
-        if old.encode() not in data:
+        moved = _moved(data, moves)
+        if moved == data:
             continue
         if path.suffix != ".onnx" and b"\0" in data[:_LOOKED_AT]:
             binary.append(path)
             continue
         path.chmod(path.stat().st_mode | 0o200)
         if path.suffix == ".onnx":
-            relocate_model(path, path, old, new)
+            relocate_model(path, path, moves)
         else:
-            path.write_bytes(data.replace(old.encode(), new.encode()))
+            path.write_bytes(moved)
     return tuple(binary)

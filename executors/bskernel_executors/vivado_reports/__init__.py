@@ -6,7 +6,7 @@ YAML parser (pyEDAA.OutputFilter) into an executor's lock, and leave XML, JSON a
 """
 
 from bskernel_executors.sdk.tool_messages import Message
-from bskernel_executors.vivado_reports.causes import Cause, first_cause, wrong_design
+from bskernel_executors.vivado_reports.causes import Cause, failure_of_run, first_cause, wrong_design
 from bskernel_executors.vivado_reports.header import ReportHeader, read_header
 from bskernel_executors.vivado_reports.hierarchy import Hierarchy, Instance, read_hierarchy, read_hierarchy_xml
 from bskernel_executors.vivado_reports.log import Log, read_log
@@ -15,7 +15,10 @@ from bskernel_executors.vivado_reports.qor import Qor, QorTask, read_qor
 from bskernel_executors.vivado_reports.timing import Clock, TimingSummary, read_timing
 from bskernel_executors.vivado_reports.utilization import Utilization, read_utilization
 
+MADE_BY = "made_by.json"  # beside FINN's reports: report -> the tool whose numbers it holds
+
 __all__ = [
+    "MADE_BY",
     "Cause",
     "Clock",
     "Hierarchy",
@@ -28,6 +31,7 @@ __all__ = [
     "ReportHeader",
     "TimingSummary",
     "Utilization",
+    "failure_of_run",
     "first_cause",
     "read_header",
     "read_hierarchy",

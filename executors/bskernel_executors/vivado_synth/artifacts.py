@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
-from bskernel_executors.sdk.secrets import Redactor
-
-_OF_THE_RUN = re.compile(
-    r"^(\| (?:Date|Host) +: |# (?:Start of session at|Process ID|Current directory|Command line|Log file|Journal file"
-    r"|Running On|Platform|Operating System|Processor Detail|CPU [A-Za-z ]+|Host memory|Swap memory|Total Virtual"
-    r"|Available Virtual) *: ).*$",
-    re.MULTILINE,
-)
+from bskernel_executors.vivado_reports.portable import without_run
 
 
 def portable(text: str, places: dict[str, str]) -> str:
     """The text with each of the `places`, paths of this machine, replaced by its name; the longest first."""
     for place in sorted(places, key=len, reverse=True):
         text = text.replace(place, places[place])
-    return Redactor().text(_OF_THE_RUN.sub(r"\1...", text))
+    return without_run(text)
 
 
 def keep_texts(folder: Path, target: Path, names: tuple[str, ...], work: Path) -> None:

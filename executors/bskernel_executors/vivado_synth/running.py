@@ -12,11 +12,10 @@ import msgspec
 
 from bskernel_executors.sdk import StepFailure
 from bskernel_executors.sdk.tools import preloaded
-from bskernel_executors.vivado_reports import Log, first_cause, read_log, wrong_design
+from bskernel_executors.vivado_reports import Log, failure_of_run, read_log, wrong_design
 
 _LOG, _SCRIPT = "vivado.log", "run.tcl"
 _LEFT_S = 2.0  # helpers that outlive Vivado may hold its output open
-_KILLED = {-9, 137}
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,20 +24,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path
     log: Log
     text: str
-
-
-def _failure(code: int, log: Log) -> StepFailure:
-    """What Vivado has printed is in the step's log, by which category and hint are decided where a rule knows it."""
-    cause = first_cause(log)
-    how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    message = f"Vivado ended with {how}: {cause.text if cause is not None else 'see the log'}"
-    if cause is not None and cause.category is not None:
-        return StepFailure(message=message)
-    if code in _KILLED:
-        hint = "give the step more memory ([step.NAME] memory_mib)"
-        return StepFailure(category="out_of_memory", message=message, hint=hint)
-    # An error that no rule knows is still a synthesis that failed: what the entry declares.
-    return StepFailure(category="crash" if code < 0 else None, message=message)
 
 
 def run_vivado(
@@ -77,7 +62,7 @@ def run_vivado(
     log = read_log(text)
     _check_version(log, identity)
     if code != 0:
-        raise _failure(code, log)
+        raise failure_of_run(code, log, "Vivado")
     missing = [name for name in reports if not (folder / name).is_file()]
     if missing:
         raise StepFailure(

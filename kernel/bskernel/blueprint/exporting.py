@@ -57,6 +57,10 @@ class _Reader:
             self.finn["target_fps"] = target.target_fps
         if self.config.quality.samples is not None:
             self.lose("quality.samples", self.config.quality.samples, "Brainsmith does not judge a network")
+        for name, section in self.config.tools.items():
+            given = {"path": section.path, **section.versions}
+            why = "Brainsmith takes the tools of its own surroundings (XILINX_VIVADO, PATH)"
+            self.lose(f"tools.{name}", {key: path for key, path in given.items() if path is not None}, why)
         for name, version in self.config.executors.items():
             self.lose(f"executors.{name}", version, "Brainsmith runs in one environment, the one it is installed in")
 
@@ -144,6 +148,8 @@ class _Reader:
             value = getattr(change, limit) or getattr(table, limit)
             if value is not None:
                 self.lose(f"step.{own}.{limit}", value, "a blueprint has no word for it")
+        for tool, number in {**table.tools, **change.tools}.items():
+            self.lose(f"step.{own}.tools.{tool}", number, "Brainsmith has one version of a tool for all steps")
         if version:
             self.lose(
                 f"step.{own}.executor", version, "Brainsmith runs in one environment, the one it is installed in"

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
+from bskernel.cli.reporting import bundle
+from bskernel.errors import ConfigError
+
 
 @click.command()
+@click.argument("build", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
-def doctor(as_json: bool) -> None:
+@click.option(
+    "--bundle", "as_bundle", is_flag=True, help="Pack it for a report, with a BUILD directory if one is named."
+)
+@click.option("--output", type=click.Path(path_type=Path), help="With --bundle: the file to write.")
+@click.pass_context
+def doctor(context: click.Context, build: Path | None, as_json: bool, as_bundle: bool, output: Path | None) -> None:
     """Tell which tools, licences (never their values), engine and room there are, and which flows can run here.
 
-    `bskernel bundle` packs the same for a report.
+    With --bundle it packs the same for a report, as `bskernel bundle` does, without what is private.
     """
+    if as_bundle:
+        if as_json:
+            raise ConfigError("--json and --bundle: give one of them", hint="the bundle holds machine.json")
+        context.invoke(bundle, build=build, output=output)
+        return
+    if build is not None or output is not None:
+        raise ConfigError("doctor tells of the machine: BUILD and --output go with --bundle")
     from bskernel_protocol import pretty_json
 
     from bskernel.application import Application

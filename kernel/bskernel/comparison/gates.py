@@ -19,7 +19,7 @@ from bskernel.comparison.expression import (
     text_of,
 )
 from bskernel.comparison.parsing import ExpressionError, parse
-from bskernel.comparison.quantities import STAGES, Found, stage_rank
+from bskernel.comparison.quantities import STAGES, STAND_IN, Found, stage_rank
 
 VerdictStatus: TypeAlias = Literal["passed", "failed", "missing", "ignored"]
 Missing: TypeAlias = Literal["fail", "ignore"]
@@ -135,7 +135,21 @@ def _readings(condition: Condition, values: _Values) -> dict[Quantity, Found]:
         both = (other, name, at[quantity]) in needed
         found[quantity] = values.reading(quantity.side, name, at[quantity], both=both)
     _same_units(found)
+    _same_kind(found)
     return found
+
+
+def _same_kind(found: Mapping[Quantity, Found]) -> None:
+    """A stand-in's numbers beside a tool's own say nothing of either."""
+    kinds: dict[str, dict[bool, Side]] = {}
+    for quantity, item in found.items():
+        kinds.setdefault(f"{item.name}@{item.stage}", {})[item.is_stand_in] = quantity.side
+    for name, sides in kinds.items():
+        if len(sides) > 1:
+            raise _Missing(
+                f"{name} is a number of the stand-in for a tool in {_LETTER[sides[True]]}, not hardware's,"
+                f" and in {_LETTER[sides[False]]} it is not: the two cannot be compared"
+            )
 
 
 def _same_units(found: Mapping[Quantity, Found]) -> None:
@@ -148,7 +162,8 @@ def _same_units(found: Mapping[Quantity, Found]) -> None:
 def _shown(found: Mapping[Quantity, Found], quantity: Quantity) -> str:
     item = found[quantity]
     resolved = Quantity(side=quantity.side, name=item.name, stage=item.stage)
-    return f"{named(resolved)} [{item.value:.10g}{'' if item.unit == 'count' else ' ' + item.unit}]"
+    unit, kind = "" if item.unit == "count" else f" {item.unit}", f", {STAND_IN}" if item.is_stand_in else ""
+    return f"{named(resolved)} [{item.value:.10g}{unit}{kind}]"
 
 
 def judge(gate: Gate, base: Sequence[Found], new: Sequence[Found], missing: Missing = "fail") -> Verdict:

@@ -10,6 +10,8 @@ import msgspec
 
 # From the earliest to the latest: the later a number is found, the nearer it is to the hardware.
 STAGES = ("estimate", "hls", "rtlsim", "synth", "routed", "measured")
+# How a source begins whose numbers were recorded from another design, in tests: they are no hardware's.
+STAND_IN = "stand-in"
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +22,11 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     stage: str
     source: str
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Is it a number of a stand-in for a tool?"""
+        return self.source.startswith(STAND_IN)
 
 
 class QuantityComparison(msgspec.Struct, frozen=True, kw_only=True):

@@ -119,6 +119,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     step: tuple[StepTable, ...] = ()
     extends: str = ""  # a shipped flow, or a path that ends in .toml
     edit: FlowEdit = FlowEdit()
+    versions: dict[str, tuple[str, ...]] = {}  # executor -> those of its versions that carry the flow out; else all
 
     def __post_init__(self) -> None:
         if bool(self.step) == bool(self.extends):

@@ -8,7 +8,7 @@ import msgspec
 
 from bskernel.comparison import Comparison
 from bskernel.comparison.keys import KeyChange
-from bskernel.comparison.quantities import QuantityComparison
+from bskernel.comparison.quantities import STAND_IN, QuantityComparison
 from bskernel.comparison.steps import UsedExecutor
 
 ABSENT = "absent"
@@ -128,6 +128,8 @@ def _metrics(comparison: Comparison) -> Table:
     changed = [item for item in comparison.metrics if not item.same]
     absent = sum(item.base is None or item.new is None for item in changed)
     also = f", {absent} of them absent on one side" if absent else ""
+    recorded = sum(item.source.startswith(STAND_IN) for item in comparison.metrics)
+    also += f"; {plural(recorded, 'number')} of a stand-in, not hardware's" if recorded else ""
     return Table(
         title=f"metrics: {len(changed)} of {plural(len(comparison.metrics), 'number')} changed{also}",
         columns=("quantity", "stage", "A", "B", "change", "relative", "unit", "source"),

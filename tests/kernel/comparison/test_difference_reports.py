@@ -13,7 +13,7 @@ from bskernel.report.junit import as_junit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .builds_for_tests import BASE, NEW
+from .builds_for_tests import BASE, NEW, value
 
 GOLDEN = Path(__file__).parent / "golden"
 GATES = (
@@ -130,3 +130,11 @@ def test_a_cell_stays_one_cell_of_code_whatever_is_in_it(text: str) -> None:
     cells = row.replace("\\|", "").split("|")
     assert len(cells) == 5  # with what stands before the first and behind the last bar
     assert not text.strip() or (cells[3].strip()[0], cells[3].strip()[-1]) == ("`", "`")
+
+
+def test_a_comparison_says_how_many_numbers_are_a_stand_in_s() -> None:
+    recorded = {"slack": [value(0.5, "ns", "routed", "stand-in (report/x.json)")]}
+    text = as_text(compare(BASE, msgspec.structs.replace(NEW, metrics=recorded)))
+    assert "; 1 number of a stand-in, not hardware's\n" in text
+    assert "stand-in (report/x.json)" in text
+    assert "stand-in" not in as_text(compare(BASE, NEW))

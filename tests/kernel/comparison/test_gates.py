@@ -110,3 +110,21 @@ def test_what_no_build_has_is_refused_as_mistyped_unless_what_is_missing_is_igno
 
 def test_builds_without_metrics_cannot_be_judged() -> None:
     assert verdict("throughput < base", None, None).status == "missing"
+
+
+RECORDED = {"resources": {"LUT": [value(999.0, "count", "routed", "stand-in (report/x.json)")]}}
+REAL = {"resources": {"LUT": [value(800.0, "count", "routed", "report/x.json")]}}
+
+
+@pytest.mark.parametrize(("base", "new", "recorded"), [(RECORDED, REAL, "A"), (REAL, RECORDED, "B")])
+def test_a_stand_in_s_number_is_not_judged_against_a_tool_s(base: Any, new: Any, recorded: str) -> None:
+    found = verdict("LUT@routed > 1.05 * base", base, new)
+    assert (found.status, found.fails) == ("missing", True)
+    assert f"a number of the stand-in for a tool in {recorded}, not hardware's" in found.text
+    assert verdict("LUT > base", base, new, missing="ignore").status == "ignored"
+
+
+def test_a_stand_in_s_numbers_are_judged_among_themselves_and_named_as_what_they_are() -> None:
+    text = "resources.LUT@routed [999, stand-in] > base.resources.LUT@routed [999, stand-in]"
+    assert verdict("LUT > base", RECORDED, RECORDED).text == text
+    assert verdict("LUT > 800", REAL, RECORDED).text == "resources.LUT@routed [999, stand-in] > 800"
