@@ -12,7 +12,7 @@ import msgspec
 from bskernel_protocol import Artifact, EntryDescription, StepManifest
 from bskernel_protocol.layout import LOG
 
-from bskernel.action import action_of, differences
+from bskernel.action import Action, ActionResult, action_of, differences
 from bskernel.backends import Choice, settle
 from bskernel.build_directory import BuildDirectory
 from bskernel.building import Observer, StepReport, carry_out_plan
@@ -179,6 +179,20 @@ class Application:
                 )
             )
         return tuple(planned)
+
+    def recall_each(self, prepared: Prepared, recall: Callable[[Action], ActionResult | None]) -> int:
+        """Recall the steps one after another; of how many it is not known what they are, as others are missing."""
+        made: dict[str, ActionResult] = {}
+        unknown = 0
+        for step in prepared.plan.steps:
+            sources = [source.step for source in step.inputs.values() if isinstance(source, FromStep)]
+            if not made.keys() >= set(sources):
+                unknown += 1
+                continue
+            result = recall(action_of(step, find_inputs(step, made, self.store), prepared.loaded.config.build.salt))
+            if result is not None:
+                made[step.name] = result
+        return unknown
 
     def starter(self, name: str, report: Callable[[str], None]) -> Starter:
         """What starts executors in the runtime of that name. Raises ConfigError, EnvironmentLacking."""

@@ -30,16 +30,8 @@ def decoded_listing(data: bytes | None) -> TreeListing | None:
     return document if isinstance(document, TreeListing) else None
 
 
-def blobs_of(result: ActionResult, get: Get) -> set[Digest] | None:
-    """Every blob of a result: outputs, files of trees, log; None when a tree's listing cannot be had by `get`."""
-    found = blobs_of_artifacts(result.outputs, get)
-    if found is not None and result.log is not None:
-        found.add(result.log)
-    return found
-
-
-def blobs_of_artifacts(artifacts: Iterable[Artifact], get: Get) -> set[Digest] | None:
-    """Every blob of the artifacts, as `blobs_of`."""
+def blobs_of(artifacts: Iterable[Artifact], get: Get) -> set[Digest] | None:
+    """Every blob of the artifacts: their own and the files of trees; None when a listing cannot be had by `get`."""
     found: set[Digest] = set()
     for artifact in artifacts:
         found.add(artifact.digest)

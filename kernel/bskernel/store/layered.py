@@ -1,4 +1,4 @@
-"""The local store and a shared one behind it: what is missing here is asked for there; what is made here goes there."""
+"""The local store and a shared one behind it: what is missing is asked for there, what is made goes there."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import contextlib
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 from bskernel_protocol import Artifact, ArtifactKind, Digest, canonical_bytes
 
 from bskernel.action import Action, ActionResult
 from bskernel.store.at_once import all_of
-from bskernel.store.contents import blobs_of, blobs_of_artifacts, decoded_result
+from bskernel.store.contents import blobs_of, decoded_result
 from bskernel.store.disk import DiskStore
 from bskernel.store.pending import Pending
 from bskernel.store.pushing import Pusher
@@ -26,6 +28,15 @@ T = TypeVar("T")
 _ANSWER_S = 60.0  # within which anything is answered, and for each so many bytes a second more
 _SLOWEST = 256 << 10
 _ASKED_ANEW_S = 2.0  # a result that is not there is not asked for again at once
+
+
+class Pushed(msgspec.Struct, frozen=True, kw_only=True):
+    """How many results were pushed, were there, are not here, or could not be pushed."""
+
+    pushed: int = 0
+    present: int = 0
+    gone: int = 0
+    failed: int = 0
 
 
 class LayeredStore:
@@ -129,20 +140,24 @@ class LayeredStore:
         with self._local.new() as target:
             return self._remote.result(key, target)
 
-    def _brought(self, artifacts: Iterable[Artifact], more: Iterable[Digest] = ()) -> bool:
-        """Have every blob of the artifacts here: their own, then those that the listings of trees name."""
+    def _brought(self, artifacts: Iterable[Artifact], log: Iterable[Digest] = ()) -> bool:
+        """Have every blob of the artifacts here, their own, then those that the listings of trees name; and a log."""
         artifacts = tuple(artifacts)
-        if not self._fetched({*(artifact.digest for artifact in artifacts), *more}):
+        if not self._fetched([artifact.digest for artifact in artifacts], log):
             return False
-        files = blobs_of_artifacts(artifacts, self._local.get)
+        files = blobs_of(artifacts, self._local.get)
         return files is not None and self._fetched(files)
 
-    def _fetched(self, digests: Iterable[Digest]) -> bool:
-        missing = [digest for digest in digests if not self._local.holds(digest)]
+    def _fetched(self, digests: Iterable[Digest], welcome: Iterable[Digest] = ()) -> bool:
+        """Have all these blobs here; those that are merely welcome may be missing."""
+        wanted = set(digests)
+        missing = [digest for digest in {*wanted, *welcome} if not self._local.holds(digest)]
         if not missing:
             return True
         found = self._asked(lambda: all_of(self._fetch, missing, limit_s=_limit_s))
-        return found is not None and all(found)
+        return found is not None and all(
+            good for digest, good in zip(missing, found, strict=True) if digest in wanted
+        )
 
     def _fetch(self, digest: Digest) -> bool:
         with self._local.new() as target:
@@ -180,21 +195,33 @@ class LayeredStore:
 
     def share(self, artifacts: Iterable[Artifact]) -> bool:
         """Have artifacts there too, though no result names them: the inputs of what others carry out."""
-        blobs = blobs_of_artifacts(artifacts, self._local.get) if self._writes else None
+        blobs = blobs_of(artifacts, self._local.get) if self._writes else None
         if blobs is None:
             return False
         shared = self._asked(lambda: self._sent(blobs), writing=True)
         self._pass_notes_on()
         return bool(shared)
 
-    def learn(self) -> None:
-        """Look at all that is there at once, before much is pushed."""
-        self._asked(self._remote.learn)
+    def push_all(self, keys: Iterable[str]) -> Pushed:
+        """Have results there too, as far as they are here and the shared store goes on answering."""
+        there = self._asked(self._remote.learn)
+        counts = Counter[str]()
+        for key in keys:
+            if there is None or not self._reach.is_open(writing=True):
+                counts["failed"] += 1
+            elif key in there and key not in self._damaged:
+                self._pending.remove(key)
+                counts["present"] += 1
+            elif self.push(key):
+                counts["pushed"] += 1
+            else:
+                counts["gone" if self._reach.is_open(writing=True) else "failed"] += 1
+        return Pushed(**counts)
 
     def _pushed(self, key: str, result: ActionResult) -> bool:
         if not self._reach.is_open(writing=True):
             return False
-        blobs = blobs_of(result, self._local.get)
+        blobs = blobs_of(result.outputs, self._local.get)
         pushed = blobs is not None and self._asked(lambda: self._send(key, result, blobs), writing=True)
         if pushed:
             self._pending.remove(key)
@@ -205,15 +232,18 @@ class LayeredStore:
         there = self._one(self._read_result, key) if key not in self._damaged else None
         if there is not None and there != data and self._is_whole(decoded_result(there)):
             return True  # another machine was first
-        if not self._sent(blobs):
+        if not self._sent(blobs, [result.log] if result.log is not None else []):
             return False
         if there != data:
             self._one(lambda name: self._remote.send_result(name, data), key)
             self._damaged.discard(key)
         return True
 
-    def _sent(self, blobs: set[Digest]) -> bool:
-        return all(all_of(self._send_blob, sorted(blobs), limit_s=_limit_s))
+    def _sent(self, blobs: set[Digest], welcome: Iterable[Digest] = ()) -> bool:
+        """Have all these blobs there; those that are merely welcome may be missing here."""
+        both = sorted({*blobs, *welcome})
+        sent = all_of(self._send_blob, both, limit_s=_limit_s)
+        return all(good for digest, good in zip(both, sent, strict=True) if digest in blobs)
 
     def _send_blob(self, digest: Digest) -> bool:
         sent = self._remote.send(digest, self._local.blob_path(digest), again=digest.sha256 in self._damaged)
@@ -223,7 +253,7 @@ class LayeredStore:
 
     def _is_whole(self, result: ActionResult | None) -> bool:
         """Are all blobs of another machine's result there, and none known to be damaged?"""
-        blobs = blobs_of(result, self._listing_there) if result is not None else None
+        blobs = blobs_of(result.outputs, self._listing_there) if result is not None else None
         if blobs is None or any(digest.sha256 in self._damaged for digest in blobs):
             return False
         return all(all_of(self._remote.holds, sorted(blobs), limit_s=_limit_s))

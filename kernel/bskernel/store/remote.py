@@ -25,6 +25,7 @@ _S3_LIMITS = {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempt
 _ATTEMPTS = 2
 _SSH_TIMEOUT_S = 10
 
+Kind = Literal["blobs", "actions", "incoming"]
 Found = Literal["whole", "missing", "damaged"]
 
 
@@ -103,23 +104,18 @@ class RemoteStore:
         """Keep an action's result; every blob of it must be there."""
         self._put(self._action(key), data, len(data))
 
-    def blobs(self) -> Iterator[Item]:
-        """All blobs."""
-        return self._listed(_BLOBS)
+    def items(self, kind: Kind) -> Iterator[Item]:
+        """All blobs, results of actions, or what is being written, or was when its writer died."""
+        fs = self._opened()
+        for path, info in fs.find(f"{self._root}/{kind}", detail=True).items():
+            yield Item(name=path.rpartition("/")[2], size=info["size"], time=_time_of(info))
 
-    def results(self) -> Iterator[Item]:
-        """All results of actions."""
-        return self._listed(_ACTIONS)
+    def learn(self) -> set[str]:
+        """Look at all blobs at once, so that none is asked for alone; returns the keys of all results."""
+        self._present |= {item.name for item in self.items("blobs")}
+        return {item.name for item in self.items("actions")}
 
-    def incoming(self) -> Iterator[Item]:
-        """What is being written, or was when its writer died."""
-        return self._listed(_INCOMING)
-
-    def learn(self) -> None:
-        """Look at all blobs at once, so that none is asked for alone."""
-        self._present |= {item.name for item in self.blobs()}
-
-    def remove(self, kind: Literal["blobs", "actions", "incoming"], name: str) -> None:
+    def remove(self, kind: Kind, name: str) -> None:
         """Remove a blob, a result, or what a writer left."""
         self._present.discard(name)
         path = f"{self._root}/{kind}/{name}" if kind == _INCOMING else f"{self._root}/{kind}/{name[:2]}/{name}"
@@ -165,11 +161,6 @@ class RemoteStore:
             with contextlib.suppress(Exception):
                 fs.rm_file(beside)
             raise
-
-    def _listed(self, folder: str) -> Iterator[Item]:
-        fs = self._opened()
-        for path, info in fs.find(f"{self._root}/{folder}", detail=True).items():
-            yield Item(name=path.rpartition("/")[2], size=info["size"], time=_time_of(info))
 
     def _opened(self) -> Any:
         with self._lock:
