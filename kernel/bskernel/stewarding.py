@@ -21,9 +21,10 @@ from bskernel.images.environment import cache_folder
 from bskernel.loading import load_config
 from bskernel.store import DiskStore, SharedSettings, shared_settings
 from bskernel.store.in_use import in_use, tidying
-from bskernel.store.layered import LayeredStore, Pushed
-from bskernel.store.pending import Pending
+from bskernel.store.layered import LayeredStore
+from bskernel.store.pending import Pending, all_pending
 from bskernel.store.remote import RemoteStore
+from bskernel.store.sending import Pushed
 from bskernel.store.shelves import LocalShelf, SharedShelf, Shelf
 from bskernel.store.upkeep import Checked, Counts, Garbage, check, count, garbage, needs, remove
 from bskernel.strict import convert
@@ -149,6 +150,7 @@ class Steward:
                 older_than_s=older_than_s,
                 max_bytes=max_bytes,
                 freed_at_once=not shared,  # nobody else writes to a cache that is tidied
+                keep=frozenset() if shared else all_pending(self._cache),
             )
             if not dry_run:
                 remove(shelf, found)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable
 
+_SLOW_S = 2.0
 _LOOK_S = 0.2  # so that an interrupt is heard while one waits
 
 
@@ -31,13 +34,17 @@ class Pusher:
                 self._thread = threading.Thread(target=self._work, name="bskernel-push", daemon=True)
                 self._thread.start()
 
-    def end(self, *, wait: bool) -> None:
-        """Push no more: at once, or with `wait` once all that waits was tried."""
+    def end(self, *, wait: bool, is_slow: Callable[[int], None]) -> None:
+        """Push no more: at once, or with `wait` once all that waits was tried; `is_slow` hears how many do."""
+        told = time.monotonic() + _SLOW_S
         self._stopped = self._stopped or not wait
         self._queue.put(None)
         while wait and self._thread is not None and self._thread.is_alive():
             try:
                 self._thread.join(_LOOK_S)
+                if time.monotonic() > told:
+                    told = math.inf
+                    is_slow(len(self._waiting))
             except BaseException:
                 self._stopped = True
                 raise

@@ -21,7 +21,7 @@ _MARKER, _BLOBS, _ACTIONS, _INCOMING = "bskernel-store", "blobs", "actions", "in
 # Where a file appears whole at its name, or not at all; elsewhere it is written beside and renamed.
 _WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
 _AT_ONCE = 8 << 20  # bytes that are sent from memory
-_S3_LIMITS = {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 0}}
+_S3_LIMITS = {"connect_timeout": 5, "read_timeout": 20, "retries": {"max_attempts": 0}}
 _ATTEMPTS = 2
 _SSH_TIMEOUT_S = 10
 

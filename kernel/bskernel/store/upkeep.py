@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import TypeVar
 
 import msgspec
@@ -106,12 +106,13 @@ def garbage(
     older_than_s: float | None = None,
     max_bytes: int | None = None,
     freed_at_once: bool,
+    keep: Set[str] = frozenset(),
 ) -> Garbage:
     """Which results may go: damaged ones, those not used for so long, and those for which `max_bytes` leave no room.
 
-    Of the last, those used last are kept first. Their blobs go with them, where no other result names them. A blob
-    that no result named before stays for a day, as one that is being made may name it; unless `freed_at_once`, so
-    does one that a result names which goes.
+    None of `keep` goes. Of the last, those used last are kept first. Their blobs go with them, where no other result
+    names them. A blob that no result named before stays for a day, as one that is being made may name it; unless
+    `freed_at_once`, so does one that a result names which goes.
     """
     blobs = list(blobs)
     sizes = {blob.name: blob.size for blob in blobs}
@@ -126,7 +127,7 @@ def garbage(
         names = wanted.blobs | wanted.log
         more = sum(sizes.get(name, 0) for name in names - kept)
         too_old = older_than_s is not None and now - _time(item, now) > older_than_s
-        if too_old or (max_bytes is not None and held + more > max_bytes):
+        if item.name not in keep and (too_old or (max_bytes is not None and held + more > max_bytes)):
             goes.append(item.name)
         else:
             kept |= names
