@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -333,3 +334,146 @@ def test_a_shared_store_without_its_library_says_how_to_install_it(
     done = subprocess.run(command, cwd=one.folder, env=one.environment, capture_output=True, text=True, check=False)
     assert done.returncode == 4
     assert "uv pip install 'bskernel[s3]'" in done.stderr
+
+
+def test_a_server_that_hangs_is_given_up(machine: Callable[..., Machine], server: S3Server) -> None:
+    one = machine("one", **server.environment)
+    one.write(
+        more=f'[store]\nshared = "s3://{BUCKET}"\nmode = "write-through"\n'
+        "options = { config_kwargs = { read_timeout = 1 } }"
+    )
+    server.stop()
+    done = one.run()
+    assert len(warnings(done)) == 1
+    assert one.statuses() == ["ran"] * 3
+    assert len(one.pending()) == 3
+
+
+# `bskernel store`
+
+
+def told_by(done: subprocess.CompletedProcess[str]) -> Any:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def age(paths: list[Path], days: float) -> None:
+    assert paths
+    for path in paths:
+        then = path.stat().st_mtime - days * 86_400
+        os.utime(path, (then, then))
+
+
+def test_what_is_there_is_counted_pushed_and_pulled(machine: Callable[..., Machine], shared: dict[str, str]) -> None:
+    first, second = machine("first"), machine("second", **shared)
+    first.run()
+    assert "no shared store is named" in first.call("store", "push").stderr
+    first.environment |= shared
+    assert first.call("store", "push").returncode == 2, "a store is read-only unless somebody says otherwise"
+    pushed = told_by(first.call("store", "push", "--mode", "write-back", "--json"))
+    assert pushed == {"pushed": 3, "present": 0, "gone": 0, "failed": 0}
+    pushed = told_by(first.call("store", "push", "build/sum", "--mode", "write-back", "--json"))
+    assert pushed == {"pushed": 0, "present": 3, "gone": 0, "failed": 0}
+    found = told_by(first.call("store", "stat", "--json"))
+    assert found["local"]["holds"]["results"] == found["shared"]["holds"]["results"] == 3
+    assert found["shared"]["holds"]["bytes"] > 0
+    assert found["pending"] == 0
+    assert told_by(second.call("store", "pull", "build.toml", "--json")) == {"pulled": 3, "present": 0, "missing": 0}
+    assert told_by(second.call("store", "pull", "build.toml", "--json")) == {"pulled": 0, "present": 3, "missing": 0}
+    second.environment["BSKERNEL_STORE"] = "none"
+    second.run()
+    assert second.statuses() == ["recalled"] * 3
+
+
+def test_a_store_that_does_not_answer_is_an_error_where_it_was_asked_for(machine: Callable[..., Machine]) -> None:
+    server = S3Server()
+    one = machine("one", BSKERNEL_STORE=f"s3://{BUCKET}", BSKERNEL_STORE_MODE="write-back", **server.environment)
+    one.write(more='salt = "x"')
+    one.run()
+    for command in (["push"], ["pull", "build.toml"], ["stat"], ["check", "--shared"]):
+        done = one.call("store", *command)
+        if command[0] != "pull":  # all that it could pull is here
+            assert (done.returncode, f"s3://{BUCKET}" in done.stderr) == (4, True), command
+    assert len(one.pending()) == 3
+
+
+@pytest.mark.parametrize("where", ["cache", "shared"])
+def test_damage_is_found_and_removed_when_asked_for(
+    machine: Callable[..., Machine], tmp_path: Path, where: str
+) -> None:
+    (tmp_path / "shared").mkdir()
+    one = machine("one", BSKERNEL_STORE=str(tmp_path / "shared"), BSKERNEL_STORE_MODE="write-through")
+    one.run()
+    flags = ["--shared"] if where == "shared" else []
+    folder = tmp_path / "shared" if where == "shared" else one.cache
+    assert one.call("store", "check", *flags).returncode == 0
+    blob = next(path for path in folder.glob("blobs/*/*") if path.read_bytes() == b"26")
+    found = blob.stat()
+    blob.write_bytes(b"62")
+    os.utime(blob, ns=(found.st_atime_ns, found.st_mtime_ns))
+    checked = one.call("store", "check", *flags, "--json")
+    assert checked.returncode == 4
+    assert json.loads(checked.stdout)["damaged"] == [blob.name]
+    assert len(json.loads(checked.stdout)["dangling"]) == 1
+    assert blob.exists(), "it was only asked about"
+    assert one.call("store", "check", *flags, "--repair").returncode == 0
+    assert not blob.exists()
+    assert told_by(one.call("store", "check", *flags, "--json"))["results"] == 2
+    one.environment["BSKERNEL_STORE"] = "none"
+    one.run()
+    assert one.statuses() == ["recalled", "recalled", "ran" if where == "cache" else "recalled"]
+
+
+def test_what_was_not_used_for_long_goes_from_the_cache_and_what_is_used_stays(
+    machine: Callable[..., Machine],
+) -> None:
+    one = machine("one")
+    one.run()
+    age(list(one.cache.glob("actions/*/*")), days=40)
+    one.run("--to", "add")  # uses the first two
+    assert len(told_by(one.call("store", "gc", "--older-than", "30d", "--dry-run", "--json"))["results"]) == 1
+    assert len(list(one.cache.glob("actions/*/*"))) == 3
+    gone = told_by(one.call("store", "gc", "--older-than", "30d", "--json"))
+    assert (len(gone["results"]), len(gone["blobs"])) == (1, 1)
+    one.run()
+    assert one.statuses() == ["recalled", "recalled", "ran"]
+    one.call("store", "gc", "--max-size", "0")
+    assert list(one.cache.glob("actions/*/*")) == []
+    one.run()
+    assert one.statuses() == ["ran"] * 3
+
+
+def test_nothing_goes_while_a_build_runs_nor_what_is_still_to_be_pushed(
+    machine: Callable[..., Machine], tmp_path: Path
+) -> None:
+    one = machine("one", BSKERNEL_STORE=str(tmp_path / "not-there"), BSKERNEL_STORE_MODE="write-back")
+    one.write(steps=BETWEEN)
+    kernel = one.begin("run", "build.toml", "--jobs", "1")
+    eventually(lambda: list(one.cache.glob("sessions/*/steps/.here")))
+    refused = one.call("store", "gc", "--max-size", "0")
+    assert (refused.returncode, "a build uses the cache" in refused.stderr) == (4, True)
+    for word in one.cache.glob("sessions/*/steps/.here"):
+        word.with_name("go").touch()
+        word.with_name(".go").touch()
+    kernel.communicate(timeout=120)
+    assert kernel.returncode == 0
+    assert one.call("store", "gc", "--max-size", "0").returncode == 0
+    assert len(one.pending()) == len(list(one.cache.glob("actions/*/*"))) == 4
+
+
+def test_of_the_shared_store_only_what_is_asked_for_goes(
+    machine: Callable[..., Machine], shared: dict[str, str]
+) -> None:
+    one = machine("one", BSKERNEL_STORE_MODE="write-through", **shared)
+    one.run()
+    one.call("store", "gc", "--max-size", "0")
+    assert told_by(one.call("store", "stat", "--json"))["shared"]["holds"]["results"] == 3
+    assert one.call("store", "gc", "--shared").returncode == 2
+    gone = told_by(one.call("store", "gc", "--shared", "--older-than", "1d", "--json"))
+    assert gone["results"] == gone["blobs"] == []
+    gone = told_by(one.call("store", "gc", "--shared", "--max-size", "0", "--json"))
+    # Their blobs stay for a day: another machine may be about to name them.
+    assert (len(gone["results"]), gone["blobs"]) == (3, [])
+    assert told_by(one.call("store", "stat", "--json"))["shared"]["holds"]["results"] == 0
+    one.environment["BSKERNEL_STORE_MODE"] = "read-only"
+    assert one.call("store", "gc", "--shared", "--max-size", "0", "--mode", "write-back").returncode == 2
