@@ -212,7 +212,8 @@ def _file_system(settings: SharedSettings) -> tuple[Any, str]:
     if settings.protocol in ("s3", "s3a"):
         options["config_kwargs"] = _S3_LIMITS | dict(options.get("config_kwargs", {}))
     if settings.protocol in ("ssh", "sftp"):
-        options = {"timeout": _SSH_TIMEOUT_S} | options
+        # The user's own known hosts: without, any host would be taken for the one that was asked for.
+        options = {"known_hosts": (), "connect_timeout": _SSH_TIMEOUT_S} | options
     if settings.protocol in _WHOLE:
         options["use_listings_cache"] = False  # others write too
     fs, root = fsspec.url_to_fs(settings.url, **options, skip_instance_cache=True)

@@ -18,6 +18,7 @@ from bskernel.redaction import Redactor, secrets_in
 
 # What fsspec needs beside itself: protocol -> (module, extra of bskernel that has it)
 _NEEDS = {"file": ("fsspec", "shared"), "local": ("fsspec", "shared"), "s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3")}
+_NEEDS |= {"ssh": ("sshfs", "ssh"), "sftp": ("sshfs", "ssh")}
 _LONGEST = 300  # characters of an error that are told
 
 
