@@ -135,17 +135,20 @@ class Application:
         client = self._engine()
         return client is not None and state_on(recipe, self.cache, client).image == "built"
 
-    def open_store(self, loaded: LoadedConfig, note: Callable[[str], None]) -> OpenStore:
+    def open_store(self, loaded: LoadedConfig, note: Callable[[str], None], *, read_only: bool = False) -> OpenStore:
         """The store of a configuration's builds: this cache, and behind it the shared store that [store] names.
 
-        `note` hears once that it cannot be used. Raises EnvironmentLacking, ConfigError.
+        `note` hears once that it cannot be used; `read_only`, nothing is pushed there. Raises EnvironmentLacking,
+        ConfigError.
         """
         shared = shared_settings(loaded.config.store, loaded.folder)
+        if shared is not None and read_only:
+            shared = msgspec.structs.replace(shared, mode="read-only")
         return OpenStore(self.cache, shared, note, self.store)
 
     def explain(self, prepared: Prepared, note: Callable[[str], None] = lambda _: None) -> tuple[PlannedStep, ...]:
         """For every step: cached, here or in the shared store, or not, and why not. `note` as in `open_store`."""
-        with self.open_store(prepared.loaded, note) as opened:
+        with self.open_store(prepared.loaded, note, read_only=True) as opened:
             planned = self._explained(prepared, opened.store)
         self.files.save()
         return planned

@@ -21,7 +21,7 @@ from bskernel.store.at_once import all_of
 from bskernel.store.in_use import in_use, tidying
 from bskernel.store.reach import Reach
 from bskernel.store.remote import RemoteStore
-from bskernel_protocol import PROTOCOL_VERSION, Artifact, digest_of_bytes
+from bskernel_protocol import PROTOCOL_VERSION, Artifact, canonical_bytes, digest_of_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -177,6 +177,19 @@ def test_another_layout_is_left_alone(tmp_path: Path, shared: SharedSettings) ->
     assert [path.name for path in (tmp_path / "shared").iterdir()] == ["bskernel-store"]
 
 
+@pytest.mark.parametrize("name", ["../../outside", "/outside", "..", ""])
+def test_a_result_that_would_be_laid_elsewhere_is_none(tmp_path: Path, shared: SharedSettings, name: str) -> None:
+    remembered(tmp_path / "one", shared, tmp_path)
+    (path,) = (tmp_path / "shared" / "actions").glob("*/*")
+    result = msgspec.msgpack.decode(path.read_bytes(), type=ActionResult)
+    outputs = tuple(msgspec.structs.replace(made, name=name) for made in result.outputs)
+    path.write_bytes(canonical_bytes(msgspec.structs.replace(result, outputs=outputs)))
+    (tmp_path / "two").mkdir()
+    with OpenStore(tmp_path / "two", shared, pytest.fail) as opened:
+        assert opened.store.peek(ACTION) is None
+        assert opened.store.recall(ACTION) is None
+
+
 def test_inputs_can_be_shared_without_a_result(tmp_path: Path, shared: SharedSettings) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -226,6 +239,11 @@ def test_a_failing_store_is_told_of_once_and_asked_again_after_a_while() -> None
     reach.failed(OSError("gone"))
     now[0] = 123.0
     assert reach.is_open(), "it has answered meanwhile"
+    reach.failed(TimeoutError(), lost_s=60.0)
+    now[0] = 722.0
+    assert not reach.is_open(), "no more than a tenth of a build's time is lost"
+    now[0] = 724.0
+    assert reach.is_open()
     assert told == [("gone", False)]
 
 

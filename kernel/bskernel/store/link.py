@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -44,10 +45,11 @@ class Link:
         """What the function answers; None when it raises, or is not called as something has failed of late."""
         if not self._reach.is_open(writing=writing):
             return None
+        began = time.monotonic()
         try:
             answer = function()
         except Exception as error:  # noqa: BLE001 - libraries behind fsspec raise what they like
-            self._reach.failed(error, writing=writing)
+            self._reach.failed(error, writing=writing, lost_s=time.monotonic() - began)
             return None
         self._reach.answered(writing=writing)
         return answer
