@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from bskernel.runtime.kept.standing import Standing
     from bskernel.step import ExecutorRef
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def duration(text: str) -> float:
-    """Seconds, from such as 90s, 10m, 1h30m, 7d. Raises click.BadParameter for anything else, and for nothing."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+    """Seconds, from such as 90s, 10m, 1h30m. Raises click.BadParameter for anything else, and for nothing."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", text)
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
     if "".join(number + unit for number, unit in parts) != text or seconds <= 0:
-        raise click.BadParameter(f"{text!r} is no duration: give such as 90s, 10m, 1h30m or 7d")
+        raise click.BadParameter(f"{text!r} is no duration: give such as 90s, 10m or 1h30m")
     return seconds
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bskernel.cli.keeping import duration
 from bskernel.errors import EXIT_ENVIRONMENT, ConfigError
 
 if TYPE_CHECKING:
     from bskernel.stewarding import Steward
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+_AGES = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 _WHAT = click.argument("what", required=False, type=click.Path(path_type=Path), metavar="[CONFIG | BUILD]")
 _CONFIG = click.option("--config", type=click.Path(path_type=Path), help="A build.toml that names the shared store.")
@@ -26,6 +26,14 @@ _MODE = click.option(
     help="May it be written? Else BSKERNEL_STORE_MODE, or the config's.",
 )
 _SHARED = click.option("--shared", is_flag=True, help="The shared store, not the cache.")
+
+
+def age(text: str) -> float:
+    """Seconds, from such as 30d, 2w, 12h. Raises click.BadParameter."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([hdw])", text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no age: give such as 12h, 30d or 8w")
+    return float(match[1]) * _AGES[match[2]]
 
 
 def size(text: str) -> int:
@@ -148,7 +156,7 @@ def _size_option(_context: click.Context, _parameter: click.Parameter, text: str
 @_MODE
 @_SHARED
 @click.option("--max-size", callback=_size_option, metavar="SIZE", help="Keep no more than that, such as 20G.")
-@click.option("--older-than", type=duration, metavar="TIME", help="Remove results not used for that long, as 30d.")
+@click.option("--older-than", type=age, metavar="TIME", help="Remove results not used for that long, as 30d.")
 @click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
 @_JSON
 def gc(
