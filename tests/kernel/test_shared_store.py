@@ -164,6 +164,28 @@ def test_the_first_of_two_different_results_stays(tmp_path: Path, shared: Shared
         assert opened.store.recall(ACTION) == first
 
 
+def test_where_many_results_are_missing_they_are_not_asked_for_one_by_one(
+    tmp_path: Path, shared: SharedSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = remembered(tmp_path / "one", shared, tmp_path)
+    (tmp_path / "two").mkdir()
+    asked: list[str] = []
+    ask = RemoteStore.result
+
+    def noting(self: RemoteStore, key: str, target: str) -> bytes | None:
+        asked.append(key)
+        return ask(self, key, target)
+
+    monkeypatch.setattr(RemoteStore, "result", noting)
+    with OpenStore(tmp_path / "two", shared, pytest.fail) as opened:
+        for at in range(1000):
+            assert opened.store.peek(msgspec.structs.replace(ACTION, salt=f"other {at}")) is None
+        assert len(asked) == 200
+        assert opened.store.peek(ACTION) == opened.store.recall(ACTION) == result
+        assert opened.store.recall(msgspec.structs.replace(ACTION, salt="other 999")) is None
+        assert len(asked) == 203, "a build asks for each"
+
+
 def test_another_layout_is_left_alone(tmp_path: Path, shared: SharedSettings) -> None:
     (tmp_path / "shared" / "bskernel-store").write_text("2\n")
     (tmp_path / "cache").mkdir()

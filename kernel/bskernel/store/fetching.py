@@ -12,6 +12,8 @@ from bskernel.store.disk import DiskStore
 from bskernel.store.link import Link, each, once
 from bskernel.store.remote import RemoteStore
 
+_MANY = 200  # questions for what is not there that cost more than a list of all that is
+
 
 class Fetcher:
     """From one store to the other. `damaged` is what was found there but not whole: blobs, and keys of results."""
@@ -21,6 +23,19 @@ class Fetcher:
         self._remote = remote
         self._link = link
         self.damaged: set[str] = set()
+        self._misses = 0
+        self._listed: set[str] | None = None
+
+    def likely(self, key: str) -> ActionResult | None:
+        """As `result`; where many are missing, by a list of all that was there a while ago."""
+        if self._listed is not None and key not in self._listed:
+            return None
+        result = self.result(key)
+        if result is None and self._listed is None:
+            self._misses += 1
+            if self._misses == _MANY:
+                self._listed = self._link.asked(self._remote.keys)
+        return result
 
     def result(self, key: str) -> ActionResult | None:
         """A result without its blobs; None when it is not there, or damaged."""

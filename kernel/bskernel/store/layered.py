@@ -88,7 +88,7 @@ class LayeredStore:
         """What `recall` would most likely tell, without a blob being fetched."""
         known = self._local.peek(action)
         if known is None:
-            known = self._fetcher.result(action.key.sha256)
+            known = self._fetcher.likely(action.key.sha256)
         self._link.pass_notes_on()
         return known
 

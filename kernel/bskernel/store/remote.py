@@ -78,7 +78,7 @@ class RemoteStore:
             return True
         fs = self._opened()
         try:
-            found = fs.info(self._blob(digest.sha256))["size"] == digest.size
+            found = _size_of(fs, self._blob(digest.sha256)) == digest.size
         except FileNotFoundError:
             return False
         if found:
@@ -113,6 +113,10 @@ class RemoteStore:
     def learn(self) -> set[str]:
         """Look at all blobs at once, so that none is asked for alone; returns the keys of all results."""
         self._present |= {item.name for item in self.items("blobs")}
+        return self.keys()
+
+    def keys(self) -> set[str]:
+        """The keys of all results."""
         return {item.name for item in self.items("actions")}
 
     def remove(self, kind: Kind, name: str) -> None:
@@ -220,6 +224,14 @@ def _file_system(settings: SharedSettings) -> tuple[Any, str]:
     if settings.protocol in ("s3", "s3a"):
         fs.retries = _ATTEMPTS
     return fs, root
+
+
+def _size_of(fs: Any, path: str) -> int:
+    """Raises FileNotFoundError."""
+    if hasattr(fs, "call_s3"):  # s3fs's `info` asks a second time, whether what is missing is a folder
+        bucket, key, _ = fs.split_path(path)
+        return int(fs.call_s3("head_object", Bucket=bucket, Key=key)["ContentLength"])
+    return int(fs.info(path)["size"])
 
 
 def _write(fs: Any, path: str, what: str | bytes) -> None:
