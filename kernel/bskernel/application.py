@@ -12,7 +12,7 @@ import msgspec
 from bskernel_protocol import Artifact, EntryDescription, StepManifest
 from bskernel_protocol.layout import LOG
 
-from bskernel.action import action_of, differences
+from bskernel.action import Action, ActionResult, action_of, differences
 from bskernel.backends import Choice, settle
 from bskernel.build_directory import BuildDirectory
 from bskernel.building import Observer, StepReport, carry_out_plan
@@ -36,13 +36,14 @@ from bskernel.images.environment import cache_folder
 from bskernel.loading import LoadedConfig, check_versions, load_config, load_flow
 from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
+from bskernel.ports import Store
 from bskernel.recorded import recorded_config
 from bskernel.result import BuildResult, newest_artifacts, result_of
 from bskernel.scheduling import limits_of
 from bskernel.selection import Wish
 from bskernel.sessions import Sessions
 from bskernel.step import ExecutorRef, FromStep, Step
-from bskernel.store import DiskStore
+from bskernel.store import DiskStore, OpenStore, shared_settings
 from bskernel.tool import ToolInstall
 from bskernel.working import Workers
 
@@ -141,8 +142,25 @@ class Application:
         client = self._engine()
         return client is not None and state_on(recipe, self.cache, client).image == "built"
 
-    def explain(self, prepared: Prepared) -> tuple[PlannedStep, ...]:
-        """For every step: cached or not, and why not."""
+    def open_store(self, loaded: LoadedConfig, note: Callable[[str], None], *, read_only: bool = False) -> OpenStore:
+        """The store of a configuration's builds: this cache, and behind it the shared store that [store] names.
+
+        `note` hears once that it cannot be used; `read_only`, nothing is pushed there. Raises EnvironmentLacking,
+        ConfigError.
+        """
+        shared = shared_settings(loaded.config.store, loaded.folder)
+        if shared is not None and read_only:
+            shared = msgspec.structs.replace(shared, mode="read-only")
+        return OpenStore(self.cache, shared, note, self.store)
+
+    def explain(self, prepared: Prepared, note: Callable[[str], None] = lambda _: None) -> tuple[PlannedStep, ...]:
+        """For every step: cached, here or in the shared store, or not, and why not. `note` as in `open_store`."""
+        with self.open_store(prepared.loaded, note, read_only=True) as opened:
+            planned = self._explained(prepared, opened.store)
+        self.files.save()
+        return planned
+
+    def _explained(self, prepared: Prepared, store: Store) -> tuple[PlannedStep, ...]:
         before = BuildDirectory(prepared.output).last_actions()
         made: dict[str, Any] = {}
         planned = []
@@ -155,8 +173,8 @@ class Application:
             if waits:
                 planned.append(PlannedStep(step=step, cached=False, reasons=(f"step {waits[0]} runs before it",)))
                 continue
-            action = action_of(step, find_inputs(step, made, self.store), prepared.loaded.config.build.salt)
-            known = self.store.recall(action)
+            action = action_of(step, find_inputs(step, made, store), prepared.loaded.config.build.salt)
+            known = store.peek(action)
             if known is not None:
                 made[step.name] = known
                 planned.append(PlannedStep(step=step, cached=True))
@@ -170,8 +188,21 @@ class Application:
                     reasons=changed or ("its result is gone from the cache, or never was",),
                 )
             )
-        self.files.save()
         return tuple(planned)
+
+    def recall_each(self, prepared: Prepared, recall: Callable[[Action], ActionResult | None]) -> int:
+        """Recall the steps one after another; of how many it is not known what they are, as others are missing."""
+        made: dict[str, ActionResult] = {}
+        unknown = 0
+        for step in prepared.plan.steps:
+            sources = [source.step for source in step.inputs.values() if isinstance(source, FromStep)]
+            if not made.keys() >= set(sources):
+                unknown += 1
+                continue
+            result = recall(action_of(step, find_inputs(step, made, self.store), prepared.loaded.config.build.salt))
+            if result is not None:
+                made[step.name] = result
+        return unknown
 
     def starter(self, name: str, report: Callable[[str], None]) -> Starter:
         """What starts executors in the runtime of that name. Raises ConfigError, EnvironmentLacking."""
@@ -201,12 +232,10 @@ class Application:
     ) -> BuildResult:
         """Carry out a plan and write the build directory; sessions are kept for `keep_s`."""
         from bskernel.report.log import Log
-        from bskernel.report.terminal import describe_failed
 
         began = time.monotonic()
         directory = BuildDirectory(prepared.output)
         directory.open()
-        salt = prepared.loaded.config.build.salt
         with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
             noting = Noting((Log.to_file(log), observer), directory)
             sessions = Sessions(lambda: self.runtime(runtime, noting.note, keep_s))
@@ -215,28 +244,10 @@ class Application:
             noting.planned(prepared.plan.steps)
             try:
                 directory.write_config(recorded_config(prepared.loaded))
-                for attempt in range(2):
-                    reports = carry_out_plan(
-                        prepared.plan,
-                        self.store,
-                        Workers(self.store, sessions, share=not fresh),
-                        noting,
-                        limits=limits_of(prepared.loaded.config.limits, len(os.sched_getaffinity(0))),
-                        salt=salt,
-                        fresh=fresh,
-                        entry_of=self.entry,
-                    )
-                    result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
-                    by_step = {step: made.values() for step, made in result.by_step.items()}
-                    damaged = directory.export(result.artifacts.values(), by_step, self.store)
-                    if not damaged or attempt:
-                        break
-                    # Its bytes were not looked at until now; found damaged, they are gone, and what made them runs.
-                    noting.note(f"{damaged[0]} is damaged in the cache: the step that makes it runs again")
-                directory.write_metrics(result.metrics)
-                if result.failure is not None:
-                    directory.write_failure(describe_failed(result))
-                directory.write_result(result)
+                with self.open_store(prepared.loaded, noting.note) as opened:
+                    result = self._carried_out(prepared, opened.store, sessions, noting, fresh=fresh, began=began)
+                    if result.status == "interrupted":
+                        opened.leave_pending()
             finally:
                 self.files.save()
                 sessions.close()
@@ -244,8 +255,38 @@ class Application:
                 noting.over()
         return result
 
+    def _carried_out(
+        self, prepared: Prepared, store: Store, sessions: Sessions, noting: Noting, *, fresh: bool, began: float
+    ) -> BuildResult:
+        from bskernel.report.terminal import describe_failed
+
+        directory = noting.directory
+        for attempt in range(2):
+            reports = carry_out_plan(
+                prepared.plan,
+                store,
+                Workers(store, sessions, share=not fresh),
+                noting,
+                limits=limits_of(prepared.loaded.config.limits, len(os.sched_getaffinity(0))),
+                salt=prepared.loaded.config.build.salt,
+                fresh=fresh,
+                entry_of=self.entry,
+            )
+            result = self._result(prepared, reports, store, sessions.runtime_name, time.monotonic() - began)
+            by_step = {step: made.values() for step, made in result.by_step.items()}
+            damaged = directory.export(result.artifacts.values(), by_step, store)
+            if not damaged or attempt:
+                break
+            # Its bytes were not looked at until now; found damaged, they are gone, and what made them runs.
+            noting.note(f"{damaged[0]} is damaged in the cache: the step that makes it runs again")
+        directory.write_metrics(result.metrics)
+        if result.failure is not None:
+            directory.write_failure(describe_failed(result))
+        directory.write_result(result)
+        return result
+
     def _result(
-        self, prepared: Prepared, reports: tuple[StepReport, ...], runtime: str, seconds: float
+        self, prepared: Prepared, reports: tuple[StepReport, ...], store: Store, runtime: str, seconds: float
     ) -> BuildResult:
         reports = tuple(
             _with_log(report, step, prepared.output)
@@ -258,16 +299,9 @@ class Application:
             backend=prepared.backend,
             directory=prepared.output,
             seconds=seconds,
-            metrics=self._metrics(newest_artifacts(reports).get("metrics")),
+            metrics=_metrics(newest_artifacts(reports).get("metrics"), store),
             config=prepared.loaded.path,
         )
-
-    def _metrics(self, artifact: Artifact | None) -> dict[str, Any] | None:
-        data = self.store.get(artifact.digest) if artifact is not None else None
-        if data is None:
-            return None
-        metrics: dict[str, Any] = msgspec.json.decode(data)
-        return metrics
 
     def replay(self, build: Path, step: str, target: Path, *, runtime: str, report: Callable[[str], None]) -> int:
         """A step of a build again, alone, in a folder under `target` that is kept; its exit code.
@@ -330,6 +364,14 @@ class Application:
                     raise EnvironmentLacking(f"{name} has changed since that build", hint="run the build again first")
                 return recipe
         raise EnvironmentLacking(f"there is no executor {name} any more")
+
+
+def _metrics(artifact: Artifact | None, store: Store) -> dict[str, Any] | None:
+    data = store.get(artifact.digest) if artifact is not None else None
+    if data is None:
+        return None
+    metrics: dict[str, Any] = msgspec.json.decode(data)
+    return metrics
 
 
 def _with_log(report: StepReport, step: Step, output: Path) -> StepReport:

@@ -34,6 +34,7 @@ _ELSEWHERE = {
     "doctor": "doctor_command",
     "down": "keeping",
     "explain": "reporting",
+    "store": "store",
     "up": "keeping",
 }
 _INTERRUPTED = "interrupted: every process of the build has ended; the cache is usable"
@@ -152,7 +153,7 @@ def plan(
         raise ConfigError("--json and --graph: give one of them")
     application = Application.here()
     prepared = application.prepare(config, settings=settings, wish=wish.as_wish(), output=output)
-    planned = application.explain(prepared)
+    planned = application.explain(prepared, _tell)
     if graph is not None:
         click.echo(draw_plan(planned, graph), nl=False)
     else:
