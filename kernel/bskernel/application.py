@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from bskernel_protocol import Artifact, EntryDescription, StepManifest
-from bskernel_protocol.layout import LOG
+from bskernel_protocol import EntryDescription, StepManifest
 
 from bskernel.action import action_of, differences
 from bskernel.backends import Choice, settle
 from bskernel.build_directory import BuildDirectory
-from bskernel.building import Observer, StepReport, carry_out_plan
+from bskernel.building import carry_out_plan
 from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
 from bskernel.config import Config
@@ -36,9 +35,10 @@ from bskernel.images.environment import cache_folder
 from bskernel.installs import equip, find_again, identify
 from bskernel.loading import LoadedConfig, load_config, load_flow
 from bskernel.noting import Noting
+from bskernel.outcomes import Observer
 from bskernel.plan import Plan, make_plan
 from bskernel.recorded import recorded_config
-from bskernel.result import BuildResult, newest_artifacts, result_of
+from bskernel.result import BuildResult, metrics_of
 from bskernel.scheduling import limits_of
 from bskernel.selection import Wish
 from bskernel.sessions import Sessions
@@ -193,8 +193,8 @@ class Application:
         keep_s: float | None = None,
     ) -> BuildResult:
         """Carry out a plan and write the build directory; sessions are kept for `keep_s`."""
+        from bskernel.finishing import outcome_of, write_outcome
         from bskernel.report.log import Log
-        from bskernel.report.terminal import describe_failed
 
         began = time.monotonic()
         directory = BuildDirectory(prepared.output)
@@ -219,48 +219,27 @@ class Application:
                         fresh=fresh,
                         entry_of=self.entry,
                     )
-                    result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
-                    by_step = {step: made.values() for step, made in result.by_step.items()}
-                    damaged = directory.export(result.artifacts.values(), by_step, self.store)
-                    if not damaged or attempt:
+                    result = outcome_of(
+                        prepared.loaded,
+                        prepared.plan.steps,
+                        reports,
+                        metrics_of(reports, self.store),
+                        output=prepared.output,
+                        runtime=sessions.runtime_name,
+                        seconds=time.monotonic() - began,
+                        backend=prepared.backend,
+                    )
+                    damaged = write_outcome(directory, result, self.store, whole=attempt == 0)
+                    if not damaged:
                         break
                     # Its bytes were not looked at until now; found damaged, they are gone, and what made them runs.
                     noting.note(f"{damaged[0]} is damaged in the cache: the step that makes it runs again")
-                directory.write_metrics(result.metrics)
-                if result.failure is not None:
-                    directory.write_failure(describe_failed(result))
-                directory.write_result(result)
             finally:
                 self.files.save()
                 sessions.close()
                 directory.close()
                 noting.over()
         return result
-
-    def _result(
-        self, prepared: Prepared, reports: tuple[StepReport, ...], runtime: str, seconds: float
-    ) -> BuildResult:
-        reports = tuple(
-            _with_log(report, step, prepared.output)
-            for report, step in zip(reports, prepared.plan.steps, strict=True)
-        )
-        return result_of(
-            prepared.loaded.name,
-            reports,
-            runtime=runtime,
-            backend=prepared.backend,
-            directory=prepared.output,
-            seconds=seconds,
-            metrics=self._metrics(newest_artifacts(reports).get("metrics")),
-            config=prepared.loaded.path,
-        )
-
-    def _metrics(self, artifact: Artifact | None) -> dict[str, Any] | None:
-        data = self.store.get(artifact.digest) if artifact is not None else None
-        if data is None:
-            return None
-        metrics: dict[str, Any] = msgspec.json.decode(data)
-        return metrics
 
     def replay(self, build: Path, step: str, target: Path, *, runtime: str, report: Callable[[str], None]) -> int:
         """A step of a build again, alone, in a folder under `target` that is kept; its exit code.
@@ -322,14 +301,6 @@ class Application:
                     raise EnvironmentLacking(f"{name} has changed since that build", hint="run the build again first")
                 return recipe
         raise EnvironmentLacking(f"there is no executor {name} any more")
-
-
-def _with_log(report: StepReport, step: Step, output: Path) -> StepReport:
-    """The report, its failure told where the step's log lies."""
-    if report.failure is None or report.key is None:
-        return report
-    log = str(BuildDirectory(output).step(step.label) / LOG)
-    return msgspec.structs.replace(report, failure=msgspec.structs.replace(report.failure, log=log))
 
 
 __all__ = ["Application", "PlannedStep", "Prepared"]

@@ -11,7 +11,7 @@ from bskernel_protocol import EntryDescription
 from bskernel.endings import interrupted
 from bskernel.execution import Execution
 from bskernel.gathering import Remaining, find_inputs, find_remaining
-from bskernel.outcomes import EndedStep, Observer, Status, StepReport, skipped
+from bskernel.outcomes import Observer, StepReport, skipped
 from bskernel.plan import Plan
 from bskernel.ports import Store
 from bskernel.scheduling import JOBS, Schedule, task_of
@@ -105,6 +105,3 @@ def runs_after_failure(entry: EntryDescription | None) -> bool:
 def required_by(entry: EntryDescription) -> frozenset[str]:
     """The inputs that a step of that entry cannot do without."""
     return frozenset(item.name for item in entry.inputs if item.required)
-
-
-__all__ = ["EndedStep", "EntryOf", "Observer", "Status", "StepReport", "carry_out_plan"]

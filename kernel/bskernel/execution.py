@@ -130,7 +130,7 @@ class Execution(abc.ABC):
         """Does a step wait for another one that does the same now?"""
         return not self._fresh
 
-    def _known(self, step: Step, action: Action) -> ActionResult | Failure | None:
+    def _known(self, step: Step, action: Action) -> ActionResult | Failure | None:  # noqa: ARG002 - a sweep's limits
         """What is known to come of the action."""
         return None if self._fresh else self._store.recall(action)
 

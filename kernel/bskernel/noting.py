@@ -5,8 +5,8 @@ from __future__ import annotations
 from bskernel_protocol import Event
 
 from bskernel.build_directory import BuildDirectory
-from bskernel.building import EndedStep, Observer
 from bskernel.carry_out import manifest_of
+from bskernel.outcomes import EndedStep, Observer
 from bskernel.step import Step
 
 

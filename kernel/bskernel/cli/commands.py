@@ -26,8 +26,8 @@ from bskernel.errors import (
 )
 
 if TYPE_CHECKING:
-    from bskernel.building import Observer
     from bskernel.images import RecipeState
+    from bskernel.outcomes import Observer
 
 _INTERRUPTED = "interrupted: every process of the build has ended; the cache is usable"
 _CONFIG = click.argument("config", type=click.Path(path_type=Path))

@@ -10,7 +10,7 @@ from typing import Any, Literal, TextIO, TypeAlias
 import msgspec
 from bskernel_protocol import Event, OutputLine
 
-from bskernel.building import EndedStep
+from bskernel.outcomes import EndedStep
 from bskernel.report.terminal import Silent
 from bskernel.step import Step
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from bskernel.building import EndedStep
+from bskernel.outcomes import EndedStep
 from bskernel.report.terminal import Silent, step_line
 from bskernel.step import Step
 
