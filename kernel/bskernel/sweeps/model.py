@@ -33,3 +33,20 @@ class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     points: tuple[Point, ...]
     nodes: tuple[Node, ...]
+
+
+def with_points(plan: SweepPlan, points: tuple[Point, ...]) -> SweepPlan:
+    """The plan of some of its points alone."""
+    nodes = sorted({node for point in points for node in point.nodes})
+    place = {node: at for at, node in enumerate(nodes)}
+    return SweepPlan(
+        points=tuple(
+            msgspec.structs.replace(point, nodes=tuple(place[node] for node in point.nodes)) for point in points
+        ),
+        nodes=tuple(
+            msgspec.structs.replace(
+                plan.nodes[node], before={name: place[other] for name, other in plan.nodes[node].before.items()}
+            )
+            for node in nodes
+        ),
+    )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from bskernel_protocol import EntryDescription, Failure
+from bskernel_protocol import Digest, EntryDescription, Failure
 
 from bskernel.action import Action, ActionResult
 from bskernel.building import EntryOf, required_by, runs_after_failure
@@ -30,6 +30,7 @@ class PointStep(msgspec.Struct, frozen=True, kw_only=True):
 
     step: Step
     ended: EndedStep  # its log is empty where the store has it
+    log: Digest | None = None  # by which the store has it
 
 
 class EndedPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +46,11 @@ class EndedPoint(msgspec.Struct, frozen=True, kw_only=True):
     def quantities(self) -> tuple[Found, ...]:
         """Its numbers."""
         return quantities_of(self.metrics)
+
+    @property
+    def failure(self) -> Failure | None:
+        """Of its first step that failed."""
+        return next((item.ended.report.failure for item in self.steps if item.ended.report.failure is not None), None)
 
 
 class SweepExecution(Execution):
@@ -243,7 +249,8 @@ class SweepExecution(Execution):
         for place, node in enumerate(point.nodes):
             step = msgspec.structs.replace(self._nodes[node], index=place)
             ended = self._ended.get(node) or EndedStep(report=skipped(step), action=None, inputs={}, log=b"")
-            steps.append(PointStep(step=step, ended=ended))
+            result = self._result(node)
+            steps.append(PointStep(step=step, ended=ended, log=result.log if result is not None else None))
         reports = tuple(item.ended.report for item in steps)
         return EndedPoint(
             point=point,

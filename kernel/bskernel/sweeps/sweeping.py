@@ -1,0 +1,206 @@
+"""A sweep under way: points in one batch or several, all with one crew, and their directories."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Self
+
+import msgspec
+
+from bskernel.application import BUILD_LOG, Application
+from bskernel.errors import ConfigError
+from bskernel.loading import LoadedConfig
+from bskernel.outcomes import EndedStep
+from bskernel.scheduling import limits_of
+from bskernel.sessions import Sessions
+from bskernel.sweeps.model import Point, SweepPlan, with_points
+from bskernel.sweeps.progress import SeveralSweep, SweepLog, SweepObserver
+from bskernel.sweeps.recording import PointBuild, Recorder, row_of
+from bskernel.sweeps.requirements import read_requirements
+from bskernel.sweeps.result import SWEEP, Counts, SweepResult, write_sweep
+from bskernel.sweeps.running import EndedPoint, SweepExecution
+from bskernel.sweeps.table import Row, SweepTable
+from bskernel.working import Crew, Workers
+
+
+class PlannedPoints(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch of points that can begin."""
+
+    plan: SweepPlan
+    build_of: Callable[[Point], PointBuild]  # what a point's directory says besides
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How a sweep is carried out; none of it changes what its points make."""
+
+    runtime: str = "auto"
+    fresh: bool = False
+    keep_s: float | None = None
+    crew: Callable[[], Crew] | None = None  # who carries steps out, where that is not this machine
+
+
+class Sweep:
+    """Carries out points and keeps what became of them; a context, at whose end sessions are closed.
+
+    `run` may be called again and again, as a search does: what points of later batches share with earlier ones is
+    recalled, and the sessions stay.
+    """
+
+    def __init__(
+        self, application: Application, base: LoadedConfig, output: Path, observer: SweepObserver, options: Options
+    ) -> None:
+        """`base` is the configuration whose [sweep] it is. Raises ConfigError."""
+        if base.config.sweep is None:
+            raise ConfigError(f"{base.path}: there is no [sweep] table", hint="name keys and values in [sweep.grid]")
+        self._section = base.config.sweep
+        self._require = read_requirements(self._section.require, f"{base.path}: sweep.require")
+        self._application = application
+        self._base = base
+        self._output = output
+        self._options = options
+        self._observers: tuple[SweepObserver, ...] = (observer,)
+        self._limits = limits_of(base.config.limits, len(os.sched_getaffinity(0)))
+        self._began = time.monotonic()
+        self._rows: dict[str, Row] = {}
+        self._nodes: Counter[str] = Counter()
+        self._keys: set[str] = set()
+        self._failures: Counter[str] = Counter()
+        self.interrupted = False
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(_locked(self._output))
+            (self._output / SWEEP).unlink(missing_ok=True)
+            log = stack.enter_context((self._output / BUILD_LOG).open("w", encoding="utf-8", buffering=1))
+            self._observer = SeveralSweep((SweepLog.to_file(log), *self._observers))
+            stack.callback(self._observer.over)
+            stack.callback(self._application.files.save)
+            self._crew = self._make_crew(stack)
+            self._recorder = Recorder(self._output, self._application.store, self._base)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, at)
+
+    def _make_crew(self, stack: ExitStack) -> Crew:
+        if self._options.crew is not None:
+            return self._options.crew()
+        runtime, keep_s = self._options.runtime, self._options.keep_s
+        sessions = Sessions(lambda: self._application.runtime(runtime, self._observer.note, keep_s))
+        stack.callback(sessions.close)
+        return Workers(self._application.store, sessions, share=not self._options.fresh)
+
+    def run(self, planned: PlannedPoints) -> tuple[Row, ...]:
+        """Carry out a batch; the rows are in its order. After an interrupt, rows say so, and `interrupted` is set."""
+        plan = planned.plan
+        steps = sum(len(point.nodes) for point in plan.points)
+        self._nodes.update(nodes=len(plan.nodes), steps=steps)
+        self._observer.note(f"{len(plan.points)} points of {steps} steps in all, {len(plan.nodes)} of them distinct")
+        self._observer.planned(tuple(node.step for node in plan.nodes))
+        damaged = self._attempt(plan, planned.build_of, whole=True)
+        if damaged and not self.interrupted:
+            # Bytes that were not looked at until now were found damaged; they are gone, and what made them runs.
+            self._attempt(with_points(plan, damaged), planned.build_of, whole=False)
+        return tuple(self._rows[point.name] for point in plan.points)
+
+    def _attempt(self, plan: SweepPlan, build_of: Callable[[Point], PointBuild], *, whole: bool) -> tuple[Point, ...]:
+        """Carry out a plan once; returns the points of which artifacts were found damaged."""
+        damaged: list[Point] = []
+        done = 0
+
+        def tell(ended: EndedPoint) -> None:
+            nonlocal done
+            row, lost = self._recorder.record(ended, build_of, runtime=self._crew.runtime_name, whole=whole)
+            if lost:
+                damaged.append(ended.point)
+                self._observer.note(f"{lost[0]} is damaged in the cache: the step that makes it runs again")
+                return
+            done += 1
+            self._keep(row, ended)
+            self._observer.point(row, done, len(plan.points))
+
+        execution = SweepExecution(
+            plan,
+            self._application.store,
+            self._crew,
+            self._observer,
+            limits=self._limits,
+            salt=self._base.config.build.salt,
+            fresh=self._options.fresh and whole,
+            entry_of=self._application.entry,
+            require=self._require,
+            on_point=tell,
+        )
+        try:
+            self.interrupted = not execution.carry_out()
+        finally:
+            self._count(execution.ended)
+        for ended in execution.interrupted():
+            self._keep(row_of(ended, None), ended)
+        return tuple(damaged)
+
+    def _keep(self, row: Row, ended: EndedPoint) -> None:
+        self._rows[row.name] = row
+        if row.status == "failed" and ended.failure is not None:
+            self._failures[ended.failure.category] += 1
+
+    def _count(self, ended: Mapping[int, EndedStep]) -> None:
+        self._nodes.update(item.report.status for item in ended.values())
+        self._keys |= {item.report.key for item in ended.values() if item.report.key is not None}
+
+    def result(self) -> SweepResult:
+        """What it has come to until now, which sweep.json then holds."""
+        rows = tuple(self._rows.values())
+        points = Counter(row.status for row in rows)
+        begun = sum(self._nodes[status] for status in ("ran", "recalled", "failed", "interrupted"))
+        result = SweepResult(
+            table=SweepTable(name=self._base.name, keys=_keys(rows), rows=rows),
+            counts=Counts(
+                points=len(rows),
+                ok=points["ok"],
+                stopped=points["stopped"],
+                failed=points["failed"],
+                interrupted=points["interrupted"],
+                steps=self._nodes["steps"],
+                nodes=self._nodes["nodes"],
+                shared=self._nodes["steps"] - self._nodes["nodes"],
+                actions=len(self._keys),
+                ran=self._nodes["ran"],
+                recalled=self._nodes["recalled"],
+                nodes_failed=self._nodes["failed"],
+                skipped=max(0, self._nodes["nodes"] - begun),
+            ),
+            status="interrupted" if self.interrupted else "failed" if points["failed"] else "ok",
+            directory=self._output,
+            runtime=self._crew.runtime_name,
+            seconds=round(time.monotonic() - self._began, 3),
+            failures=dict(sorted(self._failures.items())),
+        )
+        write_sweep(result, self._section)
+        return result
+
+
+def _keys(rows: tuple[Row, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(key for row in rows for key in row.settings))
+
+
+def _locked(output: Path) -> IO[str]:
+    """Keeps other sweeps out of the directory until it is closed. Raises ConfigError."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        lock = (output / ".lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(f"{output}: another sweep is writing here", hint="wait, or give --output") from None
+    except OSError as error:
+        raise ConfigError(f"{output}: cannot be written: {error.strerror}") from error
+    return lock
