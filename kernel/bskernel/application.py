@@ -63,6 +63,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     output: Path
     backend: Choice | None = None  # None when the build names no backend
+    without_points: bool = False  # its configuration has a [sweep], which is not what is built
 
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +109,10 @@ class Application:
         output: Path | None = None,
     ) -> Prepared:
         """Read a build.toml and plan it. Raises ConfigError, EnvironmentLacking."""
-        return self.prepare_loaded(load_config(path, settings), wish=wish, output=output)
+        loaded = load_config(path, settings)
+        alone = msgspec.structs.replace(loaded, config=msgspec.structs.replace(loaded.config, sweep=None))
+        prepared = self.prepare_loaded(alone, wish=wish, output=output)
+        return msgspec.structs.replace(prepared, without_points=loaded.config.sweep is not None)
 
     def prepare_loaded(
         self,
@@ -225,7 +229,7 @@ class Application:
             sessions = Sessions(lambda: self.runtime(runtime, noting.note, keep_s))
             for line in prepared.backend.lines if prepared.backend else ():
                 noting.note(line)
-            if prepared.loaded.config.sweep is not None:
+            if prepared.without_points:
                 noting.note(f"this builds {prepared.loaded.path.name} alone; `bskernel sweep` builds its points")
             noting.planned(prepared.plan.steps)
             try:

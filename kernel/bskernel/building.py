@@ -40,7 +40,8 @@ class _Build(Execution):
         tasks = [
             task_of(step, limits, after_failure=runs_after_failure(self._entries[step.name])) for step in plan.steps
         ]
-        super().__init__(plan.steps, Schedule(tasks, limits), store, crew, observer, salt=salt, fresh=fresh)
+        super().__init__(plan.steps, Schedule(tasks, limits), store, crew, observer, fresh=fresh)
+        self._own_salt = salt
 
     def carry_out(self) -> tuple[StepReport, ...]:
         """Carry out all that can be; the reports are in the plan's order."""
@@ -49,6 +50,9 @@ class _Build(Execution):
 
     def _task(self, step: Step) -> str:
         return step.name
+
+    def _salt(self, step: Step) -> str:  # noqa: ARG002 - one for all
+        return self._own_salt
 
     def _inputs(self, step: Step) -> Remaining | None:
         entry = self._entries[step.name]

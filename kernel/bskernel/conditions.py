@@ -13,16 +13,18 @@ from bskernel.config.model import QualitySection, TargetSection
 from bskernel.errors import ConfigError
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {"target": TargetSection, "quality": QualitySection}
+REQUIRE = "sweep.require"  # set for the points of a sweep that requires something, and for no other build
 _CONDITION = re.compile(r"(?P<key>[\w.]+)(?:\s*(?P<sign>!?=)\s*(?P<value>\S+))?")
 
 
 def value_keys() -> list[str]:
     """The keys of a build that steps of a flow may name: SECTION.KEY."""
-    return [
+    keys = [
         f"{name}.{field.encode_name}"
         for name, section in _SECTIONS.items()
         for field in msgspec.structs.fields(section)
     ]
+    return [*keys, REQUIRE]
 
 
 def keys_in(conditions: str | tuple[str, ...]) -> frozenset[str]:

@@ -37,7 +37,6 @@ class Execution(abc.ABC):
         crew: Crew,
         observer: Observer,
         *,
-        salt: str,
         fresh: bool,
     ) -> None:
         self._steps = {self._task(step): step for step in steps}
@@ -45,7 +44,6 @@ class Execution(abc.ABC):
         self._store = store
         self._crew = crew
         self._observer = observer
-        self._salt = salt
         self._fresh = fresh
         self._made: dict[str, ActionResult] = {}
         self._reports: dict[str, StepReport] = {}
@@ -56,6 +54,10 @@ class Execution(abc.ABC):
     @abc.abstractmethod
     def _task(self, step: Step) -> str:
         """The name of its task."""
+
+    @abc.abstractmethod
+    def _salt(self, step: Step) -> str:
+        """What its build adds to the key."""
 
     @abc.abstractmethod
     def _inputs(self, step: Step) -> Remaining | None:
@@ -94,7 +96,7 @@ class Execution(abc.ABC):
             if found is None:
                 self._cannot_run(step)
                 return
-            action = action_of(step, found.inputs, self._salt)
+            action = action_of(step, found.inputs, self._salt(step))
             other = self._in_flight.get(action.key.sha256)
             if other is not None and self._shares_runs:
                 self._schedule.hold(self._task(step), until=other)

@@ -10,7 +10,7 @@ import msgspec
 from bskernel_protocol import EntryDescription
 
 from bskernel.catalogues import Executors
-from bskernel.conditions import holds, keys_in, value_keys
+from bskernel.conditions import REQUIRE, holds, keys_in, value_keys
 from bskernel.config import Config, StepTable
 from bskernel.errors import ConfigError
 from bskernel.flow_steps import Wanted, as_flow, edited_flow, find, redirected
@@ -169,9 +169,12 @@ def _check_stage(stage: str | None, item: Wanted, where: str) -> None:
 
 def build_values(config: Config) -> dict[str, Any]:
     """The build's own values that fill parameters, by the names that catalogues use."""
-    return {
+    values = {
         f"{section}.{name}": value
         for section in ("target", "quality")
         for name, value in msgspec.to_builtins(getattr(config, section)).items()
         if value is not None
     }
+    if config.sweep is not None and config.sweep.require:
+        values[REQUIRE] = config.sweep.require
+    return values

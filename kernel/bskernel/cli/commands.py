@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -14,13 +13,27 @@ from bskernel.cli.blueprint import blueprint
 from bskernel.cli.diff import diff
 from bskernel.cli.doctor_command import doctor
 from bskernel.cli.keeping import KEEP_WARM, down, up
+from bskernel.cli.options import (
+    CONFIG,
+    FRESH,
+    INTERRUPTED,
+    JOBS,
+    JSON,
+    OUTPUT,
+    RUNTIME,
+    SET,
+    VERBOSE,
+    has_cursor,
+    with_jobs,
+)
 from bskernel.cli.plan_views import GRAPHS
 from bskernel.cli.range_options import RangeOptions, range_options
 from bskernel.cli.reporting import bundle, explain
+from bskernel.cli.sweep import sweep
 from bskernel.errors import (
     EXIT_ENVIRONMENT,
-    EXIT_INTERRUPTED,
     EXIT_STEP_FAILED,
+    EXIT_INTERRUPTED,
     BskernelError,
     ConfigError,
 )
@@ -28,21 +41,6 @@ from bskernel.errors import (
 if TYPE_CHECKING:
     from bskernel.images import RecipeState
     from bskernel.outcomes import Observer
-
-_INTERRUPTED = "interrupted: every process of the build has ended; the cache is usable"
-_CONFIG = click.argument("config", type=click.Path(path_type=Path))
-_RUNTIME = click.option(
-    "--runtime",
-    type=click.Choice(["auto", "docker", "process"]),
-    default="auto",
-    envvar="BSKERNEL_RUNTIME",
-    show_default=True,
-    show_envvar=True,
-    help="Where executors run; auto takes docker when an engine answers, and says so.",
-)
-_SET = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the config.")
-_OUTPUT = click.option("--output", type=click.Path(path_type=Path), help="Build directory.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,16 +53,16 @@ def cli() -> None:
 
 
 @cli.command()
-@_CONFIG
-@_RUNTIME
+@CONFIG
+@RUNTIME
 @range_options
-@_SET
-@_OUTPUT
-@click.option("-v", "--verbose", is_flag=True, help="Show the log, with what the steps print, instead of a bar.")
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Steps at once; limits.jobs, or one per processor.")
-@click.option("--fresh", is_flag=True, help="Run every step, even where its result is in the cache.")
+@SET
+@OUTPUT
+@VERBOSE
+@JOBS
+@FRESH
 @KEEP_WARM
-@_JSON
+@JSON
 def run(
     config: Path,
     runtime: str,
@@ -84,14 +82,12 @@ def run(
     from bskernel.report.terminal import describe_result
 
     application = Application.here()
-    if jobs is not None:
-        settings = (*settings, f"limits.jobs={jobs}")
-    prepared = application.prepare(config, settings=settings, wish=wish.as_wish(), output=output)
+    prepared = application.prepare(config, settings=with_jobs(settings, jobs), wish=wish.as_wish(), output=output)
     observer = _observer(verbose=verbose)
     result = application.build(prepared, runtime=runtime, observer=observer, fresh=fresh, keep_s=keep_warm)
     click.echo(pretty_json(result) if as_json else describe_result(result), nl=not as_json)
     if result.status == "interrupted":
-        click.echo(_INTERRUPTED, err=True)
+        click.echo(INTERRUPTED, err=True)
     sys.exit(result.exit_code)
 
 
@@ -100,7 +96,7 @@ def _observer(*, verbose: bool) -> Observer:
         from bskernel.report.log import Log
 
         return Log.to_terminal()
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+    if has_cursor():
         from bskernel.report.progress import Bar
 
         return Bar()
@@ -110,11 +106,11 @@ def _observer(*, verbose: bool) -> Observer:
 
 
 @cli.command()
-@_CONFIG
+@CONFIG
 @range_options
-@_SET
-@_OUTPUT
-@_JSON
+@SET
+@OUTPUT
+@JSON
 @click.option("--graph", type=click.Choice(GRAPHS), help="Print the steps and the artifacts between them as a graph.")
 def plan(
     config: Path,
@@ -143,7 +139,7 @@ def plan(
 
 @cli.command()
 @click.argument("executor", required=False)
-@_JSON
+@JSON
 def steps(executor: str | None, as_json: bool) -> None:
     """List executors, or the entries of EXECUTOR (NAME or NAME@VERSION) with parameters and stages."""
     from bskernel_protocol import pretty_json
@@ -178,7 +174,7 @@ def steps(executor: str | None, as_json: bool) -> None:
 @cli.command()
 @click.argument("build", type=click.Path(path_type=Path))
 @click.argument("step")
-@_RUNTIME
+@RUNTIME
 @click.option("--into", type=click.Path(path_type=Path), default=Path("replay"), show_default=True)
 def replay(build: Path, step: str, runtime: str, into: Path) -> None:
     """Run a STEP of a finished or failed build directory again, alone, in a folder that is kept."""
@@ -202,7 +198,7 @@ def images() -> None:
 
 
 @images.command("list")
-@_JSON
+@JSON
 def images_list(as_json: bool) -> None:
     """Every executor and version: its digest, and whether its environment and its image are made."""
     from bskernel.application import Application
@@ -212,7 +208,7 @@ def images_list(as_json: bool) -> None:
 
 @images.command("build")
 @click.argument("names", nargs=-1, metavar="[NAME[@VERSION]]...")
-@_RUNTIME
+@RUNTIME
 def images_build(names: tuple[str, ...], runtime: str) -> None:
     """Make what executors run in, the named ones or all: images with docker, environments with process."""
     from bskernel.application import Application
@@ -223,7 +219,7 @@ def images_build(names: tuple[str, ...], runtime: str) -> None:
 
 @images.command("check")
 @click.argument("names", nargs=-1, metavar="[NAME[@VERSION]]...")
-@_JSON
+@JSON
 def images_check(names: tuple[str, ...], as_json: bool) -> None:
     """Does what is made fit the recipes, and catalogue.json the executors? Exit code 4 when something does not."""
     from bskernel.application import Application
@@ -260,7 +256,7 @@ def images_describe(name: str) -> None:
     click.echo(describe(recipes[name], cache_folder(), _tell), nl=False)
 
 
-for _command in (diff, blueprint, doctor, up, down):
+for _command in (sweep, diff, blueprint, doctor, up, down):
     cli.add_command(_command)
 
 
@@ -294,5 +290,5 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo(_INTERRUPTED, err=True)
+        click.echo(INTERRUPTED, err=True)
         sys.exit(EXIT_INTERRUPTED)

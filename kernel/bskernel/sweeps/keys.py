@@ -28,7 +28,7 @@ class Keys:
     """The keys of one build.toml."""
 
     def __init__(self, text: ConfigText) -> None:
-        """`text` has no [sweep]. Raises ConfigError when it is no configuration."""
+        """`text` has of [sweep] what its points know of it. Raises ConfigError when it is no configuration."""
         self.text = text
         self.config = convert(text.data, Config, text.path)
         self._plain: dict[str, Any] = msgspec.to_builtins(self.config)

@@ -30,6 +30,9 @@ class PreparedSweep:
         self._wish = wish
         self.section: SweepSection = read_section(text)
         base = {key: value for key, value in text.data.items() if key != "sweep"}
+        if self.section.require:
+            # A flow may have steps for it. What the points are is not theirs to know.
+            base["sweep"] = {"require": self.section.require}
         self._keys = Keys(msgspec.structs.replace(text, data=base))
         self.points = Points(self.section, self._keys)
         config = self._keys.config

@@ -64,7 +64,6 @@ class SweepExecution(Execution):
         observer: Observer,
         *,
         limits: Mapping[str, int] | None = None,
-        salt: str = "",
         fresh: bool = False,
         entry_of: EntryOf = lambda _: None,
         require: Sequence[Requirement] = (),
@@ -96,7 +95,7 @@ class SweepExecution(Execution):
         self._failures: dict[tuple[str, float | None, int | None], Failure] = {}
         self._lacking: dict[ExecutorRef, EnvironmentLacking] = {}
         schedule = Schedule([self._as_task(step, limits) for step in self._nodes], limits, isolate=True)
-        super().__init__(self._nodes, schedule, store, crew, observer, salt=salt, fresh=fresh)
+        super().__init__(self._nodes, schedule, store, crew, observer, fresh=fresh)
 
     def carry_out(self) -> bool:
         """Carry out all that can be, and tell of each point when it is over; False when it was interrupted."""
@@ -138,6 +137,9 @@ class SweepExecution(Execution):
 
     def _task(self, step: Step) -> str:
         return step.label
+
+    def _salt(self, step: Step) -> str:
+        return self._plan.nodes[step.index].salt
 
     def _result(self, node: int) -> ActionResult | None:
         return self._made.get(self._nodes[node].label)

@@ -6,8 +6,8 @@ import fcntl
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import IO, Self
 
@@ -20,6 +20,8 @@ from bskernel.outcomes import EndedStep
 from bskernel.scheduling import limits_of
 from bskernel.sessions import Sessions
 from bskernel.sweeps.model import Point, SweepPlan, with_points
+from bskernel.sweeps.points import Settings
+from bskernel.sweeps.preparing import PreparedSweep
 from bskernel.sweeps.progress import SeveralSweep, SweepLog, SweepObserver
 from bskernel.sweeps.recording import PointBuild, Recorder, row_of
 from bskernel.sweeps.requirements import read_requirements
@@ -29,20 +31,14 @@ from bskernel.sweeps.table import Row, SweepTable
 from bskernel.working import Crew, Workers
 
 
-class PlannedPoints(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch of points that can begin."""
-
-    plan: SweepPlan
-    build_of: Callable[[Point], PointBuild]  # what a point's directory says besides
-
-
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a sweep is carried out; none of it changes what its points make."""
 
     runtime: str = "auto"
     fresh: bool = False
     keep_s: float | None = None
-    crew: Callable[[], Crew] | None = None  # who carries steps out, where that is not this machine
+    # who carries steps out, where that is not this machine; it may note things
+    crew: Callable[[Callable[[str], None]], AbstractContextManager[Crew]] | None = None
 
 
 class Sweep:
@@ -53,21 +49,25 @@ class Sweep:
     """
 
     def __init__(
-        self, application: Application, base: LoadedConfig, output: Path, observer: SweepObserver, options: Options
+        self,
+        application: Application,
+        prepared: PreparedSweep,
+        output: Path,
+        observer: SweepObserver,
+        options: Options = Options(),  # noqa: B008 - frozen
     ) -> None:
-        """`base` is the configuration whose [sweep] it is. Raises ConfigError."""
-        if base.config.sweep is None:
-            raise ConfigError(f"{base.path}: there is no [sweep] table", hint="name keys and values in [sweep.grid]")
-        self._section = base.config.sweep
-        self._require = read_requirements(self._section.require, f"{base.path}: sweep.require")
+        """`prepared` knows the configurations of the points. Raises ConfigError."""
+        base = prepared.loaded
+        self._require = read_requirements(prepared.section.require, f"{base.path}: sweep.require")
         self._application = application
+        self._prepared = prepared
         self._base = base
         self._output = output
         self._options = options
         self._observers: tuple[SweepObserver, ...] = (observer,)
         self._limits = limits_of(base.config.limits, len(os.sched_getaffinity(0)))
         self._began = time.monotonic()
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, Row | None] = {}  # in the order in which the sweep names its points
         self._nodes: Counter[str] = Counter()
         self._keys: set[str] = set()
         self._failures: Counter[str] = Counter()
@@ -86,40 +86,44 @@ class Sweep:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, at)
+    def __exit__(self, *raised: object) -> None:
+        self._stack.close()
 
     def _make_crew(self, stack: ExitStack) -> Crew:
         if self._options.crew is not None:
-            return self._options.crew()
+            return stack.enter_context(self._options.crew(self._observer.note))
         runtime, keep_s = self._options.runtime, self._options.keep_s
         sessions = Sessions(lambda: self._application.runtime(runtime, self._observer.note, keep_s))
         stack.callback(sessions.close)
         return Workers(self._application.store, sessions, share=not self._options.fresh)
 
-    def run(self, planned: PlannedPoints) -> tuple[Row, ...]:
+    def run_points(self, settings: Sequence[Settings]) -> tuple[Row, ...]:
+        """Plan these points and carry them out, as `run` does. Raises ConfigError, EnvironmentLacking."""
+        return self.run(self._prepared.extend(settings))
+
+    def run(self, plan: SweepPlan) -> tuple[Row, ...]:
         """Carry out a batch; the rows are in its order. After an interrupt, rows say so, and `interrupted` is set."""
-        plan = planned.plan
+        plan = with_points(plan, plan.points)
+        for point in plan.points:
+            self._rows.setdefault(point.name, None)
         steps = sum(len(point.nodes) for point in plan.points)
         self._nodes.update(nodes=len(plan.nodes), steps=steps)
         self._observer.note(f"{len(plan.points)} points of {steps} steps in all, {len(plan.nodes)} of them distinct")
         self._observer.planned(tuple(node.step for node in plan.nodes))
-        damaged = self._attempt(plan, planned.build_of, whole=True)
+        damaged = self._attempt(plan, whole=True)
         if damaged and not self.interrupted:
             # Bytes that were not looked at until now were found damaged; they are gone, and what made them runs.
-            self._attempt(with_points(plan, damaged), planned.build_of, whole=False)
-        return tuple(self._rows[point.name] for point in plan.points)
+            self._attempt(with_points(plan, damaged), whole=False)
+        return tuple(row for point in plan.points if (row := self._rows[point.name]) is not None)
 
-    def _attempt(self, plan: SweepPlan, build_of: Callable[[Point], PointBuild], *, whole: bool) -> tuple[Point, ...]:
+    def _attempt(self, plan: SweepPlan, *, whole: bool) -> tuple[Point, ...]:
         """Carry out a plan once; returns the points of which artifacts were found damaged."""
         damaged: list[Point] = []
         done = 0
 
         def tell(ended: EndedPoint) -> None:
             nonlocal done
-            row, lost = self._recorder.record(ended, build_of, runtime=self._crew.runtime_name, whole=whole)
+            row, lost = self._recorder.record(ended, self._build_of, runtime=self._crew.runtime_name, whole=whole)
             if lost:
                 damaged.append(ended.point)
                 self._observer.note(f"{lost[0]} is damaged in the cache: the step that makes it runs again")
@@ -134,7 +138,6 @@ class Sweep:
             self._crew,
             self._observer,
             limits=self._limits,
-            salt=self._base.config.build.salt,
             fresh=self._options.fresh and whole,
             entry_of=self._application.entry,
             require=self._require,
@@ -148,6 +151,9 @@ class Sweep:
             self._keep(row_of(ended, None), ended)
         return tuple(damaged)
 
+    def _build_of(self, point: Point) -> PointBuild:
+        return PointBuild(loaded=self._prepared.config_of(point), backend=self._prepared.backend_of(point))
+
     def _keep(self, row: Row, ended: EndedPoint) -> None:
         self._rows[row.name] = row
         if row.status == "failed" and ended.failure is not None:
@@ -159,7 +165,7 @@ class Sweep:
 
     def result(self) -> SweepResult:
         """What it has come to until now, which sweep.json then holds."""
-        rows = tuple(self._rows.values())
+        rows = tuple(row for row in self._rows.values() if row is not None)
         points = Counter(row.status for row in rows)
         begun = sum(self._nodes[status] for status in ("ran", "recalled", "failed", "interrupted"))
         result = SweepResult(
@@ -185,8 +191,28 @@ class Sweep:
             seconds=round(time.monotonic() - self._began, 3),
             failures=dict(sorted(self._failures.items())),
         )
-        write_sweep(result, self._section)
+        write_sweep(result, self._prepared.section)
         return result
+
+
+def carry_out_sweep(
+    application: Application,
+    prepared: PreparedSweep,
+    observer: SweepObserver,
+    *,
+    output: Path | None = None,
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> SweepResult:
+    """Carry out all points of a sweep. Raises ConfigError, EnvironmentLacking."""
+    folder = (output or default_output(prepared.loaded)).resolve()
+    with Sweep(application, prepared, folder, observer, options) as sweep:
+        sweep.run(prepared.plan)
+        return sweep.result()
+
+
+def default_output(loaded: LoadedConfig) -> Path:
+    """Where a sweep lies when it is not said: beside the build directory of the configuration alone."""
+    return loaded.output.with_name(f"{loaded.output.name}-sweep")
 
 
 def _keys(rows: tuple[Row, ...]) -> tuple[str, ...]:
