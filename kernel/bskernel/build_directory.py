@@ -17,6 +17,7 @@ from bskernel.errors import ConfigError
 from bskernel.ports import Store
 
 RESULT, FAILURE, CONFIG, BY_STEP = "result.json", "failure.txt", "config.json", "by-step"
+_STAMP = ".stamp"
 _actions = msgspec.msgpack.Decoder(Action)
 _manifests = msgspec.msgpack.Decoder(StepManifest)
 _SUFFIXES = {"application/x-onnx": ".onnx", "application/json": ".json", "text/x-vcd": ".vcd"}
@@ -43,7 +44,7 @@ class BuildDirectory:
             raise ConfigError(f"{self.path}: another build is writing here", hint="wait, or give --output") from None
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be written: {error.strerror}") from error
-        for stale in (RESULT, FAILURE):
+        for stale in (_STAMP, RESULT, FAILURE):
             (self.path / stale).unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -150,6 +151,16 @@ class BuildDirectory:
     def write_result(self, result: Any) -> None:
         """result.json, last of all: it stands for a build that came to its end."""
         _replace(self.path / RESULT, pretty_json(result).encode())
+
+    def write_stamp(self, text: str) -> None:
+        """What all that lies here can be told by, once it is whole: it goes when the next build begins here."""
+        (self.path / _STAMP).write_text(text)
+
+    def stamp(self) -> str | None:
+        """The stamp, if there is one beside a result."""
+        with contextlib.suppress(OSError):
+            return (self.path / _STAMP).read_text() if (self.path / RESULT).is_file() else None
+        return None
 
     def write_failure(self, text: str) -> None:
         """failure.txt: why the build failed, for people; a build that succeeds leaves none."""

@@ -22,6 +22,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     after_failure: bool = False  # runs also when another has failed
     # With after_failure, where a failure is isolated: what must be over before it does without some of it.
     behind: frozenset[str] = frozenset()
+    closed: bool = False  # starts only once it was admitted
 
 
 def task_of(step: Step, limits: Mapping[str, int], *, after_failure: bool = False) -> Task:
@@ -60,7 +61,8 @@ class Schedule:
         self._isolate = isolate
         self._index = {task.name: index for index, task in enumerate(tasks)}
         self._free = dict(limits)
-        self._missing = [len(task.after) for task in tasks]
+        self._missing = [len(task.after) + task.closed for task in tasks]
+        self._closed = {index for index, task in enumerate(tasks) if task.closed}
         self._dependents: dict[str, list[int]] = {}
         # The tasks that could start but for limits, by what they ask for: few kinds, whatever the number of tasks.
         self._ready: dict[tuple[tuple[str, int], ...], list[int]] = {}
@@ -76,7 +78,7 @@ class Schedule:
         for index, task in enumerate(tasks):
             for name in task.after:
                 self._dependents.setdefault(name, []).append(index)
-            if not task.after:
+            if not self._missing[index]:
                 self._make_ready(index)
 
     @property
@@ -143,10 +145,21 @@ class Schedule:
             return self._lose(self._index[name])[1:]
         self._close(self._index[name])
         for index in self._dependents.get(name, ()):
-            self._missing[index] -= 1
-            if not self._missing[index]:
-                self._make_ready(index)
+            self._wait_less(index)
         return ()
+
+    def _wait_less(self, index: int) -> None:
+        self._missing[index] -= 1
+        if not self._missing[index]:
+            self._make_ready(index)
+
+    def admit(self, name: str) -> None:
+        """A closed task may start when all that it waits for has ended."""
+        index = self._index[name]
+        if index not in self._closed or index in self._over:
+            return
+        self._closed.discard(index)
+        self._wait_less(index)
 
     def withdraw(self, name: str) -> tuple[str, ...]:
         """A task is not to start any more: it, and those that never start for that reason; none if it has started."""

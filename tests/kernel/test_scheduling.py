@@ -254,6 +254,24 @@ def test_what_waits_for_another_to_do_the_same_starts_when_that_fails_where_fail
     assert startable(schedule) == ["b"]
 
 
+def test_a_closed_task_starts_once_it_is_admitted_and_all_that_it_waits_for_has_ended() -> None:
+    shut = Task(name="b", after=frozenset("a"), demand=ONE, closed=True)
+    early = Task(name="c", demand=ONE, closed=True)
+    schedule = isolating(task("a"), shut, early, task("d", "b"))
+    assert startable(schedule) == ["a"]
+    schedule.admit("b")
+    schedule.admit("a")
+    assert startable(schedule) == []
+    schedule.ended("a", well=True)
+    assert startable(schedule) == ["b"]
+    schedule.admit("b")
+    assert startable(schedule) == []
+    assert schedule.withdraw("c") == ("c",)
+    schedule.admit("c")
+    schedule.ended("b", well=True)
+    assert startable(schedule) == ["d"]
+
+
 def test_a_held_task_can_be_withdrawn() -> None:
     schedule = isolating(task("a"), task("b"))
     assert startable(schedule) == ["a", "b"]

@@ -32,8 +32,8 @@ from bskernel.cli.reporting import bundle, explain
 from bskernel.cli.sweep import sweep
 from bskernel.errors import (
     EXIT_ENVIRONMENT,
-    EXIT_STEP_FAILED,
     EXIT_INTERRUPTED,
+    EXIT_STEP_FAILED,
     BskernelError,
     ConfigError,
 )

@@ -65,7 +65,7 @@ class Keys:
 
     def _value(self, key: str, value: Any, where: str) -> Any:
         section, *parts = key.split(".")
-        data = with_key(self.text.data.get(section, {}), parts, value, where)
+        data = with_key(self.text.data, [section, *parts], value, where)[section]
         found = msgspec.to_builtins(convert(data, self._sections[section], where))
         for part in parts:
             found = found[part]

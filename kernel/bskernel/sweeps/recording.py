@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import msgspec
 
 from bskernel.backends import Choice
-from bskernel.build_directory import RESULT, BuildDirectory
+from bskernel.build_directory import BuildDirectory
 from bskernel.carry_out import manifest_of
 from bskernel.finishing import outcome_of, write_outcome
 from bskernel.loading import LoadedConfig
@@ -22,7 +21,6 @@ from bskernel.sweeps.running import EndedPoint, PointStep
 from bskernel.sweeps.table import Row
 
 POINTS = "points"
-_STAMP = ".point"  # the digest of all that the directory holds, there while it is whole
 _WRITTEN = 1  # changes with what is written, so that directories of other versions are written anew
 
 
@@ -52,18 +50,17 @@ class Recorder:
         path = self._folder / ended.point.name
         row = row_of(ended, path)
         stamp = self._stamp(ended, path)
-        if ended.status in {"ok", "stopped"} and _read(path / _STAMP) == stamp and (path / RESULT).is_file():
+        directory = BuildDirectory(path)
+        if ended.status in {"ok", "stopped"} and directory.stamp() == stamp:
             return row, ()
-        damaged = self._write(ended, build_of(ended.point), path, runtime, whole=whole)
+        damaged = self._write(ended, build_of(ended.point), directory, runtime, whole=whole)
         if not damaged and ended.status in {"ok", "stopped"}:
-            (path / _STAMP).write_text(stamp)
+            directory.write_stamp(stamp)
         return row, damaged
 
     def _write(
-        self, ended: EndedPoint, build: PointBuild, path: Path, runtime: str, *, whole: bool
+        self, ended: EndedPoint, build: PointBuild, directory: BuildDirectory, runtime: str, *, whole: bool
     ) -> tuple[str, ...]:
-        directory = BuildDirectory(path)
-        (path / _STAMP).unlink(missing_ok=True)
         directory.open()
         try:
             directory.write_config(recorded_config(build.loaded))
@@ -76,7 +73,7 @@ class Recorder:
                 tuple(item.step for item in ended.steps),
                 tuple(item.ended.report for item in ended.steps),
                 ended.metrics,
-                output=path,
+                output=directory.path,
                 runtime=runtime if any(item.ended.report.status == "ran" for item in ended.steps) else "none",
                 seconds=sum(item.ended.report.seconds for item in ended.steps),
                 backend=build.backend,
@@ -110,9 +107,3 @@ def row_of(ended: EndedPoint, directory: Path | None) -> Row:
         quantities=ended.quantities,
         directory=directory,
     )
-
-
-def _read(path: Path) -> str | None:
-    with contextlib.suppress(OSError):
-        return path.read_text()
-    return None

@@ -17,7 +17,7 @@ from bskernel.gathering import Remaining, find_inputs, find_remaining
 from bskernel.outcomes import EndedStep, Observer, skipped
 from bskernel.ports import Store
 from bskernel.result import METRICS, metrics_of
-from bskernel.scheduling import JOBS, Schedule, task_of
+from bskernel.scheduling import JOBS, Schedule, Task, task_of
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.sweeps.model import Point, SweepPlan
 from bskernel.sweeps.requirements import Requirement, judged
@@ -83,6 +83,10 @@ class SweepExecution(Execution):
             if runs_after_failure(entry) and self._points_of[at]
         }
         self._require = require
+        # Of each point the places of the nodes after which it is judged: what lies behind waits until it was.
+        self._judges = [self._judging(point) if require else [] for point in plan.points]
+        self._judged = [0 for _ in plan.points]
+        closed = self._behind_judges()
         self._on_point = on_point
         self._status: list[PointStatus] = ["ok" for _ in plan.points]
         self._reasons: list[str | None] = [None for _ in plan.points]
@@ -90,11 +94,14 @@ class SweepExecution(Execution):
         self._wanted = [len(points) for points in self._points_of]  # of each node how many points still need it
         self._spared: set[int] = set()  # nodes that a failed point has to tell of itself
         self._ended: dict[int, EndedStep] = {}
+        self._past: set[int] = set()  # nodes that are over, or never begin
         self._told: set[int] = set()
         self._by_key: dict[str, ActionResult] = {}
         self._failures: dict[tuple[str, float | None, int | None], Failure] = {}
         self._lacking: dict[ExecutorRef, EnvironmentLacking] = {}
-        schedule = Schedule([self._as_task(step, limits) for step in self._nodes], limits, isolate=True)
+        schedule = Schedule(
+            [self._as_task(step, limits, closed=step.index in closed) for step in self._nodes], limits, isolate=True
+        )
         super().__init__(self._nodes, schedule, store, crew, observer, fresh=fresh)
 
     def carry_out(self) -> bool:
@@ -115,13 +122,30 @@ class SweepExecution(Execution):
         left = [at for at in range(len(self._plan.points)) if at not in self._told]
         return tuple(msgspec.structs.replace(self._point(at), status="interrupted", reason=None) for at in left)
 
-    def _as_task(self, step: Step, limits: Mapping[str, int]) -> Any:
+    def _judging(self, point: Point) -> list[int]:
+        return [
+            place
+            for place, node in enumerate(point.nodes)
+            if any(output.name == METRICS for output in self._nodes[node].outputs)
+        ]
+
+    def _behind_judges(self) -> set[int]:
+        """The nodes that in each of their points come after one by which it is judged."""
+        free = {
+            node
+            for point, places in zip(self._plan.points, self._judges, strict=True)
+            for node in (point.nodes[: places[0] + 1] if places else point.nodes)
+        }
+        return set(range(len(self._nodes))) - free
+
+    def _as_task(self, step: Step, limits: Mapping[str, int], *, closed: bool) -> Task:
         before = self._plan.nodes[step.index].before
         task = task_of(step, limits, after_failure=step.index in self._before)
         return msgspec.structs.replace(
             task,
             name=step.label,
             after=frozenset(self._nodes[before[name]].label for name in task.after),
+            closed=closed,
             behind=frozenset(self._nodes[node].label for node in self._before.get(step.index, ())),
         )
 
@@ -231,12 +255,26 @@ class SweepExecution(Execution):
     def _numbers(self, tasks: Iterable[str]) -> tuple[int, ...]:
         return tuple(self._steps[task].index for task in tasks)
 
-    def _are_over(self, nodes: Iterable[int]) -> None:
+    def _are_over(self, nodes: tuple[int, ...]) -> None:
+        self._past.update(nodes)
         for node in nodes:
             for at in self._points_of[node]:
                 self._open[at] -= 1
+                if self._status[at] != "stopped":
+                    self._admit(at)
                 if not self._open[at]:
                     self._tell(at)
+
+    def _admit(self, at: int) -> None:
+        """Let begin what waited for the point to be judged."""
+        nodes, judges = self._plan.points[at].nodes, self._judges[at]
+        while self._judged[at] < len(judges) and nodes[judges[self._judged[at]]] in self._past:
+            begin = judges[self._judged[at]] + 1
+            self._judged[at] += 1
+            end = judges[self._judged[at]] + 1 if self._judged[at] < len(judges) else len(nodes)
+            for node in nodes[begin:end]:
+                if self._status[at] == "ok" or node in self._spared:
+                    self._schedule.admit(self._nodes[node].label)
 
     def _tell(self, at: int) -> None:
         if self._require and self._status[at] == "ok":

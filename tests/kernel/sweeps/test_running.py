@@ -155,10 +155,11 @@ def requiring() -> Plans:
     return plans
 
 
+@pytest.mark.parametrize("jobs", [1, 2, 9])
 def test_a_point_that_breaks_a_requirement_stops_before_its_costly_steps_and_leaves_shared_ones(
-    tmp_path: Path,
+    tmp_path: Path, jobs: int
 ) -> None:
-    run = Run(requiring().plan(), tmp_path, require=["LUT < 20 or LUT > 999"])
+    run = Run(requiring().plan(), tmp_path, jobs=jobs, require=["LUT < 20 or LUT > 999"])
     assert run.status == {"p": "ok", "q": "stopped"}
     assert "costly_q" not in run.crew.ran
     assert run.crew.ran.count("costly") == 1
@@ -172,14 +173,16 @@ def test_a_point_that_breaks_a_requirement_stops_before_its_costly_steps_and_lea
     assert [item.value for item in run.points["p"].quantities] == [1003 + 101]
 
 
-def test_what_all_points_that_need_it_have_given_up_does_not_begin(tmp_path: Path) -> None:
-    run = Run(requiring().plan(), tmp_path, require=["LUT < 2"])
+@pytest.mark.parametrize("jobs", [1, 2, 9])
+def test_what_all_points_that_need_it_have_given_up_does_not_begin(tmp_path: Path, jobs: int) -> None:
+    run = Run(requiring().plan(), tmp_path, jobs=jobs, require=["LUT < 2"])
     assert run.status == {"p": "stopped", "q": "stopped"}
     assert sorted(run.crew.ran) == ["a", "early_metrics", "early_metrics", "est", "est"]
 
 
-def test_a_requirement_is_judged_again_by_later_numbers(tmp_path: Path) -> None:
-    run = Run(requiring().plan(), tmp_path, require=["LUT < 1120"])
+@pytest.mark.parametrize("jobs", [1, 2, 9])
+def test_a_requirement_is_judged_again_by_later_numbers(tmp_path: Path, jobs: int) -> None:
+    run = Run(requiring().plan(), tmp_path, jobs=jobs, require=["LUT < 1120"])
     assert run.status == {"p": "ok", "q": "stopped"}
     assert run.steps("q")["metrics"] == "ran"
 
@@ -268,7 +271,7 @@ def test_some_points_of_a_plan_are_a_plan(tmp_path: Path) -> None:
 
 @st.composite
 def sweeps(draw: st.DrawFn) -> Plans:
-    """Trees of steps; each point is a path from a root, at times with numbers at its end."""
+    """Trees of steps; each point is a path from a root with numbers at its end, and at times also in its middle."""
     plans = Plans()
     parents: list[int | None] = []
     for at in range(draw(st.integers(1, 10))):
@@ -277,21 +280,28 @@ def sweeps(draw: st.DrawFn) -> Plans:
         after = [] if parent is None else [str(parent)]
         plans.node(str(at), entry, *after, n=draw(st.integers(1, 3)))
         parents.append(parent)
+    early = draw(st.sets(st.integers(0, len(parents) - 1)))
+    for node in sorted(early):
+        plans.node(f"early{node}", "collect", str(node))
     for at in range(draw(st.integers(1, 6))):
         node: int | None = draw(st.integers(0, len(parents) - 1))
         path: list[str] = []
         while node is not None:
-            path.insert(0, str(node))
+            path[:0] = [str(node), *([f"early{node}"] if node in early else [])]
             node = parents[node]
-        plans.node(f"m{at}", "collect", path[-1])
+        plans.node(f"m{at}", "collect", [name for name in path if name.isdigit()][-1])
         plans.point(f"p{at}", *path, f"m{at}")
     return plans
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(sweeps(), st.integers(1, 3), st.sampled_from([(), ("LUT < 4",)]), st.randoms(use_true_random=False))
 def test_whatever_fails_every_point_comes_to_what_it_comes_to_alone(
-    tmp_path_factory: pytest.TempPathFactory, plans: Plans, jobs: int, require: tuple[str, ...], chance: random.Random
+    tmp_path_factory: pytest.TempPathFactory,
+    plans: Plans,
+    jobs: int,
+    require: tuple[str, ...],
+    chance: random.Random,
 ) -> None:
     plan = with_points(plans.plan(), plans.plan().points)
     run = Run(plan, tmp_path_factory.mktemp("sweep"), jobs=jobs, require=require)
@@ -301,9 +311,7 @@ def test_whatever_fails_every_point_comes_to_what_it_comes_to_alone(
     assert set(run.points) == {point.name for point in plan.points}
     mine, its = run.points[chosen.name], alone.points[chosen.name]
     assert (mine.status, mine.reason) == (its.status, its.reason)
-    assert mine.metrics == its.metrics
-
-    def outcomes(run: Run) -> dict[str, str]:
-        return {name: status.replace("recalled", "ran") for name, status in run.steps(chosen.name).items()}
-
-    assert outcomes(run) == outcomes(alone)
+    for name, status in alone.steps(chosen.name).items():
+        here = run.steps(chosen.name)[name]
+        # What a point gave up, others may need.
+        assert here.replace("recalled", "ran") == status.replace("recalled", "ran") or status == "skipped"
