@@ -281,8 +281,8 @@ def sweeps(draw: st.DrawFn) -> Plans:
         plans.node(str(at), entry, *after, n=draw(st.integers(1, 3)))
         parents.append(parent)
     early = draw(st.sets(st.integers(0, len(parents) - 1)))
-    for node in sorted(early):
-        plans.node(f"early{node}", "collect", str(node))
+    for at in sorted(early):
+        plans.node(f"early{at}", "collect", str(at))
     for at in range(draw(st.integers(1, 6))):
         node: int | None = draw(st.integers(0, len(parents) - 1))
         path: list[str] = []
