@@ -59,6 +59,8 @@ class Keys:
             known = (key, canonical_bytes(value))
         except ProtocolError as error:
             raise ConfigError(f"{where} = {value!r}: {error}") from error
+        if msgspec.to_builtins(value) != value:
+            raise ConfigError(f"{where} = {value}: dates and times are no values of a build", hint="write a text")
         if known not in self._checked:
             self._checked[known] = self._value(key, value, f"{where} = {value!r}")
         return self._checked[known]
