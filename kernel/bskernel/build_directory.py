@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,14 +24,42 @@ _manifests = msgspec.msgpack.Decoder(StepManifest)
 _SUFFIXES = {"application/x-onnx": ".onnx", "application/json": ".json", "text/x-vcd": ".vcd"}
 
 
+class Twins:
+    """Files of steps in build directories beside one another, by what they hold: of equal ones others are links.
+
+    None of these files is ever written to: what changes is replaced.
+    """
+
+    def __init__(self) -> None:
+        self._paths: dict[bytes, Path] = {}
+
+    def link(self, data: bytes, path: Path) -> bool:
+        """Make `path`, which is not there, a link to a file that holds the data; False when there is none."""
+        twin = self._paths.get(hashlib.sha256(data).digest())
+        try:
+            # It was this that was written there, unless somebody did it over: then lengths mostly differ.
+            if twin is None or twin.stat().st_size != len(data):
+                return False
+            path.hardlink_to(twin)
+        except OSError:
+            return False
+        return True
+
+    def note(self, data: bytes, path: Path) -> None:
+        """The file holds this."""
+        self._paths[hashlib.sha256(data).digest()] = path
+
+
 class BuildDirectory:
     """config.json, steps/NN-NAME/ of every step, artifacts/ (by-step/STEP/ in it), metrics.json, result.json.
 
     A build that failed has a failure.txt.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, twins: Twins | None = None) -> None:
+        """With `twins`, files of steps may be links to those of other build directories."""
         self.path = path
+        self._twins = twins
         self._lock: IO[str] | None = None
         self._labels: dict[str, set[str]] | None = None  # of the steps' folders, by the steps' names
 
@@ -78,7 +107,10 @@ class BuildDirectory:
             ("manifest.msgpack", canonical_bytes(manifest)),
             ("log.jsonl", log or b""),
         ):
-            _replace(folder / name, data)
+            if self._twins is None or not self._twins.link(data, folder / name):
+                _replace(folder / name, data)
+                if self._twins is not None:
+                    self._twins.note(data, folder / name)
         return folder
 
     def _labels_of(self, name: str) -> set[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from bskernel.backends import Choice
-from bskernel.build_directory import BuildDirectory
+from bskernel.build_directory import BuildDirectory, Twins
 from bskernel.carry_out import manifest_of
 from bskernel.finishing import outcome_of, write_outcome
 from bskernel.loading import LoadedConfig
@@ -38,6 +38,7 @@ class Recorder:
         """`base` is the configuration that points change."""
         self._folder = output / POINTS
         self._store = store
+        self._twins = Twins()
         self._base = msgspec.json.encode(recorded_config(base), order="sorted").decode()
 
     def record(
@@ -50,7 +51,7 @@ class Recorder:
         path = self._folder / ended.point.name
         row = row_of(ended, path)
         stamp = self._stamp(ended, path)
-        directory = BuildDirectory(path)
+        directory = BuildDirectory(path, self._twins)
         if ended.status in {"ok", "stopped"} and directory.stamp() == stamp:
             return row, ()
         damaged = self._write(ended, build_of(ended.point), directory, runtime, whole=whole)
