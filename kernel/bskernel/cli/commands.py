@@ -17,6 +17,7 @@ from bskernel.cli.keeping import KEEP_WARM, down, up
 from bskernel.cli.plan_views import GRAPHS
 from bskernel.cli.range_options import RangeOptions, range_options
 from bskernel.cli.reporting import bundle, explain
+from bskernel.cli.results import results
 from bskernel.errors import (
     EXIT_ENVIRONMENT,
     EXIT_INTERRUPTED,
@@ -260,7 +261,7 @@ def images_describe(name: str) -> None:
     click.echo(describe(recipes[name], cache_folder(), _tell), nl=False)
 
 
-for _command in (diff, blueprint, doctor, up, down):
+for _command in (diff, results, blueprint, doctor, up, down):
     cli.add_command(_command)
 
 
