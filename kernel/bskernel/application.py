@@ -13,7 +13,7 @@ from bskernel_protocol import Artifact, EntryDescription, StepManifest
 from bskernel_protocol.layout import LOG
 
 from bskernel.action import action_of, differences
-from bskernel.backends import Choice, settle
+from bskernel.backends import Choice, PlanOf, Settled, settle
 from bskernel.build_directory import BuildDirectory
 from bskernel.building import Observer, StepReport, carry_out_plan
 from bskernel.carry_out import lay_out
@@ -33,7 +33,7 @@ from bskernel.images import (
     state_on,
 )
 from bskernel.images.environment import cache_folder
-from bskernel.installs import equip, find_again, identify
+from bskernel.installs import Identify, equip, find_again, identify
 from bskernel.loading import LoadedConfig, load_config, load_flow
 from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
@@ -108,7 +108,22 @@ class Application:
         output: Path | None = None,
     ) -> Prepared:
         """Read a build.toml and plan it. Raises ConfigError, EnvironmentLacking."""
-        loaded = load_config(path, settings)
+        return self.prepare_loaded(load_config(path, settings), wish=wish, output=output)
+
+    def prepare_loaded(
+        self,
+        loaded: LoadedConfig,
+        *,
+        wish: Wish = Wish(),  # noqa: B008 - frozen
+        output: Path | None = None,
+    ) -> Prepared:
+        """Plan a configuration that was read. Raises ConfigError, EnvironmentLacking."""
+        settled = self.settle(loaded, self.planning(loaded, wish))
+        output = (output or loaded.output).resolve()
+        return Prepared(loaded=settled.loaded, plan=settled.plan, output=output, backend=settled.choice)
+
+    def planning(self, loaded: LoadedConfig, wish: Wish, identify: Identify | None = None) -> PlanOf:
+        """What makes the plan, with its steps' tools, of that configuration as a backend changes it."""
 
         def plan_of(config: Config) -> Plan:
             plan = make_plan(
@@ -119,17 +134,22 @@ class Application:
                 model=loaded.model,
                 wish=wish,
             )
-            steps = equip(plan.steps, config.tools, loaded.path, self._identify)
+            steps = equip(plan.steps, config.tools, loaded.path, identify or self.identify)
             return msgspec.structs.replace(plan, steps=steps)
 
-        settled = settle(loaded, plan_of, self.recipes, self.cache, self._is_built)
-        output = (output or loaded.output).resolve()
-        return Prepared(loaded=settled.loaded, plan=settled.plan, output=output, backend=settled.choice)
+        return plan_of
 
-    def _identify(self, tool: str, path: Path, where: str) -> ToolInstall:
+    def settle(
+        self, loaded: LoadedConfig, plan_of: PlanOf, is_built: Callable[[Recipe], bool] | None = None
+    ) -> Settled:
+        """The configuration with its backend, and its plan. Raises ConfigError, EnvironmentLacking."""
+        return settle(loaded, plan_of, self.recipes, self.cache, is_built or self.is_built)
+
+    def identify(self, tool: str, path: Path, where: str) -> ToolInstall:
+        """The install of a tool in a folder, which the key `where` names. Raises ConfigError, EnvironmentLacking."""
         return identify(tool, path, self.cache, where)
 
-    def _is_built(self, recipe: Recipe) -> bool:
+    def is_built(self, recipe: Recipe) -> bool:
         """Is there an image of exactly this recipe in an engine?"""
         client = self._engine()
         return client is not None and state_on(recipe, self.cache, client).image == "built"
@@ -205,6 +225,8 @@ class Application:
             sessions = Sessions(lambda: self.runtime(runtime, noting.note, keep_s))
             for line in prepared.backend.lines if prepared.backend else ():
                 noting.note(line)
+            if prepared.loaded.config.sweep is not None:
+                noting.note(f"this builds {prepared.loaded.path.name} alone; `bskernel sweep` builds its points")
             noting.planned(prepared.plan.steps)
             try:
                 directory.write_config(recorded_config(prepared.loaded))

@@ -25,6 +25,13 @@ def value_keys() -> list[str]:
     ]
 
 
+def keys_in(conditions: str | tuple[str, ...]) -> frozenset[str]:
+    """The keys that conditions name; of what is no condition, none."""
+    texts = (conditions,) if isinstance(conditions, str) else conditions
+    found = (_CONDITION.fullmatch(text.strip()) for text in texts)
+    return frozenset(match["key"] for match in found if match is not None)
+
+
 def holds(conditions: str | tuple[str, ...], values: Mapping[str, Any], where: str) -> bool:
     """Do all hold? Each is "KEY" (the build sets it), "KEY = VALUE" or "KEY != VALUE".
 

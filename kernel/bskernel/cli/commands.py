@@ -125,14 +125,21 @@ def plan(
     as_json: bool,
     graph: str | None,
 ) -> None:
-    """Show the steps, their executors, and which are cached or why not."""
+    """Show the steps, their executors, and which are cached or why not; of a sweep its points and distinct steps."""
     from bskernel.application import Application
     from bskernel.cli.plan_views import describe_plan, draw_plan, plan_json
+    from bskernel.loading import check_config, read_config
 
     if as_json and graph is not None:
         raise ConfigError("--json and --graph: give one of them")
     application = Application.here()
-    prepared = application.prepare(config, settings=settings, wish=wish.as_wish(), output=output)
+    text = read_config(config, settings)
+    if "sweep" in text.data:
+        from bskernel.cli.sweep_views import show_sweep
+
+        click.echo(show_sweep(application, text, wish.as_wish(), as_json=as_json, graph=graph), nl=False)
+        return
+    prepared = application.prepare_loaded(check_config(text), wish=wish.as_wish(), output=output)
     planned = application.explain(prepared)
     if graph is not None:
         click.echo(draw_plan(planned, graph), nl=False)

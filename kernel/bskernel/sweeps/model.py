@@ -13,7 +13,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     """One build of a sweep: what it sets, and of which nodes its plan consists, in the plan's order."""
 
     name: str  # the digest of its settings, shortened: the same whatever other points there are
-    settings: dict[str, Any]  # dotted key -> value
+    settings: dict[str, Any]  # dotted key -> value, as the configuration has it
     nodes: tuple[int, ...]
 
 
@@ -26,6 +26,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     step: Step
     before: dict[str, int]
+    salt: str = ""  # of the builds that it belongs to: it enters the key of its action
 
 
 class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
