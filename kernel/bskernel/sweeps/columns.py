@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -71,11 +69,14 @@ def _is_exact(value: object) -> bool:
 def as_csv(table: SweepTable) -> str:
     """The table as CSV with a header: what is absent is an empty cell, true and false are `true` and `false`."""
     columns = columns_of(table)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([column.name for column in columns])
-    writer.writerows(zip(*([_cell(value) for value in column.values] for column in columns), strict=True))
-    return out.getvalue()
+    lines: list[Sequence[str]] = [[column.name for column in columns]]
+    lines += zip(*([_cell(value) for value in column.values] for column in columns), strict=True)
+    return "".join(f"{','.join(map(_quoted, line))}\n" for line in lines)
+
+
+def _quoted(cell: str) -> str:
+    # Python's csv leaves a lone carriage return without quotes, where lines end in a line feed alone.
+    return '"' + cell.replace('"', '""') + '"' if any(sign in cell for sign in ',"\r\n') else cell
 
 
 def _cell(value: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from bskernel_protocol import pretty_json
 
 from bskernel.errors import ConfigError
 from bskernel.sweeps.outcome import Goals
@@ -36,15 +35,6 @@ def read_sweep(path: Path) -> KeptSweep:
     return msgspec.structs.replace(kept, table=msgspec.structs.replace(kept.table, rows=rows))
 
 
-def write_sweep(kept: KeptSweep, folder: Path) -> None:
-    """Write sweep.json whole or not at all; directories below the sweep's are told from there, so it can be moved."""
-    rows = tuple(_from(row, folder.resolve()) for row in kept.table.rows)
-    table = msgspec.structs.replace(kept.table, rows=rows)
-    new = folder / f".{SWEEP}.new"
-    new.write_text(pretty_json(msgspec.structs.replace(kept, table=table)), encoding="utf-8")
-    new.replace(folder / SWEEP)
-
-
 def _path(type_: type, value: object) -> Path:
     if type_ is Path and isinstance(value, str):
         return Path(value)
@@ -53,9 +43,3 @@ def _path(type_: type, value: object) -> Path:
 
 def _at(row: Row, folder: Path) -> Row:
     return msgspec.structs.replace(row, directory=folder / row.directory) if row.directory is not None else row
-
-
-def _from(row: Row, folder: Path) -> Row:
-    if row.directory is None or not row.directory.is_absolute() or not row.directory.is_relative_to(folder):
-        return row
-    return msgspec.structs.replace(row, directory=row.directory.relative_to(folder))

@@ -31,7 +31,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     stand_in: bool = False  # one of the numbers is from a stand-in for a tool
 
 
-class _Absent(Exception):  # noqa: N818 - becomes a reason
+class Absent(LookupError):  # noqa: N818 - becomes a reason
     """A number that is needed is not there."""
 
 
@@ -53,11 +53,12 @@ def read_requirements(texts: Sequence[str], names: Names, where: str) -> tuple[R
     return tuple(requirements)
 
 
-def _reading(quantity: Quantity, requirement: Requirement, row: Row) -> Found:
+def reading(quantity: Quantity, requirement: Requirement, row: Row) -> Found:
+    """A point's number for a quantity of the condition, at its latest stage where none is named. Raises Absent."""
     name = requirement.names[quantity.name]
     having = [item for item in row.quantities if item.name == name and quantity.stage in {None, item.stage}]
     if not having:
-        raise _Absent(f"{name}{'@' + quantity.stage if quantity.stage else ''} is absent")
+        raise Absent(f"{name}{'@' + quantity.stage if quantity.stage else ''} is absent")
     # A limit holds for the point alone, so it is the number that is nearest to the hardware.
     return max(having, key=lambda item: stage_rank(item.stage))
 
@@ -65,9 +66,9 @@ def _reading(quantity: Quantity, requirement: Requirement, row: Row) -> Found:
 def judge_point(requirement: Requirement, row: Row) -> Kept:
     """Whether a point keeps a condition: every quantity at the stage named, or at the point's latest."""
     try:
-        found = {quantity: _reading(quantity, requirement, row) for quantity in quantities_in(requirement.condition)}
+        found = {quantity: reading(quantity, requirement, row) for quantity in quantities_in(requirement.condition)}
         kept = is_true(requirement.condition, lambda quantity: found[quantity].value)
-    except (_Absent, Unjudgeable) as error:
+    except (Absent, Unjudgeable) as error:
         return Kept(kept=None, reason=f"{requirement.text} cannot be judged: {error}")
     numbers = ", ".join(
         f"{item.name}@{item.stage} is {item.value:.10g}{'' if item.unit == 'count' else ' ' + item.unit}"

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from bskernel.comparison.quantities import Found
-from bskernel.sweeps.kept import read_sweep
+from bskernel.sweeps.kept import SWEEP, KeptSweep, read_sweep
 from bskernel.sweeps.table import Row, SweepTable
+from bskernel_protocol import pretty_json
 
 DIGITS = Path(__file__).parent / "digits"
 
@@ -34,3 +35,8 @@ def table(*rows: Row) -> SweepTable:
 
 def design(name: str, throughput: float, lut: float, **settings: Any) -> Row:
     return row(name, found("throughput", throughput, unit="inferences/s"), found("resources.LUT", lut), **settings)
+
+
+def write_sweep(kept: KeptSweep, folder: Path) -> None:
+    """sweep.json as `bskernel sweep` writes it, in which directories of points may be told from the sweep's."""
+    (folder / SWEEP).write_text(pretty_json(kept), encoding="utf-8")
