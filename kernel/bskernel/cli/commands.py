@@ -29,6 +29,7 @@ from bskernel.cli.options import (
 from bskernel.cli.plan_views import GRAPHS
 from bskernel.cli.range_options import RangeOptions, range_options
 from bskernel.cli.reporting import bundle, explain
+from bskernel.cli.results import results
 from bskernel.cli.sweep import sweep
 from bskernel.errors import (
     EXIT_ENVIRONMENT,
@@ -263,7 +264,7 @@ def images_describe(name: str) -> None:
     click.echo(describe(recipes[name], cache_folder(), _tell), nl=False)
 
 
-for _command in (sweep, diff, blueprint, doctor, up, down):
+for _command in (sweep, results, diff, blueprint, doctor, up, down):
     cli.add_command(_command)
 
 

@@ -123,6 +123,15 @@ class _Parser:
             self._refuse("an operator or the end")
         return node
 
+    def quantity(self) -> Quantity:
+        token = self._next
+        if token.kind != "name" or token.text.partition(".")[0] == _BASE:
+            self._refuse("a quantity, such as throughput or LUT@synth")
+        self._take()
+        if self._next.kind != "end":
+            self._refuse("the end")
+        return Quantity("new", token.text, token.stage, token.column)
+
     def _expression(self, least: int) -> Node:
         column = self._next.column
         self._depth += 1
@@ -230,3 +239,8 @@ def parse(text: str, *, keys: bool = False) -> Condition:
     Raises ExpressionError, and nothing else, for a text that says none.
     """
     return _Parser(text, keys=keys).whole()
+
+
+def parse_quantity(text: str) -> Quantity:
+    """The quantity that a text names: NAME or NAME@STAGE. Raises ExpressionError."""
+    return _Parser(text, keys=False).quantity()
