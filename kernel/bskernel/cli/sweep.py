@@ -24,7 +24,9 @@ from bskernel.cli.options import (
 from bskernel.cli.range_options import RangeOptions, range_options
 
 if TYPE_CHECKING:
+    from bskernel.sweeps.outcome import Goals
     from bskernel.sweeps.progress import SweepObserver
+    from bskernel.sweeps.result import SweepResult
 
 
 @click.command()
@@ -55,18 +57,35 @@ def sweep(
     A point is a build: OUTPUT/points/NAME. A point that fails leaves the others alone. Exit code 3 when one failed.
     """
     from bskernel.application import Application
+    from bskernel.sweeps.outcome import Goals
     from bskernel.sweeps.preparing import prepare_sweep
-    from bskernel.sweeps.summary import describe_sweep, sweep_json
     from bskernel.sweeps.sweeping import Options, carry_out_sweep
 
     application = Application.here()
     prepared = prepare_sweep(application, config, settings=with_jobs(settings, jobs), wish=wish.as_wish())
     options = Options(runtime=runtime, fresh=fresh, keep_s=keep_warm)
     result = carry_out_sweep(application, prepared, _observer(verbose=verbose), output=output, options=options)
-    click.echo(sweep_json(result) if as_json else describe_sweep(result), nl=not as_json)
+    _show(result, Goals.of(prepared.section), as_json=as_json)
     if result.status == "interrupted":
         click.echo(INTERRUPTED, err=True)
     sys.exit(result.exit_code)
+
+
+def _show(result: SweepResult, goals: Goals, *, as_json: bool) -> None:
+    from bskernel_protocol import pretty_json
+
+    from bskernel.sweeps.assessing import assess
+    from bskernel.sweeps.summary import describe_effort
+    from bskernel.sweeps.telling import as_text
+
+    if as_json:
+        click.echo(pretty_json(result), nl=False)
+        return
+    try:
+        click.echo(as_text(result.table, assess(result.table, goals)), nl=False)
+    finally:
+        # An objective that no point has does not undo what was built.
+        click.echo(describe_effort(result))
 
 
 def _observer(*, verbose: bool) -> SweepObserver:

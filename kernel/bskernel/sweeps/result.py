@@ -1,19 +1,20 @@
-"""What a sweep comes to, and sweep.json, which says it."""
+"""What a sweep comes to, and the files that say it."""
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from bskernel_protocol import pretty_json
 
-from bskernel.config import SweepSection
 from bskernel.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED
+from bskernel.sweeps.columns import as_csv
+from bskernel.sweeps.kept import SWEEP
+from bskernel.sweeps.outcome import Goals
 from bskernel.sweeps.table import Row, SweepTable
 
-SWEEP = "sweep.json"
+CSV = "sweep.csv"
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,34 +56,21 @@ class SweepResult(msgspec.Struct, frozen=True, kw_only=True):
         return EXIT_ENVIRONMENT if self.failures.keys() == {"environment"} else EXIT_STEP_FAILED
 
 
-def write_sweep(result: SweepResult, section: SweepSection) -> None:
-    """sweep.json, whole or not at all; directories of points are told from there, so that all can be moved."""
-    folder = result.directory
-    rows = tuple(_below(row, folder) for row in result.table.rows)
-    goals = {name: _texts(getattr(section, name)) for name in ("maximize", "minimize", "require")}
-    told: dict[str, Any] = {
-        "table": msgspec.structs.replace(result.table, rows=rows),
-        "goals": goals,
-        "status": result.status,
-        "counts": result.counts,
-        "failures": result.failures,
-        "runtime": result.runtime,
-        "seconds": result.seconds,
-    }
-    text = pretty_json(told)
-    with contextlib.suppress(OSError):
-        if (folder / SWEEP).read_text(encoding="utf-8") == text:
-            return
-    new = folder / f".{SWEEP}.new"
-    new.write_text(text, encoding="utf-8")
-    new.replace(folder / SWEEP)
+def write_result(result: SweepResult, goals: Goals) -> None:
+    """sweep.json, whole or not at all, and the table alone as sweep.csv.
+
+    Directories of points are told from the sweep's, so that all can be moved.
+    """
+    rows = tuple(_below(row, result.directory) for row in result.table.rows)
+    told = {name: getattr(result, name) for name in ("status", "counts", "failures", "runtime", "seconds")}
+    told |= {"table": msgspec.structs.replace(result.table, rows=rows), "goals": goals}
+    new = result.directory / f".{SWEEP}.new"
+    new.write_text(pretty_json(told), encoding="utf-8")
+    new.replace(result.directory / SWEEP)
+    (result.directory / CSV).write_text(as_csv(result.table), encoding="utf-8", newline="")
 
 
 def _below(row: Row, folder: Path) -> Row:
     if row.directory is None:
         return row
     return msgspec.structs.replace(row, directory=row.directory.relative_to(folder))
-
-
-def _texts(one_or_more: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (one_or_more,) if isinstance(one_or_more, str) else one_or_more

@@ -19,8 +19,8 @@ from bskernel.ports import Store
 from bskernel.result import METRICS, metrics_of
 from bskernel.scheduling import JOBS, Schedule, Task, task_of
 from bskernel.step import ExecutorRef, FromStep, Step
+from bskernel.sweeps.judging import judged
 from bskernel.sweeps.model import Point, SweepPlan
-from bskernel.sweeps.requirements import Requirement, judged
 from bskernel.sweeps.table import PointStatus
 from bskernel.working import Crew
 
@@ -66,7 +66,7 @@ class SweepExecution(Execution):
         limits: Mapping[str, int] | None = None,
         fresh: bool = False,
         entry_of: EntryOf = lambda _: None,
-        require: Sequence[Requirement] = (),
+        require: Sequence[str] = (),
         on_point: Callable[[EndedPoint], None],
     ) -> None:
         limits = limits or {JOBS: 1}

@@ -19,13 +19,15 @@ from bskernel.loading import LoadedConfig
 from bskernel.outcomes import EndedStep
 from bskernel.scheduling import limits_of
 from bskernel.sessions import Sessions
+from bskernel.sweeps.judging import check_conditions
+from bskernel.sweeps.kept import SWEEP
 from bskernel.sweeps.model import Point, SweepPlan, with_points
+from bskernel.sweeps.outcome import Goals
 from bskernel.sweeps.points import Settings
 from bskernel.sweeps.preparing import PreparedSweep
 from bskernel.sweeps.progress import SeveralSweep, SweepLog, SweepObserver
 from bskernel.sweeps.recording import PointBuild, Recorder, row_of
-from bskernel.sweeps.requirements import read_requirements
-from bskernel.sweeps.result import SWEEP, Counts, SweepResult, write_sweep
+from bskernel.sweeps.result import CSV, Counts, SweepResult, write_result
 from bskernel.sweeps.running import EndedPoint, SweepExecution
 from bskernel.sweeps.table import Row, SweepTable
 from bskernel.working import Crew, Workers
@@ -58,7 +60,8 @@ class Sweep:
     ) -> None:
         """`prepared` knows the configurations of the points. Raises ConfigError."""
         base = prepared.loaded
-        self._require = read_requirements(prepared.section.require, f"{base.path}: sweep.require")
+        self._goals = Goals.of(prepared.section)
+        check_conditions(self._goals.require, f"{base.path}: sweep.require")
         self._application = application
         self._prepared = prepared
         self._base = base
@@ -76,7 +79,8 @@ class Sweep:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(_locked(self._output))
-            (self._output / SWEEP).unlink(missing_ok=True)
+            for stale in (SWEEP, CSV):
+                (self._output / stale).unlink(missing_ok=True)
             log = stack.enter_context((self._output / BUILD_LOG).open("w", encoding="utf-8", buffering=1))
             self._observer = SeveralSweep((SweepLog.to_file(log), *self._observers))
             stack.callback(self._observer.over)
@@ -140,7 +144,7 @@ class Sweep:
             limits=self._limits,
             fresh=self._options.fresh and whole,
             entry_of=self._application.entry,
-            require=self._require,
+            require=self._goals.require,
             on_point=tell,
         )
         try:
@@ -191,7 +195,7 @@ class Sweep:
             seconds=round(time.monotonic() - self._began, 3),
             failures=dict(sorted(self._failures.items())),
         )
-        write_sweep(result, self._prepared.section)
+        write_result(result, self._goals)
         return result
 
 
@@ -206,8 +210,28 @@ def carry_out_sweep(
     """Carry out all points of a sweep. Raises ConfigError, EnvironmentLacking."""
     folder = (output or default_output(prepared.loaded)).resolve()
     with Sweep(application, prepared, folder, observer, options) as sweep:
-        sweep.run(prepared.plan)
-        return sweep.result()
+        try:
+            sweep.run(prepared.plan)
+            if prepared.section.search is not None and not sweep.interrupted:
+                _search(prepared, sweep)
+        except KeyboardInterrupt:
+            sweep.interrupted = True
+        finally:
+            # Also what a search has built that then cannot go on.
+            result = sweep.result()
+        return result
+
+
+def _search(prepared: PreparedSweep, sweep: Sweep) -> None:
+    from bskernel.sweeps.search import search
+
+    search(
+        prepared.section,
+        name=prepared.loaded.name,
+        where=f"{prepared.loaded.path}: sweep",
+        keeps=prepared.points.keeps,
+        run_points=sweep.run_points,
+    )
 
 
 def default_output(loaded: LoadedConfig) -> Path:

@@ -15,7 +15,6 @@ from bskernel.report.terminal import Silent
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
 from bskernel.sweeps.model import Node, Point, SweepPlan
-from bskernel.sweeps.requirements import read_requirements
 from bskernel.sweeps.running import EndedPoint, SweepExecution
 from bskernel.sweeps.table import Row
 from bskernel.working import Done, Said
@@ -188,7 +187,7 @@ class Run:
             limits={"jobs": jobs},
             fresh=fresh,
             entry_of=entry_of,
-            require=read_requirements(tuple(require), "t"),
+            require=tuple(require),
             on_point=self._heard,
         )
         self.whole = execution.carry_out()
