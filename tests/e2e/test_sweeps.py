@@ -400,3 +400,33 @@ def test_points_run_at_once_in_sessions_that_they_share(cli: Any, tmp_path: Path
     done = cli("sweep", config, "--jobs", "2")
     assert done.returncode == 0, done.stderr
     assert ended(tmp_path)["ran"] == 1 + 3 + 1
+
+
+def test_a_search_builds_its_batches_as_points_of_one_sweep(cli: Any, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    goals = 'maximize = "number"\nsearch = { trials = 6, batch = 2, seed = 3 }'
+    config = write(tmp_path, ", ".join(map(str, range(1, 41))), goals=goals)
+    with Path(config).open("a") as file:
+        file.write('[[sweep.point]]\n"target.target_fps" = 99\n')
+    done = cli("sweep", config)
+    assert done.returncode == 0, done.stderr
+    kept = sweep_of(tmp_path)
+    values = list(rows_of(tmp_path))
+    assert values[0] == 99
+    assert len(set(values)) == 1 + 6
+    assert {row["status"] for row in kept["table"]["rows"]} == {"ok"}
+    assert ended(tmp_path)["ran"] == kept["counts"]["ran"] == kept["counts"]["actions"] == 1 + 3 * 7
+    assert len(list((output_of(tmp_path) / "points").iterdir())) == 7
+    assert "number" in done.stdout
+    assert cli("sweep", config).returncode == 0
+    assert list(rows_of(tmp_path)) == values
+    assert ended(tmp_path)["ran"] == 0
+
+
+def test_an_objective_that_no_point_has_does_not_undo_what_was_built(cli: Any, tmp_path: Path) -> None:
+    done = cli("sweep", write(tmp_path, goals='maximize = "nombre"'))
+    assert done.returncode == 2
+    assert "'nombre'" in done.stderr
+    assert "13 ran" in done.stdout
+    assert {row["status"] for row in rows_of(tmp_path).values()} == {"ok"}
+    assert cli("results", str(output_of(tmp_path)), "--maximize", "number").returncode == 0

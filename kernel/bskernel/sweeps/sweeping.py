@@ -39,8 +39,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str = "auto"
     fresh: bool = False
     keep_s: float | None = None
-    # who carries steps out, where that is not this machine; it may note things
-    crew: Callable[[Callable[[str], None]], AbstractContextManager[Crew]] | None = None
+    # who carries steps out and how much they may do at once, where that is not this machine; it may note things
+    crew: Callable[[Callable[[str], None]], AbstractContextManager[tuple[Crew, Mapping[str, int]]]] | None = None
 
 
 class Sweep:
@@ -63,12 +63,12 @@ class Sweep:
         self._goals = Goals.of(prepared.section)
         check_conditions(self._goals.require, f"{base.path}: sweep.require")
         self._application = application
+        self._store = application.store
         self._prepared = prepared
         self._base = base
         self._output = output
         self._options = options
         self._observers: tuple[SweepObserver, ...] = (observer,)
-        self._limits = limits_of(base.config.limits, len(os.sched_getaffinity(0)))
         self._began = time.monotonic()
         self._rows: dict[str, Row | None] = {}  # in the order in which the sweep names its points
         self._nodes: Counter[str] = Counter()
@@ -85,21 +85,22 @@ class Sweep:
             self._observer = SeveralSweep((SweepLog.to_file(log), *self._observers))
             stack.callback(self._observer.over)
             stack.callback(self._application.files.save)
-            self._crew = self._make_crew(stack)
-            self._recorder = Recorder(self._output, self._application.store, self._base)
+            self._crew, self._limits = self._hire(stack)
+            self._recorder = Recorder(self._output, self._store, self._base)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *raised: object) -> None:
         self._stack.close()
 
-    def _make_crew(self, stack: ExitStack) -> Crew:
+    def _hire(self, stack: ExitStack) -> tuple[Crew, Mapping[str, int]]:
         if self._options.crew is not None:
             return stack.enter_context(self._options.crew(self._observer.note))
         runtime, keep_s = self._options.runtime, self._options.keep_s
         sessions = Sessions(lambda: self._application.runtime(runtime, self._observer.note, keep_s))
         stack.callback(sessions.close)
-        return Workers(self._application.store, sessions, share=not self._options.fresh)
+        limits = limits_of(self._base.config.limits, len(os.sched_getaffinity(0)))
+        return Workers(self._store, sessions, share=not self._options.fresh), limits
 
     def run_points(self, settings: Sequence[Settings]) -> tuple[Row, ...]:
         """Plan these points and carry them out, as `run` does. Raises ConfigError, EnvironmentLacking."""
@@ -138,7 +139,7 @@ class Sweep:
 
         execution = SweepExecution(
             plan,
-            self._application.store,
+            self._store,
             self._crew,
             self._observer,
             limits=self._limits,
