@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from bskernel_protocol import Digest, EntryDescription, Failure
+from bskernel_protocol import Digest, Failure
 
 from bskernel.action import Action, ActionResult
-from bskernel.building import EntryOf, required_by, runs_after_failure
+from bskernel.building import EntryOf, required_by
 from bskernel.comparison.quantities import Found, quantities_of
 from bskernel.errors import EnvironmentLacking
 from bskernel.execution import Execution
@@ -17,8 +17,9 @@ from bskernel.gathering import Remaining, find_inputs, find_remaining
 from bskernel.outcomes import EndedStep, Observer, skipped
 from bskernel.ports import Store
 from bskernel.result import METRICS, metrics_of
-from bskernel.scheduling import JOBS, Schedule, Task, task_of
+from bskernel.scheduling import JOBS, Schedule
 from bskernel.step import ExecutorRef, FromStep, Step
+from bskernel.sweeps.arranging import Arrangement
 from bskernel.sweeps.judging import judged
 from bskernel.sweeps.model import Point, SweepPlan
 from bskernel.sweeps.table import PointStatus
@@ -71,27 +72,15 @@ class SweepExecution(Execution):
     ) -> None:
         limits = limits or {JOBS: 1}
         self._plan = plan
-        self._nodes = tuple(msgspec.structs.replace(node.step, index=at) for at, node in enumerate(plan.nodes))
-        self._entries: tuple[EntryDescription | None, ...] = tuple(entry_of(step) for step in self._nodes)
-        self._points_of: list[list[int]] = [[] for _ in plan.nodes]
-        for at, point in enumerate(plan.points):
-            for node in point.nodes:
-                self._points_of[node].append(at)
-        self._before = {
-            at: self._common_before(at)
-            for at, entry in enumerate(self._entries)
-            if runs_after_failure(entry) and self._points_of[at]
-        }
+        self._order = Arrangement(plan, entry_of, judging=bool(require))
+        self._nodes = self._order.steps
         self._require = require
-        # Of each point the places of the nodes after which it is judged: what lies behind waits until it was.
-        self._judges = [self._judging(point) if require else [] for point in plan.points]
-        self._judged = [0 for _ in plan.points]
-        closed = self._behind_judges()
+        self._judged = [0 for _ in plan.points]  # of each point how many of its judges are over
         self._on_point = on_point
         self._status: list[PointStatus] = ["ok" for _ in plan.points]
         self._reasons: list[str | None] = [None for _ in plan.points]
         self._open = [len(point.nodes) for point in plan.points]  # of each point how many nodes are not over
-        self._wanted = [len(points) for points in self._points_of]  # of each node how many points still need it
+        self._wanted = [len(points) for points in self._order.points_of]  # of each node how many points still need it
         self._spared: set[int] = set()  # nodes that a failed point has to tell of itself
         self._ended: dict[int, EndedStep] = {}
         self._past: set[int] = set()  # nodes that are over, or never begin
@@ -99,16 +88,11 @@ class SweepExecution(Execution):
         self._by_key: dict[str, ActionResult] = {}
         self._failures: dict[tuple[str, float | None, int | None], Failure] = {}
         self._lacking: dict[ExecutorRef, EnvironmentLacking] = {}
-        schedule = Schedule(
-            [self._as_task(step, limits, closed=step.index in closed) for step in self._nodes], limits, isolate=True
-        )
+        schedule = Schedule(self._order.tasks(limits), limits, isolate=True)
         super().__init__(self._nodes, schedule, store, crew, observer, fresh=fresh)
 
     def carry_out(self) -> bool:
         """Carry out all that can be, and tell of each point when it is over; False when it was interrupted."""
-        for at, point in enumerate(self._plan.points):
-            if not point.nodes:
-                self._tell(at)
         self._run()
         return self._interrupted_by is None
 
@@ -121,41 +105,6 @@ class SweepExecution(Execution):
         """The points that are not over because all was interrupted."""
         left = [at for at in range(len(self._plan.points)) if at not in self._told]
         return tuple(msgspec.structs.replace(self._point(at), status="interrupted", reason=None) for at in left)
-
-    def _judging(self, point: Point) -> list[int]:
-        return [
-            place
-            for place, node in enumerate(point.nodes)
-            if any(output.name == METRICS for output in self._nodes[node].outputs)
-        ]
-
-    def _behind_judges(self) -> set[int]:
-        """The nodes that in each of their points come after one by which it is judged."""
-        free = {
-            node
-            for point, places in zip(self._plan.points, self._judges, strict=True)
-            for node in (point.nodes[: places[0] + 1] if places else point.nodes)
-        }
-        return set(range(len(self._nodes))) - free
-
-    def _as_task(self, step: Step, limits: Mapping[str, int], *, closed: bool) -> Task:
-        before = self._plan.nodes[step.index].before
-        task = task_of(step, limits, after_failure=step.index in self._before)
-        return msgspec.structs.replace(
-            task,
-            name=step.label,
-            after=frozenset(self._nodes[before[name]].label for name in task.after),
-            closed=closed,
-            behind=frozenset(self._nodes[node].label for node in self._before.get(step.index, ())),
-        )
-
-    def _common_before(self, node: int) -> tuple[int, ...]:
-        """The nodes that come before it in every point that has it, in order."""
-        first, *others = [self._plan.points[at].nodes for at in self._points_of[node]]
-        common = set(first[: first.index(node)])
-        for nodes in others:
-            common &= set(nodes[: nodes.index(node)])
-        return tuple(other for other in first if other in common)
 
     # What carrying out asks for
 
@@ -171,16 +120,16 @@ class SweepExecution(Execution):
     def _inputs(self, step: Step) -> Remaining | None:
         before = self._plan.nodes[step.index].before
         made = {name: result for name, node in before.items() if (result := self._result(node)) is not None}
-        entry = self._entries[step.index]
+        entry = self._order.entries[step.index]
         takes = {source.step for source in step.inputs.values() if isinstance(source, FromStep)}
         if entry is None or takes | set(step.after) <= made.keys():
             return Remaining(inputs=find_inputs(step, made, self._store))
-        known = [(node, self._result(node)) for node in self._before[step.index]]
+        known = [(node, self._result(node)) for node in self._order.before[step.index]]
         earlier = {self._nodes[node].name: result for node, result in known if result is not None}
         return find_remaining(step, earlier, self._store, required_by(entry))
 
     def _expect(self, step: Step) -> None:
-        nodes = self._plan.points[self._points_of[step.index][0]].nodes
+        nodes = self._plan.points[self._order.points_of[step.index][0]].nodes
         later = [self._nodes[node].executor for node in nodes[nodes.index(step.index) :]]
         for executor in dict.fromkeys(later):
             if executor not in self._lacking:
@@ -226,7 +175,7 @@ class SweepExecution(Execution):
 
     def _settle(self, node: int, never: tuple[str, ...], ended: EndedStep) -> None:
         failure = ended.report.failure
-        for at in self._points_of[node]:
+        for at in self._order.points_of[node]:
             if self._status[at] != "ok":
                 continue
             if failure is not None:
@@ -246,7 +195,7 @@ class SweepExecution(Execution):
         self._status[at], self._reasons[at] = status, reason
         nodes = self._plan.points[at].nodes
         if status == "failed":
-            self._spared.update(node for node in nodes if node in self._before)
+            self._spared.update(node for node in nodes if node in self._order.before)
         for node in nodes:
             self._wanted[node] -= 1
             if not self._wanted[node] and node not in self._spared:
@@ -258,7 +207,7 @@ class SweepExecution(Execution):
     def _are_over(self, nodes: tuple[int, ...]) -> None:
         self._past.update(nodes)
         for node in nodes:
-            for at in self._points_of[node]:
+            for at in self._order.points_of[node]:
                 self._open[at] -= 1
                 if self._status[at] != "stopped":
                     self._admit(at)
@@ -267,7 +216,7 @@ class SweepExecution(Execution):
 
     def _admit(self, at: int) -> None:
         """Let begin what waited for the point to be judged."""
-        nodes, judges = self._plan.points[at].nodes, self._judges[at]
+        nodes, judges = self._plan.points[at].nodes, self._order.judges[at]
         while self._judged[at] < len(judges) and nodes[judges[self._judged[at]]] in self._past:
             begin = judges[self._judged[at]] + 1
             self._judged[at] += 1
