@@ -31,7 +31,8 @@ GOALS = {
 }
 
 
-def _one_process(model: Path) -> Callable[[], None]:
+def one_process(model: Path) -> Callable[[], None]:
+    """What runs the same steps as FINN users do, in one process of its own."""
     recipe = next(item for item in find_recipes(ROOT) if item.name == "finn-step@finn-plus-1.6.1")
     environment: Environment = ensure_environment(recipe, cache_folder(), print)
     variables = {**environment_variables(recipe), "PYTHONPATH": str(environment.code), "PATH": os.environ["PATH"]}
@@ -76,7 +77,7 @@ def network(folder: Path, runs: int, model: Path, runtime: str) -> list[Row]:
     run()  # makes what is made once
     taken = medians(
         {
-            "FINN+ in one process": _one_process(ground.folder / model.name),
+            "FINN+ in one process": one_process(ground.folder / model.name),
             "cold": After(ground.forget, run),
             "all cached": run,
             "target_fps changed": lambda: run("--set", f"target.target_fps={next(fps)}"),

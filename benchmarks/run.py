@@ -26,6 +26,8 @@ from memory import executors
 from networks import networks
 from plans import long_plans
 from storing import store
+from sweep_plans import sweep_plans
+from sweeping import sweeping
 from trivial import start_up, trivial_steps
 
 HERE = Path(__file__).resolve().parent
@@ -81,7 +83,7 @@ def with_figures(readme: str, figures: str) -> str:
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = ("start", "trivial", "networks", "store", "executors", "plans")
+    parts = ("start", "trivial", "networks", "store", "executors", "plans", "sweep-plan", "sweep")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; all when none is named")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument(
@@ -92,7 +94,7 @@ def main() -> None:
     functions = dict(
         zip(
             parts,
-            (start_up, trivial_steps, networks(arguments.model), store, executors, long_plans),
+            (start_up, trivial_steps, networks(arguments.model), store, executors, long_plans, sweep_plans, sweeping),
             strict=True,
         )
     )

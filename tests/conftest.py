@@ -1,6 +1,7 @@
 """Fixtures: a whole bskernel of its own, with an executor that needs no domain libraries."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -70,7 +71,11 @@ def engine() -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a Docker engine where none answers, unless BSKERNEL_REQUIRE_ENGINE says that one must."""
+    """Skip what needs a Docker engine or a browser where there is none, unless BSKERNEL_REQUIRE_... says one must."""
+    if not os.environ.get("BSKERNEL_REQUIRE_BROWSER") and not shutil.which("chromium"):
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(pytest.mark.skip(reason="chromium is not installed"))
     if not os.environ.get("BSKERNEL_REQUIRE_ENGINE") and (reason := engine()):
         for item in items:
             if item.get_closest_marker("container"):

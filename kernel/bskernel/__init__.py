@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from bskernel.comparison import Comparison, Gate
     from bskernel.comparison.gates import Missing
     from bskernel.result import BuildResult
+    from bskernel.sweeps.result import SweepResult
 
-__all__ = ["diff", "run"]
+__all__ = ["diff", "run", "sweep"]
 
 
 def run(
@@ -50,6 +51,46 @@ def run(
     result = application.build(prepared, runtime=runtime, observer=Silent(), keep_s=keep_warm_s)
     if result.status == "interrupted":
         # Who calls this as a library must not go on as if nobody had asked to stop.
+        raise KeyboardInterrupt
+    return result
+
+
+def sweep(
+    config: str | Path,
+    *,
+    first: str | None = None,
+    last: str | None = None,
+    input_type: str | None = None,
+    output_type: str | None = None,
+    settings: Sequence[str] = (),
+    output: Path | None = None,
+    runtime: str = "auto",
+    jobs: int | None = None,
+    fresh: bool = False,
+    keep_warm_s: float | None = None,
+) -> SweepResult:
+    """Build every point of a build.toml's [sweep] and return what became of them, a row for each.
+
+    A point that failed, or was stopped by `require`, is a row, not an exception; its build directory is
+    OUTPUT/points/NAME. Steps that points share run once. The arguments are those of `run`, for all points; with
+    `fresh` nothing is recalled. Raises bskernel.errors.BskernelError when the sweep cannot begin; KeyboardInterrupt
+    when it was interrupted, after what is finished was written.
+    """
+    from pathlib import Path
+
+    from bskernel.application import Application
+    from bskernel.selection import Wish
+    from bskernel.sweeps.preparing import prepare_sweep
+    from bskernel.sweeps.progress import SilentSweep
+    from bskernel.sweeps.sweeping import Options, carry_out_sweep
+
+    application = Application.here()
+    wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)
+    settings = (*settings, *([f"limits.jobs={jobs}"] if jobs is not None else []))
+    prepared = prepare_sweep(application, Path(config), settings=settings, wish=wish)
+    options = Options(runtime=runtime, fresh=fresh, keep_s=keep_warm_s)
+    result = carry_out_sweep(application, prepared, SilentSweep(), output=output, options=options)
+    if result.status == "interrupted":
         raise KeyboardInterrupt
     return result
 

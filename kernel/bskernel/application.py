@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from bskernel_protocol import Artifact, EntryDescription, StepManifest
-from bskernel_protocol.layout import LOG
+from bskernel_protocol import EntryDescription, StepManifest
 
 from bskernel.action import Action, ActionResult, action_of, differences
-from bskernel.backends import Choice, settle
+from bskernel.backends import Choice, PlanOf, Settled, settle
 from bskernel.build_directory import BuildDirectory
-from bskernel.building import Observer, StepReport, carry_out_plan
+from bskernel.building import carry_out_plan
 from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
 from bskernel.config import Config
@@ -35,10 +34,11 @@ from bskernel.images import (
 from bskernel.images.environment import cache_folder
 from bskernel.loading import LoadedConfig, check_versions, load_config, load_flow
 from bskernel.noting import Noting
+from bskernel.outcomes import Observer
 from bskernel.plan import Plan, make_plan
 from bskernel.ports import Store
 from bskernel.recorded import recorded_config
-from bskernel.result import BuildResult, newest_artifacts, result_of
+from bskernel.result import BuildResult, metrics_of
 from bskernel.scheduling import limits_of
 from bskernel.selection import Wish
 from bskernel.sessions import Sessions
@@ -50,6 +50,7 @@ from bskernel.working import Workers
 if TYPE_CHECKING:
     import docker
 
+    from bskernel.installs import Identify
     from bskernel.runtime.kept.warm import WarmRuntime
     from bskernel.runtime.session import Starter
 
@@ -63,6 +64,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     output: Path
     backend: Choice | None = None  # None when the build names no backend
+    without_points: bool = False  # its configuration has a [sweep], which is not what is built
 
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +111,24 @@ class Application:
     ) -> Prepared:
         """Read a build.toml and plan it. Raises ConfigError, EnvironmentLacking."""
         loaded = load_config(path, settings)
+        alone = msgspec.structs.replace(loaded, config=msgspec.structs.replace(loaded.config, sweep=None))
+        prepared = self.prepare_loaded(alone, wish=wish, output=output)
+        return msgspec.structs.replace(prepared, without_points=loaded.config.sweep is not None)
+
+    def prepare_loaded(
+        self,
+        loaded: LoadedConfig,
+        *,
+        wish: Wish = Wish(),  # noqa: B008 - frozen
+        output: Path | None = None,
+    ) -> Prepared:
+        """Plan a configuration that was read. Raises ConfigError, EnvironmentLacking."""
+        settled = self.settle(loaded, self.planning(loaded, wish))
+        output = (output or loaded.output).resolve()
+        return Prepared(loaded=settled.loaded, plan=settled.plan, output=output, backend=settled.choice)
+
+    def planning(self, loaded: LoadedConfig, wish: Wish, identify: Identify | None = None) -> PlanOf:
+        """What makes the plan, with its steps' tools, of that configuration as a backend changes it."""
 
         def plan_of(config: Config) -> Plan:
             flow = load_flow(config, loaded.path)
@@ -125,19 +145,24 @@ class Application:
                 return plan
             from bskernel.installs import equip
 
-            steps = equip(plan.steps, config.tools, loaded.path, self._identify)
+            steps = equip(plan.steps, config.tools, loaded.path, identify or self.identify)
             return msgspec.structs.replace(plan, steps=steps)
 
-        settled = settle(loaded, plan_of, self.recipes, self.cache, self._is_built)
-        output = (output or loaded.output).resolve()
-        return Prepared(loaded=settled.loaded, plan=settled.plan, output=output, backend=settled.choice)
+        return plan_of
 
-    def _identify(self, tool: str, path: Path, where: str) -> ToolInstall:
+    def settle(
+        self, loaded: LoadedConfig, plan_of: PlanOf, is_built: Callable[[Recipe], bool] | None = None
+    ) -> Settled:
+        """The configuration with its backend, and its plan. Raises ConfigError, EnvironmentLacking."""
+        return settle(loaded, plan_of, self.recipes, self.cache, is_built or self.is_built)
+
+    def identify(self, tool: str, path: Path, where: str) -> ToolInstall:
+        """The install of a tool in a folder, which the key `where` names. Raises ConfigError, EnvironmentLacking."""
         from bskernel.installs import identify
 
         return identify(tool, path, self.cache, where)
 
-    def _is_built(self, recipe: Recipe) -> bool:
+    def is_built(self, recipe: Recipe) -> bool:
         """Is there an image of exactly this recipe in an engine?"""
         client = self._engine()
         return client is not None and state_on(recipe, self.cache, client).image == "built"
@@ -241,11 +266,17 @@ class Application:
             sessions = Sessions(lambda: self.runtime(runtime, noting.note, keep_s))
             for line in prepared.backend.lines if prepared.backend else ():
                 noting.note(line)
+            if prepared.without_points:
+                noting.note(f"this builds {prepared.loaded.path.name} alone; `bskernel sweep` builds its points")
             noting.planned(prepared.plan.steps)
             try:
                 directory.write_config(recorded_config(prepared.loaded))
                 with self.open_store(prepared.loaded, noting.note) as opened:
-                    result = self._carried_out(prepared, opened.store, sessions, noting, fresh=fresh, began=began)
+                    workers = Workers(opened.store, sessions, share=not fresh)
+                    try:
+                        result = self._carried_out(prepared, opened.store, workers, noting, fresh=fresh, began=began)
+                    finally:
+                        workers.finish()
                     if result.status == "interrupted":
                         opened.leave_pending()
             finally:
@@ -256,52 +287,37 @@ class Application:
         return result
 
     def _carried_out(
-        self, prepared: Prepared, store: Store, sessions: Sessions, noting: Noting, *, fresh: bool, began: float
+        self, prepared: Prepared, store: Store, workers: Workers, noting: Noting, *, fresh: bool, began: float
     ) -> BuildResult:
-        from bskernel.report.terminal import describe_failed
+        from bskernel.finishing import outcome_of, write_outcome
 
-        directory = noting.directory
         for attempt in range(2):
             reports = carry_out_plan(
                 prepared.plan,
                 store,
-                Workers(store, sessions, share=not fresh),
+                workers,
                 noting,
                 limits=limits_of(prepared.loaded.config.limits, len(os.sched_getaffinity(0))),
                 salt=prepared.loaded.config.build.salt,
                 fresh=fresh,
                 entry_of=self.entry,
             )
-            result = self._result(prepared, reports, store, sessions.runtime_name, time.monotonic() - began)
-            by_step = {step: made.values() for step, made in result.by_step.items()}
-            damaged = directory.export(result.artifacts.values(), by_step, store)
-            if not damaged or attempt:
+            result = outcome_of(
+                prepared.loaded,
+                prepared.plan.steps,
+                reports,
+                metrics_of(reports, store),
+                output=prepared.output,
+                runtime=workers.runtime_name,
+                seconds=time.monotonic() - began,
+                backend=prepared.backend,
+            )
+            damaged = write_outcome(noting.directory, result, store, whole=attempt == 0)
+            if not damaged:
                 break
             # Its bytes were not looked at until now; found damaged, they are gone, and what made them runs.
             noting.note(f"{damaged[0]} is damaged in the cache: the step that makes it runs again")
-        directory.write_metrics(result.metrics)
-        if result.failure is not None:
-            directory.write_failure(describe_failed(result))
-        directory.write_result(result)
         return result
-
-    def _result(
-        self, prepared: Prepared, reports: tuple[StepReport, ...], store: Store, runtime: str, seconds: float
-    ) -> BuildResult:
-        reports = tuple(
-            _with_log(report, step, prepared.output)
-            for report, step in zip(reports, prepared.plan.steps, strict=True)
-        )
-        return result_of(
-            prepared.loaded.name,
-            reports,
-            runtime=runtime,
-            backend=prepared.backend,
-            directory=prepared.output,
-            seconds=seconds,
-            metrics=_metrics(newest_artifacts(reports).get("metrics"), store),
-            config=prepared.loaded.path,
-        )
 
     def replay(self, build: Path, step: str, target: Path, *, runtime: str, report: Callable[[str], None]) -> int:
         """A step of a build again, alone, in a folder under `target` that is kept; its exit code.
@@ -364,22 +380,6 @@ class Application:
                     raise EnvironmentLacking(f"{name} has changed since that build", hint="run the build again first")
                 return recipe
         raise EnvironmentLacking(f"there is no executor {name} any more")
-
-
-def _metrics(artifact: Artifact | None, store: Store) -> dict[str, Any] | None:
-    data = store.get(artifact.digest) if artifact is not None else None
-    if data is None:
-        return None
-    metrics: dict[str, Any] = msgspec.json.decode(data)
-    return metrics
-
-
-def _with_log(report: StepReport, step: Step, output: Path) -> StepReport:
-    """The report, its failure told where the step's log lies."""
-    if report.failure is None or report.key is None:
-        return report
-    log = str(BuildDirectory(output).step(step.label) / LOG)
-    return msgspec.structs.replace(report, failure=msgspec.structs.replace(report.failure, log=log))
 
 
 __all__ = ["Application", "PlannedStep", "Prepared"]

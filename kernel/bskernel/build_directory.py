@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -16,9 +17,36 @@ from bskernel.errors import ConfigError
 from bskernel.ports import Store
 
 RESULT, FAILURE, CONFIG, BY_STEP = "result.json", "failure.txt", "config.json", "by-step"
+_STAMP = ".stamp"
 _actions = msgspec.msgpack.Decoder(Action)
 _manifests = msgspec.msgpack.Decoder(StepManifest)
 _SUFFIXES = {"application/x-onnx": ".onnx", "application/json": ".json", "text/x-vcd": ".vcd"}
+
+
+class Twins:
+    """Files of steps in build directories beside one another, by what they hold: of equal ones others are links.
+
+    None of these files is ever written to: what changes is replaced.
+    """
+
+    def __init__(self) -> None:
+        self._paths: dict[bytes, Path] = {}
+
+    def link(self, data: bytes, path: Path) -> bool:
+        """Make `path`, which is not there, a link to a file that holds the data; False when there is none."""
+        twin = self._paths.get(hashlib.sha256(data).digest())
+        try:
+            # It was this that was written there, unless somebody did it over: then lengths mostly differ.
+            if twin is None or twin.stat().st_size != len(data):
+                return False
+            path.hardlink_to(twin)
+        except OSError:
+            return False
+        return True
+
+    def note(self, data: bytes, path: Path) -> None:
+        """The file holds this."""
+        self._paths[hashlib.sha256(data).digest()] = path
 
 
 class BuildDirectory:
@@ -27,8 +55,10 @@ class BuildDirectory:
     A build that failed has a failure.txt.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, twins: Twins | None = None) -> None:
+        """With `twins`, files of steps may be links to those of other build directories."""
         self.path = path
+        self._twins = twins
         self._lock: IO[str] | None = None
         self._labels: dict[str, set[str]] | None = None  # of the steps' folders, by the steps' names
 
@@ -42,7 +72,7 @@ class BuildDirectory:
             raise ConfigError(f"{self.path}: another build is writing here", hint="wait, or give --output") from None
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be written: {error.strerror}") from error
-        for stale in (RESULT, FAILURE):
+        for stale in (_STAMP, RESULT, FAILURE):
             (self.path / stale).unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -78,7 +108,10 @@ class BuildDirectory:
             ("manifest.msgpack", canonical_bytes(manifest)),
             ("log.jsonl", log or b""),
         ):
-            _replace(folder / name, data)
+            if self._twins is None or not self._twins.link(data, folder / name):
+                _replace(folder / name, data)
+                if self._twins is not None:
+                    self._twins.note(data, folder / name)
         return folder
 
     def _labels_of(self, name: str) -> set[str]:
@@ -153,6 +186,16 @@ class BuildDirectory:
     def write_result(self, result: Any) -> None:
         """result.json, last of all: it stands for a build that came to its end."""
         _replace(self.path / RESULT, pretty_json(result).encode())
+
+    def write_stamp(self, text: str) -> None:
+        """What all that lies here can be told by, once it is whole: it goes when the next build begins here."""
+        (self.path / _STAMP).write_text(text)
+
+    def stamp(self) -> str | None:
+        """The stamp, if there is one beside a result."""
+        with contextlib.suppress(OSError):
+            return (self.path / _STAMP).read_text() if (self.path / RESULT).is_file() else None
+        return None
 
     def write_failure(self, text: str) -> None:
         """failure.txt: why the build failed, for people; a build that succeeds leaves none."""

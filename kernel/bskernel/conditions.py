@@ -14,17 +14,26 @@ from bskernel.config.model import QualitySection, TargetSection
 from bskernel.errors import ConfigError
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {"target": TargetSection, "quality": QualitySection}
+REQUIRE = "sweep.require"  # set for the points of a sweep that requires something, and for no other build
 _CONDITION = re.compile(r"(?P<key>[\w.]+)(?:\s*(?P<sign>!?=)\s*(?P<value>\S+))?")
 
 
 @functools.cache
 def value_keys() -> list[str]:
     """The keys of a build that steps of a flow may name: SECTION.KEY."""
-    return [
+    keys = [
         f"{name}.{field.encode_name}"
         for name, section in _SECTIONS.items()
         for field in msgspec.structs.fields(section)
     ]
+    return [*keys, REQUIRE]
+
+
+def keys_in(conditions: str | tuple[str, ...]) -> frozenset[str]:
+    """The keys that conditions name; of what is no condition, none."""
+    texts = (conditions,) if isinstance(conditions, str) else conditions
+    found = (_CONDITION.fullmatch(text.strip()) for text in texts)
+    return frozenset(match["key"] for match in found if match is not None)
 
 
 def holds(conditions: str | tuple[str, ...], values: Mapping[str, Any], where: str) -> bool:

@@ -23,6 +23,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     entry: EntryDescription
     options: StepOptions
     ahead: bool = False  # runs also in a range that begins after it, where a step takes what it makes
+    table: str = ""  # the step whose [step.NAME] is in `options`: another's, where a check is added like that one
 
 
 def _merge(table: StepTable, change: StepOptions | None) -> StepOptions:
@@ -62,7 +63,7 @@ def find(step: NamedTable, config: Config, executors: Executors, path: Path) -> 
         raise ConfigError(
             f"{where}: {info.ref} has no entry {entry_name!r}", hint=choices(entry_name, have, "entries")
         )
-    return Wanted(name=name, info=info, entry=entry, options=options, ahead=table.ahead)
+    return Wanted(name=name, info=info, entry=entry, options=options, ahead=table.ahead, table=name)
 
 
 def edited_flow(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,14 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
 _PART = re.compile(r'(?:^|\.)(\s*"[^"]*"\s*|[^."]*)')
 
 
-def _set(data: dict[str, Any], assignment: str) -> None:
+class ConfigText(msgspec.Struct, frozen=True, kw_only=True):
+    """A build.toml as it was read, with `--set` applied, before anything is checked."""
+
+    path: Path
+    data: dict[str, Any]
+
+
+def _with_assignment(data: dict[str, Any], assignment: str) -> dict[str, Any]:
     key, separator, text = assignment.partition("=")
     # As in TOML: a part in quotes may have dots, such as a version.
     parts = [part.strip().strip('"') for part in _PART.findall(key)]
@@ -63,13 +70,21 @@ def _set(data: dict[str, Any], assignment: str) -> None:
         value: Any = tomllib.loads(f"value = {text.strip()}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
-    table = data
-    for part in parts[:-1]:
-        inner = table.setdefault(part, {})
-        if not isinstance(inner, dict):
-            raise ConfigError(f"--set {assignment!r}: {part!r} is no table")
-        table = inner
-    table[parts[-1]] = value
+    return with_key(data, parts, value, f"--set {assignment!r}")
+
+
+def with_key(table: Mapping[str, Any], parts: Sequence[str], value: Any, where: str) -> dict[str, Any]:
+    """The table with the key at a dotted path, given by its parts, set; inner tables that are not there are made.
+
+    Raises ConfigError, which `where` begins, for a part that is no table.
+    """
+    first, *rest = parts
+    if not rest:
+        return {**table, first: value}
+    inner = table.get(first, {})
+    if not isinstance(inner, dict):
+        raise ConfigError(f"{where}: {first!r} is no table")
+    return {**table, first: with_key(inner, rest, value, where)}
 
 
 def flow_names() -> list[str]:
@@ -131,17 +146,27 @@ def check_versions(flow: Flow, config: Config, path: Path) -> None:
             )
 
 
+def read_config(path: Path, assignments: Sequence[str] = ()) -> ConfigText:
+    """Read a build.toml and change it by `--set` assignments. Raises ConfigError."""
+    path = path.resolve()
+    data = given_store(read_toml(path), os.environ)
+    for assignment in assignments:
+        data = _with_assignment(data, assignment)
+    return ConfigText(path=path, data=data)
+
+
 def load_config(path: Path, assignments: Sequence[str] = ()) -> LoadedConfig:
     """Read a build.toml, change it by `--set` assignments, and check everything that needs no executor.
 
     Where the environment names a shared store, it is that one, unless an assignment names another.
     Raises ConfigError.
     """
-    path = path.resolve()
-    data = read_toml(path)
-    data = given_store(data, os.environ)
-    for assignment in assignments:
-        _set(data, assignment)
+    return check_config(read_config(path, assignments))
+
+
+def check_config(text: ConfigText) -> LoadedConfig:
+    """Check everything that needs no executor. Raises ConfigError."""
+    path, data = text.path, text.data
     if "build" not in data:
         raise ConfigError(f"{path}: there is no [build] table", hint='the least is: [build] model = "net.onnx"')
     config = convert(data, Config, path)

@@ -1,21 +1,20 @@
-"""Keeps what a build directory needs of each step as soon as the step is over, and tells all who listen."""
+"""Tells all who listen, and keeps what a build directory needs of each step as soon as the step is over."""
 
 from __future__ import annotations
 
 from bskernel_protocol import Event
 
 from bskernel.build_directory import BuildDirectory
-from bskernel.building import EndedStep, Observer
 from bskernel.carry_out import manifest_of
+from bskernel.outcomes import EndedStep, Observer
 from bskernel.step import Step
 
 
-class Noting:
-    """An observer that writes, and passes everything on."""
+class Several:
+    """An observer that passes everything on."""
 
-    def __init__(self, observers: tuple[Observer, ...], directory: BuildDirectory) -> None:
+    def __init__(self, observers: tuple[Observer, ...]) -> None:
         self._observers = observers
-        self.directory = directory
 
     def note(self, text: str) -> None:
         """Something beside the steps."""
@@ -38,9 +37,7 @@ class Noting:
             observer.event(step, event)
 
     def ended(self, step: Step, ended: EndedStep) -> None:
-        """A step is over: its folder is written before anybody hears of it."""
-        if ended.action is not None:
-            self.directory.note_step(step.label, ended.action, manifest_of(step, ended.inputs), ended.log)
+        """A step is over."""
         for observer in self._observers:
             observer.ended(step, ended)
 
@@ -48,3 +45,17 @@ class Noting:
         """The build is over."""
         for observer in self._observers:
             observer.over()
+
+
+class Noting(Several):
+    """Writes as well."""
+
+    def __init__(self, observers: tuple[Observer, ...], directory: BuildDirectory) -> None:
+        super().__init__(observers)
+        self.directory = directory
+
+    def ended(self, step: Step, ended: EndedStep) -> None:
+        """A step is over: its folder is written before anybody hears of it."""
+        if ended.action is not None:
+            self.directory.note_step(step.label, ended.action, manifest_of(step, ended.inputs), ended.log)
+        super().ended(step, ended)

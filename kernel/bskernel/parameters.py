@@ -15,6 +15,21 @@ from bskernel.config import Config
 from bskernel.errors import ConfigError
 
 
+class Origins(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step's parameters come from, beside the build's values and those for its executor."""
+
+    entry: EntryDescription
+    executor: str  # whose [parameters.EXECUTOR] count
+    table: str  # whose [step.NAME] is in `own`
+    own: dict[str, Any]
+    plan: dict[str, Any]  # what the plan itself says, such as "plan.stage"
+    where: str
+
+    def resolve(self, executor_wide: Mapping[str, Any], build: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters, as `resolve_parameters` gives them."""
+        return resolve_parameters(self.entry, executor_wide, self.own, {**build, **self.plan}, self.where)
+
+
 def check_executor_parameters(config: Config, executors: Executors, path: Path) -> None:
     """Every key of [parameters.EXECUTOR] is a parameter of one of its entries, else ConfigError."""
     for name, values in config.parameters.items():

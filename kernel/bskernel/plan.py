@@ -10,11 +10,11 @@ import msgspec
 from bskernel_protocol import EntryDescription
 
 from bskernel.catalogues import Executors
-from bskernel.conditions import holds
+from bskernel.conditions import REQUIRE, holds, keys_in, value_keys
 from bskernel.config import Config, StepTable
 from bskernel.errors import ConfigError
 from bskernel.flow_steps import Wanted, as_flow, edited_flow, find, redirected
-from bskernel.parameters import check_executor_parameters, resolve_parameters
+from bskernel.parameters import Origins, check_executor_parameters
 from bskernel.selection import Range, Wish, select
 from bskernel.stage_check import with_stage_check
 from bskernel.step import FromFile, FromStep, Source, Step
@@ -29,6 +29,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     steps: tuple[Step, ...]
     range: Range
+    origins: tuple[Origins | None, ...] = ()  # of each step; None where no value of the build enters its parameters
+    # Values of the build on which more hangs than parameters: which steps there are, and what files they take.
+    chosen_by: frozenset[str] = frozenset()
+    fed_by: frozenset[str] = frozenset()
 
     def step(self, name: str) -> Step:
         """The step of that name."""
@@ -55,6 +59,7 @@ def make_plan(
     edited, removed = edited_flow(config, flow, path)
     check_executor_parameters(config, executors, path)
     values = build_values(config)
+    chosen_by = frozenset({"quality.verify"}.union(*(keys_in(step.table.when) for step in edited)))
     edited = tuple(step for step in edited if holds(step.table.when, values, f"{path}: step {step.name}"))
     found = [find(step, config, executors, path) for step in edited]
     changes = config.step if isinstance(config.step, dict) else {}
@@ -72,12 +77,14 @@ def make_plan(
     ]
     given = given_of(wanted, chosen.first.index, model, removed)
     steps: dict[str, Step] = {}
+    origins: list[Origins] = []
     newest: dict[str, str] = {}  # output -> the last step that makes one of that name
     stage: str | None = None
     file_stages = {model: chosen.input_type or left.get(given.stands_for or "")}
     checked: Source | None = None  # the model that the last check took
     begins: tuple[Step, EntryDescription] | None = None  # the first step that says at which stage the file must be
-    for item in (wanted[index] for index in (*ahead, *chosen.indices)):
+    planned_items = [wanted[index] for index in (*ahead, *chosen.indices)]
+    for item in planned_items:
         where = f"{path}: step {item.name}"
         inputs = wire(item, steps, newest, given, values, path)
         source = inputs.get("model")
@@ -92,18 +99,21 @@ def make_plan(
         if any(parameter.default_from == TRANSFORMATIONS for parameter in item.entry.parameters):
             own[TRANSFORMATIONS] = transformations(source, checked, steps)
         checked = source if item.entry.checks_model else checked
+        origin = Origins(
+            entry=item.entry,
+            executor=item.info.name,
+            table=item.table,
+            own=item.options.parameters,
+            plan={key: value for key, value in own.items() if value},
+            where=where,
+        )
+        origins.append(origin)
         steps[item.name] = Step(
             index=len(steps),
             name=item.name,
             executor=item.info.ref,
             entry=item.entry.name,
-            parameters=resolve_parameters(
-                item.entry,
-                config.parameters.get(item.info.name, {}),
-                item.options.parameters,
-                values | {key: value for key, value in own.items() if value},
-                where,
-            ),
+            parameters=origin.resolve(config.parameters.get(item.info.name, {}), values),
             inputs=inputs,
             outputs=item.entry.outputs,
             stage_out=stage,
@@ -118,7 +128,21 @@ def make_plan(
     planned = tuple(steps.values())
     if begins is not None:
         planned = with_stage_check(planned, *begins, chosen.input_type, steps_of_flow, executors, config, path)
-    return Plan(steps=planned, range=chosen)
+    return Plan(
+        steps=planned,
+        range=chosen,
+        origins=(None,) * (len(planned) - len(steps)) + tuple(origins),
+        chosen_by=chosen_by,
+        fed_by=_files_named(planned_items),
+    )
+
+
+def _files_named(items: Sequence[Wanted]) -> frozenset[str]:
+    """The keys of the build's values that name files for inputs, set or not."""
+    texts = {text for item in items for text in item.options.inputs.values()}
+    return frozenset(value_keys()) & texts.union(
+        str(wanted.default_from) for item in items for wanted in item.entry.inputs if wanted.default_from
+    )
 
 
 def _with_checks(wanted: Sequence[Wanted]) -> list[Wanted]:
@@ -145,9 +169,12 @@ def _check_stage(stage: str | None, item: Wanted, where: str) -> None:
 
 def build_values(config: Config) -> dict[str, Any]:
     """The build's own values that fill parameters, by the names that catalogues use."""
-    return {
+    values = {
         f"{section}.{name}": value
         for section in ("target", "quality")
         for name, value in msgspec.to_builtins(getattr(config, section)).items()
         if value is not None
     }
+    if config.sweep is not None and config.sweep.require:
+        values[REQUIRE] = config.sweep.require
+    return values

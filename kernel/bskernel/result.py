@@ -9,15 +9,18 @@ import msgspec
 from bskernel_protocol import Artifact, Failure
 
 from bskernel.backends import Choice
-from bskernel.building import StepReport
 from bskernel.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED, ConfigError
+from bskernel.outcomes import StepReport
+from bskernel.ports import Store
+
+METRICS = "metrics"  # the output with a build's numbers: the newest of that name counts
 
 
 class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result of one build, as result.json holds it."""
 
     name: str
-    status: Literal["ok", "failed", "interrupted"]
+    status: Literal["ok", "stopped", "failed", "interrupted"]  # stopped: a point of a sweep that breaks a requirement
     runtime: str  # "none" when every step was recalled
     directory: Path
     seconds: float
@@ -30,6 +33,7 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     failed_step: str | None = None  # the step whose failure that is: the first
     partial: dict[str, tuple[str, ...]] = {}  # step that ran after the failure -> what it had to do without
     commands: tuple[str, ...] = ()  # after a failure: what to try next
+    stopped_by: str | None = None  # the requirement that it breaks, with its numbers
 
     @property
     def exit_code(self) -> int:
@@ -44,6 +48,16 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
 def newest_artifacts(reports: tuple[StepReport, ...]) -> dict[str, Artifact]:
     """Of each output name the one that the last step made."""
     return {artifact.name: artifact for report in reports for artifact in report.outputs}
+
+
+def metrics_of(reports: tuple[StepReport, ...], store: Store) -> dict[str, Any] | None:
+    """The build's numbers as its last step with an output `metrics` says them; None without one."""
+    artifact = newest_artifacts(reports).get(METRICS)
+    data = store.get(artifact.digest) if artifact is not None else None
+    if data is None:
+        return None
+    metrics: dict[str, Any] = msgspec.json.decode(data)
+    return metrics
 
 
 def json_by_step(reports: tuple[StepReport, ...]) -> dict[str, dict[str, Artifact]]:
@@ -78,13 +92,14 @@ def result_of(
     metrics: dict[str, Any] | None,
     config: Path,
     backend: Choice | None = None,
+    stopped_by: str | None = None,
 ) -> BuildResult:
     """What the reports of all steps come to: the first failure is the build's."""
     first = next((report for report in reports if report.status in {"failed", "interrupted"}), None)
     interrupted = any(report.status == "interrupted" for report in reports)
     return BuildResult(
         name=name,
-        status="interrupted" if interrupted else "failed" if first is not None else "ok",
+        status="interrupted" if interrupted else "failed" if first is not None else "stopped" if stopped_by else "ok",
         runtime=runtime,
         directory=directory,
         seconds=round(seconds, 3),
@@ -97,6 +112,7 @@ def result_of(
         partial={report.name: report.partial for report in reports if report.partial},
         commands=next_commands(directory, first, config) if first is not None else (),
         backend=backend,
+        stopped_by=stopped_by,
     )
 
 

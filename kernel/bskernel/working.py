@@ -61,9 +61,6 @@ class Crew(Protocol):
     def interrupt(self) -> None:
         """Let every step end soon; nothing is remembered any more."""
 
-    def finish(self) -> None:
-        """Nothing runs and nothing will begin: let go of what steps have used."""
-
 
 class Workers:
     """The crew on this machine: it begins steps in sessions, each in a thread that nobody has to wait for."""
@@ -98,7 +95,7 @@ class Workers:
         self.finish()
 
     def finish(self) -> None:
-        """Once no step runs: touch no folder of a session any more."""
+        """Once no step runs, and before sessions are closed: touch no folder of a session any more."""
         self._stopping.set()
         with self._giving_back:
             pass

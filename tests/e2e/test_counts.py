@@ -137,3 +137,28 @@ def test_a_change_of_a_file_is_seen_by_the_next_build(cli: Any, config: Path, tm
         assert cli("run", str(config)).returncode == 0
         made = (tmp_path / "build" / "b" / "artifacts" / "model").read_text()
         assert int(made) == int(number) + sum(range(STEPS))
+
+
+def test_a_sweep_with_nothing_to_do_recalls_each_step_once_and_writes_no_point(
+    cli: Any, surroundings: dict[str, str], config: Path, tmp_path: Path
+) -> None:
+    points = 8
+    values = ", ".join(str(at + 100) for at in range(points))
+    flow = config.read_text().partition("[[step]]")
+    (tmp_path / "flow.toml").write_text("[[step]]" + flow[2])
+    config.write_text(
+        f'{flow[0]}flow = "flow.toml"\n[sweep.grid]\n"step.s{STEPS - 1}.parameters.number" = [{values}]\n'
+    )
+    assert cli("sweep", str(config)).returncode == 0
+    told, modules = watch(surroundings, tmp_path, "sweep", str(config))
+    nodes = STEPS - 1 + points
+    opened = Counter(str(what) for kind, what in told if kind == "opened" and not str(what).endswith(".py"))
+    counts = Counter(kind for kind, _ in told)
+    assert counts["started"] == 0
+    assert sum("/actions/" in path for path in opened) == nodes
+    assert max(number for path, number in opened.items() if "/actions/" in path) == 1
+    # Neither logs nor artifacts are read, and of a point's directory what tells that it is whole.
+    assert sum("/blobs/" in path for path in opened) == 0
+    assert sum("/points/" in path for path in opened) == points
+    assert counts["written"] <= 3
+    assert {"docker", "rich", "requests", "http", "email", "asyncio"}.isdisjoint(modules)

@@ -28,7 +28,7 @@ def test_every_shipped_flow_is_whole_and_says_what_it_does(tmp_path: Path) -> No
 
 def test_a_flow_has_the_steps_of_the_one_that_it_extends_and_its_own(tmp_path: Path) -> None:
     base, more = names(flow_of(tmp_path, "estimate")), names(flow_of(tmp_path, "codegen"))
-    assert more == [*base[:-1], "step_hw_codegen", base[-1]]
+    assert more == [*base[:-1], "early_metrics", "step_hw_codegen", base[-1]]
 
 
 def test_a_user_s_flow_extends_a_shipped_one_or_another_file(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import msgspec
-from bskernel.building import EndedStep, StepReport
+from bskernel.outcomes import EndedStep, StepReport
 from bskernel.report.log import Log
 from bskernel.report.progress import Bar
 from bskernel.report.terminal import Lines, Silent, describe_result

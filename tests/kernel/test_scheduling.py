@@ -198,3 +198,129 @@ def test_a_task_that_was_to_start_again_still_does_so_after_a_failure() -> None:
     schedule.ended("a", well=True)  # it may start again, and has not yet
     schedule.ended("b", well=False)
     assert schedule.start() == "collect"
+
+
+def isolating(*tasks: Task, jobs: int = 9) -> Schedule:
+    return Schedule(tasks, {"jobs": jobs}, isolate=True)
+
+
+def behind(name: str, *after: str, names: str) -> Task:
+    return Task(name=name, after=frozenset(after), demand=ONE, after_failure=True, behind=frozenset(names))
+
+
+def test_an_isolated_failure_concerns_what_waits_for_it_and_nothing_else() -> None:
+    schedule = isolating(task("a"), task("b", "a"), task("c", "b"), task("d"), task("e", "d"))
+    assert startable(schedule) == ["a", "d"]
+    assert sorted(schedule.ended("a", well=False)) == ["b", "c"]
+    assert not schedule.failing
+    assert schedule.ended("d", well=True) == ()
+    assert startable(schedule) == ["e"]
+    assert schedule.ended("e", well=True) == ()
+    assert startable(schedule) == []
+
+
+def test_what_is_for_failures_waits_until_all_before_it_is_over_where_failures_are_isolated() -> None:
+    schedule = isolating(task("a"), task("b", "a"), task("c"), behind("m", "b", names="abc"), task("n", "m"))
+    assert startable(schedule) == ["a", "c"]
+    assert schedule.ended("a", well=False) == ("b",)
+    assert startable(schedule) == []
+    schedule.ended("c", well=True)
+    assert startable(schedule) == ["m"]
+    schedule.ended("m", well=True)
+    assert startable(schedule) == ["n"]
+
+
+def test_what_is_withdrawn_never_starts_nor_what_waits_for_it() -> None:
+    schedule = isolating(task("a"), task("b"), task("c", "b"), task("d"), jobs=1)
+    assert schedule.start() == "a"
+    assert schedule.withdraw("a") == ()
+    assert sorted(schedule.withdraw("b")) == ["b", "c"]
+    assert schedule.withdraw("b") == ()
+    schedule.ended("a", well=True)
+    assert startable(schedule) == ["d"]
+
+
+def test_what_is_for_failures_starts_when_what_it_takes_is_withdrawn() -> None:
+    schedule = isolating(task("a"), behind("m", "a", names="a"))
+    assert schedule.withdraw("a") == ("a",)
+    assert startable(schedule) == ["m"]
+
+
+def test_what_waits_for_another_to_do_the_same_starts_when_that_fails_where_failures_are_isolated() -> None:
+    schedule = isolating(task("a"), task("b"))
+    assert startable(schedule) == ["a", "b"]
+    schedule.hold("b", until="a")
+    assert schedule.ended("a", well=False) == ()
+    assert startable(schedule) == ["b"]
+
+
+def test_a_closed_task_starts_once_it_is_admitted_and_all_that_it_waits_for_has_ended() -> None:
+    shut = Task(name="b", after=frozenset("a"), demand=ONE, closed=True)
+    early = Task(name="c", demand=ONE, closed=True)
+    schedule = isolating(task("a"), shut, early, task("d", "b"))
+    assert startable(schedule) == ["a"]
+    schedule.admit("b")
+    schedule.admit("a")
+    assert startable(schedule) == []
+    schedule.ended("a", well=True)
+    assert startable(schedule) == ["b"]
+    schedule.admit("b")
+    assert startable(schedule) == []
+    assert schedule.withdraw("c") == ("c",)
+    schedule.admit("c")
+    schedule.ended("b", well=True)
+    assert startable(schedule) == ["d"]
+
+
+def test_a_held_task_can_be_withdrawn() -> None:
+    schedule = isolating(task("a"), task("b"))
+    assert startable(schedule) == ["a", "b"]
+    schedule.hold("b", until="a")
+    assert schedule.withdraw("b") == ("b",)
+    schedule.ended("a", well=True)
+    assert startable(schedule) == []
+
+
+@settings(max_examples=400, deadline=None)
+@given(plans(), st.randoms(use_true_random=False), st.sampled_from([0.0, 0.2, 0.5]), st.sampled_from([0.0, 0.2]))
+def test_isolated_failures_and_withdrawals_leave_all_else_to_end(
+    plan: tuple[list[Task], dict[str, int]], chance: random.Random, failing: float, withdrawing: float
+) -> None:
+    tasks = [
+        Task(
+            name=item.name,
+            after=item.after,
+            demand=item.demand,
+            after_failure=item.after_failure,
+            behind=frozenset(map(str, range(int(item.name)))) if item.after_failure else frozenset(),
+        )
+        for item in plan[0]
+    ]
+    by_name = {item.name: item for item in tasks}
+    schedule = Schedule(tasks, plan[1], isolate=True)
+    well: set[str] = set()
+    ended: set[str] = set()
+    never: set[str] = set()
+    while True:
+        if chance.random() < withdrawing and tasks:
+            lost = schedule.withdraw(chance.choice(tasks).name)
+            assert not never & set(lost)
+            never |= set(lost)
+        while (name := schedule.start()) is not None:
+            item = by_name[name]
+            assert name not in ended | never
+            assert item.after <= well or (item.after_failure and item.behind <= ended | never)
+            others = schedule.running - {name}
+            if others and chance.random() < 0.2:
+                schedule.hold(name, until=chance.choice(sorted(others)))
+        if not schedule.running:
+            break
+        name = chance.choice(sorted(schedule.running))
+        good = chance.random() >= failing
+        ended.add(name)
+        well |= {name} if good else set()
+        lost = schedule.ended(name, well=good)
+        assert not never & set(lost)
+        never |= set(lost)
+    assert ended | never == set(by_name)
+    assert not ended & never

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from bskernel.building import EndedStep, carry_out_plan
+from bskernel.building import carry_out_plan
+from bskernel.outcomes import EndedStep
 from bskernel.plan import Plan
 from bskernel.ports import SessionEnded, SessionFailed
 from bskernel.report.terminal import Silent

@@ -340,3 +340,16 @@ def measure(step: Step[msgspec.Struct]) -> None:
         raise StepFailure(message=f"{number} is more than one digit", hint="add less")
     step.output("measured").write_text(number)
     step.output("model").write_text(number)
+
+
+@registry.entry(
+    "tell",
+    summary="tells the number as a quantity",
+    inputs=MODEL_IN,
+    outputs=(Output("metrics", kind="file", media_type="application/json"),),
+    after_failure=True,
+)
+def tell(step: Step[msgspec.Struct]) -> None:
+    value = int(step.required_input("model").read_text())
+    told = [{"value": value, "unit": "count", "stage": "estimate", "source": "testing"}]
+    step.output("metrics").write_text(json.dumps({"number": told}))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import sys
 from pathlib import Path
@@ -12,6 +11,19 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from bskernel.cli.keeping import KEEP_WARM
+from bskernel.cli.options import (
+    CONFIG,
+    FRESH,
+    INTERRUPTED,
+    JOBS,
+    JSON,
+    OUTPUT,
+    RUNTIME,
+    SET,
+    VERBOSE,
+    has_cursor,
+    with_jobs,
+)
 from bskernel.cli.plan_views import GRAPHS
 from bskernel.cli.range_options import RangeOptions, range_options
 from bskernel.errors import (
@@ -23,8 +35,8 @@ from bskernel.errors import (
 )
 
 if TYPE_CHECKING:
-    from bskernel.building import Observer
     from bskernel.images import RecipeState
+    from bskernel.outcomes import Observer
 
 # Commands that have modules of their own, by these.
 _ELSEWHERE = {
@@ -34,23 +46,11 @@ _ELSEWHERE = {
     "doctor": "doctor_command",
     "down": "keeping",
     "explain": "reporting",
+    "results": "results",
     "store": "store",
+    "sweep": "sweep",
     "up": "keeping",
 }
-_INTERRUPTED = "interrupted: every process of the build has ended; the cache is usable"
-_CONFIG = click.argument("config", type=click.Path(path_type=Path))
-_RUNTIME = click.option(
-    "--runtime",
-    type=click.Choice(["auto", "docker", "process"]),
-    default="auto",
-    envvar="BSKERNEL_RUNTIME",
-    show_default=True,
-    show_envvar=True,
-    help="Where executors run; auto takes docker when an engine answers, and says so.",
-)
-_SET = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key of the config.")
-_OUTPUT = click.option("--output", type=click.Path(path_type=Path), help="Build directory.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 
 
 class _Commands(click.Group):
@@ -76,16 +76,16 @@ def cli() -> None:
 
 
 @cli.command()
-@_CONFIG
-@_RUNTIME
+@CONFIG
+@RUNTIME
 @range_options
-@_SET
-@_OUTPUT
-@click.option("-v", "--verbose", is_flag=True, help="Show the log, with what the steps print, instead of a bar.")
-@click.option("-j", "--jobs", type=click.IntRange(min=1), help="Steps at once; limits.jobs, or one per processor.")
-@click.option("--fresh", is_flag=True, help="Run every step, even where its result is in the cache.")
+@SET
+@OUTPUT
+@VERBOSE
+@JOBS
+@FRESH
 @KEEP_WARM
-@_JSON
+@JSON
 def run(
     config: Path,
     runtime: str,
@@ -105,14 +105,12 @@ def run(
     from bskernel.report.terminal import describe_result
 
     application = Application.here()
-    if jobs is not None:
-        settings = (*settings, f"limits.jobs={jobs}")
-    prepared = application.prepare(config, settings=settings, wish=wish.as_wish(), output=output)
+    prepared = application.prepare(config, settings=with_jobs(settings, jobs), wish=wish.as_wish(), output=output)
     observer = _observer(verbose=verbose)
     result = application.build(prepared, runtime=runtime, observer=observer, fresh=fresh, keep_s=keep_warm)
     click.echo(pretty_json(result) if as_json else describe_result(result), nl=not as_json)
     if result.status == "interrupted":
-        click.echo(_INTERRUPTED, err=True)
+        click.echo(INTERRUPTED, err=True)
     sys.exit(result.exit_code)
 
 
@@ -121,7 +119,7 @@ def _observer(*, verbose: bool) -> Observer:
         from bskernel.report.log import Log
 
         return Log.to_terminal()
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+    if has_cursor():
         from bskernel.report.progress import Bar
 
         return Bar()
@@ -131,11 +129,11 @@ def _observer(*, verbose: bool) -> Observer:
 
 
 @cli.command()
-@_CONFIG
+@CONFIG
 @range_options
-@_SET
-@_OUTPUT
-@_JSON
+@SET
+@OUTPUT
+@JSON
 @click.option("--graph", type=click.Choice(GRAPHS), help="Print the steps and the artifacts between them as a graph.")
 def plan(
     config: Path,
@@ -145,14 +143,21 @@ def plan(
     as_json: bool,
     graph: str | None,
 ) -> None:
-    """Show the steps, their executors, and which are cached or why not."""
+    """Show the steps, their executors, and which are cached or why not; of a sweep its points and distinct steps."""
     from bskernel.application import Application
     from bskernel.cli.plan_views import describe_plan, draw_plan, plan_json
+    from bskernel.loading import check_config, read_config
 
     if as_json and graph is not None:
         raise ConfigError("--json and --graph: give one of them")
     application = Application.here()
-    prepared = application.prepare(config, settings=settings, wish=wish.as_wish(), output=output)
+    text = read_config(config, settings)
+    if "sweep" in text.data:
+        from bskernel.cli.sweep_views import show_sweep
+
+        click.echo(show_sweep(application, text, wish.as_wish(), _tell, as_json=as_json, graph=graph), nl=False)
+        return
+    prepared = application.prepare_loaded(check_config(text), wish=wish.as_wish(), output=output)
     planned = application.explain(prepared, _tell)
     if graph is not None:
         click.echo(draw_plan(planned, graph), nl=False)
@@ -164,7 +169,7 @@ def plan(
 
 @cli.command()
 @click.argument("executor", required=False)
-@_JSON
+@JSON
 def steps(executor: str | None, as_json: bool) -> None:
     """List executors, or the entries of EXECUTOR (NAME or NAME@VERSION) with parameters and stages."""
     from bskernel_protocol import pretty_json
@@ -199,7 +204,7 @@ def steps(executor: str | None, as_json: bool) -> None:
 @cli.command()
 @click.argument("build", type=click.Path(path_type=Path))
 @click.argument("step")
-@_RUNTIME
+@RUNTIME
 @click.option("--into", type=click.Path(path_type=Path), default=Path("replay"), show_default=True)
 def replay(build: Path, step: str, runtime: str, into: Path) -> None:
     """Run a STEP of a finished or failed build directory again, alone, in a folder that is kept."""
@@ -219,7 +224,7 @@ def images() -> None:
 
 
 @images.command("list")
-@_JSON
+@JSON
 def images_list(as_json: bool) -> None:
     """Every executor and version: its digest, and whether its environment and its image are made."""
     from bskernel.application import Application
@@ -229,7 +234,7 @@ def images_list(as_json: bool) -> None:
 
 @images.command("build")
 @click.argument("names", nargs=-1, metavar="[NAME[@VERSION]]...")
-@_RUNTIME
+@RUNTIME
 def images_build(names: tuple[str, ...], runtime: str) -> None:
     """Make what executors run in, the named ones or all: images with docker, environments with process."""
     from bskernel.application import Application
@@ -240,7 +245,7 @@ def images_build(names: tuple[str, ...], runtime: str) -> None:
 
 @images.command("check")
 @click.argument("names", nargs=-1, metavar="[NAME[@VERSION]]...")
-@_JSON
+@JSON
 def images_check(names: tuple[str, ...], as_json: bool) -> None:
     """Does what is made fit the recipes, and catalogue.json the executors? Exit code 4 when something does not."""
     from bskernel.application import Application
@@ -307,5 +312,5 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo(_INTERRUPTED, err=True)
+        click.echo(INTERRUPTED, err=True)
         sys.exit(EXIT_INTERRUPTED)

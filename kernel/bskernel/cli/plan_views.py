@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from bskernel.application import PlannedStep
     from bskernel.backends import Choice
     from bskernel.selection import Range
+    from bskernel.step import Step
 
 GRAPHS = ("text", "mermaid", "svg")
 
@@ -36,9 +37,14 @@ def plan_json(planned: Sequence[PlannedStep], chosen: Range, backend: Choice | N
 
 def draw_plan(planned: Sequence[PlannedStep], form: str) -> str:
     """The steps and what goes between them, in one of the forms GRAPHS."""
+    return draw_graph([(item.step, item.cached) for item in planned], form)
+
+
+def draw_graph(steps: Sequence[tuple[Step, bool]], form: str) -> str:
+    """Steps, each with whether it is cached, and what goes between them, in one of the forms GRAPHS."""
     from bskernel.report.graph import as_mermaid, as_text, graph_of
 
-    graph = graph_of([(item.step, item.cached) for item in planned])
+    graph = graph_of(steps)
     if form == "svg":
         from bskernel.report.graph_svg import as_svg
 

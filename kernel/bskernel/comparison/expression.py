@@ -22,6 +22,12 @@ class Number(msgspec.Struct, frozen=True, tag=True):
     value: float
 
 
+class Word(msgspec.Struct, frozen=True, tag=True):
+    """A text, or true or false, where keys are compared instead of quantities."""
+
+    value: str | bool
+
+
 class Quantity(msgspec.Struct, frozen=True, tag=True):
     """A quantity of one of the builds; without a stage, at the latest that fits."""
 
@@ -67,7 +73,7 @@ class Logical(msgspec.Struct, frozen=True, tag=True):
     right: Condition
 
 
-Arithmetic: TypeAlias = Number | Quantity | Negative | Operation
+Arithmetic: TypeAlias = Number | Word | Quantity | Negative | Operation
 Condition: TypeAlias = Comparing | Not | Logical
 Node: TypeAlias = Arithmetic | Condition
 
@@ -125,6 +131,8 @@ def text_of(node: Node, show: Callable[[Quantity], str] = named) -> str:
     def write(node: Node, least: int) -> str:
         if isinstance(node, Number):
             return repr(node.value).removesuffix(".0")
+        if isinstance(node, Word):
+            return f'"{node.value}"' if isinstance(node.value, str) else str(node.value).lower()
         if isinstance(node, Quantity):
             return show(node)
         if isinstance(node, Negative | Not):
@@ -140,14 +148,17 @@ def text_of(node: Node, show: Callable[[Quantity], str] = named) -> str:
     return write(node, 0)
 
 
-def _number(node: Arithmetic, value_of: Callable[[Quantity], float]) -> float:
+def calculate(node: Arithmetic, value_of: Callable[[Quantity], float]) -> float:
+    """What it comes to. Raises Unjudgeable."""
+    if isinstance(node, Word):
+        raise Unjudgeable(f"{text_of(node)} is no number")
     if isinstance(node, Number):
         return node.value
     if isinstance(node, Quantity):
         return value_of(node)
     if isinstance(node, Negative):
-        return -_number(node.operand, value_of)
-    left, right = _number(node.left, value_of), _number(node.right, value_of)
+        return -calculate(node.operand, value_of)
+    left, right = calculate(node.left, value_of), calculate(node.right, value_of)
     try:
         value = _ARITHMETIC[node.operator](left, right)
     except ZeroDivisionError:
@@ -168,4 +179,4 @@ def is_true(node: Condition, value_of: Callable[[Quantity], float]) -> bool:
         if is_true(node.left, value_of) == (node.operator == "or"):
             return node.operator == "or"
         return is_true(node.right, value_of)
-    return _COMPARE[node.operator](_number(node.left, value_of), _number(node.right, value_of))
+    return _COMPARE[node.operator](calculate(node.left, value_of), calculate(node.right, value_of))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
@@ -18,8 +17,9 @@ from bskernel.comparison.expression import (
     quantities_in,
     text_of,
 )
+from bskernel.comparison.naming import Names
 from bskernel.comparison.parsing import ExpressionError, parse
-from bskernel.comparison.quantities import STAGES, STAND_IN, Found, stage_rank
+from bskernel.comparison.quantities import STAND_IN, Found, stage_rank
 
 VerdictStatus: TypeAlias = Literal["passed", "failed", "missing", "ignored"]
 Missing: TypeAlias = Literal["fail", "ignore"]
@@ -69,22 +69,7 @@ class _Values:
 
     def __init__(self, base: Sequence[Found], new: Sequence[Found]) -> None:
         self._sides: dict[Side, Sequence[Found]] = {"base": base, "new": new}
-        self.names = tuple(dict.fromkeys(sorted(item.name for item in (*base, *new))))
-        self._stages = {item.stage for item in (*base, *new)}
-
-    def full_name(self, quantity: Quantity) -> str:
-        """The name in metrics.json; of a last part that several have, the first. Raises ExpressionError."""
-        if quantity.stage and quantity.stage not in {*self._stages, *STAGES}:
-            choices = ", ".join([*STAGES, *sorted(self._stages.difference(STAGES))])
-            raise ExpressionError(f"there is no stage {quantity.stage!r}; stages: {choices}", quantity.column)
-        if quantity.name in self.names:
-            return quantity.name
-        ends = [name for name in self.names if name.endswith(f".{quantity.name}")]
-        if ends:
-            return ends[0]
-        near = difflib.get_close_matches(quantity.name, self.names, n=1)
-        guess = f"; did you mean {near[0]!r}?" if near else ""
-        raise ExpressionError(f"neither build has a quantity {quantity.name!r}{guess}", quantity.column)
+        self.names = Names((*base, *new), "neither build")
 
     def of(self, side: Side, name: str, stage: str | None = None) -> list[Found]:
         """What a side says of a quantity."""
@@ -119,7 +104,7 @@ class _Values:
 
 
 def _readings(condition: Condition, values: _Values) -> dict[Quantity, Found]:
-    wanted = {quantity: values.full_name(quantity) for quantity in quantities_in(condition)}
+    wanted = {quantity: values.names.full_name(quantity) for quantity in quantities_in(condition)}
     sides: dict[str, list[Side]] = {}
     for quantity, name in wanted.items():
         if quantity.side not in sides.setdefault(name, []):
@@ -181,7 +166,7 @@ def judge(gate: Gate, base: Sequence[Found], new: Sequence[Found], missing: Miss
     except (_Missing, Unjudgeable) as error:
         return Verdict(gate=gate, status=unjudged, text=f"cannot be judged: {error}")
     except ExpressionError as error:
-        if missing == "fail" and values.names:
+        if missing == "fail" and values.names.names:
             raise
         return Verdict(gate=gate, status=unjudged, text=f"cannot be judged: {error}")
     readings = tuple(dict.fromkeys(Reading(side=quantity.side, found=item) for quantity, item in found.items()))

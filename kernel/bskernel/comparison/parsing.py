@@ -2,6 +2,9 @@
 
 A parser of its own and not Python's: to Python `0.98 * base.LUT@synth` is `(0.98 * base.LUT) @ synth`, here a stage
 belongs to the name before it; and what is not in this grammar need not be forbidden, for it cannot be said.
+
+Conditions over the keys of a build have the same grammar with keys for quantities, which may hold a hyphen, so that a
+minus between two of them needs a space; and with texts in quotes, true and false.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from bskernel.comparison.expression import (
     Number,
     Operation,
     Quantity,
+    Word,
     quantities_in,
 )
 
@@ -42,6 +46,17 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
+_KEYS_TOKEN = re.compile(
+    r"""[ \t\r\n]*(?:
+        (?P<number>(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
+      | (?P<name>[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*)(?P<stage>(?!))?
+      | (?P<text>"[^"\n]*"|'[^'\n]*')
+      | (?P<sign><=|>=|==|!=|[-+*/()<>])
+      | (?P<end>\Z)
+    )""",
+    re.VERBOSE,
+)
+_TRUTHS = {"true": True, "false": False}
 _BASE = "base"
 _WANTED = "a number, a quantity or '('"
 
@@ -55,21 +70,21 @@ class ExpressionError(ValueError):
 
 
 class _Token(msgspec.Struct, frozen=True):
-    kind: str  # number, name, word (and, or, not), sign, end
+    kind: str  # number, name, text, word (and, or, not), sign, end
     text: str
     column: int
     stage: str | None = None
 
 
-def _tokens(text: str) -> list[_Token]:
+def _tokens(text: str, pattern: re.Pattern[str]) -> list[_Token]:
     tokens: list[_Token] = []
     at = 0
     while not tokens or tokens[-1].kind != "end":
-        match = _TOKEN.match(text, at)
+        match = pattern.match(text, at)
         if match is None:
             column = at + len(text[at:]) - len(text[at:].lstrip(" \t\r\n"))
             raise ExpressionError(f"{text[column]!r} cannot stand here", column + 1)
-        kind = next(kind for kind in ("number", "name", "sign", "end") if match[kind] is not None)
+        kind = next(kind for kind, part in match.groupdict().items() if kind != "stage" and part is not None)
         column = match.start(kind) + 1
         if len(tokens) >= MOST_TOKENS:
             raise ExpressionError(f"more than {MOST_TOKENS} numbers, names and signs", column)
@@ -81,8 +96,9 @@ def _tokens(text: str) -> list[_Token]:
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
-        self._tokens = _tokens(text)
+    def __init__(self, text: str, *, keys: bool) -> None:
+        self._keys = keys
+        self._tokens = _tokens(text, _KEYS_TOKEN if keys else _TOKEN)
         self._at = 0
         self._depth = 0
 
@@ -107,6 +123,15 @@ class _Parser:
             self._refuse("an operator or the end")
         return node
 
+    def quantity(self) -> Quantity:
+        token = self._next
+        if token.kind != "name" or token.text.partition(".")[0] == _BASE:
+            self._refuse("a quantity, such as throughput or LUT@synth")
+        self._take()
+        if self._next.kind != "end":
+            self._refuse("the end")
+        return Quantity("new", token.text, token.stage, token.column)
+
     def _expression(self, least: int) -> Node:
         column = self._next.column
         self._depth += 1
@@ -128,6 +153,12 @@ class _Parser:
             if not math.isfinite(value):
                 raise ExpressionError(f"{token.text} is too large for a number", token.column)
             return Number(value)
+        if token.kind == "text":
+            return Word(self._take().text[1:-1])
+        if token.kind == "name" and self._keys:
+            self._take()
+            truth = _TRUTHS.get(token.text)
+            return Quantity("new", token.text, None, token.column) if truth is None else Word(truth)
         if token.kind == "name":
             self._take()
             if token.text == _BASE:
@@ -202,6 +233,14 @@ def _with_base(comparing: Comparing) -> Comparing:
     return Comparing(comparing.operator, fill(comparing.left), fill(comparing.right))
 
 
-def parse(text: str) -> Condition:
-    """The condition that a text says. Raises ExpressionError, and nothing else, for a text that says none."""
-    return _Parser(text).whole()
+def parse(text: str, *, keys: bool = False) -> Condition:
+    """The condition that a text says, over quantities or over `keys` of a build.
+
+    Raises ExpressionError, and nothing else, for a text that says none.
+    """
+    return _Parser(text, keys=keys).whole()
+
+
+def parse_quantity(text: str) -> Quantity:
+    """The quantity that a text names: NAME or NAME@STAGE. Raises ExpressionError."""
+    return _Parser(text, keys=False).quantity()

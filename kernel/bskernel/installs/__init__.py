@@ -1,6 +1,6 @@
 """Tools installed on this machine that steps are given: found, identified by what they are, mounted."""
 
-from bskernel.installs.equipping import equip
+from bskernel.installs.equipping import Identify, equip
 from bskernel.installs.finding import FoundInstall, find_installs
 from bskernel.installs.identifying import find_again, identify
 from bskernel.installs.known import known_tools
@@ -9,6 +9,7 @@ from bskernel.installs.surroundings import mounts, needs_licence, search_path, t
 
 __all__ = [
     "FoundInstall",
+    "Identify",
     "Licences",
     "equip",
     "find_again",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from collections.abc import Callable
-from typing import Any, Literal, TextIO, TypeAlias
+from typing import Any, Literal, Self, TextIO, TypeAlias
 
 import msgspec
 from bskernel_protocol import Event, OutputLine
 
-from bskernel.building import EndedStep
+from bskernel.outcomes import EndedStep
 from bskernel.report.terminal import Silent
 from bskernel.step import Step
 
@@ -55,14 +55,17 @@ class Log(Silent):
         self._lines = lines
 
     @classmethod
-    def to_file(cls, file: TextIO) -> Log:
+    def to_file(cls, file: TextIO) -> Self:
         """JSON lines; what the steps print is in their own logs."""
         return cls(_json_lines(file), lines=False)
 
     @classmethod
-    def to_terminal(cls, stream: TextIO | None = None) -> Log:
+    def to_terminal(cls, stream: TextIO | None = None) -> Self:
         """For people, with what the steps print."""
         return cls(_for_people(stream or sys.stderr), lines=True)
+
+    def _name(self, step: Step) -> str:
+        return step.name
 
     def note(self, text: str) -> None:
         """Something beside the steps."""
@@ -74,18 +77,18 @@ class Log(Silent):
 
     def started(self, step: Step) -> None:
         """A step begins."""
-        told = {"step": step.name, "executor": str(step.executor), "digest": step.executor.digest}
+        told = {"step": self._name(step), "executor": str(step.executor), "digest": step.executor.digest}
         self._write("info", "step started", told)
 
     def event(self, step: Step, event: Event) -> None:
         """What a step says."""
         if self._lines and isinstance(event, OutputLine):
-            self._write("debug", event.text, {"step": step.name, "stream": event.stream})
+            self._write("debug", event.text, {"step": self._name(step), "stream": event.stream})
 
     def ended(self, step: Step, ended: EndedStep) -> None:
         """What became of a step."""
         report = ended.report
-        told = {"step": step.name, "status": report.status, "seconds": report.seconds, "key": report.key}
+        told = {"step": self._name(step), "status": report.status, "seconds": report.seconds, "key": report.key}
         if report.failure is None:
             self._write("info", "step ended", told)
         else:

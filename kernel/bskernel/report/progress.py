@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from bskernel.building import EndedStep
+from bskernel.outcomes import EndedStep
 from bskernel.report.terminal import Silent, step_line
 from bskernel.step import Step
 
-_STYLES = {"ran": "green", "recalled": "cyan", "failed": "bold red", "interrupted": "bold red", "skipped": "dim"}
+STYLES = {"ran": "green", "recalled": "cyan", "failed": "bold red", "interrupted": "bold red", "skipped": "dim"}
 
 
 class Bar(Silent):
@@ -30,11 +30,15 @@ class Bar(Silent):
             transient=True,
         )
         self._task = self._bar.add_task("", total=None)
-        self._running: dict[str, str] = {}  # step -> what it does, in the order of starts
+        self._running: dict[str, str] = {}  # a step's label -> what it does, in the order of starts
 
     def note(self, text: str) -> None:
         """A line of its own."""
-        self._console.print(Text(text), soft_wrap=True)
+        self.line(Text(text))
+
+    def line(self, text: Text) -> None:
+        """A line above the bar."""
+        self._console.print(text, soft_wrap=True)
 
     def planned(self, steps: tuple[Step, ...]) -> None:
         """Show the bar."""
@@ -51,7 +55,7 @@ class Bar(Silent):
             self._show(step, f"{step.name}: {event.text}")
 
     def _show(self, step: Step, text: str) -> None:
-        self._running[step.name] = text
+        self._running[step.label] = text
         self._describe()
 
     def _describe(self) -> None:
@@ -60,10 +64,15 @@ class Bar(Silent):
 
     def ended(self, step: Step, ended: EndedStep) -> None:
         """The step's one line."""
-        self._console.print(Text(step_line(step, ended.report), style=_STYLES[ended.report.status]), soft_wrap=True)
-        self._running.pop(step.name, None)
+        line = self._line(step, ended)
+        if line is not None:
+            self.line(line)
+        self._running.pop(step.label, None)
         self._bar.advance(self._task)
         self._describe()
+
+    def _line(self, step: Step, ended: EndedStep) -> Text | None:
+        return Text(step_line(step, ended.report), style=STYLES[ended.report.status])
 
     def over(self) -> None:
         """Take the bar away."""

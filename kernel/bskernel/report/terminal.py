@@ -9,7 +9,7 @@ from typing import TextIO
 
 from bskernel_protocol import Event, Failure
 
-from bskernel.building import EndedStep, StepReport
+from bskernel.outcomes import EndedStep, StepReport
 from bskernel.result import BuildResult
 from bskernel.step import Step
 

@@ -13,7 +13,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     """One build of a sweep: what it sets, and of which nodes its plan consists, in the plan's order."""
 
     name: str  # the digest of its settings, shortened: the same whatever other points there are
-    settings: dict[str, Any]  # dotted key -> value
+    settings: dict[str, Any]  # dotted key -> value, as the configuration has it
     nodes: tuple[int, ...]
 
 
@@ -26,6 +26,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     step: Step
     before: dict[str, int]
+    salt: str = ""  # of the builds that it belongs to: it enters the key of its action
 
 
 class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,3 +34,20 @@ class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     points: tuple[Point, ...]
     nodes: tuple[Node, ...]
+
+
+def with_points(plan: SweepPlan, points: tuple[Point, ...]) -> SweepPlan:
+    """The plan of some of its points alone."""
+    nodes = sorted({node for point in points for node in point.nodes})
+    place = {node: at for at, node in enumerate(nodes)}
+    return SweepPlan(
+        points=tuple(
+            msgspec.structs.replace(point, nodes=tuple(place[node] for node in point.nodes)) for point in points
+        ),
+        nodes=tuple(
+            msgspec.structs.replace(
+                plan.nodes[node], before={name: place[other] for name, other in plan.nodes[node].before.items()}
+            )
+            for node in nodes
+        ),
+    )

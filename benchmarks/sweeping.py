@@ -1,0 +1,45 @@
+"""The digits' sweep of 64 points, beside 64 runs of FINN+ one after another, of which one is measured."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ground import BSKERNEL, Ground
+from measuring import After, Goal, Row, call, medians
+from networks import DIGITS, one_process
+
+POINTS = 64
+GOALS = {"cold": Goal(0.05), "all cached": Goal(1, "s")}
+
+
+def sweeping(folder: Path, runs: int) -> list[Row]:
+    """The part, in the process runtime."""
+    ground = Ground(folder / "digits", "process")
+    for name in ("sweep.toml", "digits_w4a4.onnx"):
+        shutil.copy(DIGITS / name, ground.folder / name)
+    output = ground.folder / "out"
+
+    def run() -> None:
+        call([BSKERNEL, "sweep", ground.folder / "sweep.toml", "--output", output], env=ground.env)
+
+    def forget() -> None:
+        ground.forget()
+        shutil.rmtree(output, ignore_errors=True)
+
+    run()  # makes what is made once
+    one = "FINN+ in one process, one point"
+    taken = medians(
+        {one: one_process(ground.folder / "digits_w4a4.onnx"), "cold": After(forget, run), "all cached": run}, runs
+    )
+    group = f"a sweep of {POINTS} points of digits"
+    rows = [Row(group=group, what=one, value=taken.pop(one), unit="s", runs=runs)]
+    against = f"{POINTS} of those"
+    rows += [
+        Row(
+            group=group, what=name, value=value, unit="s", runs=runs,
+            goal=GOALS[name], against=against, ratio=value / (POINTS * rows[0].value),
+        )
+        for name, value in taken.items()
+    ]  # fmt: skip
+    return rows

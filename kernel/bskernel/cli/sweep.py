@@ -1,0 +1,100 @@
+"""`bskernel sweep`: many builds of one configuration."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bskernel.cli.keeping import KEEP_WARM
+from bskernel.cli.options import (
+    CONFIG,
+    FRESH,
+    INTERRUPTED,
+    JOBS,
+    JSON,
+    RUNTIME,
+    SET,
+    VERBOSE,
+    has_cursor,
+    with_jobs,
+)
+from bskernel.cli.range_options import RangeOptions, range_options
+
+if TYPE_CHECKING:
+    from bskernel.sweeps.outcome import Goals
+    from bskernel.sweeps.progress import SweepObserver
+    from bskernel.sweeps.result import SweepResult
+
+
+@click.command()
+@CONFIG
+@RUNTIME
+@range_options
+@SET
+@click.option("--output", type=click.Path(path_type=Path), help="The sweep's directory; build/NAME-sweep by default.")
+@VERBOSE
+@JOBS
+@FRESH
+@KEEP_WARM
+@JSON
+def sweep(
+    config: Path,
+    runtime: str,
+    wish: RangeOptions,
+    settings: tuple[str, ...],
+    output: Path | None,
+    verbose: bool,
+    jobs: int | None,
+    fresh: bool,
+    keep_warm: float | None,
+    as_json: bool,
+) -> None:
+    """Build every point of CONFIG's [sweep]; what points share is done once, and what was made before is recalled.
+
+    A point is a build: OUTPUT/points/NAME. A point that fails leaves the others alone. Exit code 3 when one failed.
+    """
+    from bskernel.application import Application
+    from bskernel.sweeps.outcome import Goals
+    from bskernel.sweeps.preparing import prepare_sweep
+    from bskernel.sweeps.sweeping import Options, carry_out_sweep
+
+    application = Application.here()
+    prepared = prepare_sweep(application, config, settings=with_jobs(settings, jobs), wish=wish.as_wish())
+    options = Options(runtime=runtime, fresh=fresh, keep_s=keep_warm)
+    result = carry_out_sweep(application, prepared, _observer(verbose=verbose), output=output, options=options)
+    _show(result, Goals.of(prepared.section), as_json=as_json)
+    if result.status == "interrupted":
+        click.echo(INTERRUPTED, err=True)
+    sys.exit(result.exit_code)
+
+
+def _show(result: SweepResult, goals: Goals, *, as_json: bool) -> None:
+    from bskernel_protocol import pretty_json
+
+    from bskernel.sweeps.assessing import assess
+    from bskernel.sweeps.summary import describe_effort
+    from bskernel.sweeps.telling import as_text
+
+    if as_json:
+        click.echo(pretty_json(result), nl=False)
+        return
+    try:
+        click.echo(as_text(result.table, assess(result.table, goals)), nl=False)
+    finally:
+        # An objective that no point has does not undo what was built.
+        click.echo(describe_effort(result))
+
+
+def _observer(*, verbose: bool) -> SweepObserver:
+    from bskernel.sweeps.progress import SweepLines, SweepLog
+
+    if verbose:
+        return SweepLog.to_terminal()
+    if has_cursor():
+        from bskernel.sweeps.bar import SweepBar
+
+        return SweepBar()
+    return SweepLines()

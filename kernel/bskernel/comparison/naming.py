@@ -1,0 +1,34 @@
+"""A quantity as people name it, and its name in metrics.json."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from bskernel.comparison.expression import Quantity
+from bskernel.comparison.parsing import ExpressionError
+from bskernel.comparison.quantities import STAGES, Found
+
+
+class Names:
+    """The names and stages of all numbers that there are; `nobody` says of whom, where a name is not among them."""
+
+    def __init__(self, found: Iterable[Found], nobody: str) -> None:
+        known = {(item.name, item.stage) for item in found}
+        self.names = tuple(sorted({name for name, _ in known}))
+        self.stages = {stage for _, stage in known}
+        self._nobody = nobody
+
+    def full_name(self, quantity: Quantity) -> str:
+        """The name in metrics.json; of a last part that several have, the first. Raises ExpressionError."""
+        if quantity.stage and quantity.stage not in {*self.stages, *STAGES}:
+            choices = ", ".join([*STAGES, *sorted(self.stages.difference(STAGES))])
+            raise ExpressionError(f"there is no stage {quantity.stage!r}; stages: {choices}", quantity.column)
+        if quantity.name in self.names:
+            return quantity.name
+        ends = [name for name in self.names if name.endswith(f".{quantity.name}")]
+        if ends:
+            return ends[0]
+        near = difflib.get_close_matches(quantity.name, self.names, n=1)
+        guess = f"; did you mean {near[0]!r}?" if near else ""
+        raise ExpressionError(f"{self._nobody} has a quantity {quantity.name!r}{guess}", quantity.column)

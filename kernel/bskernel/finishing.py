@@ -1,0 +1,68 @@
+"""The end of a build: its result, and what of it is laid into its directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from bskernel_protocol.layout import LOG
+
+from bskernel.backends import Choice
+from bskernel.build_directory import BuildDirectory
+from bskernel.loading import LoadedConfig
+from bskernel.outcomes import StepReport
+from bskernel.ports import Store
+from bskernel.report.terminal import describe_failed
+from bskernel.result import BuildResult, result_of
+from bskernel.step import Step
+
+
+def outcome_of(
+    loaded: LoadedConfig,
+    steps: tuple[Step, ...],
+    reports: tuple[StepReport, ...],
+    metrics: dict[str, Any] | None,
+    *,
+    output: Path,
+    runtime: str,
+    seconds: float,
+    backend: Choice | None = None,
+    stopped_by: str | None = None,
+) -> BuildResult:
+    """What the reports of a build's steps come to; failures are told where the steps' logs lie in `output`."""
+    return result_of(
+        loaded.name,
+        tuple(_with_log(report, step, output) for report, step in zip(reports, steps, strict=True)),
+        runtime=runtime,
+        backend=backend,
+        directory=output,
+        seconds=seconds,
+        metrics=metrics,
+        config=loaded.path,
+        stopped_by=stopped_by,
+    )
+
+
+def write_outcome(directory: BuildDirectory, result: BuildResult, store: Store, *, whole: bool) -> tuple[str, ...]:
+    """Lay out artifacts, metrics and, last, the result.
+
+    Returns the artifacts whose bytes are gone or damaged: with `whole`, nothing is written when there are any.
+    """
+    by_step = {step: made.values() for step, made in result.by_step.items()}
+    damaged = directory.export(result.artifacts.values(), by_step, store)
+    if damaged and whole:
+        return damaged
+    directory.write_metrics(result.metrics)
+    if result.failure is not None:
+        directory.write_failure(describe_failed(result))
+    directory.write_result(result)
+    return ()
+
+
+def _with_log(report: StepReport, step: Step, output: Path) -> StepReport:
+    """The report, its failure told where the step's log lies."""
+    if report.failure is None or report.key is None:
+        return report
+    log = str(BuildDirectory(output).step(step.label) / LOG)
+    return msgspec.structs.replace(report, failure=msgspec.structs.replace(report.failure, log=log))

@@ -1,0 +1,119 @@
+"""Which keys of a build.toml the points of a sweep may set, and to what: each value checked by itself. Pure."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from typing import Any, Union, get_args, get_origin
+
+import msgspec
+from bskernel_protocol import ProtocolError, canonical_bytes
+
+from bskernel.catalogues import choices
+from bskernel.config import Config
+from bskernel.errors import ConfigError
+from bskernel.loading import ConfigText, with_key
+from bskernel.strict import convert
+
+# What a point cannot set, and why.
+_CLOSED = {
+    "sweep": "a sweep does not change itself",
+    "limits": "limits are those of the sweep as a whole",
+    "store": "the store is that of the sweep as a whole",
+    "build.name": "the sweep names its points",
+    "build.output": "the sweep says where its points are built",
+}
+
+
+class Keys:
+    """The keys of one build.toml."""
+
+    def __init__(self, text: ConfigText) -> None:
+        """`text` has of [sweep] what its points know of it. Raises ConfigError when it is no configuration."""
+        self.text = text
+        self.config = convert(text.data, Config, text.path)
+        self._plain: dict[str, Any] = msgspec.to_builtins(self.config)
+        self._sections = {field.encode_name: field.type for field in msgspec.structs.fields(Config)}
+        self._checked: dict[tuple[str, bytes], Any] = {}
+
+    def check(self, key: str, where: str) -> None:
+        """Is it a key of build.toml that a point may set? Raises ConfigError with the choices."""
+        for closed, why in _CLOSED.items():
+            if key == closed or key.startswith(f"{closed}."):
+                raise ConfigError(f"{where}: {closed} cannot be set by a point: {why}")
+        type_: Any = Config
+        above = ""
+        for part in key.split("."):
+            type_ = _inner(type_, part, f"{where}: ", above)
+            above = f"{above}.{part}" if above else part
+        if _is_table(type_):
+            raise ConfigError(
+                f"{where}: {key} is a table", hint=f'name one of its keys by its whole path, in quotes: "{key}.KEY"'
+            )
+
+    def value(self, key: str, value: Any, where: str) -> Any:
+        """The value as the configuration has it, such as 5.0 for a clock of 5. Raises ConfigError.
+
+        What parameters may be is not known here but in the catalogues of executors.
+        """
+        try:
+            known = (key, canonical_bytes(value))
+        except ProtocolError as error:
+            raise ConfigError(f"{where} = {value!r}: {error}") from error
+        if msgspec.to_builtins(value) != value:
+            raise ConfigError(f"{where} = {value}: dates and times are no values of a build", hint="write a text")
+        if known not in self._checked:
+            self._checked[known] = self._value(key, value, f"{where} = {value!r}")
+        return self._checked[known]
+
+    def _value(self, key: str, value: Any, where: str) -> Any:
+        section, *parts = key.split(".")
+        data = with_key(self.text.data, [section, *parts], value, where)[section]
+        found = msgspec.to_builtins(convert(data, self._sections[section], where))
+        for part in parts:
+            found = found[part]
+        return found
+
+    def of_build(self, key: str) -> Any:
+        """The value that a key has where no point sets it; None where it has none."""
+        found: Any = self._plain
+        for part in key.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        return found
+
+    def data_of(self, settings: Mapping[str, Any]) -> ConfigText:
+        """The build.toml of a point. Raises ConfigError for keys that exclude one another."""
+        data = self.text.data
+        for key, value in settings.items():
+            data = with_key(data, key.split("."), value, f"{self.text.path}: {key}")
+        return msgspec.structs.replace(self.text, data=data)
+
+
+def _options(type_: Any) -> list[Any]:
+    """The types that a value may have: those of a union, or the one."""
+    return list(get_args(type_)) if get_origin(type_) in {Union, types.UnionType} else [type_]
+
+
+def _inner(type_: Any, part: str, where: str, above: str) -> Any:
+    """The type of a key in a table of that type."""
+    for option in _options(type_):
+        if option is Any:
+            return Any
+        if isinstance(option, type) and issubclass(option, msgspec.Struct):
+            fields = {field.encode_name: field.type for field in msgspec.structs.fields(option)}
+            if part in fields:
+                return fields[part]
+            shut = [key for key in fields if (f"{above}.{key}" if above else key) in _CLOSED]
+            open_ = [key for key in fields if key not in shut]
+            place = f"[{above}]" if above else "a build.toml"
+            raise ConfigError(f"{where}there is no key {part!r} in {place}", hint=choices(part, open_, "keys"))
+        if get_origin(option) is dict and part:
+            return get_args(option)[1]
+    raise ConfigError(f"{where}{above!r} is no table")
+
+
+def _is_table(type_: Any) -> bool:
+    return any(
+        get_origin(option) is dict or (isinstance(option, type) and issubclass(option, msgspec.Struct))
+        for option in _options(type_)
+    )

@@ -1,0 +1,79 @@
+"""Conditions that points must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from bskernel.comparison import ExpressionError, parse
+from bskernel.comparison.expression import Condition, Quantity, Unjudgeable, is_true, quantities_in
+from bskernel.comparison.naming import Names
+from bskernel.comparison.quantities import Found, stage_rank
+from bskernel.errors import ConfigError
+from bskernel.sweeps.metric import is_stand_in
+from bskernel.sweeps.table import Row
+
+
+class Requirement(msgspec.Struct, frozen=True, kw_only=True):
+    """A condition, and what its names mean."""
+
+    text: str
+    condition: Condition
+    names: dict[str, str]  # as the condition says it -> in full
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a point keeps a condition; `kept` is None where that cannot be told."""
+
+    kept: bool | None
+    reason: str  # by which numbers, or what is absent
+    stand_in: bool = False  # one of the numbers is from a stand-in for a tool
+
+
+class Absent(LookupError):  # noqa: N818 - becomes a reason
+    """A number that is needed is not there."""
+
+
+def read_requirements(texts: Sequence[str], names: Names, where: str) -> tuple[Requirement, ...]:
+    """Conditions from text. Raises ConfigError with column and choices."""
+    requirements = []
+    for text in dict.fromkeys(texts):
+        try:
+            condition = parse(text)
+            meant = {}
+            for quantity in quantities_in(condition):
+                if quantity.side == "base":
+                    raise ExpressionError("a point has no base to be compared with", quantity.column)
+                meant[quantity.name] = names.full_name(quantity)
+        except ExpressionError as error:
+            hint = f"quantities: {', '.join(names.names) or 'none: no point has metrics'}"
+            raise ConfigError(f"{where} {text!r}: {error}", hint=hint) from error
+        requirements.append(Requirement(text=text, condition=condition, names=meant))
+    return tuple(requirements)
+
+
+def reading(quantity: Quantity, requirement: Requirement, row: Row) -> Found:
+    """A point's number for a quantity of the condition, at its latest stage where none is named. Raises Absent."""
+    name = requirement.names[quantity.name]
+    having = [item for item in row.quantities if item.name == name and quantity.stage in {None, item.stage}]
+    if not having:
+        raise Absent(f"{name}{'@' + quantity.stage if quantity.stage else ''} is absent")
+    # A limit holds for the point alone, so it is the number that is nearest to the hardware.
+    return max(having, key=lambda item: stage_rank(item.stage))
+
+
+def judge_point(requirement: Requirement, row: Row) -> Kept:
+    """Whether a point keeps a condition: every quantity at the stage named, or at the point's latest."""
+    try:
+        found = {quantity: reading(quantity, requirement, row) for quantity in quantities_in(requirement.condition)}
+        kept = is_true(requirement.condition, lambda quantity: found[quantity].value)
+    except (Absent, Unjudgeable) as error:
+        return Kept(kept=None, reason=f"{requirement.text} cannot be judged: {error}")
+    numbers = ", ".join(
+        f"{item.name}@{item.stage} is {item.value:.10g}{'' if item.unit == 'count' else ' ' + item.unit}"
+        for item in dict.fromkeys(found.values())
+    )
+    verb = "holds" if kept else "does not hold"
+    stand_in = any(is_stand_in(item) for item in found.values())
+    return Kept(kept=kept, reason=f"{requirement.text} {verb}: {numbers}", stand_in=stand_in)

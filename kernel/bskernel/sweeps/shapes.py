@@ -1,0 +1,148 @@
+"""What builds that differ in parameters alone have in common, and how the parameters follow from settings. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from bskernel_protocol import canonical_bytes
+
+from bskernel.backends import Choice
+from bskernel.config import Config
+from bskernel.loading import with_key
+from bskernel.parameters import Origins
+from bskernel.plan import Plan, build_values
+from bskernel.step import FromStep, Step
+
+
+class Numbers:
+    """A number for each distinct text of bytes, in the order in which they come."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[bytes, int] = {}
+
+    def of(self, data: bytes) -> int:
+        """The number."""
+        return self._numbers.setdefault(data, len(self._numbers))
+
+
+Resolved = tuple[int, dict[str, Any]]  # a number that equal parameters share, and the parameters
+
+
+class ShapedStep:
+    """A step that all builds of a shape have, but for its parameters."""
+
+    def __init__(
+        self,
+        *,
+        step: Step,
+        origins: Origins | None,
+        before: dict[str, int],
+        takes_all: bool,
+        template: int,
+        values: Mapping[str, Any],
+        executor_wide: Mapping[str, Any],
+        numbers: Numbers,
+        ids: Mapping[str, int],
+    ) -> None:
+        self.step = step
+        self.before = before  # steps that it refers to -> their position
+        self.takes_all = takes_all
+        self.template = template  # a number that steps share which are equal but for parameters and position
+        self._origins = origins
+        self._values = values
+        self._executor_wide = executor_wide
+        self._numbers = numbers
+        self._reads = sorted(_reads(origins, ids)) if origins is not None else []
+        # The build that the shape was made of has resolved them.
+        self._resolved = {self._combination(ids): self._numbered(step.parameters)}
+
+    def parameters(self, settings: Mapping[str, Any], ids: Mapping[str, int]) -> Resolved:
+        """The parameters of a point, resolved once for each combination of what it reads. Raises ConfigError."""
+        combination = self._combination(ids)
+        found = self._resolved.get(combination)
+        if found is None:
+            found = self._resolved[combination] = self._numbered(self._resolve(settings))
+        return found
+
+    def _combination(self, ids: Mapping[str, int]) -> tuple[int, ...]:
+        return tuple([ids[key] for key in self._reads])
+
+    def _numbered(self, parameters: dict[str, Any]) -> Resolved:
+        return self._numbers.of(canonical_bytes(parameters)), parameters
+
+    def _resolve(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        origins = self._origins
+        if origins is None:
+            return self.step.parameters
+        own, wide, values = origins.own, self._executor_wide, dict(self._values)
+        for key in self._reads:
+            section, *parts = key.split(".")
+            if section == "step":
+                own = with_key(own, parts[2:], settings[key], origins.where)
+            elif section == "parameters":
+                wide = with_key(wide, parts[1:], settings[key], origins.where)
+            else:
+                values[key] = settings[key]
+        return msgspec.structs.replace(origins, own=own).resolve(wide, values)
+
+
+class Shape:
+    """Builds with the same steps, which take the same from one another and from files."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        plan: Plan,
+        backend: Choice | None,
+        takes_all: Sequence[bool],
+        ids: Mapping[str, int],
+        templates: Numbers,
+        parameters: Numbers,
+    ) -> None:
+        """`config` and `plan` are those of one of them, which sets keys to the values of these `ids`."""
+        self.config = config
+        self.plan = plan
+        self.backend = backend
+        values = build_values(config)
+        places = {step.name: step.index for step in plan.steps}
+        self.steps = [
+            ShapedStep(
+                step=step,
+                origins=origins,
+                before={name: places[name] for name in _refers_to(step)},
+                takes_all=all_before,
+                template=templates.of(_template(step, config.build.salt)),
+                values=values,
+                executor_wide=config.parameters.get(step.executor.name, {}),
+                numbers=parameters,
+                ids=ids,
+            )
+            for step, origins, all_before in zip(plan.steps, plan.origins, takes_all, strict=True)
+        ]
+
+
+def _refers_to(step: Step) -> list[str]:
+    named = [source.step for source in step.inputs.values() if isinstance(source, FromStep)]
+    return list(dict.fromkeys([*named, *step.after]))
+
+
+def _template(step: Step, salt: str) -> bytes:
+    bare = msgspec.structs.replace(step, index=0, parameters={})
+    return canonical_bytes([msgspec.to_builtins(bare, enc_hook=str), salt])
+
+
+def _reads(origins: Origins, keys: Mapping[str, int]) -> list[str]:
+    """Which of these keys may change the parameters of a step."""
+    parameters = {parameter.name for parameter in origins.entry.parameters}
+    filled = {parameter.default_from for parameter in origins.entry.parameters}
+    found = []
+    for key in keys:
+        section, *parts = key.split(".")
+        own = section == "step" and parts[:2] == [origins.table, "parameters"]
+        wide = section == "parameters" and parts[0] == origins.executor and parts[1] in parameters
+        if key in filled or own or wide:
+            found.append(key)
+    return found

@@ -1,0 +1,262 @@
+"""A sweep under way: points in one batch or several, all with one crew, and their directories."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import IO, Self
+
+import msgspec
+
+from bskernel.application import BUILD_LOG, Application
+from bskernel.errors import ConfigError
+from bskernel.loading import LoadedConfig
+from bskernel.outcomes import EndedStep
+from bskernel.scheduling import limits_of
+from bskernel.sessions import Sessions
+from bskernel.sweeps.judging import check_conditions
+from bskernel.sweeps.kept import SWEEP
+from bskernel.sweeps.model import Point, SweepPlan, with_points
+from bskernel.sweeps.outcome import Goals
+from bskernel.sweeps.points import Settings
+from bskernel.sweeps.preparing import PreparedSweep
+from bskernel.sweeps.progress import SeveralSweep, SweepLog, SweepObserver
+from bskernel.sweeps.recording import PointBuild, Recorder, row_of
+from bskernel.sweeps.result import CSV, Counts, SweepResult, write_result
+from bskernel.sweeps.running import EndedPoint, SweepExecution
+from bskernel.sweeps.table import Row, SweepTable
+from bskernel.working import Crew, Workers
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How a sweep is carried out; none of it changes what its points make."""
+
+    runtime: str = "auto"
+    fresh: bool = False
+    keep_s: float | None = None
+    # who carries steps out and how much they may do at once, where that is not this machine; it may note things
+    crew: Callable[[Callable[[str], None]], AbstractContextManager[tuple[Crew, Mapping[str, int]]]] | None = None
+
+
+class Sweep:
+    """Carries out points and keeps what became of them; a context, at whose end sessions are closed.
+
+    `run` may be called again and again, as a search does: what points of later batches share with earlier ones is
+    recalled, and the sessions stay.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        prepared: PreparedSweep,
+        output: Path,
+        observer: SweepObserver,
+        options: Options = Options(),  # noqa: B008 - frozen
+    ) -> None:
+        """`prepared` knows the configurations of the points. Raises ConfigError."""
+        base = prepared.loaded
+        self._goals = Goals.of(prepared.section)
+        check_conditions(self._goals.require, f"{base.path}: sweep.require")
+        self._application = application
+        self._prepared = prepared
+        self._base = base
+        self._output = output
+        self._options = options
+        self._observers: tuple[SweepObserver, ...] = (observer,)
+        self._began = time.monotonic()
+        self._rows: dict[str, Row | None] = {}  # in the order in which the sweep names its points
+        self._nodes: Counter[str] = Counter()
+        self._keys: set[str] = set()
+        self._failures: Counter[str] = Counter()
+        self.interrupted = False
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(_locked(self._output))
+            for stale in (SWEEP, CSV):
+                (self._output / stale).unlink(missing_ok=True)
+            log = stack.enter_context((self._output / BUILD_LOG).open("w", encoding="utf-8", buffering=1))
+            self._observer = SeveralSweep((SweepLog.to_file(log), *self._observers))
+            stack.callback(self._observer.over)
+            stack.callback(self._application.files.save)
+            self._opened = stack.enter_context(self._application.open_store(self._base, self._observer.note))
+            self._store = self._opened.store
+            self._crew, self._limits = self._hire(stack)
+            self._recorder = Recorder(self._output, self._store, self._base)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self.interrupted:
+            self._opened.leave_pending()
+        self._stack.close()
+
+    def _hire(self, stack: ExitStack) -> tuple[Crew, Mapping[str, int]]:
+        if self._options.crew is not None:
+            return stack.enter_context(self._options.crew(self._observer.note))
+        runtime, keep_s = self._options.runtime, self._options.keep_s
+        sessions = Sessions(lambda: self._application.runtime(runtime, self._observer.note, keep_s))
+        stack.callback(sessions.close)
+        limits = limits_of(self._base.config.limits, len(os.sched_getaffinity(0)))
+        workers = Workers(self._store, sessions, share=not self._options.fresh)
+        stack.callback(workers.finish)
+        return workers, limits
+
+    def run_points(self, settings: Sequence[Settings]) -> tuple[Row, ...]:
+        """Plan these points and carry them out, as `run` does. Raises ConfigError, EnvironmentLacking."""
+        return self.run(self._prepared.extend(settings))
+
+    def run(self, plan: SweepPlan) -> tuple[Row, ...]:
+        """Carry out a batch; the rows are in its order. After an interrupt, rows say so, and `interrupted` is set."""
+        plan = with_points(plan, plan.points)
+        for point in plan.points:
+            self._rows.setdefault(point.name, None)
+        steps = sum(len(point.nodes) for point in plan.points)
+        self._nodes.update(nodes=len(plan.nodes), steps=steps)
+        self._observer.note(f"{len(plan.points)} points of {steps} steps in all, {len(plan.nodes)} of them distinct")
+        self._observer.planned(tuple(node.step for node in plan.nodes))
+        damaged = self._attempt(plan, whole=True)
+        if damaged and not self.interrupted:
+            # Bytes that were not looked at until now were found damaged; they are gone, and what made them runs.
+            self._attempt(with_points(plan, damaged), whole=False)
+        return tuple(row for point in plan.points if (row := self._rows[point.name]) is not None)
+
+    def _attempt(self, plan: SweepPlan, *, whole: bool) -> tuple[Point, ...]:
+        """Carry out a plan once; returns the points of which artifacts were found damaged."""
+        damaged: list[Point] = []
+        done = 0
+
+        def tell(ended: EndedPoint) -> None:
+            nonlocal done
+            row, lost = self._recorder.record(ended, self._build_of, runtime=self._crew.runtime_name, whole=whole)
+            if lost:
+                damaged.append(ended.point)
+                self._observer.note(f"{lost[0]} is damaged in the cache: the step that makes it runs again")
+                return
+            done += 1
+            self._keep(row, ended)
+            self._observer.point(row, done, len(plan.points))
+
+        execution = SweepExecution(
+            plan,
+            self._store,
+            self._crew,
+            self._observer,
+            limits=self._limits,
+            fresh=self._options.fresh and whole,
+            entry_of=self._application.entry,
+            require=self._goals.require,
+            on_point=tell,
+        )
+        try:
+            self.interrupted = not execution.carry_out()
+        finally:
+            self._count(execution.ended)
+        for ended in execution.interrupted():
+            self._keep(row_of(ended, None), ended)
+        return tuple(damaged)
+
+    def _build_of(self, point: Point) -> PointBuild:
+        return PointBuild(loaded=self._prepared.config_of(point), backend=self._prepared.backend_of(point))
+
+    def _keep(self, row: Row, ended: EndedPoint) -> None:
+        self._rows[row.name] = row
+        if row.status == "failed" and ended.failure is not None:
+            self._failures[ended.failure.category] += 1
+
+    def _count(self, ended: Mapping[int, EndedStep]) -> None:
+        self._nodes.update(item.report.status for item in ended.values())
+        self._keys |= {item.report.key for item in ended.values() if item.report.key is not None}
+
+    def result(self) -> SweepResult:
+        """What it has come to until now, which sweep.json then holds."""
+        rows = tuple(row for row in self._rows.values() if row is not None)
+        points = Counter(row.status for row in rows)
+        begun = sum(self._nodes[status] for status in ("ran", "recalled", "failed", "interrupted"))
+        result = SweepResult(
+            table=SweepTable(name=self._base.name, keys=_keys(rows), rows=rows),
+            counts=Counts(
+                points=len(rows),
+                ok=points["ok"],
+                stopped=points["stopped"],
+                failed=points["failed"],
+                interrupted=points["interrupted"],
+                steps=self._nodes["steps"],
+                nodes=self._nodes["nodes"],
+                shared=self._nodes["steps"] - self._nodes["nodes"],
+                actions=len(self._keys),
+                ran=self._nodes["ran"],
+                recalled=self._nodes["recalled"],
+                nodes_failed=self._nodes["failed"],
+                skipped=max(0, self._nodes["nodes"] - begun),
+            ),
+            status="interrupted" if self.interrupted else "failed" if points["failed"] else "ok",
+            directory=self._output,
+            runtime=self._crew.runtime_name,
+            seconds=round(time.monotonic() - self._began, 3),
+            failures=dict(sorted(self._failures.items())),
+        )
+        write_result(result, self._goals)
+        return result
+
+
+def carry_out_sweep(
+    application: Application,
+    prepared: PreparedSweep,
+    observer: SweepObserver,
+    *,
+    output: Path | None = None,
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> SweepResult:
+    """Carry out all points of a sweep. Raises ConfigError, EnvironmentLacking."""
+    folder = (output or default_output(prepared.loaded)).resolve()
+    with Sweep(application, prepared, folder, observer, options) as sweep:
+        try:
+            sweep.run(prepared.plan)
+            if prepared.section.search is not None and not sweep.interrupted:
+                _search(prepared, sweep)
+        except KeyboardInterrupt:
+            sweep.interrupted = True
+        finally:
+            # Also what a search has built that then cannot go on.
+            result = sweep.result()
+        return result
+
+
+def _search(prepared: PreparedSweep, sweep: Sweep) -> None:
+    from bskernel.sweeps.search import search
+
+    search(
+        prepared.section,
+        name=prepared.loaded.name,
+        where=f"{prepared.loaded.path}: sweep",
+        keeps=prepared.points.keeps,
+        run_points=sweep.run_points,
+    )
+
+
+def default_output(loaded: LoadedConfig) -> Path:
+    """Where a sweep lies when it is not said: beside the build directory of the configuration alone."""
+    return loaded.output.with_name(f"{loaded.output.name}-sweep")
+
+
+def _keys(rows: tuple[Row, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(key for row in rows for key in row.settings))
+
+
+def _locked(output: Path) -> IO[str]:
+    """Keeps other sweeps out of the directory until it is closed. Raises ConfigError."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        lock = (output / ".lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(f"{output}: another sweep is writing here", hint="wait, or give --output") from None
+    except OSError as error:
+        raise ConfigError(f"{output}: cannot be written: {error.strerror}") from error
+    return lock

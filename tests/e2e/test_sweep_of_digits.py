@@ -1,0 +1,59 @@
+"""The digits example as a sweep, built for real in FINN+'s locked environments."""
+
+import json
+from pathlib import Path
+
+import pytest
+from bskernel.application import Application
+from bskernel.report.terminal import Silent
+from bskernel.sweeps.preparing import prepare_sweep
+from bskernel.sweeps.progress import SilentSweep
+from bskernel.sweeps.result import SweepResult
+from bskernel.sweeps.sweeping import Options, carry_out_sweep
+
+DIGITS = Path(__file__).parents[2] / "examples" / "digits"
+# A cache of this test's own may know the steps before: a salt makes them anew.
+SMALL = (
+    'build.salt="a sweep of digits"',
+    'sweep.grid={"target.target_fps" = [10_000, 200_000], "target.clock_ns" = [4.0, 8.0]}',
+)
+pytestmark = pytest.mark.env
+
+
+def sweep(application: Application, output: Path, *settings: str) -> SweepResult:
+    prepared = prepare_sweep(application, DIGITS / "sweep.toml", settings=(*SMALL, *settings))
+    return carry_out_sweep(application, prepared, SilentSweep(), output=output, options=Options(runtime="process"))
+
+
+def test_a_sweep_of_digits_runs_each_distinct_action_once_and_makes_what_single_builds_make(
+    application: Application, tmp_path: Path
+) -> None:
+    result = sweep(application, tmp_path / "sweep")
+    assert result.status == "ok", [row.reason for row in result.table.rows]
+    counts = result.counts
+    assert (counts.points, counts.ok) == (4, 4)
+    assert counts.ran == counts.actions
+    # Of the steps before the folding each is one action, whatever the points set; of the others one for each point.
+    keys: dict[str, set[str]] = {}
+    for row in result.table.rows:
+        for step in json.loads((tmp_path / "sweep" / "points" / row.name / "result.json").read_text())["steps"]:
+            keys.setdefault(step["name"], set()).add(step["key"])
+    names = list(keys)
+    at = names.index("step_target_fps_parallelization")
+    assert at > 8
+    assert {len(keys[name]) for name in names[:at]} == {1}
+    assert max(len(found) for found in keys.values()) == len(keys["metrics"]) == 4
+    assert sum(len(found) for found in keys.values()) == counts.actions
+    for row in result.table.rows:
+        settings = [f"{key}={value}" for key, value in row.settings.items()]
+        prepared = application.prepare(
+            DIGITS / "sweep.toml", settings=(SMALL[0], *settings), output=tmp_path / row.name
+        )
+        alone = application.build(prepared, runtime="process", observer=Silent())
+        assert {step.status for step in alone.steps} == {"recalled"}
+        assert row.directory is not None
+        assert json.loads((row.directory / "metrics.json").read_text()) == json.loads(
+            (alone.directory / "metrics.json").read_text()
+        )
+    again = sweep(application, tmp_path / "sweep")
+    assert (again.counts.ran, again.runtime, again.table) == (0, "none", result.table)

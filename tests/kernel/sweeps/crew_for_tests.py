@@ -1,0 +1,210 @@
+"""Plans of sweeps made by hand, and a crew that carries them out by arithmetic and counts what it does."""
+
+import json
+import queue
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from bskernel.action import Action, ActionResult
+from bskernel.carry_out import Carried
+from bskernel.errors import EnvironmentLacking
+from bskernel.report.terminal import Silent
+from bskernel.step import ExecutorRef, FromStep, Step
+from bskernel.store import DiskStore
+from bskernel.sweeps.model import Node, Point, SweepPlan
+from bskernel.sweeps.running import EndedPoint, SweepExecution
+from bskernel.sweeps.table import Row
+from bskernel.working import Done, Said
+from bskernel_protocol import Artifact, EntryDescription, Failure, InputDescription, OutputDescription
+
+MODEL = OutputDescription(name="model", kind="file", media_type="x")
+METRICS = OutputDescription(name="metrics", kind="file", media_type="application/json")
+COLLECT = EntryDescription(
+    name="collect",
+    summary="",
+    inputs=(
+        InputDescription(name="model", kind="file", required=True, source="flow"),
+        InputDescription(name="more", kind="file", required=False, source="flow"),
+    ),
+    outputs=(METRICS,),
+    after_failure=True,
+)
+
+
+def entry_of(step: Step) -> EntryDescription | None:
+    return COLLECT if step.entry == "collect" else None
+
+
+def number(value: int) -> list[dict[str, Any]]:
+    return [{"value": value, "unit": "count", "stage": "estimate", "source": "t"}]
+
+
+class Arithmetic:
+    """A crew. "add" adds `n` to its model, "fail" fails, "slip" fails once beside others, "collect" says a LUT."""
+
+    runtime_name = "arithmetic"
+
+    def __init__(self, store: DiskStore, lacking: Sequence[str] = (), stop_at: str | None = None) -> None:
+        self.said: queue.SimpleQueue[Said | Done] = queue.SimpleQueue()
+        self.ran: list[str] = []  # names, in order
+        self.keys: Counter[str] = Counter()
+        self.together: list[int] = []
+        self.interrupted = False
+        self.prepared: list[str] = []
+        self._store = store
+        self._lacking = lacking
+        self._stop_at = stop_at
+
+    def expect(self, executors: Sequence[ExecutorRef]) -> None:
+        for executor in executors:
+            self.prepared.append(executor.name)
+            if executor.name in self._lacking:
+                raise EnvironmentLacking(f"there is no {executor.name} here")
+
+    def begin(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
+        if step.name == self._stop_at:
+            raise KeyboardInterrupt
+        self.ran.append(step.name)
+        self.keys[action.key.sha256] += 1
+        self.together.append(self.said.qsize() + 1)
+        values = {name: int(self._store.get(item.digest) or b"") for name, item in inputs.items()}
+        if step.entry == "fail" or (step.entry == "slip" and self.keys[action.key.sha256] == 1):
+            failure = Failure(category="kernel", message="told to fail")
+            carried = Carried(result=None, failure=failure, log=b"it failed")
+            self.said.put(Done(step=step, carried=carried, doubtful=step.entry == "slip"))
+            return
+        model = sum(values.values()) + int(step.parameters.get("n", 0))
+        told = json.dumps({"LUT": number(model)} if step.entry == "collect" else model).encode()
+        output = step.outputs[0]
+        digest = self._store.put(told)
+        artifact = Artifact(name=output.name, kind="file", digest=digest, media_type=output.media_type)
+        result = ActionResult(outputs=(artifact,), log=self._store.put(f"log of {action.key.sha256}".encode()))
+        self._store.remember(action, result)
+        self.said.put(Done(step=step, carried=Carried(result=result, failure=None, log=b"log")))
+
+    def interrupt(self) -> None:
+        self.interrupted = True
+
+
+class Told(Silent):
+    """Remembers what it hears."""
+
+    def __init__(self) -> None:
+        self.starts: list[str] = []
+        self.ends: list[str] = []
+        self.notes: list[str] = []
+        self.points: list[tuple[Row, int, int]] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def started(self, step: Step) -> None:
+        self.starts.append(step.name)
+
+    def ended(self, step: Step, ended: Any) -> None:
+        self.ends.append(f"{step.name} {ended.report.status}")
+
+    def point(self, row: Row, done: int, total: int) -> None:
+        self.points.append((row, done, total))
+
+
+class Plans:
+    """Makes a plan: nodes by name, then points of them."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Node] = []
+        self._names: list[str] = []
+        self._points: list[Point] = []
+
+    def node(
+        self,
+        name: str,
+        entry: str = "add",
+        *after: str,
+        n: int = 0,
+        executor: str = "e",
+        more: str | None = None,
+        called: str | None = None,
+        **options: Any,
+    ) -> None:
+        """`called` is the step's name, where nodes of several points share one."""
+        inputs: dict[str, Any] = {}
+        if after:
+            inputs["model"] = FromStep(step=self._step(after[0]), output="model")
+        if more is not None:
+            inputs["more"] = FromStep(step=self._step(more), output="model")
+        before = [*after[:1], *([more] if more is not None else [])]
+        step = Step(
+            index=7,  # of no meaning in a plan for all points
+            name=called or name,
+            executor=ExecutorRef(name=executor, version="1", digest="d"),
+            entry=entry,
+            parameters={"n": n} if n else {},
+            inputs=inputs,
+            outputs=(METRICS if entry == "collect" else MODEL,),
+            **options,
+        )
+        self._nodes.append(Node(step=step, before={self._step(other): self._names.index(other) for other in before}))
+        self._names.append(name)
+
+    def _step(self, name: str) -> str:
+        return self._nodes[self._names.index(name)].step.name
+
+    def point(self, name: str, *nodes: str) -> None:
+        places = tuple(self._names.index(node) for node in nodes)
+        self._points.append(Point(name=name, settings={"build.salt": name}, nodes=places))
+
+    def plan(self) -> SweepPlan:
+        return SweepPlan(points=tuple(self._points), nodes=tuple(self._nodes))
+
+
+class Run:
+    """A plan carried out, and what became of it."""
+
+    def __init__(
+        self,
+        plan: SweepPlan,
+        folder: Path,
+        *,
+        jobs: int = 1,
+        require: Sequence[str] = (),
+        fresh: bool = False,
+        lacking: Sequence[str] = (),
+        stop_at: str | None = None,
+    ) -> None:
+        self.store = DiskStore(folder / "store")
+        self.crew = Arithmetic(self.store, lacking, stop_at)
+        self.told = Told()
+        self.points: dict[str, EndedPoint] = {}
+        execution = SweepExecution(
+            plan,
+            self.store,
+            self.crew,
+            self.told,
+            limits={"jobs": jobs},
+            fresh=fresh,
+            entry_of=entry_of,
+            require=tuple(require),
+            on_point=self._heard,
+        )
+        self.whole = execution.carry_out()
+        self.left = execution.interrupted()
+
+    def _heard(self, point: EndedPoint) -> None:
+        assert point.point.name not in self.points
+        self.points[point.point.name] = point
+
+    @property
+    def status(self) -> dict[str, str]:
+        return {name: point.status for name, point in self.points.items()}
+
+    def steps(self, point: str) -> dict[str, str]:
+        return {item.step.name: item.ended.report.status for item in self.points[point].steps}
+
+
+def with_salt(plan: SweepPlan, salts: dict[int, str]) -> SweepPlan:
+    nodes = tuple(msgspec.structs.replace(node, salt=salts.get(at, node.salt)) for at, node in enumerate(plan.nodes))
+    return msgspec.structs.replace(plan, nodes=nodes)
