@@ -103,7 +103,7 @@ def explain(build: Path, step: str | None) -> Explanation:
         peak_mib=report.peak_mib,
         partial=report.partial,
         failure=report.failure,
-        because=f"step {result.failed_step} did not succeed" if report.status == "skipped" else None,
+        because=_why_skipped(result) if report.status == "skipped" else None,
         commands=result.commands if report.name == result.failed_step else (),
     )
     # A step that never got its inputs has no folder of this build: one that lies there is of an earlier build.
@@ -119,6 +119,12 @@ def explain(build: Path, step: str | None) -> Explanation:
         log=str(folder / LOG),
         excerpt=excerpt_of(lines_of(folder / LOG), report.failure) if report.failure is not None else (),
     )
+
+
+def _why_skipped(result: BuildResult) -> str:
+    if result.stopped_by is not None:
+        return f"the sweep requires what the build does not keep: {result.stopped_by}"
+    return f"step {result.failed_step} did not succeed"
 
 
 def _find(result: BuildResult, name: str, build: Path) -> StepReport:

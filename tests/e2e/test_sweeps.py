@@ -201,7 +201,11 @@ def test_a_point_that_breaks_a_requirement_is_stopped_before_what_is_costly(cli:
     assert statuses(result_of(output_of(tmp_path) / rows[3]["directory"])) == {
         "shared": "ran", "own": "ran", "early": "ran", "costly": "skipped", "metrics": "skipped",
     }  # fmt: skip
-    assert result_of(output_of(tmp_path) / rows[3]["directory"])["status"] == "stopped"
+    stopped = output_of(tmp_path) / rows[3]["directory"]
+    assert result_of(stopped)["status"] == "stopped"
+    assert (
+        f"requires what the build does not keep: {rows[3]['reason']}" in cli("explain", str(stopped), "costly").stdout
+    )
     assert ended(tmp_path) == {"ran": 1 + 2 * 3 + 2 * 2 + 2}
     # What is there for requirements alone is in no other build, and changes no key of one.
     assert cli("run", config, "--set", "target.target_fps=1").returncode == 0
