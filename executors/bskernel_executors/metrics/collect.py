@@ -120,7 +120,7 @@ def _row(reports: Reports, report: str, key: str | None) -> Mapping[str, Any]:
 def _hls_total(reports: Reports) -> dict[str, float]:
     """Sums over the layers that HLS has reported; where it has not, FINN writes the number 0.
 
-    FINN+ 1.4.0 writes as text what a report says, 1.6.1 as numbers: there "DSP" is a key that reports alone have.
+    FINN writes as text what a report says, FINN+ as numbers: there "DSP" is a key that reports alone have.
     """
     sums: dict[str, float] = {}
     for layer, row in reports.get("estimate_layer_resources_hls.json", {}).items():
