@@ -177,6 +177,24 @@ def test_a_failure_has_its_first_true_cause_and_what_to_do(
     assert (failure.category, cause in failure.message, hint in str(failure.hint)) == (category, True, True), failure
 
 
+def test_layers_in_hls_become_ips_and_their_counts_are_marked(build: Build, tmp_path: Path) -> None:
+    deps = [f"step.{step}.inputs.deps={tmp_path / 'deps'}" for step in WITH_TOOLS[:2]]
+    without = json.dumps([*WITH_TOOLS[3:], *AFTER[:2]])
+    config = changed(tmp_path, (DEPS, f"[flow.edit]\nremove = {without}"))
+    settings = [*settings_in(tmp_path)[:2], "parameters.finn-step.standalone_thresholds=false"]
+    failure = build(*settings, config=config).failure
+    assert failure is not None
+    assert (failure.category, "step_hw_ipgen: Vitis HLS needs finn-hlslib" in failure.message) == ("config", True)
+    result = build(*settings, *deps, config=config)
+    assert result.status == "ok", result.failure
+    assert (
+        "MVAU_hls_0" in (tmp_path / "out" / "artifacts" / "output" / "stitched_ip" / "make_project.tcl").read_text()
+    )
+    assert result.metrics is not None
+    counts = {value["source"] for value in result.metrics["resources"]["LUT"] if value["stage"] == "hls"}
+    assert counts == {"stand-in (report/estimate_layer_resources_hls.json)"}
+
+
 def test_hls_that_has_no_licence_says_so(build: Build, tmp_path: Path) -> None:
     failure = build(*settings_in(tmp_path), *with_other(tmp_path, BITFILE, "licence", "vitis_hls")).failure
     assert failure is not None

@@ -104,6 +104,17 @@ def test_what_hls_does_not_know_is_absent(tmp_path: Path) -> None:
     assert "DSP" not in metrics.resources
 
 
+def test_what_hls_reports_in_numbers_counts_where_a_report_was(tmp_path: Path) -> None:
+    unknown = {"BRAM_18K": 0, "FF": 0, "LUT": 0, "DSP48E": 0, "URAM": 0}
+    told = {**unknown, "LUT": 7, "DSP": 0}
+    write(tmp_path, estimate_layer_resources_hls={"a": told, "b": told, "c": unknown, "total": {**told, "LUT": 14}})
+    resources = collect_metrics(read_reports(tmp_path), None).resources
+    assert values(resources["LUT"]) == [(14, "count", "hls")]
+    assert values(resources["DSP"]) == [(0, "count", "hls")]
+    write(tmp_path, estimate_layer_resources_hls={"c": unknown, "total": unknown})
+    assert collect_metrics(read_reports(tmp_path), None).resources == {}
+
+
 def test_power_is_told_by_how_the_activity_was_found(tmp_path: Path) -> None:
     summary = {"power_25_0.5_total": 1.5, "power_sim_total": 1.25, "power_sim_static": 0.5}
     write(tmp_path, power_estimate_summary=summary)

@@ -83,7 +83,7 @@ def make_hls_install(root: Path, version: str = "2024.2", *, build: str = "10000
 def make_dependencies(folder: Path) -> Path:
     """What FINN+ would have downloaded, as far as the stand-in looks at it: headers' names, a board's name."""
     (folder / "finn-hlslib").mkdir(parents=True)
-    for name in ("bnn-library.h", "dma.h", "streamtools.h"):
+    for name in ("activations.hpp", "bnn-library.h", "dma.h", "mvau.hpp", "streamtools.h", "weights.hpp"):
         (folder / "finn-hlslib" / name).write_text("// STAND-IN: no header of finn-hlslib\n")
     board = folder / "board_files" / "pynq-z1" / "A.0"
     board.mkdir(parents=True)

@@ -118,12 +118,16 @@ def _row(reports: Reports, report: str, key: str | None) -> Mapping[str, Any]:
 
 
 def _hls_total(reports: Reports) -> dict[str, float]:
-    """Sums over the layers that HLS has reported; it writes numbers as text, and the number 0 where it knows none."""
+    """Sums over the layers that HLS has reported; where it has not, FINN writes the number 0.
+
+    FINN writes as text what a report says, FINN+ as numbers: there "DSP" is a key that reports alone have.
+    """
     sums: dict[str, float] = {}
-    for row in reports.get("estimate_layer_resources_hls.json", {}).values():
-        if isinstance(row, Mapping):
+    for layer, row in reports.get("estimate_layer_resources_hls.json", {}).items():
+        if isinstance(row, Mapping) and layer != "total":
+            in_numbers = isinstance(row.get("DSP"), int) and not any(isinstance(value, str) for value in row.values())
             for name in _RESOURCES:
-                value = number(row.get(name)) if isinstance(row.get(name), str) else None
+                value = number(row.get(name)) if in_numbers or isinstance(row.get(name), str) else None
                 if value is not None:
                     sums[name] = sums.get(name, 0) + value
     return sums
