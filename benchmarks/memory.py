@@ -1,7 +1,8 @@
-"""What the servers of executors hold once they have imported their libraries."""
+"""What the processes of executors hold once they have imported their libraries."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from bskernel.application import Application
@@ -12,15 +13,16 @@ from measuring import Row
 EXECUTORS = ("finn-step", "qonnx-transform", "metrics", "rtl-sim", "yosys-synth")
 
 
-def _server(session: Path) -> int:
-    """The process whose working folder is the session's home."""
+def _processes(session: Path) -> list[int]:
+    """The server, and the child that waits for a step: those whose working folder is the session's home."""
+    found = []
     for process in Path("/proc").glob("[0-9]*"):
-        try:
+        with contextlib.suppress(OSError):
             if (process / "cwd").readlink() == session / "home":
-                return int(process.name)
-        except OSError:
-            continue
-    raise RuntimeError(f"no process serves {session}")
+                found.append(int(process.name))
+    if not found:
+        raise RuntimeError(f"no process serves {session}")
+    return found
 
 
 def _mebibytes(pid: int, key: str) -> float:
@@ -40,7 +42,7 @@ def executors(_: Path, __: int) -> list[Row]:
         try:
             runtime.prepare(info.ref)
             session = runtime.open(info.ref)
-            held = _mebibytes(_server(session.root.parent), "Pss")
+            held = sum(_mebibytes(pid, "Pss") for pid in _processes(session.root.parent))
         finally:
             runtime.close()
         rows.append(Row(group="an executor that waits", what=str(info.ref), value=held, unit="MiB", runs=1))

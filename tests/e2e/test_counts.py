@@ -78,7 +78,8 @@ def test_a_build_with_nothing_to_do_does_little(
     assert sum(opened.values()) <= 5 * STEPS + 30
     # The build's own four files are written anew, and none of a step's.
     assert counts["written"] <= 5
-    assert {"docker", "rich", "requests", "http", "email", "asyncio"}.isdisjoint(modules)
+    assert {"docker", "rich", "requests", "http", "email", "asyncio", "uv", "fastjsonschema"}.isdisjoint(modules)
+    assert {"logging", "concurrent.futures", "subprocess", "tempfile", "shutil", "difflib"}.isdisjoint(modules)
 
 
 @pytest.mark.in_both
