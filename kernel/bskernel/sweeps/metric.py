@@ -47,6 +47,11 @@ def is_stand_in(found: Found) -> bool:
     return found.source.startswith(STAND_IN)
 
 
+def shown(value: float) -> str:
+    """A number for people: six digits, or all of a large whole part."""
+    return f"{value:,.0f}" if 1e5 <= abs(value) < 1e15 else f"{value:,.6g}"
+
+
 def latest(row: Row) -> dict[str, Found]:
     """Every quantity of a point at its latest stage, of the first source there, by name."""
     newest: dict[str, Found] = {}

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from bskernel.sweeps.metric import shown
 from bskernel.sweeps.outcome import Outcome
 from bskernel.sweeps.plotted import (
     CONFIG,
@@ -61,12 +62,8 @@ def numeric_axis(title: str, values: Sequence[float | None], *, reverse: bool = 
     return Axis(
         title=title + (" (log)" if log else ""),
         places=tuple(None if value is None else place(value) for value in values),
-        labels=_apart([(place(value), _short(value)) for value in different]),
+        labels=_apart([(place(value), shown(value)) for value in different]),
     )
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 and abs(value) < 1e9 else f"{value:.4g}"
 
 
 def _apart(labels: Sequence[tuple[float, str]]) -> tuple[tuple[float, str], ...]:
@@ -166,7 +163,8 @@ def _lines(kind: str, table: SweepTable, outcome: Outcome) -> Spec:
             {"filter": f"datum.k === '{kind}'"},
             {"lookup": "n", "from": {"data": {"name": "points"}, "key": "n", "fields": details}},
         ],
-        "mark": {"type": "line", "strokeWidth": _WIDTHS[kind], "opacity": 0.35 if kind == DOMINATED else 0.9,
+        # Not `opacity`, for which the renderer of PNG composes the whole picture anew with each line.
+        "mark": {"type": "line", "strokeWidth": _WIDTHS[kind], "strokeOpacity": 0.35 if kind == DOMINATED else 0.9,
                  "invalid": "break-paths-filter-domains"},
         "encoding": {
             "detail": {"field": "n", "type": "nominal"},

@@ -76,8 +76,9 @@ def _rendered(vl_convert: Any, spec: Spec) -> dict[str, bytes]:
         # In a script a text may not end it, nor begin a comment: `<` is written as an escape, which JSON reads back.
         spec=text.replace("<", "\\u003c"),
     )
+    svg = vl_convert.vegalite_to_svg(text)
     return {
         "html": page.encode(),
-        "svg": vl_convert.vegalite_to_svg(text).encode(),
-        "png": vl_convert.vegalite_to_png(text, scale=2),
+        "svg": svg.encode(),
+        "png": vl_convert.svg_to_png(svg, scale=2),
     }

@@ -15,7 +15,7 @@ from bskernel.sweeps.outcome import Objective, Outcome, Scored
 from bskernel.sweeps.table import SweepTable
 
 Spec: TypeAlias = dict[str, Any]
-MOST = 2000  # points that are drawn besides the Pareto set: more are a grey cloud, and a slow file
+MOST = 1000  # points that are drawn besides the Pareto set: more are a grey cloud, and a slow file
 DOMINATED, PARETO, RECOMMENDED = "dominated", "Pareto set", "recommended"
 # Told apart also by those who do not see red and green alike, and in print: size and darkness differ too.
 KINDS = {DOMINATED: ("#b5b5b5", 35), PARETO: ("#d55e00", 80), RECOMMENDED: ("#0072b2", 180)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from bskernel.sweeps.metric import shown
 from bskernel.sweeps.outcome import Objective, Recommendation, Scored
 
 METHOD = (
@@ -64,7 +65,7 @@ def _reason(chosen: Scored, pareto: Sequence[Scored], objectives: Sequence[Objec
 def _changes(chosen: Scored, other: Scored, objectives: Sequence[Objective]) -> str:
     pairs = zip(chosen.values, other.values, objectives, strict=True)
     return ", ".join(
-        f"{objective.metric.name} {_change(mine, theirs)} ({mine:,.6g} instead of {_with_unit(theirs, objective)})"
+        f"{objective.metric.name} {_change(mine, theirs)} ({shown(mine)} instead of {_with_unit(theirs, objective)})"
         for mine, theirs, objective in pairs
         if mine != theirs
     )
@@ -72,7 +73,7 @@ def _changes(chosen: Scored, other: Scored, objectives: Sequence[Objective]) -> 
 
 def _with_unit(value: float, objective: Objective) -> str:
     unit = objective.metric.unit
-    return f"{value:,.6g}" + ("" if unit in {"", "count"} else f" {unit}")
+    return shown(value) + ("" if unit in {"", "count"} else f" {unit}")
 
 
 def _change(mine: float, theirs: float) -> str:

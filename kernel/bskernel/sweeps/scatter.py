@@ -62,7 +62,7 @@ def _pair(table: SweepTable, outcome: Outcome, upwards: int, across: int, *, ste
     }
     kind: Spec = {"field": "k", "type": "ordinal", "sort": list(KINDS), "title": None}
     points: Spec = {
-        "mark": {"type": "point", "filled": True, "opacity": 0.85},
+        "mark": {"type": "point", "filled": True, "opacity": 1, "fillOpacity": 0.85},
         "encoding": {
             **place,
             "color": {**kind, "scale": kind_scale(0)},
@@ -79,6 +79,6 @@ def _front(place: Spec, across: Objective, at: int) -> Spec:
     shape = "step-after" if across.sense == "minimize" else "step-before"
     return {
         "transform": [{"filter": f"datum.k !== '{DOMINATED}'"}],
-        "mark": {"type": "line", "interpolate": shape, "color": "#d55e00", "opacity": 0.6},
+        "mark": {"type": "line", "interpolate": shape, "color": "#d55e00", "strokeOpacity": 0.6},
         "encoding": {**place, "order": {"field": f"v{at}", "type": "quantitative"}},
     }

@@ -10,7 +10,7 @@ import msgspec
 from bskernel_protocol import pretty_json
 
 from bskernel.report.terminal import aligned
-from bskernel.sweeps.metric import latest
+from bskernel.sweeps.metric import latest, shown
 from bskernel.sweeps.outcome import Best, Goals, Outcome, Scored
 from bskernel.sweeps.table import Row, SweepTable
 
@@ -74,7 +74,7 @@ def _points(table: SweepTable, outcome: Outcome) -> list[tuple[str, ...]]:
         marks[outcome.recommendation.point] = "recommended"
     rows = [("point", "status", "", *table.keys, *heads)]
     for row, items in zip(table.rows, numbers, strict=True):
-        cells = ["-" if item is None else f"{item.value:,.6g}" for item in items]
+        cells = ["-" if item is None else shown(item.value) for item in items]
         rows.append((row.name, row.status, marks.get(row.name, ""), *_settings(row, table), *cells))
     return rows
 
@@ -87,7 +87,7 @@ def _pareto(table: SweepTable, outcome: Outcome) -> list[str]:
 
     def cells(point: Scored) -> tuple[str, ...]:
         stand_in = "stand-in" if point.stand_in else ""
-        values = [f"{value:,.6g}" for value in point.values]
+        values = [shown(value) for value in point.values]
         return (point.name, *values, *_settings(rows[point.name], table), stand_in)
 
     head = ("point", *(str(objective.metric) for objective in outcome.objectives), *table.keys, "")
@@ -101,7 +101,7 @@ def _best(bests: Sequence[Best]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("objective", "of points that keep", "points", "best", "value", "costs", "")]
     for best in bests:
         keeping = " and ".join(best.keeping) or "(any)"
-        value = "-" if best.value is None else f"{best.value:,.6g}{'' if best.unit == 'count' else ' ' + best.unit}"
+        value = "-" if best.value is None else shown(best.value) + ("" if best.unit == "count" else f" {best.unit}")
         costs = "" if not best.change else f"{100 * best.change:+.3g} %"
         stand_in = "stand-in" if best.stand_in else ""
         rows.append((best.objective, keeping, str(best.of), best.point or "none", value, costs, stand_in))
