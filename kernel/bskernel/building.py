@@ -116,7 +116,6 @@ class _Build:
                 if not self._schedule.running:
                     break
                 self._hear(self._workers.said.get())
-            self._workers.finish()
         except KeyboardInterrupt as error:
             self._interrupt(str(error) or "SIGINT")
         except BaseException:
