@@ -273,10 +273,7 @@ class Application:
                 directory.write_config(recorded_config(prepared.loaded))
                 with self.open_store(prepared.loaded, noting.note) as opened:
                     workers = Workers(opened.store, sessions, share=not fresh)
-                    try:
-                        result = self._carried_out(prepared, opened.store, workers, noting, fresh=fresh, began=began)
-                    finally:
-                        workers.finish()
+                    result = self._carried_out(prepared, opened.store, workers, noting, fresh=fresh, began=began)
                     if result.status == "interrupted":
                         opened.leave_pending()
             finally:

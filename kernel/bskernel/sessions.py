@@ -69,6 +69,7 @@ class Sessions:
         self._closed = False  # none is started any more
         self._starting = threading.Semaphore(max(2, len(os.sched_getaffinity(0))))
         self._threads: list[threading.Thread] = []
+        self._held_open = threading.Lock()
 
     def expect(self, executors: Sequence[ExecutorRef]) -> None:
         """Start these executors in the background. Raises EnvironmentLacking, ConfigError."""
@@ -149,6 +150,12 @@ class Sessions:
             raise opened.error or Stopped
         return opened.session
 
+    @contextlib.contextmanager
+    def held_open(self) -> Iterator[bool]:
+        """Are they open? Then they stay so, with their folders, for the time of the context."""
+        with self._held_open:
+            yield not self._closed
+
     @property
     def runtime_name(self) -> str:
         """The runtime's name; "none" when no step ran."""
@@ -167,6 +174,8 @@ class Sessions:
     def close(self) -> None:
         """Close all, also those still starting."""
         self._closed = True
+        with self._held_open:
+            pass  # nobody is in their folders any more
         if self._runtime is not None:
             self._runtime.close()
         for thread in self._threads:

@@ -71,7 +71,6 @@ class Workers:
         self._sessions = sessions
         self._share = share
         self._stopping = threading.Event()
-        self._giving_back = threading.Lock()
         self.said: queue.SimpleQueue[Said | Done] = queue.SimpleQueue()
 
     @property
@@ -92,13 +91,6 @@ class Workers:
         """Let every thread end soon; nothing is remembered any more."""
         self._stopping.set()
         self._sessions.interrupt()
-        self.finish()
-
-    def finish(self) -> None:
-        """Once no step runs, and before sessions are closed: touch no folder of a session any more."""
-        self._stopping.set()
-        with self._giving_back:
-            pass
 
     def _work(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
         try:
@@ -114,9 +106,10 @@ class Workers:
             done = Done(step=step, error=error)
         self.said.put(done)
         # Not before: what comes next need not wait for it.
-        with self._giving_back:
-            if done.carried.used is not None and not self._stopping.is_set():
-                give_back(done.carried.used)
+        if done.carried.used is not None:
+            with self._sessions.held_open() as are_open:
+                if are_open:
+                    give_back(done.carried.used)
 
     def _carried_out(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> Done:
         began = time.monotonic()

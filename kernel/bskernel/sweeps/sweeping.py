@@ -103,9 +103,7 @@ class Sweep:
         sessions = Sessions(lambda: self._application.runtime(runtime, self._observer.note, keep_s))
         stack.callback(sessions.close)
         limits = limits_of(self._base.config.limits, len(os.sched_getaffinity(0)))
-        workers = Workers(self._store, sessions, share=not self._options.fresh)
-        stack.callback(workers.finish)
-        return workers, limits
+        return Workers(self._store, sessions, share=not self._options.fresh), limits
 
     def run_points(self, settings: Sequence[Settings]) -> tuple[Row, ...]:
         """Plan these points and carry them out, as `run` does. Raises ConfigError, EnvironmentLacking."""
