@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +22,7 @@ from bskernel.config import Config
 from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.file_digests import FileDigests
 from bskernel.gathering import find_inputs
+from bskernel.hiring import Hired, crew_here, crew_on_cluster
 from bskernel.images import (
     Recipe,
     RecipeState,
@@ -39,13 +40,10 @@ from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
 from bskernel.recorded import recorded_config
 from bskernel.result import BuildResult, newest_artifacts, result_of
-from bskernel.scheduling import limits_of
 from bskernel.selection import Wish
-from bskernel.sessions import Sessions
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
 from bskernel.tool import ToolInstall
-from bskernel.working import Workers
 
 if TYPE_CHECKING:
     import docker
@@ -183,6 +181,26 @@ class Application:
         runtime.sweep()
         return runtime
 
+    def crew(
+        self,
+        config: Config,
+        *,
+        runtime: str,
+        note: Callable[[str], None],
+        share: bool,
+        keep_s: float | None = None,
+        cluster: str | None = None,
+    ) -> contextlib.AbstractContextManager[Hired]:
+        """Who carries out steps: this machine, or the cluster of that name. Raises ConfigError, EnvironmentLacking.
+
+        With `share`, what others make meanwhile is recalled. Sessions on this machine are kept for `keep_s`.
+        """
+        if cluster is None:
+            return crew_here(config, self.store, lambda: self.runtime(runtime, note, keep_s), share=share)
+        return crew_on_cluster(
+            cluster, config, root=self.root, cache=self.cache, runtime=runtime, share=share, note=note
+        )
+
     def build(
         self,
         prepared: Prepared,
@@ -191,50 +209,70 @@ class Application:
         observer: Observer,
         fresh: bool = False,
         keep_s: float | None = None,
+        cluster: str | None = None,
     ) -> BuildResult:
-        """Carry out a plan and write the build directory; sessions are kept for `keep_s`."""
+        """Carry out a plan, here or on a cluster, and write the build directory; sessions are kept for `keep_s`."""
         from bskernel.report.log import Log
         from bskernel.report.terminal import describe_failed
 
         began = time.monotonic()
         directory = BuildDirectory(prepared.output)
         directory.open()
-        salt = prepared.loaded.config.build.salt
         with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
             noting = Noting((Log.to_file(log), observer), directory)
-            sessions = Sessions(lambda: self.runtime(runtime, noting.note, keep_s))
             for line in prepared.backend.lines if prepared.backend else ():
                 noting.note(line)
             noting.planned(prepared.plan.steps)
+            crew = self.crew(
+                prepared.loaded.config,
+                runtime=runtime,
+                note=noting.note,
+                share=not fresh,
+                keep_s=keep_s,
+                cluster=cluster,
+            )
             try:
                 directory.write_config(recorded_config(prepared.loaded))
-                for attempt in range(2):
-                    reports = carry_out_plan(
-                        prepared.plan,
-                        self.store,
-                        Workers(self.store, sessions, share=not fresh),
-                        noting,
-                        limits=limits_of(prepared.loaded.config.limits, len(os.sched_getaffinity(0))),
-                        salt=salt,
-                        fresh=fresh,
-                        entry_of=self.entry,
-                    )
-                    result = self._result(prepared, reports, sessions.runtime_name, time.monotonic() - began)
-                    by_step = {step: made.values() for step, made in result.by_step.items()}
-                    damaged = directory.export(result.artifacts.values(), by_step, self.store)
-                    if not damaged or attempt:
-                        break
-                    # Its bytes were not looked at until now; found damaged, they are gone, and what made them runs.
-                    noting.note(f"{damaged[0]} is damaged in the cache: the step that makes it runs again")
-                directory.write_metrics(result.metrics)
-                if result.failure is not None:
-                    directory.write_failure(describe_failed(result))
-                directory.write_result(result)
+                with crew as hired:
+                    result = self._carry_out(prepared, hired, noting, directory, fresh=fresh, began=began)
+                    directory.write_metrics(result.metrics)
+                    if result.failure is not None:
+                        directory.write_failure(describe_failed(result))
+                    directory.write_result(result)
             finally:
                 self.files.save()
-                sessions.close()
                 directory.close()
                 noting.over()
+        return result
+
+    def _carry_out(
+        self,
+        prepared: Prepared,
+        hired: Hired,
+        observer: Observer,
+        directory: BuildDirectory,
+        *,
+        fresh: bool,
+        began: float,
+    ) -> BuildResult:
+        for attempt in range(2):
+            reports = carry_out_plan(
+                prepared.plan,
+                self.store,
+                hired.crew,
+                observer,
+                limits=hired.limits,
+                salt=prepared.loaded.config.build.salt,
+                fresh=fresh,
+                entry_of=self.entry,
+            )
+            result = self._result(prepared, reports, hired.crew.runtime_name, time.monotonic() - began)
+            by_step = {step: made.values() for step, made in result.by_step.items()}
+            damaged = directory.export(result.artifacts.values(), by_step, self.store)
+            if not damaged or attempt:
+                break
+            # Its bytes were not looked at until now; found damaged, they are gone, and what made them runs.
+            observer.note(f"{damaged[0]} is damaged in the cache: the step that makes it runs again")
         return result
 
     def _result(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from bskernel.cli.blueprint import blueprint
+from bskernel.cli.cluster_option import CLUSTER
 from bskernel.cli.diff import diff
 from bskernel.cli.doctor_command import doctor
 from bskernel.cli.keeping import KEEP_WARM, down, up
@@ -64,6 +65,7 @@ def cli() -> None:
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Steps at once; limits.jobs, or one per processor.")
 @click.option("--fresh", is_flag=True, help="Run every step, even where its result is in the cache.")
 @KEEP_WARM
+@CLUSTER
 @_JSON
 def run(
     config: Path,
@@ -75,6 +77,7 @@ def run(
     jobs: int | None,
     fresh: bool,
     keep_warm: float | None,
+    cluster: str | None,
     as_json: bool,
 ) -> None:
     """Build what CONFIG says; steps whose inputs are unchanged are recalled."""
@@ -88,7 +91,13 @@ def run(
         settings = (*settings, f"limits.jobs={jobs}")
     prepared = application.prepare(config, settings=settings, wish=wish.as_wish(), output=output)
     observer = _observer(verbose=verbose)
-    result = application.build(prepared, runtime=runtime, observer=observer, fresh=fresh, keep_s=keep_warm)
+    if cluster is not None and keep_warm is not None:
+        raise ConfigError(
+            "--cluster and --keep-warm: give one of them", hint="a cluster's workers keep their sessions"
+        )
+    result = application.build(
+        prepared, runtime=runtime, observer=observer, fresh=fresh, keep_s=keep_warm, cluster=cluster
+    )
     click.echo(pretty_json(result) if as_json else describe_result(result), nl=not as_json)
     if result.status == "interrupted":
         click.echo(_INTERRUPTED, err=True)
