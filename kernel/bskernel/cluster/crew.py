@@ -7,6 +7,7 @@ import functools
 import queue
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -47,6 +48,7 @@ class DaskCrew:
         self._lock = threading.Lock()
         self._running: dict[str, Step] = {}  # by the task's key
         self._futures: dict[str, Future[bytes]] = {}
+        self._asked: Counter[str] = Counter()
         self._declared: list[dict[str, float]] = []
         self._interrupted = False
         self._runtime_name = "none"
@@ -92,7 +94,10 @@ class DaskCrew:
         entry = action.entry.replace("-", "_")
         # Of two builds with one action and one site Dask runs one task; of one that is to be fresh, each.
         other = self._site.digest[:8] if self._share else uuid.uuid4().hex[:8]
-        return f"{entry}-{action.key.sha256[:32]}-{other}"
+        key = f"{entry}-{action.key.sha256[:32]}-{other}"
+        # What is asked for again is asked in earnest: Dask may still know how the last one ended.
+        self._asked[key] += 1
+        return key if self._asked[key] == 1 else f"{key}-{self._asked[key]}"
 
     def _lacking(self, demand: dict[str, int]) -> str | None:
         if not demand or lacking(demand, self._declared) is None:
