@@ -18,6 +18,7 @@ from bskernel.build_directory import BuildDirectory
 from bskernel.building import Observer, StepReport, carry_out_plan
 from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
+from bskernel.cluster.wanted import Wanted
 from bskernel.config import Config
 from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.file_digests import FileDigests
@@ -38,11 +39,12 @@ from bskernel.installs import equip, find_again, identify
 from bskernel.loading import LoadedConfig, load_config, load_flow
 from bskernel.noting import Noting
 from bskernel.plan import Plan, make_plan
+from bskernel.ports import Store
 from bskernel.recorded import recorded_config
 from bskernel.result import BuildResult, newest_artifacts, result_of
 from bskernel.selection import Wish
 from bskernel.step import ExecutorRef, FromStep, Step
-from bskernel.store import DiskStore
+from bskernel.store import DiskStore, OpenStore, shared_settings
 from bskernel.tool import ToolInstall
 
 if TYPE_CHECKING:
@@ -132,8 +134,22 @@ class Application:
         client = self._engine()
         return client is not None and state_on(recipe, self.cache, client).image == "built"
 
-    def explain(self, prepared: Prepared) -> tuple[PlannedStep, ...]:
-        """For every step: cached or not, and why not."""
+    def open_store(self, loaded: LoadedConfig, note: Callable[[str], None]) -> OpenStore:
+        """The store of a configuration's builds: this cache, and behind it the shared store that [store] names.
+
+        `note` hears once that it cannot be used. Raises EnvironmentLacking, ConfigError.
+        """
+        shared = shared_settings(loaded.config.store, loaded.folder)
+        return OpenStore(self.cache, shared, note, self.store)
+
+    def explain(self, prepared: Prepared, note: Callable[[str], None] = lambda _: None) -> tuple[PlannedStep, ...]:
+        """For every step: cached, here or in the shared store, or not, and why not. `note` as in `open_store`."""
+        with self.open_store(prepared.loaded, note) as opened:
+            planned = self._explained(prepared, opened.store)
+        self.files.save()
+        return planned
+
+    def _explained(self, prepared: Prepared, store: Store) -> tuple[PlannedStep, ...]:
         before = BuildDirectory(prepared.output).last_actions()
         made: dict[str, Any] = {}
         planned = []
@@ -146,8 +162,8 @@ class Application:
             if waits:
                 planned.append(PlannedStep(step=step, cached=False, reasons=(f"step {waits[0]} runs before it",)))
                 continue
-            action = action_of(step, find_inputs(step, made, self.store), prepared.loaded.config.build.salt)
-            known = self.store.recall(action)
+            action = action_of(step, find_inputs(step, made, store), prepared.loaded.config.build.salt)
+            known = store.peek(action)
             if known is not None:
                 made[step.name] = known
                 planned.append(PlannedStep(step=step, cached=True))
@@ -161,7 +177,6 @@ class Application:
                     reasons=changed or ("its result is gone from the cache, or never was",),
                 )
             )
-        self.files.save()
         return tuple(planned)
 
     def starter(self, name: str, report: Callable[[str], None]) -> Starter:
@@ -183,7 +198,8 @@ class Application:
 
     def crew(
         self,
-        config: Config,
+        loaded: LoadedConfig,
+        store: Store,
         *,
         runtime: str,
         note: Callable[[str], None],
@@ -191,15 +207,22 @@ class Application:
         keep_s: float | None = None,
         cluster: str | None = None,
     ) -> contextlib.AbstractContextManager[Hired]:
-        """Who carries out steps: this machine, or the cluster of that name. Raises ConfigError, EnvironmentLacking.
+        """Who carries out steps of that configuration: this machine, or the cluster of that name.
 
-        With `share`, what others make meanwhile is recalled. Sessions on this machine are kept for `keep_s`.
+        `store` is where the build looks for what they made. With `share`, what others make meanwhile is recalled.
+        Sessions on this machine are kept for `keep_s`. Raises ConfigError, EnvironmentLacking.
         """
         if cluster is None:
-            return crew_here(config, self.store, lambda: self.runtime(runtime, note, keep_s), share=share)
-        return crew_on_cluster(
-            cluster, config, root=self.root, cache=self.cache, runtime=runtime, share=share, note=note
+            return crew_here(loaded.config, store, lambda: self.runtime(runtime, note, keep_s), share=share)
+        wanted = Wanted(
+            config=loaded.config,
+            shared=shared_settings(loaded.config.store, loaded.folder),
+            root=self.root,
+            cache=self.cache,
+            runtime=runtime,
+            share=share,
         )
+        return crew_on_cluster(cluster, wanted, store, note)
 
     def build(
         self,
@@ -213,7 +236,6 @@ class Application:
     ) -> BuildResult:
         """Carry out a plan, here or on a cluster, and write the build directory; sessions are kept for `keep_s`."""
         from bskernel.report.log import Log
-        from bskernel.report.terminal import describe_failed
 
         began = time.monotonic()
         directory = BuildDirectory(prepared.output)
@@ -223,60 +245,61 @@ class Application:
             for line in prepared.backend.lines if prepared.backend else ():
                 noting.note(line)
             noting.planned(prepared.plan.steps)
-            crew = self.crew(
-                prepared.loaded.config,
-                runtime=runtime,
-                note=noting.note,
-                share=not fresh,
-                keep_s=keep_s,
-                cluster=cluster,
-            )
             try:
                 directory.write_config(recorded_config(prepared.loaded))
-                with crew as hired:
-                    result = self._carry_out(prepared, hired, noting, directory, fresh=fresh, began=began)
-                    directory.write_metrics(result.metrics)
-                    if result.failure is not None:
-                        directory.write_failure(describe_failed(result))
-                    directory.write_result(result)
+                with (
+                    self.open_store(prepared.loaded, noting.note) as opened,
+                    self.crew(
+                        prepared.loaded,
+                        opened.store,
+                        runtime=runtime,
+                        note=noting.note,
+                        share=not fresh,
+                        keep_s=keep_s,
+                        cluster=cluster,
+                    ) as hired,
+                ):
+                    result = self._carried_out(prepared, opened.store, hired, noting, fresh=fresh, began=began)
+                    if result.status == "interrupted":
+                        opened.leave_pending()
             finally:
                 self.files.save()
                 directory.close()
                 noting.over()
         return result
 
-    def _carry_out(
-        self,
-        prepared: Prepared,
-        hired: Hired,
-        observer: Observer,
-        directory: BuildDirectory,
-        *,
-        fresh: bool,
-        began: float,
+    def _carried_out(
+        self, prepared: Prepared, store: Store, hired: Hired, noting: Noting, *, fresh: bool, began: float
     ) -> BuildResult:
+        from bskernel.report.terminal import describe_failed
+
+        directory = noting.directory
         for attempt in range(2):
             reports = carry_out_plan(
                 prepared.plan,
-                self.store,
+                store,
                 hired.crew,
-                observer,
+                noting,
                 limits=hired.limits,
                 salt=prepared.loaded.config.build.salt,
                 fresh=fresh,
                 entry_of=self.entry,
             )
-            result = self._result(prepared, reports, hired.crew.runtime_name, time.monotonic() - began)
+            result = self._result(prepared, reports, store, hired.crew.runtime_name, time.monotonic() - began)
             by_step = {step: made.values() for step, made in result.by_step.items()}
-            damaged = directory.export(result.artifacts.values(), by_step, self.store)
+            damaged = directory.export(result.artifacts.values(), by_step, store)
             if not damaged or attempt:
                 break
             # Its bytes were not looked at until now; found damaged, they are gone, and what made them runs.
-            observer.note(f"{damaged[0]} is damaged in the cache: the step that makes it runs again")
+            noting.note(f"{damaged[0]} is damaged in the cache: the step that makes it runs again")
+        directory.write_metrics(result.metrics)
+        if result.failure is not None:
+            directory.write_failure(describe_failed(result))
+        directory.write_result(result)
         return result
 
     def _result(
-        self, prepared: Prepared, reports: tuple[StepReport, ...], runtime: str, seconds: float
+        self, prepared: Prepared, reports: tuple[StepReport, ...], store: Store, runtime: str, seconds: float
     ) -> BuildResult:
         reports = tuple(
             _with_log(report, step, prepared.output)
@@ -289,16 +312,9 @@ class Application:
             backend=prepared.backend,
             directory=prepared.output,
             seconds=seconds,
-            metrics=self._metrics(newest_artifacts(reports).get("metrics")),
+            metrics=_metrics(newest_artifacts(reports).get("metrics"), store),
             config=prepared.loaded.path,
         )
-
-    def _metrics(self, artifact: Artifact | None) -> dict[str, Any] | None:
-        data = self.store.get(artifact.digest) if artifact is not None else None
-        if data is None:
-            return None
-        metrics: dict[str, Any] = msgspec.json.decode(data)
-        return metrics
 
     def replay(self, build: Path, step: str, target: Path, *, runtime: str, report: Callable[[str], None]) -> int:
         """A step of a build again, alone, in a folder under `target` that is kept; its exit code.
@@ -360,6 +376,14 @@ class Application:
                     raise EnvironmentLacking(f"{name} has changed since that build", hint="run the build again first")
                 return recipe
         raise EnvironmentLacking(f"there is no executor {name} any more")
+
+
+def _metrics(artifact: Artifact | None, store: Store) -> dict[str, Any] | None:
+    data = store.get(artifact.digest) if artifact is not None else None
+    if data is None:
+        return None
+    metrics: dict[str, Any] = msgspec.json.decode(data)
+    return metrics
 
 
 def _with_log(report: StepReport, step: Step, output: Path) -> StepReport:

@@ -7,7 +7,6 @@ import importlib.util
 import os
 import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 from bskernel_protocol import Artifact
@@ -15,6 +14,7 @@ from bskernel_protocol import Artifact
 from bskernel.action import Action
 from bskernel.cluster.demand import limits_on
 from bskernel.cluster.place import place_of
+from bskernel.cluster.wanted import Wanted
 from bskernel.config import Config
 from bskernel.errors import BskernelError, EnvironmentLacking
 from bskernel.ports import Runtime, Store
@@ -43,27 +43,24 @@ def crew_here(config: Config, store: Store, runtime: Callable[[], Runtime], *, s
 
 
 @contextlib.contextmanager
-def crew_on_cluster(
-    where: str, config: Config, *, root: Path, cache: Path, runtime: str, share: bool, note: Callable[[str], None]
-) -> Iterator[Hired]:
+def crew_on_cluster(where: str, wanted: Wanted, store: Store, note: Callable[[str], None]) -> Iterator[Hired]:
     """A crew on the cluster that --cluster names, which is found or started when a step must really run.
 
-    At the end what was started is closed. Raises ConfigError; EnvironmentLacking where Dask is not installed.
+    What was started is closed at the end. Raises ConfigError; EnvironmentLacking where Dask is not installed.
     """
     place = place_of(where)
+    wanted.shared_for(place)
     if any(importlib.util.find_spec(name) is None for name in ("distributed", "dask_jobqueue")):
-        raise EnvironmentLacking(
-            "--cluster needs Dask, which is not installed", hint='pip install "bskernel[cluster]"'
-        )
+        hint = "uv pip install 'bskernel[cluster]', or pip install 'bskernel[cluster]'"
+        raise EnvironmentLacking("--cluster needs Dask, which is not installed", hint=hint)
     with contextlib.ExitStack() as stack:
 
         def opened(said: queue.SimpleQueue[Said | Done]) -> Crew:
-            from bskernel.cluster.opening import Wanted, open_crew
+            from bskernel.cluster.opening import open_crew
 
-            wanted = Wanted(root=root, cache=cache, runtime=runtime, config=config, share=share, note=note, said=said)
-            return stack.enter_context(open_crew(place, wanted))
+            return stack.enter_context(open_crew(place, wanted, store, note, said))
 
-        yield Hired(crew=_Later(opened), limits=limits_on(place, config.limits))
+        yield Hired(crew=_Later(opened), limits=limits_on(place, wanted.config.limits))
 
 
 class _Later:

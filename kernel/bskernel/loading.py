@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import msgspec
 from bskernel.config import Config, Flow
 from bskernel.errors import ConfigError
 from bskernel.flow_edit import edit_flow, named
+from bskernel.given_store import given_store, limited_store
 from bskernel.strict import convert, read_toml
 
 FLOWS = Path(__file__).parent / "flows"
@@ -114,15 +116,18 @@ def _flow(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Fl
 def load_config(path: Path, assignments: Sequence[str] = ()) -> LoadedConfig:
     """Read a build.toml, change it by `--set` assignments, and check everything that needs no executor.
 
+    Where the environment names a shared store, it is that one, unless an assignment names another.
     Raises ConfigError.
     """
     path = path.resolve()
     data = read_toml(path)
+    data = given_store(data, os.environ)
     for assignment in assignments:
         _set(data, assignment)
     if "build" not in data:
         raise ConfigError(f"{path}: there is no [build] table", hint='the least is: [build] model = "net.onnx"')
     config = convert(data, Config, path)
+    config = msgspec.structs.replace(config, store=limited_store(config.store, os.environ))
     loaded = LoadedConfig(config=config, path=path, flow=load_flow(config, path))
     if not loaded.model.is_file():
         raise ConfigError(f"{path}: build.model: there is no file {loaded.model}")

@@ -15,7 +15,7 @@ class Noting:
 
     def __init__(self, observers: tuple[Observer, ...], directory: BuildDirectory) -> None:
         self._observers = observers
-        self._directory = directory
+        self.directory = directory
 
     def note(self, text: str) -> None:
         """Something beside the steps."""
@@ -40,7 +40,7 @@ class Noting:
     def ended(self, step: Step, ended: EndedStep) -> None:
         """A step is over: its folder is written before anybody hears of it."""
         if ended.action is not None:
-            self._directory.note_step(step.label, ended.action, manifest_of(step, ended.inputs), ended.log)
+            self.directory.note_step(step.label, ended.action, manifest_of(step, ended.inputs), ended.log)
         for observer in self._observers:
             observer.ended(step, ended)
 

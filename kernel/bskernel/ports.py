@@ -42,6 +42,9 @@ class Store(Protocol):
     def recall(self, action: Action) -> ActionResult | None:
         """What the action made before, if all of it is still here and whole."""
 
+    def peek(self, action: Action) -> ActionResult | None:
+        """What `recall` would most likely tell, without anything being fetched for it."""
+
     def remember(self, action: Action, result: ActionResult) -> None:
         """Keep what an action made; its artifacts must be here already."""
 

@@ -54,10 +54,11 @@ class Redactor:
     """Replaces the given names and secrets, what looks like a secret, and absolute paths; counts what it replaced.
 
     `names` maps texts to what stands for them, such as a home folder to "~". No text of `names` or `secrets` with
-    four characters or more is left, also not in the form that JSON or a URL gives it.
+    four characters or more is left, also not in the form that JSON or a URL gives it. Without `paths`, they stay.
     """
 
-    def __init__(self, names: Mapping[str, str], secrets: Iterable[str] = ()) -> None:
+    def __init__(self, names: Mapping[str, str], secrets: Iterable[str] = (), *, paths: bool = True) -> None:
+        self._paths = paths
         given = {text: mark for text, mark in names.items() if len(text) >= _SHORTEST}
         given |= {text: "<secret>" for text in secrets if len(text) >= _SHORTEST}
         self._marks = {form: mark for text, mark in given.items() for form in _forms(text)}
@@ -74,8 +75,9 @@ class Redactor:
         for kind, pattern in _PATTERNS:
             text, count = pattern.subn(functools.partial(_kept, kind), text)
             self.counts[kind] += count
-        text, count = _PATH.subn(_last_part, text)
-        self.counts["absolute path"] += count
+        if self._paths:
+            text, count = _PATH.subn(_last_part, text)
+            self.counts["absolute path"] += count
         return self._surely_without(text)
 
     def _surely_without(self, text: str) -> str:

@@ -141,7 +141,7 @@ def plan(
         raise ConfigError("--json and --graph: give one of them")
     application = Application.here()
     prepared = application.prepare(config, settings=settings, wish=wish.as_wish(), output=output)
-    planned = application.explain(prepared)
+    planned = application.explain(prepared, _tell)
     if graph is not None:
         click.echo(draw_plan(planned, graph), nl=False)
     else:

@@ -20,7 +20,8 @@ from bskernel.runtime.choosing import choose_starter
 from bskernel.runtime.session import FramedRuntime
 from bskernel.sessions import Sessions
 from bskernel.step import ExecutorRef
-from bskernel.store import DiskStore
+from bskernel.store import OpenStore
+from bskernel.store.layered import LayeredStore
 from bskernel.workshop import Done, Halt, Workshop
 
 
@@ -34,7 +35,11 @@ class Bench:
         self._cache = _cache(site)
         self._recipes = find_recipes(self._root)
         self._sessions = Sessions(self._runtime)
-        self._workshop = Workshop(DiskStore(self._cache), self._sessions)
+        self._cache.mkdir(parents=True, exist_ok=True)
+        self._opened = OpenStore(self._cache, site.shared, lambda text: self._tell(text))
+        self._handed_over = site.handed_over
+        self._workshop = Workshop(self._opened.store, self._sessions)
+        self._opened.__enter__()
         self._expecting = threading.Lock()
         self._tell: Callable[[str], None] = lambda _: None  # whoever has something made now
         self._count = itertools.count()
@@ -57,9 +62,24 @@ class Bench:
             self._tell = lambda _: None
         # Steps of several builds, which may have one name, run in one session.
         folder = f"{step.label}-{next(self._count)}"
-        return self._workshop.carry_out(
+        done = self._workshop.carry_out(
             step, order.action, order.inputs, say, share=order.share, halt=halt, folder=folder
         )
+        if done.carried.result is not None:
+            self._hand_over(order, recalled=done.recalled)
+        return done
+
+    def _hand_over(self, order: Order, *, recalled: bool) -> None:
+        """Have the result where the build finds it; what was just made was written through, as far as that went."""
+        store = self._opened.store
+        if not self._handed_over or not isinstance(store, LayeredStore):
+            return
+        if (recalled or store.failure is not None) and not store.push(order.action.key.sha256):
+            raise EnvironmentLacking(
+                f"{platform.node()}: the result of step {order.step.name} cannot be handed over: "
+                f"{store.failure or 'it is gone from the cache'}",
+                hint="see whether the shared store can be written from there; the worker's cache keeps the result",
+            )
 
     def _check_tool(self, tool: str, root: Path, identity: str) -> None:
         here = identify(tool, root, self._cache, f"{platform.node()}: {tool}")
@@ -95,6 +115,8 @@ class Bench:
         """Let every step end, and end every process and container; safe to call twice."""
         self._workshop.interrupt()
         self._sessions.close()
+        self._opened.leave_pending()
+        self._opened.__exit__(None, None, None)
 
 
 def _root(site: Site) -> Path:

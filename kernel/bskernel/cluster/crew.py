@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from bskernel_protocol import Artifact, Failure
+from bskernel_protocol import Artifact, Digest, Failure
 from distributed import CancelledError, Client, Future, KilledWorker
 
 from bskernel.action import Action
@@ -20,7 +20,9 @@ from bskernel.cluster.code import code_digest
 from bskernel.cluster.demand import lacking
 from bskernel.cluster.messages import Answer, Order, Refused, Site, decode_answer, decode_told, encode
 from bskernel.cluster.worker import carry_out
+from bskernel.ports import Store
 from bskernel.step import ExecutorRef, Step
+from bskernel.store.layered import LayeredStore
 from bskernel.working import Done, Said
 from bskernel.workshop import failed
 
@@ -35,14 +37,20 @@ class DaskCrew:
         self,
         client: Client,
         site: Site,
+        store: Store,
         said: queue.SimpleQueue[Said | Done],
         *,
         share: bool,
         demand_of: Callable[[Step], dict[str, int]],
     ) -> None:
-        """`demand_of` says what a step holds of a worker. With `share`, what was made meanwhile is recalled."""
+        """`store` has the inputs of steps, and what the workers make when they share it.
+
+        `demand_of` says what a step holds of a worker. With `share`, what was made meanwhile is recalled.
+        """
         self._client = client
         self._site = site
+        self._store = store
+        self._handed: set[Digest] = set()  # what the workers can find
         self._share = share
         self._demand_of = demand_of
         self._lock = threading.Lock()
@@ -71,6 +79,9 @@ class DaskCrew:
             hint = f"start workers with it: dask worker --resources {next(iter(demand))}=N, or [cluster] resources"
             self._over(step, failed(Failure(category="environment", message=f"step {step.name}: {why}", hint=hint)))
             return
+        if (unshared := self._hand_over(step, inputs)) is not None:
+            self._over(step, failed(unshared))
+            return
         key = self._key(action)
         order = Order(
             site=self._site,
@@ -88,6 +99,21 @@ class DaskCrew:
         with self._lock:
             self._futures[key] = future
         future.add_done_callback(functools.partial(self._done, key))
+
+    def _hand_over(self, step: Step, inputs: dict[str, Artifact]) -> Failure | None:
+        """Have the inputs where the workers find them; why that cannot be, or None."""
+        new = [artifact for artifact in inputs.values() if artifact.digest not in self._handed]
+        if not new or not self._site.handed_over or not isinstance(self._store, LayeredStore):
+            return None
+        if not self._store.share(new):
+            return Failure(
+                category="environment",
+                message=f"the inputs of step {step.name} cannot be handed over to the workers",
+                cause=(self._store.failure or "their bytes are gone from the cache",),
+                hint="see whether the shared store can be written from here",
+            )
+        self._handed.update(artifact.digest for artifact in new)
+        return None
 
     def _key(self, action: Action) -> str:
         """Dask shows what comes before the first dash as the task's kind."""
@@ -160,6 +186,8 @@ class DaskCrew:
             return
         if answer.runtime != "none":
             self._runtime_name = answer.runtime
+        if answer.carried.result is not None:
+            self._handed.update(output.digest for output in answer.carried.result.outputs)
         self.said.put(
             Done(
                 step=step,

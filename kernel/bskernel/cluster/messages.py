@@ -11,6 +11,7 @@ from bskernel_protocol import Artifact, Event, Failure, digest_of_bytes
 from bskernel.action import Action
 from bskernel.carry_out import Carried
 from bskernel.step import Step
+from bskernel.store import SharedSettings
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +21,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     root: str  # the checkout with the executors' recipes
     runtime: str  # docker, process or auto
     cache: str | None  # the workers' cache folder; their own when None
+    shared: SharedSettings | None  # the store behind that
+    handed_over: bool  # a result that is not in the shared store is none
 
     @property
     def digest(self) -> str:

@@ -8,10 +8,9 @@ import queue
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import dask
-import msgspec
 from dask.utils import parse_bytes
 from distributed import Client, LocalCluster, Security
 
@@ -21,43 +20,50 @@ from bskernel.cluster.demand import dealt, declared, demand_of
 from bskernel.cluster.local import local_workers
 from bskernel.cluster.messages import Site
 from bskernel.cluster.place import LocalPlace, Place, QueuePlace, RunningPlace
-from bskernel.config import ClusterSection, Config
+from bskernel.cluster.wanted import Wanted
+from bskernel.config import ClusterSection
 from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.ports import Store
 from bskernel.runtime.folders import make_folders
 from bskernel.scheduling import MEMORY
+from bskernel.step import Step
 from bskernel.working import Done, Said
 
 _CONNECT_S = 20.0
+DemandOf: TypeAlias = Callable[[Step], dict[str, int]]
+Found: TypeAlias = tuple[Client, str | None, DemandOf]  # the workers' cache, and what a step holds of a worker
+Note: TypeAlias = Callable[[str], None]
+Queue: TypeAlias = "queue.SimpleQueue[Said | Done]"
 _FIRST_WORKER_S = 60.0  # a worker of this machine that is not there by then never will be
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run asks of a cluster, whichever it is."""
-
-    root: Path  # the checkout
-    cache: Path  # this machine's
-    runtime: str
-    config: Config
-    share: bool  # recall what others made meanwhile
-    note: Callable[[str], None]
-    said: queue.SimpleQueue[Said | Done]  # where the crew puts what it hears
-
-
 @contextlib.contextmanager
-def open_crew(place: Place, wanted: Wanted) -> Iterator[DaskCrew]:
-    """A crew on the cluster at `place`. Raises EnvironmentLacking, ConfigError."""
+def open_crew(place: Place, wanted: Wanted, store: Store, note: Note, said: Queue) -> Iterator[DaskCrew]:
+    """A crew on the cluster at `place`, which says all in `said`. Raises EnvironmentLacking, ConfigError.
+
+    `store` is the build's own, which has the inputs of its steps.
+    """
     with _quiet(), contextlib.ExitStack() as stack:
         if isinstance(place, LocalPlace):
-            crew = _local(place, wanted)
+            found = _local(place, wanted, note)
         elif isinstance(place, RunningPlace):
-            crew = _running(place, wanted)
+            found = _running(place, wanted, note)
         else:
-            crew = _queue(place, wanted)
-        yield stack.enter_context(crew)
+            found = _queue(place, wanted, note)
+        client, cache, demand = stack.enter_context(found)
+        site = Site(
+            code=code_digest(),
+            root=str(wanted.root.resolve()),
+            runtime=wanted.runtime,
+            cache=cache,
+            shared=wanted.shared_for(place),
+            handed_over=not isinstance(place, LocalPlace),
+        )
+        yield DaskCrew(client, site, store, said, share=wanted.share, demand_of=demand)
 
 
 @contextlib.contextmanager
-def _local(place: LocalPlace, wanted: Wanted) -> Iterator[DaskCrew]:
+def _local(place: LocalPlace, wanted: Wanted, note: Note) -> Iterator[Found]:
     limits = wanted.config.limits
     security = Security.temporary()
     folders = make_folders(wanted.cache)
@@ -73,30 +79,30 @@ def _local(place: LocalPlace, wanted: Wanted) -> Iterator[DaskCrew]:
                 folders.home,
                 _credentials(security, folders.home),
             ) as workers,
-            _client(cluster, wanted, security) as client,
+            _client(cluster, note, security) as client,
         ):  # fmt: skip
             try:
                 client.wait_for_workers(1, timeout=_FIRST_WORKER_S)
             except TimeoutError as error:
                 raise EnvironmentLacking("no worker starts here: " + " | ".join(workers.last_words())) from error
             # What a step holds beside those is not limited here, as it is not without a cluster.
-            yield _crew(client, wanted, str(wanted.cache), frozenset(limits.resources), memory=False)
+            yield client, str(wanted.cache), _demand(frozenset(limits.resources), memory=False)
     finally:
         folders.remove()
 
 
 @contextlib.contextmanager
-def _running(place: RunningPlace, wanted: Wanted) -> Iterator[DaskCrew]:
-    with _client(place.address, wanted, None) as client:
+def _running(place: RunningPlace, wanted: Wanted, note: Note) -> Iterator[Found]:
+    with _client(place.address, note, None) as client:
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         if not workers:
-            wanted.note(f"cluster {place.address} has no workers yet: steps wait for them")
+            note(f"cluster {place.address} has no workers yet: steps wait for them")
         memory = any(MEMORY in worker["resources"] for worker in workers)
-        yield _crew(client, wanted, wanted.config.cluster.cache, None, memory=memory)
+        yield client, wanted.config.cluster.cache, _demand(None, memory=memory)
 
 
 @contextlib.contextmanager
-def _queue(place: QueuePlace, wanted: Wanted) -> Iterator[DaskCrew]:
+def _queue(place: QueuePlace, wanted: Wanted, note: Note) -> Iterator[Found]:
     from dask_jobqueue.lsf import LSFCluster
     from dask_jobqueue.pbs import PBSCluster
     from dask_jobqueue.slurm import SLURMCluster
@@ -113,10 +119,10 @@ def _queue(place: QueuePlace, wanted: Wanted) -> Iterator[DaskCrew]:
             f"--cluster {place.system}: {' '.join(str(error).split())}",
             hint="set cores and memory in [cluster], or in Dask's own jobqueue.yaml",
         ) from error
-    with cluster, _client(cluster, wanted, cluster.security) as client:
+    with cluster, _client(cluster, note, cluster.security) as client:
         cluster.scale(jobs=section.workers)
-        wanted.note(f"cluster: {section.workers} jobs are asked of {place.system}")
-        yield _crew(client, wanted, section.cache, None, memory=section.memory is not None)
+        note(f"cluster: {section.workers} jobs are asked of {place.system}")
+        yield client, section.cache, _demand(None, memory=section.memory is not None)
 
 
 def queue_options(section: ClusterSection) -> dict[str, Any]:
@@ -141,7 +147,7 @@ def queue_options(section: ClusterSection) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _client(where: Any, wanted: Wanted, security: Security | None) -> Iterator[Client]:
+def _client(where: Any, note: Note, security: Security | None) -> Iterator[Client]:
     try:
         client = Client(where, security=security, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -150,21 +156,12 @@ def _client(where: Any, wanted: Wanted, security: Security | None) -> Iterator[C
             hint="start one: dask scheduler; `tls://` needs Dask's own keys",
         ) from error
     with client:
-        wanted.note(f"cluster: dashboard at {client.dashboard_link}")
+        note(f"cluster: dashboard at {client.dashboard_link}")
         yield client
 
 
-def _crew(
-    client: Client, wanted: Wanted, cache: str | None, limited: frozenset[str] | None, *, memory: bool
-) -> DaskCrew:
-    site = Site(code=code_digest(), root=str(wanted.root.resolve()), runtime=wanted.runtime, cache=cache)
-    return DaskCrew(
-        client,
-        site,
-        wanted.said,
-        share=wanted.share,
-        demand_of=lambda step: demand_of(step, limited, memory=memory),
-    )
+def _demand(limited: frozenset[str] | None, *, memory: bool) -> DemandOf:
+    return lambda step: demand_of(step, limited, memory=memory)
 
 
 def _credentials(security: Security, folder: Path) -> list[str]:

@@ -29,7 +29,7 @@ class Kept(WorkerPlugin):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._benches: dict[Site, Bench] = {}
+        self._benches: dict[str, Bench] = {}  # by their sites
         self._halts: dict[object, Halt] = {}
         self._closed = False
 
@@ -43,11 +43,11 @@ class Kept(WorkerPlugin):
             if self._closed:
                 raise Reschedule
             left = []
-            if site not in self._benches:
+            if site.digest not in self._benches:
                 idle = [other for other, bench in self._benches.items() if not bench.busy]
                 left = [self._benches.pop(other) for other in idle]
-                self._benches[site] = Bench(site)
-            bench = self._benches[site]
+                self._benches[site.digest] = Bench(site)
+            bench = self._benches[site.digest]
             bench.busy += 1
         for other in left:
             other.close()

@@ -12,6 +12,8 @@ from bskernel.config.model import (
     Replacement,
     StepOptions,
     StepTable,
+    StoreMode,
+    StoreSection,
     TargetSection,
 )
 from bskernel.config.sweep import SearchSection, Span, SweepSection, Values
@@ -30,6 +32,8 @@ __all__ = [
     "Span",
     "StepOptions",
     "StepTable",
+    "StoreMode",
+    "StoreSection",
     "SweepSection",
     "TargetSection",
     "Values",

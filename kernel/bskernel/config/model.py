@@ -11,6 +11,9 @@ from bskernel.config.cluster import ClusterSection
 from bskernel.config.sweep import SweepSection
 from bskernel.stages import InputType, OutputType
 
+# What may be written to a shared store, and when: nothing; before a step is over; while the build goes on.
+StoreMode = Literal["read-only", "write-through", "write-back"]
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -186,6 +189,15 @@ class LimitsSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                 raise ValueError(f"resources: {name} is a limit of its own: write limits.{name} = ...")
 
 
+class StoreSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A store that other machines share. It changes no result, and no key."""
+
+    shared: str | None = None  # a folder, or a URL of fsspec, such as s3://bucket/prefix; BSKERNEL_STORE comes first
+    mode: StoreMode = "read-only"  # BSKERNEL_STORE_MODE comes first
+    # of fsspec's file system, such as endpoint_url; credentials belong into the environment
+    options: dict[str, Any] = {}
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One build.toml."""
 
@@ -199,4 +211,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tools: dict[str, ToolSection] = {}  # such as vivado
     parameters: dict[str, dict[str, Any]] = {}  # executor -> parameters for all its steps
     step: dict[str, StepOptions] | tuple[StepTable, ...] = {}  # changes to the flow's steps, or the steps
+    store: StoreSection = StoreSection()
     sweep: SweepSection | None = None  # `bskernel run` builds without it

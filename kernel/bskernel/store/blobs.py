@@ -44,7 +44,7 @@ class Blobs:
             with self.new() as temporary:
                 with open(temporary, "xb", buffering=0) as file:
                     _write(file.fileno(), memoryview(data))
-                self._accept(temporary, digest)
+                self.adopt(temporary, digest)
         return digest
 
     def take(self, path: Path) -> Digest:
@@ -60,7 +60,7 @@ class Blobs:
                 if self.is_whole(digest):
                     _unlink(temporary)
                 else:
-                    self._accept(temporary, digest)
+                    self.adopt(temporary, digest)
         return digest
 
     def get(self, digest: Digest) -> bytes | None:
@@ -135,7 +135,8 @@ class Blobs:
         """Where its blob lies, if there is one."""
         return f"{self._folder}/{digest.sha256[:2]}/{digest.sha256}"
 
-    def _accept(self, temporary: str, digest: Digest) -> None:
+    def adopt(self, temporary: str, digest: Digest) -> None:
+        """Take a file that was found to have that digest, under a name of `new`, as the blob."""
         os.utime(temporary, ns=(STAMP_NS, STAMP_NS))
         if digest.sha256[:2] not in self._prefixes:
             os.makedirs(f"{self._folder}/{digest.sha256[:2]}", exist_ok=True)
@@ -144,7 +145,7 @@ class Blobs:
 
     @contextlib.contextmanager
     def new(self) -> Iterator[str]:
-        """A name for a file to be; what is still there afterwards is removed."""
+        """A name for a file to be; what is there when that fails is removed."""
         self._count += 1  # by threads too: os.urandom tells stores apart, open("x") what is left
         temporary = f"{self._incoming}/{self._named}-{threading.get_ident():x}-{self._count}"
         try:
@@ -152,6 +153,13 @@ class Blobs:
         except BaseException:
             _unlink(temporary)
             raise
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[str]:
+        """As `new`, but what is still there afterwards is removed in any case."""
+        with self.new() as temporary:
+            yield temporary
+            _unlink(temporary)
 
     def _clone(self, source: int, target: int) -> bool:
         if not self._clones:

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import posixpath
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-from bskernel_protocol import (
-    Artifact,
-    ArtifactKind,
-    Digest,
-    ProtocolError,
-    TreeListing,
-    canonical_bytes,
-    decode_document,
-)
+from bskernel_protocol import Artifact, ArtifactKind, Digest, TreeListing, canonical_bytes
 
 from bskernel.action import Action, ActionResult
 from bskernel.errors import EnvironmentLacking
@@ -25,9 +18,10 @@ from bskernel.file_digests import FileDigests
 from bskernel.ports import OutputViolation
 from bskernel.store.blobs import Blobs
 from bskernel.store.claims import Claims
+from bskernel.store.contents import decoded_listing, decoded_result
 from bskernel.store.trees import list_tree
 
-_results = msgspec.msgpack.Decoder(ActionResult)
+_USE_NOTED_S = 86_400  # how much older than this a result's time must be before its use is noted by it
 
 
 class DiskStore:
@@ -109,22 +103,38 @@ class DiskStore:
 
     def recall(self, action: Action) -> ActionResult | None:
         """What the action made, if every byte of it is here; those of what was written to since are read."""
+        return self.recall_key(action.key.sha256)
+
+    def peek(self, action: Action) -> ActionResult | None:
+        """The same: nothing has to be fetched."""
+        return self.recall(action)
+
+    def recall_key(self, key: str) -> ActionResult | None:
+        """As `recall`, by the action's key."""
+        path = self._action(key)
         try:
-            result = _results.decode(self._action(action.key).read_bytes())
-        except (OSError, msgspec.DecodeError):
+            result = decoded_result(path.read_bytes())
+        except OSError:
             return None
-        return result if all(self._complete(artifact) for artifact in result.outputs) else None
+        if result is None or not all(self._complete(artifact) for artifact in result.outputs):
+            return None
+        _note_use(path)
+        return result
 
     def remember(self, action: Action, result: ActionResult) -> None:
         """Keep a result. Raises ValueError when an artifact of it is not here."""
-        for artifact in result.outputs:
-            if not self._complete(artifact):
-                raise ValueError(f"artifact {artifact.name} is not in the store")
-        target = self._action(action.key)
+        self.check(result)
+        target = self._action(action.key.sha256)
         target.parent.mkdir(exist_ok=True)
         with self._bytes.new() as temporary:
             Path(temporary).write_bytes(canonical_bytes(result))
             Path(temporary).replace(target)
+
+    def check(self, result: ActionResult) -> None:
+        """Raises ValueError when an artifact of it is not here."""
+        for artifact in result.outputs:
+            if not self._complete(artifact):
+                raise ValueError(f"artifact {artifact.name} is not in the store")
 
     def save(self) -> None:
         """Remember which files of the user's were read."""
@@ -134,6 +144,22 @@ class DiskStore:
         """Claim an action while it is carried out; False when another thread or process has claimed it."""
         return self._claims.attempt(action.key)
 
+    def holds(self, digest: Digest) -> bool:
+        """Is that blob here, as far as its size and stamp tell?"""
+        return self._bytes.is_whole(digest)
+
+    def blob_path(self, digest: Digest) -> str:
+        """Where the blob lies, if it is here."""
+        return self._bytes.path(digest)
+
+    def new(self) -> contextlib.AbstractContextManager[str]:
+        """A name for a file that may be adopted; if it is not, it is gone afterwards."""
+        return self._bytes.scratch()
+
+    def adopt(self, path: str, digest: Digest) -> None:
+        """Take a file that `new` has named, and whose bytes were verified, as that blob."""
+        self._bytes.adopt(path, digest)
+
     def _complete(self, artifact: Artifact) -> bool:
         if artifact.kind == "file":
             return self._bytes.is_whole(artifact.digest)
@@ -141,14 +167,13 @@ class DiskStore:
         return listing is not None and all(self._bytes.is_whole(file.digest) for file in listing.files)
 
     def _listing(self, artifact: Artifact) -> TreeListing | None:
-        data = self.get(artifact.digest)
-        if data is None:
-            return None
-        try:
-            document = decode_document(data)
-        except ProtocolError:
-            return None
-        return document if isinstance(document, TreeListing) else None
+        return decoded_listing(self.get(artifact.digest))
 
-    def _action(self, key: Digest) -> Path:
-        return self._actions / key.sha256[:2] / key.sha256
+    def _action(self, key: str) -> Path:
+        return self._actions / key[:2] / key
+
+
+def _note_use(path: Path) -> None:
+    with contextlib.suppress(OSError):  # of another user
+        if path.stat().st_mtime + _USE_NOTED_S < time.time():
+            os.utime(path)

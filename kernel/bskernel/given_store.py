@@ -1,0 +1,48 @@
+"""What the environment says of the shared store: BSKERNEL_STORE and BSKERNEL_STORE_MODE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from bskernel.config import StoreMode, StoreSection
+from bskernel.errors import ConfigError
+
+URL, MODE = "BSKERNEL_STORE", "BSKERNEL_STORE_MODE"
+NONE = "none"  # as BSKERNEL_STORE: there is no shared store
+
+
+def given_store(data: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """The data of a build.toml, its [store] as the environment has it.
+
+    A URL of the environment comes without the file's options: they are of another store, and could send what is
+    meant for this one elsewhere. Raises ConfigError for a mode that there is not.
+    """
+    url, mode = environment.get(URL), _mode(environment)
+    table = data.get("store", {})
+    if not isinstance(table, dict) or not (url or mode):
+        return data
+    table = dict(table)
+    if url == NONE:
+        table = {}
+    elif url:
+        table["shared"] = url if "://" in url else str(Path(url).expanduser().absolute())
+        table.pop("options", None)
+    if mode:
+        table["mode"] = mode
+    return {**data, "store": table}
+
+
+def limited_store(section: StoreSection, environment: Mapping[str, str]) -> StoreSection:
+    """The section; where the environment says read-only, nothing else makes it write."""
+    return msgspec.structs.replace(section, mode="read-only") if _mode(environment) == "read-only" else section
+
+
+def _mode(environment: Mapping[str, str]) -> str | None:
+    mode = environment.get(MODE)
+    if mode and mode not in get_args(StoreMode):
+        raise ConfigError(f"{MODE}={mode}: there is no such mode", hint=f"modes: {', '.join(get_args(StoreMode))}")
+    return mode or None

@@ -1,0 +1,122 @@
+"""Which store is shared with other machines, how it may be used, and how its name is shown."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from bskernel.config import StoreMode, StoreSection
+from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.redaction import Redactor, secrets_in
+
+# What fsspec needs beside itself: protocol -> (module, extra of bskernel that has it)
+_NEEDS = {"file": ("fsspec", "shared"), "local": ("fsspec", "shared"), "s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3")}
+_LONGEST = 300  # characters of an error that are told
+
+
+class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """All that another process needs to open the same shared store; it may hold credentials."""
+
+    url: str  # of fsspec, or an absolute path
+    mode: StoreMode = "read-only"
+    options: dict[str, Any] = {}  # of its file system, such as endpoint_url
+
+    @property
+    def protocol(self) -> str:
+        """Of the URL: `file` for a plain path."""
+        return self.url.partition("://")[0] if "://" in self.url else "file"
+
+    @property
+    def shown(self) -> str:
+        """The URL without credentials."""
+        if "://" not in self.url:
+            return self.url
+        head, _, rest = self.url.partition("://")
+        place, slash, path = rest.partition("/")
+        return f"{head}://{place.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
+
+    @property
+    def name(self) -> str:
+        """What tells this store from others in a cache; it does not depend on who uses it."""
+        text = f"{self.shown}\0{self.options.get('endpoint_url', '')}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        return f"SharedSettings({self.shown!r}, {self.mode!r}, options: {', '.join(self.options) or 'none'})"
+
+    def without_secrets(self, error: BaseException) -> str:
+        """What an error says, on one line, without credentials."""
+        redactor = Redactor({}, [*_secrets_of(self), *secrets_in(os.environ)], paths=False)
+        if isinstance(error, OSError) and error.strerror and error.filename:
+            text = f"{error.filename}: {error.strerror}"
+        else:
+            text = " ".join(str(error).split()) or type(error).__name__
+        return redactor.text(text)[:_LONGEST]
+
+
+def shared_settings(section: StoreSection, folder: Path) -> SharedSettings | None:
+    """The shared store of a configuration whose paths are relative to `folder`; None when it names none.
+
+    Raises EnvironmentLacking when a library for it is not installed, ConfigError when fsspec knows no such URL.
+    """
+    if not section.shared:
+        return None
+    url = section.shared
+    if url.startswith(("file:", "local:")):
+        url = url.partition(":")[2]
+        url = "/" + url.lstrip("/") if url.startswith("//") else url
+    if "://" not in url:
+        url = str((folder / Path(url).expanduser()).resolve())
+    settings = SharedSettings(url=url, mode=section.mode, options=section.options)
+    _check_installed(settings)
+    return settings
+
+
+def _check_installed(settings: SharedSettings) -> None:
+    module, extra = _NEEDS.get(settings.protocol, ("fsspec", "shared"))
+    for wanted in ("fsspec", module):
+        if importlib.util.find_spec(wanted) is None:
+            raise EnvironmentLacking(
+                f"the shared store {settings.shown} needs {wanted}, which is not installed",
+                hint=f"uv pip install 'bskernel[{extra}]', or pip install 'bskernel[{extra}]'",
+            )
+    if settings.protocol in _NEEDS:
+        return
+    import fsspec
+
+    try:
+        fsspec.get_filesystem_class(settings.protocol)
+    except ImportError as error:
+        raise EnvironmentLacking(
+            f"the shared store {settings.shown} needs a library that is not installed: {error}",
+            hint="install it beside bskernel; docs/shared-store.md",
+        ) from error
+    except ValueError as error:
+        raise ConfigError(
+            f"store.shared: fsspec knows no {settings.protocol}://",
+            hint="give a folder, s3://bucket/prefix, ssh://host/folder, or another URL of fsspec",
+        ) from error
+
+
+def _secrets_of(settings: SharedSettings) -> Iterator[str]:
+    flat = dict(_flat(settings.options))
+    yield from secrets_in(flat)
+    yield from (text for name, text in flat.items() if name.rpartition(".")[2].endswith("key"))
+    if "://" in settings.url and "@" in settings.url:
+        parts = urlsplit(settings.url)
+        yield from (text for text in (parts.password, parts.username if parts.password else None) if text)
+
+
+def _flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", str(value)

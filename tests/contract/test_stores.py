@@ -1,0 +1,119 @@
+"""What every store must do: the local one, and the same with a shared one behind it, in a folder and on S3."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import pytest
+from bskernel.action import Action, ActionResult
+from bskernel.ports import OutputViolation, Store
+from bskernel.store import OpenStore, SharedSettings
+from bskernel_protocol import PROTOCOL_VERSION, Artifact, digest_of_bytes
+from s3_server import BUCKET, S3Server
+
+ACTION = Action(
+    protocol=PROTOCOL_VERSION, executor="e@1", executor_digest="d", entry="x", parameters={}, inputs={}, salt=""
+)
+ABSENT = digest_of_bytes(b"nowhere")
+Told = list[str]
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    server = S3Server()
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=["disk", "folder-read-only", "folder-write-through", "folder-write-back", "s3-write-through"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    kind, _, mode = request.param.partition("-")
+    shared = None
+    if kind == "folder":
+        (tmp_path / "shared").mkdir()
+        shared = SharedSettings(url=str(tmp_path / "shared"), mode=mode)
+    if kind == "s3":
+        server: S3Server = request.getfixturevalue("s3")
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        shared = SharedSettings(url=f"s3://{BUCKET}/{tmp_path.name}", mode=mode)
+    told: Told = []
+    (tmp_path / "cache").mkdir()
+    with OpenStore(tmp_path / "cache", shared, told.append) as opened:
+        yield opened.store
+    assert told == []
+
+
+def captured(store: Store, tmp_path: Path, text: str = "content") -> Artifact:
+    (tmp_path / "f").write_text(text)
+    return store.capture(tmp_path / "f", "model", "file", "x")
+
+
+def test_bytes_come_back_and_others_are_missing(store: Store) -> None:
+    assert store.get(store.put(b"some")) == b"some"
+    assert store.get(store.put(b"")) == b""
+    assert store.get(ABSENT) is None
+
+
+def test_a_result_is_recalled_with_its_log(store: Store, tmp_path: Path) -> None:
+    result = ActionResult(outputs=(captured(store, tmp_path),), record={"n": 1}, log=store.put(b"log"))
+    assert store.recall(ACTION) is None
+    assert store.peek(ACTION) is None
+    store.remember(ACTION, result)
+    assert store.recall(ACTION) == store.peek(ACTION) == result
+    assert store.recall(msgspec.structs.replace(ACTION, salt="other")) is None
+
+
+def test_a_result_without_its_artifacts_is_refused_and_not_recalled(store: Store) -> None:
+    absent = Artifact(name="model", kind="file", digest=ABSENT, media_type="x")
+    with pytest.raises(ValueError, match="model is not in the store"):
+        store.remember(ACTION, ActionResult(outputs=(absent,)))
+    assert store.recall(ACTION) is None
+
+
+def test_a_file_and_a_tree_are_laid_as_they_were(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "tree" / "a").mkdir(parents=True)
+    (tmp_path / "tree" / "a" / "run.sh").write_text("x")
+    (tmp_path / "tree" / "a" / "run.sh").chmod(0o755)
+    (tmp_path / "tree" / "b").write_text("")
+    tree = store.capture(tmp_path / "tree", "output", "tree", "x")
+    assert store.materialise(tree, tmp_path / "laid" / "tree")
+    assert (tmp_path / "laid" / "tree" / "a" / "run.sh").stat().st_mode & 0o777 == 0o755
+    assert store.observe(tmp_path / "laid" / "tree", "output", "tree", "x") == tree
+    assert store.materialise(captured(store, tmp_path), tmp_path / "laid" / "file", read_only=True)
+    assert (tmp_path / "laid" / "file").read_text() == "content"
+
+
+@pytest.mark.parametrize("kind", ["file", "tree"])
+def test_what_is_missing_is_not_laid_and_leaves_nothing(store: Store, tmp_path: Path, kind: str) -> None:
+    absent = msgspec.convert({"name": "n", "kind": kind, "digest": ABSENT, "media_type": "x"}, Artifact)
+    assert not store.materialise(absent, tmp_path / "laid")
+    assert not (tmp_path / "laid").exists()
+
+
+def test_links_out_of_a_tree_are_refused(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "link").symlink_to("/etc/passwd")
+    with pytest.raises(OutputViolation, match="/etc/passwd"):
+        store.capture(tmp_path / "tree", "output", "tree", "x")
+
+
+def test_an_action_is_claimed_by_one_at_a_time(store: Store) -> None:
+    with store.claim(ACTION) as first, store.claim(ACTION) as second:
+        assert (first, second) == (True, False)
+    with store.claim(ACTION) as again:
+        assert again
+
+
+def test_many_threads_remember_and_recall_at_once(store: Store, tmp_path: Path) -> None:
+    def work(at: int) -> bool:
+        action = msgspec.structs.replace(ACTION, salt=str(at % 4))
+        digest = store.put(f"made {at % 4}".encode())
+        result = ActionResult(outputs=(Artifact(name="n", kind="file", digest=digest, media_type="x"),))
+        store.remember(action, result)
+        return store.recall(action) == result
+
+    with ThreadPoolExecutor(16) as threads:
+        assert all(threads.map(work, range(16)))
