@@ -21,6 +21,7 @@ from bskernel.cluster.local import local_workers
 from bskernel.cluster.messages import Site
 from bskernel.cluster.place import LocalPlace, Place, QueuePlace, RunningPlace
 from bskernel.cluster.wanted import Wanted
+from bskernel.cluster.worker import end_all
 from bskernel.config import ClusterSection
 from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.ports import Store
@@ -122,7 +123,12 @@ def _queue(place: QueuePlace, wanted: Wanted, note: Note) -> Iterator[Found]:
     with cluster, _client(cluster, note, cluster.security) as client:
         cluster.scale(jobs=section.workers)
         note(f"cluster: {section.workers} jobs are asked of {place.system}")
-        yield client, section.cache, _demand(None, memory=section.memory is not None)
+        try:
+            yield client, section.cache, _demand(None, memory=section.memory is not None)
+        finally:
+            # A job that is cancelled has no time to clean up.
+            with contextlib.suppress(OSError):
+                client.run(end_all, on_error="ignore")
 
 
 def queue_options(section: ClusterSection) -> dict[str, Any]:
@@ -142,6 +148,7 @@ def queue_options(section: ClusterSection) -> dict[str, Any]:
         "job_script_prologue": list(section.prologue) or None,
         "worker_extra_args": arguments or None,
         "python": section.python or sys.executable,
+        "log_directory": section.logs,
     }
     return {"processes": 1, **{name: value for name, value in said.items() if value is not None}}
 

@@ -99,6 +99,13 @@ def carry_out(code: str, data: bytes) -> bytes:
     return encode(_answer(worker, decode_order(data)))
 
 
+async def end_all(dask_worker: Worker) -> None:
+    """Let the worker end all that it has started; it carries out nothing any more."""
+    kept = dask_worker.plugins.get(_NAME)
+    if isinstance(kept, Kept):
+        await kept.teardown(dask_worker)
+
+
 def _answer(worker: Worker, order: Order) -> Answer:
     key = worker.get_current_task()
     kept = _kept(worker)
@@ -152,4 +159,4 @@ def _other_code(code: str) -> Failure:
     )
 
 
-__all__ = ["Kept", "carry_out"]
+__all__ = ["Kept", "carry_out", "end_all"]

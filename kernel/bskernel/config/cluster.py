@@ -18,6 +18,7 @@ class ClusterSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     prologue: tuple[str, ...] = ()  # shell lines that the job begins with, such as "module load python/3.11"
     python: str | None = None  # the interpreter there; this one when absent
     resources: dict[str, int] = {}  # what steps need -> how many of them each worker may have at once
+    logs: str | None = None  # a folder for what the jobs print; the batch system decides when absent
     cache: str | None = None  # the workers' own cache folder, on a disk of their machine
 
     def __post_init__(self) -> None:
