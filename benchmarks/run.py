@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from clusters import cluster
 from measuring import Row, markdown
 from memory import executors
 from networks import networks
@@ -42,7 +43,7 @@ def machine() -> str:
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = ("start", "trivial", "networks", "store", "executors", "plans")
+    parts = ("start", "trivial", "networks", "store", "executors", "plans", "cluster")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; all when none is named")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument(
@@ -53,7 +54,7 @@ def main() -> None:
     functions = dict(
         zip(
             parts,
-            (start_up, trivial_steps, networks(arguments.model), store, executors, long_plans),
+            (start_up, trivial_steps, networks(arguments.model), store, executors, long_plans, cluster),
             strict=True,
         )
     )

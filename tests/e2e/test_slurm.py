@@ -39,7 +39,6 @@ inputs = {{ model = "b.model" }}
 """
 
 
-@pytest.mark.container
 @pytest.mark.skipif(not os.environ.get("BSKERNEL_SLURM"), reason="BSKERNEL_SLURM is not set")
 def test_jobs_of_slurm_carry_a_build_out_and_end_with_it(
     surroundings: dict[str, str], tmp_path: Path, cache: Path, environments: Path, root: Path
