@@ -58,6 +58,11 @@ class S3Server:
         finally:
             connection.close()
 
+    def stop(self) -> None:
+        """Have it hang: connections are taken, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
     def kill(self) -> None:
         """kill -9."""
         if self._process is not None:

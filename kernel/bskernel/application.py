@@ -12,7 +12,7 @@ import msgspec
 from bskernel_protocol import Artifact, EntryDescription, StepManifest
 from bskernel_protocol.layout import LOG
 
-from bskernel.action import action_of, differences
+from bskernel.action import Action, ActionResult, action_of, differences
 from bskernel.backends import Choice, settle
 from bskernel.build_directory import BuildDirectory
 from bskernel.building import Observer, StepReport, carry_out_plan
@@ -134,17 +134,20 @@ class Application:
         client = self._engine()
         return client is not None and state_on(recipe, self.cache, client).image == "built"
 
-    def open_store(self, loaded: LoadedConfig, note: Callable[[str], None]) -> OpenStore:
+    def open_store(self, loaded: LoadedConfig, note: Callable[[str], None], *, read_only: bool = False) -> OpenStore:
         """The store of a configuration's builds: this cache, and behind it the shared store that [store] names.
 
-        `note` hears once that it cannot be used. Raises EnvironmentLacking, ConfigError.
+        `note` hears once that it cannot be used; `read_only`, nothing is pushed there. Raises EnvironmentLacking,
+        ConfigError.
         """
         shared = shared_settings(loaded.config.store, loaded.folder)
+        if shared is not None and read_only:
+            shared = msgspec.structs.replace(shared, mode="read-only")
         return OpenStore(self.cache, shared, note, self.store)
 
     def explain(self, prepared: Prepared, note: Callable[[str], None] = lambda _: None) -> tuple[PlannedStep, ...]:
         """For every step: cached, here or in the shared store, or not, and why not. `note` as in `open_store`."""
-        with self.open_store(prepared.loaded, note) as opened:
+        with self.open_store(prepared.loaded, note, read_only=True) as opened:
             planned = self._explained(prepared, opened.store)
         self.files.save()
         return planned
@@ -178,6 +181,20 @@ class Application:
                 )
             )
         return tuple(planned)
+
+    def recall_each(self, prepared: Prepared, recall: Callable[[Action], ActionResult | None]) -> int:
+        """Recall the steps one after another; of how many it is not known what they are, as others are missing."""
+        made: dict[str, ActionResult] = {}
+        unknown = 0
+        for step in prepared.plan.steps:
+            sources = [source.step for source in step.inputs.values() if isinstance(source, FromStep)]
+            if not made.keys() >= set(sources):
+                unknown += 1
+                continue
+            result = recall(action_of(step, find_inputs(step, made, self.store), prepared.loaded.config.build.salt))
+            if result is not None:
+                made[step.name] = result
+        return unknown
 
     def starter(self, name: str, report: Callable[[str], None]) -> Starter:
         """What starts executors in the runtime of that name. Raises ConfigError, EnvironmentLacking."""

@@ -7,8 +7,8 @@ import importlib.util
 import os
 import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-import msgspec
 from bskernel_protocol import Artifact
 
 from bskernel.action import Action
@@ -24,7 +24,7 @@ from bskernel.step import ExecutorRef, Step
 from bskernel.working import Crew, Done, Said, Workers
 
 
-class Hired(msgspec.Struct, frozen=True, kw_only=True):
+class Hired(NamedTuple):
     """A crew, and how much of what may run at once with it."""
 
     crew: Crew

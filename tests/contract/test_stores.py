@@ -7,10 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 from bskernel.action import Action, ActionResult
+from bskernel.config import StoreMode, StoreSection
 from bskernel.ports import OutputViolation, Store
-from bskernel.store import OpenStore, SharedSettings
+from bskernel.store import OpenStore, SharedSettings, shared_settings
 from bskernel_protocol import PROTOCOL_VERSION, Artifact, digest_of_bytes
 from s3_server import BUCKET, S3Server
+from ssh_server import SshServer
 
 ACTION = Action(
     protocol=PROTOCOL_VERSION, executor="e@1", executor_digest="d", entry="x", parameters={}, inputs={}, salt=""
@@ -27,23 +29,87 @@ def s3() -> Iterator[S3Server]:
     server.kill()
 
 
-@pytest.fixture(params=["disk", "folder-read-only", "folder-write-through", "folder-write-back", "s3-write-through"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    kind, _, mode = request.param.partition("-")
-    shared = None
+@pytest.fixture(scope="module")
+def ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SshServer, Path]]:
+    root = tmp_path_factory.mktemp("served")
+    server = SshServer(tmp_path_factory.mktemp("keys"), root)
+    server.start()
+    yield server, root
+    server.kill()
+
+
+def shared_by(kind: str, mode: str, request: pytest.FixtureRequest, tmp_path: Path) -> SharedSettings | None:
+    """An empty shared store of a kind; None for the kind `disk`."""
+    url, options = "", {}
+    if kind == "disk":
+        return None
     if kind == "folder":
         (tmp_path / "shared").mkdir()
-        shared = SharedSettings(url=str(tmp_path / "shared"), mode=mode)
-    if kind == "s3":
+        url = str(tmp_path / "shared")
+    elif kind == "s3":
         server: S3Server = request.getfixturevalue("s3")
         for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        shared = SharedSettings(url=f"s3://{BUCKET}/{tmp_path.name}", mode=mode)
+            request.getfixturevalue("monkeypatch").setenv(name, value)
+        url = f"s3://{BUCKET}/{tmp_path.name}"
+    else:
+        ssh, root = request.getfixturevalue("ssh")
+        (root / tmp_path.name).mkdir()
+        url, options = ssh.url + tmp_path.name, ssh.options
+    return shared_settings(StoreSection(shared=url, mode=msgspec.convert(mode, StoreMode), options=options), tmp_path)
+
+
+KINDS = [
+    "disk-",
+    "folder-read-only",
+    "folder-write-through",
+    "folder-write-back",
+    "s3-write-through",
+    "ssh-write-back",
+]
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    kind, _, mode = request.param.partition("-")
     told: Told = []
     (tmp_path / "cache").mkdir()
-    with OpenStore(tmp_path / "cache", shared, told.append) as opened:
+    with OpenStore(tmp_path / "cache", shared_by(kind, mode, request, tmp_path), told.append) as opened:
         yield opened.store
     assert told == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "s3", "ssh"])
+def test_what_one_machine_remembers_another_recalls(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    shared = shared_by(kind, "write-through", request, tmp_path)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "large").write_bytes(bytes(range(256)) * (40 << 10))  # more than is sent from memory
+    with OpenStore(tmp_path / "one", shared, pytest.fail) as opened:
+        tree = opened.store.capture(tmp_path / "tree", "t", "tree", "x")
+        result = ActionResult(outputs=(tree,), log=opened.store.put(b""))
+        opened.store.remember(ACTION, result)
+    with OpenStore(tmp_path / "two", shared, pytest.fail) as opened:
+        assert opened.store.recall(ACTION) == result
+        assert opened.store.materialise(tree, tmp_path / "laid")
+    assert (tmp_path / "laid" / "large").read_bytes() == (tmp_path / "tree" / "large").read_bytes()
+
+
+def test_a_host_that_is_not_known_is_not_used(ssh: tuple[SshServer, Path], tmp_path: Path) -> None:
+    server, root = ssh
+    (root / "unknown").mkdir()
+    (tmp_path / "nobody").touch()
+    options = server.options | {"known_hosts": str(tmp_path / "nobody")}
+    section = StoreSection(shared=f"{server.url}unknown", mode="write-through", options=options)
+    told: Told = []
+    with OpenStore(tmp_path, shared_settings(section, tmp_path), told.append) as opened:
+        made = Artifact(name="n", kind="file", digest=opened.store.put(b"x"), media_type="x")
+        opened.store.remember(ACTION, ActionResult(outputs=(made,)))
+    assert len(told) == 1
+    assert "not trusted" in told[0]
+    assert list((root / "unknown").iterdir()) == []
 
 
 def captured(store: Store, tmp_path: Path, text: str = "content") -> Artifact:

@@ -18,6 +18,7 @@ from bskernel.cli.keeping import KEEP_WARM, down, up
 from bskernel.cli.plan_views import GRAPHS
 from bskernel.cli.range_options import RangeOptions, range_options
 from bskernel.cli.reporting import bundle, explain
+from bskernel.cli.store import store
 from bskernel.errors import (
     EXIT_ENVIRONMENT,
     EXIT_INTERRUPTED,
@@ -269,7 +270,7 @@ def images_describe(name: str) -> None:
     click.echo(describe(recipes[name], cache_folder(), _tell), nl=False)
 
 
-for _command in (diff, blueprint, doctor, up, down):
+for _command in (diff, blueprint, doctor, store, up, down):
     cli.add_command(_command)
 
 

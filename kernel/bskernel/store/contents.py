@@ -10,15 +10,22 @@ from bskernel_protocol import Artifact, Digest, ProtocolError, TreeListing, deco
 from bskernel.action import ActionResult
 
 Get = Callable[[Digest], bytes | None]
+_NO_NAMES = frozenset({"", ".", ".."})
 _results = msgspec.msgpack.Decoder(ActionResult)
 
 
 def decoded_result(data: bytes | None) -> ActionResult | None:
-    """A result from its canonical bytes; None when they are damaged."""
+    """A result from its canonical bytes; None when they are damaged, or an output has a name that no output has.
+
+    Artifacts are laid by their names: one with a path in it could be laid anywhere.
+    """
     try:
-        return _results.decode(data) if data is not None else None
-    except msgspec.DecodeError:
+        result = _results.decode(data) if data is not None else None
+    except (msgspec.DecodeError, ValueError):
         return None
+    if result is None or any("/" in made.name or made.name in _NO_NAMES for made in result.outputs):
+        return None
+    return result
 
 
 def decoded_listing(data: bytes | None) -> TreeListing | None:
@@ -30,16 +37,8 @@ def decoded_listing(data: bytes | None) -> TreeListing | None:
     return document if isinstance(document, TreeListing) else None
 
 
-def blobs_of(result: ActionResult, get: Get) -> set[Digest] | None:
-    """Every blob of a result: outputs, files of trees, log; None when a tree's listing cannot be had by `get`."""
-    found = blobs_of_artifacts(result.outputs, get)
-    if found is not None and result.log is not None:
-        found.add(result.log)
-    return found
-
-
-def blobs_of_artifacts(artifacts: Iterable[Artifact], get: Get) -> set[Digest] | None:
-    """Every blob of the artifacts, as `blobs_of`."""
+def blobs_of(artifacts: Iterable[Artifact], get: Get) -> set[Digest] | None:
+    """Every blob of the artifacts: their own and the files of trees; None when a listing cannot be had by `get`."""
     found: set[Digest] = set()
     for artifact in artifacts:
         found.add(artifact.digest)

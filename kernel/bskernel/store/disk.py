@@ -144,6 +144,10 @@ class DiskStore:
         """Claim an action while it is carried out; False when another thread or process has claimed it."""
         return self._claims.attempt(action.key)
 
+    def keys(self) -> list[str]:
+        """The keys of all results, in order."""
+        return sorted(name for _, _, names in os.walk(self._actions) for name in names)
+
     def holds(self, digest: Digest) -> bool:
         """Is that blob here, as far as its size and stamp tell?"""
         return self._bytes.is_whole(digest)

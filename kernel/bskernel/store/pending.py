@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 
 PENDING = "pending"
+
+
+_LONG_S = 86_400
 
 
 class Pending:
@@ -28,9 +32,20 @@ class Pending:
         with contextlib.suppress(OSError):
             (self._folder / key).unlink()
 
+    def forget(self, key: str) -> None:
+        """Take off the list what is not here; after a day, as a build lists results just before it keeps them."""
+        with contextlib.suppress(OSError):
+            if (self._folder / key).stat().st_mtime + _LONG_S < time.time():
+                (self._folder / key).unlink()
+
     def keys(self) -> list[str]:
         """All that are listed, in order of their keys."""
         try:
             return sorted(path.name for path in self._folder.iterdir())
         except OSError:
             return []
+
+
+def all_pending(cache: Path) -> set[str]:
+    """What is still to be pushed, to whichever shared store."""
+    return {path.name for path in (cache / PENDING).glob("*/*")}

@@ -1,16 +1,20 @@
-"""Pushes results one after another, in a thread that nobody has to wait for."""
+"""Pushes results in the background, in threads that nobody has to wait for."""
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable
 
+_WIDTH = 4  # results at once, each with several blobs
+_SLOW_S = 2.0
 _LOOK_S = 0.2  # so that an interrupt is heard while one waits
 
 
 class Pusher:
-    """What was added is pushed once; one that is pushed or waits is not added again."""
+    """What was added is pushed once; one that is being pushed or waits is not added again."""
 
     def __init__(self, push: Callable[[str], object]) -> None:
         self._push = push
@@ -18,26 +22,31 @@ class Pusher:
         self._waiting: set[str] = set()
         self._lock = threading.Lock()
         self._stopped = False
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     def add(self, key: str) -> None:
-        """Push it when all before it were."""
+        """Push it after those before it have begun."""
         with self._lock:
             if key in self._waiting or self._stopped:
                 return
             self._waiting.add(key)
             self._queue.put(key)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="bskernel-push", daemon=True)
-                self._thread.start()
+            if len(self._threads) < min(_WIDTH, len(self._waiting)):
+                self._threads.append(threading.Thread(target=self._work, name="bskernel-push", daemon=True))
+                self._threads[-1].start()
 
-    def end(self, *, wait: bool) -> None:
-        """Push no more: at once, or with `wait` once all that waits was tried."""
+    def end(self, *, wait: bool, is_slow: Callable[[int], None]) -> None:
+        """Push no more: at once, or with `wait` once all that waits was tried; `is_slow` hears how many do."""
+        told = time.monotonic() + _SLOW_S
         self._stopped = self._stopped or not wait
-        self._queue.put(None)
-        while wait and self._thread is not None and self._thread.is_alive():
+        for _ in self._threads:
+            self._queue.put(None)
+        while wait and (alive := [thread for thread in self._threads if thread.is_alive()]):
             try:
-                self._thread.join(_LOOK_S)
+                alive[0].join(_LOOK_S)
+                if time.monotonic() > told:
+                    told = math.inf
+                    is_slow(len(self._waiting))
             except BaseException:
                 self._stopped = True
                 raise

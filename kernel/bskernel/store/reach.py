@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 _FIRST_S = 30.0  # how long it is left alone after a first failure; twice as long after each further one
 _LONGEST_S = 600.0
+_WORTH = 10  # and at least so many times as long as was waited in vain
 _WRITES_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 
@@ -39,15 +40,15 @@ class Reach:
         ways = (self._reading, self._writing) if writing else (self._reading,)
         return all(self._clock() >= way.closed_until for way in ways)
 
-    def failed(self, error: BaseException, *, writing: bool = False) -> None:
-        """It did not do what it was asked for."""
+    def failed(self, error: BaseException, *, writing: bool = False, lost_s: float = 0.0) -> None:
+        """It did not do what it was asked for, and that took so long."""
         alone = writing and (isinstance(error, PermissionError) or getattr(error, "errno", None) in _WRITES_ONLY)
         way = self._writing if alone else self._reading
         with self._lock:
             self.failure = error
             if self._clock() < way.closed_until:
                 return  # what was asked at the same time as something that has failed already
-            way.closed_until = self._clock() + way.pause_s
+            way.closed_until = self._clock() + max(way.pause_s, _WORTH * lost_s)
             way.pause_s = min(2 * way.pause_s, _LONGEST_S)
             told, way.told = way.told, True
         if not told:

@@ -21,10 +21,11 @@ _MARKER, _BLOBS, _ACTIONS, _INCOMING = "bskernel-store", "blobs", "actions", "in
 # Where a file appears whole at its name, or not at all; elsewhere it is written beside and renamed.
 _WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
 _AT_ONCE = 8 << 20  # bytes that are sent from memory
-_S3_LIMITS = {"connect_timeout": 5, "read_timeout": 30, "retries": {"max_attempts": 0}}
+_S3_LIMITS = {"connect_timeout": 5, "read_timeout": 20, "retries": {"max_attempts": 0}}
 _ATTEMPTS = 2
 _SSH_TIMEOUT_S = 10
 
+Kind = Literal["blobs", "actions", "incoming"]
 Found = Literal["whole", "missing", "damaged"]
 
 
@@ -77,7 +78,7 @@ class RemoteStore:
             return True
         fs = self._opened()
         try:
-            found = fs.info(self._blob(digest.sha256))["size"] == digest.size
+            found = _size_of(fs, self._blob(digest.sha256)) == digest.size
         except FileNotFoundError:
             return False
         if found:
@@ -103,23 +104,22 @@ class RemoteStore:
         """Keep an action's result; every blob of it must be there."""
         self._put(self._action(key), data, len(data))
 
-    def blobs(self) -> Iterator[Item]:
-        """All blobs."""
-        return self._listed(_BLOBS)
+    def items(self, kind: Kind) -> Iterator[Item]:
+        """All blobs, results of actions, or what is being written, or was when its writer died."""
+        fs = self._opened()
+        for path, info in fs.find(f"{self._root}/{kind}", detail=True).items():
+            yield Item(name=path.rpartition("/")[2], size=info["size"], time=_time_of(info))
 
-    def results(self) -> Iterator[Item]:
-        """All results of actions."""
-        return self._listed(_ACTIONS)
+    def learn(self) -> set[str]:
+        """Look at all blobs at once, so that none is asked for alone; returns the keys of all results."""
+        self._present |= {item.name for item in self.items("blobs")}
+        return self.keys()
 
-    def incoming(self) -> Iterator[Item]:
-        """What is being written, or was when its writer died."""
-        return self._listed(_INCOMING)
+    def keys(self) -> set[str]:
+        """The keys of all results."""
+        return {item.name for item in self.items("actions")}
 
-    def learn(self) -> None:
-        """Look at all blobs at once, so that none is asked for alone."""
-        self._present |= {item.name for item in self.blobs()}
-
-    def remove(self, kind: Literal["blobs", "actions", "incoming"], name: str) -> None:
+    def remove(self, kind: Kind, name: str) -> None:
         """Remove a blob, a result, or what a writer left."""
         self._present.discard(name)
         path = f"{self._root}/{kind}/{name}" if kind == _INCOMING else f"{self._root}/{kind}/{name[:2]}/{name}"
@@ -165,11 +165,6 @@ class RemoteStore:
             with contextlib.suppress(Exception):
                 fs.rm_file(beside)
             raise
-
-    def _listed(self, folder: str) -> Iterator[Item]:
-        fs = self._opened()
-        for path, info in fs.find(f"{self._root}/{folder}", detail=True).items():
-            yield Item(name=path.rpartition("/")[2], size=info["size"], time=_time_of(info))
 
     def _opened(self) -> Any:
         with self._lock:
@@ -221,13 +216,22 @@ def _file_system(settings: SharedSettings) -> tuple[Any, str]:
     if settings.protocol in ("s3", "s3a"):
         options["config_kwargs"] = _S3_LIMITS | dict(options.get("config_kwargs", {}))
     if settings.protocol in ("ssh", "sftp"):
-        options = {"timeout": _SSH_TIMEOUT_S} | options
+        # The user's own known hosts: without, any host would be taken for the one that was asked for.
+        options = {"known_hosts": (), "connect_timeout": _SSH_TIMEOUT_S} | options
     if settings.protocol in _WHOLE:
         options["use_listings_cache"] = False  # others write too
     fs, root = fsspec.url_to_fs(settings.url, **options, skip_instance_cache=True)
     if settings.protocol in ("s3", "s3a"):
         fs.retries = _ATTEMPTS
     return fs, root
+
+
+def _size_of(fs: Any, path: str) -> int:
+    """Raises FileNotFoundError."""
+    if hasattr(fs, "call_s3"):  # s3fs's `info` asks a second time, whether what is missing is a folder
+        bucket, key, _ = fs.split_path(path)
+        return int(fs.call_s3("head_object", Bucket=bucket, Key=key)["ContentLength"])
+    return int(fs.info(path)["size"])
 
 
 def _write(fs: Any, path: str, what: str | bytes) -> None:

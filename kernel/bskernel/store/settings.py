@@ -18,6 +18,7 @@ from bskernel.redaction import Redactor, secrets_in
 
 # What fsspec needs beside itself: protocol -> (module, extra of bskernel that has it)
 _NEEDS = {"file": ("fsspec", "shared"), "local": ("fsspec", "shared"), "s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3")}
+_NEEDS |= {"ssh": ("sshfs", "ssh"), "sftp": ("sshfs", "ssh")}
 _LONGEST = 300  # characters of an error that are told
 
 
@@ -45,7 +46,8 @@ class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """What tells this store from others in a cache; it does not depend on who uses it."""
-        text = f"{self.shown}\0{self.options.get('endpoint_url', '')}"
+        endpoint = self.options.get("endpoint_url") or os.environ.get("AWS_ENDPOINT_URL", "")
+        text = f"{self.shown}\0{endpoint if self.protocol in ('s3', 's3a') else ''}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def __repr__(self) -> str:

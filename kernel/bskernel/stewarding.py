@@ -1,0 +1,212 @@
+"""What `bskernel store` does: the cache and the shared store counted, compared, checked and tidied."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from bskernel.action import Action, ActionResult
+from bskernel.application import Application
+from bskernel.build_directory import BuildDirectory
+from bskernel.config import StoreSection
+from bskernel.errors import BskernelError, ConfigError, EnvironmentLacking
+from bskernel.given_store import given_store, limited_store
+from bskernel.images.environment import cache_folder
+from bskernel.loading import load_config
+from bskernel.store import DiskStore, SharedSettings, shared_settings
+from bskernel.store.in_use import in_use, tidying
+from bskernel.store.layered import LayeredStore
+from bskernel.store.pending import Pending, all_pending
+from bskernel.store.remote import RemoteStore
+from bskernel.store.sending import Pushed
+from bskernel.store.shelves import LocalShelf, SharedShelf, Shelf
+from bskernel.store.upkeep import Checked, Counts, Garbage, check, count, garbage, needs, remove
+from bskernel.strict import convert
+
+T = TypeVar("T")
+Note = Callable[[str], None]
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A store, and what it holds."""
+
+    where: str
+    holds: Counts
+
+
+class Stat(msgspec.Struct, frozen=True, kw_only=True):
+    """Both stores, and how many results are still to be pushed to the shared one, if there is one."""
+
+    local: Place
+    shared: Place | None = None
+    pending: int | None = None
+
+
+class Pulled(msgspec.Struct, frozen=True, kw_only=True):
+    """How many results were pulled, were in the cache, or are in neither store, or of unknown steps."""
+
+    pulled: int = 0
+    present: int = 0
+    missing: int = 0
+
+
+class Steward:
+    """Looks after this user's cache, and the shared store behind it."""
+
+    def __init__(self, cache: Path, shared: SharedSettings | None, note: Note) -> None:
+        self._cache = cache
+        self._shared = shared
+        self._note = note
+        self._local = DiskStore(cache)
+
+    @classmethod
+    def of(cls, config: Path | None, *, url: str | None, mode: str | None, note: Note) -> Steward:
+        """For the store that is given, or that of the environment, or of a build.toml. Raises BskernelError."""
+        given = {name: value for name, value in (("shared", url), ("mode", mode)) if value is not None}
+        if config is not None and url is None:
+            section, folder = load_config(config).config.store, config.resolve().parent
+        else:
+            table = given_store({}, os.environ).get("store", {})
+            section, folder = convert(table, StoreSection, "the environment"), Path.cwd()
+        section = limited_store(
+            convert({**msgspec.to_builtins(section), **given}, StoreSection, "--mode"), os.environ
+        )
+        return cls(cache_folder(), shared_settings(section, folder), note)
+
+    def push(self, what: Path | None) -> Pushed:
+        """Copy results to the shared store. Raises ConfigError when nothing may; EnvironmentLacking when it fails."""
+        store = LayeredStore(self._local, self._writable(), self._cache, self._note)
+        with in_use(self._cache):
+            if what is None:
+                keys = self._local.keys()
+            else:
+                keys = []
+                self._recall_each(what, lambda action: self._local.recall_key(_noted(action, keys)))
+            done = store.push_all(keys)
+            store.close(wait=False)
+        if done.failed:
+            raise EnvironmentLacking(f"{done.failed} results were not pushed ({done.pushed} were): {store.failure}")
+        return done
+
+    def pull(self, what: Path) -> Pulled:
+        """Copy results from the shared store. Raises ConfigError, EnvironmentLacking."""
+        settings = msgspec.structs.replace(self._named(), mode="read-only")
+        store = LayeredStore(self._local, settings, self._cache, self._note)
+        counts = Counter[str]()
+
+        def recall(action: Action) -> ActionResult | None:
+            here = self._local.recall(action)
+            found = here or store.recall(action)
+            counts["present" if here else "pulled" if found else "missing"] += 1
+            return found
+
+        with in_use(self._cache):
+            counts["missing"] += self._recall_each(what, recall)
+            store.close(wait=False)
+        if store.failure is not None:
+            raise EnvironmentLacking(f"the shared store {settings.shown}: {store.failure}")
+        return Pulled(**counts)
+
+    def stat(self) -> Stat:
+        """Count. Raises EnvironmentLacking when the shared store fails."""
+        local = Place(where=str(self._cache), holds=count(LocalShelf(self._cache)))
+        if self._shared is None:
+            return Stat(local=local)
+        shared = Place(where=self._shared.shown, holds=self._there(count))
+        return Stat(local=local, shared=shared, pending=len(Pending(self._cache, self._shared.name).keys()))
+
+    def check(self, *, shared: bool, repair: bool) -> Checked:
+        """Read everything; `repair` removes what is damaged. Raises ConfigError, EnvironmentLacking."""
+
+        def checked(shelf: Shelf) -> Checked:
+            found = check(shelf)
+            if repair:
+                remove(shelf, Garbage(results=found.dangling, blobs=found.damaged))
+            return found
+
+        if shared and repair:
+            self._writable()
+        return self._on(shared, checked, alone=repair)
+
+    def tidy(
+        self, *, shared: bool, max_bytes: int | None, older_than_s: float | None, dry_run: bool = False
+    ) -> Garbage:
+        """Remove what may go. Raises ConfigError, EnvironmentLacking, also while a build uses the cache."""
+
+        def tidied(shelf: Shelf) -> Garbage:
+            results = list(shelf.items("actions"))
+            found = garbage(
+                results,
+                needs(shelf, results),
+                shelf.items("blobs"),
+                shelf.items("incoming"),
+                now=time.time(),
+                older_than_s=older_than_s,
+                max_bytes=max_bytes,
+                freed_at_once=not shared,  # nobody else writes to a cache that is tidied
+                keep=frozenset() if shared else all_pending(self._cache),
+            )
+            if not dry_run:
+                remove(shelf, found)
+            return found
+
+        if shared and not dry_run:
+            self._writable()
+        return self._on(shared, tidied, alone=not dry_run)
+
+    def _on(self, shared: bool, function: Callable[[Shelf], T], *, alone: bool) -> T:
+        if shared:
+            return self._there(function)
+        with (tidying if alone else in_use)(self._cache):
+            return function(LocalShelf(self._cache))
+
+    def _there(self, function: Callable[[Shelf], T]) -> T:
+        settings = self._named()
+        try:
+            with in_use(self._cache):
+                return function(SharedShelf(RemoteStore(settings), self._local))
+        except BskernelError:
+            raise
+        except Exception as error:  # libraries behind fsspec raise what they like
+            why = settings.without_secrets(error)
+            raise EnvironmentLacking(f"the shared store {settings.shown}: {why}") from error
+
+    def _named(self) -> SharedSettings:
+        if self._shared is None:
+            raise ConfigError(
+                "no shared store is named",
+                hint="give --store URL, BSKERNEL_STORE, or a build.toml with [store] shared",
+            )
+        return self._shared
+
+    def _writable(self) -> SharedSettings:
+        settings = self._named()
+        if settings.mode == "read-only":
+            raise ConfigError(
+                f"the shared store {settings.shown} is read-only here",
+                hint="give --mode write-through, unless BSKERNEL_STORE_MODE says read-only: that stands",
+            )
+        return settings
+
+    def _recall_each(self, what: Path, recall: Callable[[Action], ActionResult | None]) -> int:
+        """Recall every action of a build.toml or a build directory; how many steps' actions are not known."""
+        if what.is_file():
+            application = Application.here()
+            return application.recall_each(application.prepare(what), recall)
+        actions = BuildDirectory(what).last_actions()
+        if not actions:
+            raise ConfigError(f"{what}: no build directory", hint="name a build.toml, or a folder that a build wrote")
+        for action in actions.values():
+            recall(action)
+        return 0
+
+
+def _noted(action: Action, keys: list[str]) -> str:
+    keys.append(action.key.sha256)
+    return keys[-1]

@@ -1,0 +1,114 @@
+"""A store as a heap of files, to be counted, checked and tidied: the local one and a shared one alike."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from bskernel_protocol import Digest, digest_of_bytes, digest_of_file
+
+from bskernel.action import ActionResult
+from bskernel.store.contents import decoded_result
+from bskernel.store.disk import DiskStore
+from bskernel.store.remote import Item, Kind, RemoteStore
+
+
+class Shelf(Protocol):
+    """What tidying needs of a store. What it raises is what the store raises."""
+
+    def items(self, kind: Kind) -> Iterator[Item]:
+        """All files of a kind."""
+
+    def result(self, key: str) -> ActionResult | None:
+        """A result; None when it is damaged."""
+
+    def read(self, digest: Digest) -> bytes | None:
+        """A blob's bytes, verified; a damaged one stays where it is."""
+
+    def is_whole(self, digest: Digest) -> bool:
+        """Are the bytes that lie there those of the digest? They are all read."""
+
+    def remove(self, kind: Kind, name: str) -> None:
+        """Remove a file, if it is there."""
+
+
+class LocalShelf:
+    """The cache."""
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+
+    def items(self, kind: Kind) -> Iterator[Item]:
+        """A result's time is that of its last use, to a day; a blob's when it was written or last linked."""
+        for folder, _, names in os.walk(self._cache / kind):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    found = os.stat(os.path.join(folder, name))
+                    # A blob's modification time is its stamp.
+                    time = found.st_ctime if kind == "blobs" else found.st_mtime
+                    yield Item(name=name, size=found.st_size, time=time)
+
+    def result(self, key: str) -> ActionResult | None:
+        """A result; None when it is damaged."""
+        try:
+            return decoded_result((self._cache / "actions" / key[:2] / key).read_bytes())
+        except OSError:
+            return None
+
+    def read(self, digest: Digest) -> bytes | None:
+        """A blob's bytes, verified."""
+        try:
+            data = self._blob(digest).read_bytes()
+        except OSError:
+            return None
+        return data if digest_of_bytes(data) == digest else None
+
+    def is_whole(self, digest: Digest) -> bool:
+        """Are the bytes that lie there those of the digest?"""
+        try:
+            return digest_of_file(self._blob(digest)) == digest
+        except OSError:
+            return False
+
+    def remove(self, kind: Kind, name: str) -> None:
+        """Remove a file, if it is there."""
+        folder = self._cache / kind
+        (folder / name if kind == "incoming" else folder / name[:2] / name).unlink(missing_ok=True)
+
+    def _blob(self, digest: Digest) -> Path:
+        return self._cache / "blobs" / digest.sha256[:2] / digest.sha256
+
+
+class SharedShelf:
+    """A shared store; what is read of it goes through a file of the cache that is removed."""
+
+    def __init__(self, remote: RemoteStore, local: DiskStore) -> None:
+        self._remote = remote
+        self._local = local
+
+    def items(self, kind: Kind) -> Iterator[Item]:
+        """A file's time is that at which it was written."""
+        return self._remote.items(kind)
+
+    def result(self, key: str) -> ActionResult | None:
+        """A result; None when it is damaged."""
+        with self._local.new() as target:
+            return decoded_result(self._remote.result(key, target))
+
+    def read(self, digest: Digest) -> bytes | None:
+        """A blob's bytes, verified."""
+        with self._local.new() as target:
+            found = self._remote.fetch(digest, target)
+            return Path(target).read_bytes() if found == "whole" else None
+
+    def is_whole(self, digest: Digest) -> bool:
+        """Are the bytes that lie there those of the digest?"""
+        with self._local.new() as target:
+            return self._remote.fetch(digest, target) == "whole"
+
+    def remove(self, kind: Kind, name: str) -> None:
+        """Remove a file, if it is there."""
+        self._remote.remove(kind, name)

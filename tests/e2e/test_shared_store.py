@@ -1,0 +1,479 @@
+"""Builds on machines that share a store: each machine a cache of its own, the store a folder or a real S3."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from s3_server import BUCKET, S3Server
+
+BUILD = """
+[build]
+name = "sum"
+model = "number.txt"
+{more}
+[[step]]
+entry = "testing:double"
+[[step]]
+entry = "testing:add"
+parameters = {{ number = 3 }}
+[[step]]
+name = "again"
+entry = "testing:double"
+"""
+BETWEEN = """
+[[step]]
+name = "meet"
+entry = "testing:meet"
+parameters = { word = "here", until = ["go"] }
+"""
+Kernel = subprocess.Popen[str]
+
+
+class Machine:
+    """A cache of its own, and the environment of its commands."""
+
+    def __init__(self, folder: Path, surroundings: dict[str, str], environments: Path, **variables: str) -> None:
+        self.folder = folder
+        self.cache = folder / "cache"
+        self.cache.mkdir(parents=True)
+        for name in ("envs", "code"):
+            (self.cache / name).symlink_to(environments / name)
+        self.environment = surroundings | {"BSKERNEL_CACHE": str(self.cache)} | variables
+        self.begun: list[Kernel] = []
+
+    def write(self, more: str = "", steps: str = "") -> None:
+        (self.folder / "number.txt").write_text("5")
+        (self.folder / "build.toml").write_text(BUILD.format(more=more) + steps)
+
+    def begin(self, *arguments: str) -> Kernel:
+        kernel = subprocess.Popen(
+            [str(Path(sys.executable).parent / "bskernel"), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+            env=self.environment,
+        )
+        self.begun.append(kernel)
+        return kernel
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        kernel = self.begin(*arguments)
+        out, errors = kernel.communicate(timeout=120)
+        return subprocess.CompletedProcess(arguments, kernel.returncode, out, errors)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A build, which must end well."""
+        done = self.call("run", "build.toml", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def statuses(self) -> list[str]:
+        result = json.loads((self.folder / "build" / "sum" / "result.json").read_text())
+        return [step["status"] for step in result["steps"]]
+
+    def artifact(self) -> str:
+        return (self.folder / "build" / "sum" / "artifacts" / "model").read_text()
+
+    def pending(self) -> list[str]:
+        return sorted(path.name for path in self.cache.glob("pending/*/*"))
+
+
+@pytest.fixture
+def machine(tmp_path: Path, surroundings: dict[str, str], environments: Path) -> Iterator[Callable[..., Machine]]:
+    made: list[Machine] = []
+
+    def make(name: str, **variables: str) -> Machine:
+        made.append(Machine(tmp_path / name, surroundings, environments, **variables))
+        made[-1].write()
+        return made[-1]
+
+    yield make
+    for kernel in (kernel for one in made for kernel in one.begun):
+        kernel.kill()
+        kernel.communicate()
+
+
+@pytest.fixture
+def server() -> Iterator[S3Server]:
+    server = S3Server()
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """The environment variables that name a shared store."""
+    if request.param == "folder":
+        (tmp_path / "shared").mkdir()
+        return {"BSKERNEL_STORE": str(tmp_path / "shared")}
+    server: S3Server = request.getfixturevalue("server")
+    return {"BSKERNEL_STORE": f"s3://{BUCKET}/some/prefix", **server.environment}
+
+
+def held(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def warnings(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return [line for line in done.stderr.splitlines() if "shared store" in line]
+
+
+def eventually(is_so: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("mode", ["write-through", "write-back"])
+def test_what_one_machine_made_another_recalls_and_runs_nothing(
+    machine: Callable[..., Machine], shared: dict[str, str], mode: str
+) -> None:
+    first = machine("first", BSKERNEL_STORE_MODE=mode, **shared)
+    second = machine("second", BSKERNEL_STORE_MODE="read-only", **shared)
+    assert warnings(first.run()) == []
+    assert first.statuses() == ["ran"] * 3
+    assert first.pending() == []
+    assert second.call("plan", "build.toml").stdout.count("cached") == 3
+    assert len(list(second.cache.glob("blobs/*/*"))) == 1, "plan fetched more than the model, which is the user's"
+    assert warnings(second.run()) == []
+    assert second.statuses() == ["recalled"] * 3
+    assert second.artifact() == first.artifact() == "26"
+    # And then it has them itself.
+    second.environment["BSKERNEL_STORE"] = "none"
+    second.run()
+    assert second.statuses() == ["recalled"] * 3
+
+
+def test_read_only_never_writes_and_no_configuration_makes_it(
+    machine: Callable[..., Machine], tmp_path: Path
+) -> None:
+    (tmp_path / "shared").mkdir()
+    one = machine("one", BSKERNEL_STORE_MODE="read-only")
+    one.write(more='[store]\nshared = "../shared"\nmode = "write-through"')
+    one.run("--set", "store.mode=write-back")
+    assert list((tmp_path / "shared").iterdir()) == []
+    assert one.pending() == []
+    refused = one.call("store", "push", "build.toml")
+    assert refused.returncode == 2
+    assert "read-only" in refused.stderr
+    assert list((tmp_path / "shared").iterdir()) == []
+    del one.environment["BSKERNEL_STORE_MODE"]
+    one.run("--fresh")
+    assert len(list((tmp_path / "shared" / "actions").glob("*/*"))) == 3
+
+
+def test_a_server_that_is_killed_in_mid_build_is_told_of_once_and_gets_the_rest_later(
+    machine: Callable[..., Machine], server: S3Server
+) -> None:
+    where = {"BSKERNEL_STORE": f"s3://{BUCKET}", **server.environment}
+    first = machine("first", BSKERNEL_STORE_MODE="write-back", **where)
+    first.write(steps=BETWEEN + '[[step]]\nname = "last"\nentry = "testing:double"\n')
+    kernel = first.begin("run", "build.toml", "--jobs", "1")
+    eventually(lambda: list(first.cache.glob("sessions/*/steps/.here")))
+    server.kill()
+    for word in first.cache.glob("sessions/*/steps/.here"):
+        word.with_name("go").touch()
+        word.with_name(".go").touch()
+    _, errors = kernel.communicate(timeout=120)
+    assert kernel.returncode == 0, errors
+    told = [line for line in errors.splitlines() if "shared store" in line]
+    assert len(told) == 1
+    assert f"s3://{BUCKET}" in told[0]
+    assert first.statuses() == ["ran"] * 5
+    assert first.pending()
+    server.start()  # it has forgotten all
+    pushed = first.call("store", "push", "build.toml")
+    assert pushed.returncode == 0, pushed.stderr
+    assert first.pending() == []
+    second = machine("second", **where)
+    second.write(steps=BETWEEN + '[[step]]\nname = "last"\nentry = "testing:double"\n')
+    second.run()
+    assert second.statuses() == ["recalled"] * 5
+
+
+@pytest.mark.parametrize("mode", ["read-only", "write-through", "write-back"])
+def test_a_store_that_never_answers_costs_one_warning_and_the_next_run_pushes(
+    machine: Callable[..., Machine], mode: str
+) -> None:
+    server = S3Server()  # not started: nobody listens there
+    where = {"BSKERNEL_STORE": f"s3://{BUCKET}", **server.environment}
+    one = machine("one", BSKERNEL_STORE_MODE=mode, **where)
+    done = one.run()
+    assert len(warnings(done)) == 1
+    assert one.statuses() == ["ran"] * 3
+    assert len(one.pending()) == (0 if mode == "read-only" else 3)
+    try:
+        server.start()
+        assert warnings(one.run()) == []
+        assert one.statuses() == ["recalled"] * 3
+        assert one.pending() == []
+        status, listing = server.request("GET", f"/{BUCKET}?list-type=2&prefix=actions/")
+        assert (status, listing.count(b"<Key>")) == (200, 0 if mode == "read-only" else 3)
+    finally:
+        server.kill()
+
+
+def test_a_folder_that_is_not_there_is_not_made(machine: Callable[..., Machine], tmp_path: Path) -> None:
+    one = machine("one", BSKERNEL_STORE=str(tmp_path / "not-mounted"), BSKERNEL_STORE_MODE="write-through")
+    assert "make it, or mount it" in "".join(warnings(one.run()))
+    assert not (tmp_path / "not-mounted").exists()
+
+
+@pytest.mark.parametrize("mode", ["read-only", "write-through"])
+def test_a_damaged_blob_is_made_again_and_mended_by_who_may(
+    machine: Callable[..., Machine], tmp_path: Path, mode: str
+) -> None:
+    (tmp_path / "shared").mkdir()
+    where = {"BSKERNEL_STORE": str(tmp_path / "shared")}
+    machine("first", BSKERNEL_STORE_MODE="write-through", **where).run()
+    blobs = {path: path.read_bytes() for path in tmp_path.glob("shared/blobs/*/*")}
+    for path, data in blobs.items():
+        path.write_bytes(bytes(byte ^ 1 for byte in data))  # of the same size
+    second = machine("second", BSKERNEL_STORE_MODE=mode, **where)
+    second.run()
+    assert second.statuses() == ["ran"] * 3
+    assert second.artifact() == "26"
+    third = machine("third", **where)
+    third.run()
+    assert third.statuses() == ["ran" if mode == "read-only" else "recalled"] * 3
+    assert third.artifact() == "26"
+
+
+@pytest.mark.parametrize("what", ["torn", "of-nothing", "without-blobs"])
+def test_a_damaged_result_is_no_result(machine: Callable[..., Machine], tmp_path: Path, what: str) -> None:
+    (tmp_path / "shared").mkdir()
+    where = {"BSKERNEL_STORE": str(tmp_path / "shared"), "BSKERNEL_STORE_MODE": "write-through"}
+    machine("first", **where).run()
+    for path in tmp_path.glob("shared/blobs/*/*" if what == "without-blobs" else "shared/actions/*/*"):
+        if what == "without-blobs":
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes()[:-5] if what == "torn" else b"")
+    second, third = machine("second", **where), machine("third", **where)
+    second.run()
+    assert second.statuses() == ["ran"] * 3
+    third.run()
+    assert third.statuses() == ["recalled"] * 3
+
+
+def test_many_machines_write_at_once_and_leave_one_whole_store(
+    machine: Callable[..., Machine], shared: dict[str, str]
+) -> None:
+    many = [machine(f"m{at}", BSKERNEL_STORE_MODE="write-through", **shared) for at in range(4)]
+    kernels = [one.begin("run", "build.toml") for one in many]
+    for kernel in kernels:
+        _, errors = kernel.communicate(timeout=120)
+        assert (kernel.returncode, "shared store" in errors) == (0, False), errors
+    assert {one.artifact() for one in many} == {"26"}
+    last = machine("last", **shared)
+    last.run()
+    assert last.statuses() == ["recalled"] * 3
+    checked = json.loads(last.call("store", "check", "--shared", "--json").stdout)
+    assert (checked["results"], checked["damaged"], checked["dangling"]) == (3, [], [])
+
+
+def test_a_writer_that_was_killed_leaves_nothing_that_is_used(
+    machine: Callable[..., Machine], tmp_path: Path
+) -> None:
+    (tmp_path / "shared").mkdir()
+    where = {"BSKERNEL_STORE": str(tmp_path / "shared"), "BSKERNEL_STORE_MODE": "write-back"}
+    first = machine("first", **where)
+    first.write(steps=BETWEEN)
+    kernel = first.begin("run", "build.toml", "--jobs", "1")
+    eventually(lambda: list(first.cache.glob("sessions/*/steps/.here")))
+    kernel.send_signal(signal.SIGKILL)
+    kernel.communicate()
+    second = machine("second", **where)
+    second.run()
+    assert second.artifact() == "26"
+
+
+def test_no_credential_is_told_recorded_or_packed(machine: Callable[..., Machine], tmp_path: Path) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST", "AWS_SECRET_ACCESS_KEY": "env-hushhush"}
+    one = machine("one", **keys)
+    port = S3Server().port
+    one.write(
+        more=f'[store]\nshared = "s3://user:url-hushhush@{BUCKET}/p"\nmode = "write-through"\n'
+        f'options = {{ endpoint_url = "http://who:endpoint-hushhush@127.0.0.1:{port}", secret = "option-hushhush" }}'
+    )
+    done = one.run()
+    packed = one.call("bundle", "build/sum", "--output", "b.tar.gz")
+    assert packed.returncode == 0, packed.stderr
+    assert warnings(done)
+    texts = [done.stdout.encode(), done.stderr.encode(), packed.stdout.encode()]
+    texts += [data for path, data in held(one.folder).items() if path.name != "build.toml"]
+    texts.append(gzip.decompress((one.folder / "b.tar.gz").read_bytes()))
+    assert [text for text in texts if b"hushhush" in text or b"AKIATEST" in text] == []
+    assert "store" not in json.loads((one.folder / "build" / "sum" / "config.json").read_text())
+
+
+def test_a_shared_store_without_its_library_says_how_to_install_it(
+    machine: Callable[..., Machine], tmp_path: Path
+) -> None:
+    one = machine("one", BSKERNEL_STORE=f"s3://{BUCKET}", BSKERNEL_STORE_MODE="read-only")
+    code = (
+        "import sys\n"
+        "import importlib.util\n"
+        "real = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *rest: None if name == 's3fs' else real(name, *rest)\n"
+        "sys.argv = ['bskernel', 'run', 'build.toml']\n"
+        "from bskernel.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=one.folder, env=one.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "uv pip install 'bskernel[s3]'" in done.stderr
+
+
+def test_a_server_that_hangs_is_given_up(machine: Callable[..., Machine], server: S3Server) -> None:
+    one = machine("one", **server.environment)
+    one.write(
+        more=f'[store]\nshared = "s3://{BUCKET}"\nmode = "write-through"\n'
+        "options = { config_kwargs = { read_timeout = 1 } }"
+    )
+    server.stop()
+    done = one.run()
+    assert len(warnings(done)) == 1
+    assert one.statuses() == ["ran"] * 3
+    assert len(one.pending()) == 3
+
+
+# `bskernel store`
+
+
+def told_by(done: subprocess.CompletedProcess[str]) -> Any:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def age(paths: list[Path], days: float) -> None:
+    assert paths
+    for path in paths:
+        then = path.stat().st_mtime - days * 86_400
+        os.utime(path, (then, then))
+
+
+def test_what_is_there_is_counted_pushed_and_pulled(machine: Callable[..., Machine], shared: dict[str, str]) -> None:
+    first, second = machine("first"), machine("second", **shared)
+    first.run()
+    assert "no shared store is named" in first.call("store", "push").stderr
+    first.environment |= shared
+    assert first.call("store", "push").returncode == 2, "a store is read-only unless somebody says otherwise"
+    pushed = told_by(first.call("store", "push", "--mode", "write-back", "--json"))
+    assert pushed == {"pushed": 3, "present": 0, "gone": 0, "failed": 0}
+    pushed = told_by(first.call("store", "push", "build/sum", "--mode", "write-back", "--json"))
+    assert pushed == {"pushed": 0, "present": 3, "gone": 0, "failed": 0}
+    found = told_by(first.call("store", "stat", "--json"))
+    assert found["local"]["holds"]["results"] == found["shared"]["holds"]["results"] == 3
+    assert found["shared"]["holds"]["bytes"] > 0
+    assert found["pending"] == 0
+    assert told_by(second.call("store", "pull", "build.toml", "--json")) == {"pulled": 3, "present": 0, "missing": 0}
+    assert told_by(second.call("store", "pull", "build.toml", "--json")) == {"pulled": 0, "present": 3, "missing": 0}
+    second.environment["BSKERNEL_STORE"] = "none"
+    second.run()
+    assert second.statuses() == ["recalled"] * 3
+
+
+def test_a_store_that_does_not_answer_is_an_error_where_it_was_asked_for(machine: Callable[..., Machine]) -> None:
+    server = S3Server()
+    one = machine("one", BSKERNEL_STORE=f"s3://{BUCKET}", BSKERNEL_STORE_MODE="write-back", **server.environment)
+    one.write(more='salt = "x"')
+    one.run()
+    for command in (["push"], ["pull", "build.toml"], ["stat"], ["check", "--shared"]):
+        done = one.call("store", *command)
+        if command[0] != "pull":  # all that it could pull is here
+            assert (done.returncode, f"s3://{BUCKET}" in done.stderr) == (4, True), command
+    assert len(one.pending()) == 3
+
+
+@pytest.mark.parametrize("where", ["cache", "shared"])
+def test_damage_is_found_and_removed_when_asked_for(
+    machine: Callable[..., Machine], tmp_path: Path, where: str
+) -> None:
+    (tmp_path / "shared").mkdir()
+    one = machine("one", BSKERNEL_STORE=str(tmp_path / "shared"), BSKERNEL_STORE_MODE="write-through")
+    one.run()
+    flags = ["--shared"] if where == "shared" else []
+    folder = tmp_path / "shared" if where == "shared" else one.cache
+    assert one.call("store", "check", *flags).returncode == 0
+    blob = next(path for path in folder.glob("blobs/*/*") if path.read_bytes() == b"26")
+    found = blob.stat()
+    blob.write_bytes(b"62")
+    os.utime(blob, ns=(found.st_atime_ns, found.st_mtime_ns))
+    checked = one.call("store", "check", *flags, "--json")
+    assert checked.returncode == 4
+    assert json.loads(checked.stdout)["damaged"] == [blob.name]
+    assert len(json.loads(checked.stdout)["dangling"]) == 1
+    assert blob.exists(), "it was only asked about"
+    assert one.call("store", "check", *flags, "--repair").returncode == 0
+    assert not blob.exists()
+    assert told_by(one.call("store", "check", *flags, "--json"))["results"] == 2
+    one.environment["BSKERNEL_STORE"] = "none"
+    one.run()
+    assert one.statuses() == ["recalled", "recalled", "ran" if where == "cache" else "recalled"]
+
+
+def test_what_was_not_used_for_long_goes_from_the_cache_and_what_is_used_stays(
+    machine: Callable[..., Machine],
+) -> None:
+    one = machine("one")
+    one.run()
+    age(list(one.cache.glob("actions/*/*")), days=40)
+    one.run("--to", "add")  # uses the first two
+    assert len(told_by(one.call("store", "gc", "--older-than", "30d", "--dry-run", "--json"))["results"]) == 1
+    assert len(list(one.cache.glob("actions/*/*"))) == 3
+    gone = told_by(one.call("store", "gc", "--older-than", "30d", "--json"))
+    assert (len(gone["results"]), len(gone["blobs"])) == (1, 1)
+    one.run()
+    assert one.statuses() == ["recalled", "recalled", "ran"]
+    one.call("store", "gc", "--max-size", "0")
+    assert list(one.cache.glob("actions/*/*")) == []
+    one.run()
+    assert one.statuses() == ["ran"] * 3
+
+
+def test_nothing_goes_while_a_build_runs_nor_what_is_still_to_be_pushed(
+    machine: Callable[..., Machine], tmp_path: Path
+) -> None:
+    one = machine("one", BSKERNEL_STORE=str(tmp_path / "not-there"), BSKERNEL_STORE_MODE="write-back")
+    one.write(steps=BETWEEN)
+    kernel = one.begin("run", "build.toml", "--jobs", "1")
+    eventually(lambda: list(one.cache.glob("sessions/*/steps/.here")))
+    refused = one.call("store", "gc", "--max-size", "0")
+    assert (refused.returncode, "a build uses the cache" in refused.stderr) == (4, True)
+    for word in one.cache.glob("sessions/*/steps/.here"):
+        word.with_name("go").touch()
+        word.with_name(".go").touch()
+    kernel.communicate(timeout=120)
+    assert kernel.returncode == 0
+    assert one.call("store", "gc", "--max-size", "0").returncode == 0
+    assert len(one.pending()) == len(list(one.cache.glob("actions/*/*"))) == 4
+
+
+def test_of_the_shared_store_only_what_is_asked_for_goes(
+    machine: Callable[..., Machine], shared: dict[str, str]
+) -> None:
+    one = machine("one", BSKERNEL_STORE_MODE="write-through", **shared)
+    one.run()
+    one.call("store", "gc", "--max-size", "0")
+    assert told_by(one.call("store", "stat", "--json"))["shared"]["holds"]["results"] == 3
+    assert one.call("store", "gc", "--shared").returncode == 2
+    gone = told_by(one.call("store", "gc", "--shared", "--older-than", "1d", "--json"))
+    assert gone["results"] == gone["blobs"] == []
+    gone = told_by(one.call("store", "gc", "--shared", "--max-size", "0", "--json"))
+    # Their blobs stay for a day: another machine may be about to name them.
+    assert (len(gone["results"]), gone["blobs"]) == (3, [])
+    assert told_by(one.call("store", "stat", "--json"))["shared"]["holds"]["results"] == 0
+    one.environment["BSKERNEL_STORE_MODE"] = "read-only"
+    assert one.call("store", "gc", "--shared", "--max-size", "0", "--mode", "write-back").returncode == 2

@@ -1,0 +1,408 @@
+"""A shared store's parts: what is asked of it, in which order, and what is told when it fails."""
+
+import errno
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from bskernel.action import Action, ActionResult
+from bskernel.config import StoreSection
+from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.given_store import given_store, limited_store
+from bskernel.store import DiskStore, OpenStore, SharedSettings, shared_settings
+from bskernel.store.at_once import all_of
+from bskernel.store.in_use import in_use, tidying
+from bskernel.store.reach import Reach
+from bskernel.store.remote import RemoteStore
+from bskernel_protocol import PROTOCOL_VERSION, Artifact, canonical_bytes, digest_of_bytes
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+ACTION = Action(
+    protocol=PROTOCOL_VERSION, executor="e@1", executor_digest="d", entry="x", parameters={}, inputs={}, salt=""
+)
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> SharedSettings:
+    (tmp_path / "shared").mkdir()
+    return SharedSettings(url=str(tmp_path / "shared"), mode="write-through")
+
+
+def remembered(cache: Path, shared: SharedSettings, scratch: Path) -> ActionResult:
+    """A result with a file, a tree and a log, remembered in a cache and in the shared store."""
+    cache.mkdir()
+    (scratch / "tree" / "deep").mkdir(parents=True, exist_ok=True)
+    (scratch / "tree" / "a").write_text("first")
+    (scratch / "tree" / "deep" / "b").write_text("second")
+    with OpenStore(cache, shared, pytest.fail) as opened:
+        tree = opened.store.capture(scratch / "tree", "tree", "tree", "x")
+        file = Artifact(name="file", kind="file", digest=opened.store.put(b"third"), media_type="x")
+        result = ActionResult(outputs=(file, tree), log=opened.store.put(b"log"))
+        opened.store.remember(ACTION, result)
+    return result
+
+
+# What is recalled
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_however_a_shared_store_is_damaged_what_is_recalled_is_right_or_nothing(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("damaged")
+    (folder / "shared").mkdir()
+    shared = SharedSettings(url=str(folder / "shared"), mode="write-through")
+    result = remembered(folder / "one", shared, folder)
+    files = sorted(path for path in (folder / "shared").glob("*/*/*") if path.is_file())
+    for path in files:
+        damage = data.draw(st.sampled_from(["none", "none", "none", "gone", "torn", "altered"]), label=path.name)
+        whole = path.read_bytes()
+        if damage == "gone":
+            path.unlink()
+        elif damage != "none":
+            path.write_bytes(whole[:-1] if damage == "torn" else bytes([whole[0] ^ 1]) + whole[1:])
+    # Who recalls nothing makes it again, and so mends what was looked at; what was not, the next finds.
+    found = [
+        recalled_or_made_again(folder / name, shared, result, folder / "one") for name in ("two", "three", "four")
+    ]
+    assert found[-1], "mended for all"
+    shutil.rmtree(folder)
+
+
+def recalled_or_made_again(cache: Path, shared: SharedSettings, result: ActionResult, maker: Path) -> bool:
+    """Was the right result recalled, with all its bytes? Else it is remembered with the bytes of `maker`."""
+    cache.mkdir()
+    with OpenStore(cache, shared, pytest.fail) as opened:
+        recalled = opened.store.recall(ACTION)
+        if recalled is None:
+            shutil.copytree(maker / "blobs", cache / "blobs", dirs_exist_ok=True)
+            opened.store.remember(ACTION, result)
+            return False
+        assert recalled == result
+        laid, local = cache / "laid", DiskStore(cache)
+        assert all(local.materialise(made, laid / made.name) for made in recalled.outputs)
+        assert [(laid / "tree" / name).read_text() for name in ("a", "deep/b")] == ["first", "second"]
+        assert (laid / "file").read_text() == "third"
+    return True
+
+
+def test_bytes_that_are_gone_or_damaged_here_are_fetched_again(tmp_path: Path, shared: SharedSettings) -> None:
+    result = remembered(tmp_path / "cache", shared, tmp_path)
+    for path in (tmp_path / "cache" / "blobs").glob("*/*"):
+        path.write_bytes(b"torn")
+    with OpenStore(tmp_path / "cache", shared, pytest.fail) as opened:
+        assert all(opened.store.materialise(made, tmp_path / "laid" / made.name) for made in result.outputs)
+        assert result.log is not None
+        assert opened.store.get(result.log) == b"log"
+    assert (tmp_path / "laid" / "tree" / "a").read_text() == "first"
+    assert list((tmp_path / "cache" / "incoming").iterdir()) == []
+
+
+def test_a_result_is_written_after_all_its_blobs(tmp_path: Path) -> None:
+    """What a writer leaves that dies between any two writes is no result, or a whole one."""
+    for writes in range(1, 9):
+        folder = tmp_path / str(writes)
+        (folder / "shared").mkdir(parents=True)
+        shared = SharedSettings(url=str(folder / "shared"), mode="write-through")
+        told: list[str] = []
+        for name in ("one", "two"):
+            (folder / name).mkdir()
+        with pytest.MonkeyPatch.context() as patch, OpenStore(folder / "one", shared, told.append) as opened:
+            patch.setattr(RemoteStore, "_put", dying_after(writes))
+            file = Artifact(name="f", kind="file", digest=opened.store.put(b"third"), media_type="x")
+            more = Artifact(name="g", kind="file", digest=opened.store.put(b"fourth"), media_type="x")
+            result = ActionResult(outputs=(file, more), log=opened.store.put(b"log"))
+            opened.store.remember(ACTION, result)
+            assert opened.store.recall(ACTION) == result
+        complete = writes >= 5  # the mark of the layout, three blobs, the result
+        assert len(told) == (0 if complete else 1)
+        with OpenStore(folder / "two", shared, pytest.fail) as opened:
+            assert opened.store.recall(ACTION) == (result if complete else None)
+
+
+def dying_after(writes: int) -> Callable[[RemoteStore, str, str | bytes, int], None]:
+    """A writer that does no more than so many writes."""
+    put, left, lock = RemoteStore._put, iter(range(writes)), threading.Lock()
+
+    def write(self: RemoteStore, path: str, what: str | bytes, size: int) -> None:
+        with lock:
+            alive = next(left, None) is not None
+        if not alive:
+            raise OSError("the writer is dead")
+        put(self, path, what, size)
+
+    return write
+
+
+def test_what_is_there_is_not_sent_again(tmp_path: Path, shared: SharedSettings) -> None:
+    remembered(tmp_path / "one", shared, tmp_path)
+    before = {path: path.stat() for path in (tmp_path / "shared").rglob("*") if path.is_file()}
+    remembered(tmp_path / "two", shared, tmp_path)
+    after = {path: path.stat() for path in (tmp_path / "shared").rglob("*") if path.is_file()}
+    assert {path: (found.st_ino, found.st_mtime_ns) for path, found in before.items()} == {
+        path: (found.st_ino, found.st_mtime_ns) for path, found in after.items()
+    }
+
+
+def test_the_first_of_two_different_results_stays(tmp_path: Path, shared: SharedSettings) -> None:
+    first = remembered(tmp_path / "one", shared, tmp_path)
+    (tmp_path / "two").mkdir()
+    with OpenStore(tmp_path / "two", shared, pytest.fail) as opened:
+        other = Artifact(name="file", kind="file", digest=opened.store.put(b"other"), media_type="x")
+        opened.store.remember(ACTION, ActionResult(outputs=(other,)))
+    (tmp_path / "three").mkdir()
+    with OpenStore(tmp_path / "three", shared, pytest.fail) as opened:
+        assert opened.store.recall(ACTION) == first
+
+
+def test_where_many_results_are_missing_they_are_not_asked_for_one_by_one(
+    tmp_path: Path, shared: SharedSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = remembered(tmp_path / "one", shared, tmp_path)
+    (tmp_path / "two").mkdir()
+    asked: list[str] = []
+    ask = RemoteStore.result
+
+    def noting(self: RemoteStore, key: str, target: str) -> bytes | None:
+        asked.append(key)
+        return ask(self, key, target)
+
+    monkeypatch.setattr(RemoteStore, "result", noting)
+    with OpenStore(tmp_path / "two", shared, pytest.fail) as opened:
+        for at in range(1000):
+            assert opened.store.peek(msgspec.structs.replace(ACTION, salt=f"other {at}")) is None
+        assert len(asked) == 200
+        assert opened.store.peek(ACTION) == opened.store.recall(ACTION) == result
+        assert opened.store.recall(msgspec.structs.replace(ACTION, salt="other 999")) is None
+        assert len(asked) == 203, "a build asks for each"
+
+
+def test_another_layout_is_left_alone(tmp_path: Path, shared: SharedSettings) -> None:
+    (tmp_path / "shared" / "bskernel-store").write_text("2\n")
+    (tmp_path / "cache").mkdir()
+    told: list[str] = []
+    with OpenStore(tmp_path / "cache", shared, told.append) as opened:
+        digest = opened.store.put(b"x")
+        made = Artifact(name="f", kind="file", digest=digest, media_type="x")
+        opened.store.remember(ACTION, ActionResult(outputs=(made,)))
+    assert "layout" in told[0]
+    assert len(told) == 1
+    assert [path.name for path in (tmp_path / "shared").iterdir()] == ["bskernel-store"]
+
+
+@pytest.mark.parametrize("name", ["../../outside", "/outside", "..", ""])
+def test_a_result_that_would_be_laid_elsewhere_is_none(tmp_path: Path, shared: SharedSettings, name: str) -> None:
+    remembered(tmp_path / "one", shared, tmp_path)
+    (path,) = (tmp_path / "shared" / "actions").glob("*/*")
+    result = msgspec.msgpack.decode(path.read_bytes(), type=ActionResult)
+    outputs = tuple(msgspec.structs.replace(made, name=name) for made in result.outputs)
+    path.write_bytes(canonical_bytes(msgspec.structs.replace(result, outputs=outputs)))
+    (tmp_path / "two").mkdir()
+    with OpenStore(tmp_path / "two", shared, pytest.fail) as opened:
+        assert opened.store.peek(ACTION) is None
+        assert opened.store.recall(ACTION) is None
+
+
+def test_inputs_can_be_shared_without_a_result(tmp_path: Path, shared: SharedSettings) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "model").write_text("5")
+    with (
+        OpenStore(tmp_path / "one", shared, pytest.fail) as one,
+        OpenStore(tmp_path / "two", shared, pytest.fail) as two,
+    ):
+        artifact = one.store.observe(tmp_path / "model", "model", "file", "x")
+        assert not two.store.materialise(artifact, tmp_path / "laid")
+        assert one.store.share([artifact])  # type: ignore[attr-defined]
+        assert two.store.materialise(artifact, tmp_path / "laid")
+
+
+def test_a_worker_s_process_opens_the_store_from_pickled_settings(tmp_path: Path, shared: SharedSettings) -> None:
+    result = remembered(tmp_path / "one", shared, tmp_path)
+    (tmp_path / "two").mkdir()
+    code = (
+        "import pickle, sys, msgspec\n"
+        "from pathlib import Path\n"
+        "from bskernel.store import OpenStore\n"
+        "settings, action, result = pickle.load(sys.stdin.buffer)\n"
+        "with OpenStore(Path(sys.argv[1]), settings, print) as opened:\n"
+        "    assert opened.store.recall(action) == result\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "two")]
+    subprocess.run(command, input=pickle.dumps((shared, ACTION, result)), check=True)
+
+
+# What fails
+
+
+def test_a_failing_store_is_told_of_once_and_asked_again_after_a_while() -> None:
+    now, told = [0.0], list[tuple[str, bool]]()
+    reach = Reach(lambda error, writing: told.append((str(error), writing)), clock=lambda: now[0])
+    reach.failed(OSError("gone"))
+    assert not reach.is_open()
+    assert not reach.is_open(writing=True)
+    now[0] = 31.0
+    assert reach.is_open()
+    reach.failed(OSError("gone again"))
+    now[0] = 62.0
+    assert not reach.is_open(), "twice as long after the second failure"
+    now[0] = 92.0
+    assert reach.is_open()
+    reach.answered()
+    reach.failed(OSError("gone"))
+    now[0] = 123.0
+    assert reach.is_open(), "it has answered meanwhile"
+    reach.failed(TimeoutError(), lost_s=60.0)
+    now[0] = 722.0
+    assert not reach.is_open(), "no more than a tenth of a build's time is lost"
+    now[0] = 724.0
+    assert reach.is_open()
+    assert told == [("gone", False)]
+
+
+@pytest.mark.parametrize("error", [PermissionError("no"), OSError(errno.ENOSPC, "full")])
+def test_a_store_that_cannot_be_written_is_still_read(error: OSError) -> None:
+    told: list[bool] = []
+    reach = Reach(lambda _, writing: told.append(writing), clock=lambda: 0.0)
+    reach.failed(error, writing=True)
+    assert reach.is_open()
+    assert not reach.is_open(writing=True)
+    assert told == [True]
+
+
+def test_who_hangs_is_left_behind() -> None:
+    freed = threading.Event()
+    with pytest.raises(TimeoutError, match="no answer"):
+        all_of(lambda item: item or freed.wait(), [1, 0], limit_s=lambda _: 0.1)
+    freed.set()
+
+
+def test_all_are_done_in_order_or_the_first_error_is_raised() -> None:
+    assert all_of(lambda item: item * 2, range(100), limit_s=lambda _: 60) == list(range(0, 200, 2))
+    assert all_of(lambda item: item, [], limit_s=lambda _: 60) == []
+    with pytest.raises(ZeroDivisionError):
+        all_of(lambda item: 1 // item, [1, 0, 1], limit_s=lambda _: 60)
+
+
+# What names it
+
+
+def test_the_environment_comes_before_the_file_and_without_its_options() -> None:
+    file = {"store": {"shared": "s3://theirs", "mode": "write-back", "options": {"endpoint_url": "http://theirs"}}}
+    assert given_store(file, {}) == file
+    assert given_store(file, {"BSKERNEL_STORE": "s3://ours"})["store"] == {
+        "shared": "s3://ours",
+        "mode": "write-back",
+    }
+    assert given_store(file, {"BSKERNEL_STORE": "none"})["store"] == {}
+    assert given_store({}, {"BSKERNEL_STORE": "here"})["store"] == {"shared": str(Path("here").absolute())}
+    with pytest.raises(ConfigError, match="BSKERNEL_STORE_MODE=writes"):
+        given_store(file, {"BSKERNEL_STORE_MODE": "writes"})
+
+
+def test_read_only_in_the_environment_stands() -> None:
+    section = StoreSection(shared="s3://b", mode="write-through")
+    assert limited_store(section, {"BSKERNEL_STORE_MODE": "read-only"}).mode == "read-only"
+    assert limited_store(section, {"BSKERNEL_STORE_MODE": "write-back"}) == section
+    assert limited_store(section, {}) == section
+
+
+@pytest.mark.parametrize(
+    ("shared", "url"),
+    [
+        ("there", "{here}/there"),
+        ("/nfs/steps", "/nfs/steps"),
+        ("file:///nfs/steps", "/nfs/steps"),
+        ("s3://bucket/prefix", "s3://bucket/prefix"),
+    ],
+)
+def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path, shared: str, url: str) -> None:
+    found = shared_settings(StoreSection(shared=shared), tmp_path)
+    assert found is not None
+    assert found.url == url.format(here=tmp_path)
+    assert shared_settings(StoreSection(), tmp_path) is None
+
+
+def test_a_protocol_that_there_is_not_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="gopher://"):
+        shared_settings(StoreSection(shared="gopher://x"), tmp_path)
+
+
+def test_a_library_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentLacking, match="gcsfs"):
+        shared_settings(StoreSection(shared="gs://x"), tmp_path)
+
+
+def test_settings_are_shown_without_credentials() -> None:
+    settings = SharedSettings(
+        url="sftp://me:hushhush@host:22/path?key=hushhush", options={"password": "alsohush", "x": {"token": "third"}}
+    )
+    assert settings.shown == "sftp://host:22/path"
+    told = settings.without_secrets(OSError("me:hushhush@host alsohush third: refused\nby host"))
+    for text in (repr(settings), told):
+        assert not any(secret in text for secret in ("hush", "third"))
+    assert told.endswith("refused by host")
+
+
+ASKED_FOR_NOTHING = """
+from pathlib import Path
+from bskernel.config import StoreSection
+from bskernel.store import OpenStore, shared_settings
+shared = shared_settings(StoreSection(shared="s3://b"), Path())
+with OpenStore(Path({cache!r}), shared, print) as opened:
+    opened.store.get(opened.store.put(b"x"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import bskernel.application, bskernel.store", {"fsspec", "s3fs"}),
+        ("import bskernel.cli.store", {"fsspec", "msgspec", "bskernel.application"}),
+        (ASKED_FOR_NOTHING, {"fsspec", "s3fs", "botocore", "asyncio"}),
+    ],
+)
+def test_libraries_are_imported_when_a_shared_store_is_asked(code: str, absent: set[str], tmp_path: Path) -> None:
+    script = f"{code.replace('{cache!r}', repr(str(tmp_path)))}\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert absent.isdisjoint(done.stdout.split())
+
+
+# Who uses a cache
+
+
+def test_a_cache_is_tidied_by_one_while_nobody_uses_it(tmp_path: Path) -> None:
+    with (
+        in_use(tmp_path),
+        in_use(tmp_path),
+        pytest.raises(EnvironmentLacking, match="a build uses"),
+        tidying(tmp_path),
+    ):
+        pass
+    with tidying(tmp_path), pytest.raises(EnvironmentLacking), tidying(tmp_path):
+        pass
+
+
+def test_a_use_is_noted_at_most_once_a_day(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path)
+    made = Artifact(name="f", kind="file", digest=store.put(b"x"), media_type="x")
+    store.remember(ACTION, ActionResult(outputs=(made,)))
+    (path,) = (tmp_path / "actions").glob("*/*")
+    hour_ago, week_ago = path.stat().st_mtime - 3600, path.stat().st_mtime - 7 * 86_400
+    os.utime(path, (hour_ago, hour_ago))
+    assert store.recall(ACTION) is not None
+    assert path.stat().st_mtime == pytest.approx(hour_ago, abs=1)
+    os.utime(path, (week_ago, week_ago))
+    assert store.recall(ACTION) is not None
+    assert path.stat().st_mtime > hour_ago
+    assert store.recall(msgspec.structs.replace(ACTION, salt="other")) is None
+    assert digest_of_bytes(b"x") == made.digest
