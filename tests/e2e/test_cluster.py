@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from s3_server import BUCKET, S3Server
+from vivado_stand_in.install import make_install
 
 BIN = Path(sys.executable).parent
 BUILD = '[build]\nname = "b"\nmodel = "number.txt"\n'
@@ -29,6 +30,13 @@ THEN = """
 name = "{name}"
 entry = "testing:double"
 inputs = {{ model = "{of}.model" }}
+"""
+ASK = """
+[tools.vivado]
+path = "{path}"
+[[step]]
+entry = "testing:ask-tool"
+inputs = {{ model = "number.txt" }}
 """
 
 
@@ -78,10 +86,6 @@ def processes_that_name(text: Path) -> dict[int, str]:
             if str(text).encode() in known and int(path.name) != os.getpid() and state != "Z":
                 found[int(path.name)] = command.decode(errors="replace").replace("\0", " ")
     return found
-
-
-def workers(cache: Path) -> list[int]:
-    return [pid for pid, command in processes_that_name(cache).items() if "dask_worker" in command]
 
 
 def holder(cache: Path, session: Path) -> int:
@@ -354,7 +358,23 @@ def test_without_the_server_of_the_shared_store_nothing_hangs_and_nothing_that_w
         server.kill()
 
 
-def test_a_worker_of_another_version_or_without_what_a_step_needs_says_so(
+def test_what_no_worker_has_is_told_at_once_and_what_one_has_is_used(
+    cluster: Cluster, cli: Any, shared: dict[str, str], surroundings: dict[str, str], tmp_path: Path, output: Path
+) -> None:
+    cluster.worker("one")
+    surroundings.update(shared)
+    config = write(tmp_path, ASK.format(path=make_install(tmp_path / "Xilinx")))
+    done = cli("run", config, "--cluster", cluster.address)
+    assert done.returncode == 4
+    assert "no worker of the cluster declares the resource vivado" in result_of(output)["failure"]["message"]
+    cluster.worker("two", "--resources", "vivado=1,memory_mib=1000")
+    eventually(lambda: "Registered to" in (cluster.folder / "two.log").read_text())
+    done = cli("run", config, "--cluster", cluster.address)
+    assert done.returncode == 0, done.stderr
+    assert len(list((cluster.cache("two") / "actions").glob("*/*"))) == 1
+
+
+def test_a_worker_without_the_checkout_says_so(
     cluster: Cluster, cli: Any, shared: dict[str, str], surroundings: dict[str, str], tmp_path: Path, output: Path
 ) -> None:
     (tmp_path / "elsewhere").mkdir()

@@ -58,7 +58,7 @@ class DaskCrew:
         self._futures: dict[str, Future[bytes]] = {}
         self._asked: Counter[str] = Counter()
         self._declared: list[dict[str, float]] = []
-        self._interrupted = False
+        self._hopeless: Failure | None = None  # why no step ends any more
         self._runtime_name = "none"
         self.said = said
         # Dask forgets a topic that has a client's name some time after that client.
@@ -92,7 +92,12 @@ class DaskCrew:
             topic=self._client.id,
         )
         with self._lock:
-            self._running[key] = step
+            hopeless = self._hopeless
+            if hopeless is None:
+                self._running[key] = step
+        if hopeless is not None:
+            self._over(step, failed(hopeless))
+            return
         future = self._client.submit(
             carry_out, code_digest(), encode(order), key=key, resources=demand or None, allow_other_workers=False
         )
@@ -133,10 +138,19 @@ class DaskCrew:
         # Where there are none yet, nobody knows what they will have.
         return lacking(demand, self._declared) if self._declared else None
 
+    def give_up(self, last_words: tuple[str, ...]) -> None:
+        """No worker lives any more: every step fails of that."""
+        message = "one worker after another ended, and no more are started"
+        with self._lock:
+            self._hopeless = Failure(category="crash", message=message, cause=last_words)
+            left = list(self._running.values())
+            self._running.clear()
+        for step in left:
+            self._over(step, failed(self._hopeless))
+
     def interrupt(self) -> None:
         """Cancel every task: the workers end what runs."""
         with self._lock:
-            self._interrupted = True
             left, futures = list(self._running.values()), list(self._futures.values())
             self._running.clear()
             self._futures.clear()

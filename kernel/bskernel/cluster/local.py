@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bskernel.cluster.demand import declared
@@ -18,7 +18,7 @@ _MOST_LOST = 20  # workers that are replaced: enough for accidents, few enough f
 class LocalWorkers:
     """One process for each worker, each with one step at once; one that ends is replaced.
 
-    A worker whose scheduler is gone, which is in the process that started it, ends by itself.
+    A worker ends by itself when this process does, in which the scheduler is.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class LocalWorkers:
         self._hands = hands
         self._lock = threading.Lock()
         self._closing = False
+        self.when_none_lives: Callable[[tuple[str, ...]], None] = lambda _: None  # is told what one said last
         self._lost = 0
         self._processes = [self._start(place) for place in range(len(hands))]
         self._watchers = [
@@ -40,7 +41,7 @@ class LocalWorkers:
             watcher.start()
 
     def _start(self, place: int) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "distributed.cli.dask_worker", self._address]
+        command = [sys.executable, "-m", "bskernel.cluster.local_worker", self._address]
         command += ["--name", f"local-{place}", "--nthreads", "1", "--no-nanny", "--memory-limit", "0"]
         command += ["--no-dashboard", "--local-directory", str(self._folder), *self._credentials]
         if self._hands[place]:
@@ -48,22 +49,21 @@ class LocalWorkers:
         with (self._folder / f"worker-{place}.log").open("ab") as log:
             # In a session of its own: an interrupt from the terminal is the build's to deal with.
             return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder, start_new_session=True
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self._folder, start_new_session=True
             )
 
     def _watch(self, place: int) -> None:
         while True:
             self._processes[place].wait()
             with self._lock:
-                self._lost += 1
-                if self._closing or self._lost > _MOST_LOST:
+                if self._closing:
                     return
+                self._lost += 1
+                if self._lost > _MOST_LOST:
+                    break
+                _close_pipe(self._processes[place])
                 self._processes[place] = self._start(place)
-
-    @property
-    def pids(self) -> list[int]:
-        """The workers' processes now."""
-        return [process.pid for process in self._processes]
+        self.when_none_lives(self.last_words())
 
     def last_words(self) -> tuple[str, ...]:
         """The end of what a worker printed."""
@@ -80,8 +80,14 @@ class LocalWorkers:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_END_S)
             process.kill()
+            _close_pipe(process)
         for watcher in self._watchers:
             watcher.join()
+
+
+def _close_pipe(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import queue
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import dask
 from dask.utils import parse_bytes
@@ -17,7 +17,7 @@ from distributed import Client, LocalCluster, Security
 from bskernel.cluster.code import code_digest
 from bskernel.cluster.crew import DaskCrew
 from bskernel.cluster.demand import dealt, declared, demand_of
-from bskernel.cluster.local import local_workers
+from bskernel.cluster.local import LocalWorkers, local_workers
 from bskernel.cluster.messages import Site
 from bskernel.cluster.place import LocalPlace, Place, QueuePlace, RunningPlace
 from bskernel.cluster.wanted import Wanted
@@ -32,10 +32,18 @@ from bskernel.working import Done, Said
 
 _CONNECT_S = 20.0
 DemandOf: TypeAlias = Callable[[Step], dict[str, int]]
-Found: TypeAlias = tuple[Client, str | None, DemandOf]  # the workers' cache, and what a step holds of a worker
 Note: TypeAlias = Callable[[str], None]
 Queue: TypeAlias = "queue.SimpleQueue[Said | Done]"
 _FIRST_WORKER_S = 60.0  # a worker of this machine that is not there by then never will be
+
+
+class Found(NamedTuple):
+    """A cluster that answers."""
+
+    client: Client
+    cache: str | None  # the workers'; their own when None
+    demand_of: DemandOf  # what a step holds of a worker
+    workers: LocalWorkers | None = None
 
 
 @contextlib.contextmanager
@@ -51,16 +59,19 @@ def open_crew(place: Place, wanted: Wanted, store: Store, note: Note, said: Queu
             found = _running(place, wanted, note)
         else:
             found = _queue(place, wanted, note)
-        client, cache, demand = stack.enter_context(found)
+        cluster = stack.enter_context(found)
         site = Site(
             code=code_digest(),
             root=str(wanted.root.resolve()),
             runtime=wanted.runtime,
-            cache=cache,
+            cache=cluster.cache,
             shared=wanted.shared_for(place),
             handed_over=not isinstance(place, LocalPlace),
         )
-        yield DaskCrew(client, site, store, said, share=wanted.share, demand_of=demand)
+        crew = DaskCrew(cluster.client, site, store, said, share=wanted.share, demand_of=cluster.demand_of)
+        if cluster.workers is not None:
+            cluster.workers.when_none_lives = crew.give_up
+        yield crew
 
 
 @contextlib.contextmanager
@@ -87,7 +98,8 @@ def _local(place: LocalPlace, wanted: Wanted, note: Note) -> Iterator[Found]:
             except TimeoutError as error:
                 raise EnvironmentLacking("no worker starts here: " + " | ".join(workers.last_words())) from error
             # What a step holds beside those is not limited here, as it is not without a cluster.
-            yield client, str(wanted.cache), _demand(frozenset(limits.resources), memory=False)
+            demand = _demand(frozenset(limits.resources), memory=False)
+            yield Found(client, str(wanted.cache), demand, workers)
     finally:
         folders.remove()
 
@@ -99,7 +111,7 @@ def _running(place: RunningPlace, wanted: Wanted, note: Note) -> Iterator[Found]
         if not workers:
             note(f"cluster {place.address} has no workers yet: steps wait for them")
         memory = any(MEMORY in worker["resources"] for worker in workers)
-        yield client, wanted.config.cluster.cache, _demand(None, memory=memory)
+        yield Found(client, wanted.config.cluster.cache, _demand(None, memory=memory))
 
 
 @contextlib.contextmanager
@@ -124,7 +136,7 @@ def _queue(place: QueuePlace, wanted: Wanted, note: Note) -> Iterator[Found]:
         cluster.scale(jobs=section.workers)
         note(f"cluster: {section.workers} jobs are asked of {place.system}")
         try:
-            yield client, section.cache, _demand(None, memory=section.memory is not None)
+            yield Found(client, section.cache, _demand(None, memory=section.memory is not None))
         finally:
             # A job that is cancelled has no time to clean up.
             with contextlib.suppress(OSError):
