@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import bskernel
 import pytest
 from s3_server import BUCKET, S3Server
 from vivado_stand_in.install import make_install
@@ -386,3 +388,19 @@ def test_a_worker_without_the_checkout_says_so(
     failure = result_of(output)["failure"]
     assert "executors' recipes" in failure["message"]
     assert "BSKERNEL_ROOT" in failure["hint"]
+
+
+def test_a_worker_of_another_version_says_so(
+    cluster: Cluster, cli: Any, shared: dict[str, str], surroundings: dict[str, str], tmp_path: Path, output: Path
+) -> None:
+    other = tmp_path / "other" / "bskernel"
+    shutil.copytree(Path(bskernel.__file__).parent, other, ignore=shutil.ignore_patterns("__pycache__"))
+    (other / "more.py").write_text("")
+    cluster.variables["PYTHONPATH"] = str(other.parent)
+    cluster.worker("one")
+    surroundings.update(shared)
+    done = cli("run", write(tmp_path, meet("a")), "--cluster", cluster.address)
+    assert done.returncode == 4
+    failure = result_of(output)["failure"]
+    assert "another version of bskernel" in failure["message"]
+    assert "start the worker anew" in failure["hint"]

@@ -1,6 +1,7 @@
 """The parts of a cluster that need none: what is asked of whom."""
 
 import contextlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from bskernel.cluster.messages import (
 )
 from bskernel.cluster.opening import queue_options
 from bskernel.cluster.place import LocalPlace, QueuePlace, RunningPlace, place_of
-from bskernel.config import ClusterSection, LimitsSection
-from bskernel.errors import ConfigError
+from bskernel.cluster.wanted import Wanted
+from bskernel.config import BuildSection, ClusterSection, Config, LimitsSection
+from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.hiring import crew_on_cluster
 from bskernel.step import ExecutorRef, Step
-from bskernel.store import SharedSettings
+from bskernel.store import DiskStore, SharedSettings
 from bskernel.strict import convert
 from bskernel.tool import ToolInstall
 from bskernel_protocol import Artifact, Digest, Failure, OutputLine
@@ -167,3 +170,15 @@ def test_messages_come_back_as_they_were() -> None:
         assert decode_answer(encode(answer)) == answer
     told = Told(key="k", event=OutputLine(directory="d", stream="stdout", text="é"))
     assert decode_told(encode(told)) == told
+
+
+def test_without_dask_the_command_to_install_it_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    config = Config(build=BuildSection(model="m"))
+    wanted = Wanted(config=config, shared=None, root=tmp_path, cache=tmp_path, runtime="process", share=True)
+    with (
+        pytest.raises(EnvironmentLacking, match="needs Dask") as raised,
+        crew_on_cluster("local:1", wanted, DiskStore(tmp_path), print),
+    ):
+        pass
+    assert "bskernel[cluster]" in (raised.value.hint or "")
