@@ -48,14 +48,16 @@ def arithmetic_root(folder: Path) -> Path:
     return folder
 
 
-def steps(folder: Path, count: int, *, chained: bool, last: int = 1) -> Path:
+def steps(folder: Path, count: int, *, chained: bool, last: int = 1, entry: str = "add") -> Path:
     """A config of `count` additions, each to the one before or all to one number; `last` is what the last adds."""
     (folder / "number.txt").write_text("5", encoding="utf-8")
-    config = folder / f"{'chain' if chained else 'independent'}-{count}-{last}.toml"
+    config = folder / f"{entry}-{'chain' if chained else 'independent'}-{count}-{last}.toml"
     lines: list[str] = ['[build]\nname = "bench"\nmodel = "number.txt"\n']
     for at in range(count):
         adds = last if at == count - 1 else at
         inputs = "" if chained else 'inputs = { model = "number.txt" }\n'
-        lines.append(f'[[step]]\nname = "s{at}"\nentry = "testing:add"\nparameters = {{ number = {adds} }}\n{inputs}')
+        lines.append(
+            f'[[step]]\nname = "s{at}"\nentry = "testing:{entry}"\nparameters = {{ number = {adds} }}\n{inputs}'
+        )
     config.write_text("".join(lines), encoding="utf-8")
     return config

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from bskernel.engine import connect
 from bskernel.errors import EnvironmentLacking
+from clusters import cluster
 from measuring import Row, goals, markdown
 from memory import executors
 from networks import networks
@@ -83,7 +84,7 @@ def with_figures(readme: str, figures: str) -> str:
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = ("start", "trivial", "networks", "store", "executors", "plans", "sweep-plan", "sweep")
+    parts = ("start", "trivial", "networks", "store", "executors", "plans", "sweep-plan", "sweep", "cluster")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; all when none is named")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument(
@@ -94,7 +95,17 @@ def main() -> None:
     functions = dict(
         zip(
             parts,
-            (start_up, trivial_steps, networks(arguments.model), store, executors, long_plans, sweep_plans, sweeping),
+            (
+                start_up,
+                trivial_steps,
+                networks(arguments.model),
+                store,
+                executors,
+                long_plans,
+                sweep_plans,
+                sweeping,
+                cluster,
+            ),
             strict=True,
         )
     )

@@ -28,6 +28,7 @@ def run(
     runtime: str = "auto",
     jobs: int | None = None,
     keep_warm_s: float | None = None,
+    cluster: str | None = None,
 ) -> BuildResult:
     """Build what a build.toml says and return what became of it; a failed step is a result, not an exception.
 
@@ -35,8 +36,9 @@ def run(
     begin and to end with. They count before the configuration's [flow] table.
     `settings` are assignments as in `--set`, e.g. "target.target_fps=50000". `jobs` steps run at once; without, as
     many as the configuration says or there are processors. With `keep_warm_s`, sessions stay ready until no build has
-    used them for so many seconds. Raises bskernel.errors.BskernelError when the build cannot begin; KeyboardInterrupt
-    when it was interrupted, after what is finished was written.
+    used them for so many seconds. `cluster` is where steps are carried out, if not here: as in --cluster. Raises
+    bskernel.errors.BskernelError when the build cannot begin; KeyboardInterrupt when it was interrupted, after what is
+    finished was written.
     """
     from pathlib import Path
 
@@ -48,7 +50,7 @@ def run(
     wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)
     settings = (*settings, *([f"limits.jobs={jobs}"] if jobs is not None else []))
     prepared = application.prepare(Path(config), settings=settings, wish=wish, output=output)
-    result = application.build(prepared, runtime=runtime, observer=Silent(), keep_s=keep_warm_s)
+    result = application.build(prepared, runtime=runtime, observer=Silent(), keep_s=keep_warm_s, cluster=cluster)
     if result.status == "interrupted":
         # Who calls this as a library must not go on as if nobody had asked to stop.
         raise KeyboardInterrupt
@@ -68,6 +70,7 @@ def sweep(
     jobs: int | None = None,
     fresh: bool = False,
     keep_warm_s: float | None = None,
+    cluster: str | None = None,
 ) -> SweepResult:
     """Build every point of a build.toml's [sweep] and return what became of them, a row for each.
 
@@ -88,7 +91,7 @@ def sweep(
     wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)
     settings = (*settings, *([f"limits.jobs={jobs}"] if jobs is not None else []))
     prepared = prepare_sweep(application, Path(config), settings=settings, wish=wish)
-    options = Options(runtime=runtime, fresh=fresh, keep_s=keep_warm_s)
+    options = Options(runtime=runtime, fresh=fresh, keep_s=keep_warm_s, cluster=cluster)
     result = carry_out_sweep(application, prepared, SilentSweep(), output=output, options=options)
     if result.status == "interrupted":
         raise KeyboardInterrupt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,10 +17,12 @@ from bskernel.build_directory import BuildDirectory
 from bskernel.building import carry_out_plan
 from bskernel.carry_out import lay_out
 from bskernel.catalogues import Executors
+from bskernel.cluster.wanted import Wanted
 from bskernel.config import Config
 from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.file_digests import FileDigests
 from bskernel.gathering import find_inputs
+from bskernel.hiring import Hired, crew_here, crew_on_cluster
 from bskernel.images import (
     Recipe,
     RecipeState,
@@ -39,13 +41,10 @@ from bskernel.plan import Plan, make_plan
 from bskernel.ports import Store
 from bskernel.recorded import recorded_config
 from bskernel.result import BuildResult, metrics_of
-from bskernel.scheduling import limits_of
 from bskernel.selection import Wish
-from bskernel.sessions import Sessions
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore, OpenStore, shared_settings
 from bskernel.tool import ToolInstall
-from bskernel.working import Workers
 
 if TYPE_CHECKING:
     import docker
@@ -246,6 +245,34 @@ class Application:
         runtime.sweep()
         return runtime
 
+    def crew(
+        self,
+        loaded: LoadedConfig,
+        store: Store,
+        *,
+        runtime: str,
+        note: Callable[[str], None],
+        share: bool,
+        keep_s: float | None = None,
+        cluster: str | None = None,
+    ) -> contextlib.AbstractContextManager[Hired]:
+        """Who carries out steps of that configuration: this machine, or the cluster of that name.
+
+        `store` is where the build looks for what they made. With `share`, what others make meanwhile is recalled.
+        Sessions on this machine are kept for `keep_s`. Raises ConfigError, EnvironmentLacking.
+        """
+        if cluster is None:
+            return crew_here(loaded.config, store, lambda: self.runtime(runtime, note, keep_s), share=share)
+        wanted = Wanted(
+            config=loaded.config,
+            shared=shared_settings(loaded.config.store, loaded.folder),
+            root=self.root,
+            cache=self.cache,
+            runtime=runtime,
+            share=share,
+        )
+        return crew_on_cluster(cluster, wanted, store, note)
+
     def build(
         self,
         prepared: Prepared,
@@ -254,8 +281,9 @@ class Application:
         observer: Observer,
         fresh: bool = False,
         keep_s: float | None = None,
+        cluster: str | None = None,
     ) -> BuildResult:
-        """Carry out a plan and write the build directory; sessions are kept for `keep_s`."""
+        """Carry out a plan, here or on a cluster, and write the build directory; sessions are kept for `keep_s`."""
         from bskernel.report.log import Log
 
         began = time.monotonic()
@@ -263,7 +291,6 @@ class Application:
         directory.open()
         with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
             noting = Noting((Log.to_file(log), observer), directory)
-            sessions = Sessions(lambda: self.runtime(runtime, noting.note, keep_s))
             for line in prepared.backend.lines if prepared.backend else ():
                 noting.note(line)
             if prepared.without_points:
@@ -271,20 +298,29 @@ class Application:
             noting.planned(prepared.plan.steps)
             try:
                 directory.write_config(recorded_config(prepared.loaded))
-                with self.open_store(prepared.loaded, noting.note) as opened:
-                    workers = Workers(opened.store, sessions, share=not fresh)
-                    result = self._carried_out(prepared, opened.store, workers, noting, fresh=fresh, began=began)
+                with (
+                    self.open_store(prepared.loaded, noting.note) as opened,
+                    self.crew(
+                        prepared.loaded,
+                        opened.store,
+                        runtime=runtime,
+                        note=noting.note,
+                        share=not fresh,
+                        keep_s=keep_s,
+                        cluster=cluster,
+                    ) as hired,
+                ):
+                    result = self._carried_out(prepared, opened.store, hired, noting, fresh=fresh, began=began)
                     if result.status == "interrupted":
                         opened.leave_pending()
             finally:
                 self.files.save()
-                sessions.close()
                 directory.close()
                 noting.over()
         return result
 
     def _carried_out(
-        self, prepared: Prepared, store: Store, workers: Workers, noting: Noting, *, fresh: bool, began: float
+        self, prepared: Prepared, store: Store, hired: Hired, noting: Noting, *, fresh: bool, began: float
     ) -> BuildResult:
         from bskernel.finishing import outcome_of, write_outcome
 
@@ -292,9 +328,9 @@ class Application:
             reports = carry_out_plan(
                 prepared.plan,
                 store,
-                workers,
+                hired.crew,
                 noting,
-                limits=limits_of(prepared.loaded.config.limits, len(os.sched_getaffinity(0))),
+                limits=hired.limits,
                 salt=prepared.loaded.config.build.salt,
                 fresh=fresh,
                 entry_of=self.entry,
@@ -305,7 +341,7 @@ class Application:
                 reports,
                 metrics_of(reports, store),
                 output=prepared.output,
-                runtime=workers.runtime_name,
+                runtime=hired.crew.runtime_name,
                 seconds=time.monotonic() - began,
                 backend=prepared.backend,
             )

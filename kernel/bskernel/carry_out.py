@@ -81,18 +81,28 @@ def lay_out(
 
 
 def run_in_session(
-    step: Step, inputs: dict[str, Artifact], store: Store, session: Session, on_event: Callable[[Event], None]
+    step: Step,
+    inputs: dict[str, Artifact],
+    store: Store,
+    session: Session,
+    on_event: Callable[[Event], None],
+    folder: str,
 ) -> Carried:
-    """Carry out a step in a running session and keep its outputs; its folders are still to be given back."""
-    directory, given = _folders(session, step.label, inputs)
+    """Carry out a step in a running session, in the folder of that name, and keep its outputs.
+
+    The folders that it has used are still to be given back.
+    """
+    directory, given = _folders(session, folder, inputs)
     failure = lay_out(store, manifest_of(step, inputs), directory, given, sealed=session.seals_inputs)
     if failure is not None:
         return Carried(result=None, failure=failure, log=b"", used=Used(directory=directory, inputs=given))
-    ended = session.run(step.label, timeout_s=step.timeout_s, memory_mib=step.memory_mib, on_event=on_event)
+    ended = session.run(folder, timeout_s=step.timeout_s, memory_mib=step.memory_mib, on_event=on_event)
     if ended.interrupted:
         # The step may still run: its folder stays until its session is closed.
         return Carried(result=None, failure=None, log=_read(directory / LOG))
     log = _read(directory / LOG)
+    if ended.cancelled:
+        return Carried(result=None, failure=None, log=log, used=Used(directory=directory, inputs=given))
     outcome = _outcome(step, directory, ended, log, store)
     return Carried(
         result=None if isinstance(outcome, Failure) else outcome,

@@ -60,6 +60,7 @@ class SessionEnded(msgspec.Struct, frozen=True, kw_only=True):
     session_over: bool = False  # the failure is the whole session's: every step that ran in it ended with it
     lost: bool = False  # the session is gone for a reason that no step gave: the step may run in another
     interrupted: bool = False  # nobody waits for it any more: it may still run until its session is closed
+    cancelled: bool = False  # nobody wants it any more: it was ended
     peak_mib: int | None = None  # what the largest of its processes held
     oom_kills: int = 0  # processes that the system ended for lack of memory meanwhile
 
@@ -91,6 +92,9 @@ class Session(Protocol):
 
         Such a limit is the session's: where the runtime `limits_sessions`, a step with one must run there alone.
         """
+
+    def cancel(self, directory: str) -> None:
+        """End the step in that folder, also one that `run` is only asked for later; returns at once."""
 
     @property
     def over(self) -> bool:

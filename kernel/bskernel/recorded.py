@@ -25,12 +25,13 @@ def recorded_config(loaded: LoadedConfig) -> dict[str, Any]:
     """The configuration with defaults and `--set`, for config.json.
 
     A path is relative to build.toml's folder, and outside of it the last part alone: what lies there is in the keys
-    of the steps, by content. Where the build is written, how much of it ran at once, which store was shared, and
-    which sweep it may be a point of, is left out.
+    of the steps, by content. Where the build is written, where and how much of it ran at once, which store was
+    shared, and which sweep it may be a point of, is left out.
     """
     config = _portable(msgspec.to_builtins(loaded.config), loaded.folder)
     config["build"].pop("output", None)
     config.pop("limits", None)
+    config.pop("cluster", None)
     config.pop("store", None)
     config.pop("sweep", None)
     recorded: dict[str, Any] = config

@@ -192,6 +192,24 @@ def test_steps_that_end_at_the_same_time_leave_nothing(told: Told, threads: Thre
     assert not any(told.helper_lives(name) for name in names)
 
 
+def test_a_step_that_is_cancelled_ends_with_its_helpers_and_the_others_go_on(
+    told: Told, threads: ThreadPoolExecutor
+) -> None:
+    cancelled = told.begin(threads, "cancelled", "meet", word="a", until=["never"], helper=True)
+    other = told.begin(threads, "other", "meet", word="b", until=["go"])
+    told.wait_for("a.helps")
+    told.wait_for("b")
+    told.session.cancel("cancelled")
+    assert cancelled.result() == SessionEnded(cancelled=True)
+    assert not told.helper_lives("a")
+    # One that has not begun ends as well.
+    told.session.cancel("early")
+    assert told.begin(threads, "early", "meet", word="c", until=["never"]).result() == SessionEnded(cancelled=True)
+    told.say("go")
+    assert told.result_of("other", other.result()).outputs == ("model",)
+    assert told.run("next", "double").outputs == ("model",)
+
+
 def test_a_step_that_is_cancelled_takes_no_other_with_it(told: Told, threads: ThreadPoolExecutor) -> None:
     lasting = told.begin(threads, "lasting", "meet", word="b", until=["go"], helper=True)
     late = told.begin(threads, "late", "meet", timeout_s=0.5, word="a", until=["never"], helper=True).result()

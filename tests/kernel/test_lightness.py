@@ -12,6 +12,7 @@ import pytest
         ("import bskernel.cli", {"docker", "rich", "msgspec", "uv", "yaml", "bskernel.application"}),
         ("import bskernel", {"docker", "rich", "msgspec", "click"}),
         ("import bskernel.application", {"docker", "rich", "requests", "yaml", "http", "email", "fastjsonschema"}),
+        ("import bskernel.application", {"dask", "distributed", "tornado"}),
         ("import bskernel.cli.commands", {"docker", "rich", "msgspec", "yaml", "bskernel.application"}),
     ],
 )  # fmt: skip

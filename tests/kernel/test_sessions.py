@@ -63,6 +63,8 @@ class Fake:
     def interrupt(self) -> None:
         self.interrupted = True
 
+    def cancel(self, directory: str) -> None: ...
+
     def close(self) -> None:
         self.over = True
 

@@ -55,6 +55,14 @@ def double(step: Step[msgspec.Struct]) -> None:
     step.output("model").write_text(str(2 * int(step.required_input("model").read_text())))
 
 
+@registry.entry(
+    "nap", summary="takes a second, and no processor", parameters=Number, inputs=MODEL_IN, outputs=MODEL_OUT
+)
+def nap(step: Step[Number]) -> None:
+    time.sleep(1)
+    step.output("model").write_text(str(step.params.number))
+
+
 @registry.entry("wait-for-warmth", summary="waits for what warming up leaves", inputs=MODEL_IN, outputs=MODEL_OUT)
 def wait_for_warmth(step: Step[msgspec.Struct]) -> None:
     while not WARM.exists():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from bskernel.cli.cluster_option import CLUSTER, alone
 from bskernel.cli.keeping import KEEP_WARM
 from bskernel.cli.options import (
     CONFIG,
@@ -85,6 +86,7 @@ def cli() -> None:
 @JOBS
 @FRESH
 @KEEP_WARM
+@CLUSTER
 @JSON
 def run(
     config: Path,
@@ -96,6 +98,7 @@ def run(
     jobs: int | None,
     fresh: bool,
     keep_warm: float | None,
+    cluster: str | None,
     as_json: bool,
 ) -> None:
     """Build what CONFIG says; steps whose inputs are unchanged are recalled."""
@@ -107,7 +110,10 @@ def run(
     application = Application.here()
     prepared = application.prepare(config, settings=with_jobs(settings, jobs), wish=wish.as_wish(), output=output)
     observer = _observer(verbose=verbose)
-    result = application.build(prepared, runtime=runtime, observer=observer, fresh=fresh, keep_s=keep_warm)
+    alone(cluster, keep_warm)
+    result = application.build(
+        prepared, runtime=runtime, observer=observer, fresh=fresh, keep_s=keep_warm, cluster=cluster
+    )
     click.echo(pretty_json(result) if as_json else describe_result(result), nl=not as_json)
     if result.status == "interrupted":
         click.echo(INTERRUPTED, err=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bskernel.cli.cluster_option import CLUSTER, alone
 from bskernel.cli.keeping import KEEP_WARM
 from bskernel.cli.options import (
     CONFIG,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @JOBS
 @FRESH
 @KEEP_WARM
+@CLUSTER
 @JSON
 def sweep(
     config: Path,
@@ -50,6 +52,7 @@ def sweep(
     jobs: int | None,
     fresh: bool,
     keep_warm: float | None,
+    cluster: str | None,
     as_json: bool,
 ) -> None:
     """Build every point of CONFIG's [sweep]; what points share is done once, and what was made before is recalled.
@@ -61,9 +64,10 @@ def sweep(
     from bskernel.sweeps.preparing import prepare_sweep
     from bskernel.sweeps.sweeping import Options, carry_out_sweep
 
+    alone(cluster, keep_warm)
     application = Application.here()
     prepared = prepare_sweep(application, config, settings=with_jobs(settings, jobs), wish=wish.as_wish())
-    options = Options(runtime=runtime, fresh=fresh, keep_s=keep_warm)
+    options = Options(runtime=runtime, fresh=fresh, keep_s=keep_warm, cluster=cluster)
     result = carry_out_sweep(application, prepared, _observer(verbose=verbose), output=output, options=options)
     _show(result, Goals.of(prepared.section), as_json=as_json)
     if result.status == "interrupted":

@@ -1,5 +1,6 @@
 """The build's configuration: its types."""
 
+from bskernel.config.cluster import ClusterSection
 from bskernel.config.model import (
     BuildSection,
     Config,
@@ -19,6 +20,7 @@ from bskernel.config.sweep import SearchSection, Span, SweepSection, Values
 
 __all__ = [
     "BuildSection",
+    "ClusterSection",
     "Config",
     "Flow",
     "FlowEdit",

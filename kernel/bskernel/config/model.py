@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from bskernel.config.cluster import ClusterSection
 from bskernel.config.sweep import SweepSection
 from bskernel.stages import InputType, OutputType
 
@@ -206,6 +207,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     quality: QualitySection = QualitySection()
     flow: FlowSection = FlowSection()
     limits: LimitsSection = LimitsSection()
+    cluster: ClusterSection = ClusterSection()
     executors: dict[str, str] = {}  # executor -> version
     tools: dict[str, ToolSection] = {}  # such as vivado
     parameters: dict[str, dict[str, Any]] = {}  # executor -> parameters for all its steps

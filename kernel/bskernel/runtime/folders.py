@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import shutil
 import signal
 import uuid
@@ -24,11 +25,17 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     started: str
     boot: str
+    host: str = ""  # a cache may be that of several machines
 
     @property
     def alive(self) -> bool:
         """Does this process still run?"""
         return self.boot == _boot() and self.started == _started(self.pid)
+
+    @property
+    def gone(self) -> bool:
+        """Did it run on this machine, and does no more? What others do is for them to know."""
+        return self.host in {"", platform.node()} and not self.alive
 
 
 def _boot() -> str:
@@ -46,7 +53,7 @@ def _started(pid: int) -> str:
 
 def this_process() -> Owner:
     """The owner that this process is."""
-    return Owner(pid=os.getpid(), started=_started(os.getpid()), boot=_boot())
+    return Owner(pid=os.getpid(), started=_started(os.getpid()), boot=_boot(), host=platform.node())
 
 
 class SessionFolders(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +136,7 @@ def abandoned(cache: Path) -> Iterator[SessionFolders]:
     """Folders whose owner is gone."""
     for path in sorted((cache / "sessions").glob("*")):
         owner = owner_of(path)
-        if owner is not None and not owner.alive:
+        if owner is not None and owner.gone:
             yield SessionFolders(id=path.name, path=path)
 
 

@@ -63,10 +63,15 @@ class _Interrupted:
     """Wakes whoever waits for a step: the build is to end."""
 
 
-_Events: TypeAlias = "queue.SimpleQueue[Event | Failure | _Interrupted]"
+class _Cancelled:
+    """Wakes whoever waits for a step that nobody wants any more."""
 
 
-def _next(events: _Events, timeout_s: float | None) -> Event | Failure | _Interrupted | None:
+_Said: TypeAlias = "Event | Failure | _Interrupted | _Cancelled"
+_Events: TypeAlias = "queue.SimpleQueue[_Said]"
+
+
+def _next(events: _Events, timeout_s: float | None) -> _Said | None:
     try:
         return events.get(timeout=timeout_s)
     except queue.Empty:
@@ -87,6 +92,7 @@ class Channel:
         self._sending = threading.Lock()
         self._first: _Events = queue.SimpleQueue()  # what comes before any step, and belongs to none
         self._steps: dict[str, _Events] = {}
+        self._unwanted: set[str] = set()  # steps that are to end, also such as have not begun
         self._over: Failure | _Interrupted | None = None
         self._to_end = False
         self._reader = threading.Thread(target=self._read, name=f"events of {executor}", daemon=True)
@@ -108,6 +114,13 @@ class Channel:
     def interrupt(self) -> None:
         """End every wait for a step, at once; what runs goes on until the carrier ends."""
         self._finish(_Interrupted())
+
+    def cancel(self, directory: str) -> None:
+        """End one step, which may not have begun; the others go on."""
+        with self._lock:
+            self._unwanted.add(directory)
+            if directory in self._steps:
+                self._steps[directory].put(_Cancelled())
 
     def _finish(self, why: Failure | _Interrupted) -> None:
         with self._lock:
@@ -185,38 +198,43 @@ class Channel:
             write_frame(self._carrier.sink, encode(command))
 
     def run(self, directory: str, timeout_s: float | None, on_event: Callable[[Event], None]) -> SessionEnded:
-        """Carry out one step; on time-out the step is cancelled, and the session ended if it does not heed."""
+        """Carry out one step; one that times out, or is unwanted, is cancelled, and its session ended if need be."""
         events: _Events = queue.SimpleQueue()
         with self._lock:
             self._steps[directory] = events
             if self._over is not None:
                 events.put(self._over)
+            elif directory in self._unwanted:
+                events.put(_Cancelled())
         try:
             self._send(RunStep(directory=directory))
             return self._wait(directory, events, timeout_s, on_event)
         finally:
             with self._lock:
                 del self._steps[directory]
+                self._unwanted.discard(directory)
 
     def _wait(
         self, directory: str, events: _Events, timeout_s: float | None, on_event: Callable[[Event], None]
     ) -> SessionEnded:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        cancelled = False
+        cancelled = unwanted = False
         last = ""
         while True:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             event = _next(events, left)
             if isinstance(event, _Interrupted):
                 return SessionEnded(interrupted=True)
-            if event is None and not cancelled:
-                cancelled = True
+            if isinstance(event, _Cancelled) and cancelled:
+                continue
+            if isinstance(event, _Cancelled) or (event is None and not cancelled):
+                cancelled, unwanted = True, event is not None
                 self._send(Cancel(directory=directory))
                 deadline = time.monotonic() + _GRACE_S
             elif event is None or (cancelled and isinstance(event, StepFinished | Failure)):
                 if event is None:
                     self._carrier.end()
-                return SessionEnded(failure=_timeout(timeout_s, last))
+                return SessionEnded(cancelled=True) if unwanted else SessionEnded(failure=_timeout(timeout_s, last))
             elif isinstance(event, Failure):
                 return SessionEnded(failure=event, session_over=True)
             elif isinstance(event, StepFinished):

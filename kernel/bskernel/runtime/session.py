@@ -86,6 +86,10 @@ class FramedSession:
             self._carrier.limit_memory(memory_mib)
         return self._channel.run(directory, timeout_s, on_event)
 
+    def cancel(self, directory: str) -> None:
+        """End one step."""
+        self._channel.cancel(directory)
+
     @property
     def over(self) -> bool:
         """Has its executor ended?"""

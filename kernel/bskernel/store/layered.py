@@ -115,6 +115,12 @@ class LayeredStore:
         self._link.pass_notes_on()
         return shared
 
+    def push(self, key: str) -> bool:
+        """Have one result there too; False when it is not, and why it is not was told."""
+        pushed = self._sender.push(key)
+        self._link.pass_notes_on()
+        return pushed
+
     def push_all(self, keys: Iterable[str]) -> Pushed:
         """Have results there too, as far as they are here and the shared store goes on answering."""
         pushed = self._sender.push_all(keys)

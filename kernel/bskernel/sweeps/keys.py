@@ -20,6 +20,7 @@ _CLOSED = {
     "sweep": "a sweep does not change itself",
     "limits": "limits are those of the sweep as a whole",
     "store": "the store is that of the sweep as a whole",
+    "cluster": "the cluster is that of the sweep as a whole",
     "build.name": "the sweep names its points",
     "build.output": "the sweep says where its points are built",
 }

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import IO, Self
@@ -15,10 +14,9 @@ import msgspec
 
 from bskernel.application import BUILD_LOG, Application
 from bskernel.errors import ConfigError
+from bskernel.hiring import Hired
 from bskernel.loading import LoadedConfig
 from bskernel.outcomes import EndedStep
-from bskernel.scheduling import limits_of
-from bskernel.sessions import Sessions
 from bskernel.sweeps.judging import check_conditions
 from bskernel.sweeps.kept import SWEEP
 from bskernel.sweeps.model import Point, SweepPlan, with_points
@@ -30,7 +28,6 @@ from bskernel.sweeps.recording import PointBuild, Recorder, row_of
 from bskernel.sweeps.result import CSV, Counts, SweepResult, write_result
 from bskernel.sweeps.running import EndedPoint, SweepExecution
 from bskernel.sweeps.table import Row, SweepTable
-from bskernel.working import Crew, Workers
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,8 +36,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str = "auto"
     fresh: bool = False
     keep_s: float | None = None
-    # who carries steps out and how much they may do at once, where that is not this machine; it may note things
-    crew: Callable[[Callable[[str], None]], AbstractContextManager[tuple[Crew, Mapping[str, int]]]] | None = None
+    cluster: str | None = None  # where steps are carried out, if not on this machine
 
 
 class Sweep:
@@ -86,7 +82,7 @@ class Sweep:
             stack.callback(self._application.files.save)
             self._opened = stack.enter_context(self._application.open_store(self._base, self._observer.note))
             self._store = self._opened.store
-            self._crew, self._limits = self._hire(stack)
+            self._crew, self._limits = stack.enter_context(self._hire())
             self._recorder = Recorder(self._output, self._store, self._base)
             self._stack = stack.pop_all()
         return self
@@ -96,14 +92,16 @@ class Sweep:
             self._opened.leave_pending()
         self._stack.close()
 
-    def _hire(self, stack: ExitStack) -> tuple[Crew, Mapping[str, int]]:
-        if self._options.crew is not None:
-            return stack.enter_context(self._options.crew(self._observer.note))
-        runtime, keep_s = self._options.runtime, self._options.keep_s
-        sessions = Sessions(lambda: self._application.runtime(runtime, self._observer.note, keep_s))
-        stack.callback(sessions.close)
-        limits = limits_of(self._base.config.limits, len(os.sched_getaffinity(0)))
-        return Workers(self._store, sessions, share=not self._options.fresh), limits
+    def _hire(self) -> AbstractContextManager[Hired]:
+        return self._application.crew(
+            self._base,
+            self._store,
+            runtime=self._options.runtime,
+            note=self._observer.note,
+            share=not self._options.fresh,
+            keep_s=self._options.keep_s,
+            cluster=self._options.cluster,
+        )
 
     def run_points(self, settings: Sequence[Settings]) -> tuple[Row, ...]:
         """Plan these points and carry them out, as `run` does. Raises ConfigError, EnvironmentLacking."""

@@ -1,0 +1,138 @@
+"""A worker's place for one site's steps: its stores, and sessions that are kept as long as the worker lives."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import platform
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from bskernel_protocol import Event, Progress
+
+from bskernel.cluster.messages import Order, Site
+from bskernel.errors import EnvironmentLacking
+from bskernel.images import Recipe, find_recipes, locate_root
+from bskernel.images.environment import cache_folder
+from bskernel.installs import identify
+from bskernel.runtime.choosing import choose_starter
+from bskernel.runtime.session import FramedRuntime
+from bskernel.sessions import Sessions
+from bskernel.step import ExecutorRef
+from bskernel.store import OpenStore
+from bskernel.store.layered import LayeredStore
+from bskernel.workshop import Done, Halt, Workshop
+
+
+class Bench:
+    """Carries out the steps of one site, each in the thread that asks."""
+
+    def __init__(self, site: Site) -> None:
+        """Raises EnvironmentLacking, ConfigError: this machine lacks what the site needs."""
+        self._runtime_wanted = site.runtime
+        self._root = _root(site)
+        self._cache = _cache(site)
+        self._recipes = find_recipes(self._root)
+        self._sessions = Sessions(self._runtime)
+        self._cache.mkdir(parents=True, exist_ok=True)
+        self._opened = OpenStore(self._cache, site.shared, lambda text: self._tell(text))
+        self._handed_over = site.handed_over
+        self._workshop = Workshop(self._opened.store, self._sessions)
+        self._opened.__enter__()
+        self._expecting = threading.Lock()
+        self._tell: Callable[[str], None] = lambda _: None  # whoever has something made now
+        self._count = itertools.count()
+        self.busy = 0  # steps that run; whoever holds the benches counts
+
+    @property
+    def runtime_name(self) -> str:
+        """Where steps run; "none" as long as none did."""
+        return self._sessions.runtime_name
+
+    def carry_out(self, order: Order, say: Callable[[Event], None], halt: Halt) -> Done:
+        """Carry out a step. Raises EnvironmentLacking, ConfigError for what only this machine lacks."""
+        step = order.step
+        for tool in step.executor.tools:
+            self._check_tool(tool.tool, tool.root, tool.identity)
+        with self._expecting:
+            self._tell = lambda text: say(Progress(directory=step.label, text=text))
+            self._check_recipe(step.executor)
+            self._sessions.expect([step.executor])
+            self._tell = lambda _: None
+        # Steps of several builds, which may have one name, run in one session.
+        folder = f"{step.label}-{next(self._count)}"
+        done = self._workshop.carry_out(
+            step, order.action, order.inputs, say, share=order.share, halt=halt, folder=folder
+        )
+        self._workshop.give_back(done)
+        if done.carried.result is not None:
+            self._hand_over(order, recalled=done.recalled)
+        return msgspec.structs.replace(done, carried=msgspec.structs.replace(done.carried, used=None))
+
+    def _hand_over(self, order: Order, *, recalled: bool) -> None:
+        """Have the result where the build finds it; what was just made was written through, as far as that went."""
+        store = self._opened.store
+        if not self._handed_over or not isinstance(store, LayeredStore):
+            return
+        if (recalled or store.failure is not None) and not store.push(order.action.key.sha256):
+            raise EnvironmentLacking(
+                f"{platform.node()}: the result of step {order.step.name} cannot be handed over: "
+                f"{store.failure or 'it is gone from the cache'}",
+                hint="see whether the shared store can be written from there; the worker's cache keeps the result",
+            )
+
+    def _check_tool(self, tool: str, root: Path, identity: str) -> None:
+        here = identify(tool, root, self._cache, f"{platform.node()}: {tool}")
+        if here.identity != identity:
+            raise EnvironmentLacking(
+                f"{platform.node()}: {root} is {here.identity}, and on the machine of the build {identity}",
+                hint="have the same install at the same path on all machines",
+            )
+
+    def _check_recipe(self, executor: ExecutorRef) -> None:
+        if self._recipe(executor).digest != executor.digest:
+            self._recipes = find_recipes(self._root)  # the checkout has changed since they were read
+        if (found := self._recipe(executor).digest) != executor.digest:
+            raise EnvironmentLacking(
+                f"{platform.node()}: {executor} in {self._root} is {found[:12]}, and that of the build is "
+                f"{executor.digest[:12]}",
+                hint="bring the checkout there to the same commit, or let both be one on a shared file system",
+            )
+
+    def _recipe(self, executor: ExecutorRef) -> Recipe:
+        for recipe in self._recipes:
+            if recipe.name == str(executor):
+                return recipe
+        raise EnvironmentLacking(f"{platform.node()}: there is no executor {executor} in {self._root}")
+
+    def _runtime(self) -> FramedRuntime:
+        starter = choose_starter(self._runtime_wanted, self._cache, self._recipe, lambda text: self._tell(text))
+        runtime = FramedRuntime(self._cache, starter)
+        runtime.sweep()
+        return runtime
+
+    def close(self) -> None:
+        """Let every step end, and end every process and container; safe to call twice."""
+        self._workshop.interrupt()
+        self._sessions.close()
+        self._opened.leave_pending()
+        self._opened.__exit__(None, None, None)
+
+
+def _root(site: Site) -> Path:
+    """BSKERNEL_ROOT of this process, or where the build has the checkout, or where this package lies."""
+    if "BSKERNEL_ROOT" in os.environ or not (Path(site.root) / "images").is_dir():
+        return locate_root()
+    return Path(site.root)
+
+
+def _cache(site: Site) -> Path:
+    """The site's, or BSKERNEL_CACHE of this process, or one of this machine's own.
+
+    A home folder is often that of many machines, whose sessions would take one another's for abandoned.
+    """
+    if site.cache is not None:
+        return Path(os.path.expandvars(site.cache)).expanduser()
+    return cache_folder() if "BSKERNEL_CACHE" in os.environ else cache_folder() / "workers" / platform.node()

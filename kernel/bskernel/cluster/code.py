@@ -1,0 +1,22 @@
+"""Whether the build and its workers are of one version."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import bskernel_protocol
+from bskernel_protocol import canonical_bytes, digest_of_bytes, digest_of_file
+
+
+@functools.cache
+def code_digest() -> str:
+    """Of every source of the kernel and of the protocol, wherever they are installed."""
+    folders = (Path(__file__).parents[1], Path(bskernel_protocol.__file__).parent)
+    files = [
+        [folder.name, path.relative_to(folder).as_posix(), digest_of_file(path).sha256]
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in {".py", ".toml"}
+    ]
+    return digest_of_bytes(canonical_bytes(files)).sha256

@@ -1,0 +1,233 @@
+"""The crew on a Dask cluster: one task for each step, whose key says which action it is."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import queue
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from bskernel_protocol import Artifact, Digest, Failure
+from distributed import CancelledError, Client, Future, KilledWorker
+
+from bskernel.action import Action
+from bskernel.cluster.code import code_digest
+from bskernel.cluster.demand import lacking
+from bskernel.cluster.messages import Answer, Order, Refused, Site, decode_answer, decode_told, encode
+from bskernel.cluster.worker import carry_out
+from bskernel.ports import Store
+from bskernel.step import ExecutorRef, Step
+from bskernel.store.layered import LayeredStore
+from bskernel.working import Done, Said
+from bskernel.workshop import failed
+
+_NAME = "bskernel"
+_INSTALL = "install bskernel[cluster], of the build's version, where the scheduler and where the workers run"
+
+
+class DaskCrew:
+    """Carries out steps on a cluster's workers, and hears what they say while they run."""
+
+    def __init__(
+        self,
+        client: Client,
+        site: Site,
+        store: Store,
+        said: queue.SimpleQueue[Said | Done],
+        *,
+        share: bool,
+        demand_of: Callable[[Step], dict[str, int]],
+    ) -> None:
+        """`store` has the inputs of steps, and what the workers make when they share it.
+
+        `demand_of` says what a step holds of a worker. With `share`, what was made meanwhile is recalled.
+        """
+        self._client = client
+        self._site = site
+        self._store = store
+        self._handed: set[Digest] = set()  # what the workers can find
+        self._share = share
+        self._demand_of = demand_of
+        self._lock = threading.Lock()
+        self._running: dict[str, Step] = {}  # by the task's key
+        self._futures: dict[str, Future[bytes]] = {}
+        self._asked: Counter[str] = Counter()
+        self._declared: list[dict[str, float]] = []
+        self._hopeless: Failure | None = None  # why no step ends any more
+        self._runtime_name = "none"
+        self.said = said
+        # Dask forgets a topic that has a client's name some time after that client.
+        client.subscribe_topic(client.id, self._hear)
+
+    @property
+    def runtime_name(self) -> str:
+        """The workers' runtime; "none" when no step ran."""
+        return self._runtime_name
+
+    def expect(self, executors: Sequence[ExecutorRef]) -> None:
+        """Workers start what they need when they need it."""
+
+    def begin(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
+        """Submit a step; one that no worker will ever have room for fails at once."""
+        demand = self._demand_of(step)
+        if (why := self._lacking(demand)) is not None:
+            hint = f"start workers with it: dask worker --resources {next(iter(demand))}=N, or [cluster] resources"
+            self._over(step, failed(Failure(category="environment", message=f"step {step.name}: {why}", hint=hint)))
+            return
+        if (unshared := self._hand_over(step, inputs)) is not None:
+            self._over(step, failed(unshared))
+            return
+        key = self._key(action)
+        order = Order(
+            site=self._site,
+            step=msgspec.structs.replace(step, inputs={}),
+            action=action,
+            inputs=inputs,
+            share=self._share,
+            topic=self._client.id,
+        )
+        with self._lock:
+            hopeless = self._hopeless
+            if hopeless is None:
+                self._running[key] = step
+        if hopeless is not None:
+            self._over(step, failed(hopeless))
+            return
+        future = self._client.submit(
+            carry_out, code_digest(), encode(order), key=key, resources=demand or None, allow_other_workers=False
+        )
+        with self._lock:
+            self._futures[key] = future
+        future.add_done_callback(functools.partial(self._done, key))
+
+    def _hand_over(self, step: Step, inputs: dict[str, Artifact]) -> Failure | None:
+        """Have the inputs where the workers find them; why that cannot be, or None."""
+        new = [artifact for artifact in inputs.values() if artifact.digest not in self._handed]
+        if not new or not self._site.handed_over or not isinstance(self._store, LayeredStore):
+            return None
+        if not self._store.share(new):
+            return Failure(
+                category="environment",
+                message=f"the inputs of step {step.name} cannot be handed over to the workers",
+                cause=(self._store.failure or "their bytes are gone from the cache",),
+                hint="see whether the shared store can be written from here",
+            )
+        self._handed.update(artifact.digest for artifact in new)
+        return None
+
+    def _key(self, action: Action) -> str:
+        """Dask shows what comes before the first dash as the task's kind."""
+        entry = action.entry.replace("-", "_")
+        # Of two builds with one action and one site Dask runs one task; of one that is to be fresh, each.
+        other = self._site.digest[:8] if self._share else uuid.uuid4().hex[:8]
+        key = f"{entry}-{action.key.sha256[:32]}-{other}"
+        # What is asked for again is asked in earnest: Dask may still know how the last one ended.
+        self._asked[key] += 1
+        return key if self._asked[key] == 1 else f"{key}-{self._asked[key]}"
+
+    def _lacking(self, demand: dict[str, int]) -> str | None:
+        if not demand or lacking(demand, self._declared) is None:
+            return None
+        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        self._declared = [worker["resources"] for worker in workers]
+        # Where there are none yet, nobody knows what they will have.
+        return lacking(demand, self._declared) if self._declared else None
+
+    def give_up(self, last_words: tuple[str, ...]) -> None:
+        """No worker lives any more: every step fails of that."""
+        message = "one worker after another ended, and no more are started"
+        with self._lock:
+            self._hopeless = Failure(category="crash", message=message, cause=last_words)
+            left = list(self._running.values())
+            self._running.clear()
+        for step in left:
+            self._over(step, failed(self._hopeless))
+
+    def interrupt(self) -> None:
+        """Cancel every task: the workers end what runs."""
+        with self._lock:
+            left, futures = list(self._running.values()), list(self._futures.values())
+            self._running.clear()
+            self._futures.clear()
+        with contextlib.suppress(OSError, CancelledError):  # the scheduler may be gone
+            self._client.cancel(futures, force=True)
+        for step in left:
+            self.said.put(Done(step=step))
+
+    def _hear(self, event: tuple[float, Any]) -> None:
+        """What a worker says of a step; Dask's own events are of no interest."""
+        message = event[1]
+        data = message.get(_NAME) if isinstance(message, dict) else None
+        if data is None:
+            return
+        told = decode_told(data)
+        step = self._running.get(told.key)
+        if step is not None:
+            self.said.put(Said(step=step, event=msgspec.structs.replace(told.event, directory=step.label)))
+
+    def _done(self, key: str, future: Future[bytes]) -> None:
+        with self._lock:
+            step = self._running.pop(key, None)
+            self._futures.pop(key, None)
+        if step is None:
+            return
+        try:
+            answer: Answer = decode_answer(future.result())
+        except KilledWorker as error:
+            self._over(step, failed(_lost(step, error)))
+        except CancelledError:
+            self._over(step, failed(self._gone(step)))
+        except (ImportError, RuntimeError) as error:
+            cause = tuple(str(error).splitlines())
+            message = f"step {step.name}: the cluster cannot read its task"
+            failure = Failure(category="environment", message=message, cause=cause, hint=_INSTALL)
+            self._over(step, failed(failure))
+        except Exception as error:  # noqa: BLE001 - raised again where the build is carried out
+            self.said.put(Done(step=step, error=error))
+        else:
+            self._answered(step, answer)
+        finally:
+            future.release()
+
+    def _answered(self, step: Step, answer: Answer) -> None:
+        if isinstance(answer, Refused):
+            self._over(step, failed(answer.failure))
+            return
+        if answer.runtime != "none":
+            self._runtime_name = answer.runtime
+        if answer.carried.result is not None:
+            self._handed.update(output.digest for output in answer.carried.result.outputs)
+        self.said.put(
+            Done(
+                step=step,
+                seconds=answer.seconds,
+                carried=answer.carried,
+                recalled=answer.recalled,
+                doubtful=answer.doubtful,
+            )
+        )
+
+    def _over(self, step: Step, carried: Any) -> None:
+        self.said.put(Done(step=step, carried=carried))
+
+    def _gone(self, step: Step) -> Failure:
+        return Failure(
+            category="environment",
+            message=f"the cluster's scheduler was lost while step {step.name} was with it",
+            hint="run the build again: what was made until then is recalled",
+        )
+
+
+def _lost(step: Step, error: KilledWorker) -> Failure:
+    return Failure(
+        category="crash",
+        message=f"step {step.name}: {error.allowed_failures + 1} workers ended while they carried it out, the last "
+        f"one {error.last_worker.address}",
+        hint="look at the workers' logs: a worker that is ended for lack of memory, or at its time limit, ends so",
+        facts={"decided_by": "runtime"},
+    )

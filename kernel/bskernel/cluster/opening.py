@@ -1,0 +1,210 @@
+"""A cluster for the length of a run: found or started, with a crew on it, and closed at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import dask
+from dask.utils import parse_bytes
+from distributed import Client, LocalCluster, Security
+
+from bskernel.cluster.code import code_digest
+from bskernel.cluster.crew import DaskCrew
+from bskernel.cluster.demand import dealt, declared, demand_of
+from bskernel.cluster.local import LocalWorkers, local_workers
+from bskernel.cluster.messages import Site
+from bskernel.cluster.place import LocalPlace, Place, QueuePlace, RunningPlace
+from bskernel.cluster.wanted import Wanted
+from bskernel.cluster.worker import end_all
+from bskernel.config import ClusterSection
+from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.ports import Store
+from bskernel.runtime.folders import make_folders
+from bskernel.scheduling import MEMORY
+from bskernel.step import Step
+from bskernel.working import Done, Said
+
+_CONNECT_S = 20.0
+DemandOf: TypeAlias = Callable[[Step], dict[str, int]]
+Note: TypeAlias = Callable[[str], None]
+Queue: TypeAlias = "queue.SimpleQueue[Said | Done]"
+_FIRST_WORKER_S = 60.0  # a worker of this machine that is not there by then never will be
+
+
+class Found(NamedTuple):
+    """A cluster that answers."""
+
+    client: Client
+    cache: str | None  # the workers'; their own when None
+    demand_of: DemandOf  # what a step holds of a worker
+    workers: LocalWorkers | None = None
+
+
+@contextlib.contextmanager
+def open_crew(place: Place, wanted: Wanted, store: Store, note: Note, said: Queue) -> Iterator[DaskCrew]:
+    """A crew on the cluster at `place`, which says all in `said`. Raises EnvironmentLacking, ConfigError.
+
+    `store` is the build's own, which has the inputs of its steps.
+    """
+    with _quiet(), contextlib.ExitStack() as stack:
+        if isinstance(place, LocalPlace):
+            found = _local(place, wanted, note)
+        elif isinstance(place, RunningPlace):
+            found = _running(place, wanted, note)
+        else:
+            found = _queue(place, wanted, note)
+        cluster = stack.enter_context(found)
+        site = Site(
+            code=code_digest(),
+            root=str(wanted.root.resolve()),
+            runtime=wanted.runtime,
+            cache=cluster.cache,
+            shared=wanted.shared_for(place),
+            handed_over=not isinstance(place, LocalPlace),
+        )
+        crew = DaskCrew(cluster.client, site, store, said, share=wanted.share, demand_of=cluster.demand_of)
+        if cluster.workers is not None:
+            cluster.workers.when_none_lives = crew.give_up
+        yield crew
+
+
+@contextlib.contextmanager
+def _local(place: LocalPlace, wanted: Wanted, note: Note) -> Iterator[Found]:
+    limits = wanted.config.limits
+    security = Security.temporary()
+    folders = make_folders(wanted.cache)
+    try:
+        with (
+            LocalCluster(
+                n_workers=0, processes=False, host="127.0.0.1", protocol="tls", security=security,
+                dashboard_address="127.0.0.1:0", silence_logs=False,
+            ) as cluster,
+            local_workers(
+                cluster.scheduler_address,
+                dealt(limits.resources, place.workers),
+                folders.home,
+                _credentials(security, folders.home),
+            ) as workers,
+            _client(cluster, note, security) as client,
+        ):  # fmt: skip
+            try:
+                client.wait_for_workers(1, timeout=_FIRST_WORKER_S)
+            except TimeoutError as error:
+                raise EnvironmentLacking("no worker starts here: " + " | ".join(workers.last_words())) from error
+            # What a step holds beside those is not limited here, as it is not without a cluster.
+            demand = _demand(frozenset(limits.resources), memory=False)
+            yield Found(client, str(wanted.cache), demand, workers)
+    finally:
+        folders.remove()
+
+
+@contextlib.contextmanager
+def _running(place: RunningPlace, wanted: Wanted, note: Note) -> Iterator[Found]:
+    with _client(place.address, note, None) as client:
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        if not workers:
+            note(f"cluster {place.address} has no workers yet: steps wait for them")
+        memory = any(MEMORY in worker["resources"] for worker in workers)
+        yield Found(client, wanted.config.cluster.cache, _demand(None, memory=memory))
+
+
+@contextlib.contextmanager
+def _queue(place: QueuePlace, wanted: Wanted, note: Note) -> Iterator[Found]:
+    from dask_jobqueue.lsf import LSFCluster
+    from dask_jobqueue.pbs import PBSCluster
+    from dask_jobqueue.slurm import SLURMCluster
+
+    classes = {"slurm": SLURMCluster, "lsf": LSFCluster, "pbs": PBSCluster}
+    section = wanted.config.cluster
+    options = queue_options(section)
+    if dask.config.get(f"jobqueue.{place.system}.shared-temp-directory", None):
+        options["security"] = True
+    try:
+        cluster = classes[place.system](**options, silence_logs=False)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(
+            f"--cluster {place.system}: {' '.join(str(error).split())}",
+            hint="set cores and memory in [cluster], or in Dask's own jobqueue.yaml",
+        ) from error
+    with cluster, _client(cluster, note, cluster.security) as client:
+        cluster.scale(jobs=section.workers)
+        note(f"cluster: {section.workers} jobs are asked of {place.system}")
+        try:
+            yield Found(client, section.cache, _demand(None, memory=section.memory is not None))
+        finally:
+            # A job that is cancelled has no time to clean up.
+            with contextlib.suppress(OSError):
+                client.run(end_all, on_error="ignore")
+
+
+def queue_options(section: ClusterSection) -> dict[str, Any]:
+    """What a batch system's cluster is made with; what is not said is as Dask's configuration says."""
+    resources = dict(section.resources)
+    if section.memory is not None:
+        resources[MEMORY] = parse_bytes(section.memory) >> 20
+    arguments = ["--resources", declared(resources)] if resources else []
+    if section.steps is not None:
+        arguments += ["--nthreads", str(section.steps)]  # the last one counts
+    said = {
+        "cores": section.cores,
+        "memory": section.memory,
+        "queue": section.queue,
+        "walltime": section.walltime,
+        "job_extra_directives": list(section.directives) or None,
+        "job_script_prologue": list(section.prologue) or None,
+        "worker_extra_args": arguments or None,
+        "python": section.python or sys.executable,
+        "log_directory": section.logs,
+    }
+    return {"processes": 1, **{name: value for name, value in said.items() if value is not None}}
+
+
+@contextlib.contextmanager
+def _client(where: Any, note: Note, security: Security | None) -> Iterator[Client]:
+    try:
+        client = Client(where, security=security, timeout=_CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise EnvironmentLacking(
+            f"no scheduler answers at {where}: {error}",
+            hint="start one: dask scheduler; `tls://` needs Dask's own keys",
+        ) from error
+    with client:
+        note(f"cluster: dashboard at {client.dashboard_link}")
+        yield client
+
+
+def _demand(limited: frozenset[str] | None, *, memory: bool) -> DemandOf:
+    return lambda step: demand_of(step, limited, memory=memory)
+
+
+def _credentials(security: Security, folder: Path) -> list[str]:
+    """As arguments of a worker: whoever else is on this machine must not give it work."""
+    folder.chmod(0o700)
+    arguments = []
+    for name, text in security.get_tls_config_for_role("worker").items():
+        if text is not None and name != "ciphers":
+            path = folder / f"{name}.pem"
+            path.touch(0o600)
+            path.write_text(text, encoding="ascii")
+            arguments += [f"--tls-{name.replace('_', '-')}", str(path)]
+    return arguments
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """What Dask warns of, such as a worker that is lost, the build tells in its own words."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client", "tornado.application")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

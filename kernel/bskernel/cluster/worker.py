@@ -1,0 +1,162 @@
+"""The task that Dask's workers carry out, and what each worker keeps for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import platform
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from bskernel_protocol import Event, Failure
+from distributed import Reschedule, Worker, WorkerPlugin, get_worker
+
+from bskernel.cluster.bench import Bench
+from bskernel.cluster.code import code_digest
+from bskernel.cluster.messages import Answer, Ended, Order, Refused, Site, Told, decode_order, encode
+from bskernel.errors import BskernelError
+from bskernel.workshop import Done, Halt
+
+_NAME = "bskernel"
+_installing = threading.Lock()
+
+
+class Kept(WorkerPlugin):
+    """The benches of a worker, and the steps that run on them: a task that Dask cancels ends its step."""
+
+    name = _NAME
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._benches: dict[str, Bench] = {}  # by their sites
+        self._halts: dict[object, Halt] = {}
+        self._closed = False
+
+    @contextlib.contextmanager
+    def bench(self, site: Site) -> Iterator[Bench]:
+        """The site's bench, made when there is none; idle ones of other sites then make room for it.
+
+        Raises EnvironmentLacking, ConfigError; Reschedule when the worker is closing.
+        """
+        with self._lock:
+            if self._closed:
+                raise Reschedule
+            left = []
+            if site.digest not in self._benches:
+                idle = [other for other, bench in self._benches.items() if not bench.busy]
+                left = [self._benches.pop(other) for other in idle]
+                self._benches[site.digest] = Bench(site)
+            bench = self._benches[site.digest]
+            bench.busy += 1
+        for other in left:
+            other.close()
+        try:
+            yield bench
+        finally:
+            with self._lock:
+                bench.busy -= 1
+
+    @contextlib.contextmanager
+    def halted_with(self, key: object, worker: Worker) -> Iterator[Halt]:
+        """What ends the step of that task, for as long as it runs."""
+        halt = self._halts[key] = Halt()
+        try:
+            task = worker.state.tasks.get(key)  # type: ignore[call-overload] # a key may be anything that is hashable
+            if task is not None and task.state == "cancelled":
+                halt.tell()
+            yield halt
+        finally:
+            del self._halts[key]
+
+    def transition(self, key: object, start: str, finish: str, **_: Any) -> None:
+        """Dask tells of every task; one that goes back from `executing` is wanted by nobody any more."""
+        if start == "executing" and finish == "released" and (halt := self._halts.get(key)) is not None:
+            halt.tell()
+
+    async def teardown(self, worker: Worker) -> None:
+        """The worker closes: nothing that it started outlives it."""
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """End all steps and all sessions."""
+        with self._lock:
+            self._closed = True
+            benches = list(self._benches.values())
+            self._benches.clear()
+        for bench in benches:
+            bench.close()
+
+
+def carry_out(code: str, data: bytes) -> bytes:
+    """The task: carry out an order, which is of a kernel with the sources `code`; the answer's bytes.
+
+    Raises Reschedule when the worker ends in the midst of it, and whatever must not happen.
+    """
+    worker = get_worker()
+    if code != code_digest():
+        return encode(_refused(_other_code(code)))
+    return encode(_answer(worker, decode_order(data)))
+
+
+async def end_all(dask_worker: Worker) -> None:
+    """Let the worker end all that it has started; it carries out nothing any more."""
+    kept = dask_worker.plugins.get(_NAME)
+    if isinstance(kept, Kept):
+        await kept.teardown(dask_worker)
+
+
+def _answer(worker: Worker, order: Order) -> Answer:
+    key = worker.get_current_task()
+    kept = _kept(worker)
+
+    def say(event: Event) -> None:
+        worker.log_event(order.topic, {_NAME: encode(Told(key=str(key), event=event))})
+
+    try:
+        with kept.bench(order.site) as bench, kept.halted_with(key, worker) as halt:
+            done = bench.carry_out(order, say, halt)
+            return _ended(done, bench.runtime_name, worker)
+    except BskernelError as error:
+        return _refused(Failure(category="environment", message=error.message, hint=error.hint))
+
+
+def _ended(done: Done, runtime: str, worker: Worker) -> Ended:
+    if done.error is not None:
+        raise done.error
+    if done.carried.result is None and done.carried.failure is None:
+        raise Reschedule  # either it was cancelled, and nobody asks, or the worker is about to end
+    return Ended(
+        carried=done.carried,
+        seconds=done.seconds,
+        recalled=done.recalled,
+        doubtful=done.doubtful,
+        runtime=runtime,
+        worker=f"{platform.node()} ({worker.address})",
+    )
+
+
+def _kept(worker: Worker) -> Kept:
+    with _installing:
+        kept = worker.plugins.get(_NAME)
+        if not isinstance(kept, Kept):
+            kept = Kept()
+            adding = asyncio.run_coroutine_threadsafe(worker.plugin_add(kept, _NAME), worker.loop.asyncio_loop)  # type: ignore[attr-defined]
+            adding.result()
+        return kept
+
+
+def _refused(failure: Failure) -> Refused:
+    return Refused(failure=failure)
+
+
+def _other_code(code: str) -> Failure:
+    return Failure(
+        category="environment",
+        message=f"the worker on {platform.node()} has another version of bskernel than the build: its sources are "
+        f"{code_digest()[:12]}, the build's {code[:12]}",
+        hint="install the same bskernel there, and start the worker anew",
+    )
+
+
+__all__ = ["Kept", "carry_out", "end_all"]

@@ -1,0 +1,195 @@
+"""What every crew must do, on this machine and on a cluster of two workers here."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bskernel.action import Action, action_of
+from bskernel.application import Application
+from bskernel.config import BuildSection, Config, Flow, LimitsSection, StepTable
+from bskernel.hiring import Hired
+from bskernel.loading import LoadedConfig
+from bskernel.runtime.folders import processes_of
+from bskernel.step import Step
+from bskernel.working import Done, Said
+from bskernel_protocol import Artifact, OutputDescription, OutputLine, Progress
+
+FLOW = Flow(step=(StepTable(entry="testing:add"),))
+CONFIG = Config(build=BuildSection(model="number"), limits=LimitsSection(jobs=4, resources={"vivado": 1}))
+
+
+def eventually(is_so: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 60
+    while not (found := is_so()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
+
+
+class Floor:
+    """A crew with an executor without domain libraries, and what it has said."""
+
+    def __init__(self, application: Application, hired: Hired, folder: Path) -> None:
+        self.application = application
+        self.crew = hired.crew
+        (folder / "number").write_text("5")
+        self.five = application.store.capture(folder / "number", "model", "file", "text/plain")
+        self.heard: list[Said | Done] = []
+
+    def begin(
+        self, name: str, entry: str, *, needs: tuple[str, ...] = (), **parameters: object
+    ) -> tuple[Step, Action]:
+        ref = self.application.executors.known[0].ref
+        out = OutputDescription(name="model", kind="file")
+        step = Step(
+            index=0,
+            name=name,
+            executor=ref,
+            entry=entry,
+            parameters=parameters,
+            inputs={},
+            outputs=(out,),
+            needs=needs,
+        )
+        inputs: dict[str, Artifact] = {"model": self.five}
+        action = action_of(step, inputs)
+        self.crew.expect([ref])
+        self.crew.begin(step, action, inputs)
+        return step, action
+
+    def hear(self) -> Said | Done:
+        said = self.crew.said.get(timeout=60)
+        if isinstance(said, Done) and said.error is not None:
+            raise said.error
+        self.heard.append(said)
+        return said
+
+    def wait_for(self, *names: str) -> dict[str, Done]:
+        """How these ended; all that was said until then is heard."""
+        done = {said.step.name: said for said in self.heard if isinstance(said, Done)}
+        while not done.keys() >= set(names):
+            said = self.hear()
+            if isinstance(said, Done):
+                done[said.step.name] = said
+        return done
+
+    def words(self, word: str) -> list[Path]:
+        return [path.parent for path in (self.application.cache / "sessions").glob(f"*/steps/.{word}")]
+
+    def number(self, done: Done) -> int:
+        assert done.carried.result is not None, done
+        model = done.carried.result.output("model")
+        assert model is not None
+        return int(self.application.store.get(model.digest) or b"")
+
+
+def hire(application: Application, cluster: str | None) -> contextlib.AbstractContextManager[Hired]:
+    loaded = LoadedConfig(config=CONFIG, path=application.cache / "build.toml", flow=FLOW)
+    return application.crew(loaded, application.store, runtime="process", note=print, share=True, cluster=cluster)
+
+
+def application_in(folder: Path, root: Path, environments: Path) -> Application:
+    cache = folder / "cache"
+    cache.mkdir()
+    for name in ("envs", "code"):
+        (cache / name).symlink_to(environments / name)
+    return Application(root, cache)
+
+
+@pytest.fixture(scope="module", params=[None, "local:2"], ids=["here", "cluster"])
+def crowd(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, root: Path, environments: Path
+) -> Iterator[tuple[Application, Hired]]:
+    application = application_in(tmp_path_factory.mktemp("crew"), root, environments)
+    with hire(application, request.param) as hired:
+        yield application, hired
+    assert list((application.cache / "sessions").iterdir()) == []
+
+
+@pytest.fixture
+def floor(crowd: tuple[Application, Hired], tmp_path: Path) -> Floor:
+    return Floor(*crowd, tmp_path)
+
+
+def test_what_a_step_says_comes_before_its_end_and_its_result_is_in_the_store(floor: Floor) -> None:
+    step, action = floor.begin("a", "add", number=2)
+    done = floor.wait_for("a")["a"]
+    assert floor.number(done) == 7
+    assert done.step == step
+    assert not done.recalled
+    assert done.carried.peak_mib is not None
+    assert b"adding 2" in done.carried.log
+    events = [said.event for said in floor.heard if isinstance(said, Said)]
+    assert [event.text for event in events if isinstance(event, OutputLine | Progress)] == ["adding 2", "added"]
+    assert {getattr(event, "directory", None) for event in events} == {step.label}
+    assert isinstance(floor.heard[-1], Done)
+    assert floor.application.store.recall(action) == done.carried.result
+    assert floor.crew.runtime_name == "process"
+
+
+def test_what_was_made_meanwhile_is_recalled(floor: Floor) -> None:
+    floor.begin("a", "add", number=3)
+    first = floor.wait_for("a")["a"]
+    floor.begin("b", "add", number=3)
+    second = floor.wait_for("b")["b"]
+    assert (first.recalled, second.recalled) == (False, True)
+    assert second.carried.result == first.carried.result
+
+
+def test_a_failure_comes_back_whole_and_is_not_remembered(floor: Floor) -> None:
+    for name in ("a", "b"):
+        _, action = floor.begin(name, "misbehave", how="refuse")
+        failure = floor.wait_for(name)[name].carried.failure
+        assert failure is not None
+        assert (failure.category, failure.hint) == ("kernel", "keep it on the host")
+        assert floor.application.store.recall(action) is None
+
+
+def test_steps_run_at_once_also_under_one_label(floor: Floor) -> None:
+    for name in ("a", "b"):
+        floor.begin(name, "meet", word=f"at-once-{name}", until=["all-here"])
+    eventually(lambda: floor.words("at-once-a") and floor.words("at-once-b"))
+    for session in {*floor.words("at-once-a"), *floor.words("at-once-b")}:
+        (session / ".all-here").touch()
+    assert {floor.number(done) for done in floor.wait_for("a", "b").values()} == {1}
+
+
+def test_an_interrupt_ends_what_runs_with_all_that_it_started(
+    request: pytest.FixtureRequest, tmp_path: Path, root: Path, environments: Path, crowd: tuple[Application, Hired]
+) -> None:
+    # Another crew than the one that the other tests go on with, of the same kind.
+    where = "local:1" if "cluster" in request.node.name else None
+    application = application_in(tmp_path, root, environments)
+    with hire(application, where) as hired:
+        floor = Floor(application, hired, tmp_path)
+        floor.begin("a", "meet", word="a", until=["never"], helper=True)
+        (session,) = eventually(lambda: floor.words("a"))
+        eventually(lambda: floor.words("a.helps"))
+        floor.crew.interrupt()
+        done = floor.wait_for("a")["a"]
+        assert (done.carried.result, done.carried.failure) == (None, None)
+        if where is not None:
+            # The worker lives on, and its session with it: the step alone has ended.
+            eventually(lambda: len(processes_of(session.parent.name)) <= 2)
+    assert processes_of(session.parent.name) == []
+    assert list((application.cache / "sessions").iterdir()) == []
+
+
+@pytest.mark.parametrize("crowd", ["local:2"], indirect=True, ids=["cluster"])
+def test_of_what_there_is_one_two_workers_never_have_two(floor: Floor) -> None:
+    floor.begin("a", "meet", word="one", until=["go-on"], needs=("vivado",))
+    floor.begin("b", "meet", word="two", until=["go-on"], needs=("vivado",))
+    # It would have come after both, had there been room for both.
+    floor.begin("c", "double")
+    floor.wait_for("c")
+    (session,) = eventually(lambda: floor.words("one"))
+    assert floor.words("two") == []
+    (session / ".go-on").touch()
+    floor.wait_for("a")
+    (session,) = eventually(lambda: floor.words("two"))
+    (session / ".go-on").touch()
+    floor.wait_for("b")
+    assert [said.step.name for said in floor.heard if isinstance(said, Done)] == ["c", "a", "b"]

@@ -1,0 +1,406 @@
+"""Builds on a cluster, by the command line: what is lost when something dies, and what it says. Ends are forced."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import bskernel
+import pytest
+from s3_server import BUCKET, S3Server
+from vivado_stand_in.install import make_install
+
+BIN = Path(sys.executable).parent
+BUILD = '[build]\nname = "b"\nmodel = "number.txt"\n'
+MEET = """
+[[step]]
+name = "{name}"
+entry = "testing:meet"
+inputs = {{ model = "number.txt" }}
+parameters = {{ word = "{name}", until = {until}, helper = {helper} }}
+"""
+THEN = """
+[[step]]
+name = "{name}"
+entry = "testing:double"
+inputs = {{ model = "{of}.model" }}
+"""
+ASK = """
+[tools.vivado]
+path = "{path}"
+[[step]]
+entry = "testing:ask-tool"
+inputs = {{ model = "number.txt" }}
+"""
+
+
+def meet(name: str, *until: str, helper: bool = False) -> str:
+    return MEET.format(name=name, until=list(until), helper=str(helper).lower())
+
+
+def then(name: str, of: str) -> str:
+    return THEN.format(name=name, of=of)
+
+
+def write(folder: Path, *parts: str) -> str:
+    (folder / "number.txt").write_text("5")
+    (folder / "build.toml").write_text(BUILD + "".join(parts))
+    return str(folder / "build.toml")
+
+
+def eventually(is_so: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 90
+    while not (found := is_so()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
+
+
+def result_of(output: Path) -> Any:
+    return json.loads((output / "result.json").read_text())
+
+
+def statuses(output: Path) -> dict[str, str]:
+    return {step["name"]: step["status"] for step in result_of(output)["steps"]}
+
+
+def words(cache: Path, word: str) -> list[Path]:
+    """The sessions in which a step has left that word."""
+    return [path.parent for path in (cache / "sessions").glob(f"*/steps/.{word}")]
+
+
+def processes_that_name(text: Path) -> dict[int, str]:
+    """Processes whose command, or whose environment, names a folder: all that belongs to a test."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (path / "cmdline").read_bytes()
+            known = command + (path / "environ").read_bytes()
+            state = (path / "stat").read_text().rpartition(")")[2].split()[0]
+            if str(text).encode() in known and int(path.name) != os.getpid() and state != "Z":
+                found[int(path.name)] = command.decode(errors="replace").replace("\0", " ")
+    return found
+
+
+def holder(cache: Path, session: Path) -> int:
+    """The worker that owns a session."""
+    return int(json.loads((session.parent / "owner.json").read_text())["pid"])
+
+
+@pytest.fixture
+def begin(surroundings: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Begin a build that goes on while the test does."""
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def call(config: str, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+        with (tmp_path / "begun.out").open("ab") as out:
+            command = [str(BIN / "bskernel"), "run", config, *arguments]
+            begun.append(
+                subprocess.Popen(command, env=surroundings | variables, cwd=tmp_path, stdout=out, stderr=out)
+            )
+        return begun[-1]
+
+    yield call
+    for kernel in begun:
+        kernel.kill()
+        kernel.wait()
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "build" / "b"
+
+
+def test_a_build_runs_on_local_workers_and_tells_where_their_dashboard_is(
+    cli: Any, tmp_path: Path, cache: Path, output: Path
+) -> None:
+    config = write(tmp_path, meet("a"), meet("b"), then("c", "a"))
+    done = cli("run", config, "--cluster", "local:2", "--verbose")
+    assert done.returncode == 0, done.stderr
+    assert statuses(output) == {"a": "ran", "b": "ran", "c": "ran"}
+    assert "dashboard at http://127.0.0.1:" in done.stderr
+    assert "a is here" in done.stderr
+    assert "a is here" in (output / "steps" / "00-a" / "log.jsonl").read_text()
+    assert result_of(output)["runtime"] == "process"
+    assert processes_that_name(cache) == {}
+    assert list((cache / "sessions").iterdir()) == []
+    # A build with nothing to do starts none.
+    again = cli("run", config, "--cluster", "local:2")
+    assert set(statuses(output).values()) == {"recalled"}
+    assert "dashboard" not in again.stderr
+
+
+def test_what_a_worker_ran_that_was_killed_runs_elsewhere_and_what_it_had_made_does_not(
+    begin: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, cache: Path, output: Path
+) -> None:
+    config = write(tmp_path, meet("a"), meet("b", "go", helper=True), then("c", "b"))
+    kernel = begin(config, "--cluster", "local:2", "--verbose")
+    (session,) = eventually(lambda: words(cache, "b.helps"))
+    eventually(lambda: "step ended" in (output / "log.jsonl").read_text())
+    killed = holder(cache, session)
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: all(str(session.parent.name) not in text for text in processes_that_name(cache).values()))
+    (other,) = eventually(lambda: [path for path in words(cache, "b") if path != session])
+    assert holder(cache, other) != killed
+    (other / ".go").touch()
+    assert kernel.wait(90) == 0
+    assert statuses(output) == {"a": "ran", "b": "ran", "c": "ran"}
+    said = (tmp_path / "begun.out").read_text()
+    assert (said.count("a is here"), said.count("b is here")) == (1, 2)
+    assert processes_that_name(cache) == {}
+
+
+def test_local_workers_end_with_a_build_that_is_killed_and_the_next_recalls_what_they_made(
+    begin: Callable[..., subprocess.Popen[bytes]], cli: Any, tmp_path: Path, cache: Path, output: Path
+) -> None:
+    config = write(tmp_path, meet("a"), meet("b", "go", helper=True))
+    kernel = begin(config, "--cluster", "local:2")
+    eventually(lambda: words(cache, "b.helps"))
+    eventually(lambda: "step ended" in (output / "log.jsonl").read_text())
+    kernel.kill()
+    kernel.wait()
+    eventually(lambda: processes_that_name(cache) == {})
+    config = write(tmp_path, meet("a"), meet("b", helper=False))
+    assert cli("run", config, "--cluster", "local:1").returncode == 0
+    assert statuses(output) == {"a": "recalled", "b": "ran"}
+    assert list((cache / "sessions").iterdir()) == []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_workers_and_steps(
+    begin: Callable[..., subprocess.Popen[bytes]],
+    tmp_path: Path,
+    cache: Path,
+    output: Path,
+    signum: signal.Signals,
+) -> None:
+    kernel = begin(write(tmp_path, meet("a", "never", helper=True), then("b", "a")), "--cluster", "local:1")
+    eventually(lambda: words(cache, "a.helps"))
+    kernel.send_signal(signum)
+    assert kernel.wait(90) == 130
+    assert statuses(output) == {"a": "interrupted", "b": "skipped"}
+    assert processes_that_name(cache) == {}
+    assert list((cache / "sessions").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("local:0", "there is no such place"),
+        ("kubernetes", "local:N, tcp://HOST:PORT, tls://HOST:PORT, slurm, lsf, pbs"),
+        ("tcp://127.0.0.1:1", "set store.shared"),
+        ("slurm", "set store.shared"),
+    ],
+)  # fmt: skip
+def test_what_no_cluster_can_be_is_told_before_anything_runs(cli: Any, tmp_path: Path, where: str, says: str) -> None:
+    done = cli("run", write(tmp_path, meet("a")), "--cluster", where)
+    assert done.returncode == 2
+    assert says in done.stderr
+    done = cli("run", write(tmp_path, meet("a")), "--cluster", where, "--keep-warm", "1m")
+    assert done.returncode == 2
+
+
+# A scheduler and two workers of its own, each with a cache of its own and nothing shared but the store.
+
+
+class Cluster:
+    def __init__(self, folder: Path, environments: Path, variables: dict[str, str]) -> None:
+        self.folder = folder
+        self._environments = environments
+        self.variables = dict(variables)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = str(free.getsockname()[1])
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.scheduler()
+
+    def scheduler(self) -> None:
+        self.start("scheduler", "scheduler", "--host", "127.0.0.1", "--port", self.port, "--no-dashboard")
+
+    def cache(self, name: str) -> Path:
+        return self.folder / name
+
+    def worker(self, name: str, *arguments: str) -> None:
+        cache = self.cache(name)
+        if not cache.exists():
+            cache.mkdir()
+            for shared in ("envs", "code"):
+                (cache / shared).symlink_to(self._environments / shared)
+        arguments = ("--name", name, "--nthreads", "1", "--no-nanny", "--no-dashboard", *arguments)
+        self.start(name, "worker", self.address, "--local-directory", str(cache / "dask"), *arguments)
+
+    def start(self, name: str, *arguments: str) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [str(BIN / "dask"), *arguments],
+                env=self.variables | {"BSKERNEL_CACHE": str(self.cache(name))},
+                stdout=log,
+                stderr=log,
+            )
+
+    def kill(self, name: str) -> None:
+        self.processes[name].kill()
+        self.processes.pop(name).wait()
+
+    def stop(self) -> None:
+        for process in reversed(self.processes.values()):
+            process.terminate()
+            process.wait(60)
+        self.processes.clear()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, surroundings: dict[str, str], environments: Path) -> Iterator[Cluster]:
+    folder = tmp_path / "machines"
+    folder.mkdir()
+    cluster = Cluster(folder, environments, surroundings)
+    yield cluster
+    cluster.stop()
+    eventually(lambda: processes_that_name(folder) == {})
+
+
+def stored_in(folder: Path) -> dict[str, str]:
+    return {"BSKERNEL_STORE": str(folder), "BSKERNEL_STORE_MODE": "write-through"}
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "shared").mkdir()
+    return stored_in(tmp_path / "shared")
+
+
+def test_what_a_machine_ran_that_died_runs_on_another_which_shares_nothing_with_it_but_a_folder(
+    cluster: Cluster,
+    begin: Callable[..., subprocess.Popen[bytes]],
+    shared: dict[str, str],
+    tmp_path: Path,
+    cache: Path,
+    output: Path,
+) -> None:
+    one, two = cluster.cache("one"), cluster.cache("two")
+    cluster.worker("one")
+    cluster.worker("two")
+    config = write(tmp_path, meet("a", "go"), meet("b", "go"), then("c", "a"))
+    kernel = begin(config, "--cluster", cluster.address, **shared)
+    # Each worker has one of them.
+    eventually(lambda: words(one, "a") + words(one, "b"))
+    (session,) = eventually(lambda: words(two, "a") + words(two, "b"))
+    cluster.kill("one")
+    (session / ".go").touch()
+    assert kernel.wait(90) == 0, (tmp_path / "begun.out").read_text()
+    assert statuses(output) == dict.fromkeys("abc", "ran")
+    assert len(list((two / "actions").glob("*/*"))) == 3
+    assert len(list((tmp_path / "shared" / "actions").glob("*/*"))) == 3
+    assert list((cache / "actions").glob("*/*")) == []  # the build itself makes nothing
+    # A worker that comes back removes what the one that was killed has left.
+    left = list((one / "sessions").iterdir())
+    assert left
+    cluster.stop()
+    cluster.scheduler()
+    cluster.worker("one")
+    begin(config, "--cluster", cluster.address, "--fresh", **shared)
+    eventually(lambda: not any(path.exists() for path in left))
+
+
+def test_steps_of_a_build_that_is_killed_end_and_the_workers_live_on_for_the_next(
+    cluster: Cluster,
+    begin: Callable[..., subprocess.Popen[bytes]],
+    shared: dict[str, str],
+    tmp_path: Path,
+    output: Path,
+) -> None:
+    cluster.worker("one")
+    config = write(tmp_path, meet("a"), meet("b", "go", helper=True), then("c", "b"))
+    kernel = begin(config, "--cluster", cluster.address, **shared)
+    (session,) = eventually(lambda: words(cluster.cache("one"), "b.helps"))
+    kernel.kill()
+    kernel.wait()
+    # Its server and the child that warms up stay.
+    eventually(lambda: len(processes_that_name(session)) == 2)
+    (session / ".go").touch()
+    kernel = begin(config, "--cluster", cluster.address, **shared)
+    assert kernel.wait(90) == 0, (tmp_path / "begun.out").read_text()
+    assert statuses(output) == {"a": "recalled", "b": "ran", "c": "ran"}
+    assert list((cluster.cache("one") / "sessions").iterdir()) == [session.parent]
+
+
+def test_without_the_server_of_the_shared_store_nothing_hangs_and_nothing_that_was_made_is_lost(
+    cluster: Cluster, begin: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, output: Path
+) -> None:
+    server = S3Server()
+    server.start()
+    try:
+        cluster.variables.update(server.environment)
+        cluster.worker("one")
+        given = {"BSKERNEL_STORE": f"s3://{BUCKET}/b", "BSKERNEL_STORE_MODE": "write-through", **server.environment}
+        config = write(tmp_path, meet("a", "go"), then("b", "a"))
+        kernel = begin(config, "--cluster", cluster.address, **given)
+        (session,) = eventually(lambda: words(cluster.cache("one"), "a"))
+        server.kill()
+        (session / ".go").touch()
+        assert kernel.wait(300) == 4
+        assert "cannot be handed over" in result_of(output)["failure"]["message"]
+        cluster.stop()
+        server.start()
+        cluster.scheduler()
+        cluster.worker("one")
+        kernel = begin(config, "--cluster", cluster.address, **given)
+        assert kernel.wait(90) == 0, (tmp_path / "begun.out").read_text()
+        assert statuses(output) == {"a": "recalled", "b": "ran"}
+    finally:
+        server.kill()
+
+
+def test_what_no_worker_has_is_told_at_once_and_what_one_has_is_used(
+    cluster: Cluster, cli: Any, shared: dict[str, str], surroundings: dict[str, str], tmp_path: Path, output: Path
+) -> None:
+    cluster.worker("one")
+    surroundings.update(shared)
+    config = write(tmp_path, ASK.format(path=make_install(tmp_path / "Xilinx")))
+    done = cli("run", config, "--cluster", cluster.address)
+    assert done.returncode == 4
+    assert "no worker of the cluster declares the resource vivado" in result_of(output)["failure"]["message"]
+    cluster.worker("two", "--resources", "vivado=1,memory_mib=1000")
+    eventually(lambda: "Registered to" in (cluster.folder / "two.log").read_text())
+    done = cli("run", config, "--cluster", cluster.address)
+    assert done.returncode == 0, done.stderr
+    assert len(list((cluster.cache("two") / "actions").glob("*/*"))) == 1
+
+
+def test_a_worker_without_the_checkout_says_so(
+    cluster: Cluster, cli: Any, shared: dict[str, str], surroundings: dict[str, str], tmp_path: Path, output: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    cluster.variables["BSKERNEL_ROOT"] = str(tmp_path / "elsewhere")
+    cluster.worker("one")
+    surroundings.update(shared)
+    done = cli("run", write(tmp_path, meet("a")), "--cluster", cluster.address)
+    assert done.returncode == 4
+    failure = result_of(output)["failure"]
+    assert "executors' recipes" in failure["message"]
+    assert "BSKERNEL_ROOT" in failure["hint"]
+
+
+def test_a_worker_of_another_version_says_so(
+    cluster: Cluster, cli: Any, shared: dict[str, str], surroundings: dict[str, str], tmp_path: Path, output: Path
+) -> None:
+    other = tmp_path / "other" / "bskernel"
+    shutil.copytree(Path(bskernel.__file__).parent, other, ignore=shutil.ignore_patterns("__pycache__"))
+    (other / "more.py").write_text("")
+    cluster.variables["PYTHONPATH"] = str(other.parent)
+    cluster.worker("one")
+    surroundings.update(shared)
+    done = cli("run", write(tmp_path, meet("a")), "--cluster", cluster.address)
+    assert done.returncode == 4
+    failure = result_of(output)["failure"]
+    assert "another version of bskernel" in failure["message"]
+    assert "start the worker anew" in failure["hint"]

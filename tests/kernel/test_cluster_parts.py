@@ -1,0 +1,184 @@
+"""The parts of a cluster that need none: what is asked of whom."""
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bskernel.action import ActionResult, action_of
+from bskernel.carry_out import Carried
+from bskernel.cluster.demand import dealt, demand_of, lacking, limits_on
+from bskernel.cluster.messages import (
+    Ended,
+    Order,
+    Refused,
+    Site,
+    Told,
+    decode_answer,
+    decode_order,
+    decode_told,
+    encode,
+)
+from bskernel.cluster.opening import queue_options
+from bskernel.cluster.place import LocalPlace, QueuePlace, RunningPlace, place_of
+from bskernel.cluster.wanted import Wanted
+from bskernel.config import BuildSection, ClusterSection, Config, LimitsSection
+from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.hiring import crew_on_cluster
+from bskernel.step import ExecutorRef, Step
+from bskernel.store import DiskStore, SharedSettings
+from bskernel.strict import convert
+from bskernel.tool import ToolInstall
+from bskernel_protocol import Artifact, Digest, Failure, OutputLine
+from dask_jobqueue.lsf import LSFJob
+from dask_jobqueue.pbs import PBSJob
+from dask_jobqueue.slurm import SLURMJob
+from hypothesis import given
+from hypothesis import strategies as st
+
+TOOL = ToolInstall(tool="vivado", product="Vivado", version="1", build="2", fingerprint="f", root=Path("/opt/v"))
+STEP = Step(
+    index=3,
+    name="synth",
+    executor=ExecutorRef(name="e", version="1", digest="d", tools=(TOOL,)),
+    entry="synth",
+    parameters={"depth": 3},
+    inputs={},
+    outputs=(),
+    needs=("vivado",),
+    memory_mib=4000,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("local:4", LocalPlace(workers=4)),
+        ("tcp://login:8786", RunningPlace(address="tcp://login:8786")),
+        ("tls://[::1]:1", RunningPlace(address="tls://[::1]:1")),
+        ("lsf", QueuePlace(system="lsf")),
+    ],
+)
+def test_where_a_cluster_is(text: str, place: object) -> None:
+    assert place_of(text) == place
+
+
+@given(st.text(max_size=30))
+def test_whatever_else_is_said_is_told_to_be_no_place(text: str) -> None:
+    with contextlib.suppress(ConfigError):
+        assert isinstance(place_of(text), LocalPlace | RunningPlace | QueuePlace)
+
+
+def test_a_step_holds_what_its_entry_needs_and_its_memory() -> None:
+    assert demand_of(STEP, None, memory=True) == {"vivado": 1, "memory_mib": 4000}
+    assert demand_of(STEP, frozenset({"licence"}), memory=False) == {}
+
+
+@pytest.mark.parametrize(
+    ("workers", "why"),
+    [
+        ([{"vivado": 1, "memory_mib": 8000}], None),
+        ([{"vivado": 1}, {"memory_mib": 8000}], "no worker of the cluster declares all of vivado, memory_mib"),
+        ([{"memory_mib": 8000}], "no worker of the cluster declares the resource vivado"),
+        ([{"vivado": 1, "memory_mib": 2000}], "no worker of the cluster declares more than 2000 of memory_mib"),
+        ([], "no worker of the cluster declares the resource vivado"),
+    ],
+)
+def test_what_no_worker_will_ever_have_is_named(workers: list[dict[str, float]], why: str | None) -> None:
+    found = lacking(demand_of(STEP, None, memory=True), workers)
+    assert (found is None) == (why is None)
+    assert why is None or (found or "").startswith(why)
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.integers(1, 9)), st.integers(1, 5))
+def test_workers_declare_together_what_there_is(resources: dict[str, int], workers: int) -> None:
+    hands = dealt(resources, workers)
+    assert len(hands) == workers
+    assert {name: sum(hand.get(name, 0) for hand in hands) for name in resources} == resources
+    assert all(amount > 0 for hand in hands for amount in hand.values())
+
+
+def test_limits_of_this_machine_are_not_those_of_others() -> None:
+    section = LimitsSection(memory_mib=100, resources={"vivado": 2})
+    assert limits_on(LocalPlace(workers=3), section) == {"jobs": 6, "memory_mib": 100, "vivado": 2}
+    there = limits_on(QueuePlace(system="pbs"), section)
+    assert there.keys() == {"jobs", "vivado"}
+    assert limits_on(QueuePlace(system="pbs"), LimitsSection(jobs=5))["jobs"] == 5
+
+
+SECTION = ClusterSection(
+    workers=3,
+    steps=2,
+    cores=4,
+    memory="16GiB",
+    queue="short",
+    walltime="01:00:00",
+    directives=("--constraint=vivado",),
+    prologue=("module load vivado",),
+    python="/nfs/python",
+    resources={"vivado": 1},
+)
+
+
+@pytest.mark.parametrize(
+    ("job", "lines"),
+    [
+        (SLURMJob, ("#SBATCH -p short", "#SBATCH --cpus-per-task=4", "#SBATCH --mem=16G", "#SBATCH -t 01:00:00")),
+        (LSFJob, ("#BSUB -q short", "#BSUB -n 4", "#BSUB -W 01:00")),
+        (PBSJob, ("#PBS -q short", "#PBS -l select=1:ncpus=4:mem=16GB", "#PBS -l walltime=01:00:00")),
+    ],
+    ids=["slurm", "lsf", "pbs"],
+)
+def test_a_batch_system_is_asked_for_what_the_table_says(job: Any, lines: tuple[str, ...]) -> None:
+    options = queue_options(SECTION)
+    if job is LSFJob:
+        options |= {"walltime": "01:00", "use_stdin": True, "lsf_units": "mb"}
+    script = job(scheduler="tcp://login:1", name="w", **options).job_script()
+    for line in (*lines, "module load vivado"):
+        assert line in script
+    assert "--constraint=vivado" in script
+    command = next(line for line in script.splitlines() if "dask_worker" in line)
+    assert command.startswith("/nfs/python -m distributed.cli.dask_worker tcp://login:1")
+    assert command.endswith("--resources memory_mib=16384,vivado=1 --nthreads 2")
+
+
+def test_a_table_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ConfigError, match="workers must be above 0, not 0"):
+        convert({"workers": 0}, ClusterSection, "build.toml")
+
+
+def test_messages_come_back_as_they_were() -> None:
+    artifact = Artifact(name="m", kind="file", digest=Digest(sha256="0" * 64, size=1), media_type="x")
+    site = Site(
+        code="c",
+        root="/r",
+        runtime="auto",
+        cache=None,
+        shared=SharedSettings(url="s3://b", options={"endpoint_url": "http://x"}),
+        handed_over=True,
+    )
+    order = Order(
+        site=site, step=STEP, action=action_of(STEP, {"m": artifact}), inputs={"m": artifact}, share=True, topic="t"
+    )
+    assert decode_order(encode(order)) == order
+    assert decode_order(encode(order)).site.digest == site.digest
+    failure = Failure(category="kernel", message="no", facts={"exit_status": 1})
+    carried = Carried(result=ActionResult(outputs=(artifact,), record={"a": 1.5}), failure=None, log=b"\xff")
+    ended = Ended(carried=carried, seconds=0.5, recalled=False, doubtful=True, runtime="process", worker="w")
+    for answer in (ended, Refused(failure=failure)):
+        assert decode_answer(encode(answer)) == answer
+    told = Told(key="k", event=OutputLine(directory="d", stream="stdout", text="é"))
+    assert decode_told(encode(told)) == told
+
+
+def test_without_dask_the_command_to_install_it_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    config = Config(build=BuildSection(model="m"))
+    wanted = Wanted(config=config, shared=None, root=tmp_path, cache=tmp_path, runtime="process", share=True)
+    with (
+        pytest.raises(EnvironmentLacking, match="needs Dask") as raised,
+        crew_on_cluster("local:1", wanted, DiskStore(tmp_path), print),
+    ):
+        pass
+    assert "bskernel[cluster]" in (raised.value.hint or "")
