@@ -37,8 +37,8 @@ def run(
     `settings` are assignments as in `--set`, e.g. "target.target_fps=50000". `jobs` steps run at once; without, as
     many as the configuration says or there are processors. With `keep_warm_s`, sessions stay ready until no build has
     used them for so many seconds. `cluster` is where steps are carried out, if not here: as in --cluster. Raises
-    bskernel.errors.BskernelError when the build cannot begin; KeyboardInterrupt when it was interrupted, after what is
-    finished was written.
+    bskernel.errors.BskernelError when the build cannot begin; KeyboardInterrupt when it was interrupted, after what
+    is finished was written.
     """
     from pathlib import Path
 
