@@ -112,9 +112,9 @@ def test_digits_become_a_bitstream_whose_numbers_cannot_pass_for_hardware_s(
 def test_binary_state_with_a_path_of_the_machine_is_left_out_with_a_warning(build: Build, tmp_path: Path) -> None:
     result = build(*settings_in(tmp_path))
     shown = describe_result(result)
-    warning = "1 binary files with a path of this machine are left out of `state`: vivado.pb"
-    assert warning in shown, shown
-    assert not list((tmp_path / "out" / "artifacts").rglob("vivado.pb"))
+    for where, name in (("state", "vivado.pb"), ("state", "synthesis.wdf"), ("output/stitched_ip", "synthesis.wdf")):
+        assert f"1 binary files with a path of this machine are left out of `{where}`: {name}" in shown, shown
+        assert not list((tmp_path / "out" / "artifacts").rglob(name))
     assert list((tmp_path / "out" / "artifacts" / "state").rglob("runme.log"))
 
 

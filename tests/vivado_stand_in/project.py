@@ -78,7 +78,9 @@ class Project:
             raise TclError(f"ERROR: [Coretcl 2-106] STAND-IN: Specified part could not be found: {self.part}")
         if self.path.exists() and "-force" not in options:
             raise TclError(f"ERROR: [Common 17-53] STAND-IN: the project {self.path} exists already")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        cache = self.folder / f"{self.name}.cache" / "wt"
+        cache.mkdir(parents=True)
+        (cache / "synthesis.wdf").write_bytes(b"STAND-IN\0\1" + bytes(str(self.folder), "utf-8"))
         self.save()
 
     def save(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from bskernel_executors.vivado_reports.portable import depersonalise
 StepFunction = Callable[[Any, Any], Any]
 _FOLD = frozenset({"step_apply_folding_config", "step_target_fps_parallelization"})
 _NAMED = 5  # files that a warning names
+_PROJECT = "stitched_ip"
 _PART = re.compile(r"xc[0-9a-z]{2,9}-?[a-z]{3,4}[0-9]{3,4}(-[0-9a-z]+)+", re.IGNORECASE)
 
 
@@ -77,14 +78,15 @@ def _check_folding(name: str, model: Any) -> list[str]:
     return []
 
 
-def _without_binaries(files: tuple[Path, ...]) -> list[str]:
-    """Leave out of FINN's build folder what tools wrote of a path of this machine in their own forms."""
+def _without_binaries(files: Iterable[Path], where: str) -> list[str]:
+    """Leave out of the tools' projects what they wrote of a path of this machine in their own forms."""
+    files = list(files)
     for path in files:
         path.unlink()
     if not files:
         return []
     names = ", ".join(sorted({path.name for path in files})[:_NAMED])
-    return [f"{len(files)} binary files with a path of this machine are left out of `state`: {names}"]
+    return [f"{len(files)} binary files with a path of this machine are left out of `{where}`: {names}"]
 
 
 def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[str, Any]) -> None:
@@ -116,8 +118,11 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     after.save(str(model_path))
     moves = from_here(step)
     relocate_model(model_path, step.output("model"), moves)
-    relocate_tree(output, step.output("output"), moves)
-    warnings += _without_binaries(relocate_tree(state, step.output("state"), moves))
+    # FINN copies the project of the stitched IP there; in all else of its output such a file is a mistake.
+    projects = step.output("output") / _PROJECT
+    left = relocate_tree(output, step.output("output"), moves)
+    warnings += _without_binaries((path for path in left if projects in path.parents), f"output/{_PROJECT}")
+    warnings += _without_binaries(relocate_tree(state, step.output("state"), moves), "state")
     for tree in ("output", "state") if name in TOOLS else ():
         depersonalise(step.output(tree))
     keep_product(step, name, after)
