@@ -39,7 +39,7 @@ from bskernel_executors.sdk.secrets import Redactor
 # The order in which what is ready at once is heeded: a step's last lines before its end, and its end, which closes
 # fds, before a command, which may open some of the same numbers.
 _LINES, _END, _COMMAND = range(3)
-_QUIET_S = 1.0  # after that, a server has time: it is kept, or its build is busy elsewhere
+_QUIET_S = 0.1  # after that, a server has time: it is kept, or its build is busy elsewhere
 
 
 def take_protocol_channel() -> tuple[BinaryIO, BinaryIO]:
@@ -208,6 +208,7 @@ class Server:
             if fd in self._selector.get_map():
                 self._selector.unregister(fd)
         running.close()
+        self._moving = move_into_huge_pages()  # what was written to since the last time is in small ones again
         refine_result(self._registry, self._root / running.directory)
         killed = max(0, (oom_kills() or 0) - running.oom_kills)
         self._tell(
