@@ -52,6 +52,13 @@ class Bench:
 
     def carry_out(self, order: Order, say: Callable[[Event], None], halt: Halt) -> Done:
         """Carry out a step. Raises EnvironmentLacking, ConfigError for what only this machine lacks."""
+        known = self._workshop.recall(order.step, order.action) if order.share else None
+        done = known or self._made(order, say, halt)
+        if done.carried.result is not None:
+            self._hand_over(order, recalled=done.recalled)
+        return done
+
+    def _made(self, order: Order, say: Callable[[Event], None], halt: Halt) -> Done:
         step = order.step
         for tool in step.executor.tools:
             self._check_tool(tool.tool, tool.root, tool.identity)
@@ -62,12 +69,9 @@ class Bench:
             self._tell = lambda _: None
         # Steps of several builds, which may have one name, run in one session.
         folder = f"{step.label}-{next(self._count)}"
-        done = self._workshop.carry_out(
+        return self._workshop.carry_out(
             step, order.action, order.inputs, say, share=order.share, halt=halt, folder=folder
         )
-        if done.carried.result is not None:
-            self._hand_over(order, recalled=done.recalled)
-        return done
 
     def _hand_over(self, order: Order, *, recalled: bool) -> None:
         """Have the result where the build finds it; what was just made was written through, as far as that went."""
