@@ -105,6 +105,17 @@ class Workshop:
             if are_open:
                 give_back(done.carried.used)
 
+    def recall(self, step: Step, action: Action) -> Done | None:
+        """The step, if it was made already: then no executor need be expected."""
+        began = time.monotonic()
+        known = self._store.recall(action)
+        return self._recalled(step, known, began) if known is not None else None
+
+    def _recalled(self, step: Step, known: ActionResult, began: float) -> Done:
+        log = (self._store.get(known.log) if known.log is not None else None) or b""
+        carried = Carried(result=known, failure=None, log=log)
+        return Done(step=step, carried=carried, recalled=True, seconds=time.monotonic() - began)
+
     def interrupt(self) -> None:
         """Let every step end soon; nothing is remembered any more."""
         self._stopping.set()
@@ -123,9 +134,7 @@ class Workshop:
         began = time.monotonic()
         with self._claimed(step, action, say, share, halt) as known:
             if known is not None:
-                log = (self._store.get(known.log) if known.log is not None else None) or b""
-                carried = Carried(result=known, failure=None, log=log)
-                return Done(step=step, carried=carried, recalled=True, seconds=time.monotonic() - began)
+                return self._recalled(step, known, began)
             lost = True
             while lost:
                 with self._sessions.lease(step) as lease, halt.ending_by(lambda: lease.session.cancel(folder)):

@@ -158,6 +158,22 @@ def test_what_a_worker_ran_that_was_killed_runs_elsewhere_and_what_it_had_made_d
     assert processes_that_name(cache) == {}
 
 
+def test_a_step_that_worker_after_worker_dies_of_fails(
+    begin: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, cache: Path, output: Path
+) -> None:
+    kernel = begin(write(tmp_path, meet("a", "never")), "--cluster", "local:1")
+    killed: set[Path] = set()
+    for _ in range(4):
+        (session,) = eventually(lambda: [path for path in words(cache, "a") if path not in killed])
+        killed.add(session)
+        os.kill(holder(cache, session), signal.SIGKILL)
+    assert kernel.wait(90) == 3
+    failure = result_of(output)["failure"]
+    assert failure["category"] == "crash"
+    assert "4 workers ended while they carried it out" in failure["message"]
+    assert processes_that_name(cache) == {}
+
+
 def test_local_workers_end_with_a_build_that_is_killed_and_the_next_recalls_what_they_made(
     begin: Callable[..., subprocess.Popen[bytes]], cli: Any, tmp_path: Path, cache: Path, output: Path
 ) -> None:
@@ -388,6 +404,47 @@ def test_a_worker_without_the_checkout_says_so(
     failure = result_of(output)["failure"]
     assert "executors' recipes" in failure["message"]
     assert "BSKERNEL_ROOT" in failure["hint"]
+
+
+def test_a_cluster_without_bskernel_is_told(
+    cluster: Cluster, cli: Any, shared: dict[str, str], surroundings: dict[str, str], tmp_path: Path, output: Path
+) -> None:
+    (tmp_path / "bskernel.py").write_text("raise ImportError('not installed')")
+    cluster.variables["PYTHONPATH"] = str(tmp_path)
+    cluster.stop()
+    cluster.scheduler()
+    cluster.worker("one")
+    surroundings.update(shared)
+    done = cli("run", write(tmp_path, meet("a")), "--cluster", cluster.address)
+    assert done.returncode == 4
+    failure = result_of(output)["failure"]
+    assert "cannot import bskernel" in failure["message"]
+    assert "bskernel[cluster]" in failure["hint"]
+
+
+def test_a_build_whose_scheduler_is_killed_says_so_and_the_next_goes_on(
+    cluster: Cluster,
+    begin: Callable[..., subprocess.Popen[bytes]],
+    shared: dict[str, str],
+    tmp_path: Path,
+    output: Path,
+) -> None:
+    cluster.worker("one")
+    config = write(tmp_path, meet("a"), meet("b", "go"))
+    kernel = begin(config, "--cluster", cluster.address, **shared)
+    eventually(lambda: words(cluster.cache("one"), "b"))
+    cluster.kill("scheduler")
+    assert kernel.wait(90) == 4
+    assert "scheduler was lost" in result_of(output)["failure"]["message"]
+    eventually(lambda: cluster.processes["one"].poll() is not None)
+    assert list((cluster.cache("one") / "sessions").iterdir()) == []
+    cluster.scheduler()
+    cluster.worker("one")
+    kernel = begin(config, "--cluster", cluster.address, **shared)
+    (session,) = eventually(lambda: words(cluster.cache("one"), "b"))
+    (session / ".go").touch()
+    assert kernel.wait(90) == 0
+    assert statuses(output) == {"a": "recalled", "b": "ran"}
 
 
 def test_a_worker_of_another_version_says_so(

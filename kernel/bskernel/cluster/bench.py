@@ -53,6 +53,13 @@ class Bench:
 
     def carry_out(self, order: Order, say: Callable[[Event], None], halt: Halt) -> Done:
         """Carry out a step. Raises EnvironmentLacking, ConfigError for what only this machine lacks."""
+        known = self._workshop.recall(order.step, order.action) if order.share else None
+        done = known or self._made(order, say, halt)
+        if done.carried.result is not None:
+            self._hand_over(order, recalled=done.recalled)
+        return done
+
+    def _made(self, order: Order, say: Callable[[Event], None], halt: Halt) -> Done:
         step = order.step
         for tool in step.executor.tools:
             self._check_tool(tool.tool, tool.root, tool.identity)
@@ -67,8 +74,6 @@ class Bench:
             step, order.action, order.inputs, say, share=order.share, halt=halt, folder=folder
         )
         self._workshop.give_back(done)
-        if done.carried.result is not None:
-            self._hand_over(order, recalled=done.recalled)
         return msgspec.structs.replace(done, carried=msgspec.structs.replace(done.carried, used=None))
 
     def _hand_over(self, order: Order, *, recalled: bool) -> None:

@@ -16,10 +16,10 @@ from bskernel_protocol import Artifact, Digest, Failure
 from distributed import CancelledError, Client, Future, KilledWorker
 
 from bskernel.action import Action
+from bskernel.carry_out import Carried
 from bskernel.cluster.code import code_digest
 from bskernel.cluster.demand import lacking
 from bskernel.cluster.messages import Answer, Order, Refused, Site, decode_answer, decode_told, encode
-from bskernel.cluster.worker import carry_out
 from bskernel.ports import Store
 from bskernel.step import ExecutorRef, Step
 from bskernel.store.layered import LayeredStore
@@ -27,7 +27,22 @@ from bskernel.working import Done, Said
 from bskernel.workshop import failed
 
 _NAME = "bskernel"
-_INSTALL = "install bskernel[cluster], of the build's version, where the scheduler and where the workers run"
+_INSTALL = "install bskernel[cluster], of the build's version, where the workers run"
+
+
+def _task() -> Callable[[str, bytes], bytes]:
+    """Sent by value: a worker that cannot find what it is sent by name ends, and the task waits for ever."""
+
+    def bskernel(code: str, data: bytes) -> bytes:
+        from bskernel.cluster.worker import carry_out
+
+        return carry_out(code, data)
+
+    bskernel.__module__ = "__main__"
+    return bskernel
+
+
+_TASK = _task()
 
 
 class DaskCrew:
@@ -99,7 +114,7 @@ class DaskCrew:
             self._over(step, failed(hopeless))
             return
         future = self._client.submit(
-            carry_out, code_digest(), encode(order), key=key, resources=demand or None, allow_other_workers=False
+            _TASK, code_digest(), encode(order), key=key, resources=demand or None, allow_other_workers=False
         )
         with self._lock:
             self._futures[key] = future
@@ -182,10 +197,9 @@ class DaskCrew:
             self._over(step, failed(_lost(step, error)))
         except CancelledError:
             self._over(step, failed(self._gone(step)))
-        except (ImportError, RuntimeError) as error:
-            cause = tuple(str(error).splitlines())
-            message = f"step {step.name}: the cluster cannot read its task"
-            failure = Failure(category="environment", message=message, cause=cause, hint=_INSTALL)
+        except ImportError as error:
+            message = f"step {step.name}: a worker of the cluster cannot import bskernel"
+            failure = Failure(category="environment", message=message, cause=(str(error),), hint=_INSTALL)
             self._over(step, failed(failure))
         except Exception as error:  # noqa: BLE001 - raised again where the build is carried out
             self.said.put(Done(step=step, error=error))
@@ -212,7 +226,7 @@ class DaskCrew:
             )
         )
 
-    def _over(self, step: Step, carried: Any) -> None:
+    def _over(self, step: Step, carried: Carried) -> None:
         self.said.put(Done(step=step, carried=carried))
 
     def _gone(self, step: Step) -> Failure:
