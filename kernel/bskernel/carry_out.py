@@ -92,6 +92,9 @@ def run_in_session(
 
     The folders that it has used are still to be given back.
     """
+    if (session.root / folder).exists():
+        # The step runs again, and what it used before is not given back yet.
+        folder = f"{folder}-{os.urandom(4).hex()}"
     directory, given = _folders(session, folder, inputs)
     failure = lay_out(store, manifest_of(step, inputs), directory, given, sealed=session.seals_inputs)
     if failure is not None:

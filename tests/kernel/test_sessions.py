@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from bskernel.building import carry_out_plan
+from bskernel.carry_out import give_back, run_in_session
 from bskernel.outcomes import EndedStep
 from bskernel.plan import Plan
 from bskernel.ports import SessionEnded, SessionFailed
@@ -219,7 +220,8 @@ def test_who_fails_when_memory_ran_out_beside_others_runs_again_alone(tmp_path: 
     running: set[str] = set()
     beside: dict[str, set[str]] = {}
 
-    def ends(directory: str) -> SessionEnded:
+    def ends(folder: str) -> SessionEnded:
+        directory = folder[:4]  # what runs again may find its first folder not given back yet, and takes another
         runs.append(directory)
         running.add(directory)
         beside[directory] = running - {directory}
@@ -247,3 +249,24 @@ def test_who_fails_when_memory_ran_out_beside_others_runs_again_alone(tmp_path: 
     assert observer.notes == ["step a failed beside others, maybe because of them: it runs again alone"]
     assert sorted(observer.starts) == ["a", "a", "b", "c"]
     assert sorted(observer.ends) == ["a", "b", "c"]
+
+
+def test_a_step_runs_again_also_while_what_it_used_is_not_given_back_yet(tmp_path: Path) -> None:
+    ran: list[str] = []
+
+    def ends(folder: str) -> SessionEnded:
+        ran.append(folder)
+        return SessionEnded(exit_code=0)
+
+    sessions = sessions_of(FakeRuntime(tmp_path, limits_sessions=False, ends=ends))
+    store = DiskStore(tmp_path / "store")
+    with sessions.lease(step("a")) as lease:
+        first = run_in_session(step("a"), {}, store, lease.session, lambda _: None, "00-a")
+        second = run_in_session(step("a"), {}, store, lease.session, lambda _: None, "00-a")
+        assert first.used is not None
+        assert second.used is not None
+        give_back(first.used)
+        give_back(second.used)
+        run_in_session(step("a"), {}, store, lease.session, lambda _: None, "00-a")
+    sessions.close()
+    assert [ran[0], ran[1].startswith("00-a-"), ran[2]] == ["00-a", True, "00-a"]
