@@ -12,7 +12,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import dask
 from dask.utils import parse_bytes
+from dask_jobqueue.core import JobQueueCluster
 from distributed import Client, LocalCluster, Security
+from distributed.core import Status
 
 from bskernel.cluster.code import code_digest
 from bskernel.cluster.crew import DaskCrew
@@ -133,7 +135,7 @@ def _queue(place: QueuePlace, wanted: Wanted, note: Note) -> Iterator[Found]:
             hint="set cores and memory in [cluster], or in Dask's own jobqueue.yaml",
         ) from error
     with cluster, _client(cluster, note, cluster.security) as client:
-        cluster.scale(jobs=section.workers)
+        _submit(cluster, section.workers, place.system)
         note(f"cluster: {section.workers} jobs are asked of {place.system}")
         try:
             yield Found(client, section.cache, _demand(None, memory=section.memory is not None))
@@ -141,6 +143,24 @@ def _queue(place: QueuePlace, wanted: Wanted, note: Note) -> Iterator[Found]:
             # A job that is cancelled has no time to clean up.
             with contextlib.suppress(OSError):
                 client.run(end_all, on_error="ignore")
+
+
+def _submit(cluster: JobQueueCluster, jobs: int, system: str) -> None:
+    """Ask for jobs, and wait until the batch system has taken them; `scale` would only log that it has not."""
+    for _ in range(jobs):
+        cluster.worker_spec.update(cluster.new_worker_spec())
+    try:
+        cluster.sync(cluster._correct_state)
+    except (OSError, RuntimeError, ValueError) as error:
+        # Dask cannot close what never began.
+        for name, job in list(cluster.workers.items()):
+            if job.job_id is None:
+                job.status = Status.failed
+                del cluster.workers[name], cluster.worker_spec[name]
+        raise EnvironmentLacking(
+            f"--cluster {system}: the batch system takes no job: {' '.join(str(error).split())}",
+            hint="run this where jobs can be submitted; what is asked for is in [cluster] and Dask's jobqueue.yaml",
+        ) from error
 
 
 def queue_options(section: ClusterSection) -> dict[str, Any]:
