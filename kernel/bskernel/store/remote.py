@@ -1,4 +1,4 @@
-"""A store on anything that fsspec reaches: the only place that imports it."""
+"""A store on anything that fsspec reaches."""
 
 from __future__ import annotations
 
@@ -7,23 +7,18 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 from bskernel_protocol import Digest, digest_of_bytes, digest_of_file
 
+from bskernel.store.file_systems import open_file_system, rename, size_of, time_of, write, writes_whole
 from bskernel.store.settings import SharedSettings
 
 LAYOUT = b"1\n"  # of the folders below; another layout gets another number, in `bskernel-store`
 _MARKER, _BLOBS, _ACTIONS, _INCOMING = "bskernel-store", "blobs", "actions", "incoming"
-# Where a file appears whole at its name, or not at all; elsewhere it is written beside and renamed.
-_WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
 _AT_ONCE = 8 << 20  # bytes that are sent from memory
-_S3_LIMITS = {"connect_timeout": 5, "read_timeout": 20, "retries": {"max_attempts": 0}}
-_ATTEMPTS = 2
-_SSH_TIMEOUT_S = 10
 
 Kind = Literal["blobs", "actions", "incoming"]
 Found = Literal["whole", "missing", "damaged"]
@@ -78,7 +73,7 @@ class RemoteStore:
             return True
         fs = self._opened()
         try:
-            found = _size_of(fs, self._blob(digest.sha256)) == digest.size
+            found = size_of(fs, self._blob(digest.sha256)) == digest.size
         except FileNotFoundError:
             return False
         if found:
@@ -108,7 +103,7 @@ class RemoteStore:
         """All blobs, results of actions, or what is being written, or was when its writer died."""
         fs = self._opened()
         for path, info in fs.find(f"{self._root}/{kind}", detail=True).items():
-            yield Item(name=path.rpartition("/")[2], size=info["size"], time=_time_of(info))
+            yield Item(name=path.rpartition("/")[2], size=info["size"], time=time_of(info))
 
     def learn(self) -> set[str]:
         """Look at all blobs at once, so that none is asked for alone; returns the keys of all results."""
@@ -148,7 +143,7 @@ class RemoteStore:
         if not self._marked:
             self._mark()
         if self._whole:
-            _write(fs, path, what)
+            write(fs, path, what)
             return
         for folder in (f"{self._root}/{_INCOMING}", path.rpartition("/")[0]):
             if folder not in self._folders:
@@ -156,11 +151,11 @@ class RemoteStore:
                 self._folders.add(folder)
         beside = f"{self._root}/{_INCOMING}/{socket.gethostname()}-{os.getpid():x}-{os.urandom(8).hex()}"
         try:
-            _write(fs, beside, what)
+            write(fs, beside, what)
             written = fs.info(beside)["size"]
             if written != size:
                 raise OSError(f"{written} of {size} bytes were written")
-            _rename(fs, beside, path, size)
+            rename(fs, beside, path, size)
         except BaseException:
             with contextlib.suppress(Exception):
                 fs.rm_file(beside)
@@ -169,10 +164,8 @@ class RemoteStore:
     def _opened(self) -> Any:
         with self._lock:
             if self._fs is None:
-                fs, root = _file_system(self._settings)
-                self._whole = bool(
-                    _WHOLE.intersection((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
-                )
+                fs, root = open_file_system(self._settings)
+                self._whole = writes_whole(fs)
                 self._root = root.rstrip("/")
                 self._check(fs)
                 self._fs = fs
@@ -207,55 +200,3 @@ class RemoteStore:
     def _mark(self: Any) -> None:
         self._marked = True
         self._put(f"{self._root}/{_MARKER}", LAYOUT, len(LAYOUT))
-
-
-def _file_system(settings: SharedSettings) -> tuple[Any, str]:
-    import fsspec
-
-    options = dict(settings.options)
-    if settings.protocol in ("s3", "s3a"):
-        options["config_kwargs"] = _S3_LIMITS | dict(options.get("config_kwargs", {}))
-    if settings.protocol in ("ssh", "sftp"):
-        # The user's own known hosts: without, any host would be taken for the one that was asked for.
-        options = {"known_hosts": (), "connect_timeout": _SSH_TIMEOUT_S} | options
-    if settings.protocol in _WHOLE:
-        options["use_listings_cache"] = False  # others write too
-    fs, root = fsspec.url_to_fs(settings.url, **options, skip_instance_cache=True)
-    if settings.protocol in ("s3", "s3a"):
-        fs.retries = _ATTEMPTS
-    return fs, root
-
-
-def _size_of(fs: Any, path: str) -> int:
-    """Raises FileNotFoundError."""
-    if hasattr(fs, "call_s3"):  # s3fs's `info` asks a second time, whether what is missing is a folder
-        bucket, key, _ = fs.split_path(path)
-        return int(fs.call_s3("head_object", Bucket=bucket, Key=key)["ContentLength"])
-    return int(fs.info(path)["size"])
-
-
-def _write(fs: Any, path: str, what: str | bytes) -> None:
-    if isinstance(what, bytes):
-        fs.pipe_file(path, what)
-    else:
-        fs.put_file(what, path)
-
-
-def _rename(fs: Any, beside: str, path: str, size: int) -> None:
-    try:
-        fs.mv(beside, path)
-    except OSError:
-        # Some servers do not rename onto what is there: another writer was first, with the same bytes.
-        if not fs.exists(path) or fs.info(path)["size"] != size:
-            raise
-        fs.rm_file(beside)
-
-
-def _time_of(info: dict[str, Any]) -> float | None:
-    for name in ("mtime", "LastModified", "last_modified", "updated", "modified"):
-        value = info.get(name)
-        if isinstance(value, datetime):
-            return value.timestamp()
-        if isinstance(value, int | float):
-            return float(value)
-    return None
