@@ -224,6 +224,21 @@ def test_what_no_cluster_can_be_is_told_before_anything_runs(cli: Any, tmp_path:
     assert done.returncode == 2
 
 
+@pytest.mark.skipif(shutil.which("sbatch") is not None, reason="Slurm is here")
+def test_without_a_batch_system_no_job_is_waited_for(
+    cli: Any, surroundings: dict[str, str], shared: dict[str, str], tmp_path: Path, output: Path
+) -> None:
+    surroundings.update(shared)
+    done = cli("run", write(tmp_path, meet("a"), '[cluster]\ncores = 1\nmemory = "1GB"\n'), "--cluster", "slurm")
+    assert done.returncode == 4
+    failure = result_of(output)["failure"]
+    assert "takes no job" in failure["message"]
+    assert "sbatch" in failure["message"]
+    done = cli("run", write(tmp_path, meet("a")), "--cluster", "slurm")
+    assert done.returncode == 2
+    assert "set cores and memory in [cluster]" in done.stderr
+
+
 # A scheduler and two workers of its own, each with a cache of its own and nothing shared but the store.
 
 

@@ -1,6 +1,7 @@
 """The parts of a cluster that need none: what is asked of whom."""
 
 import contextlib
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,13 @@ def test_a_batch_system_is_asked_for_what_the_table_says(job: Any, lines: tuple[
     command = next(line for line in script.splitlines() if "dask_worker" in line)
     assert command.startswith("/nfs/python -m distributed.cli.dask_worker tcp://login:1")
     assert command.endswith("--resources memory_mib=16384,vivado=1 --nthreads 2")
+
+
+def test_to_know_batch_systems_leaves_interrupts_alone() -> None:
+    code = "import signal; from bskernel.cluster.opening import batch_systems; print(*batch_systems()); "
+    code += "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["slurm", "lsf", "pbs", "True"]
 
 
 def test_a_table_that_cannot_be_is_refused() -> None:

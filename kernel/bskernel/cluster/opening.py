@@ -5,21 +5,24 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import dask
 from dask.utils import parse_bytes
 from distributed import Client, LocalCluster, Security
+from distributed.core import Status
 
 from bskernel.cluster.code import code_digest
 from bskernel.cluster.crew import DaskCrew
 from bskernel.cluster.demand import dealt, declared, demand_of
 from bskernel.cluster.local import LocalWorkers, local_workers
 from bskernel.cluster.messages import Site
-from bskernel.cluster.place import LocalPlace, Place, QueuePlace, RunningPlace
+from bskernel.cluster.place import LocalPlace, Place, QueueName, QueuePlace, RunningPlace
 from bskernel.cluster.wanted import Wanted
 from bskernel.cluster.worker import end_all
 from bskernel.config import ClusterSection
@@ -29,6 +32,9 @@ from bskernel.runtime.folders import make_folders
 from bskernel.scheduling import MEMORY
 from bskernel.step import Step
 from bskernel.working import Done, Said
+
+if TYPE_CHECKING:
+    from dask_jobqueue.core import JobQueueCluster
 
 _CONNECT_S = 20.0
 DemandOf: TypeAlias = Callable[[Step], dict[str, int]]
@@ -116,24 +122,19 @@ def _running(place: RunningPlace, wanted: Wanted, note: Note) -> Iterator[Found]
 
 @contextlib.contextmanager
 def _queue(place: QueuePlace, wanted: Wanted, note: Note) -> Iterator[Found]:
-    from dask_jobqueue.lsf import LSFCluster
-    from dask_jobqueue.pbs import PBSCluster
-    from dask_jobqueue.slurm import SLURMCluster
-
-    classes = {"slurm": SLURMCluster, "lsf": LSFCluster, "pbs": PBSCluster}
     section = wanted.config.cluster
     options = queue_options(section)
     if dask.config.get(f"jobqueue.{place.system}.shared-temp-directory", None):
         options["security"] = True
     try:
-        cluster = classes[place.system](**options, silence_logs=False)
+        cluster = batch_systems()[place.system](**options, silence_logs=False)
     except (ValueError, TypeError) as error:
         raise ConfigError(
             f"--cluster {place.system}: {' '.join(str(error).split())}",
             hint="set cores and memory in [cluster], or in Dask's own jobqueue.yaml",
         ) from error
     with cluster, _client(cluster, note, cluster.security) as client:
-        cluster.scale(jobs=section.workers)
+        _submit(cluster, section.workers, place.system)
         note(f"cluster: {section.workers} jobs are asked of {place.system}")
         try:
             yield Found(client, section.cache, _demand(None, memory=section.memory is not None))
@@ -141,6 +142,39 @@ def _queue(place: QueuePlace, wanted: Wanted, note: Note) -> Iterator[Found]:
             # A job that is cancelled has no time to clean up.
             with contextlib.suppress(OSError):
                 client.run(end_all, on_error="ignore")
+
+
+def batch_systems() -> dict[QueueName, type[JobQueueCluster]]:
+    """Dask's clusters by the systems that start their workers.
+
+    To import them takes over interrupts, which would end the run at once and without an error: they are given back.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    from dask_jobqueue.lsf import LSFCluster
+    from dask_jobqueue.pbs import PBSCluster
+    from dask_jobqueue.slurm import SLURMCluster
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, handler)
+    return {"slurm": SLURMCluster, "lsf": LSFCluster, "pbs": PBSCluster}
+
+
+def _submit(cluster: JobQueueCluster, jobs: int, system: str) -> None:
+    """Ask for jobs, and wait until the batch system has taken them; `scale` would only log that it has not."""
+    for _ in range(jobs):
+        cluster.worker_spec.update(cluster.new_worker_spec())
+    try:
+        cluster.sync(cluster._correct_state)
+    except (OSError, RuntimeError, ValueError) as error:
+        # Dask cannot close what never began.
+        for name, job in list(cluster.workers.items()):
+            if job.job_id is None:
+                job.status = Status.failed
+                del cluster.workers[name], cluster.worker_spec[name]
+        raise EnvironmentLacking(
+            f"--cluster {system}: the batch system takes no job: {' '.join(str(error).split())}",
+            hint="run this where jobs can be submitted; what is asked for is in [cluster] and Dask's jobqueue.yaml",
+        ) from error
 
 
 def queue_options(section: ClusterSection) -> dict[str, Any]:
