@@ -43,6 +43,7 @@ def run(
     from pathlib import Path
 
     from bskernel.application import Application
+    from bskernel.builds import carry_out_build
     from bskernel.report.terminal import Silent
     from bskernel.selection import Wish
 
@@ -50,7 +51,9 @@ def run(
     wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)
     settings = (*settings, *([f"limits.jobs={jobs}"] if jobs is not None else []))
     prepared = application.prepare(Path(config), settings=settings, wish=wish, output=output)
-    result = application.build(prepared, runtime=runtime, observer=Silent(), keep_s=keep_warm_s, cluster=cluster)
+    result = carry_out_build(
+        application, prepared, runtime=runtime, observer=Silent(), keep_s=keep_warm_s, cluster=cluster
+    )
     if result.status == "interrupted":
         # Who calls this as a library must not go on as if nobody had asked to stop.
         raise KeyboardInterrupt

@@ -16,6 +16,7 @@ from bskernel.application import Application
 from bskernel.build_directory import BuildDirectory
 from bskernel.config import StoreSection
 from bskernel.errors import BskernelError, ConfigError, EnvironmentLacking
+from bskernel.foreseeing import recall_each
 from bskernel.given_store import given_store, limited_store
 from bskernel.images.environment import cache_folder
 from bskernel.loading import load_config
@@ -198,7 +199,7 @@ class Steward:
         """Recall every action of a build.toml or a build directory; how many steps' actions are not known."""
         if what.is_file():
             application = Application.here()
-            return application.recall_each(application.prepare(what), recall)
+            return recall_each(application, application.prepare(what), recall)
         actions = BuildDirectory(what).last_actions()
         if not actions:
             raise ConfigError(f"{what}: no build directory", hint="name a build.toml, or a folder that a build wrote")

@@ -12,7 +12,8 @@ from typing import IO, Self
 
 import msgspec
 
-from bskernel.application import BUILD_LOG, Application
+from bskernel.application import Application
+from bskernel.builds import BUILD_LOG
 from bskernel.errors import ConfigError
 from bskernel.hiring import Hired
 from bskernel.loading import LoadedConfig
