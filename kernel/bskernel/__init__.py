@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from bskernel.comparison import Comparison, Gate
     from bskernel.comparison.gates import Missing
     from bskernel.result import BuildResult
+    from bskernel.sweeps.outcome import Results
     from bskernel.sweeps.result import SweepResult
 
-__all__ = ["diff", "run", "sweep"]
+__all__ = ["diff", "results", "run", "sweep"]
 
 
 def run(
@@ -99,6 +100,28 @@ def sweep(
     if result.status == "interrupted":
         raise KeyboardInterrupt
     return result
+
+
+def results(
+    sweep: SweepResult | str | Path,
+    *,
+    maximize: str | Sequence[str] = (),
+    minimize: str | Sequence[str] = (),
+    require: str | Sequence[str] = (),
+) -> Results:
+    """Judge the points of a sweep: `pareto` and `recommended` are rows of its table, `outcome` tells the rest.
+
+    `sweep` is what `bskernel.sweep` returned, or the output directory of a sweep. Objectives that are given replace
+    those of its [sweep], conditions its `require`. Nothing runs. Raises bskernel.errors.BskernelError when it cannot
+    be read, or for a metric that no point has.
+    """
+    from pathlib import Path
+
+    from bskernel.sweeps.assessing import results_of
+    from bskernel.sweeps.kept import read_sweep
+
+    kept = read_sweep(Path(sweep)) if isinstance(sweep, str | Path) else sweep
+    return results_of(kept.table, kept.goals.instead(maximize, minimize, require))
 
 
 def diff(
