@@ -200,7 +200,7 @@ def test_points_are_left_out_by_their_own_keys_and_by_those_of_the_file(
         ('[sweep]\nmax_points = 1\n[sweep.grid]\n"target.clock_ns" = [1, 2]', ["it has 2 points", "max_points = 2"]),
         ('[sweep.grid]\n"target.clock_ns.x" = [1]', ["'target.clock_ns' is no table"]),
         ('[sweep.grid]\n"target." = [1]', ["no key ''"]),
-        ('[[step]]\nentry = "x:y"\n[sweep.grid]\n"step.a.executor" = ["x"]', ["'step' is no table", "into a flow.toml"]),
+        ('[[step]]\nentry = "x"\n[sweep.grid]\n"step.a.executor" = [1]', ["'step' is no table", "a flow.toml"]),
     ],
 )  # fmt: skip
 def test_a_sweep_that_cannot_be_is_refused_by_its_key(sweep: str, words: list[str]) -> None:
