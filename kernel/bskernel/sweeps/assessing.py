@@ -74,7 +74,7 @@ def assess(table: SweepTable, goals: Goals) -> Outcome:
     well = [row for row in table.rows if row.status == "ok"]
     left = [LeftOut(name=row.name, reason=_ended(row)) for row in table.rows if row.status != "ok"]
     if not any(row.quantities for row in well):
-        left += [LeftOut(name=row.name, reason="it has no metrics") for row in well]
+        left += [LeftOut(name=row.name, reason="no metrics") for row in well]
         return Outcome(objectives=(), require=goals.require, points=(), left_out=_ordered(left, table))
     objectives = objectives_of(goals, well)
     requirements = read_requirements(goals.require, names_in(table.rows), "require")
