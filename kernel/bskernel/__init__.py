@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from bskernel.comparison import Comparison, Gate
     from bskernel.comparison.gates import Missing
     from bskernel.result import BuildResult
+    from bskernel.sweeps.outcome import Results
     from bskernel.sweeps.result import SweepResult
 
-__all__ = ["diff", "run", "sweep"]
+__all__ = ["diff", "results", "run", "sweep"]
 
 
 def run(
@@ -43,6 +44,7 @@ def run(
     from pathlib import Path
 
     from bskernel.application import Application
+    from bskernel.builds import carry_out_build
     from bskernel.report.terminal import Silent
     from bskernel.selection import Wish
 
@@ -50,7 +52,9 @@ def run(
     wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)
     settings = (*settings, *([f"limits.jobs={jobs}"] if jobs is not None else []))
     prepared = application.prepare(Path(config), settings=settings, wish=wish, output=output)
-    result = application.build(prepared, runtime=runtime, observer=Silent(), keep_s=keep_warm_s, cluster=cluster)
+    result = carry_out_build(
+        application, prepared, runtime=runtime, observer=Silent(), keep_s=keep_warm_s, cluster=cluster
+    )
     if result.status == "interrupted":
         # Who calls this as a library must not go on as if nobody had asked to stop.
         raise KeyboardInterrupt
@@ -96,6 +100,28 @@ def sweep(
     if result.status == "interrupted":
         raise KeyboardInterrupt
     return result
+
+
+def results(
+    sweep: SweepResult | str | Path,
+    *,
+    maximize: str | Sequence[str] = (),
+    minimize: str | Sequence[str] = (),
+    require: str | Sequence[str] = (),
+) -> Results:
+    """Judge the points of a sweep: `pareto` and `recommended` are rows of its table, `outcome` tells the rest.
+
+    `sweep` is what `bskernel.sweep` returned, or the output directory of a sweep. Objectives that are given replace
+    those of its [sweep], conditions its `require`. Nothing runs. Raises bskernel.errors.BskernelError when it cannot
+    be read, or for a metric that no point has.
+    """
+    from pathlib import Path
+
+    from bskernel.sweeps.assessing import results_of
+    from bskernel.sweeps.kept import read_sweep
+
+    kept = read_sweep(Path(sweep)) if isinstance(sweep, str | Path) else sweep
+    return results_of(kept.table, kept.goals.instead(maximize, minimize, require))
 
 
 def diff(

@@ -16,6 +16,7 @@ from bskernel.images import RecipeState
 from bskernel.installs import FoundInstall, find_installs, licences_of
 from bskernel.loading import flow_names, shipped_flow
 from bskernel.machine import Room, engine_facts, room, system_facts
+from bskernel.recipes_here import image_states
 
 _PROGRAMS = ("g++", "make", "git", "docker", "verilator")
 _SIMULATION = ("g++", "make")  # what the process runtime compiles simulations with
@@ -77,7 +78,7 @@ def diagnose(application: Application, environment: Mapping[str, str]) -> Diagno
         programs={name: shutil.which(name, path=environment.get("PATH")) for name in _PROGRAMS},
         licences=licences_of(environment).shown() | _licences_at_home(),
         installs=installs,
-        recipes=application.image_states(),
+        recipes=image_states(application),
         flows=tuple(flow_states(application.executors, there)),
     )
 

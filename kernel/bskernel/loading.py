@@ -83,7 +83,9 @@ def with_key(table: Mapping[str, Any], parts: Sequence[str], value: Any, where: 
         return {**table, first: value}
     inner = table.get(first, {})
     if not isinstance(inner, dict):
-        raise ConfigError(f"{where}: {first!r} is no table")
+        listed = "[[step]] lists steps: put them into a flow.toml to set one of them by its name"
+        hint = listed if first == "step" and isinstance(inner, list) else None
+        raise ConfigError(f"{where}: {first!r} is no table", hint=hint)
     return {**table, first: with_key(inner, rest, value, where)}
 
 

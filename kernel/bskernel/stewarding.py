@@ -16,9 +16,11 @@ from bskernel.application import Application
 from bskernel.build_directory import BuildDirectory
 from bskernel.config import StoreSection
 from bskernel.errors import BskernelError, ConfigError, EnvironmentLacking
+from bskernel.foreseeing import recall_each
 from bskernel.given_store import given_store, limited_store
 from bskernel.images.environment import cache_folder
-from bskernel.loading import load_config
+from bskernel.loading import check_config, load_config, read_config
+from bskernel.selection import Wish
 from bskernel.store import DiskStore, SharedSettings, shared_settings
 from bskernel.store.in_use import in_use, tidying
 from bskernel.store.layered import LayeredStore
@@ -28,6 +30,9 @@ from bskernel.store.sending import Pushed
 from bskernel.store.shelves import LocalShelf, SharedShelf, Shelf
 from bskernel.store.upkeep import Checked, Counts, Garbage, check, count, garbage, needs, remove
 from bskernel.strict import convert
+from bskernel.sweeps.foreseeing import recall_nodes
+from bskernel.sweeps.kept import POINTS
+from bskernel.sweeps.preparing import PreparedSweep
 
 T = TypeVar("T")
 Note = Callable[[str], None]
@@ -195,16 +200,30 @@ class Steward:
         return settings
 
     def _recall_each(self, what: Path, recall: Callable[[Action], ActionResult | None]) -> int:
-        """Recall every action of a build.toml or a build directory; how many steps' actions are not known."""
+        """Recall every action of a build.toml or of a directory, each once; how many steps' actions are not known.
+
+        Of a sweep they are those of all its points.
+        """
         if what.is_file():
-            application = Application.here()
-            return application.recall_each(application.prepare(what), recall)
-        actions = BuildDirectory(what).last_actions()
+            return _recall_of_config(what, recall)
+        points = what / POINTS
+        builds = sorted(points.iterdir()) if points.is_dir() else [what]
+        actions = {action.key: action for build in builds for action in BuildDirectory(build).last_actions().values()}
         if not actions:
-            raise ConfigError(f"{what}: no build directory", hint="name a build.toml, or a folder that a build wrote")
+            raise ConfigError(
+                f"{what}: no build directory", hint="name a build.toml, or a folder that a build or a sweep wrote"
+            )
         for action in actions.values():
             recall(action)
         return 0
+
+
+def _recall_of_config(path: Path, recall: Callable[[Action], ActionResult | None]) -> int:
+    application = Application.here()
+    text = read_config(path)
+    if "sweep" not in text.data:
+        return recall_each(application, application.prepare_loaded(check_config(text)), recall)
+    return recall_nodes(PreparedSweep(application, text, Wish()).plan, recall, application.store)
 
 
 def _noted(action: Action, keys: list[str]) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from bskernel.application import Application
+from bskernel.builds import carry_out_build
 from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.report.terminal import Lines
 from bskernel.result import BuildResult
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.env
 def build(application: Application, output: Path, *settings: str) -> tuple[BuildResult, str]:
     prepared = application.prepare(DIGITS / "build.toml", settings=settings, output=output)
     with (output.parent / "said.txt").open("w") as said:
-        result = application.build(prepared, runtime="process", observer=Lines(said))
+        result = carry_out_build(application, prepared, runtime="process", observer=Lines(said))
     assert result.status == "ok", result.failure
     return result, (output.parent / "said.txt").read_text()
 

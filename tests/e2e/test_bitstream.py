@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from bskernel.application import Application
+from bskernel.builds import carry_out_build
 from bskernel.errors import ConfigError
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result import BuildResult
@@ -66,7 +67,7 @@ def build(application: Application, tmp_path: Path, runtime: str) -> Build:
     ) -> BuildResult:
         salted = [f"build.salt={salt}"] if salt else []
         prepared = application.prepare(config, settings=[*settings, *salted], output=tmp_path / name)
-        return application.build(prepared, runtime=runtime, observer=Silent())
+        return carry_out_build(application, prepared, runtime=runtime, observer=Silent())
 
     return run
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from bskernel.application import Application
+from bskernel.builds import carry_out_build
 from bskernel.images import describe, find_recipes, locate_root
 from bskernel.images.environment import cache_folder
 from bskernel.report.terminal import Silent
@@ -30,7 +31,7 @@ pytestmark = [
 def build(output: Path, *more: str) -> BuildResult:
     application = Application(locate_root(), cache_folder())
     prepared = application.prepare(DIGITS, settings=(*SETTINGS, *more), output=output)
-    return application.build(prepared, runtime="process", observer=Silent(), fresh=True)
+    return carry_out_build(application, prepared, runtime="process", observer=Silent(), fresh=True)
 
 
 def test_the_catalogue_says_what_the_executor_says() -> None:

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import bskernel
 import pytest
 from bskernel.application import Application
+from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +78,7 @@ def digits(environments: Path, folder: Path, fps: int) -> Path:
     application = Application(ROOT, environments)
     config = ROOT / "examples" / "digits" / "build.toml"
     prepared = application.prepare(config, settings=[f"target.target_fps={fps}"], output=folder / str(fps))
-    result = application.build(prepared, runtime="process", observer=Silent())
+    result = carry_out_build(application, prepared, runtime="process", observer=Silent())
     assert result.status == "ok", result.failure
     return result.directory
 

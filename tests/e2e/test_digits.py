@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from bskernel.application import Application
+from bskernel.builds import carry_out_build
 from bskernel.errors import EnvironmentLacking
 from bskernel.images import describe, ensure_environment, environment_variables, find_recipes
 from bskernel.report.terminal import Silent
@@ -27,7 +28,7 @@ def build(
     runtime: str = "process",
 ) -> BuildResult:
     prepared = application.prepare(config, settings=settings, output=output)
-    return application.build(prepared, runtime=runtime, observer=Silent(), fresh=fresh)
+    return carry_out_build(application, prepared, runtime=runtime, observer=Silent(), fresh=fresh)
 
 
 def statuses(result: BuildResult) -> dict[str, str]:

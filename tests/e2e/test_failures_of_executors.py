@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from bskernel.application import Application
+from bskernel.builds import carry_out_build
 from bskernel.errors import EnvironmentLacking
 from bskernel.images import ensure_environment
 from bskernel.ports import Session
@@ -77,7 +78,7 @@ def models(application: Application, environments: Path, tmp_path_factory: pytes
 def build(application: Application, tmp_path: Path, text: str, last: str | None = None) -> BuildResult:
     (tmp_path / "build.toml").write_text(text)
     prepared = application.prepare(tmp_path / "build.toml", wish=Wish(last=last), output=tmp_path / "out")
-    return application.build(prepared, runtime="process", observer=Silent())
+    return carry_out_build(application, prepared, runtime="process", observer=Silent())
 
 
 def failed(result: BuildResult) -> Failure:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bskernel.application import Application
+from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result import BuildResult
 
@@ -46,7 +47,9 @@ endmodule
 
 
 def build(application: Application, config: Path, output: Path) -> BuildResult:
-    return application.build(application.prepare(config, output=output), runtime="process", observer=Silent())
+    return carry_out_build(
+        application, application.prepare(config, output=output), runtime="process", observer=Silent()
+    )
 
 
 @pytest.fixture(scope="module")

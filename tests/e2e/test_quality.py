@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bskernel.application import Application
+from bskernel.builds import carry_out_build
 from bskernel.images import ensure_environment, environment_variables
 from bskernel.report.terminal import Silent
 from bskernel.result import BuildResult
@@ -26,7 +27,7 @@ def build(
     application: Application, config: Path, output: Path, *settings: str, last: str | None = None
 ) -> BuildResult:
     prepared = application.prepare(config, settings=settings, output=output, wish=Wish(last=last))
-    return application.build(prepared, runtime="process", observer=Silent())
+    return carry_out_build(application, prepared, runtime="process", observer=Silent())
 
 
 def stages(output: Path) -> list[dict[str, Any]]:

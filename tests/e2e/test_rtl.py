@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from bskernel.application import Application
+from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent
 from bskernel.result import BuildResult
 from bskernel.selection import Wish
@@ -44,7 +45,7 @@ def build(
     application: Application, config: Path, output: Path, *settings: str, runtime: str = "process"
 ) -> BuildResult:
     prepared = application.prepare(config, settings=settings, output=output)
-    return application.build(prepared, runtime=runtime, observer=Silent())
+    return carry_out_build(application, prepared, runtime=runtime, observer=Silent())
 
 
 @pytest.mark.in_both
@@ -121,7 +122,7 @@ def test_a_waveform_is_written_where_it_is_asked_for(application: Application, t
 def test_a_stitched_design_is_the_same_each_time_and_holds_no_path(application: Application, tmp_path: Path) -> None:
     for name in ("one", "two"):
         prepared = application.prepare(DIGITS / "rtl.toml", wish=Wish(last="stitch"), output=tmp_path / name)
-        result = application.build(prepared, runtime="process", observer=Silent(), fresh=name == "two")
+        result = carry_out_build(application, prepared, runtime="process", observer=Silent(), fresh=name == "two")
         assert result.status == "ok", result.failure
     one, two = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two"))
     assert one["artifacts"]["rtl"] == two["artifacts"]["rtl"]

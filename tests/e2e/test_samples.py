@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bskernel.application import Application
+from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent
 from bskernel.result import BuildResult
 
@@ -24,7 +25,7 @@ def read(
         f'[[step]]\nentry = "qonnx-transform:samples"\n[step.parameters]\n{parameters}\n'
     )
     prepared = application.prepare(tmp_path / "build.toml", output=tmp_path / "out")
-    return application.build(prepared, runtime="process", observer=Silent())
+    return carry_out_build(application, prepared, runtime="process", observer=Silent())
 
 
 def made(result: BuildResult, tmp_path: Path) -> dict[str, np.ndarray]:

@@ -385,6 +385,22 @@ def test_what_is_there_is_counted_pushed_and_pulled(machine: Callable[..., Machi
     assert second.statuses() == ["recalled"] * 3
 
 
+def test_of_a_sweep_the_results_of_all_its_points_are_pushed_and_pulled(
+    machine: Callable[..., Machine], shared: dict[str, str]
+) -> None:
+    first, second = machine("first"), machine("second", **shared)
+    grid = '[sweep.grid]\n"build.salt" = ["a", "b", "c"]\n'
+    first.write(steps=grid)
+    second.write(steps=grid)
+    assert first.call("sweep", "build.toml").returncode == 0
+    first.environment |= shared
+    pushed = told_by(first.call("store", "push", "build/sum-sweep", "--mode", "write-back", "--json"))
+    assert pushed == {"pushed": 3 * 3, "present": 0, "gone": 0, "failed": 0}
+    pushed = told_by(first.call("store", "push", "build.toml", "--mode", "write-back", "--json"))
+    assert pushed == {"pushed": 0, "present": 9, "gone": 0, "failed": 0}
+    assert told_by(second.call("store", "pull", "build.toml", "--json")) == {"pulled": 9, "present": 0, "missing": 0}
+
+
 def test_a_store_that_does_not_answer_is_an_error_where_it_was_asked_for(machine: Callable[..., Machine]) -> None:
     server = S3Server()
     one = machine("one", BSKERNEL_STORE=f"s3://{BUCKET}", BSKERNEL_STORE_MODE="write-back", **server.environment)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from bskernel.application import Application
+from bskernel.builds import carry_out_build
 from bskernel.images import ensure_environment
 from bskernel.report.terminal import Silent
 from bskernel.result import BuildResult
@@ -27,7 +28,7 @@ def build(
     application: Application, config: Path, output: Path, *settings: str, wish: Wish | None = None
 ) -> BuildResult:
     prepared = application.prepare(config, settings=settings, wish=wish or Wish(), output=output)
-    return application.build(prepared, runtime="process", observer=Silent())
+    return carry_out_build(application, prepared, runtime="process", observer=Silent())
 
 
 @pytest.fixture(scope="module")

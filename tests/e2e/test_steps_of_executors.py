@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from bskernel.application import Application
+from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent
 from bskernel.result import BuildResult
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.env
 def build(application: Application, tmp_path: Path, text: str) -> BuildResult:
     (tmp_path / "build.toml").write_text(f'build.model = "{MODEL}"\n{text}')
     prepared = application.prepare(tmp_path / "build.toml", output=tmp_path / "out")
-    return application.build(prepared, runtime="process", observer=Silent())
+    return carry_out_build(application, prepared, runtime="process", observer=Silent())
 
 
 def transform(parameters: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from bskernel.application import Application
+from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent
 from bskernel.sweeps.preparing import prepare_sweep
 from bskernel.sweeps.progress import SilentSweep
@@ -49,7 +50,7 @@ def test_a_sweep_of_digits_runs_each_distinct_action_once_and_makes_what_single_
         prepared = application.prepare(
             DIGITS / "sweep.toml", settings=(SMALL[0], *settings), output=tmp_path / row.name
         )
-        alone = application.build(prepared, runtime="process", observer=Silent())
+        alone = carry_out_build(application, prepared, runtime="process", observer=Silent())
         assert {step.status for step in alone.steps} == {"recalled"}
         assert row.directory is not None
         assert json.loads((row.directory / "metrics.json").read_text()) == json.loads(

@@ -75,6 +75,22 @@ def test_run_builds_the_file_alone_says_so_and_records_no_sweep(cli: Any, config
     assert "sweep" not in cli("run", str(tmp_path / "base.toml")).stderr
 
 
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ('sweep.require="LUT <"', "sweep.require: LUT <: column 6"),
+        ('sweep.maximize="LUT@"', "sweep.maximize: LUT@: column 4"),
+        ("sweep.search={ trials = 2 }", "sweep.search: it needs an objective"),
+    ],
+)
+def test_goals_that_are_none_are_refused_before_anything_is_planned(
+    cli: Any, config: str, setting: str, told: str
+) -> None:
+    done = cli("plan", config, "--set", setting)
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
 def test_a_sweep_that_is_too_large_ends_with_the_exit_code_of_a_wrong_config(cli: Any, config: str) -> None:
     done = cli("plan", config, "--set", "sweep.max_points=5")
     assert done.returncode == 2

@@ -1,6 +1,7 @@
 """Sweeps by the command line, with a real executor: what runs, what lies there afterwards, and how it goes on."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -180,6 +181,7 @@ def test_a_failed_point_is_a_row_and_leaves_the_others_alone(cli: Any, tmp_path:
     kept = sweep_of(tmp_path)
     assert (kept["status"], kept["failures"]) == ("failed", {"verification": 2})
     # A failure is never remembered.
+    assert f"why points failed: bskernel explain {point}" in done.stdout
     assert cli("sweep", str(tmp_path / "build.toml")).returncode == 3
     assert ended(tmp_path)["failed"] == 2
     assert ended(tmp_path)["ran"] == 0
@@ -281,6 +283,12 @@ def test_the_library_returns_the_table(
     again = bskernel.sweep(tmp_path / "build.toml", settings=["build.salt=lib"], runtime="process", last="own")
     assert again.counts.recalled == 5
     assert {row.quantities for row in again.table.rows} == {()}
+    found = bskernel.results(result, maximize="number", require="number < 38")
+    assert found.recommended is not None
+    assert (found.recommended.settings, found.recommended.directory) == (
+        {"target.target_fps": 3},
+        tmp_path / "build" / "b-sweep" / "points" / found.recommended.name,
+    )
 
 
 FLOW = """
@@ -422,15 +430,27 @@ def test_a_search_builds_its_batches_as_points_of_one_sweep(cli: Any, tmp_path: 
     assert ended(tmp_path)["ran"] == kept["counts"]["ran"] == kept["counts"]["actions"] == 1 + 3 * 7
     assert len(list((output_of(tmp_path) / "points").iterdir())) == 7
     assert "number" in done.stdout
+    assert [f"({at} of 7)" for at in range(1, 8)] == re.findall(r"\(\d+ of 7\)", done.stderr)
     assert cli("sweep", config).returncode == 0
     assert list(rows_of(tmp_path)) == values
     assert ended(tmp_path)["ran"] == 0
 
 
-def test_an_objective_that_no_point_has_does_not_undo_what_was_built(cli: Any, tmp_path: Path) -> None:
-    done = cli("sweep", write(tmp_path, goals='maximize = "nombre"'))
+def test_a_search_that_has_tried_everything_says_so(cli: Any, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    done = cli("sweep", write(tmp_path, "1, 2, 3", goals='maximize = "number"\nsearch = { trials = 6 }'))
+    assert done.returncode == 0, done.stderr
+    assert "the search ends: all 3 points that it may choose were tried" in done.stderr
+    assert "0 points" not in done.stderr
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_an_objective_that_no_point_has_does_not_undo_what_was_built(
+    cli: Any, tmp_path: Path, form: tuple[str, ...]
+) -> None:
+    done = cli("sweep", write(tmp_path, goals='maximize = "nombre"'), *form)
     assert done.returncode == 2
     assert "'nombre'" in done.stderr
-    assert "13 ran" in done.stdout
+    assert ("13 ran" in done.stdout) or json.loads(done.stdout)["counts"]["ran"] == 13
     assert {row["status"] for row in rows_of(tmp_path).values()} == {"ok"}
     assert cli("results", str(output_of(tmp_path)), "--maximize", "number").returncode == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from bskernel.application import Application
+from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result import BuildResult
 from bskernel.runtime.folders import processes_of
@@ -38,7 +39,7 @@ def run(
     application: Application, config: Path, output: Path, *settings: str, runtime: str = "process"
 ) -> BuildResult:
     prepared = application.prepare(config, settings=settings, output=output)
-    return application.build(prepared, runtime=runtime, observer=Silent())
+    return carry_out_build(application, prepared, runtime=runtime, observer=Silent())
 
 
 def small(folder: Path, behaviour: str, require_timing: str = "false") -> Path:

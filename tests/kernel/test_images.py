@@ -17,6 +17,7 @@ from bskernel.images import ensure_environment, find_recipes
 from bskernel.images.base import Package, read_base
 from bskernel.images.base_layer import fetch_package, members_of, write_layer
 from bskernel.images.container_image import dockerfile, ensure_image, image_name, state_of
+from bskernel.recipes_here import check_images
 from bskernel.runtime.container import host_settings, user_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -200,15 +201,15 @@ def test_a_base_that_cannot_be_pulled_is_named(other_root: Path, cache: Path, cl
 
 def test_check_tells_a_catalogue_that_is_not_the_executor_s(other_root: Path, cache: Path) -> None:
     application = Application(other_root, cache)
-    (state,) = application.check_images((), print)
+    (state,) = check_images(application, (), print)
     assert state.catalogue == "current"
     path = other_root / "images" / "testing" / "1" / "catalogue.json"
     path.write_text(path.read_text().replace("adds", "multiplies"))
-    (state,) = application.check_images(("testing",), print)
+    (state,) = check_images(application, ("testing",), print)
     assert state.catalogue == "differs"
     assert not state.sound
     with pytest.raises(ConfigError, match="no image 'tasting'"):
-        application.check_images(("tasting",), print)
+        check_images(application, ("tasting",), print)
 
 
 def test_sources_are_compiled_where_they_are_put_and_taken_without_a_look_at_their_times(

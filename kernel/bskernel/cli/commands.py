@@ -105,14 +105,15 @@ def run(
     from bskernel_protocol import pretty_json
 
     from bskernel.application import Application
+    from bskernel.builds import carry_out_build
     from bskernel.report.terminal import describe_result
 
     application = Application.here()
     prepared = application.prepare(config, settings=with_jobs(settings, jobs), wish=wish.as_wish(), output=output)
     observer = _observer(verbose=verbose)
     alone(cluster, keep_warm)
-    result = application.build(
-        prepared, runtime=runtime, observer=observer, fresh=fresh, keep_s=keep_warm, cluster=cluster
+    result = carry_out_build(
+        application, prepared, runtime=runtime, observer=observer, fresh=fresh, keep_s=keep_warm, cluster=cluster
     )
     click.echo(pretty_json(result) if as_json else describe_result(result), nl=not as_json)
     if result.status == "interrupted":
@@ -152,6 +153,7 @@ def plan(
     """Show the steps, their executors, and which are cached or why not; of a sweep its points and distinct steps."""
     from bskernel.application import Application
     from bskernel.cli.plan_views import describe_plan, draw_plan, plan_json
+    from bskernel.foreseeing import foresee
     from bskernel.loading import check_config, read_config
 
     if as_json and graph is not None:
@@ -164,7 +166,7 @@ def plan(
         click.echo(show_sweep(application, text, wish.as_wish(), _tell, as_json=as_json, graph=graph), nl=False)
         return
     prepared = application.prepare_loaded(check_config(text), wish=wish.as_wish(), output=output)
-    planned = application.explain(prepared, _tell)
+    planned = foresee(application, prepared, _tell)
     if graph is not None:
         click.echo(draw_plan(planned, graph), nl=False)
     else:
@@ -214,9 +216,10 @@ def steps(executor: str | None, as_json: bool) -> None:
 @click.option("--into", type=click.Path(path_type=Path), default=Path("replay"), show_default=True)
 def replay(build: Path, step: str, runtime: str, into: Path) -> None:
     """Run a STEP of a finished or failed build directory again, alone, in a folder that is kept."""
+    from bskernel import replaying
     from bskernel.application import Application
 
-    code = Application.here().replay(build, step, into.resolve(), runtime=runtime, report=_tell)
+    code = replaying.replay(Application.here(), build, step, into.resolve(), runtime=runtime, report=_tell)
     sys.exit(EXIT_STEP_FAILED if code else 0)
 
 
@@ -234,8 +237,9 @@ def images() -> None:
 def images_list(as_json: bool) -> None:
     """Every executor and version: its digest, and whether its environment and its image are made."""
     from bskernel.application import Application
+    from bskernel.recipes_here import image_states
 
-    _show(Application.here().image_states(), as_json)
+    _show(image_states(Application.here()), as_json)
 
 
 @images.command("build")
@@ -244,8 +248,9 @@ def images_list(as_json: bool) -> None:
 def images_build(names: tuple[str, ...], runtime: str) -> None:
     """Make what executors run in, the named ones or all: images with docker, environments with process."""
     from bskernel.application import Application
+    from bskernel.recipes_here import make_images
 
-    for name in Application.here().make_images(names, runtime=runtime, report=_tell):
+    for name in make_images(Application.here(), names, runtime=runtime, report=_tell):
         click.echo(f"{name}  made")
 
 
@@ -255,8 +260,9 @@ def images_build(names: tuple[str, ...], runtime: str) -> None:
 def images_check(names: tuple[str, ...], as_json: bool) -> None:
     """Does what is made fit the recipes, and catalogue.json the executors? Exit code 4 when something does not."""
     from bskernel.application import Application
+    from bskernel.recipes_here import check_images
 
-    states = Application.here().check_images(names, report=_tell)
+    states = check_images(Application.here(), names, report=_tell)
     _show(states, as_json)
     if not all(state.sound for state in states):
         sys.exit(EXIT_ENVIRONMENT)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bskernel.application import PlannedStep
     from bskernel.backends import Choice
+    from bskernel.foreseeing import PlannedStep
     from bskernel.selection import Range
     from bskernel.step import Step
 

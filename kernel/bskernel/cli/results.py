@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from bskernel.errors import ConfigError
-
-if TYPE_CHECKING:
-    from bskernel.sweeps.outcome import Goals
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -39,36 +35,27 @@ def results(
     SWEEP is the output directory of `bskernel sweep`, also of one that was interrupted. Without --maximize and
     --minimize the sweep's own objectives count, without --require its own conditions.
     """
-    from bskernel.sweeps.assessing import assess
+    from bskernel_protocol import pretty_json
+
+    import bskernel
     from bskernel.sweeps.columns import as_csv
-    from bskernel.sweeps.kept import read_sweep
-    from bskernel.sweeps.telling import as_json as json_of
     from bskernel.sweeps.telling import as_text
 
-    kept = read_sweep(sweep)
-    goals = _goals(kept.goals, maximize, minimize, require)
-    outcome = assess(kept.table, goals)
+    found = bskernel.results(sweep, maximize=maximize, minimize=minimize, require=require)
     if csv_file is not None:
-        _write(csv_file, as_csv(kept.table))
+        _write(csv_file, as_csv(found.table))
     if parquet_file is not None:
         from bskernel.sweeps.parquet import write_parquet
 
-        write_parquet(kept.table, parquet_file)
+        write_parquet(found.table, parquet_file)
     written: tuple[Path, ...] = ()
     if plot is not None:
         from bskernel.sweeps.plots import write_plots
 
-        written = write_plots(kept.table, outcome, plot)
-    click.echo(json_of(kept.table, goals, outcome) if as_json else as_text(kept.table, outcome), nl=False)
+        written = write_plots(found.table, found.outcome, plot)
+    click.echo(pretty_json(found) if as_json else as_text(found), nl=False)
     for path in (*(file for file in (csv_file, parquet_file) if file is not None), *written):
         click.echo(f"written: {path}", err=True)
-
-
-def _goals(own: Goals, maximize: tuple[str, ...], minimize: tuple[str, ...], require: tuple[str, ...]) -> Goals:
-    from bskernel.sweeps.outcome import Goals
-
-    objectives = (maximize, minimize) if maximize or minimize else (own.maximize, own.minimize)
-    return Goals(maximize=objectives[0], minimize=objectives[1], require=require or own.require)
 
 
 def _write(path: Path, text: str) -> None:

@@ -76,12 +76,14 @@ def _steward(what: Path | None, config: Path | None, url: str | None, mode: str 
 def push(what: Path | None, config: Path | None, url: str | None, mode: str | None, as_json: bool) -> None:
     """Copy results to the shared store: all of the cache, or those of CONFIG's steps or of a BUILD directory.
 
+    Of a sweep they are those of all its points.
+
     Results that are there already are left as they are.
     """
     from bskernel_protocol import pretty_json
 
     done = _steward(what, config, url, mode).push(what)
-    gone = f", {done.gone} gone from the cache" if done.gone else ""
+    gone = f", {done.gone} are not in the cache" if done.gone else ""
     text = f"{done.pushed} results pushed, {done.present} were there{gone}"
     click.echo(pretty_json(done) if as_json else text, nl=not as_json)
 
@@ -92,7 +94,10 @@ def push(what: Path | None, config: Path | None, url: str | None, mode: str | No
 @_STORE
 @_JSON
 def pull(what: Path, config: Path | None, url: str | None, as_json: bool) -> None:
-    """Copy the results of CONFIG's steps, or of a BUILD directory, from the shared store to the cache."""
+    """Copy the results of CONFIG's steps, or of a BUILD directory, from the shared store to the cache.
+
+    Of a sweep they are those of all its points.
+    """
     from bskernel_protocol import pretty_json
 
     done = _steward(what, config, url, None).pull(what)

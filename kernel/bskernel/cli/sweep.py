@@ -25,7 +25,6 @@ from bskernel.cli.options import (
 from bskernel.cli.range_options import RangeOptions, range_options
 
 if TYPE_CHECKING:
-    from bskernel.sweeps.outcome import Goals
     from bskernel.sweeps.progress import SweepObserver
     from bskernel.sweeps.result import SweepResult
 
@@ -60,7 +59,6 @@ def sweep(
     A point is a build: OUTPUT/points/NAME. A point that fails leaves the others alone. Exit code 3 when one failed.
     """
     from bskernel.application import Application
-    from bskernel.sweeps.outcome import Goals
     from bskernel.sweeps.preparing import prepare_sweep
     from bskernel.sweeps.sweeping import Options, carry_out_sweep
 
@@ -69,27 +67,26 @@ def sweep(
     prepared = prepare_sweep(application, config, settings=with_jobs(settings, jobs), wish=wish.as_wish())
     options = Options(runtime=runtime, fresh=fresh, keep_s=keep_warm, cluster=cluster)
     result = carry_out_sweep(application, prepared, _observer(verbose=verbose), output=output, options=options)
-    _show(result, Goals.of(prepared.section), as_json=as_json)
+    _show(result, as_json=as_json)
     if result.status == "interrupted":
         click.echo(INTERRUPTED, err=True)
     sys.exit(result.exit_code)
 
 
-def _show(result: SweepResult, goals: Goals, *, as_json: bool) -> None:
+def _show(result: SweepResult, *, as_json: bool) -> None:
+    """Raises ConfigError for an objective or a condition that names what no point has."""
     from bskernel_protocol import pretty_json
 
-    from bskernel.sweeps.assessing import assess
-    from bskernel.sweeps.summary import describe_effort
-    from bskernel.sweeps.telling import as_text
+    import bskernel
+    from bskernel.sweeps.telling import as_text, effort_text
 
-    if as_json:
-        click.echo(pretty_json(result), nl=False)
-        return
+    # An objective that no point has does not undo what was built.
     try:
-        click.echo(as_text(result.table, assess(result.table, goals)), nl=False)
+        text = as_text(bskernel.results(result))
+        if not as_json:
+            click.echo(text, nl=False)
     finally:
-        # An objective that no point has does not undo what was built.
-        click.echo(describe_effort(result))
+        click.echo(pretty_json(result) if as_json else effort_text(result), nl=not as_json)
 
 
 def _observer(*, verbose: bool) -> SweepObserver:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,23 +43,23 @@ def show_sweep(
 
 
 def _describe(sweep: PreparedSweep, foreseen: tuple[ForeseenNode, ...]) -> str:
+    from bskernel.sweeps.table import counted, settings_text
+
     points = sweep.plan.points
-    lines = [f"sweep {sweep.loaded.name}: {len(points)} points"]
+    lines = [f"sweep {sweep.loaded.name}: {counted(len(points))}"]
     search = sweep.section.search
     if search is not None:
         lines.append(f"  and {search.trials} trials that the search chooses while it runs: they are not planned yet")
     backends = Counter(backend.lines[0] for point in points if (backend := sweep.backend_of(point)) is not None)
     lines += [f"{line} ({number} points)" for line, number in backends.items()]
-    lines += [f"  {point.name}  {_settings(point.settings)}" for point in points[:_SHOWN]]
+    lines += [f"  {point.name}  {settings_text(point.settings)}" for point in points[:_SHOWN]]
     if len(points) > _SHOWN:
         lines.append(f"  and {len(points) - _SHOWN} more (--json lists all)")
     total, cached = sum(len(point.nodes) for point in points), sum(item.cached for item in foreseen)
+    if not points:
+        return "\n".join(lines) + "\n"
     lines.append(f"steps in all points: {total}; distinct: {len(foreseen)}, of which {cached} are cached")
     return "\n".join([*lines, *_by_name(foreseen)]) + "\n"
-
-
-def _settings(settings: dict[str, Any]) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in settings.items()) or "as the file is"
 
 
 def _by_name(foreseen: tuple[ForeseenNode, ...]) -> list[str]:

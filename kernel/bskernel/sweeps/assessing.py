@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 import msgspec
 
+from bskernel.comparison import ExpressionError
+from bskernel.comparison.parsing import parse_quantity
+from bskernel.config import SweepSection
 from bskernel.errors import ConfigError
 from bskernel.sweeps.metric import is_stand_in, names_in, resolve
-from bskernel.sweeps.outcome import Best, Goals, LeftOut, Objective, Outcome, Scored
+from bskernel.sweeps.outcome import Best, Goals, LeftOut, Objective, Outcome, Results, Scored
 from bskernel.sweeps.pareto import pareto_set
 from bskernel.sweeps.recommending import recommend
-from bskernel.sweeps.requirement import Kept, Requirement, judge_point, read_requirements
+from bskernel.sweeps.requirement import Kept, Requirement, check_conditions, judge_point, read_requirements
 from bskernel.sweeps.table import Row, SweepTable
 
 
@@ -37,6 +40,29 @@ def objectives_of(goals: Goals, rows: Sequence[Row]) -> tuple[Objective, ...]:
     return tuple(found)
 
 
+def goals_of(section: SweepSection, where: str) -> Goals:
+    """What [sweep] wants of points, before there are any: are these metrics and conditions at all?
+
+    Raises ConfigError, which `where` begins; also for a search without an objective.
+    """
+    goals = Goals.of(section)
+    for sense in ("maximize", "minimize"):
+        for text in getattr(goals, sense):
+            try:
+                parse_quantity(text)
+            except ExpressionError as error:
+                raise ConfigError(f"{where}.{sense}: {text}: {error}", hint=f'e.g. {sense} = "LUT"') from error
+    check_conditions(goals.require, f"{where}.require")
+    if section.search is not None and not (goals.maximize or goals.minimize):
+        raise ConfigError(f"{where}.search: it needs an objective", hint='e.g. [sweep] maximize = "throughput"')
+    return goals
+
+
+def results_of(table: SweepTable, goals: Goals) -> Results:
+    """A table with what it comes to. Raises ConfigError, as `assess`."""
+    return Results(table=table, goals=goals, outcome=assess(table, goals))
+
+
 def assess(table: SweepTable, goals: Goals) -> Outcome:
     """Pareto set, best points and a recommendation, and what was left out of them.
 
@@ -48,7 +74,7 @@ def assess(table: SweepTable, goals: Goals) -> Outcome:
     well = [row for row in table.rows if row.status == "ok"]
     left = [LeftOut(name=row.name, reason=_ended(row)) for row in table.rows if row.status != "ok"]
     if not any(row.quantities for row in well):
-        left += [LeftOut(name=row.name, reason="it has no metrics") for row in well]
+        left += [LeftOut(name=row.name, reason="no metrics") for row in well]
         return Outcome(objectives=(), require=goals.require, points=(), left_out=_ordered(left, table))
     objectives = objectives_of(goals, well)
     requirements = read_requirements(goals.require, names_in(table.rows), "require")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from bskernel_protocol import Digest
 
-from bskernel.action import ActionResult, action_of
+from bskernel.action import Action, ActionResult, action_of
 from bskernel.gathering import find_inputs
 from bskernel.ports import Store
 from bskernel.step import FromStep, Step
@@ -31,19 +33,39 @@ def foresee(plan: SweepPlan, store: Store) -> tuple[ForeseenNode, ...]:
     made: dict[int, ActionResult] = {}
     foreseen = []
     for at, node in enumerate(plan.nodes):
-        known = _recalled(node, made, store)
+        action = _action(node, made, store)
+        known = store.peek(action) if action is not None else None
         if known is not None:
             made[at] = known
         foreseen.append(ForeseenNode(node=node, points=points[at], cached=known is not None))
     return tuple(foreseen)
 
 
-def _recalled(node: Node, made: dict[int, ActionResult], store: Store) -> ActionResult | None:
+def recall_nodes(plan: SweepPlan, recall: Callable[[Action], ActionResult | None], store: Store) -> int:
+    """Recall every action once; of how many nodes it is not known what they are, as others are missing."""
+    made: dict[int, ActionResult] = {}
+    asked: dict[Digest, ActionResult | None] = {}
+    unknown = 0
+    for at, node in enumerate(plan.nodes):
+        action = _action(node, made, store)
+        if action is None:
+            unknown += 1
+            continue
+        if action.key not in asked:
+            asked[action.key] = recall(action)
+        known = asked[action.key]
+        if known is not None:
+            made[at] = known
+    return unknown
+
+
+def _action(node: Node, made: dict[int, ActionResult], store: Store) -> Action | None:
+    """What the node does; None where what it takes is not known."""
     sources = {source.step for source in node.step.inputs.values() if isinstance(source, FromStep)}
     if any(node.before[name] not in made for name in sources):
         return None
     before = {name: made[node.before[name]] for name in sources}
-    return store.peek(action_of(node.step, find_inputs(node.step, before, store), node.salt))
+    return action_of(node.step, find_inputs(node.step, before, store), node.salt)
 
 
 def drawn(foreseen: tuple[ForeseenNode, ...]) -> list[tuple[Step, bool]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from bskernel.config import SweepSection
 from bskernel.sweeps.metric import Metric
+from bskernel.sweeps.table import Row, SweepTable
 
 Sense: TypeAlias = Literal["maximize", "minimize"]
 
@@ -26,9 +28,22 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
             maximize=_texts(section.maximize), minimize=_texts(section.minimize), require=_texts(section.require)
         )
 
+    def instead(
+        self,
+        maximize: str | Sequence[str] = (),
+        minimize: str | Sequence[str] = (),
+        require: str | Sequence[str] = (),
+    ) -> Goals:
+        """These with what is given in place: an objective replaces all objectives, a condition all conditions."""
+        goals = Goals(maximize=_texts(maximize), minimize=_texts(minimize), require=_texts(require))
+        objectives = goals if goals.maximize or goals.minimize else self
+        return Goals(
+            maximize=objectives.maximize, minimize=objectives.minimize, require=goals.require or self.require
+        )
 
-def _texts(one_or_more: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (one_or_more,) if isinstance(one_or_more, str) else one_or_more
+
+def _texts(one_or_more: str | Sequence[str]) -> tuple[str, ...]:
+    return (one_or_more,) if isinstance(one_or_more, str) else tuple(one_or_more)
 
 
 class Objective(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,3 +117,23 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     recommendation: Recommendation | None = None
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """A sweep's points, what was wanted of them, and what they come to by that."""
+
+    table: SweepTable
+    goals: Goals
+    outcome: Outcome
+
+    @property
+    def pareto(self) -> tuple[Row, ...]:
+        """The points that no other dominates, in the order of the table."""
+        names = {point.name for point in self.outcome.pareto}
+        return tuple(row for row in self.table.rows if row.name in names)
+
+    @property
+    def recommended(self) -> Row | None:
+        """The point that is recommended; None without objectives, or where no point is left to compare."""
+        chosen = self.outcome.recommendation
+        return next((row for row in self.table.rows if chosen is not None and row.name == chosen.point), None)

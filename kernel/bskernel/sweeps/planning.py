@@ -19,7 +19,7 @@ from bskernel.errors import BskernelError, ConfigError
 from bskernel.plan import Plan
 from bskernel.step import Step
 from bskernel.sweeps.model import Node, Point, SweepPlan
-from bskernel.sweeps.points import Names, Settings
+from bskernel.sweeps.points import Names, Settings, of_point
 from bskernel.sweeps.shapes import Numbers, Shape, ShapedStep
 
 
@@ -83,10 +83,7 @@ class Planner:
                 shape = self._shaped(self._plan_point(settings), ids)
                 nodes = self._nodes_of(shape, settings, ids) or ()
         except BskernelError as error:
-            if not settings:
-                raise
-            told = ", ".join(f"{key} = {value!r}" for key, value in settings.items())
-            raise type(error)(f"{error.message} (the point with {told})", hint=error.hint) from error
+            raise of_point(error, settings) from error
         name = self._names.of(settings)
         self._shape_of[name] = shape
         return Point(name=name, settings=settings, nodes=nodes)

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-import msgspec
-
 from bskernel.sweeps.outcome import Objective, Outcome, Scored
-from bskernel.sweeps.table import SweepTable
+from bskernel.sweeps.table import SweepTable, value_text
 
 Spec: TypeAlias = dict[str, Any]
 MOST = 1000  # points that are drawn besides the Pareto set: more are a grey cloud, and a slow file
@@ -25,9 +23,7 @@ WIDE = 100  # largest number over smallest, from which on an axis is logarithmic
 
 def text_of(value: Any) -> str:
     """A setting as a label."""
-    if value is None:
-        return "not set"
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return "not set" if value is None else value_text(value)
 
 
 def axis_title(objective: Objective) -> str:

@@ -7,18 +7,26 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import msgspec
 from bskernel_protocol import canonical_bytes, digest_of_bytes
 
 from bskernel.config import Span, SweepSection, Values
-from bskernel.errors import ConfigError
+from bskernel.errors import BskernelError, ConfigError
 from bskernel.loading import ConfigText
 from bskernel.strict import convert
 from bskernel.sweeps.keys import Keys
 from bskernel.sweeps.spans import size, values
+from bskernel.sweeps.table import settings_text
 from bskernel.sweeps.when import holds, parse_conditions
 
 Settings = dict[str, Any]  # dotted key -> value
 _SHORTEST = 12  # digits of a name: among 10,000 points two are alike once in six million sweeps
+
+
+class _Sweep(msgspec.Struct, frozen=True):
+    """So that messages name the table."""
+
+    sweep: SweepSection
 
 
 def read_section(text: ConfigText) -> SweepSection:
@@ -32,7 +40,7 @@ def read_section(text: ConfigText) -> SweepSection:
             where = f'{text.path}: sweep.{part}."{key}"'
             _refuse_unquoted(part, key, raw, where)
             convert({key: raw}, dict[str, Values], where)
-    return convert(data, SweepSection, f"{text.path}: sweep")
+    return convert({"sweep": data}, _Sweep, text.path).sweep
 
 
 def _refuse_unquoted(part: str, key: str, raw: Any, where: str) -> None:
@@ -79,7 +87,10 @@ class Points:
         def value_of(key: str) -> Any:
             return settings[key] if key in settings else self._keys.of_build(key)
 
-        return all(holds(condition, value_of, f"{self._where}.when") for condition in self._when)
+        try:
+            return all(holds(condition, value_of, f"{self._where}.when") for condition in self._when)
+        except ConfigError as error:
+            raise of_point(error, settings) from error
 
     def all(self) -> tuple[Settings, ...]:
         """Each once, in order: the grid's, its last key changing fastest, then those of [[sweep.point]].
@@ -151,6 +162,12 @@ class Points:
             above = next((other for other in settings if key.startswith(f"{other}.")), None)
             if above is not None:
                 raise ConfigError(f"{where}: {key} lies in {above}, which is set too", hint="set one of them")
+
+
+def of_point(error: BskernelError, settings: Mapping[str, Any]) -> BskernelError:
+    """The error, which says of which point it is."""
+    told = f" (the point with {settings_text(settings)})" if settings else ""
+    return type(error)(f"{error.message}{told}", hint=error.hint)
 
 
 class Names:

@@ -15,8 +15,10 @@ from bskernel.errors import BskernelError
 from bskernel.loading import ConfigText, LoadedConfig, check_config, load_flow, read_config
 from bskernel.plan import Plan
 from bskernel.selection import Wish
+from bskernel.sweeps.assessing import goals_of
 from bskernel.sweeps.keys import Keys
 from bskernel.sweeps.model import Point, SweepPlan
+from bskernel.sweeps.outcome import Goals
 from bskernel.sweeps.planning import PlannedBuild, Planner
 from bskernel.sweeps.points import Points, Settings, read_section
 
@@ -29,6 +31,7 @@ class PreparedSweep:
         self._application = application
         self._wish = wish
         self.section: SweepSection = read_section(text)
+        self.goals: Goals = goals_of(self.section, f"{text.path}: sweep")
         base = {key: value for key, value in text.data.items() if key != "sweep"}
         if self.section.require:
             # A flow may have steps for it. What the points are is not theirs to know.

@@ -9,7 +9,7 @@ from bskernel.outcomes import EndedStep, Observer
 from bskernel.report.log import Log
 from bskernel.report.terminal import Lines, Silent, step_line
 from bskernel.step import Step
-from bskernel.sweeps.table import Row
+from bskernel.sweeps.table import Row, settings_text
 
 
 class SweepObserver(Observer, Protocol):
@@ -64,12 +64,7 @@ class SeveralSweep(Several):
             observer.point(row, done, total)
 
 
-def settings_text(row: Row) -> str:
-    """What the point sets."""
-    return " ".join(f"{key}={value}" for key, value in row.settings.items())
-
-
 def point_line(row: Row, done: int, total: int) -> str:
     """What became of a point, in one line."""
-    reason = f"  {row.reason}" if row.reason else ""
-    return f"point {row.name} {row.status} ({done} of {total})  {settings_text(row)}{reason}"
+    reason = f": {row.reason}" if row.reason else ""
+    return f"point {row.name} {row.status} ({done} of {total})  {settings_text(row.settings)}{reason}"

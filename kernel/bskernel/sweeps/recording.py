@@ -16,11 +16,11 @@ from bskernel.finishing import outcome_of, write_outcome
 from bskernel.loading import LoadedConfig
 from bskernel.ports import Store
 from bskernel.recorded import recorded_config
+from bskernel.sweeps.kept import POINTS
 from bskernel.sweeps.model import Point
 from bskernel.sweeps.running import EndedPoint, PointStep
 from bskernel.sweeps.table import Row
 
-POINTS = "points"
 _WRITTEN = 1  # changes with what is written, so that directories of other versions are written anew
 
 

@@ -1,8 +1,9 @@
-"""Conditions that points must keep."""
+"""Conditions that points must keep: read, and judged for a point as soon as numbers of it are known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -31,8 +32,40 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     stand_in: bool = False  # one of the numbers is from a stand-in for a tool
 
 
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What all conditions come to: `kept`, one of them `broken`, or for some of them numbers `missing`."""
+
+    status: Literal["kept", "broken", "missing"]
+    reason: str | None = None  # of what is broken or missing
+
+
 class Absent(LookupError):  # noqa: N818 - becomes a reason
     """A number that is needed is not there."""
+
+
+def _parsed(text: str) -> Condition:
+    """A condition of a point alone. Raises ExpressionError."""
+    condition = parse(text)
+    for quantity in quantities_in(condition):
+        if quantity.side == "base":
+            raise ExpressionError("a point has no base to be compared with", quantity.column)
+    return condition
+
+
+def _named(text: str, names: Names) -> Requirement:
+    """The condition, whose quantities are among these. Raises ExpressionError."""
+    condition = _parsed(text)
+    meant = {quantity.name: names.full_name(quantity) for quantity in quantities_in(condition)}
+    return Requirement(text=text, condition=condition, names=meant)
+
+
+def check_conditions(texts: Sequence[str], where: str) -> None:
+    """Is each a condition, whatever its quantities are? Raises ConfigError, which `where` begins."""
+    for text in texts:
+        try:
+            _parsed(text)
+        except ExpressionError as error:
+            raise ConfigError(f"{where}: {text}: {error}", hint='e.g. require = "utilization.LUT < 0.8"') from error
 
 
 def read_requirements(texts: Sequence[str], names: Names, where: str) -> tuple[Requirement, ...]:
@@ -40,16 +73,10 @@ def read_requirements(texts: Sequence[str], names: Names, where: str) -> tuple[R
     requirements = []
     for text in dict.fromkeys(texts):
         try:
-            condition = parse(text)
-            meant = {}
-            for quantity in quantities_in(condition):
-                if quantity.side == "base":
-                    raise ExpressionError("a point has no base to be compared with", quantity.column)
-                meant[quantity.name] = names.full_name(quantity)
+            requirements.append(_named(text, names))
         except ExpressionError as error:
             hint = f"quantities: {', '.join(names.names) or 'none: no point has metrics'}"
             raise ConfigError(f"{where} {text!r}: {error}", hint=hint) from error
-        requirements.append(Requirement(text=text, condition=condition, names=meant))
     return tuple(requirements)
 
 
@@ -77,3 +104,21 @@ def judge_point(requirement: Requirement, row: Row) -> Kept:
     verb = "holds" if kept else "does not hold"
     stand_in = any(is_stand_in(item) for item in found.values())
     return Kept(kept=kept, reason=f"{requirement.text} {verb}: {numbers}", stand_in=stand_in)
+
+
+def judged(texts: Sequence[str], found: Sequence[Found]) -> Judgement:
+    """What conditions come to for a build that says these numbers, and may say more. What is broken counts first."""
+    row = Row(name="", settings={}, status="ok", quantities=tuple(found))
+    names = Names(found, "no step")
+    missing = []
+    for text in texts:
+        try:
+            kept = judge_point(_named(text, names), row)
+        except ExpressionError as error:
+            absent = str(error).partition(": ")[2]  # without its column
+            kept = Kept(kept=None, reason=f"{text} cannot be judged: {absent}")
+        if kept.kept is False:
+            return Judgement(status="broken", reason=kept.reason)
+        if kept.kept is None:
+            missing.append(kept.reason)
+    return Judgement(status="missing", reason="; ".join(missing)) if missing else Judgement(status="kept")

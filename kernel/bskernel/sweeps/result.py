@@ -1,20 +1,17 @@
-"""What a sweep comes to, and the files that say it."""
+"""A sweep that is over: what became of its points, and how much of it was done."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import msgspec
-from bskernel_protocol import pretty_json
 
 from bskernel.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED
-from bskernel.sweeps.columns import as_csv
-from bskernel.sweeps.kept import SWEEP
 from bskernel.sweeps.outcome import Goals
 from bskernel.sweeps.table import Row, SweepTable
-
-CSV = "sweep.csv"
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,11 +31,33 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     nodes_failed: int = 0
     skipped: int = 0  # nodes that were not begun
 
+    @classmethod
+    def of(cls, rows: Iterable[Row], ended: Mapping[str, int], *, steps: int, nodes: int, actions: int) -> Self:
+        """`ended` says how many nodes ended in which status."""
+        points = Counter(row.status for row in rows)
+        begun = sum(ended.get(status, 0) for status in ("ran", "recalled", "failed", "interrupted"))
+        return cls(
+            points=points.total(),
+            ok=points["ok"],
+            stopped=points["stopped"],
+            failed=points["failed"],
+            interrupted=points["interrupted"],
+            steps=steps,
+            nodes=nodes,
+            shared=steps - nodes,
+            actions=actions,
+            ran=ended.get("ran", 0),
+            recalled=ended.get("recalled", 0),
+            nodes_failed=ended.get("failed", 0),
+            skipped=max(0, nodes - begun),
+        )
+
 
 class SweepResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a sweep, as sweep.json holds it beside what was wanted."""
+    """The result of a sweep, as sweep.json holds it."""
 
     table: SweepTable
+    goals: Goals  # what its [sweep] wants of points; `bskernel.results` judges them by it
     counts: Counts
     status: Literal["ok", "failed", "interrupted"]  # ok also where points were stopped
     directory: Path
@@ -54,23 +73,3 @@ class SweepResult(msgspec.Struct, frozen=True, kw_only=True):
         if not self.failures:
             return EXIT_OK
         return EXIT_ENVIRONMENT if self.failures.keys() == {"environment"} else EXIT_STEP_FAILED
-
-
-def write_result(result: SweepResult, goals: Goals) -> None:
-    """sweep.json, whole or not at all, and the table alone as sweep.csv.
-
-    Directories of points are told from the sweep's, so that all can be moved.
-    """
-    rows = tuple(_below(row, result.directory) for row in result.table.rows)
-    told = {name: getattr(result, name) for name in ("status", "counts", "failures", "runtime", "seconds")}
-    told |= {"table": msgspec.structs.replace(result.table, rows=rows), "goals": goals}
-    new = result.directory / f".{SWEEP}.new"
-    new.write_text(pretty_json(told), encoding="utf-8")
-    new.replace(result.directory / SWEEP)
-    (result.directory / CSV).write_text(as_csv(result.table), encoding="utf-8", newline="")
-
-
-def _below(row: Row, folder: Path) -> Row:
-    if row.directory is None:
-        return row
-    return msgspec.structs.replace(row, directory=row.directory.relative_to(folder))

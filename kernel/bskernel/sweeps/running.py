@@ -20,8 +20,8 @@ from bskernel.result import METRICS, metrics_of
 from bskernel.scheduling import JOBS, Schedule
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.sweeps.arranging import Arrangement
-from bskernel.sweeps.judging import judged
 from bskernel.sweeps.model import Point, SweepPlan
+from bskernel.sweeps.requirement import judged
 from bskernel.sweeps.table import PointStatus
 from bskernel.working import Crew
 

@@ -17,6 +17,7 @@ import msgspec
 
 from bskernel.config import SearchSection, SweepSection
 from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.sweeps.assessing import goals_of
 from bskernel.sweeps.outcome import Goals
 from bskernel.sweeps.space import Between, Dimension, settings_of, size_of, some_point, space_of
 from bskernel.sweeps.table import Row, SweepTable
@@ -66,10 +67,8 @@ def search(
         import optuna
     except ImportError:
         raise EnvironmentLacking("a search needs Optuna", hint="pip install 'bskernel[search]'") from None
-    goals, space = Goals.of(section), space_of(section, where)
-    if section.search is None or not (goals.maximize or goals.minimize):
-        raise ConfigError(f"{where}.search: it needs an objective", hint='e.g. [sweep] maximize = "throughput"')
-    if not space:
+    goals, space = goals_of(section, where), space_of(section, where)
+    if section.search is None or not space:
         raise ConfigError(
             f"{where}.search: there is nothing to choose from", hint="give a [sweep.grid] or [sweep.zip]"
         )
@@ -77,8 +76,7 @@ def search(
         under_way = _Search(optuna, section.search, goals, space, keeps)
         ended = under_way.carry_out(run_points)
     rows = tuple(row for row in under_way.rows.values() if row is not None)
-    keys = tuple(dict.fromkeys(key for row in rows for key in row.settings))
-    return Searched(table=SweepTable(name=name, keys=keys, rows=rows), trials=under_way.trials(), ended=ended)
+    return Searched(table=SweepTable.of(name, rows), trials=under_way.trials(), ended=ended)
 
 
 @contextlib.contextmanager

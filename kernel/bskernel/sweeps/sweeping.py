@@ -12,22 +12,21 @@ from typing import IO, Self
 
 import msgspec
 
-from bskernel.application import BUILD_LOG, Application
+from bskernel.application import Application
+from bskernel.builds import BUILD_LOG
 from bskernel.errors import ConfigError
 from bskernel.hiring import Hired
 from bskernel.loading import LoadedConfig
 from bskernel.outcomes import EndedStep
-from bskernel.sweeps.judging import check_conditions
-from bskernel.sweeps.kept import SWEEP
+from bskernel.sweeps.kept import CSV, SWEEP, write_sweep
 from bskernel.sweeps.model import Point, SweepPlan, with_points
-from bskernel.sweeps.outcome import Goals
 from bskernel.sweeps.points import Settings
 from bskernel.sweeps.preparing import PreparedSweep
 from bskernel.sweeps.progress import SeveralSweep, SweepLog, SweepObserver
 from bskernel.sweeps.recording import PointBuild, Recorder, row_of
-from bskernel.sweeps.result import CSV, Counts, SweepResult, write_result
+from bskernel.sweeps.result import Counts, SweepResult
 from bskernel.sweeps.running import EndedPoint, SweepExecution
-from bskernel.sweeps.table import Row, SweepTable
+from bskernel.sweeps.table import Row, SweepTable, counted
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,10 +53,8 @@ class Sweep:
         observer: SweepObserver,
         options: Options = Options(),  # noqa: B008 - frozen
     ) -> None:
-        """`prepared` knows the configurations of the points. Raises ConfigError."""
+        """`prepared` knows the configurations of the points."""
         base = prepared.loaded
-        self._goals = Goals.of(prepared.section)
-        check_conditions(self._goals.require, f"{base.path}: sweep.require")
         self._application = application
         self._prepared = prepared
         self._base = base
@@ -69,6 +66,10 @@ class Sweep:
         self._nodes: Counter[str] = Counter()
         self._keys: set[str] = set()
         self._failures: Counter[str] = Counter()
+        self._done = 0
+        search = prepared.section.search
+        # Points that there will be at least: a search has yet to choose its own.
+        self._expected = len(prepared.plan.points) + (search.trials if search is not None else 0)
         self.interrupted = False
 
     def __enter__(self) -> Self:
@@ -103,18 +104,25 @@ class Sweep:
             cluster=self._options.cluster,
         )
 
+    def note(self, text: str) -> None:
+        """Tell those who hear of the sweep."""
+        self._observer.note(text)
+
     def run_points(self, settings: Sequence[Settings]) -> tuple[Row, ...]:
         """Plan these points and carry them out, as `run` does. Raises ConfigError, EnvironmentLacking."""
         return self.run(self._prepared.extend(settings))
 
     def run(self, plan: SweepPlan) -> tuple[Row, ...]:
         """Carry out a batch; the rows are in its order. After an interrupt, rows say so, and `interrupted` is set."""
+        if not plan.points:
+            return ()
         plan = with_points(plan, plan.points)
         for point in plan.points:
             self._rows.setdefault(point.name, None)
         steps = sum(len(point.nodes) for point in plan.points)
         self._nodes.update(nodes=len(plan.nodes), steps=steps)
-        self._observer.note(f"{len(plan.points)} points of {steps} steps in all, {len(plan.nodes)} of them distinct")
+        told = f"{counted(len(plan.points))} of {counted(steps, 'step')} in all, {len(plan.nodes)} of them distinct"
+        self._observer.note(told)
         self._observer.planned(tuple(node.step for node in plan.nodes))
         damaged = self._attempt(plan, whole=True)
         if damaged and not self.interrupted:
@@ -125,18 +133,16 @@ class Sweep:
     def _attempt(self, plan: SweepPlan, *, whole: bool) -> tuple[Point, ...]:
         """Carry out a plan once; returns the points of which artifacts were found damaged."""
         damaged: list[Point] = []
-        done = 0
 
         def tell(ended: EndedPoint) -> None:
-            nonlocal done
             row, lost = self._recorder.record(ended, self._build_of, runtime=self._crew.runtime_name, whole=whole)
             if lost:
                 damaged.append(ended.point)
                 self._observer.note(f"{lost[0]} is damaged in the cache: the step that makes it runs again")
                 return
-            done += 1
+            self._done += 1
             self._keep(row, ended)
-            self._observer.point(row, done, len(plan.points))
+            self._observer.point(row, self._done, max(self._expected, len(self._rows)))
 
         execution = SweepExecution(
             plan,
@@ -146,7 +152,7 @@ class Sweep:
             limits=self._limits,
             fresh=self._options.fresh and whole,
             entry_of=self._application.entry,
-            require=self._goals.require,
+            require=self._prepared.goals.require,
             on_point=tell,
         )
         try:
@@ -172,32 +178,20 @@ class Sweep:
     def result(self) -> SweepResult:
         """What it has come to until now, which sweep.json then holds."""
         rows = tuple(row for row in self._rows.values() if row is not None)
-        points = Counter(row.status for row in rows)
-        begun = sum(self._nodes[status] for status in ("ran", "recalled", "failed", "interrupted"))
+        counts = Counts.of(
+            rows, self._nodes, steps=self._nodes["steps"], nodes=self._nodes["nodes"], actions=len(self._keys)
+        )
         result = SweepResult(
-            table=SweepTable(name=self._base.name, keys=_keys(rows), rows=rows),
-            counts=Counts(
-                points=len(rows),
-                ok=points["ok"],
-                stopped=points["stopped"],
-                failed=points["failed"],
-                interrupted=points["interrupted"],
-                steps=self._nodes["steps"],
-                nodes=self._nodes["nodes"],
-                shared=self._nodes["steps"] - self._nodes["nodes"],
-                actions=len(self._keys),
-                ran=self._nodes["ran"],
-                recalled=self._nodes["recalled"],
-                nodes_failed=self._nodes["failed"],
-                skipped=max(0, self._nodes["nodes"] - begun),
-            ),
-            status="interrupted" if self.interrupted else "failed" if points["failed"] else "ok",
+            table=SweepTable.of(self._base.name, rows),
+            goals=self._prepared.goals,
+            counts=counts,
+            status="interrupted" if self.interrupted else "failed" if counts.failed else "ok",
             directory=self._output,
             runtime=self._crew.runtime_name,
             seconds=round(time.monotonic() - self._began, 3),
             failures=dict(sorted(self._failures.items())),
         )
-        write_result(result, self._goals)
+        write_sweep(result)
         return result
 
 
@@ -227,22 +221,20 @@ def carry_out_sweep(
 def _search(prepared: PreparedSweep, sweep: Sweep) -> None:
     from bskernel.sweeps.search import search
 
-    search(
+    searched = search(
         prepared.section,
         name=prepared.loaded.name,
         where=f"{prepared.loaded.path}: sweep",
         keeps=prepared.points.keeps,
         run_points=sweep.run_points,
     )
+    if searched.ended == "exhausted":
+        sweep.note(f"the search ends: all {counted(len(searched.table.rows))} that it may choose were tried")
 
 
 def default_output(loaded: LoadedConfig) -> Path:
     """Where a sweep lies when it is not said: beside the build directory of the configuration alone."""
     return loaded.output.with_name(f"{loaded.output.name}-sweep")
-
-
-def _keys(rows: tuple[Row, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(key for row in rows for key in row.settings))
 
 
 def _locked(output: Path) -> IO[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import msgspec
 
@@ -29,3 +30,24 @@ class SweepTable(msgspec.Struct, frozen=True, kw_only=True):
     name: str  # the build's
     keys: tuple[str, ...]  # every key that a point sets
     rows: tuple[Row, ...]
+
+    @classmethod
+    def of(cls, name: str, rows: Iterable[Row]) -> Self:
+        """With the keys of these points."""
+        rows = tuple(rows)
+        return cls(name=name, keys=tuple(dict.fromkeys(key for row in rows for key in row.settings)), rows=rows)
+
+
+def value_text(value: Any) -> str:
+    """A value that a point sets: a text as it is, all else as JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """What a point sets, in one line."""
+    return ", ".join(f"{key} = {value_text(value)}" for key, value in settings.items()) or "as the file is"
+
+
+def counted(number: int, what: str = "point") -> str:
+    """As 1 point, 2 points."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

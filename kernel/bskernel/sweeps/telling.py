@@ -1,4 +1,4 @@
-"""A sweep's results as text and as JSON."""
+"""A sweep's results as text."""
 
 from __future__ import annotations
 
@@ -6,36 +6,47 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-from bskernel_protocol import pretty_json
-
 from bskernel.report.terminal import aligned
 from bskernel.sweeps.metric import latest, shown
-from bskernel.sweeps.outcome import Best, Goals, Outcome, Scored
-from bskernel.sweeps.table import Row, SweepTable
+from bskernel.sweeps.outcome import Best, LeftOut, Outcome, Results, Scored
+from bskernel.sweeps.result import SweepResult
+from bskernel.sweeps.table import Row, SweepTable, counted, settings_text, value_text
 
 MANY = 40  # rows of a table that a terminal is given
+FEW = 3  # names of points in a line
 
 
-def as_json(table: SweepTable, goals: Goals, outcome: Outcome) -> str:
-    """All of it."""
-    return pretty_json({"table": table, "goals": goals, "outcome": outcome})
-
-
-def as_text(table: SweepTable, outcome: Outcome) -> str:
+def as_text(results: Results) -> str:
     """The points, the Pareto set, the best of each objective, a recommendation, and what was left out."""
+    table, outcome = results.table, results.outcome
     counts = Counter(row.status for row in table.rows)
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
-    lines = [f"{table.name}: {len(table.rows)} points: {told or 'none'}", *outcome.warnings]
+    lines = [f"{table.name}: {counted(len(table.rows))}: {told or 'none'}", *outcome.warnings]
     lines += _indented(_points(table, outcome))
     lines += _pareto(table, outcome)
     if outcome.best:
         lines += ["best", *_indented(_best(outcome.best))]
     lines += _recommendation(table, outcome)
     if outcome.left_out:
-        lines.append(f"left out: {len(outcome.left_out)} points")
-        lines += _indented([(one.name, _line(one.reason)) for one in outcome.left_out])
+        lines.append(f"left out: {counted(len(outcome.left_out))}")
+        lines += _indented(_left_out(outcome.left_out))
     return "\n".join(lines) + "\n"
+
+
+def effort_text(result: SweepResult) -> str:
+    """How much was done, how much of it was shared, why points failed, and where the results lie."""
+    counts = result.counts
+    told = (
+        f"{counts.steps} steps, of which {counts.shared} were shared",
+        f"{counts.actions} distinct actions",
+        f"{counts.ran} ran, {counts.recalled} recalled",
+        *([f"{counts.nodes_failed} failed"] if counts.nodes_failed else []),
+        *([f"{counts.skipped} not begun"] if counts.skipped else []),
+    )
+    failed = next((row.directory for row in result.table.rows if row.status == "failed" and row.directory), None)
+    why = [f"why points failed: bskernel explain {failed}"] if failed is not None else []
+    where = f"results in {result.directory}"
+    return "\n".join([f"{'; '.join(told)}; {result.seconds:.2f} s", *why, where])
 
 
 def _indented(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -51,9 +62,7 @@ def _line(text: str) -> str:
 
 
 def _setting(value: Any) -> str:
-    if value is None:
-        return "-"
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return "-" if value is None else value_text(value)
 
 
 def _settings(row: Row, table: SweepTable) -> list[str]:
@@ -86,15 +95,19 @@ def _pareto(table: SweepTable, outcome: Outcome) -> list[str]:
     rows = {row.name: row for row in table.rows}
 
     def cells(point: Scored) -> tuple[str, ...]:
-        stand_in = "stand-in" if point.stand_in else ""
+        stand_in = ["stand-in"] if point.stand_in else []
+        others = [f"and {more[point.values] - 1} with the same numbers"] if more[point.values] > 1 else []
         values = [shown(value) for value in point.values]
-        return (point.name, *values, *_settings(rows[point.name], table), stand_in)
+        return (point.name, *values, *_settings(rows[point.name], table), ", ".join([*others, *stand_in]))
 
     head = ("point", *(str(objective.metric) for objective in outcome.objectives), *table.keys, "")
     ordered = sorted(outcome.pareto, key=lambda point: first.cost(point.values[0]))
-    title = f"Pareto set: {len(outcome.pareto)} of {len(outcome.points)} points"
+    more = Counter(point.values for point in ordered)
+    alike = {point.values: point for point in reversed(ordered)}  # of points with equal numbers the first
+    told = [cells(point) for point in ordered if alike[point.values] is point]
+    title = f"Pareto set: {len(outcome.pareto)} of {counted(len(outcome.points))}"
     goals = "; ".join(map(str, outcome.objectives))
-    return [f"{title} ({goals})", *_indented([head, *map(cells, ordered)] if ordered else [])]
+    return [f"{title} ({goals})", *_indented([head, *told] if told else [])]
 
 
 def _best(bests: Sequence[Best]) -> list[tuple[str, ...]]:
@@ -108,13 +121,25 @@ def _best(bests: Sequence[Best]) -> list[tuple[str, ...]]:
     return rows
 
 
+def _left_out(points: Sequence[LeftOut]) -> list[tuple[str, ...]]:
+    """A line for each reason, with the points that are left out for it."""
+    names: dict[str, list[str]] = {}
+    for one in points:
+        names.setdefault(_line(one.reason), []).append(one.name)
+    return [(_some(found), reason) for reason, found in names.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = [f"and {len(names) - FEW} more"] if len(names) > FEW else []
+    return ", ".join([*names[:FEW], *more])
+
+
 def _recommendation(table: SweepTable, outcome: Outcome) -> list[str]:
     chosen = outcome.recommendation
     if chosen is None:
         return ["recommended: none: no point is left to compare"] if outcome.objectives else []
     row = next(row for row in table.rows if row.name == chosen.point)
-    settings = ", ".join(f"{key} = {_setting(value)}" for key, value in row.settings.items())
-    lines = [f"recommended: {chosen.point}: {settings}", f"    {chosen.reason}"]
+    lines = [f"recommended: {chosen.point}: {settings_text(row.settings)}", f"    {chosen.reason}"]
     if chosen.same:
-        lines.append(f"    the same numbers: {', '.join(chosen.same)}")
+        lines.append(f"    the same numbers: {_some(chosen.same)}")
     return [*lines, f"    by the {chosen.method}"]

@@ -264,7 +264,7 @@ def test_a_quantity_in_two_units_is_not_compared() -> None:
 
 def test_of_a_sweep_whose_points_all_failed_nothing_is_known_and_nothing_refused() -> None:
     outcome = assess(table(row("a", status="failed", reason="x"), row("b")), Goals(maximize=("anything",)))
-    assert left_out(outcome) == {"a": "failed: x", "b": "it has no metrics"}
+    assert left_out(outcome) == {"a": "failed: x", "b": "no metrics"}
     assert outcome.pareto == ()
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import bskernel
 import msgspec
 import pytest
 from bskernel.errors import ConfigError
@@ -149,8 +150,49 @@ def test_objectives_of_a_finished_sweep_can_be_changed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Pareto set: 6 of 15 points (maximize throughput@estimate; minimize resources.DSP@estimate)" in done.stdout
     assert "recommended: 200k-4.0ns: target.clock_ns = 4.0, target.target_fps = 200000" in done.stdout
-    assert "200k-10.0ns  DSP < 10 does not hold: resources.DSP@estimate is 13" in done.stdout
+    assert "200k-10.0ns, 400k-5.0ns  DSP < 10 does not hold: resources.DSP@estimate is 13" in done.stdout
     assert (tmp_path / "a.csv").read_text() == as_csv(digits())
+
+
+def test_from_python_the_pareto_set_and_the_recommendation_are_rows_of_the_table() -> None:
+    found = bskernel.results(DIGITS, maximize="throughput", minimize=["DSP"], require="DSP < 10")
+    assert found.recommended is not None
+    assert found.recommended.settings == {"target.target_fps": 200_000, "target.clock_ns": 4.0}
+    assert len(found.pareto) == 6
+    assert all(row in found.table.rows for row in found.pareto)
+    assert {row.name for row in found.pareto} == {point.name for point in found.outcome.pareto}
+    # Those of the sweep itself, where no others are given.
+    assert bskernel.results(str(DIGITS)).goals == read_sweep(DIGITS).goals
+    assert bskernel.results(DIGITS, require="DSP < 10").goals.maximize == ("throughput",)
+
+
+def test_without_a_point_to_compare_none_is_recommended(tmp_path: Path) -> None:
+    write_sweep(KeptSweep(table=table(row("a", status="failed")), goals=Goals(minimize=("LUT",))), tmp_path)
+    found = bskernel.results(tmp_path)
+    assert (found.pareto, found.recommended) == ((), None)
+
+
+def test_points_with_equal_numbers_or_reasons_are_told_in_one_line(tmp_path: Path) -> None:
+    equal = [design(name, 9, 5, fps=at) for at, name in enumerate("abc")]
+    broken = [row(f"gone{at}", status="interrupted", fps=at) for at in range(5)]
+    write_sweep(KeptSweep(table=table(*equal, *broken), goals=Goals(minimize=("LUT",))), tmp_path)
+    shown = command(tmp_path).stdout
+    pareto = shown.partition("Pareto set: 3 of 3 points")[2].partition("best")[0]
+    assert "a " in pareto
+    assert "and 2 with the same numbers" in pareto
+    assert pareto.count("\n    ") == 2
+    assert "gone0, gone1, gone2, and 2 more  interrupted" in shown
+
+
+@pytest.mark.parametrize("made", ["points", "toml", "nothing"])
+def test_what_is_no_finished_sweep_is_told_with_what_to_do(tmp_path: Path, made: str) -> None:
+    config = tmp_path / "sweep.toml"
+    config.write_text("[build]\n")
+    if made == "points":
+        (tmp_path / "points").mkdir()
+    done = command(config if made == "toml" else tmp_path)
+    assert done.returncode == 2
+    assert ("run it again" if made == "points" else "give the output directory of a sweep") in done.stderr
 
 
 def test_as_json_it_holds_table_goals_and_outcome() -> None:

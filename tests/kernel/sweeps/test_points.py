@@ -179,6 +179,7 @@ def test_points_are_left_out_by_their_own_keys_and_by_those_of_the_file(
     ("sweep", "words"),
     [
         ("[sweep]", ["there is no point"]),
+        ('[sweep]\nmaximise = "x"', ["unknown key 'maximise' at [sweep]", "did you mean 'maximize'"]),
         ('[sweep]\nwhen = "target.clock_ns < 1"\n[[sweep.point]]', ["sweep.when: it holds of none of 1 points"]),
         ('[sweep]\nwhen = "target.clok_ns < 1"\n[[sweep.point]]', ["sweep.when", "did you mean 'clock_ns'"]),
         ('[sweep]\nwhen = "target.target_fps < 1"\n[[sweep.point]]', ["sweep.when", "target.target_fps is not set"]),
@@ -199,13 +200,19 @@ def test_points_are_left_out_by_their_own_keys_and_by_those_of_the_file(
         ('[sweep]\nmax_points = 1\n[sweep.grid]\n"target.clock_ns" = [1, 2]', ["it has 2 points", "max_points = 2"]),
         ('[sweep.grid]\n"target.clock_ns.x" = [1]', ["'target.clock_ns' is no table"]),
         ('[sweep.grid]\n"target." = [1]', ["no key ''"]),
+        ('[[step]]\nentry = "x"\n[sweep.grid]\n"step.a.executor" = [1]', ["'step' is no table", "a flow.toml"]),
     ],
 )  # fmt: skip
 def test_a_sweep_that_cannot_be_is_refused_by_its_key(sweep: str, words: list[str]) -> None:
     told = refusal(sweep)
-    assert "/b.toml: sweep" in told
+    assert told.startswith(("/b.toml: sweep", "/b.toml: unknown key"))
     for word in words:
         assert word in told
+
+
+def test_a_condition_that_cannot_be_said_names_its_point() -> None:
+    told = refusal(f'[sweep]\nwhen = "{FPS} < 9"\n[[sweep.point]]\n"{FPS}" = 1\n[[sweep.point]]\n"{CLOCK}" = 4')
+    assert "target.target_fps is not set (the point with target.clock_ns = 4.0)" in told
 
 
 def test_a_search_plans_the_points_that_are_given_and_may_choose_between_two_ends() -> None:

@@ -1,0 +1,105 @@
+"""A build from its beginning to its end."""
+
+from __future__ import annotations
+
+import time
+
+from bskernel.application import Application, Prepared
+from bskernel.build_directory import BuildDirectory
+from bskernel.building import carry_out_plan
+from bskernel.hiring import Hired
+from bskernel.noting import Noting
+from bskernel.outcomes import Observer
+from bskernel.ports import Store
+from bskernel.recorded import recorded_config
+from bskernel.result import BuildResult, metrics_of
+
+BUILD_LOG = "log.jsonl"
+
+
+def carry_out_build(
+    application: Application,
+    prepared: Prepared,
+    *,
+    runtime: str,
+    observer: Observer,
+    fresh: bool = False,
+    keep_s: float | None = None,
+    cluster: str | None = None,
+) -> BuildResult:
+    """Carry out a plan, here or on a cluster, and write the build directory; sessions are kept for `keep_s`."""
+    from bskernel.report.log import Log
+
+    began = time.monotonic()
+    directory = BuildDirectory(prepared.output)
+    directory.open()
+    with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
+        noting = Noting((Log.to_file(log), observer), directory)
+        for line in prepared.backend.lines if prepared.backend else ():
+            noting.note(line)
+        if prepared.without_points:
+            noting.note(f"this builds {prepared.loaded.path.name} alone; `bskernel sweep` builds its points")
+        noting.planned(prepared.plan.steps)
+        try:
+            directory.write_config(recorded_config(prepared.loaded))
+            with (
+                application.open_store(prepared.loaded, noting.note) as opened,
+                application.crew(
+                    prepared.loaded,
+                    opened.store,
+                    runtime=runtime,
+                    note=noting.note,
+                    share=not fresh,
+                    keep_s=keep_s,
+                    cluster=cluster,
+                ) as hired,
+            ):
+                result = _carried_out(application, prepared, opened.store, hired, noting, fresh=fresh, began=began)
+                if result.status == "interrupted":
+                    opened.leave_pending()
+        finally:
+            application.files.save()
+            directory.close()
+            noting.over()
+    return result
+
+
+def _carried_out(
+    application: Application,
+    prepared: Prepared,
+    store: Store,
+    hired: Hired,
+    noting: Noting,
+    *,
+    fresh: bool,
+    began: float,
+) -> BuildResult:
+    from bskernel.finishing import outcome_of, write_outcome
+
+    for attempt in range(2):
+        reports = carry_out_plan(
+            prepared.plan,
+            store,
+            hired.crew,
+            noting,
+            limits=hired.limits,
+            salt=prepared.loaded.config.build.salt,
+            fresh=fresh,
+            entry_of=application.entry,
+        )
+        result = outcome_of(
+            prepared.loaded,
+            prepared.plan.steps,
+            reports,
+            metrics_of(reports, store),
+            output=prepared.output,
+            runtime=hired.crew.runtime_name,
+            seconds=time.monotonic() - began,
+            backend=prepared.backend,
+        )
+        damaged = write_outcome(noting.directory, result, store, whole=attempt == 0)
+        if not damaged:
+            break
+        # Its bytes were not looked at until now; found damaged, they are gone, and what made them runs.
+        noting.note(f"{damaged[0]} is damaged in the cache: the step that makes it runs again")
+    return result

@@ -1,0 +1,82 @@
+"""What of a build is there already, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from bskernel.action import Action, ActionResult, action_of, differences
+from bskernel.application import Application, Prepared
+from bskernel.build_directory import BuildDirectory
+from bskernel.gathering import find_inputs
+from bskernel.ports import Store
+from bskernel.step import FromStep, Step
+
+
+class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of `bskernel plan`: will it be recalled, and if not, why."""
+
+    step: Step
+    cached: bool
+    reasons: tuple[str, ...] = ()
+
+
+def foresee(
+    application: Application, prepared: Prepared, note: Callable[[str], None] = lambda _: None
+) -> tuple[PlannedStep, ...]:
+    """For every step of a build: cached, here or in the shared store, or not, and why not.
+
+    `note` as in `Application.open_store`.
+    """
+    with application.open_store(prepared.loaded, note, read_only=True) as opened:
+        planned = _foreseen(prepared, opened.store)
+    application.files.save()
+    return planned
+
+
+def _foreseen(prepared: Prepared, store: Store) -> tuple[PlannedStep, ...]:
+    before = BuildDirectory(prepared.output).last_actions()
+    made: dict[str, Any] = {}
+    planned = []
+    for step in prepared.plan.steps:
+        waits = [
+            source.step for source in step.inputs.values() if isinstance(source, FromStep) and source.step not in made
+        ]
+        if waits:
+            planned.append(PlannedStep(step=step, cached=False, reasons=(f"step {waits[0]} runs before it",)))
+            continue
+        action = action_of(step, find_inputs(step, made, store), prepared.loaded.config.build.salt)
+        known = store.peek(action)
+        if known is not None:
+            made[step.name] = known
+            planned.append(PlannedStep(step=step, cached=True))
+            continue
+        last = before.get(step.name)
+        changed = differences(last, action) if last is not None else ("never built in this build directory",)
+        planned.append(
+            PlannedStep(
+                step=step,
+                cached=False,
+                reasons=changed or ("its result is gone from the cache, or never was",),
+            )
+        )
+    return tuple(planned)
+
+
+def recall_each(application: Application, prepared: Prepared, recall: Callable[[Action], ActionResult | None]) -> int:
+    """Recall the steps one after another; of how many it is not known what they are, as others are missing."""
+    made: dict[str, ActionResult] = {}
+    unknown = 0
+    for step in prepared.plan.steps:
+        sources = [source.step for source in step.inputs.values() if isinstance(source, FromStep)]
+        if not made.keys() >= set(sources):
+            unknown += 1
+            continue
+        result = recall(
+            action_of(step, find_inputs(step, made, application.store), prepared.loaded.config.build.salt)
+        )
+        if result is not None:
+            made[step.name] = result
+    return unknown

@@ -1,0 +1,55 @@
+"""A step of a build again, alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from bskernel_protocol import StepManifest
+
+from bskernel.application import Application
+from bskernel.build_directory import BuildDirectory
+from bskernel.carry_out import lay_out
+from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.images import Recipe
+
+
+def replay(
+    application: Application, build: Path, step: str, target: Path, *, runtime: str, report: Callable[[str], None]
+) -> int:
+    """A step of a build again, alone, in a folder under `target` that is kept; its exit code.
+
+    Raises ConfigError, EnvironmentLacking.
+    """
+    from bskernel.installs import find_again
+    from bskernel.runtime.folders import make_folders
+
+    folder, manifest = BuildDirectory(build).manifest(step)
+    recipe = _same_recipe(application, manifest)
+    directory = target / folder.name
+    if directory.exists():
+        raise ConfigError(f"{directory} exists already", hint="remove it, or give another --into")
+    tools = tuple(find_again(tool, manifest.tools[tool], application.cache) for tool in sorted(manifest.tools))
+    executor = msgspec.structs.replace(recipe.ref, tools=tools)
+    starter = application.starter(runtime, report)
+    starter.prepare(executor)
+    failure = lay_out(application.store, manifest, directory, directory / "in")
+    if failure is not None:
+        raise EnvironmentLacking(failure.message, hint=failure.hint)
+    session = make_folders(application.cache)
+    try:
+        return starter.run_by_hand(executor, directory, session, report)
+    finally:
+        starter.end_left(session.id)
+        session.remove()
+
+
+def _same_recipe(application: Application, manifest: StepManifest) -> Recipe:
+    name = f"{manifest.executor}@{manifest.version}"
+    for recipe in application.recipes:
+        if recipe.name == name:
+            if recipe.digest != manifest.executor_digest:
+                raise EnvironmentLacking(f"{name} has changed since that build", hint="run the build again first")
+            return recipe
+    raise EnvironmentLacking(f"there is no executor {name} any more")
