@@ -1,10 +1,8 @@
 """What every crew must do, on this machine and on a cluster of two workers here."""
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bskernel.action import Action, action_of
@@ -16,17 +14,10 @@ from bskernel.runtime.folders import processes_of
 from bskernel.step import Step
 from bskernel.working import Done, Said
 from bskernel_protocol import Artifact, OutputDescription, OutputLine, Progress
+from waiting import eventually
 
 FLOW = Flow(step=(StepTable(entry="testing:add"),))
 CONFIG = Config(build=BuildSection(model="number"), limits=LimitsSection(jobs=4, resources={"vivado": 1}))
-
-
-def eventually(is_so: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
-    while not (found := is_so()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
 
 
 class Floor:
