@@ -65,6 +65,10 @@ class Cluster:
         process.terminate()
         process.wait(60)
 
+    def end_if_there(self, name: str) -> None:
+        if name in self.processes:
+            self.end(name)
+
     def stop(self) -> None:
         for name in reversed(list(self.processes)):
             self.end(name)

@@ -349,7 +349,7 @@ class Application:
             if not damaged:
                 break
             # Its bytes were not looked at until now; found damaged, they are gone, and what made them runs.
-            noting.note(f"{damaged[0]} is damaged in the cache: the step that makes it runs again")
+            noting.note(f"{damaged[0]} is gone from the cache, or damaged: what makes it is carried out again")
         return result
 
     def replay(self, build: Path, step: str, target: Path, *, runtime: str, report: Callable[[str], None]) -> int:

@@ -12,7 +12,7 @@ from bskernel.hiring import Hired
 from bskernel.loading import LoadedConfig
 from bskernel.runtime.folders import processes_of
 from bskernel.step import Step
-from bskernel.working import Done, Said
+from bskernel.working import Done, Heard, Said
 from bskernel_protocol import Artifact, OutputDescription, OutputLine, Progress
 from waiting import eventually
 
@@ -28,7 +28,7 @@ class Floor:
         self.crew = hired.crew
         (folder / "number").write_text("5")
         self.five = application.store.capture(folder / "number", "model", "file", "text/plain")
-        self.heard: list[Said | Done] = []
+        self.heard: list[Heard] = []
 
     def begin(
         self, name: str, entry: str, *, needs: tuple[str, ...] = (), **parameters: object
@@ -51,7 +51,7 @@ class Floor:
         self.crew.begin(step, action, inputs)
         return step, action
 
-    def hear(self) -> Said | Done:
+    def hear(self) -> Heard:
         said = self.crew.said.get(timeout=60)
         if isinstance(said, Done) and said.error is not None:
             raise said.error

@@ -160,6 +160,7 @@ def test_an_interrupt_ends_workers_and_steps(
     kernel.send_signal(signum)
     assert kernel.wait(90) == 130
     assert statuses(output) == {"a": "interrupted", "b": "skipped"}
+    assert "a is here" in (output / "steps" / "00-a" / "log.jsonl").read_text()
     assert processes_that_name(cache) == {}
     assert list((cache / "sessions").iterdir()) == []
 

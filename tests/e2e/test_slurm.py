@@ -1,4 +1,4 @@
-"""A sweep and a build on a real Slurm of one node; asked for by BSKERNEL_SLURM=1: its packages are downloaded the first time."""
+"""On a real Slurm of one node; asked for by BSKERNEL_SLURM=1: its packages are downloaded the first time."""
 
 import json
 import os

@@ -333,35 +333,66 @@ def test_a_step_that_fails_and_a_requirement_that_is_broken_concern_their_points
     assert counts.began == {name: 1 for name in ALL if name not in {"costly-18", "costly-21", "costly-22"}}
 
 
-def test_what_there_is_of_a_resource_holds_for_the_whole_sweep_whatever_workers_declare(
+def test_steps_wait_for_what_the_last_worker_had_and_limits_hold_whatever_workers_declare(
     machines: Cluster, begin: Callable[..., subprocess.Popen[bytes]], folder: Shared, tmp_path: Path, counts: Counts
 ) -> None:
-    for name in ("one", "two"):
-        if name in machines.processes:
-            machines.end(name)
-        machines.worker(name, "--resources", "vivado=1")
+    machines.have("one")
+    machines.end_if_there("two")
+    machines.worker("two", "--resources", "vivado=1")
+    tool = f'[tools.vivado]\npath = "{make_install(tmp_path / "Xilinx")}"\n'
+    config = write(tmp_path, values="[1, 2]", own="count-with-vivado", more=tool)
+    counts.hold("own-16", "own-17")
+    kernel = begin("sweep", config, "--cluster", machines.address, **folder.variables)
+    (run,) = eventually(lambda: list((counts.folder / "runs").glob("own-*")))
+    machines.kill("two")
+    run.unlink()
+    told = "no worker of the cluster declares the resource vivado: step own waits for one"
+    eventually(lambda: told in (tmp_path / "begun.out").read_text())
+    machines.worker("two", "--resources", "vivado=2", "--nthreads", "2")
     try:
-        tool = f'[tools.vivado]\npath = "{make_install(tmp_path / "Xilinx")}"\n'
-        config = write(tmp_path, values="[1, 2]", own="count-with-vivado", more=tool)
-        counts.hold("own-16", "own-17")
-        kernel = begin("sweep", config, "--cluster", machines.address, **folder.variables)
-        eventually(lambda: {"own-16", "own-17"} <= counts.began.keys())  # at once, when nothing is said
+        # What the build does not limit, the workers alone do.
+        eventually(lambda: len(list((counts.folder / "runs").glob("own-*"))) == 2)
         counts.let_go()
         assert kernel.wait(90) == 0, (tmp_path / "begun.out").read_text()
-        write(
-            tmp_path,
-            values="[3, 4, 5, 6]",
-            own="count-with-vivado",
-            more=f"{tool}[limits]\nresources = {{ vivado = 1 }}\n",
-        )
+        assert (tmp_path / "begun.out").read_text().count(told) == 1
+        assert 2 in counts.beside("own")
+        limits = f"{tool}[limits]\nresources = {{ vivado = 1 }}\n"
+        write(tmp_path, values="[3, 4, 5, 6]", own="count-with-vivado", more=limits)
         for path in (counts.folder / "done").iterdir():
             path.unlink()
         kernel = begin("sweep", config, "--cluster", machines.address, **folder.variables)
         assert kernel.wait(90) == 0, (tmp_path / "begun.out").read_text()
         assert counts.beside("own") == [1, 1, 1, 1]
     finally:
-        machines.end("one")
         machines.end("two")
+
+
+def test_what_is_damaged_in_the_shared_store_is_mended_by_the_worker_that_has_it(
+    cluster: Cluster,
+    begin: Callable[..., subprocess.Popen[bytes]],
+    folder: Shared,
+    tmp_path: Path,
+    cache: Path,
+    counts: Counts,
+) -> None:
+    config, output = write(tmp_path, values="[1]"), output_of(tmp_path)
+    assert begin("sweep", config, "--cluster", cluster.address, **folder.variables).wait(90) == 0
+    made = points(output)
+    damaged = [path for path in tmp_path.glob("shared/blobs/*/*") if path.read_bytes() == b"17"]
+    for path in damaged:
+        path.write_bytes(b"71")
+    assert len(damaged) == 1
+    for name in ("actions", "blobs"):
+        shutil.rmtree(cache / name, ignore_errors=True)
+    shutil.rmtree(output)
+    # Another worker would have nothing to mend it with.
+    other = next(name for name in ("one", "two") if not counts.on(cluster.cache(name), "costly-17"))
+    cluster.end(other)
+    again = begin("sweep", config, "--cluster", cluster.address, **folder.variables)
+    assert again.wait(90) == 0, (tmp_path / "begun.out").read_text()
+    assert set(counts.began.values()) == {1}
+    assert points(output) == made
+    assert damaged[0].read_bytes() == b"17"
 
 
 @pytest.mark.parametrize("where", ["scheduler", "local:2"])

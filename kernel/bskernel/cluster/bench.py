@@ -81,7 +81,9 @@ class Bench:
         store = self._opened.store
         if not self._handed_over or not isinstance(store, LayeredStore):
             return
-        if (recalled or store.failure is not None) and not store.push(order.action.key.sha256):
+        if not recalled and store.failure is None:
+            return
+        if not store.push(order.action.key.sha256, again=order.damaged):
             raise EnvironmentLacking(
                 f"{platform.node()}: the result of step {order.step.name} cannot be handed over: "
                 f"{store.failure or 'it is gone from the cache'}",

@@ -132,7 +132,9 @@ class Sweep:
             row, lost = self._recorder.record(ended, self._build_of, runtime=self._crew.runtime_name, whole=whole)
             if lost:
                 damaged.append(ended.point)
-                self._observer.note(f"{lost[0]} is damaged in the cache: the step that makes it runs again")
+                self._observer.note(
+                    f"{lost[0]} is gone from the cache, or damaged: what makes it is carried out again"
+                )
                 return
             done += 1
             self._keep(row, ended)
