@@ -232,17 +232,22 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 @registry.entry("count", summary="adds, and can be counted", parameters=Counted, inputs=MODEL_IN, outputs=NUMBER_OUT)
 def count(step: Step[Counted]) -> None:
-    """Runs in which FOLDER/hold has a file of their name wait until it is gone; each notes how many ran beside it."""
+    """Runs for which FOLDER/hold has a file of their name wait until it is gone; each notes how many ran beside it.
+
+    While it lives, a lock is held on FOLDER/runs/NAME.
+    """
     given, folder = int(step.required_input("model").read_text()), Path(step.params.folder)
     made = given + step.params.number
     name = f"{step.params.word}-{made}"
     run = f"{name}.{time.time_ns()}"
-    for kind in ("began", "runs"):
-        (folder / kind / run).write_text(str(step.directory))
+    running = (folder / "runs" / run).open("w")
+    fcntl.flock(running, fcntl.LOCK_EX)
+    (folder / "began" / run).write_text(str(step.directory))
     while (folder / "hold" / name).exists():
         time.sleep(0.005)
     beside = len(list((folder / "runs").glob(f"{step.params.word}-*")))
     (folder / "runs" / run).unlink()
+    running.close()
     print(f"{name} is over")
     if made in step.params.fails_at:
         raise StepFailure(category="kernel", message=f"{made} cannot be")
