@@ -182,7 +182,7 @@ class DaskCrew:
             return
         self._logs.end(key)
         try:
-            answer: Answer = decode_answer(future.result())
+            self._answered(step, decode_answer(future.result()))
         except KilledWorker as error:
             self._over(step, failed(_lost(step, error)))
         except CancelledError:
@@ -193,8 +193,6 @@ class DaskCrew:
             self._over(step, failed(failure))
         except Exception as error:  # noqa: BLE001 - raised again where the build is carried out
             self.said.put(Done(step=step, error=error))
-        else:
-            self._answered(step, answer)
         finally:
             future.release()
 
