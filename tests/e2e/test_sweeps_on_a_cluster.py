@@ -225,6 +225,10 @@ def test_machines_that_share_a_store_run_every_distinct_action_once_and_make_the
     assert [kept["counts"][name] for name in ("actions", "ran", "recalled")] == [len(ALL), len(ALL), 0]
     assert len(shared.keys()) == len(ALL)
     assert list((cache / "actions").glob("*/*")) == []  # the sweep itself makes nothing
+    # Nor does it fetch what no point's directory holds: 15 is the model of the first step, and of no last one.
+    fetched = {path.read_bytes() for path in (cache / "blobs").glob("*/*")}
+    assert b"22" in fetched
+    assert b"15" not in fetched
     again = begin("sweep", config, "--cluster", cluster.address, **shared.variables)
     assert again.wait(90) == 0
     assert sweep_of(output)["counts"]["recalled"] == len(ALL)
