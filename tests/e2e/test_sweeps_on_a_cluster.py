@@ -445,6 +445,19 @@ def test_an_interrupt_ends_a_sweep_and_all_that_it_runs_at_once(
     counts.let_go()
 
 
+@pytest.mark.parametrize(("where", "says"), [("kubernetes", "there is no such place"), ("slurm", "set store.shared")])
+def test_what_no_cluster_can_be_is_told_and_an_earlier_sweep_stays(
+    cli: Any, tmp_path: Path, counts: Counts, where: str, says: str
+) -> None:
+    config, output = write(tmp_path, values="[1]"), output_of(tmp_path)
+    assert cli("sweep", config).returncode == 0
+    kept = sweep_of(output)
+    done = cli("sweep", config, "--cluster", where)
+    assert (done.returncode, says in done.stderr) == (2, True)
+    assert sweep_of(output) == kept
+    assert sum(counts.began.values()) == 3
+
+
 def test_a_search_on_local_workers_builds_the_points_that_it_builds_without(
     cli: Any, tmp_path: Path, counts: Counts, cache: Path
 ) -> None:

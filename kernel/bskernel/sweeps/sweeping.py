@@ -74,8 +74,6 @@ class Sweep:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(_locked(self._output))
-            for stale in (SWEEP, CSV):
-                (self._output / stale).unlink(missing_ok=True)
             log = stack.enter_context((self._output / BUILD_LOG).open("w", encoding="utf-8", buffering=1))
             self._observer = SeveralSweep((SweepLog.to_file(log), *self._observers))
             stack.callback(self._observer.over)
@@ -83,6 +81,8 @@ class Sweep:
             self._opened = stack.enter_context(self._application.open_store(self._base, self._observer.note))
             self._store = self._opened.store
             self._crew, self._limits = stack.enter_context(self._hire())
+            for stale in (SWEEP, CSV):
+                (self._output / stale).unlink(missing_ok=True)
             self._recorder = Recorder(self._output, self._store, self._base)
             self._stack = stack.pop_all()
         return self
