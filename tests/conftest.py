@@ -147,3 +147,24 @@ def cli(surroundings: dict[str, str], tmp_path: Path) -> Cli:
         )
 
     return call
+
+
+Begin = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def begin(surroundings: dict[str, str], tmp_path: Path) -> Iterator[Begin]:
+    """Call it and go on while it does; what it prints is in begun.out, and it does not outlive the test."""
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def call(*arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+        command = [str(Path(sys.executable).parent / "bskernel"), *arguments]
+        with (tmp_path / "begun.out").open("ab") as out:
+            kernel = subprocess.Popen(command, env=surroundings | variables, cwd=tmp_path, stdout=out, stderr=out)
+        begun.append(kernel)
+        return kernel
+
+    yield call
+    for kernel in begun:
+        kernel.kill()
+        kernel.wait()

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -57,6 +58,17 @@ class S3Server:
             return answer.status, answer.read()
         finally:
             connection.close()
+
+    def objects(self) -> dict[str, bytes]:
+        """All that it holds, by its key; at most a thousand."""
+        listing = self.request("GET", f"/{BUCKET}?list-type=2")[1].decode()
+        keys = re.findall("<Key>([^<]*)</Key>", listing)
+        return {key: self.request("GET", f"/{BUCKET}/{key}")[1] for key in keys}
+
+    def restore(self, objects: dict[str, bytes]) -> None:
+        """Hold these again, as a server does whose disk outlives it."""
+        for key, data in objects.items():
+            assert self.request("PUT", f"/{BUCKET}/{key}", data)[0] == 200
 
     def stop(self) -> None:
         """Have it hang: connections are taken, and nothing is answered."""

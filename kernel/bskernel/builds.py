@@ -101,5 +101,5 @@ def _carried_out(
         if not damaged:
             break
         # Its bytes were not looked at until now; found damaged, they are gone, and what made them runs.
-        noting.note(f"{damaged[0]} is damaged in the cache: the step that makes it runs again")
+        noting.note(f"{damaged[0]} is gone from the cache, or damaged: what makes it is carried out again")
     return result

@@ -18,7 +18,7 @@ from bskernel.outcomes import EndedStep, Observer, Status, StepReport, skipped
 from bskernel.ports import Store
 from bskernel.scheduling import Schedule
 from bskernel.step import Step
-from bskernel.working import Crew, Done, Said
+from bskernel.working import Crew, Heard, Noted, Said
 
 _SOON_S = 0.5  # how long who is interrupted waits for running steps to say how far they were
 
@@ -139,8 +139,11 @@ class Execution(abc.ABC):
     def _log_of(self, known: ActionResult) -> bytes:
         return (self._store.get(known.log) if known.log is not None else None) or b""
 
-    def _hear(self, said: Said | Done) -> None:
+    def _hear(self, said: Heard) -> None:
         """Take what the crew says of a running step."""
+        if isinstance(said, Noted):
+            self._observer.note(said.text)
+            return
         if isinstance(said, Said):
             self._observer.event(said.step, said.event)
             return

@@ -21,7 +21,7 @@ from bskernel.ports import Runtime, Store
 from bskernel.scheduling import limits_of
 from bskernel.sessions import Sessions
 from bskernel.step import ExecutorRef, Step
-from bskernel.working import Crew, Done, Said, Workers
+from bskernel.working import Crew, Heard, Workers
 
 
 class Hired(NamedTuple):
@@ -55,7 +55,7 @@ def crew_on_cluster(where: str, wanted: Wanted, store: Store, note: Callable[[st
         raise EnvironmentLacking("--cluster needs Dask, which is not installed", hint=hint)
     with contextlib.ExitStack() as stack:
 
-        def opened(said: queue.SimpleQueue[Said | Done]) -> Crew:
+        def opened(said: queue.SimpleQueue[Heard]) -> Crew:
             from bskernel.cluster.opening import open_crew
 
             return stack.enter_context(open_crew(place, wanted, store, note, said))
@@ -66,11 +66,11 @@ def crew_on_cluster(where: str, wanted: Wanted, store: Store, note: Callable[[st
 class _Later:
     """A crew that is there once it is needed; one that cannot be had is asked for once."""
 
-    def __init__(self, opened: Callable[[queue.SimpleQueue[Said | Done]], Crew]) -> None:
+    def __init__(self, opened: Callable[[queue.SimpleQueue[Heard]], Crew]) -> None:
         self._open = opened
         self._crew: Crew | None = None
         self._lacking: BskernelError | None = None
-        self.said: queue.SimpleQueue[Said | Done] = queue.SimpleQueue()
+        self.said: queue.SimpleQueue[Heard] = queue.SimpleQueue()
 
     @property
     def runtime_name(self) -> str:

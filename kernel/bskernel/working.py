@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 from bskernel_protocol import Artifact, Event
@@ -24,12 +24,21 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     event: Event
 
 
+class Noted(msgspec.Struct, frozen=True, kw_only=True):
+    """Something beside the steps that the crew has noticed."""
+
+    text: str
+
+
+Heard: TypeAlias = Said | Noted | Done
+
+
 class Crew(Protocol):
     """Carries out steps, on this machine or on others."""
 
     @property
-    def said(self) -> queue.SimpleQueue[Said | Done]:
-        """What running steps say, and of each once how it ended."""
+    def said(self) -> queue.SimpleQueue[Heard]:
+        """What running steps say, and of each once how it ended; and what is noticed beside them."""
 
     @property
     def runtime_name(self) -> str:
@@ -53,7 +62,7 @@ class Workers:
         self._sessions = sessions
         self._share = share
         self._workshop = Workshop(store, sessions)
-        self.said: queue.SimpleQueue[Said | Done] = queue.SimpleQueue()
+        self.said: queue.SimpleQueue[Heard] = queue.SimpleQueue()
 
     @property
     def runtime_name(self) -> str:
@@ -83,4 +92,4 @@ class Workers:
         self._workshop.give_back(done)
 
 
-__all__ = ["Crew", "Done", "Said", "Workers"]
+__all__ = ["Crew", "Done", "Heard", "Noted", "Said", "Workers"]

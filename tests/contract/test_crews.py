@@ -1,10 +1,8 @@
 """What every crew must do, on this machine and on a cluster of two workers here."""
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bskernel.action import Action, action_of
@@ -14,19 +12,12 @@ from bskernel.hiring import Hired
 from bskernel.loading import LoadedConfig
 from bskernel.runtime.folders import processes_of
 from bskernel.step import Step
-from bskernel.working import Done, Said
+from bskernel.working import Done, Heard, Said
 from bskernel_protocol import Artifact, OutputDescription, OutputLine, Progress
+from waiting import eventually
 
 FLOW = Flow(step=(StepTable(entry="testing:add"),))
 CONFIG = Config(build=BuildSection(model="number"), limits=LimitsSection(jobs=4, resources={"vivado": 1}))
-
-
-def eventually(is_so: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
-    while not (found := is_so()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
 
 
 class Floor:
@@ -37,7 +28,7 @@ class Floor:
         self.crew = hired.crew
         (folder / "number").write_text("5")
         self.five = application.store.capture(folder / "number", "model", "file", "text/plain")
-        self.heard: list[Said | Done] = []
+        self.heard: list[Heard] = []
 
     def begin(
         self, name: str, entry: str, *, needs: tuple[str, ...] = (), **parameters: object
@@ -60,7 +51,7 @@ class Floor:
         self.crew.begin(step, action, inputs)
         return step, action
 
-    def hear(self) -> Said | Done:
+    def hear(self) -> Heard:
         said = self.crew.said.get(timeout=60)
         if isinstance(said, Done) and said.error is not None:
             raise said.error

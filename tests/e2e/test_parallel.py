@@ -4,14 +4,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bskernel.runtime.folders import processes_of
+from waiting import eventually
 
 BUILD = '[build]\nname = "b"\nmodel = "number.txt"\n'
 MEET = """
@@ -59,31 +58,6 @@ def told(output: Path) -> list[tuple[str, str]]:
     except FileNotFoundError:
         return []
     return [(line["event"], line["step"]) for line in map(json.loads, lines) if "step" in line]
-
-
-def eventually(is_so: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
-    while not (found := is_so()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
-
-
-@pytest.fixture
-def begin(surroundings: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Begin a build that goes on while the test does."""
-    begun: list[subprocess.Popen[bytes]] = []
-
-    def call(config: str, output: Path, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [str(Path(sys.executable).parent / "bskernel"), "run", config, "--output", str(output), *arguments]
-        with (tmp_path / f"{output.name}.out").open("wb") as out:
-            begun.append(subprocess.Popen(command, env=surroundings, cwd=tmp_path, stdout=out, stderr=out))
-        return begun[-1]
-
-    yield call
-    for kernel in begun:
-        kernel.kill()
-        kernel.wait()
 
 
 def words(cache: Path, word: str) -> list[Path]:
@@ -137,9 +111,9 @@ def test_two_builds_at_once_carry_an_action_out_once(
 ) -> None:
     config = write(tmp_path, meet("a", "go"))
     first, second = tmp_path / "first", tmp_path / "second"
-    kernels = [begin(config, first)]
+    kernels = [begin("run", config, "--output", str(first))]
     (session,) = eventually(lambda: words(cache, "a"))
-    kernels.append(begin(config, second))
+    kernels.append(begin("run", config, "--output", str(second)))
     eventually(lambda: ("step started", "a") in told(second))
     (session / ".go").touch()
     assert [kernel.wait(60) for kernel in kernels] == [0, 0]
@@ -150,9 +124,9 @@ def test_a_build_takes_over_from_one_that_died(
     begin: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, cache: Path
 ) -> None:
     config = write(tmp_path, meet("a", "go"))
-    dying = begin(config, tmp_path / "first")
+    dying = begin("run", config, "--output", str(tmp_path / "first"))
     (dead,) = eventually(lambda: words(cache, "a"))
-    heir = begin(config, tmp_path / "second")
+    heir = begin("run", config, "--output", str(tmp_path / "second"))
     eventually(lambda: ("step started", "a") in told(tmp_path / "second"))
     dying.kill()
     dying.wait()
@@ -175,7 +149,7 @@ def test_after_a_failure_what_runs_ends_and_is_kept_and_nothing_else_starts_but_
         AFTER.format(name="d", of="b"),
         COLLECT,
     )
-    kernel = begin(config, output, "--jobs", "2")
+    kernel = begin("run", config, "--output", str(output), "--jobs", "2")
     eventually(lambda: ("step failed", "a") in told(output))
     (session,) = words(cache, "b")
     (session / ".go").touch()
@@ -197,7 +171,7 @@ def test_an_interrupt_ends_all_that_runs_and_says_so_of_each(
 ) -> None:
     output = tmp_path / "out"
     config = write(tmp_path, meet("a", "never"), meet("b", "never"), meet("c"))
-    kernel = begin(config, output, "--jobs", "2")
+    kernel = begin("run", config, "--output", str(output), "--jobs", "2")
     (session,) = eventually(lambda: words(cache, "a") if words(cache, "b") else [])
     logs = {name: session / name / "log.jsonl" for name in ("00-a", "01-b")}
     eventually(lambda: all("is here" in log.read_text() for log in logs.values()))
@@ -217,7 +191,7 @@ def test_a_step_whose_session_another_ended_runs_again_alone(
 ) -> None:
     output = tmp_path / "out"
     config = write(tmp_path, meet("a", "go"), meet("b", "a", then="end-session"))
-    kernel = begin(config, output, "--jobs", "2")
+    kernel = begin("run", config, "--output", str(output), "--jobs", "2")
     (first,) = eventually(lambda: words(cache, "b"))
     (second,) = eventually(lambda: [path for path in words(cache, "a") if path != first])
     (second / ".go").touch()

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from s3_server import BUCKET, S3Server
+from waiting import eventually
 
 BUILD = """
 [build]
@@ -126,13 +126,6 @@ def held(folder: Path) -> dict[Path, bytes]:
 
 def warnings(done: subprocess.CompletedProcess[str]) -> list[str]:
     return [line for line in done.stderr.splitlines() if "shared store" in line]
-
-
-def eventually(is_so: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("mode", ["write-through", "write-back"])

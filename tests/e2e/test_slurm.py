@@ -1,4 +1,4 @@
-"""A build on a real Slurm of one node; asked for by BSKERNEL_SLURM=1: its packages are downloaded the first time."""
+"""On a real Slurm of one node; asked for by BSKERNEL_SLURM=1: its packages are downloaded the first time."""
 
 import json
 import os
@@ -25,6 +25,7 @@ cache = "{cache}"
 name = "a"
 entry = "testing:add"
 inputs = {{ model = "number.txt" }}
+parameters = {{ number = 7 }}
 memory_mib = 500
 
 [[step]]
@@ -36,11 +37,14 @@ inputs = {{ model = "a.model" }}
 name = "c"
 entry = "testing:add"
 inputs = {{ model = "b.model" }}
+
+[sweep.grid]
+"target.target_fps" = [1, 2, 3]
 """
 
 
 @pytest.mark.skipif(not os.environ.get("BSKERNEL_SLURM"), reason="BSKERNEL_SLURM is not set")
-def test_jobs_of_slurm_carry_a_build_out_and_end_with_it(
+def test_jobs_of_slurm_carry_a_sweep_out_and_end_with_it_and_a_build_recalls_what_they_made(
     surroundings: dict[str, str], tmp_path: Path, cache: Path, environments: Path, root: Path
 ) -> None:
     there, shared = tmp_path / "there", tmp_path / "shared"
@@ -52,7 +56,8 @@ def test_jobs_of_slurm_carry_a_build_out_and_end_with_it(
     (tmp_path / "build.toml").write_text(BUILD.format(cache=there))
     # Slurm has been told to end the jobs when the build ends, and takes a moment.
     over = 'for _ in $(seq 100); do [ -z "$(squeue --noheader)" ] && break; sleep 0.1; done'
-    script = f"bskernel run build.toml --cluster slurm && {over} && squeue --noheader && ls logs"
+    sweep, build = (f"bskernel {command} build.toml --cluster slurm" for command in ("sweep", "run"))
+    script = f"{sweep} && {over} && squeue --noheader && {build} --set target.target_fps=2 && ls logs"
     done = subprocess.run(
         [str(ROOT / "tests" / "cluster" / "slurm_one_node.sh"), "bash", "-c", script],
         env=surroundings
@@ -67,8 +72,13 @@ def test_jobs_of_slurm_carry_a_build_out_and_end_with_it(
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    kept = json.loads((tmp_path / "build" / "b-sweep" / "sweep.json").read_text())
+    assert [row["status"] for row in kept["table"]["rows"]] == ["ok"] * 3
+    assert (kept["counts"]["ran"], kept["counts"]["recalled"]) == (2 + 3, 0)
+    artifacts = (tmp_path / "build" / "b-sweep").glob("points/*/artifacts/model")
+    assert sorted(path.read_text() for path in artifacts) == ["25", "26", "27"]
     result = json.loads((tmp_path / "build" / "b" / "result.json").read_text())
-    assert [step["status"] for step in result["steps"]] == ["ran"] * 3
+    assert [step["status"] for step in result["steps"]] == ["recalled"] * 3
     assert done.stdout.splitlines()[-4:] == [f"dask-worker-{job}.{kind}" for job in (1, 2) for kind in ("err", "out")]
     assert list((there / "sessions").iterdir()) == []
-    assert len(list((shared / "actions").glob("*/*"))) == 3
+    assert len(list((shared / "actions").glob("*/*"))) == 2 + 3

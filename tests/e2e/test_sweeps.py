@@ -5,15 +5,14 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bskernel.runtime.folders import processes_of
+from waiting import eventually
 
 CONFIG = """
 [build]
@@ -319,31 +318,6 @@ flow = "flow.toml"
 """
 
 
-def eventually(is_so: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
-    while not (found := is_so()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return found
-
-
-@pytest.fixture
-def begin(surroundings: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Begin a sweep that goes on while the test does."""
-    begun: list[subprocess.Popen[bytes]] = []
-
-    def call(*arguments: str) -> subprocess.Popen[bytes]:
-        command = [str(Path(sys.executable).parent / "bskernel"), "sweep", *arguments]
-        with (tmp_path / "sweep.out").open("ab") as out:
-            begun.append(subprocess.Popen(command, env=surroundings, cwd=tmp_path, stdout=out, stderr=out))
-        return begun[-1]
-
-    yield call
-    for kernel in begun:
-        kernel.kill()
-        kernel.wait()
-
-
 def waiting(folder: Path) -> str:
     (folder / "number.txt").write_text("5")
     (folder / "flow.toml").write_text(FLOW)
@@ -362,7 +336,7 @@ def test_a_sweep_that_was_ended_goes_on_with_what_is_missing(
     begin: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, cache: Path, signum: signal.Signals
 ) -> None:
     config = waiting(tmp_path)
-    kernel = begin(config, "--jobs", "1")
+    kernel = begin("sweep", config, "--jobs", "1")
     session = eventually(lambda: session_with(cache, "second"))
     kernel.send_signal(signum)
     code = kernel.wait(60)
@@ -381,7 +355,7 @@ def test_a_sweep_that_was_ended_goes_on_with_what_is_missing(
         assert [row["directory"] for row in kept["table"]["rows"]][1:] == [None, None]
         assert processes_of(session.parent.name) == []
         assert list((cache / "sessions").iterdir()) == []
-    again = begin(config, "--jobs", "1")
+    again = begin("sweep", config, "--jobs", "1")
     new = eventually(lambda: session_with(cache, "second", but=session))
     (new / ".go").touch()
     assert again.wait(60) == 0
@@ -396,7 +370,7 @@ def test_two_sweeps_do_not_write_in_one_directory(
     begin: Callable[..., subprocess.Popen[bytes]], cli: Any, tmp_path: Path, cache: Path
 ) -> None:
     config = waiting(tmp_path)
-    kernel = begin(config)
+    kernel = begin("sweep", config)
     session = eventually(lambda: session_with(cache, "second"))
     done = cli("sweep", config)
     assert done.returncode == 2

@@ -167,7 +167,13 @@ def test_messages_come_back_as_they_were() -> None:
         handed_over=True,
     )
     order = Order(
-        site=site, step=STEP, action=action_of(STEP, {"m": artifact}), inputs={"m": artifact}, share=True, topic="t"
+        site=site,
+        step=STEP,
+        action=action_of(STEP, {"m": artifact}),
+        inputs={"m": artifact},
+        share=True,
+        damaged=False,
+        topic="t",
     )
     assert decode_order(encode(order)) == order
     assert decode_order(encode(order)).site.digest == site.digest

@@ -31,6 +31,7 @@ def warm_up() -> None:
 registry = Registry(executor="testing", summary="arithmetic for tests", warm_up=warm_up)
 MODEL_IN = (Input("model", kind="file", help="a number"),)
 MODEL_OUT = (Output("model", kind="file"),)
+NUMBER_OUT = (*MODEL_OUT, Output("metrics", kind="file", media_type="application/json"))
 
 
 class Number(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -220,6 +221,50 @@ def meet(step: Step[Meeting]) -> None:
         spoil_channel()
         time.sleep(3600)
     step.output("model").write_text("1")
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    word: Annotated[str, parameter("what the step is called in the folder")]
+    folder: Annotated[str, parameter("where every run leaves a file: FOLDER/began, then FOLDER/done")]
+    number: Annotated[int, parameter("what to add", default_from="target.target_fps")] = 1
+    fails_at: Annotated[tuple[int, ...], parameter("numbers that it does not come to")] = ()
+
+
+@registry.entry("count", summary="adds, and can be counted", parameters=Counted, inputs=MODEL_IN, outputs=NUMBER_OUT)
+def count(step: Step[Counted]) -> None:
+    """Runs for which FOLDER/hold has a file of their name wait until it is gone; each notes how many ran beside it.
+
+    While it lives, a lock is held on FOLDER/runs/NAME.
+    """
+    given, folder = int(step.required_input("model").read_text()), Path(step.params.folder)
+    made = given + step.params.number
+    name = f"{step.params.word}-{made}"
+    run = f"{name}.{time.time_ns()}"
+    running = (folder / "runs" / run).open("w")
+    fcntl.flock(running, fcntl.LOCK_EX)
+    (folder / "began" / run).write_text(str(step.directory))
+    while (folder / "hold" / name).exists():
+        time.sleep(0.005)
+    beside = len(list((folder / "runs").glob(f"{step.params.word}-*")))
+    (folder / "runs" / run).unlink()
+    running.close()
+    print(f"{name} is over")
+    if made in step.params.fails_at:
+        raise StepFailure(category="kernel", message=f"{made} cannot be")
+    step.output("model").write_text(str(made))
+    told = [{"value": made, "unit": "count", "stage": "estimate", "source": "testing"}]
+    step.output("metrics").write_text(json.dumps({"number": told}))
+    (folder / "done" / run).write_text(str(beside))
+
+
+registry.entry(
+    "count-with-vivado",
+    summary="counts, and needs a tool",
+    parameters=Counted,
+    inputs=MODEL_IN,
+    outputs=NUMBER_OUT,
+    needs=("vivado",),
+)(count)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -61,6 +61,7 @@ class Bench:
 
     def _made(self, order: Order, say: Callable[[Event], None], halt: Halt) -> Done:
         step = order.step
+        self._fetch_inputs(order)
         for tool in step.executor.tools:
             self._check_tool(tool.tool, tool.root, tool.identity)
         with self._expecting:
@@ -76,12 +77,27 @@ class Bench:
         self._workshop.give_back(done)
         return msgspec.structs.replace(done, carried=msgspec.structs.replace(done.carried, used=None))
 
+    def _fetch_inputs(self, order: Order) -> None:
+        store = self._shared
+        if store is None or store.bring(order.inputs.values()) or store.unreachable is None:
+            return  # of what is damaged, or in no store, the step fails
+        raise EnvironmentLacking(
+            f"{platform.node()}: the inputs of step {order.step.name} cannot be fetched: {store.unreachable}",
+            hint="see whether the shared store can be read from there",
+        )
+
+    @property
+    def _shared(self) -> LayeredStore | None:
+        """The store by which results are handed over; None where the build has this machine's cache."""
+        store = self._opened.store
+        return store if self._handed_over and isinstance(store, LayeredStore) else None
+
     def _hand_over(self, order: Order, *, recalled: bool) -> None:
         """Have the result where the build finds it; what was just made was written through, as far as that went."""
-        store = self._opened.store
-        if not self._handed_over or not isinstance(store, LayeredStore):
+        store = self._shared
+        if store is None or (not recalled and store.failure is None):
             return
-        if (recalled or store.failure is not None) and not store.push(order.action.key.sha256):
+        if not store.push(order.action.key.sha256, again=order.damaged):
             raise EnvironmentLacking(
                 f"{platform.node()}: the result of step {order.step.name} cannot be handed over: "
                 f"{store.failure or 'it is gone from the cache'}",

@@ -12,18 +12,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from bskernel_protocol import Artifact, Digest, Failure
+from bskernel_protocol import Artifact, Failure
 from distributed import CancelledError, Client, Future, KilledWorker
 
 from bskernel.action import Action
 from bskernel.carry_out import Carried
 from bskernel.cluster.code import code_digest
-from bskernel.cluster.demand import lacking
+from bskernel.cluster.handing import Handing
+from bskernel.cluster.heard import LogsHeard
 from bskernel.cluster.messages import Answer, Order, Refused, Site, decode_answer, decode_told, encode
+from bskernel.cluster.supply import Supply
 from bskernel.ports import Store
 from bskernel.step import ExecutorRef, Step
-from bskernel.store.layered import LayeredStore
-from bskernel.working import Done, Said
+from bskernel.working import Done, Heard, Noted, Said
 from bskernel.workshop import failed
 
 _NAME = "bskernel"
@@ -53,7 +54,7 @@ class DaskCrew:
         client: Client,
         site: Site,
         store: Store,
-        said: queue.SimpleQueue[Said | Done],
+        said: queue.SimpleQueue[Heard],
         *,
         share: bool,
         demand_of: Callable[[Step], dict[str, int]],
@@ -64,20 +65,22 @@ class DaskCrew:
         """
         self._client = client
         self._site = site
-        self._store = store
-        self._handed: set[Digest] = set()  # what the workers can find
+        self._handing = Handing(store, handed_over=site.handed_over)
+        self._logs = LogsHeard()
         self._share = share
         self._demand_of = demand_of
         self._lock = threading.Lock()
         self._running: dict[str, Step] = {}  # by the task's key
         self._futures: dict[str, Future[bytes]] = {}
         self._asked: Counter[str] = Counter()
-        self._declared: list[dict[str, float]] = []
+        self._supply = Supply(client)
         self._hopeless: Failure | None = None  # why no step ends any more
         self._runtime_name = "none"
         self.said = said
         # Dask forgets a topic that has a client's name some time after that client.
         client.subscribe_topic(client.id, self._hear)
+        if site.handed_over:  # else who started the workers replaces them
+            self._supply.watch(self._left, lambda text: said.put(Noted(text=text)))
 
     @property
     def runtime_name(self) -> str:
@@ -90,11 +93,11 @@ class DaskCrew:
     def begin(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
         """Submit a step; one that no worker will ever have room for fails at once."""
         demand = self._demand_of(step)
-        if (why := self._lacking(demand)) is not None:
+        if (why := self._supply.lacking(demand)) is not None:
             hint = f"start workers with it: dask worker --resources {next(iter(demand))}=N, or [cluster] resources"
             self._over(step, failed(Failure(category="environment", message=f"step {step.name}: {why}", hint=hint)))
             return
-        if (unshared := self._hand_over(step, inputs)) is not None:
+        if (unshared := self._handing.give(step, inputs)) is not None:
             self._over(step, failed(unshared))
             return
         key = self._key(action)
@@ -104,12 +107,14 @@ class DaskCrew:
             action=action,
             inputs=inputs,
             share=self._share,
+            damaged=self._handing.is_doubtful(action),
             topic=self._client.id,
         )
         with self._lock:
             hopeless = self._hopeless
             if hopeless is None:
                 self._running[key] = step
+                self._logs.begin(key)
         if hopeless is not None:
             self._over(step, failed(hopeless))
             return
@@ -119,21 +124,6 @@ class DaskCrew:
         with self._lock:
             self._futures[key] = future
         future.add_done_callback(functools.partial(self._done, key))
-
-    def _hand_over(self, step: Step, inputs: dict[str, Artifact]) -> Failure | None:
-        """Have the inputs where the workers find them; why that cannot be, or None."""
-        new = [artifact for artifact in inputs.values() if artifact.digest not in self._handed]
-        if not new or not self._site.handed_over or not isinstance(self._store, LayeredStore):
-            return None
-        if not self._store.share(new):
-            return Failure(
-                category="environment",
-                message=f"the inputs of step {step.name} cannot be handed over to the workers",
-                cause=(self._store.failure or "their bytes are gone from the cache",),
-                hint="see whether the shared store can be written from here",
-            )
-        self._handed.update(artifact.digest for artifact in new)
-        return None
 
     def _key(self, action: Action) -> str:
         """Dask shows what comes before the first dash as the task's kind."""
@@ -145,13 +135,10 @@ class DaskCrew:
         self._asked[key] += 1
         return key if self._asked[key] == 1 else f"{key}-{self._asked[key]}"
 
-    def _lacking(self, demand: dict[str, int]) -> str | None:
-        if not demand or lacking(demand, self._declared) is None:
-            return None
-        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
-        self._declared = [worker["resources"] for worker in workers]
-        # Where there are none yet, nobody knows what they will have.
-        return lacking(demand, self._declared) if self._declared else None
+    def _left(self) -> list[tuple[Step, dict[str, int]]]:
+        with self._lock:
+            left = list(self._running.values())
+        return [(step, self._demand_of(step)) for step in left]
 
     def give_up(self, last_words: tuple[str, ...]) -> None:
         """No worker lives any more: every step fails of that."""
@@ -166,13 +153,14 @@ class DaskCrew:
     def interrupt(self) -> None:
         """Cancel every task: the workers end what runs."""
         with self._lock:
-            left, futures = list(self._running.values()), list(self._futures.values())
+            left, futures = dict(self._running), list(self._futures.values())
             self._running.clear()
             self._futures.clear()
         with contextlib.suppress(OSError, CancelledError):  # the scheduler may be gone
             self._client.cancel(futures, force=True)
-        for step in left:
-            self.said.put(Done(step=step))
+        for key, step in left.items():
+            log = self._logs.end(key)
+            self.said.put(Done(step=step, carried=Carried(result=None, failure=None, log=log)))
 
     def _hear(self, event: tuple[float, Any]) -> None:
         """What a worker says of a step; Dask's own events are of no interest."""
@@ -183,6 +171,7 @@ class DaskCrew:
         told = decode_told(data)
         step = self._running.get(told.key)
         if step is not None:
+            self._logs.hear(told.key, told.event)
             self.said.put(Said(step=step, event=msgspec.structs.replace(told.event, directory=step.label)))
 
     def _done(self, key: str, future: Future[bytes]) -> None:
@@ -191,8 +180,9 @@ class DaskCrew:
             self._futures.pop(key, None)
         if step is None:
             return
+        self._logs.end(key)
         try:
-            answer: Answer = decode_answer(future.result())
+            self._answered(step, decode_answer(future.result()))
         except KilledWorker as error:
             self._over(step, failed(_lost(step, error)))
         except CancelledError:
@@ -203,8 +193,6 @@ class DaskCrew:
             self._over(step, failed(failure))
         except Exception as error:  # noqa: BLE001 - raised again where the build is carried out
             self.said.put(Done(step=step, error=error))
-        else:
-            self._answered(step, answer)
         finally:
             future.release()
 
@@ -214,8 +202,9 @@ class DaskCrew:
             return
         if answer.runtime != "none":
             self._runtime_name = answer.runtime
-        if answer.carried.result is not None:
-            self._handed.update(output.digest for output in answer.carried.result.outputs)
+        if (unfetched := self._handing.take(step, answer.carried)) is not None:
+            self._over(step, failed(unfetched))
+            return
         self.said.put(
             Done(
                 step=step,

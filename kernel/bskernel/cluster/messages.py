@@ -38,6 +38,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, tag="order"):
     action: Action
     inputs: dict[str, Artifact]
     share: bool  # recall what was made meanwhile
+    damaged: bool  # what the shared store has of it, which is to be mended
     topic: str  # where events go
 
 

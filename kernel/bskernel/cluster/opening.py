@@ -31,7 +31,7 @@ from bskernel.ports import Store
 from bskernel.runtime.folders import make_folders
 from bskernel.scheduling import MEMORY
 from bskernel.step import Step
-from bskernel.working import Done, Said
+from bskernel.working import Heard
 
 if TYPE_CHECKING:
     from dask_jobqueue.core import JobQueueCluster
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _CONNECT_S = 20.0
 DemandOf: TypeAlias = Callable[[Step], dict[str, int]]
 Note: TypeAlias = Callable[[str], None]
-Queue: TypeAlias = "queue.SimpleQueue[Said | Done]"
+Queue: TypeAlias = "queue.SimpleQueue[Heard]"
 _FIRST_WORKER_S = 60.0  # a worker of this machine that is not there by then never will be
 
 

@@ -92,6 +92,16 @@ class LayeredStore:
         self._link.pass_notes_on()
         return known
 
+    def bring(self, artifacts: Iterable[Artifact]) -> bool:
+        """Have these here; False when bytes of them are missing here and there."""
+        brought = self._fetcher.brought(artifacts)
+        self._link.pass_notes_on()
+        return brought
+
+    def is_doubtful(self, key: str) -> bool:
+        """Was that result found damaged there?"""
+        return key in self._fetcher.damaged
+
     # What goes there
 
     def remember(self, action: Action, result: ActionResult) -> None:
@@ -115,8 +125,10 @@ class LayeredStore:
         self._link.pass_notes_on()
         return shared
 
-    def push(self, key: str) -> bool:
-        """Have one result there too; False when it is not, and why it is not was told."""
+    def push(self, key: str, *, again: bool = False) -> bool:
+        """Have one result there too, `again` though it is; False when it is not, and why it is not was told."""
+        if again:
+            self._fetcher.damaged.add(key)
         pushed = self._sender.push(key)
         self._link.pass_notes_on()
         return pushed
@@ -137,6 +149,11 @@ class LayeredStore:
     def failure(self) -> str | None:
         """Why the shared store failed last, without credentials; None when it did not."""
         return self._link.failure
+
+    @property
+    def unreachable(self) -> str | None:
+        """Why the shared store is left alone now, without credentials; None while it is asked."""
+        return None if self._link.is_open(writing=self._writes) else self._link.failure
 
     def close(self, *, wait: bool) -> None:
         """Stop pushing; with `wait`, when all that is listed was tried."""

@@ -75,8 +75,6 @@ class Sweep:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(_locked(self._output))
-            for stale in (SWEEP, CSV):
-                (self._output / stale).unlink(missing_ok=True)
             log = stack.enter_context((self._output / BUILD_LOG).open("w", encoding="utf-8", buffering=1))
             self._observer = SeveralSweep((SweepLog.to_file(log), *self._observers))
             stack.callback(self._observer.over)
@@ -84,6 +82,8 @@ class Sweep:
             self._opened = stack.enter_context(self._application.open_store(self._base, self._observer.note))
             self._store = self._opened.store
             self._crew, self._limits = stack.enter_context(self._hire())
+            for stale in (SWEEP, CSV):
+                (self._output / stale).unlink(missing_ok=True)
             self._recorder = Recorder(self._output, self._store, self._base)
             self._stack = stack.pop_all()
         return self
@@ -138,7 +138,9 @@ class Sweep:
             row, lost = self._recorder.record(ended, self._build_of, runtime=self._crew.runtime_name, whole=whole)
             if lost:
                 damaged.append(ended.point)
-                self._observer.note(f"{lost[0]} is damaged in the cache: the step that makes it runs again")
+                self._observer.note(
+                    f"{lost[0]} is gone from the cache, or damaged: what makes it is carried out again"
+                )
                 return
             self._done += 1
             self._keep(row, ended)

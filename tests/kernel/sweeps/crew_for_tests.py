@@ -17,7 +17,7 @@ from bskernel.store import DiskStore
 from bskernel.sweeps.model import Node, Point, SweepPlan
 from bskernel.sweeps.running import EndedPoint, SweepExecution
 from bskernel.sweeps.table import Row
-from bskernel.working import Done, Said
+from bskernel.working import Done, Heard
 from bskernel_protocol import Artifact, EntryDescription, Failure, InputDescription, OutputDescription
 
 MODEL = OutputDescription(name="model", kind="file", media_type="x")
@@ -48,7 +48,7 @@ class Arithmetic:
     runtime_name = "arithmetic"
 
     def __init__(self, store: DiskStore, lacking: Sequence[str] = (), stop_at: str | None = None) -> None:
-        self.said: queue.SimpleQueue[Said | Done] = queue.SimpleQueue()
+        self.said: queue.SimpleQueue[Heard] = queue.SimpleQueue()
         self.ran: list[str] = []  # names, in order
         self.keys: Counter[str] = Counter()
         self.together: list[int] = []
