@@ -17,6 +17,7 @@ from bskernel.errors import ConfigError
 from bskernel.hiring import Hired
 from bskernel.loading import LoadedConfig
 from bskernel.outcomes import EndedStep
+from bskernel.sweeps.ended import EndedPoint
 from bskernel.sweeps.judging import check_conditions
 from bskernel.sweeps.kept import SWEEP
 from bskernel.sweeps.model import Point, SweepPlan, with_points
@@ -26,7 +27,7 @@ from bskernel.sweeps.preparing import PreparedSweep
 from bskernel.sweeps.progress import SeveralSweep, SweepLog, SweepObserver
 from bskernel.sweeps.recording import PointBuild, Recorder, row_of
 from bskernel.sweeps.result import CSV, Counts, SweepResult, write_result
-from bskernel.sweeps.running import EndedPoint, SweepExecution
+from bskernel.sweeps.running import SweepExecution
 from bskernel.sweeps.table import Row, SweepTable
 
 
