@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +19,7 @@ from bskernel.ports import Store
 
 RESULT, FAILURE, CONFIG, BY_STEP = "result.json", "failure.txt", "config.json", "by-step"
 _STAMP = ".stamp"
+_STEP_FILES = ("action.msgpack", "manifest.msgpack", "log.jsonl")
 _actions = msgspec.msgpack.Decoder(Action)
 _manifests = msgspec.msgpack.Decoder(StepManifest)
 _SUFFIXES = {"application/x-onnx": ".onnx", "application/json": ".json", "text/x-vcd": ".vcd"}
@@ -47,6 +49,13 @@ class Twins:
     def note(self, data: bytes, path: Path) -> None:
         """The file holds this."""
         self._paths[hashlib.sha256(data).digest()] = path
+
+
+class NotedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """What lies in a build directory of a step."""
+
+    folder: Path
+    sizes: tuple[int, ...]  # of its files, in bytes
 
 
 class BuildDirectory:
@@ -94,8 +103,32 @@ class BuildDirectory:
                 continue
         return actions
 
-    def note_step(self, label: str, action: Action, manifest: StepManifest, log: bytes | None) -> Path:
-        """Keep what a step was and what it printed; returns its folder."""
+    def note_step(self, label: str, action: Action, manifest: StepManifest, log: bytes | None) -> NotedStep:
+        """Keep what a step was and what it printed."""
+        folder = self._made_for(label)
+        files = (canonical_bytes(action), canonical_bytes(manifest), log or b"")
+        for name, data in zip(_STEP_FILES, files, strict=True):
+            if self._twins is None or not self._twins.link(data, folder / name):
+                _replace(folder / name, data)
+                if self._twins is not None:
+                    self._twins.note(data, folder / name)
+        return NotedStep(folder=folder, sizes=tuple(map(len, files)))
+
+    def note_same_step(self, label: str, twin: NotedStep) -> bool:
+        """Keep of a step what another build directory has of it, by links to its files; False when that cannot be."""
+        folder = self._made_for(label)
+        try:
+            for name, size in zip(_STEP_FILES, twin.sizes, strict=True):
+                # Whoever does one over mostly changes its length.
+                if os.stat(f"{twin.folder}/{name}").st_size != size:
+                    return False
+                os.link(f"{twin.folder}/{name}", f"{folder}/{name}")
+        except OSError:  # also where another file is there already
+            return False
+        return True
+
+    def _made_for(self, label: str) -> Path:
+        """The step's folder; those that it had at other places of the plan go."""
         folder = self.step(label)
         for stale in self._labels_of(label.partition("-")[2]) - {label}:
             import shutil
@@ -103,15 +136,6 @@ class BuildDirectory:
             shutil.rmtree(self.step(stale))
             self._labels_of(label.partition("-")[2]).discard(stale)
         folder.mkdir(parents=True, exist_ok=True)
-        for name, data in (
-            ("action.msgpack", canonical_bytes(action)),
-            ("manifest.msgpack", canonical_bytes(manifest)),
-            ("log.jsonl", log or b""),
-        ):
-            if self._twins is None or not self._twins.link(data, folder / name):
-                _replace(folder / name, data)
-                if self._twins is not None:
-                    self._twins.note(data, folder / name)
         return folder
 
     def _labels_of(self, name: str) -> set[str]:

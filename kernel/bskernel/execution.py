@@ -79,13 +79,26 @@ class Execution(abc.ABC):
                     self._begin(self._steps[name])
                 if not self._schedule.running:
                     break
-                self._hear(self._crew.said.get())
+                self._hear(self._next_said())
         except KeyboardInterrupt as error:
             self._interrupt(str(error) or "SIGINT")
         except BaseException:
             # A step that still runs must not be remembered: its folder is about to go.
             self._crew.interrupt()
             raise
+
+    def _next_said(self) -> Heard:
+        """What the crew says next; until it says something, what can wait is done."""
+        while True:
+            try:
+                return self._crew.said.get_nowait()
+            except queue.Empty:
+                if not self._catch_up():
+                    return self._crew.said.get()
+
+    def _catch_up(self) -> bool:
+        """Do one thing that no step waits for; False when there is none."""
+        return False
 
     def _begin(self, step: Step) -> None:
         """Recall a step, or have it begin to run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import tomllib
@@ -106,6 +107,11 @@ def load_flow(config: Config, path: Path) -> Flow:
     return _flow(config.build.flow, path.parent, f"{path}: build.flow", ())
 
 
+@functools.cache
+def _shipped(name: str) -> dict[str, Any]:
+    return tomllib.loads((FLOWS / f"{name}.toml").read_text(encoding="utf-8"))
+
+
 def shipped_flow(name: str) -> Flow:
     """A flow that ships with bskernel, with the steps of those that it extends."""
     return _flow(name, Path(), "bskernel", ())
@@ -116,8 +122,7 @@ def _flow(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Fl
         file = folder / name
         known, data, place = str(file.resolve()), read_toml(file), str(file)
     elif name in flow_names():
-        text = (FLOWS / f"{name}.toml").read_text(encoding="utf-8")
-        known, data, place = name, tomllib.loads(text), f"flow {name}"
+        known, data, place = name, _shipped(name), f"flow {name}"
     else:
         raise ConfigError(
             f"{where}: there is no flow {name!r}",

@@ -4,7 +4,7 @@ import ctypes
 import mmap
 from pathlib import Path
 
-from bskernel_executors.sdk.huge_pages import BLOCK, blocks, move_into_huge_pages
+from bskernel_executors.sdk.huge_pages import BLOCK, Mover, blocks, move_into_huge_pages
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,3 +43,39 @@ def test_what_is_moved_keeps_its_bytes() -> None:
     moved = sum(1 for _ in move_into_huge_pages())
     assert moved >= 3
     assert memory[:] == bytes(range(256)) * (len(memory) // 256)
+
+
+def moved(mover: Mover) -> int:
+    """How many blocks are moved until there are no more."""
+    count = 0
+    while not mover.move():
+        count += 1
+    return count
+
+
+def test_memory_is_moved_whenever_nobody_asks_for_anything() -> None:
+    mover = Mover()
+    assert mover.patience([])
+    memory = mmap.mmap(-1, 2 * BLOCK, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    assert moved(mover) >= len(memory) // BLOCK - 1
+    assert mover.patience([]) is None
+    mover.written()
+    assert mover.patience([]) == 0.0
+    mover.heard()
+    assert mover.patience([])
+    assert moved(mover) > 0
+
+
+def test_beside_steps_memory_is_moved_once_when_there_were_several() -> None:
+    mover = Mover()
+    for _ in range(2):
+        mover.forked()
+        assert mover.patience([False]) is None
+    mover.forked()
+    assert mover.patience([False, True]) is None
+    assert mover.patience([False, False]) == 0.0
+    assert moved(mover) > 0
+    mover.written()
+    mover.forked()
+    assert mover.patience([False]) is None
+    assert mover.patience([]) is not None

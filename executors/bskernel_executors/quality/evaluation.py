@@ -54,11 +54,14 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     stages: tuple[StageEvaluation, ...]
 
 
+_evaluations = msgspec.json.Decoder(Evaluation)  # made in the server, not in each step
+
+
 def read_evaluation(folder: Path) -> Evaluation:
     """The evaluation in an artifact's folder. Raises StepFailure (config)."""
     path = folder / EVALUATION
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Evaluation)
+        return _evaluations.decode(path.read_bytes())
     except (OSError, msgspec.DecodeError) as error:
         raise StepFailure(
             category="config", message=f"evaluation/{EVALUATION} is not what an evaluate step writes: {error}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from bskernel_protocol import pretty_json
 
 from bskernel_executors.sdk.child import carry_out_step
+from bskernel_executors.sdk.determinism import import_what_draws
 from bskernel_executors.sdk.registry import Registry
 from bskernel_executors.sdk.server import Server, take_protocol_channel
 
@@ -25,6 +26,7 @@ def load_registry(module: str) -> Registry:
     # Libraries that print while they are imported must not spoil what this program prints.
     with contextlib.redirect_stdout(sys.stderr):
         registry = importlib.import_module(module).registry
+        import_what_draws()
     gc.freeze()
     gc.enable()
     if not isinstance(registry, Registry):

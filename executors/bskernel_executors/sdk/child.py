@@ -50,6 +50,14 @@ def uses_tools(directory: Path) -> bool:
         return False
 
 
+def limits_memory(directory: Path) -> bool:
+    """Is the step's memory limited? By a manifest that cannot be read it is not."""
+    try:
+        return read_manifest(directory).memory_mib is not None
+    except StepFailure:
+        return False
+
+
 def _limit_memory(mebibytes: int | None) -> None:
     if mebibytes is not None:
         resource.setrlimit(resource.RLIMIT_AS, (mebibytes << 20, mebibytes << 20))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
 import random
@@ -22,6 +23,13 @@ class _CountedNames:
 
     def __next__(self) -> str:
         return f"{next(self._numbers):08d}"
+
+
+def import_what_draws() -> None:
+    """Import once in the server what each step seeds: numpy puts it off until it is used."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        importlib.import_module("numpy.random")
 
 
 def make_deterministic(work: Path) -> None:

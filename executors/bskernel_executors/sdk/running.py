@@ -17,7 +17,7 @@ import msgspec
 from bskernel_protocol import LogLine
 from bskernel_protocol.layout import LOG
 
-from bskernel_executors.sdk.child import carry_out_step, uses_tools
+from bskernel_executors.sdk.child import carry_out_step, limits_memory, uses_tools
 from bskernel_executors.sdk.memory import oom_kills
 from bskernel_executors.sdk.offspring import become_reaper, die_with, go_on_below_a_reaper, kill_group
 from bskernel_executors.sdk.registry import Registry
@@ -56,6 +56,7 @@ class Running:
     log: FileIO  # unbuffered: what a step said must be there however its server ends
     began: float
     oom_kills: int
+    limited: bool  # in its memory
     streams: list[Stream]
 
     def fds(self) -> Iterator[int]:
@@ -128,6 +129,7 @@ class Spare:
             log=log,
             began=time.monotonic(),
             oom_kills=kills,
+            limited=limits_memory(root / directory),
             streams=self.streams,
         )
 

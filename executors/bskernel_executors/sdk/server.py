@@ -6,7 +6,7 @@ import os
 import selectors
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -29,7 +29,7 @@ from bskernel_protocol import (
 from bskernel_protocol.framing import FrameError
 
 from bskernel_executors.sdk.child import refine_result
-from bskernel_executors.sdk.huge_pages import move_into_huge_pages
+from bskernel_executors.sdk.huge_pages import Mover
 from bskernel_executors.sdk.memory import oom_kills
 from bskernel_executors.sdk.offspring import become_reaper, die_with, end_strangers
 from bskernel_executors.sdk.registry import Registry
@@ -39,7 +39,6 @@ from bskernel_executors.sdk.secrets import Redactor
 # The order in which what is ready at once is heeded: a step's last lines before its end, and its end, which closes
 # fds, before a command, which may open some of the same numbers.
 _LINES, _END, _COMMAND = range(3)
-_QUIET_S = 0.1  # after that, a server has time: it is kept, or its build is busy elsewhere
 
 
 def take_protocol_channel() -> tuple[BinaryIO, BinaryIO]:
@@ -68,8 +67,7 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._running: dict[str, Running] = {}
         self._spare: Spare | None = None
-        self._moving: Iterator[None] | None = move_into_huge_pages()  # None once that is done
-        self._quiet = False
+        self._mover = Mover()
         self._warm: int | None = None  # the child that warms up
         self._connected = True
 
@@ -82,10 +80,12 @@ class Server:
         self._selector.register(self._source, selectors.EVENT_READ, (_COMMAND, self._heed))
         self._spare = self._fork()
         while self._connected:
-            ready = sorted((key.data for key, _ in self._selector.select(self._patience())), key=itemgetter(0))
-            self._quiet = not ready
-            if self._quiet:
+            patience = self._mover.patience([running.limited for running in self._running.values()])
+            ready = sorted((key.data for key, _ in self._selector.select(patience)), key=itemgetter(0))
+            if not ready:
                 self._use_the_quiet()
+                continue
+            self._mover.heard()
             for _, heed in ready:
                 heed()
         for running in list(self._running.values()):
@@ -93,22 +93,11 @@ class Server:
         if self._spare is not None:
             self._spare.end()
 
-    def _patience(self) -> float | None:
-        """Seconds until nothing happens is quiet enough; None when there is nothing to do then."""
-        if self._moving is None or self._running:
-            return None
-        return 0.0 if self._quiet else _QUIET_S
-
     def _use_the_quiet(self) -> None:
-        """Move a block of memory; the child that waits has the old ones, and makes way for one that has the new."""
-        if self._spare is not None:
-            self._spare.end()
-            self._spare = None
-        try:
-            if self._moving is not None:
-                next(self._moving)
-        except StopIteration:
-            self._moving = None
+        """Move some memory; at last the child that waits, which has the old pages, makes way for another."""
+        if self._mover.move():
+            if self._spare is not None:
+                self._spare.end()
             self._spare = self._fork()
 
     def _tell(self, event: Event) -> None:
@@ -170,6 +159,7 @@ class Server:
         return self._fork().begin(self._root, directory)
 
     def _fork(self) -> Spare:
+        self._mover.forked()
         held = [self._source.fileno(), self._sink.fileno(), self._selector_fd()]
         held += [fd for other in self._running.values() for fd in other.fds()]
         return fork_spare(self._registry, self._root, held)
@@ -208,7 +198,7 @@ class Server:
             if fd in self._selector.get_map():
                 self._selector.unregister(fd)
         running.close()
-        self._moving = move_into_huge_pages()  # what was written to since the last time is in small ones again
+        self._mover.written()
         refine_result(self._registry, self._root / running.directory)
         killed = max(0, (oom_kills() or 0) - running.oom_kills)
         self._tell(

@@ -10,15 +10,16 @@ from typing import Any
 import msgspec
 
 from bskernel.backends import Choice
-from bskernel.build_directory import BuildDirectory, Twins
+from bskernel.build_directory import BuildDirectory, NotedStep, Twins
 from bskernel.carry_out import manifest_of
 from bskernel.finishing import outcome_of, write_outcome
 from bskernel.loading import LoadedConfig
+from bskernel.outcomes import EndedStep
 from bskernel.ports import Store
 from bskernel.recorded import recorded_config
+from bskernel.sweeps.ended import EndedPoint, PointStep
 from bskernel.sweeps.kept import POINTS
 from bskernel.sweeps.model import Point
-from bskernel.sweeps.running import EndedPoint, PointStep
 from bskernel.sweeps.table import Row
 
 _WRITTEN = 1  # changes with what is written, so that directories of other versions are written anew
@@ -39,6 +40,8 @@ class Recorder:
         self._folder = output / POINTS
         self._store = store
         self._twins = Twins()
+        # Where a step lies already that points share, by what became of it.
+        self._noted: dict[int, tuple[EndedStep, NotedStep]] = {}
         self._base = msgspec.json.encode(recorded_config(base), order="sorted").decode()
 
     def record(
@@ -66,9 +69,7 @@ class Recorder:
         try:
             directory.write_config(recorded_config(build.loaded))
             for item in ended.steps:
-                if item.ended.action is not None:
-                    manifest = manifest_of(item.step, item.ended.inputs)
-                    directory.note_step(item.step.label, item.ended.action, manifest, self._log(item))
+                self._note(item, directory)
             result = outcome_of(
                 build.loaded,
                 tuple(item.step for item in ended.steps),
@@ -83,6 +84,15 @@ class Recorder:
             return write_outcome(directory, result, self._store, whole=whole)
         finally:
             directory.close()
+
+    def _note(self, item: PointStep, directory: BuildDirectory) -> None:
+        if item.ended.action is None:
+            return
+        _, twin = self._noted.get(id(item.ended), (None, None))
+        if twin is None or not directory.note_same_step(item.step.label, twin):
+            manifest = manifest_of(item.step, item.ended.inputs)
+            noted = directory.note_step(item.step.label, item.ended.action, manifest, self._log(item))
+            self._noted[id(item.ended)] = (item.ended, noted)  # as long as it is held, no other has its id
 
     def _log(self, item: PointStep) -> bytes:
         return item.ended.log or (self._store.get(item.log) if item.log is not None else None) or b""

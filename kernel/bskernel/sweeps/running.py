@@ -2,56 +2,29 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import msgspec
-from bskernel_protocol import Digest, Failure
+from bskernel_protocol import Failure
 
 from bskernel.action import Action, ActionResult
 from bskernel.building import EntryOf, required_by
-from bskernel.comparison.quantities import Found, quantities_of
 from bskernel.errors import EnvironmentLacking
 from bskernel.execution import Execution
 from bskernel.gathering import Remaining, find_inputs, find_remaining
 from bskernel.outcomes import EndedStep, Observer, skipped
 from bskernel.ports import Store
-from bskernel.result import METRICS, metrics_of
+from bskernel.result import METRICS
 from bskernel.scheduling import JOBS, Schedule
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.sweeps.arranging import Arrangement
-from bskernel.sweeps.model import Point, SweepPlan
+from bskernel.sweeps.ended import EndedPoint, PointStep
+from bskernel.sweeps.model import SweepPlan
+from bskernel.sweeps.numbers import Numbers
 from bskernel.sweeps.requirement import judged
 from bskernel.sweeps.table import PointStatus
 from bskernel.working import Crew
-
-
-class PointStep(msgspec.Struct, frozen=True, kw_only=True):
-    """A step of a point, under the name and the place that it has there, and what became of it."""
-
-    step: Step
-    ended: EndedStep  # its log is empty where the store has it
-    log: Digest | None = None  # by which the store has it
-
-
-class EndedPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A point that is over."""
-
-    point: Point
-    status: PointStatus
-    steps: tuple[PointStep, ...]
-    reason: str | None = None  # what it broke, or failed of; of one that is ok, what could not be judged
-    metrics: dict[str, Any] | None = None
-
-    @property
-    def quantities(self) -> tuple[Found, ...]:
-        """Its numbers."""
-        return quantities_of(self.metrics)
-
-    @property
-    def failure(self) -> Failure | None:
-        """Of its first step that failed."""
-        return next((item.ended.report.failure for item in self.steps if item.ended.report.failure is not None), None)
 
 
 class SweepExecution(Execution):
@@ -84,16 +57,20 @@ class SweepExecution(Execution):
         self._spared: set[int] = set()  # nodes that a failed point has to tell of itself
         self._ended: dict[int, EndedStep] = {}
         self._past: set[int] = set()  # nodes that are over, or never begin
+        self._to_tell: deque[int] = deque()  # points that are over
         self._told: set[int] = set()
         self._by_key: dict[str, ActionResult] = {}
         self._failures: dict[tuple[str, float | None, int | None], Failure] = {}
         self._lacking: dict[ExecutorRef, EnvironmentLacking] = {}
+        self._metrics = Numbers(store)
         schedule = Schedule(self._order.tasks(limits), limits, isolate=True)
         super().__init__(self._nodes, schedule, store, crew, observer, fresh=fresh)
 
     def carry_out(self) -> bool:
         """Carry out all that can be, and tell of each point when it is over; False when it was interrupted."""
         self._run()
+        while self._catch_up():
+            pass
         return self._interrupted_by is None
 
     @property
@@ -212,7 +189,7 @@ class SweepExecution(Execution):
                 if self._status[at] != "stopped":
                     self._admit(at)
                 if not self._open[at]:
-                    self._tell(at)
+                    self._to_tell.append(at)
 
     def _admit(self, at: int) -> None:
         """Let begin what waited for the point to be judged."""
@@ -224,6 +201,14 @@ class SweepExecution(Execution):
             for node in nodes[begin:end]:
                 if self._status[at] == "ok" or node in self._spared:
                     self._schedule.admit(self._nodes[node].label)
+
+    def _catch_up(self) -> bool:
+        # To write a point takes as long as many a step: meanwhile steps run.
+        if not self._to_tell:
+            return False
+        self._tell(self._to_tell[0])
+        self._to_tell.popleft()
+        return True
 
     def _tell(self, at: int) -> None:
         if self._require and self._status[at] == "ok":
@@ -240,13 +225,14 @@ class SweepExecution(Execution):
             ended = self._ended.get(node) or EndedStep(report=skipped(step), action=None, inputs={}, log=b"")
             result = self._result(node)
             steps.append(PointStep(step=step, ended=ended, log=result.log if result is not None else None))
-        reports = tuple(item.ended.report for item in steps)
+        numbers = self._metrics.of(tuple(item.ended.report for item in steps))
         return EndedPoint(
             point=point,
             status=self._status[at],
             steps=tuple(steps),
             reason=self._reasons[at],
-            metrics=metrics_of(reports, self._store),
+            metrics=numbers.metrics,
+            quantities=numbers.quantities,
         )
 
     def _at_no_step(self, by: str) -> None:  # noqa: ARG002 - points tell of themselves that they are not over

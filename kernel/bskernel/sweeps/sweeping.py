@@ -18,6 +18,7 @@ from bskernel.errors import ConfigError
 from bskernel.hiring import Hired
 from bskernel.loading import LoadedConfig
 from bskernel.outcomes import EndedStep
+from bskernel.sweeps.ended import EndedPoint
 from bskernel.sweeps.kept import CSV, SWEEP, write_sweep
 from bskernel.sweeps.model import Point, SweepPlan, with_points
 from bskernel.sweeps.points import Settings
@@ -25,7 +26,7 @@ from bskernel.sweeps.preparing import PreparedSweep
 from bskernel.sweeps.progress import SeveralSweep, SweepLog, SweepObserver
 from bskernel.sweeps.recording import PointBuild, Recorder, row_of
 from bskernel.sweeps.result import Counts, SweepResult
-from bskernel.sweeps.running import EndedPoint, SweepExecution
+from bskernel.sweeps.running import SweepExecution
 from bskernel.sweeps.table import Row, SweepTable, counted
 
 

@@ -14,8 +14,9 @@ from bskernel.errors import EnvironmentLacking
 from bskernel.report.terminal import Silent
 from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
+from bskernel.sweeps.ended import EndedPoint
 from bskernel.sweeps.model import Node, Point, SweepPlan
-from bskernel.sweeps.running import EndedPoint, SweepExecution
+from bskernel.sweeps.running import SweepExecution
 from bskernel.sweeps.table import Row
 from bskernel.working import Done, Heard
 from bskernel_protocol import Artifact, EntryDescription, Failure, InputDescription, OutputDescription
@@ -179,6 +180,7 @@ class Run:
         self.crew = Arithmetic(self.store, lacking, stop_at)
         self.told = Told()
         self.points: dict[str, EndedPoint] = {}
+        self.ran_before: dict[str, int] = {}  # a point -> how many steps had begun when it was told of
         execution = SweepExecution(
             plan,
             self.store,
@@ -196,6 +198,7 @@ class Run:
     def _heard(self, point: EndedPoint) -> None:
         assert point.point.name not in self.points
         self.points[point.point.name] = point
+        self.ran_before[point.point.name] = len(self.crew.ran)
 
     @property
     def status(self) -> dict[str, str]:

@@ -37,6 +37,13 @@ def test_points_that_share_all_steps_but_two_run_exactly_the_distinct_actions(tm
     assert again.told.ends.count("a recalled") == 1
 
 
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_no_step_waits_until_a_point_is_told_of(tmp_path: Path, jobs: int) -> None:
+    # This crew has ended a step as soon as it began: there is always one to hear of.
+    run = Run(shared_and_two_last().plan(), tmp_path, jobs=jobs)
+    assert run.ran_before == {f"p{at}": 10 for at in range(4)}
+
+
 @pytest.mark.parametrize("fresh", [False, True])
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_what_turns_out_to_be_the_same_action_runs_once(tmp_path: Path, jobs: int, fresh: bool) -> None:

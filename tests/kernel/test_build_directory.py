@@ -1,0 +1,59 @@
+"""Build directories beside one another that hold the same steps."""
+
+from pathlib import Path
+
+import pytest
+from bskernel.action import Action
+from bskernel.build_directory import BuildDirectory, Twins
+from bskernel_protocol import StepManifest, canonical_bytes
+
+ACTION = Action(protocol=2, executor="e@1", executor_digest="d", entry="add", parameters={}, inputs={}, salt="")
+MANIFEST = StepManifest(
+    protocol=2, step="a", executor="e", version="1", executor_digest="d", entry="add", parameters={}, inputs=()
+)
+FILES = {
+    "action.msgpack": canonical_bytes(ACTION),
+    "manifest.msgpack": canonical_bytes(MANIFEST),
+    "log.jsonl": b"log",
+}
+
+
+def held(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_what_another_directory_has_of_a_step_is_linked(tmp_path: Path) -> None:
+    twins = Twins()
+    noted = BuildDirectory(tmp_path / "p", twins).note_step("00-a", ACTION, MANIFEST, b"log")
+    other = BuildDirectory(tmp_path / "q", twins)
+    assert other.note_same_step("03-a", noted)
+    assert held(other.step("03-a")) == held(noted.folder) == FILES
+    assert all((noted.folder / name).samefile(other.step("03-a") / name) for name in FILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("how", ["longer", "gone", "there already"])
+def test_a_step_is_written_anew_where_it_cannot_be_linked(tmp_path: Path, name: str, how: str) -> None:
+    twins = Twins()
+    noted = BuildDirectory(tmp_path / "p", twins).note_step("00-a", ACTION, MANIFEST, b"log")
+    other = BuildDirectory(tmp_path / "q", twins)
+    if how == "longer":
+        with (noted.folder / name).open("ab") as file:
+            file.write(b"more")
+    elif how == "gone":
+        (noted.folder / name).unlink()
+    else:
+        other.step("00-a").mkdir(parents=True)
+        (other.step("00-a") / name).write_bytes(b"of an earlier build")
+    assert not other.note_same_step("00-a", noted)
+    other.note_step("00-a", ACTION, MANIFEST, b"log")
+    assert held(other.step("00-a")) == FILES
+
+
+def test_the_folder_that_a_step_had_at_another_place_goes(tmp_path: Path) -> None:
+    twins = Twins()
+    noted = BuildDirectory(tmp_path / "p", twins).note_step("00-a", ACTION, MANIFEST, b"log")
+    BuildDirectory(tmp_path / "q", twins).note_step("05-a", ACTION, MANIFEST, b"log")
+    again = BuildDirectory(tmp_path / "q", twins)
+    assert again.note_same_step("00-a", noted)
+    assert [path.name for path in (tmp_path / "q" / "steps").iterdir()] == ["00-a"]
