@@ -224,11 +224,24 @@ def shared(tmp_path: Path) -> dict[str, str]:
 
 
 def test_what_no_worker_has_is_told_at_once_and_what_one_has_is_used(
-    cluster: Cluster, cli: Any, shared: dict[str, str], surroundings: dict[str, str], tmp_path: Path, output: Path
+    cluster: Cluster,
+    begin: Callable[..., subprocess.Popen[bytes]],
+    cli: Any,
+    shared: dict[str, str],
+    surroundings: dict[str, str],
+    tmp_path: Path,
+    output: Path,
 ) -> None:
-    cluster.worker("one")
-    surroundings.update(shared)
     config = write(tmp_path, ASK.format(path=make_install(tmp_path / "Xilinx")))
+    # While there is no worker nobody knows what they will have: a step waits, and says so once the first is there.
+    kernel = begin("run", config, "--cluster", cluster.address, **shared)
+    eventually(lambda: "dashboard" in (tmp_path / "begun.out").read_text())
+    cluster.worker("one")
+    told = "no worker of the cluster declares the resource vivado: step ask-tool waits for one"
+    eventually(lambda: told in (tmp_path / "begun.out").read_text())
+    kernel.terminate()
+    assert kernel.wait(30) == 130
+    surroundings.update(shared)
     done = cli("run", config, "--cluster", cluster.address)
     assert done.returncode == 4
     assert "no worker of the cluster declares the resource vivado" in result_of(output)["failure"]["message"]

@@ -29,7 +29,7 @@ class Supply:
         return lacking(demand, self._declared) if self._declared else None
 
     def watch(self, waiting: Callable[[], list[tuple[Step, dict[str, int]]]], note: Callable[[str], None]) -> None:
-        """From now on note, once, what steps wait for because the last worker that had it is gone.
+        """From now on note, once, what steps wait for because no worker has it: none that came, or none any more.
 
         Both are called in threads of their own; `waiting` tells the steps that are not over, and what they hold.
         """
@@ -44,7 +44,7 @@ class Supply:
                         note(f"{why}: step {step.name} waits for one")
 
         def hear(event: tuple[float, Any]) -> None:
-            if isinstance(event[1], dict) and event[1].get("action") == "remove-worker":
+            if isinstance(event[1], dict) and event[1].get("action") in {"add-worker", "remove-worker"}:
                 # Not here, where the answer to any question comes in.
                 threading.Thread(target=look_again, daemon=True).start()
 
