@@ -340,6 +340,31 @@ def test_without_the_server_of_the_shared_store_points_fail_and_nothing_that_was
     assert counts.done.keys() == ALL.keys()
 
 
+def test_a_sweep_whose_scheduler_is_killed_says_so_and_goes_on_when_there_is_one_again(
+    cluster: Cluster, begin: Callable[..., subprocess.Popen[bytes]], folder: Shared, tmp_path: Path, counts: Counts
+) -> None:
+    config, output = write(tmp_path, more="[limits]\njobs = 2\n"), output_of(tmp_path)
+    counts.hold("own-18", "own-20")
+    kernel = begin("sweep", config, "--cluster", cluster.address, **folder.variables)
+    eventually(lambda: {"own-18", "own-20"} <= counts.began.keys())
+    eventually(lambda: len(folder.keys()) == len(counts.done))
+    made = dict(counts.done)
+    # At most two at once, so that steps of other points would begin after that.
+    cluster.kill("scheduler")
+    assert kernel.wait(90) == 4, (tmp_path / "begun.out").read_text()
+    reasons = [row["reason"] for row in rows_of(output).values() if row["status"] == "failed"]
+    assert all("scheduler was lost" in reason for reason in reasons)
+    eventually(lambda: not counts.alive())
+    counts.let_go()
+    cluster.stop()
+    cluster.scheduler()
+    cluster.have("one", "two")
+    again = begin("sweep", config, "--cluster", cluster.address, **folder.variables)
+    assert again.wait(90) == 0, (tmp_path / "begun.out").read_text()
+    assert {name: counts.began[name] for name in made} == made
+    assert counts.done == ALL
+
+
 def test_a_step_that_fails_and_a_requirement_that_is_broken_concern_their_points_alone(
     cluster: Cluster, begin: Callable[..., subprocess.Popen[bytes]], folder: Shared, tmp_path: Path, counts: Counts
 ) -> None:

@@ -28,6 +28,11 @@ from bskernel.working import Done, Heard, Noted, Said
 from bskernel.workshop import failed
 
 _NAME = "bskernel"
+_LOST = Failure(
+    category="environment",
+    message="the cluster's scheduler was lost",
+    hint="run this again: what was made until then is recalled",
+)
 _INSTALL = "install bskernel[cluster], of the build's version, where the workers run"
 
 
@@ -110,6 +115,8 @@ class DaskCrew:
             damaged=self._handing.is_doubtful(action),
             topic=self._client.id,
         )
+        if self._is_lost:
+            self._give_up(_LOST)
         with self._lock:
             hopeless = self._hopeless
             if hopeless is None:
@@ -143,12 +150,20 @@ class DaskCrew:
     def give_up(self, last_words: tuple[str, ...]) -> None:
         """No worker lives any more: every step fails of that."""
         message = "one worker after another ended, and no more are started"
+        self._give_up(Failure(category="crash", message=message, cause=last_words))
+
+    def _give_up(self, failure: Failure) -> None:
         with self._lock:
-            self._hopeless = Failure(category="crash", message=message, cause=last_words)
+            self._hopeless = failure
             left = list(self._running.values())
             self._running.clear()
         for step in left:
-            self._over(step, failed(self._hopeless))
+            self._over(step, failed(failure))
+
+    @property
+    def _is_lost(self) -> bool:
+        """Is the scheduler gone? What was with it is cancelled, and of what comes later nothing is ever heard."""
+        return self._client.status != "running"
 
     def interrupt(self) -> None:
         """Cancel every task: the workers end what runs."""
@@ -157,7 +172,7 @@ class DaskCrew:
             self._running.clear()
             self._futures.clear()
         with contextlib.suppress(OSError, CancelledError):  # the scheduler may be gone
-            self._client.cancel(futures, force=True)
+            self._client.cancel(futures)  # what another build waits for too goes on
         for key, step in left.items():
             log = self._logs.end(key)
             self.said.put(Done(step=step, carried=Carried(result=None, failure=None, log=log)))
@@ -186,7 +201,9 @@ class DaskCrew:
         except KilledWorker as error:
             self._over(step, failed(_lost(step, error)))
         except CancelledError:
-            self._over(step, failed(self._gone(step)))
+            self._over(step, failed(_cancelled(step, lost=self._is_lost)))
+            if self._is_lost:
+                self._give_up(_LOST)
         except ImportError as error:
             message = f"step {step.name}: a worker of the cluster cannot import bskernel"
             failure = Failure(category="environment", message=message, cause=(str(error),), hint=_INSTALL)
@@ -218,12 +235,11 @@ class DaskCrew:
     def _over(self, step: Step, carried: Carried) -> None:
         self.said.put(Done(step=step, carried=carried))
 
-    def _gone(self, step: Step) -> Failure:
-        return Failure(
-            category="environment",
-            message=f"the cluster's scheduler was lost while step {step.name} was with it",
-            hint="run the build again: what was made until then is recalled",
-        )
+
+def _cancelled(step: Step, *, lost: bool) -> Failure:
+    while_there = f"the cluster's scheduler was lost while step {step.name} was with it"
+    message = while_there if lost else f"somebody has cancelled step {step.name} on the cluster"
+    return msgspec.structs.replace(_LOST, message=message)
 
 
 def _lost(step: Step, error: KilledWorker) -> Failure:
