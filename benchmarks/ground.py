@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ class Ground:
         self.folder = folder
         self.cache = folder / "cache"
         self.cache.mkdir(parents=True)
+        self._aside = 0
         for name in ("envs", "code"):
             (cache_folder() / name).mkdir(parents=True, exist_ok=True)
             (self.cache / name).symlink_to(cache_folder() / name)
@@ -28,7 +30,15 @@ class Ground:
     def forget(self) -> None:
         """Nothing has been built."""
         for name in ("actions", "blobs", "incoming"):
-            shutil.rmtree(self.cache / name, ignore_errors=True)
+            self.put_aside(self.cache / name)
+
+    def put_aside(self, path: Path) -> None:
+        """As if it had never been there: what is removed slows what comes next on some file systems, for a minute."""
+        self._aside += 1
+        aside = self.folder / "aside" / str(self._aside)
+        aside.parent.mkdir(exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(aside)
 
     def command(self, config: Path, *more: str) -> list[str]:
         """`bskernel run` of a config in this folder."""

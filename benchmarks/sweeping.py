@@ -25,7 +25,7 @@ def sweeping(folder: Path, runs: int) -> list[Row]:
 
     def forget() -> None:
         ground.forget()
-        shutil.rmtree(output, ignore_errors=True)
+        ground.put_aside(output)
 
     run()  # makes what is made once
     one = "FINN+ in one process, one point"

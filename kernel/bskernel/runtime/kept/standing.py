@@ -93,6 +93,13 @@ def _end(place: Place, kept: Kept, cache: Path, starter: Callable[[str], Starter
     place.remove()
 
 
+def end_failed(place: Place, cache: Path, starter: Callable[[str], Starter]) -> None:
+    """End one that did not come up; when this returns nothing of it is left."""
+    kept = place.read()
+    if kept is not None:
+        _end(place, kept, cache, starter)
+
+
 def end_all(cache: Path, names: Sequence[str], starter: Callable[[str], Starter]) -> Iterator[str]:
     """End those named NAME or NAME@VERSION, or all; yields each when nothing of it is left.
 

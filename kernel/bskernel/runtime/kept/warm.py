@@ -7,12 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bskernel.ports import Session
+from bskernel.ports import Session, SessionFailed
 from bskernel.runtime.folders import SessionFolders, abandoned
 from bskernel.runtime.kept.lease import LentCarrier, ask, borrow, tell_to_end
 from bskernel.runtime.kept.messages import Kept, Order
 from bskernel.runtime.kept.place import Place, Places
 from bskernel.runtime.kept.session import KeptSession
+from bskernel.runtime.kept.standing import end_failed
 from bskernel.runtime.kept.starting import start_keeper
 from bskernel.runtime.session import FramedRuntime, Starter, when_ready
 from bskernel.step import ExecutorRef
@@ -159,7 +160,14 @@ class WarmRuntime:
         # Another run that began in the same moment may be first, here and in borrowing.
         start_keeper(order, place)
         lent = borrow(place, self._cache, idle_s)
-        return self._open_own(executor) if lent is None else self._opened(executor, lent)
+        if lent is None:
+            return self._open_own(executor)
+        try:
+            return self._opened(executor, lent)
+        except SessionFailed:
+            # Its keeper ends of itself, but later than a command that fails of it.
+            end_failed(place, self._cache, self._starter)
+            raise
 
     def keep_all(self, executors: list[ExecutorRef], idle_s: float) -> None:
         """Keep each of them, those that are kept already from now on. Raises as `prepare` and `keep` do."""
