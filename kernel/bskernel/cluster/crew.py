@@ -209,7 +209,10 @@ class DaskCrew:
             failure = Failure(category="environment", message=message, cause=(str(error),), hint=_INSTALL)
             self._over(step, failed(failure))
         except Exception as error:  # noqa: BLE001 - raised again where the build is carried out
-            self.said.put(Done(step=step, error=error))
+            if self._is_lost:  # while the answer was fetched
+                self._over(step, failed(_cancelled(step, lost=True)))
+            else:
+                self.said.put(Done(step=step, error=error))
         finally:
             future.release()
 
