@@ -55,9 +55,7 @@ class Fake:
         outputs = () if failure else ("model",)
         for name in outputs:
             (self.root / directory / "out" / name).write_text(directory)
-        result = StepResult(
-            protocol=PROTOCOL_VERSION, step=directory.partition("-")[2], outputs=outputs, failure=failure
-        )
+        result = StepResult(protocol=PROTOCOL_VERSION, step=directory.split("-")[1], outputs=outputs, failure=failure)
         (self.root / directory / "result.msgpack").write_bytes(encode(result))
         return ended
 
