@@ -35,7 +35,7 @@ def cluster(folder: Path, runs: int) -> list[Row]:
             value=two,
             unit="s",
             runs=runs,
-            goal=Goal(1 / 1.8),
+            goal=Goal(0.556),
             against="one worker",
             ratio=two / one,
         ),
