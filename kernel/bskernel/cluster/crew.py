@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from bskernel_protocol import Artifact, Failure
 from distributed import CancelledError, Client, Future, KilledWorker
+from distributed.client import ClosedClientError
 
 from bskernel.action import Action
 from bskernel.carry_out import Carried
@@ -125,9 +126,13 @@ class DaskCrew:
         if hopeless is not None:
             self._over(step, failed(hopeless))
             return
-        future = self._client.submit(
-            _TASK, code_digest(), encode(order), key=key, resources=demand or None, allow_other_workers=False
-        )
+        try:
+            future = self._client.submit(
+                _TASK, code_digest(), encode(order), key=key, resources=demand or None, allow_other_workers=False
+            )
+        except ClosedClientError:  # lost in this moment
+            self._give_up(_LOST)
+            return
         with self._lock:
             self._futures[key] = future
         future.add_done_callback(functools.partial(self._done, key))
@@ -209,7 +214,8 @@ class DaskCrew:
             failure = Failure(category="environment", message=message, cause=(str(error),), hint=_INSTALL)
             self._over(step, failed(failure))
         except Exception as error:  # noqa: BLE001 - raised again where the build is carried out
-            if self._is_lost:  # while the answer was fetched
+            # It may be lost while an answer is fetched, which is heard of sooner than that it is lost.
+            if self._is_lost or (isinstance(error, OSError) and future.status != "error"):
                 self._over(step, failed(_cancelled(step, lost=True)))
             else:
                 self.said.put(Done(step=step, error=error))
