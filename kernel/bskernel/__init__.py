@@ -45,13 +45,13 @@ def run(
 
     from bskernel.application import Application
     from bskernel.builds import carry_out_build
+    from bskernel.loading import with_jobs
     from bskernel.report.terminal import Silent
     from bskernel.selection import Wish
 
     application = Application.here()
     wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)
-    settings = (*settings, *([f"limits.jobs={jobs}"] if jobs is not None else []))
-    prepared = application.prepare(Path(config), settings=settings, wish=wish, output=output)
+    prepared = application.prepare(Path(config), settings=with_jobs(settings, jobs), wish=wish, output=output)
     result = carry_out_build(
         application, prepared, runtime=runtime, observer=Silent(), keep_s=keep_warm_s, cluster=cluster
     )
@@ -86,6 +86,7 @@ def sweep(
     from pathlib import Path
 
     from bskernel.application import Application
+    from bskernel.loading import with_jobs
     from bskernel.selection import Wish
     from bskernel.sweeps.preparing import prepare_sweep
     from bskernel.sweeps.progress import SilentSweep
@@ -93,8 +94,7 @@ def sweep(
 
     application = Application.here()
     wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)
-    settings = (*settings, *([f"limits.jobs={jobs}"] if jobs is not None else []))
-    prepared = prepare_sweep(application, Path(config), settings=settings, wish=wish)
+    prepared = prepare_sweep(application, Path(config), settings=with_jobs(settings, jobs), wish=wish)
     options = Options(runtime=runtime, fresh=fresh, keep_s=keep_warm_s, cluster=cluster)
     result = carry_out_sweep(application, prepared, SilentSweep(), output=output, options=options)
     if result.status == "interrupted":

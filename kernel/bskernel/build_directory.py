@@ -58,6 +58,22 @@ class NotedStep(msgspec.Struct, frozen=True, kw_only=True):
     sizes: tuple[int, ...]  # of its files, in bytes
 
 
+def lock_folder(path: Path, what: str) -> IO[str]:
+    """Make a folder and keep others out that write the same there, until what is returned is closed.
+
+    Raises ConfigError.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = (path / ".lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(f"{path}: another {what} is writing here", hint="wait, or give --output") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+    return lock
+
+
 class BuildDirectory:
     """config.json, steps/NN-NAME/ of every step, artifacts/ (by-step/STEP/ in it), metrics.json, result.json.
 
@@ -73,14 +89,7 @@ class BuildDirectory:
 
     def open(self) -> None:
         """Make it and keep other builds out. Raises ConfigError."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / ".lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(f"{self.path}: another build is writing here", hint="wait, or give --output") from None
-        except OSError as error:
-            raise ConfigError(f"{self.path}: cannot be written: {error.strerror}") from error
+        self._lock = lock_folder(self.path, "build")
         for stale in (_STAMP, RESULT, FAILURE):
             (self.path / stale).unlink(missing_ok=True)
 

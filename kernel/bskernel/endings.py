@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from bskernel_protocol import Failure
 
+from bskernel.errors import BskernelError
 from bskernel.ports import SessionEnded
 from bskernel.step import Step
 
@@ -32,6 +33,11 @@ def exit_facts(exit_code: int) -> dict[str, Any]:
 def _memory_facts(step: Step, ended: SessionEnded) -> dict[str, Any]:
     known = {"limit_mib": step.memory_mib, "peak_mib": ended.peak_mib}
     return {name: value for name, value in known.items() if value is not None}
+
+
+def lacking(error: BskernelError) -> Failure:
+    """This machine lacks what the step needs."""
+    return Failure(category="environment", message=error.message, hint=error.hint)
 
 
 def interrupted(step: Step, by: str) -> Failure:

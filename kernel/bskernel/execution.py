@@ -11,9 +11,9 @@ import msgspec
 from bskernel_protocol import Failure
 
 from bskernel.action import Action, ActionResult, action_of
-from bskernel.endings import interrupted
+from bskernel.endings import interrupted, lacking
 from bskernel.errors import EnvironmentLacking
-from bskernel.gathering import InputMissing, Remaining
+from bskernel.gathering import InputMissing, Remaining, log_of
 from bskernel.outcomes import EndedStep, Observer, Status, StepReport, skipped
 from bskernel.ports import Store
 from bskernel.scheduling import Schedule
@@ -130,8 +130,7 @@ class Execution(abc.ABC):
             self._observer.started(step)
             self._failed(step, ended, Failure(category="config", message=str(error)), time.monotonic() - began)
         except EnvironmentLacking as error:
-            failure = Failure(category="environment", message=error.message, hint=error.hint)
-            self._failed(step, ended, failure, time.monotonic() - began)
+            self._failed(step, ended, lacking(error), time.monotonic() - began)
         else:
             self._running[self._task(step)] = ended
             self._in_flight.setdefault(action.key.sha256, self._task(step))
@@ -150,7 +149,7 @@ class Execution(abc.ABC):
         return None if self._fresh else self._store.recall(action)
 
     def _log_of(self, known: ActionResult) -> bytes:
-        return (self._store.get(known.log) if known.log is not None else None) or b""
+        return log_of(known.log, self._store)
 
     def _hear(self, said: Heard) -> None:
         """Take what the crew says of a running step."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-from bskernel_protocol import Artifact
+from bskernel_protocol import Artifact, Digest
 
 from bskernel.action import ActionResult
 from bskernel.ports import OutputViolation, Store
@@ -14,6 +14,11 @@ from bskernel.step import FromFile, Step
 
 class InputMissing(Exception):  # noqa: N818 - told to the build as data
     """An input file cannot be read."""
+
+
+def log_of(log: Digest | None, store: Store) -> bytes:
+    """What a step that was made before has said; nothing where the store has none of it."""
+    return (store.get(log) if log is not None else None) or b""
 
 
 def find_inputs(step: Step, made: Mapping[str, ActionResult], store: Store) -> dict[str, Artifact]:

@@ -153,6 +153,11 @@ def check_versions(flow: Flow, config: Config, path: Path) -> None:
             )
 
 
+def with_jobs(assignments: Sequence[str], jobs: int | None) -> tuple[str, ...]:
+    """The assignments, and how many steps run at once where that is said beside them."""
+    return (*assignments, *([f"limits.jobs={jobs}"] if jobs is not None else []))
+
+
 def read_config(path: Path, assignments: Sequence[str] = ()) -> ConfigText:
     """Read a build.toml and change it by `--set` assignments. Raises ConfigError."""
     path = path.resolve()

@@ -12,7 +12,9 @@ from bskernel_protocol import Artifact, Event, Failure, Progress
 
 from bskernel.action import Action, ActionResult
 from bskernel.carry_out import Carried, give_back, run_in_session
+from bskernel.endings import lacking
 from bskernel.errors import EnvironmentLacking
+from bskernel.gathering import log_of
 from bskernel.ports import SessionFailed, Store
 from bskernel.sessions import Lease, Sessions, Stopped
 from bskernel.step import Step
@@ -90,8 +92,7 @@ class Workshop:
         except SessionFailed as error:
             return Done(step=step, carried=failed(error.failure))
         except EnvironmentLacking as error:
-            failure = Failure(category="environment", message=error.message, hint=error.hint)
-            return Done(step=step, carried=failed(failure))
+            return Done(step=step, carried=failed(lacking(error)))
         except Stopped:
             return Done(step=step)
         except Exception as error:  # noqa: BLE001 - raised again where the build is carried out
@@ -112,7 +113,7 @@ class Workshop:
         return self._recalled(step, known, began) if known is not None else None
 
     def _recalled(self, step: Step, known: ActionResult, began: float) -> Done:
-        log = (self._store.get(known.log) if known.log is not None else None) or b""
+        log = log_of(known.log, self._store)
         carried = Carried(result=known, failure=None, log=log)
         return Done(step=step, carried=carried, recalled=True, seconds=time.monotonic() - began)
 

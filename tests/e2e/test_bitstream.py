@@ -1,8 +1,6 @@
 """Flow bitstream with the stand-ins for Vivado and Vitis HLS: from a network to what stands for a bitstream."""
 
 import json
-import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +11,8 @@ from bskernel.builds import carry_out_build
 from bskernel.errors import ConfigError
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result import BuildResult
-from bskernel.runtime.folders import processes_of
 from vivado_stand_in.install import make_dependencies, make_hls_install, make_install
+from vivado_stand_in.interrupting import assert_an_interrupt_ends_all
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "digits" / "bitstream.toml"
@@ -263,23 +261,9 @@ def test_an_interrupt_ends_the_tool_and_all_that_it_has_started(
     settings = settings_in(tmp_path)
     assert build(*settings, "flow.output_type=ip").status == "ok"
     arguments = [part for text in [*settings, *with_other(tmp_path, OOC, "hang")] for part in ("--set", text)]
-    surroundings |= {"BSKERNEL_ROOT": str(ROOT), "BSKERNEL_CACHE": str(environments)}
-    program = str(Path(sys.executable).parent / "bskernel")
-    kernel = subprocess.Popen(
-        [program, "run", str(EXAMPLE), "--output", str(tmp_path / "out"), "--verbose", *arguments],
-        env=surroundings,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    assert kernel.stderr is not None
-    assert any(b"STAND-IN: hangs now" in line for line in iter(kernel.stderr.readline, b""))
-    sessions = [path.name for path in (environments / "sessions").iterdir()]
     # The server, its child, FINN's shell, Vivado, the run that it has launched, and what that has orphaned.
-    assert any(len(processes_of(session)) >= 6 for session in sessions)
-    kernel.send_signal(signal.SIGINT)
-    assert kernel.wait(timeout=30) == 130
-    kernel.stderr.close()
-    assert [processes_of(session) for session in sessions] == [[] for _ in sessions]
+    told = [str(EXAMPLE), "--output", str(tmp_path / "out"), *arguments]
+    assert_an_interrupt_ends_all(told, surroundings, environments, least=6)
 
 
 def test_a_netlist_has_metrics_and_needs_neither_board_nor_dependencies(build: Build, tmp_path: Path) -> None:

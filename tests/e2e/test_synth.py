@@ -1,9 +1,6 @@
 """Flow synth with the stand-in for Vivado: from a network to (recorded) reports, and every way in which it fails."""
 
 import json
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +8,8 @@ from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result import BuildResult
-from bskernel.runtime.folders import processes_of
 from vivado_stand_in.install import make_install
+from vivado_stand_in.interrupting import assert_an_interrupt_ends_all
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
@@ -155,18 +152,4 @@ def test_an_interrupt_ends_all_that_the_tool_has_started(
     starter = application.starter(runtime, print)
     starter.prepare(next(info.ref for info in application.executors.known if info.ref.name == "vivado-synth"))
     config = small(tmp_path, "hang")
-    surroundings |= {"BSKERNEL_ROOT": str(ROOT), "BSKERNEL_CACHE": str(environments)}
-    kernel = subprocess.Popen(
-        [str(Path(sys.executable).parent / "bskernel"), "run", str(config), "--verbose"],
-        env=surroundings,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    assert kernel.stderr is not None
-    assert any(b"STAND-IN: hangs now" in line for line in iter(kernel.stderr.readline, b""))
-    sessions = [path.name for path in (environments / "sessions").iterdir()]
-    assert any(len(processes_of(session)) >= 2 for session in sessions)
-    kernel.send_signal(signal.SIGINT)
-    assert kernel.wait(timeout=30) == 130
-    kernel.stderr.close()
-    assert [processes_of(session) for session in sessions] == [[] for _ in sessions]
+    assert_an_interrupt_ends_all([str(config)], surroundings, environments, least=2)

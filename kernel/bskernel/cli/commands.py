@@ -23,7 +23,6 @@ from bskernel.cli.options import (
     SET,
     VERBOSE,
     has_cursor,
-    with_jobs,
 )
 from bskernel.cli.plan_views import GRAPHS
 from bskernel.cli.range_options import RangeOptions, range_options
@@ -106,12 +105,13 @@ def run(
 
     from bskernel.application import Application
     from bskernel.builds import carry_out_build
+    from bskernel.loading import with_jobs
     from bskernel.report.terminal import describe_result
 
+    alone(cluster, keep_warm)
     application = Application.here()
     prepared = application.prepare(config, settings=with_jobs(settings, jobs), wish=wish.as_wish(), output=output)
     observer = _observer(verbose=verbose)
-    alone(cluster, keep_warm)
     result = carry_out_build(
         application, prepared, runtime=runtime, observer=observer, fresh=fresh, keep_s=keep_warm, cluster=cluster
     )

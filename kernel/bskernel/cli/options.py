@@ -31,11 +31,6 @@ VERBOSE = click.option(
 INTERRUPTED = "interrupted: every process of the build has ended; the cache is usable"
 
 
-def with_jobs(settings: tuple[str, ...], jobs: int | None) -> tuple[str, ...]:
-    """The settings, with how many steps run at once."""
-    return settings if jobs is None else (*settings, f"limits.jobs={jobs}")
-
-
 def has_cursor() -> bool:
     """Can standard error show a bar?"""
     import sys

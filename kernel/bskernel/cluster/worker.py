@@ -15,6 +15,7 @@ from distributed import Reschedule, Worker, WorkerPlugin, get_worker
 from bskernel.cluster.bench import Bench
 from bskernel.cluster.code import code_digest
 from bskernel.cluster.messages import Answer, Ended, Order, Refused, Site, Told, decode_order, encode
+from bskernel.endings import lacking
 from bskernel.errors import BskernelError
 from bskernel.workshop import Done, Halt
 
@@ -118,7 +119,7 @@ def _answer(worker: Worker, order: Order) -> Answer:
             done = bench.carry_out(order, say, halt)
             return _ended(done, bench.runtime_name, worker)
     except BskernelError as error:
-        return _refused(Failure(category="environment", message=error.message, hint=error.hint))
+        return _refused(lacking(error))
 
 
 def _ended(done: Done, runtime: str, worker: Worker) -> Ended:

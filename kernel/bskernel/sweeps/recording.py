@@ -13,6 +13,7 @@ from bskernel.backends import Choice
 from bskernel.build_directory import BuildDirectory, NotedStep, Twins
 from bskernel.carry_out import manifest_of
 from bskernel.finishing import outcome_of, write_outcome
+from bskernel.gathering import log_of
 from bskernel.loading import LoadedConfig
 from bskernel.outcomes import EndedStep
 from bskernel.ports import Store
@@ -95,7 +96,7 @@ class Recorder:
             self._noted[id(item.ended)] = (item.ended, noted)  # as long as it is held, no other has its id
 
     def _log(self, item: PointStep) -> bytes:
-        return item.ended.log or (self._store.get(item.log) if item.log is not None else None) or b""
+        return item.ended.log or log_of(item.log, self._store)
 
     def _stamp(self, ended: EndedPoint, path: Path) -> str:
         """The digest of what is written: of each step what it was and made, not whether it ran or was recalled."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
 import msgspec
 
 from bskernel.application import Application
+from bskernel.build_directory import lock_folder
 from bskernel.builds import BUILD_LOG
-from bskernel.errors import ConfigError
 from bskernel.hiring import Hired
 from bskernel.loading import LoadedConfig
 from bskernel.outcomes import EndedStep
@@ -75,7 +74,7 @@ class Sweep:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.enter_context(_locked(self._output))
+            stack.enter_context(lock_folder(self._output, "sweep"))
             log = stack.enter_context((self._output / BUILD_LOG).open("w", encoding="utf-8", buffering=1))
             self._observer = SeveralSweep((SweepLog.to_file(log), *self._observers))
             stack.callback(self._observer.over)
@@ -238,16 +237,3 @@ def _search(prepared: PreparedSweep, sweep: Sweep) -> None:
 def default_output(loaded: LoadedConfig) -> Path:
     """Where a sweep lies when it is not said: beside the build directory of the configuration alone."""
     return loaded.output.with_name(f"{loaded.output.name}-sweep")
-
-
-def _locked(output: Path) -> IO[str]:
-    """Keeps other sweeps out of the directory until it is closed. Raises ConfigError."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        lock = (output / ".lock").open("w")
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ConfigError(f"{output}: another sweep is writing here", hint="wait, or give --output") from None
-    except OSError as error:
-        raise ConfigError(f"{output}: cannot be written: {error.strerror}") from error
-    return lock

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import msgspec
-from bskernel_protocol import Failure
 
+from bskernel.endings import lacking
 from bskernel.errors import BskernelError, EnvironmentLacking
 from bskernel.images import Recipe, find_recipes
 from bskernel.ports import SessionFailed
@@ -78,7 +78,7 @@ def main() -> None:
         except SessionFailed as error:
             _say(Failed(failure=error.failure))
         except BskernelError as error:
-            _say(Failed(failure=Failure(category="environment", message=error.message, hint=error.hint)))
+            _say(Failed(failure=lacking(error)))
     sys.stderr.flush()
     # Threads that still wait for a run have nothing left to do.
     os._exit(0)

@@ -1,0 +1,28 @@
+"""What must hold of a run that is interrupted while the stand-in hangs."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from bskernel.runtime.folders import processes_of
+
+ROOT = Path(__file__).parents[2]
+
+
+def assert_an_interrupt_ends_all(arguments: list[str], surroundings: dict[str, str], cache: Path, least: int) -> None:
+    """`bskernel run` with these arguments comes to where a tool hangs, in a session of at least so many processes."""
+    kernel = subprocess.Popen(
+        [str(Path(sys.executable).parent / "bskernel"), "run", "--verbose", *arguments],
+        env=surroundings | {"BSKERNEL_ROOT": str(ROOT), "BSKERNEL_CACHE": str(cache)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    assert kernel.stderr is not None
+    assert any(b"STAND-IN: hangs now" in line for line in iter(kernel.stderr.readline, b""))
+    sessions = [path.name for path in (cache / "sessions").iterdir()]
+    assert any(len(processes_of(session)) >= least for session in sessions)
+    kernel.send_signal(signal.SIGINT)
+    assert kernel.wait(timeout=30) == 130
+    kernel.stderr.close()
+    assert [processes_of(session) for session in sessions] == [[] for _ in sessions]
