@@ -19,8 +19,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bskernel.core.errors import EnvironmentLacking
 from bskernel.engine import connect
-from bskernel.errors import EnvironmentLacking
 from clusters import cluster
 from measuring import Row, goals, markdown
 from memory import executors

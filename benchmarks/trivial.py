@@ -7,8 +7,8 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
+from bskernel.core.errors import EnvironmentLacking
 from bskernel.engine import connect
-from bskernel.errors import EnvironmentLacking
 from bskernel.images import find_recipes
 from bskernel.images.container_image import image_name
 from ground import BSKERNEL, Ground, arithmetic_root, steps

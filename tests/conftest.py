@@ -10,8 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 from bskernel.application import Application
+from bskernel.core.errors import EnvironmentLacking
 from bskernel.engine import connect
-from bskernel.errors import EnvironmentLacking
 from bskernel.images import describe, find_recipes
 
 # How long an example takes is not what a test promises.

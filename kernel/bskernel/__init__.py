@@ -38,14 +38,14 @@ def run(
     `settings` are assignments as in `--set`, e.g. "target.target_fps=50000". `jobs` steps run at once; without, as
     many as the configuration says or there are processors. With `keep_warm_s`, sessions stay ready until no build has
     used them for so many seconds. `cluster` is where steps are carried out, if not here: as in --cluster. Raises
-    bskernel.errors.BskernelError when the build cannot begin; KeyboardInterrupt when it was interrupted, after what
+    bskernel.core.errors.BskernelError when the build cannot begin; KeyboardInterrupt when it was interrupted, after what
     is finished was written.
     """
     from pathlib import Path
 
     from bskernel.application import Application
     from bskernel.builds import carry_out_build
-    from bskernel.loading import with_jobs
+    from bskernel.config.reader import with_jobs
     from bskernel.report.terminal import Silent
     from bskernel.selection import Wish
 
@@ -80,13 +80,13 @@ def sweep(
 
     A point that failed, or was stopped by `require`, is a row, not an exception; its build directory is
     OUTPUT/points/NAME. Steps that points share run once. The arguments are those of `run`, for all points; with
-    `fresh` nothing is recalled. Raises bskernel.errors.BskernelError when the sweep cannot begin; KeyboardInterrupt
+    `fresh` nothing is recalled. Raises bskernel.core.errors.BskernelError when the sweep cannot begin; KeyboardInterrupt
     when it was interrupted, after what is finished was written.
     """
     from pathlib import Path
 
     from bskernel.application import Application
-    from bskernel.loading import with_jobs
+    from bskernel.config.reader import with_jobs
     from bskernel.selection import Wish
     from bskernel.sweeps.preparing import prepare_sweep
     from bskernel.sweeps.progress import SilentSweep
@@ -112,7 +112,7 @@ def results(
     """Judge the points of a sweep: `pareto` and `recommended` are rows of its table, `outcome` tells the rest.
 
     `sweep` is what `bskernel.sweep` returned, or the output directory of a sweep. Objectives that are given replace
-    those of its [sweep], conditions its `require`. Nothing runs. Raises bskernel.errors.BskernelError when it cannot
+    those of its [sweep], conditions its `require`. Nothing runs. Raises bskernel.core.errors.BskernelError when it cannot
     be read, or for a metric that no point has.
     """
     from pathlib import Path
@@ -129,7 +129,7 @@ def diff(
 ) -> Comparison:
     """Compare two builds, each a build directory or its result.json, and judge gates; a failed gate is a verdict.
 
-    A gate is a condition that must not hold, e.g. "throughput < 0.98 * base". Raises bskernel.errors.BskernelError
+    A gate is a condition that must not hold, e.g. "throughput < 0.98 * base". Raises bskernel.core.errors.BskernelError
     when a build cannot be read or a gate is no condition.
     """
     from pathlib import Path

@@ -11,10 +11,14 @@ import msgspec
 from bskernel_protocol import EntryDescription
 
 from bskernel.backends import Choice, PlanOf, Settled, settle
-from bskernel.catalogues import Executors
 from bskernel.cluster.wanted import Wanted
 from bskernel.config import Config
-from bskernel.errors import EnvironmentLacking
+from bskernel.config.reader import LoadedConfig, check_versions, load_config, load_flow
+from bskernel.core.catalogue import Executors
+from bskernel.core.errors import EnvironmentLacking
+from bskernel.core.interfaces import Store
+from bskernel.core.step import ExecutorRef, Step
+from bskernel.core.tool import ToolInstall
 from bskernel.file_digests import FileDigests
 from bskernel.hiring import Hired, crew_here, crew_on_cluster
 from bskernel.images import (
@@ -25,13 +29,9 @@ from bskernel.images import (
     state_on,
 )
 from bskernel.images.environment import cache_folder
-from bskernel.loading import LoadedConfig, check_versions, load_config, load_flow
 from bskernel.plan import Plan, make_plan
-from bskernel.ports import Store
 from bskernel.selection import Wish
-from bskernel.step import ExecutorRef, Step
 from bskernel.store import DiskStore, OpenStore, shared_settings
-from bskernel.tool import ToolInstall
 
 if TYPE_CHECKING:
     import docker

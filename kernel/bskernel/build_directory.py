@@ -13,9 +13,9 @@ from typing import IO, Any
 import msgspec
 from bskernel_protocol import Artifact, StepManifest, canonical_bytes, pretty_json
 
-from bskernel.action import Action
-from bskernel.errors import ConfigError
-from bskernel.ports import Store
+from bskernel.core.action import Action
+from bskernel.core.errors import ConfigError
+from bskernel.core.interfaces import Store
 
 RESULT, FAILURE, CONFIG, BY_STEP = "result.json", "failure.txt", "config.json", "by-step"
 _STAMP = ".stamp"

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 import msgspec
 from bskernel_protocol import EntryDescription
 
-from bskernel.endings import interrupted
+from bskernel.core.interfaces import Store
+from bskernel.core.runtime_failures import interrupted
+from bskernel.core.step import ExecutorRef, Step
+from bskernel.core.step_report import Observer, StepReport, skipped
 from bskernel.execution import Execution
 from bskernel.gathering import Remaining, find_inputs, find_remaining
-from bskernel.outcomes import Observer, StepReport, skipped
 from bskernel.plan import Plan
-from bskernel.ports import Store
 from bskernel.scheduling import JOBS, Schedule, task_of
-from bskernel.step import ExecutorRef, Step
 from bskernel.working import Crew
 
 EntryOf = Callable[[Step], EntryDescription | None]

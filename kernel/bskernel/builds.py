@@ -7,10 +7,10 @@ import time
 from bskernel.application import Application, Prepared
 from bskernel.build_directory import BuildDirectory
 from bskernel.building import carry_out_plan
+from bskernel.core.interfaces import Store
+from bskernel.core.step_report import Observer
 from bskernel.hiring import Hired
 from bskernel.noting import Noting
-from bskernel.outcomes import Observer
-from bskernel.ports import Store
 from bskernel.recorded import recorded_config
 from bskernel.result import BuildResult, metrics_of
 

@@ -21,10 +21,10 @@ from bskernel_protocol import (
 from bskernel_protocol.layout import INPUTS, LAYOUT, LOG, MANIFEST, OUTPUTS, RESULT, WORK
 
 from bskernel import spare_folders
-from bskernel.action import ActionResult
-from bskernel.endings import crashed, out_of_memory, timed_out
-from bskernel.ports import OutputViolation, Session, SessionEnded, Store
-from bskernel.step import Step
+from bskernel.core.action import ActionResult
+from bskernel.core.interfaces import OutputViolation, Session, SessionEnded, Store
+from bskernel.core.runtime_failures import crashed, out_of_memory, timed_out
+from bskernel.core.step import Step
 
 
 class Used(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from bskernel.catalogues import choices
-from bskernel.config.model import QualitySection, TargetSection
-from bskernel.errors import ConfigError
+from bskernel.config.schema import QualitySection, TargetSection
+from bskernel.core.catalogue import choices
+from bskernel.core.errors import ConfigError
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {"target": TargetSection, "quality": QualitySection}
 REQUIRE = "sweep.require"  # set for the points of a sweep that requires something, and for no other build

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from bskernel.application import Application
-from bskernel.catalogues import Executors
-from bskernel.errors import ConfigError
+from bskernel.config.reader import flow_names, shipped_flow
+from bskernel.core.catalogue import Executors
+from bskernel.core.errors import ConfigError
 from bskernel.images import RecipeState
 from bskernel.installs import FoundInstall, find_installs, licences_of
-from bskernel.loading import flow_names, shipped_flow
 from bskernel.machine import Room, engine_facts, room, system_facts
 from bskernel.recipes_here import image_states
 

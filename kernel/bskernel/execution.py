@@ -10,14 +10,14 @@ from collections.abc import Sequence
 import msgspec
 from bskernel_protocol import Failure
 
-from bskernel.action import Action, ActionResult, action_of
-from bskernel.endings import interrupted, lacking
-from bskernel.errors import EnvironmentLacking
+from bskernel.core.action import Action, ActionResult, action_of
+from bskernel.core.errors import EnvironmentLacking
+from bskernel.core.interfaces import Store
+from bskernel.core.runtime_failures import interrupted, lacking
+from bskernel.core.step import Step
+from bskernel.core.step_report import EndedStep, Observer, Status, StepReport, skipped
 from bskernel.gathering import InputMissing, Remaining, log_of
-from bskernel.outcomes import EndedStep, Observer, Status, StepReport, skipped
-from bskernel.ports import Store
 from bskernel.scheduling import Schedule
-from bskernel.step import Step
 from bskernel.working import Crew, Heard, Noted, Said
 
 _SOON_S = 0.5  # how long who is interrupted waits for running steps to say how far they were

@@ -12,8 +12,8 @@ from bskernel_protocol import Artifact, Failure, LogLine
 from bskernel_protocol.layout import LOG
 
 from bskernel.build_directory import RESULT, BuildDirectory
-from bskernel.errors import ConfigError
-from bskernel.outcomes import StepReport
+from bskernel.core.errors import ConfigError
+from bskernel.core.step_report import StepReport
 from bskernel.result import BuildResult, read_result
 
 _BEFORE, _AFTER = 6, 12  # lines of the log around the first error

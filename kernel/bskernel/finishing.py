@@ -10,12 +10,12 @@ from bskernel_protocol.layout import LOG
 
 from bskernel.backends import Choice
 from bskernel.build_directory import BuildDirectory
-from bskernel.loading import LoadedConfig
-from bskernel.outcomes import StepReport
-from bskernel.ports import Store
+from bskernel.config.reader import LoadedConfig
+from bskernel.core.interfaces import Store
+from bskernel.core.step import Step
+from bskernel.core.step_report import StepReport
 from bskernel.report.terminal import describe_failed
 from bskernel.result import BuildResult, result_of
-from bskernel.step import Step
 
 
 def outcome_of(

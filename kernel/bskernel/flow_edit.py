@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from bskernel.config import FlowEdit, StepTable
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 from bskernel.selection import FlowStep, position
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 from bskernel_protocol import EntryDescription
 
-from bskernel.catalogues import ExecutorInfo, Executors, choices
 from bskernel.config import Config, StepOptions, StepTable
-from bskernel.errors import ConfigError
+from bskernel.core.catalogue import ExecutorInfo, Executors, choices
+from bskernel.core.errors import ConfigError
 from bskernel.flow_edit import NamedTable, edit_flow, named
 from bskernel.selection import FlowStep, stages_left
 

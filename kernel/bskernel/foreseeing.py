@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from bskernel.action import Action, ActionResult, action_of, differences
 from bskernel.application import Application, Prepared
 from bskernel.build_directory import BuildDirectory
+from bskernel.core.action import Action, ActionResult, action_of, differences
+from bskernel.core.interfaces import Store
+from bskernel.core.step import FromStep, Step
 from bskernel.gathering import find_inputs
-from bskernel.ports import Store
-from bskernel.step import FromStep, Step
 
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import msgspec
 from bskernel_protocol import Artifact, Digest
 
-from bskernel.action import ActionResult
-from bskernel.ports import OutputViolation, Store
-from bskernel.step import FromFile, Step
+from bskernel.core.action import ActionResult
+from bskernel.core.interfaces import OutputViolation, Store
+from bskernel.core.step import FromFile, Step
 
 
 class InputMissing(Exception):  # noqa: N818 - told to the build as data

@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 from bskernel_protocol import Artifact
 
-from bskernel.action import Action
 from bskernel.cluster.demand import limits_on
 from bskernel.cluster.place import place_of
 from bskernel.cluster.wanted import Wanted
 from bskernel.config import Config
-from bskernel.errors import BskernelError, EnvironmentLacking
-from bskernel.ports import Runtime, Store
+from bskernel.core.action import Action
+from bskernel.core.errors import BskernelError, EnvironmentLacking
+from bskernel.core.interfaces import Runtime, Store
+from bskernel.core.step import ExecutorRef, Step
 from bskernel.scheduling import limits_of
 from bskernel.sessions import Sessions
-from bskernel.step import ExecutorRef, Step
 from bskernel.working import Crew, Heard, Workers
 
 

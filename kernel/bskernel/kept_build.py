@@ -12,8 +12,8 @@ from bskernel_protocol import Artifact
 from bskernel.build_directory import CONFIG, RESULT, BuildDirectory
 from bskernel.comparison import Comparison, ExpressionError, Gate, KeptBuild, KeptStep, Verdict, compare, judge
 from bskernel.comparison.gates import Missing
-from bskernel.errors import ConfigError
-from bskernel.strict import convert, read_toml
+from bskernel.config.decoder import convert, read_toml
+from bskernel.core.errors import ConfigError
 
 
 class _Step(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
+from bskernel.core.errors import EnvironmentLacking
 from bskernel.engine import connect
-from bskernel.errors import EnvironmentLacking
 
 _OF_ENGINE = ("CgroupVersion", "CgroupDriver", "Driver", "SecurityOptions", "KernelVersion", "OperatingSystem")
 

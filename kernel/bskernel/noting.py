@@ -6,8 +6,8 @@ from bskernel_protocol import Event
 
 from bskernel.build_directory import BuildDirectory
 from bskernel.carry_out import manifest_of
-from bskernel.outcomes import EndedStep, Observer
-from bskernel.step import Step
+from bskernel.core.step import Step
+from bskernel.core.step_report import EndedStep, Observer
 
 
 class Several:

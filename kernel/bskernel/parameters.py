@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 from bskernel_protocol import EntryDescription, ParameterDescription
 
-from bskernel.catalogues import Executors, choices
 from bskernel.config import Config
-from bskernel.errors import ConfigError
+from bskernel.core.catalogue import Executors, choices
+from bskernel.core.errors import ConfigError
 
 
 class Origins(msgspec.Struct, frozen=True, kw_only=True):

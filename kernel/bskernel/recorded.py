@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bskernel.loading import LoadedConfig
+from bskernel.config.reader import LoadedConfig
 
 
 def _portable(value: Any, folder: Path) -> Any:

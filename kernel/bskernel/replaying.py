@@ -11,7 +11,7 @@ from bskernel_protocol import StepManifest
 from bskernel.application import Application
 from bskernel.build_directory import BuildDirectory
 from bskernel.carry_out import lay_out
-from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.images import Recipe
 
 

@@ -9,9 +9,9 @@ import msgspec
 from bskernel_protocol import Artifact, Failure
 
 from bskernel.backends import Choice
-from bskernel.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED, ConfigError
-from bskernel.outcomes import StepReport
-from bskernel.ports import Store
+from bskernel.core.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED, ConfigError
+from bskernel.core.interfaces import Store
+from bskernel.core.step_report import StepReport
 
 METRICS = "metrics"  # the output with a build's numbers: the newest of that name counts
 

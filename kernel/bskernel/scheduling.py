@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from bskernel.config import LimitsSection
-from bskernel.step import FromStep, Step
+from bskernel.core.step import FromStep, Step
 
 JOBS, MEMORY = "jobs", "memory_mib"
 

@@ -8,10 +8,10 @@ from itertools import groupby
 import msgspec
 from bskernel_protocol import EntryDescription
 
-from bskernel.catalogues import choices
 from bskernel.config import FlowSection
-from bskernel.errors import ConfigError
-from bskernel.stages import INPUT_TYPES, OUTPUT_TYPES
+from bskernel.core.catalogue import choices
+from bskernel.core.errors import ConfigError
+from bskernel.core.stages import INPUT_TYPES, OUTPUT_TYPES
 
 
 class FlowStep(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from bskernel.ports import Runtime, Session
-from bskernel.step import ExecutorRef, Step
+from bskernel.core.interfaces import Runtime, Session
+from bskernel.core.step import ExecutorRef, Step
 
 
 class Stopped(Exception):  # noqa: N818 - the build is interrupted

@@ -11,12 +11,12 @@ from pathlib import Path
 import msgspec
 from bskernel_protocol import EntryDescription
 
-from bskernel.catalogues import ExecutorInfo, Executors
 from bskernel.config import Config
+from bskernel.core.catalogue import ExecutorInfo, Executors
+from bskernel.core.stages import INITIAL_STAGES
+from bskernel.core.step import FromFile, FromStep, Step
 from bskernel.parameters import resolve_parameters
 from bskernel.selection import FlowStep
-from bskernel.stages import INITIAL_STAGES
-from bskernel.step import FromFile, FromStep, Step
 
 NAME = "check_stage"
 

@@ -11,15 +11,16 @@ from typing import TypeVar
 
 import msgspec
 
-from bskernel.action import Action, ActionResult
 from bskernel.application import Application
 from bskernel.build_directory import BuildDirectory
 from bskernel.config import StoreSection
-from bskernel.errors import BskernelError, ConfigError, EnvironmentLacking
+from bskernel.config.decoder import convert
+from bskernel.config.environment import given_store, limited_store
+from bskernel.config.reader import check_config, load_config, read_config
+from bskernel.core.action import Action, ActionResult
+from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.foreseeing import recall_each
-from bskernel.given_store import given_store, limited_store
 from bskernel.images.environment import cache_folder
-from bskernel.loading import check_config, load_config, read_config
 from bskernel.selection import Wish
 from bskernel.store import DiskStore, SharedSettings, shared_settings
 from bskernel.store.in_use import in_use, tidying
@@ -29,7 +30,6 @@ from bskernel.store.remote import RemoteStore
 from bskernel.store.sending import Pushed
 from bskernel.store.shelves import LocalShelf, SharedShelf, Shelf
 from bskernel.store.upkeep import Checked, Counts, Garbage, check, count, garbage, needs, remove
-from bskernel.strict import convert
 from bskernel.sweeps.foreseeing import recall_nodes
 from bskernel.sweeps.kept import POINTS
 from bskernel.sweeps.preparing import PreparedSweep

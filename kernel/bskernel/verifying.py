@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from bskernel_protocol import EntryDescription
 
-from bskernel.step import FromStep, Source, Step
+from bskernel.core.step import FromStep, Source, Step
 
 
 class AddedCheck(msgspec.Struct, frozen=True, kw_only=True):

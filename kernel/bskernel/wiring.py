@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from bskernel_protocol import ArtifactKind, InputDescription
 
-from bskernel.catalogues import choices
-from bskernel.errors import ConfigError
+from bskernel.core.catalogue import choices
+from bskernel.core.errors import ConfigError
+from bskernel.core.step import FromFile, FromStep, Source, Step
 from bskernel.flow_steps import Wanted
-from bskernel.step import FromFile, FromStep, Source, Step
 
 
 def _user_source(

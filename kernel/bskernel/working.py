@@ -10,10 +10,10 @@ from typing import Protocol, TypeAlias
 import msgspec
 from bskernel_protocol import Artifact, Event
 
-from bskernel.action import Action
-from bskernel.ports import Store
+from bskernel.core.action import Action
+from bskernel.core.interfaces import Store
+from bskernel.core.step import ExecutorRef, Step
 from bskernel.sessions import Sessions
-from bskernel.step import ExecutorRef, Step
 from bskernel.workshop import Done, Workshop
 
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bskernel.action import Action, action_of
 from bskernel.application import Application
 from bskernel.config import BuildSection, Config, Flow, LimitsSection, StepTable
+from bskernel.config.reader import LoadedConfig
+from bskernel.core.action import Action, action_of
+from bskernel.core.step import Step
 from bskernel.hiring import Hired
-from bskernel.loading import LoadedConfig
 from bskernel.runtime.folders import processes_of
-from bskernel.step import Step
 from bskernel.working import Done, Heard, Said
 from bskernel_protocol import Artifact, OutputDescription, OutputLine, Progress
 from waiting import eventually

@@ -14,11 +14,11 @@ import msgspec
 import pytest
 from bskernel.application import Application
 from bskernel.carry_out import lay_out
-from bskernel.ports import Session, SessionEnded, SessionFailed
+from bskernel.core.interfaces import Session, SessionEnded, SessionFailed
+from bskernel.core.step import ExecutorRef
+from bskernel.core.tool import ToolInstall
 from bskernel.runtime.kept.standing import end_all, standing
 from bskernel.runtime.kept.warm import WarmRuntime
-from bskernel.step import ExecutorRef
-from bskernel.tool import ToolInstall
 from bskernel_protocol import PROTOCOL_VERSION, Event, OutputLine, Progress, StepManifest, StepResult, decode_document
 
 pytestmark = pytest.mark.in_both

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from bskernel.action import Action, ActionResult
 from bskernel.config import StoreMode, StoreSection
-from bskernel.ports import OutputViolation, Store
+from bskernel.core.action import Action, ActionResult
+from bskernel.core.interfaces import OutputViolation, Store
 from bskernel.store import OpenStore, SharedSettings, shared_settings
 from bskernel_protocol import PROTOCOL_VERSION, Artifact, digest_of_bytes
 from s3_server import BUCKET, S3Server

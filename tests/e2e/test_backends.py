@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from bskernel.application import Application
 from bskernel.builds import carry_out_build
-from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.report.terminal import Lines
 from bskernel.result import BuildResult
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from bskernel.application import Application
 from bskernel.builds import carry_out_build
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result import BuildResult
 from vivado_stand_in.install import make_dependencies, make_hls_install, make_install

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bskernel.application import Application
 from bskernel.builds import carry_out_build
-from bskernel.errors import EnvironmentLacking
+from bskernel.core.errors import EnvironmentLacking
 from bskernel.images import describe, ensure_environment, environment_variables, find_recipes
 from bskernel.report.terminal import Silent
 from bskernel.result import BuildResult

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from bskernel.application import Application
 from bskernel.builds import carry_out_build
-from bskernel.errors import EnvironmentLacking
+from bskernel.core.errors import EnvironmentLacking
+from bskernel.core.interfaces import Session
+from bskernel.core.step import ExecutorRef
 from bskernel.images import ensure_environment
-from bskernel.ports import Session
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result import BuildResult
 from bskernel.runtime.kept.warm import WarmRuntime
 from bskernel.selection import Wish
-from bskernel.step import ExecutorRef
 from bskernel_protocol import Failure
 
 ROOT = Path(__file__).parents[2]

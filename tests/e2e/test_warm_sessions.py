@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bskernel.core.errors import EnvironmentLacking
 from bskernel.engine import connect
-from bskernel.errors import EnvironmentLacking
 from bskernel.runtime.container import SESSION_LABEL
 from bskernel.runtime.folders import processes_of
 from bskernel.runtime.kept.messages import Kept

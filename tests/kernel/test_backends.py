@@ -7,16 +7,16 @@ import pytest
 from bskernel.backends import Backend, Choice, Surroundings, choose, load_backends
 from bskernel.backends.choosing import Chosen
 from bskernel.backends.data import BackendFile
-from bskernel.catalogues import ExecutorInfo, Executors
 from bskernel.config import Config, StepTable
-from bskernel.errors import BskernelError, ConfigError, EnvironmentLacking
+from bskernel.config.reader import flow_names
+from bskernel.core.catalogue import ExecutorInfo, Executors
+from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
+from bskernel.core.step import ExecutorRef
+from bskernel.core.tool import ToolInstall
 from bskernel.images import find_recipes
 from bskernel.installs import equip
-from bskernel.loading import flow_names
 from bskernel.plan import Plan, make_plan
 from bskernel.selection import Wish
-from bskernel.step import ExecutorRef
-from bskernel.tool import ToolInstall
 from bskernel_protocol import Catalogue, EntryDescription, InputDescription, OutputDescription
 
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,8 @@ from bskernel.blueprint.model import SKIP, Blueprint, Note, Steps
 from bskernel.blueprint.reading import read_blueprint
 from bskernel.blueprint.steps import branching, paths
 from bskernel.cli.commands import cli
-from bskernel.errors import ConfigError, EnvironmentLacking
-from bskernel.loading import load_config
+from bskernel.config.reader import load_config
+from bskernel.core.errors import ConfigError, EnvironmentLacking
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.action import ActionResult, action_of
 from bskernel.carry_out import Carried
 from bskernel.cluster.demand import dealt, demand_of, lacking, limits_on
 from bskernel.cluster.messages import (
@@ -25,12 +24,13 @@ from bskernel.cluster.opening import queue_options
 from bskernel.cluster.place import LocalPlace, QueuePlace, RunningPlace, place_of
 from bskernel.cluster.wanted import Wanted
 from bskernel.config import BuildSection, ClusterSection, Config, LimitsSection
-from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.config.decoder import convert
+from bskernel.core.action import ActionResult, action_of
+from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.step import ExecutorRef, Step
+from bskernel.core.tool import ToolInstall
 from bskernel.hiring import crew_on_cluster
-from bskernel.step import ExecutorRef, Step
 from bskernel.store import DiskStore, SharedSettings
-from bskernel.strict import convert
-from bskernel.tool import ToolInstall
 from bskernel_protocol import Artifact, Digest, Failure, OutputLine
 from dask_jobqueue.lsf import LSFJob
 from dask_jobqueue.pbs import PBSJob

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.images import ensure_environment, find_recipes, why_not_here
 from bskernel.images.git_source import GitSource, ensure_tree
 from bskernel.images.recipe import Recipe

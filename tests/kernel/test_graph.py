@@ -5,9 +5,9 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from bskernel.core.step import ExecutorRef, FromFile, FromStep, Source, Step
 from bskernel.report.graph import Graph, as_mermaid, as_text, graph_of
 from bskernel.report.graph_svg import as_svg
-from bskernel.step import ExecutorRef, FromFile, FromStep, Source, Step
 
 NASTY = 'a<b>&"c".onnx'
 SVG = "{http://www.w3.org/2000/svg}"

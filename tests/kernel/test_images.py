@@ -11,8 +11,8 @@ from typing import Any
 import docker
 import pytest
 from bskernel.application import Application
+from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.engine import connect
-from bskernel.errors import ConfigError, EnvironmentLacking
 from bskernel.images import ensure_environment, find_recipes
 from bskernel.images.base import Package, read_base
 from bskernel.images.base_layer import fetch_package, members_of, write_layer

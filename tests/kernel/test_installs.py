@@ -4,11 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from bskernel.config.model import ToolSection
-from bskernel.errors import BskernelError, ConfigError, EnvironmentLacking
+from bskernel.config.schema import ToolSection
+from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
+from bskernel.core.step import ExecutorRef, Step
 from bskernel.installs import equip, find_again, find_installs, identify, licences_of
 from bskernel.runtime.given import given_for
-from bskernel.step import ExecutorRef, Step
 from vivado_stand_in.install import make_hls_install, make_install
 
 STEP = Step(
@@ -195,7 +195,7 @@ def test_a_container_gets_the_tool_read_only_and_a_network_only_for_a_licence_se
 def test_a_tool_in_a_folder_of_the_container_s_own_is_refused() -> None:
     install = type(STEP.executor)(name="a", version="b", digest="c")
     assert install.tools == ()
-    from bskernel.tool import ToolInstall
+    from bskernel.core.tool import ToolInstall
 
     tool = ToolInstall(tool="vivado", product="V", version="1", build="1", fingerprint="f", root=Path("/usr/local/V"))
     with pytest.raises(ConfigError, match="/usr/local/V"):

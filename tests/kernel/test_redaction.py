@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 from bskernel.bundling import pack
-from bskernel.redaction import Redactor, secrets_in
+from bskernel.core.redaction import Redactor, secrets_in
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,12 +5,12 @@ import json
 from pathlib import Path
 
 import msgspec
-from bskernel.outcomes import EndedStep, StepReport
+from bskernel.core.step import ExecutorRef, Step
+from bskernel.core.step_report import EndedStep, StepReport
 from bskernel.report.log import Log
 from bskernel.report.progress import Bar
 from bskernel.report.terminal import Lines, Silent, describe_result
 from bskernel.result import BuildResult
-from bskernel.step import ExecutorRef, Step
 from bskernel_protocol import Failure, OutputLine, Progress
 from rich.console import Console
 

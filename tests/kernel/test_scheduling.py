@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from bskernel.config import LimitsSection
+from bskernel.core.step import ExecutorRef, FromFile, FromStep, Step
 from bskernel.scheduling import Schedule, Task, limits_of, task_of
-from bskernel.step import ExecutorRef, FromFile, FromStep, Step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 from bskernel.config import FlowEdit, FlowSection, Insertion, Replacement, StepTable
-from bskernel.errors import ConfigError
+from bskernel.config.decoder import convert
+from bskernel.core.errors import ConfigError
 from bskernel.flow_edit import NamedTable, edit_flow
 from bskernel.selection import FlowStep, Wish, position, select, stages_left
-from bskernel.strict import convert
 from bskernel_protocol import EntryDescription, OutputDescription
 from hypothesis import given
 from hypothesis import strategies as st

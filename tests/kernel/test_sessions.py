@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from bskernel.building import carry_out_plan
 from bskernel.carry_out import give_back, run_in_session
-from bskernel.outcomes import EndedStep
+from bskernel.core.interfaces import SessionEnded, SessionFailed
+from bskernel.core.step import ExecutorRef, Step
+from bskernel.core.step_report import EndedStep
 from bskernel.plan import Plan
-from bskernel.ports import SessionEnded, SessionFailed
 from bskernel.report.terminal import Silent
 from bskernel.selection import Bound, Range
 from bskernel.sessions import Sessions, Stopped
-from bskernel.step import ExecutorRef, Step
 from bskernel.store import DiskStore
 from bskernel.working import Workers
 from bskernel_protocol import PROTOCOL_VERSION, Event, Failure, OutputDescription, StepResult, encode

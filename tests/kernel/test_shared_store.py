@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from bskernel.action import Action, ActionResult
 from bskernel.config import StoreSection
-from bskernel.errors import ConfigError, EnvironmentLacking
-from bskernel.given_store import given_store, limited_store
+from bskernel.config.environment import given_store, limited_store
+from bskernel.core.action import Action, ActionResult
+from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.store import DiskStore, OpenStore, SharedSettings, shared_settings
 from bskernel.store.at_once import all_of
 from bskernel.store.in_use import in_use, tidying

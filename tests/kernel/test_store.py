@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from bskernel.action import Action, ActionResult
-from bskernel.ports import OutputViolation
+from bskernel.core.action import Action, ActionResult
+from bskernel.core.interfaces import OutputViolation
 from bskernel.store import DiskStore
 from bskernel.store.blobs import STAMP_NS
 from bskernel_protocol import PROTOCOL_VERSION, Artifact, digest_of_bytes
@@ -143,7 +143,7 @@ def test_an_action_is_claimed_by_one_at_a_time(store: DiskStore, tmp_path: Path)
 def test_a_claim_ends_with_the_process_that_holds_it(store: DiskStore, tmp_path: Path) -> None:
     code = (
         "import pathlib, sys, time, msgspec\n"
-        "from bskernel.action import Action\n"
+        "from bskernel.core.action import Action\n"
         "from bskernel.store import DiskStore\n"
         "action = msgspec.json.decode(sys.argv[2], type=Action)\n"
         "with DiskStore(pathlib.Path(sys.argv[1])).claim(action) as mine: print(mine, flush=True); time.sleep(60)"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from bskernel.conditions import holds, value_keys
-from bskernel.errors import ConfigError
-from bskernel.step import ExecutorRef, FromFile, FromStep, Source, Step
+from bskernel.core.errors import ConfigError
+from bskernel.core.step import ExecutorRef, FromFile, FromStep, Source, Step
 from bskernel.verifying import AddedCheck, checks_after_every_step, transformations
 from bskernel_protocol import EntryDescription, OutputDescription
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from bskernel.loading import config_schema
+from bskernel.config.reader import config_schema
 from bskernel_protocol import (
     Artifact,
     Cancel,

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from bskernel.backends.data import AUTO, Backend
-from bskernel.catalogues import choices
 from bskernel.config import Config
-from bskernel.errors import BskernelError, ConfigError, EnvironmentLacking
+from bskernel.core.catalogue import choices
+from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.plan import Plan
 
 PlanOf = Callable[[Config], Plan]

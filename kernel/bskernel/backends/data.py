@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from bskernel.strict import convert
+from bskernel.config.decoder import convert
 
 AUTO = "auto"
 

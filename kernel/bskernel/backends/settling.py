@@ -10,8 +10,8 @@ import msgspec
 from bskernel.backends.choosing import Choice, PlanOf, choose, flow_of
 from bskernel.backends.data import load_backends
 from bskernel.backends.here import surroundings
+from bskernel.config.reader import LoadedConfig, load_flow
 from bskernel.images import Recipe
-from bskernel.loading import LoadedConfig, load_flow
 from bskernel.plan import Plan
 
 

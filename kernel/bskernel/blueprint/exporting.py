@@ -12,9 +12,9 @@ from bskernel.blueprint.fields import FILES, kernels_of, step_of
 from bskernel.blueprint.model import Blueprint, Note
 from bskernel.blueprint.steps import branching
 from bskernel.config import StepOptions, StepTable
-from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.config.reader import LoadedConfig
+from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.flow_steps import edited_flow
-from bskernel.loading import LoadedConfig
 from bskernel.selection import position
 
 OUTPUTS = ("estimates", "rtl", "bitfile")

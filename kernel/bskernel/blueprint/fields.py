@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from bskernel.blueprint.model import Kernels
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 
 
 class FileField(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,8 +13,8 @@ import msgspec
 from bskernel.blueprint.fields import kernels_of
 from bskernel.blueprint.model import Blueprint, Note, Steps
 from bskernel.blueprint.steps import resolve_steps
-from bskernel.errors import ConfigError, EnvironmentLacking
-from bskernel.strict import convert
+from bskernel.config.decoder import convert
+from bskernel.core.errors import ConfigError, EnvironmentLacking
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _KEYS = {*Blueprint.__struct_fields__, "extends", "design_space"} - {"kernels", "steps"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def export(configs: tuple[Path, ...], settings: tuple[str, ...], notes: Path | N
     from bskernel.application import Application
     from bskernel.backends import with_its_flow
     from bskernel.blueprint.exporting import export_build, join, to_yaml
-    from bskernel.loading import load_config
+    from bskernel.config.reader import load_config
 
     application = Application.here()
     known = application.executors.entries("brainsmith")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 
 CLUSTER = click.option(
     "--cluster",

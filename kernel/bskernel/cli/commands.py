@@ -26,7 +26,7 @@ from bskernel.cli.options import (
 )
 from bskernel.cli.plan_views import GRAPHS
 from bskernel.cli.range_options import RangeOptions, range_options
-from bskernel.errors import (
+from bskernel.core.errors import (
     EXIT_ENVIRONMENT,
     EXIT_INTERRUPTED,
     EXIT_STEP_FAILED,
@@ -35,8 +35,8 @@ from bskernel.errors import (
 )
 
 if TYPE_CHECKING:
+    from bskernel.core.step_report import Observer
     from bskernel.images import RecipeState
-    from bskernel.outcomes import Observer
 
 # Commands that have modules of their own, by these.
 _ELSEWHERE = {
@@ -105,7 +105,7 @@ def run(
 
     from bskernel.application import Application
     from bskernel.builds import carry_out_build
-    from bskernel.loading import with_jobs
+    from bskernel.config.reader import with_jobs
     from bskernel.report.terminal import describe_result
 
     alone(cluster, keep_warm)
@@ -153,8 +153,8 @@ def plan(
     """Show the steps, their executors, and which are cached or why not; of a sweep its points and distinct steps."""
     from bskernel.application import Application
     from bskernel.cli.plan_views import describe_plan, draw_plan, plan_json
+    from bskernel.config.reader import check_config, read_config
     from bskernel.foreseeing import foresee
-    from bskernel.loading import check_config, read_config
 
     if as_json and graph is not None:
         raise ConfigError("--json and --graph: give one of them")
@@ -183,7 +183,7 @@ def steps(executor: str | None, as_json: bool) -> None:
     from bskernel_protocol import pretty_json
 
     from bskernel.application import Application
-    from bskernel.catalogues import how_to_describe
+    from bskernel.core.catalogue import how_to_describe
 
     executors = Application.here().executors
     if executor is None:
@@ -301,7 +301,7 @@ def schema(what: str) -> None:
     from bskernel_protocol import pretty_json
     from bskernel_protocol.schema import protocol_schema
 
-    from bskernel.loading import config_schema
+    from bskernel.config.reader import config_schema
 
     click.echo(config_schema() if what == "config" else pretty_json(protocol_schema()), nl=False)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bskernel.errors import EXIT_GATE, ConfigError
+from bskernel.core.errors import EXIT_GATE, ConfigError
 
 if TYPE_CHECKING:
     from bskernel.comparison import Comparison

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bskernel.cli.reporting import bundle
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 
 
 @click.command()

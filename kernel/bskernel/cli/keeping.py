@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.core.errors import ConfigError, EnvironmentLacking
 
 if TYPE_CHECKING:
     from bskernel.application import Application
+    from bskernel.core.step import ExecutorRef
     from bskernel.runtime.kept.standing import Standing
-    from bskernel.step import ExecutorRef
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -79,7 +79,7 @@ def _executors(application: Application, names: tuple[str, ...]) -> list[Executo
 
 
 def _keep(application: Application, executors: list[ExecutorRef], runtime: str, keep_s: float) -> None:
-    from bskernel.ports import SessionFailed
+    from bskernel.core.interfaces import SessionFailed
 
     warm = application.runtime(runtime, lambda text: click.echo(text, err=True))
     try:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bskernel.backends import Choice
+    from bskernel.core.step import Step
     from bskernel.foreseeing import PlannedStep
     from bskernel.selection import Range
-    from bskernel.step import Step
 
 GRAPHS = ("text", "mermaid", "svg")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from bskernel.stages import INPUT_TYPES, OUTPUT_TYPES
+from bskernel.core.stages import INPUT_TYPES, OUTPUT_TYPES
 
 if TYPE_CHECKING:
     from bskernel.selection import Wish

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 
 
 @click.command()

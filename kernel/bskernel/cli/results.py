@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bskernel.errors import EXIT_ENVIRONMENT, ConfigError
+from bskernel.core.errors import EXIT_ENVIRONMENT, ConfigError
 
 if TYPE_CHECKING:
     from bskernel.stewarding import Steward

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bskernel.application import Application
-    from bskernel.loading import ConfigText
+    from bskernel.config.reader import ConfigText
     from bskernel.selection import Wish
     from bskernel.sweeps.foreseeing import ForeseenNode
     from bskernel.sweeps.preparing import PreparedSweep

@@ -16,15 +16,15 @@ from bskernel_protocol import Artifact, Failure
 from distributed import CancelledError, Client, Future, KilledWorker
 from distributed.client import ClosedClientError
 
-from bskernel.action import Action
 from bskernel.carry_out import Carried
 from bskernel.cluster.code import code_digest
 from bskernel.cluster.handing import Handing
 from bskernel.cluster.heard import LogsHeard
 from bskernel.cluster.messages import Answer, Order, Refused, Site, decode_answer, decode_told, encode
 from bskernel.cluster.supply import Supply
-from bskernel.ports import Store
-from bskernel.step import ExecutorRef, Step
+from bskernel.core.action import Action
+from bskernel.core.interfaces import Store
+from bskernel.core.step import ExecutorRef, Step
 from bskernel.working import Done, Heard, Noted, Said
 from bskernel.workshop import failed
 

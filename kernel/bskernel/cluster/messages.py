@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import msgspec
 from bskernel_protocol import Artifact, Event, Failure, digest_of_bytes
 
-from bskernel.action import Action
 from bskernel.carry_out import Carried
-from bskernel.step import Step
+from bskernel.core.action import Action
+from bskernel.core.step import Step
 from bskernel.store import SharedSettings
 
 

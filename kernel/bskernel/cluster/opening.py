@@ -26,11 +26,11 @@ from bskernel.cluster.place import LocalPlace, Place, QueueName, QueuePlace, Run
 from bskernel.cluster.wanted import Wanted
 from bskernel.cluster.worker import end_all
 from bskernel.config import ClusterSection
-from bskernel.errors import ConfigError, EnvironmentLacking
-from bskernel.ports import Store
+from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.interfaces import Store
+from bskernel.core.step import Step
 from bskernel.runtime.folders import make_folders
 from bskernel.scheduling import MEMORY
-from bskernel.step import Step
 from bskernel.working import Heard
 
 if TYPE_CHECKING:

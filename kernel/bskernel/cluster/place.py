@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 
 QueueName: TypeAlias = Literal["slurm", "lsf", "pbs"]
 QUEUES: tuple[QueueName, ...] = ("slurm", "lsf", "pbs")

@@ -10,7 +10,7 @@ from typing import Any
 from distributed import Client
 
 from bskernel.cluster.demand import lacking
-from bskernel.step import Step
+from bskernel.core.step import Step
 
 
 class Supply:

@@ -8,7 +8,7 @@ import msgspec
 
 from bskernel.cluster.place import LocalPlace, Place
 from bskernel.config import Config
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 from bskernel.store import SharedSettings
 
 

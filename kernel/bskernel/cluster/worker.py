@@ -15,8 +15,8 @@ from distributed import Reschedule, Worker, WorkerPlugin, get_worker
 from bskernel.cluster.bench import Bench
 from bskernel.cluster.code import code_digest
 from bskernel.cluster.messages import Answer, Ended, Order, Refused, Site, Told, decode_order, encode
-from bskernel.endings import lacking
-from bskernel.errors import BskernelError
+from bskernel.core.errors import BskernelError
+from bskernel.core.runtime_failures import lacking
 from bskernel.workshop import Done, Halt
 
 _NAME = "bskernel"

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 from bskernel_protocol import Artifact
 
-from bskernel.action import Action, differences
+from bskernel.core.action import Action, differences
 
 StepStatus: TypeAlias = Literal["same", "changed", "added", "removed", "unknown"]
 

@@ -1,7 +1,7 @@
 """The build's configuration: its types."""
 
 from bskernel.config.cluster import ClusterSection
-from bskernel.config.model import (
+from bskernel.config.schema import (
     BuildSection,
     Config,
     Flow,

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from bskernel_protocol import canonical_bytes, digest_of_bytes
 
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 
 _LAYOUT = 1  # counts up when the same lock is laid out otherwise
 

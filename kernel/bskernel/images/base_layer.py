@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from bskernel.errors import EnvironmentLacking
+from bskernel.core.errors import EnvironmentLacking
 from bskernel.images.base import Base, Package
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Literal
 
 import msgspec
 
-from bskernel.errors import EnvironmentLacking
+from bskernel.core.errors import EnvironmentLacking
 from bskernel.images.base_layer import ensure_base
 from bskernel.images.bytecode import compiled
 from bskernel.images.environment import ensure_environment

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from bskernel.errors import EnvironmentLacking
+from bskernel.core.errors import EnvironmentLacking
 from bskernel.images.environment import ensure_environment
 from bskernel.images.recipe import Recipe, environment_variables
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.images.from_source import install
 from bskernel.images.git_source import ensure_tree, why_no_tree
 from bskernel.images.made_once import DONE, made_once

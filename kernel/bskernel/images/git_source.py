@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 import msgspec
 
-from bskernel.errors import EnvironmentLacking
+from bskernel.core.errors import EnvironmentLacking
 from bskernel.images.made_once import DONE, made_once
 
 if TYPE_CHECKING:

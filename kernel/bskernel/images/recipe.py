@@ -11,13 +11,13 @@ from pathlib import Path
 import msgspec
 from bskernel_protocol import Catalogue, canonical_bytes, digest_of_bytes
 
-from bskernel.catalogues import ExecutorInfo, Executors
-from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.config.decoder import convert, read_toml
+from bskernel.core.catalogue import ExecutorInfo, Executors
+from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.step import ExecutorRef
 from bskernel.file_digests import FileDigests
 from bskernel.images.base import Base, read_base
 from bskernel.images.git_source import GitSource
-from bskernel.step import ExecutorRef
-from bskernel.strict import convert, read_toml
 
 # Wheels for this C library run on the base image and on every host of the last years; which ones are taken must not
 # depend on the host's own.

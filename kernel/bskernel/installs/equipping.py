@@ -7,12 +7,12 @@ from pathlib import Path
 
 import msgspec
 
-from bskernel.catalogues import choices
-from bskernel.config.model import ToolSection
-from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.config.schema import ToolSection
+from bskernel.core.catalogue import choices
+from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.step import Step
+from bskernel.core.tool import ToolInstall
 from bskernel.installs.known import known_tools
-from bskernel.step import Step
-from bskernel.tool import ToolInstall
 
 Identify = Callable[[str, Path, str], ToolInstall]  # tool, folder, the key that names it
 

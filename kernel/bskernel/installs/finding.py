@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from bskernel.errors import BskernelError
+from bskernel.core.errors import BskernelError
+from bskernel.core.tool import ToolInstall
 from bskernel.installs.identifying import identify, locate
 from bskernel.installs.known import KnownTool, known_tools
-from bskernel.tool import ToolInstall
 
 ROOTS = (Path("/opt/Xilinx"), Path("/tools/Xilinx"), Path("/opt/AMD"), Path("/tools/AMD"))
 

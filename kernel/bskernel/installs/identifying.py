@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from bskernel.errors import EnvironmentLacking
+from bskernel.core.errors import EnvironmentLacking
+from bskernel.core.tool import ToolInstall
 from bskernel.installs.known import KnownTool, known_tools
-from bskernel.tool import ToolInstall
 
 _SMALL = 64 * 1024
 _ASK_S = 120

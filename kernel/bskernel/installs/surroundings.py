@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bskernel.core.tool import ToolInstall
 from bskernel.installs.known import known_tools
-from bskernel.tool import ToolInstall
 
 
 def tool_variables(tools: tuple[ToolInstall, ...]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bskernel.step import FromStep, Source, Step
+from bskernel.core.step import FromStep, Source, Step
 
 
 class Box(msgspec.Struct, frozen=True, kw_only=True):

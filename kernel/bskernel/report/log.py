@@ -10,9 +10,9 @@ from typing import Any, Literal, Self, TextIO, TypeAlias
 import msgspec
 from bskernel_protocol import Event, OutputLine
 
-from bskernel.outcomes import EndedStep
+from bskernel.core.step import Step
+from bskernel.core.step_report import EndedStep
 from bskernel.report.terminal import Silent
-from bskernel.step import Step
 
 Level: TypeAlias = Literal["debug", "info", "error"]
 Write: TypeAlias = Callable[[Level, str, dict[str, Any]], None]

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from bskernel.outcomes import EndedStep
+from bskernel.core.step import Step
+from bskernel.core.step_report import EndedStep
 from bskernel.report.terminal import Silent, step_line
-from bskernel.step import Step
 
 STYLES = {"ran": "green", "recalled": "cyan", "failed": "bold red", "interrupted": "bold red", "skipped": "dim"}
 

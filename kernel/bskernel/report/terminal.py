@@ -9,9 +9,9 @@ from typing import TextIO
 
 from bskernel_protocol import Event, Failure
 
-from bskernel.outcomes import EndedStep, StepReport
+from bskernel.core.step import Step
+from bskernel.core.step_report import EndedStep, StepReport
 from bskernel.result import BuildResult
-from bskernel.step import Step
 
 
 class Silent:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.step import ExecutorRef
 from bskernel.images import Environment, Recipe, ensure_environment
 from bskernel.runtime.process import ProcessStarter
 from bskernel.runtime.session import Starter
-from bskernel.step import ExecutorRef
 
 if TYPE_CHECKING:
     from bskernel.images.container_image import BuiltImage

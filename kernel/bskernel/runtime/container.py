@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from bskernel_protocol import Failure
 from bskernel_protocol.framing import ByteSink, ByteSource
 
-from bskernel.errors import EnvironmentLacking
+from bskernel.core.errors import EnvironmentLacking
+from bskernel.core.interfaces import SessionFailed
+from bskernel.core.step import ExecutorRef
 from bskernel.images.container_image import PYTHON, BuiltImage
-from bskernel.ports import SessionFailed
 from bskernel.runtime.folders import SessionFolders
 from bskernel.runtime.given import NOTHING, Given, given_for
-from bskernel.step import ExecutorRef
 
 if TYPE_CHECKING:
     import docker

@@ -30,7 +30,7 @@ from bskernel_protocol import (
 )
 from bskernel_protocol.framing import ByteSink, ByteSource
 
-from bskernel.ports import SessionEnded, SessionFailed
+from bskernel.core.interfaces import SessionEnded, SessionFailed
 
 _GRACE_S = 2.0
 _SHOWN = 400  # bytes of garbage that a failure shows

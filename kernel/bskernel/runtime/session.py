@@ -9,10 +9,10 @@ from typing import Protocol, TypeVar
 
 from bskernel_protocol import Event
 
-from bskernel.ports import SessionEnded
+from bskernel.core.interfaces import SessionEnded
+from bskernel.core.step import ExecutorRef
 from bskernel.runtime.folders import SessionFolders, abandoned, make_folders
 from bskernel.runtime.framed import Carrier, Channel
-from bskernel.step import ExecutorRef
 
 _READY_S = 180.0
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 from bskernel_protocol import Artifact, Digest, ProtocolError, TreeListing, decode_document
 
-from bskernel.action import ActionResult
+from bskernel.core.action import ActionResult
 
 Get = Callable[[Digest], bytes | None]
 _NO_NAMES = frozenset({"", ".", ".."})

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from bskernel_protocol import Artifact, ArtifactKind, Digest, TreeListing, canonical_bytes
 
-from bskernel.action import Action, ActionResult
-from bskernel.errors import EnvironmentLacking
+from bskernel.core.action import Action, ActionResult
+from bskernel.core.errors import EnvironmentLacking
+from bskernel.core.interfaces import OutputViolation
 from bskernel.file_digests import FileDigests
-from bskernel.ports import OutputViolation
 from bskernel.store.blobs import Blobs
 from bskernel.store.claims import Claims
 from bskernel.store.contents import decoded_listing, decoded_result

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from bskernel_protocol import Artifact, Digest
 
-from bskernel.action import ActionResult
+from bskernel.core.action import ActionResult
 from bskernel.store.contents import blobs_of, decoded_result
 from bskernel.store.disk import DiskStore
 from bskernel.store.link import Link, each, once

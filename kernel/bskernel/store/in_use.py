@@ -7,7 +7,7 @@ import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
-from bskernel.errors import EnvironmentLacking
+from bskernel.core.errors import EnvironmentLacking
 
 _LOCK = "in-use"  # the lock is that of an open file: it ends with the process that holds it, however that ends
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bskernel_protocol import Artifact, ArtifactKind, Digest
 
-from bskernel.action import Action, ActionResult
+from bskernel.core.action import Action, ActionResult
 from bskernel.store.disk import DiskStore
 from bskernel.store.fetching import Fetcher
 from bskernel.store.link import Link

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from bskernel.ports import Store
+from bskernel.core.interfaces import Store
 from bskernel.store.disk import DiskStore
 from bskernel.store.in_use import in_use
 from bskernel.store.settings import SharedSettings

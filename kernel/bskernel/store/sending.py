@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 from bskernel_protocol import Artifact, Digest, canonical_bytes
 
-from bskernel.action import ActionResult
+from bskernel.core.action import ActionResult
 from bskernel.store.contents import blobs_of, decoded_result
 from bskernel.store.disk import DiskStore
 from bskernel.store.fetching import Fetcher

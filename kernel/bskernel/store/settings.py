@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bskernel.config import StoreMode, StoreSection
-from bskernel.errors import ConfigError, EnvironmentLacking
-from bskernel.redaction import Redactor, secrets_in
+from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.redaction import Redactor, secrets_in
 
 # What fsspec needs beside itself: protocol -> (module, extra of bskernel that has it)
 _NEEDS = {"file": ("fsspec", "shared"), "local": ("fsspec", "shared"), "s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3")}

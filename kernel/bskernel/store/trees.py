@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bskernel_protocol import Digest, TreeFile, TreeListing
 
-from bskernel.ports import OutputViolation
+from bskernel.core.interfaces import OutputViolation
 
 
 def list_tree(root: Path, name: str, take: Callable[[Path], Digest]) -> TreeListing:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from bskernel.outcomes import EndedStep
+from bskernel.core.step import Step
+from bskernel.core.step_report import EndedStep
 from bskernel.report.progress import STYLES, Bar
 from bskernel.report.terminal import step_line
-from bskernel.step import Step
 from bskernel.sweeps.progress import point_line
 from bskernel.sweeps.table import Row
 

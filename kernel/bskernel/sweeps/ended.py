@@ -8,8 +8,8 @@ import msgspec
 from bskernel_protocol import Digest, Failure
 
 from bskernel.comparison.quantities import Found
-from bskernel.outcomes import EndedStep
-from bskernel.step import Step
+from bskernel.core.step import Step
+from bskernel.core.step_report import EndedStep
 from bskernel.sweeps.model import Point
 from bskernel.sweeps.table import PointStatus
 

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from bskernel_protocol import Digest
 
-from bskernel.action import Action, ActionResult, action_of
+from bskernel.core.action import Action, ActionResult, action_of
+from bskernel.core.interfaces import Store
+from bskernel.core.step import FromStep, Step
 from bskernel.gathering import find_inputs
-from bskernel.ports import Store
-from bskernel.step import FromStep, Step
 from bskernel.sweeps.model import Node, SweepPlan
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from bskernel_protocol import pretty_json
 
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 from bskernel.sweeps.columns import as_csv
 from bskernel.sweeps.outcome import Goals
 from bskernel.sweeps.result import SweepResult

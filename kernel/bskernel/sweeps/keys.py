@@ -9,11 +9,11 @@ from typing import Any, Union, get_args, get_origin
 import msgspec
 from bskernel_protocol import ProtocolError, canonical_bytes
 
-from bskernel.catalogues import choices
 from bskernel.config import Config
-from bskernel.errors import ConfigError
-from bskernel.loading import ConfigText, with_key
-from bskernel.strict import convert
+from bskernel.config.decoder import convert
+from bskernel.config.reader import ConfigText, with_key
+from bskernel.core.catalogue import choices
+from bskernel.core.errors import ConfigError
 
 # What a point cannot set, and why.
 _CLOSED = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from bskernel.step import Step
+from bskernel.core.step import Step
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from bskernel_protocol import Digest
 
 from bskernel.comparison.quantities import Found, quantities_of
-from bskernel.outcomes import StepReport
-from bskernel.ports import Store
+from bskernel.core.interfaces import Store
+from bskernel.core.step_report import StepReport
 from bskernel.result import METRICS, metrics_of, newest_artifacts
 
 _KEPT = 64  # points that are judged by their numbers, and not yet told of: each holds some 50 KiB

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.sweeps.columns import columns_of
 from bskernel.sweeps.table import SweepTable
 

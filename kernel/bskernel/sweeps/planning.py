@@ -15,9 +15,9 @@ from bskernel_protocol import EntryDescription, canonical_bytes
 
 from bskernel.backends import Choice
 from bskernel.config import Config
-from bskernel.errors import BskernelError, ConfigError
+from bskernel.core.errors import BskernelError, ConfigError
+from bskernel.core.step import Step
 from bskernel.plan import Plan
-from bskernel.step import Step
 from bskernel.sweeps.model import Node, Point, SweepPlan
 from bskernel.sweeps.points import Names, Settings, of_point
 from bskernel.sweeps.shapes import Numbers, Shape, ShapedStep

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.sweeps.outcome import Outcome
 from bskernel.sweeps.parallel import parallel
 from bskernel.sweeps.plotted import Spec

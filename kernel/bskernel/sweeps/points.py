@@ -11,9 +11,9 @@ import msgspec
 from bskernel_protocol import canonical_bytes, digest_of_bytes
 
 from bskernel.config import Span, SweepSection, Values
-from bskernel.errors import BskernelError, ConfigError
-from bskernel.loading import ConfigText
-from bskernel.strict import convert
+from bskernel.config.decoder import convert
+from bskernel.config.reader import ConfigText
+from bskernel.core.errors import BskernelError, ConfigError
 from bskernel.sweeps.keys import Keys
 from bskernel.sweeps.spans import size, values
 from bskernel.sweeps.table import settings_text

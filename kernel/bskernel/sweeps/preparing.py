@@ -11,8 +11,8 @@ import msgspec
 from bskernel.application import Application, Prepared
 from bskernel.backends import Choice
 from bskernel.config import Config, SweepSection
-from bskernel.errors import BskernelError
-from bskernel.loading import ConfigText, LoadedConfig, check_config, load_flow, read_config
+from bskernel.config.reader import ConfigText, LoadedConfig, check_config, load_flow, read_config
+from bskernel.core.errors import BskernelError
 from bskernel.plan import Plan
 from bskernel.selection import Wish
 from bskernel.sweeps.assessing import goals_of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from bskernel.core.step import Step
+from bskernel.core.step_report import EndedStep, Observer
 from bskernel.noting import Several
-from bskernel.outcomes import EndedStep, Observer
 from bskernel.report.log import Log
 from bskernel.report.terminal import Lines, Silent, step_line
-from bskernel.step import Step
 from bskernel.sweeps.table import Row, settings_text
 
 

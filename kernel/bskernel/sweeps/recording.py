@@ -12,11 +12,11 @@ import msgspec
 from bskernel.backends import Choice
 from bskernel.build_directory import BuildDirectory, NotedStep, Twins
 from bskernel.carry_out import manifest_of
+from bskernel.config.reader import LoadedConfig
+from bskernel.core.interfaces import Store
+from bskernel.core.step_report import EndedStep
 from bskernel.finishing import outcome_of, write_outcome
 from bskernel.gathering import log_of
-from bskernel.loading import LoadedConfig
-from bskernel.outcomes import EndedStep
-from bskernel.ports import Store
 from bskernel.recorded import recorded_config
 from bskernel.sweeps.ended import EndedPoint, PointStep
 from bskernel.sweeps.kept import POINTS

@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 import msgspec
 
-from bskernel.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED
+from bskernel.core.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED
 from bskernel.sweeps.outcome import Goals
 from bskernel.sweeps.table import Row, SweepTable
 

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 from bskernel_protocol import Failure
 
-from bskernel.action import Action, ActionResult
 from bskernel.building import EntryOf, required_by
-from bskernel.errors import EnvironmentLacking
+from bskernel.core.action import Action, ActionResult
+from bskernel.core.errors import EnvironmentLacking
+from bskernel.core.interfaces import Store
+from bskernel.core.step import ExecutorRef, FromStep, Step
+from bskernel.core.step_report import EndedStep, Observer, skipped
 from bskernel.execution import Execution
 from bskernel.gathering import Remaining, find_inputs, find_remaining
-from bskernel.outcomes import EndedStep, Observer, skipped
-from bskernel.ports import Store
 from bskernel.result import METRICS
 from bskernel.scheduling import JOBS, Schedule
-from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.sweeps.arranging import Arrangement
 from bskernel.sweeps.ended import EndedPoint, PointStep
 from bskernel.sweeps.model import SweepPlan

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from bskernel.config import SearchSection, SweepSection
-from bskernel.errors import ConfigError, EnvironmentLacking
+from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.sweeps.assessing import goals_of
 from bskernel.sweeps.outcome import Goals
 from bskernel.sweeps.space import Between, Dimension, settings_of, size_of, some_point, space_of

@@ -10,10 +10,10 @@ from bskernel_protocol import canonical_bytes
 
 from bskernel.backends import Choice
 from bskernel.config import Config
-from bskernel.loading import with_key
+from bskernel.config.reader import with_key
+from bskernel.core.step import FromStep, Step
 from bskernel.parameters import Origins
 from bskernel.plan import Plan, build_values
-from bskernel.step import FromStep, Step
 
 
 class Numbers:

@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 
 from bskernel.config import Span
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 
 Number = int | float
 

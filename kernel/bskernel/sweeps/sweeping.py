@@ -14,9 +14,9 @@ import msgspec
 from bskernel.application import Application
 from bskernel.build_directory import lock_folder
 from bskernel.builds import BUILD_LOG
+from bskernel.config.reader import LoadedConfig
+from bskernel.core.step_report import EndedStep
 from bskernel.hiring import Hired
-from bskernel.loading import LoadedConfig
-from bskernel.outcomes import EndedStep
 from bskernel.sweeps.ended import EndedPoint
 from bskernel.sweeps.kept import CSV, SWEEP, write_sweep
 from bskernel.sweeps.model import Point, SweepPlan, with_points

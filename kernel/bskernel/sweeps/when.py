@@ -23,7 +23,7 @@ from bskernel.comparison.expression import (
     text_of,
 )
 from bskernel.comparison.parsing import ExpressionError, parse
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,

@@ -1,10 +1,10 @@
 """What is found to differ between two builds."""
 
 import msgspec
-from bskernel.action import Action
 from bskernel.comparison import KeptBuild, KeptStep, compare
 from bskernel.comparison.keys import compare_keys
 from bskernel.comparison.quantities import QuantityComparison, quantities_of
+from bskernel.core.action import Action
 from bskernel_protocol import digest_of_bytes
 
 from .builds_for_tests import BASE, NEW, step, value

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.action import Action
 from bskernel.comparison import Gate
-from bskernel.errors import ConfigError
+from bskernel.config.reader import load_config
+from bskernel.core.action import Action
+from bskernel.core.errors import ConfigError
 from bskernel.kept_build import diff, read_build, read_gates
-from bskernel.loading import load_config
 from bskernel.recorded import recorded_config
 from bskernel_protocol import canonical_bytes, pretty_json
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from bskernel.action import Action, ActionResult
 from bskernel.carry_out import Carried
-from bskernel.errors import EnvironmentLacking
+from bskernel.core.action import Action, ActionResult
+from bskernel.core.errors import EnvironmentLacking
+from bskernel.core.step import ExecutorRef, FromStep, Step
 from bskernel.report.terminal import Silent
-from bskernel.step import ExecutorRef, FromStep, Step
 from bskernel.store import DiskStore
 from bskernel.sweeps.ended import EndedPoint
 from bskernel.sweeps.model import Node, Point, SweepPlan

@@ -5,7 +5,7 @@ import math
 import msgspec
 import pytest
 from bskernel.config import SweepSection
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 from bskernel.sweeps.assessing import assess
 from bskernel.sweeps.outcome import Goals, Outcome
 from bskernel.sweeps.table import Row

@@ -11,7 +11,7 @@ from typing import Any
 import bskernel
 import msgspec
 import pytest
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 from bskernel.sweeps.columns import as_csv
 from bskernel.sweeps.kept import KeptSweep, read_sweep
 from bskernel.sweeps.outcome import Goals

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from bskernel.backends import Backend, Surroundings, choose
 from bskernel.backends.data import BackendFile
-from bskernel.catalogues import ExecutorInfo, Executors
 from bskernel.config import Config, StepTable
-from bskernel.errors import BskernelError, ConfigError
+from bskernel.core.catalogue import ExecutorInfo, Executors
+from bskernel.core.errors import BskernelError, ConfigError
 from bskernel.plan import Plan, make_plan
 from bskernel.sweeps.planning import PlannedBuild, Planner
 from bskernel.sweeps.points import Settings

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 import pytest
 from bskernel.application import Application, Prepared
-from bskernel.errors import BskernelError, ConfigError
+from bskernel.core.errors import BskernelError, ConfigError
+from bskernel.core.step import FromStep
 from bskernel.parameters import resolve_parameters
 from bskernel.plan import make_plan
 from bskernel.recorded import recorded_config
 from bskernel.selection import Wish
-from bskernel.step import FromStep
 from bskernel.sweeps.preparing import PreparedSweep, prepare_sweep
 from bskernel_protocol import canonical_bytes
 from hypothesis import HealthCheck, event, example, given, settings

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 from bskernel.sweeps.assessing import assess
 from bskernel.sweeps.outcome import Goals, Outcome
 from bskernel.sweeps.parallel import categorical_axis, numeric_axis, parallel

@@ -13,8 +13,8 @@ import pytest
 from bskernel.comparison.expression import quantities_in, text_of
 from bskernel.comparison.parsing import ExpressionError, parse
 from bskernel.config import Span
-from bskernel.errors import ConfigError
-from bskernel.loading import ConfigText
+from bskernel.config.reader import ConfigText
+from bskernel.core.errors import ConfigError
 from bskernel.sweeps.keys import Keys
 from bskernel.sweeps.points import Names, Points, read_section
 from bskernel.sweeps.spans import size, values

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 from bskernel.sweeps.model import with_points
 from bskernel.sweeps.requirement import check_conditions, judged
 from hypothesis import given, settings

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from bskernel.config import SearchSection, Span, SweepSection
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 from bskernel.sweeps.assessing import assess
 from bskernel.sweeps.outcome import Goals
 from bskernel.sweeps.search import Searched, search
@@ -282,7 +282,7 @@ def test_without_optuna_it_is_said_which_extra_to_install() -> None:
     script = (
         "import sys; sys.modules['optuna'] = None\n"
         "from tests.kernel.sweeps.test_search import searched, section\n"
-        "from bskernel.errors import EnvironmentLacking\n"
+        "from bskernel.core.errors import EnvironmentLacking\n"
         "try: searched(section(1))\n"
         "except EnvironmentLacking as error: print(error.message, error.hint)"
     )

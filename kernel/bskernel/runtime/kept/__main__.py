@@ -13,16 +13,16 @@ from typing import NoReturn
 
 import msgspec
 
-from bskernel.endings import lacking
-from bskernel.errors import BskernelError, EnvironmentLacking
+from bskernel.core.errors import BskernelError, EnvironmentLacking
+from bskernel.core.interfaces import SessionFailed
+from bskernel.core.runtime_failures import lacking
+from bskernel.core.step import ExecutorRef
 from bskernel.images import Recipe, find_recipes
-from bskernel.ports import SessionFailed
 from bskernel.runtime.choosing import choose_starter
 from bskernel.runtime.folders import make_folders, this_process
 from bskernel.runtime.kept.keeper import Keeper
 from bskernel.runtime.kept.messages import Busy, Failed, Kept, Order, Up
 from bskernel.runtime.kept.place import Place, Places
-from bskernel.step import ExecutorRef
 
 
 def _recipe_of(order: Order, executor: ExecutorRef) -> Recipe:

@@ -7,8 +7,8 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from bskernel_protocol import Failure
 
+from bskernel.core.step import ExecutorRef
 from bskernel.runtime.folders import Owner
-from bskernel.step import ExecutorRef
 
 State = Literal["starting", "idle", "in use", "ending"]
 

@@ -15,8 +15,8 @@ from typing import IO
 import msgspec
 from bskernel_protocol import canonical_bytes, digest_of_bytes
 
+from bskernel.core.step import ExecutorRef
 from bskernel.runtime.kept.messages import Kept
-from bskernel.step import ExecutorRef
 
 _RECORD = "keeper.json"
 _SOCKET = "socket"

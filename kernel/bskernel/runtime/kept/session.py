@@ -8,12 +8,12 @@ from collections.abc import Callable
 import msgspec
 from bskernel_protocol import Event
 
-from bskernel.errors import EnvironmentLacking
-from bskernel.ports import SessionEnded
+from bskernel.core.errors import EnvironmentLacking
+from bskernel.core.interfaces import SessionEnded
+from bskernel.core.step import ExecutorRef
 from bskernel.runtime.folders import SessionFolders
 from bskernel.runtime.kept.lease import LentCarrier
 from bskernel.runtime.session import FramedSession
-from bskernel.step import ExecutorRef
 
 
 class KeptSession(FramedSession):

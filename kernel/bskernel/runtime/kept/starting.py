@@ -8,7 +8,7 @@ import sys
 import msgspec
 from bskernel_protocol import Failure
 
-from bskernel.ports import SessionFailed
+from bskernel.core.interfaces import SessionFailed
 from bskernel.runtime.kept.messages import Busy, Failed, Order, Up
 from bskernel.runtime.kept.place import Place
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bskernel.ports import Session, SessionFailed
+from bskernel.core.interfaces import Session, SessionFailed
+from bskernel.core.step import ExecutorRef
 from bskernel.runtime.folders import SessionFolders, abandoned
 from bskernel.runtime.kept.lease import LentCarrier, ask, borrow, tell_to_end
 from bskernel.runtime.kept.messages import Kept, Order
@@ -16,7 +17,6 @@ from bskernel.runtime.kept.session import KeptSession
 from bskernel.runtime.kept.standing import end_failed
 from bskernel.runtime.kept.starting import start_keeper
 from bskernel.runtime.session import FramedRuntime, Starter, when_ready
-from bskernel.step import ExecutorRef
 
 
 class WarmRuntime:

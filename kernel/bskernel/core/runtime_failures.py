@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 from bskernel_protocol import Failure
 
-from bskernel.errors import BskernelError
-from bskernel.ports import SessionEnded
-from bskernel.step import Step
+from bskernel.core.errors import BskernelError
+from bskernel.core.interfaces import SessionEnded
+from bskernel.core.step import Step
 
 
 def signal_name(number: int) -> str:

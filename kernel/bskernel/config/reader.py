@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 
 from bskernel.config import Config, Flow
-from bskernel.errors import ConfigError
+from bskernel.config.decoder import convert, read_toml
+from bskernel.config.environment import given_store, limited_store
+from bskernel.core.errors import ConfigError
 from bskernel.flow_edit import edit_flow, named
-from bskernel.given_store import given_store, limited_store
-from bskernel.strict import convert, read_toml
 
-FLOWS = Path(__file__).parent / "flows"
+FLOWS = Path(__file__).parents[1] / "flows"
 
 
 class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):

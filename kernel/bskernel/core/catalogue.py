@@ -8,8 +8,8 @@ from functools import cached_property
 import msgspec
 from bskernel_protocol import Catalogue, EntryDescription
 
-from bskernel.errors import ConfigError, EnvironmentLacking
-from bskernel.step import ExecutorRef
+from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.step import ExecutorRef
 
 
 class ExecutorInfo:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from bskernel_protocol import PROTOCOL_VERSION, Artifact, Digest, canonical_bytes, digest_of_bytes
 
-from bskernel.step import Step
+from bskernel.core.step import Step
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="action", dict=True):

@@ -7,8 +7,8 @@ from typing import Any, Literal, Protocol
 import msgspec
 from bskernel_protocol import Artifact, Event, Failure
 
-from bskernel.action import Action
-from bskernel.step import Step
+from bskernel.core.action import Action
+from bskernel.core.step import Step
 
 Status = Literal["ran", "recalled", "skipped", "failed", "interrupted"]
 

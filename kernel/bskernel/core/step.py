@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 from bskernel_protocol import ArtifactKind, OutputDescription
 
-from bskernel.tool import ToolInstall
+from bskernel.core.tool import ToolInstall
 
 
 class FromStep(msgspec.Struct, frozen=True, kw_only=True, tag="step"):

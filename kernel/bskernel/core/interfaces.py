@@ -10,8 +10,8 @@ from typing import Protocol
 import msgspec
 from bskernel_protocol import Artifact, ArtifactKind, Digest, Event, Failure
 
-from bskernel.action import Action, ActionResult
-from bskernel.step import ExecutorRef
+from bskernel.core.action import Action, ActionResult
+from bskernel.core.step import ExecutorRef
 
 
 class OutputViolation(Exception):  # noqa: N818 - what an executor did, told to the build

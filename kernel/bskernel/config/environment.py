@@ -9,7 +9,7 @@ from typing import Any, get_args
 import msgspec
 
 from bskernel.config import StoreMode, StoreSection
-from bskernel.errors import ConfigError
+from bskernel.core.errors import ConfigError
 
 URL, MODE = "BSKERNEL_STORE", "BSKERNEL_STORE_MODE"
 NONE = "none"  # as BSKERNEL_STORE: there is no shared store

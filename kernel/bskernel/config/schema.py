@@ -9,7 +9,7 @@ import msgspec
 
 from bskernel.config.cluster import ClusterSection
 from bskernel.config.sweep import SweepSection
-from bskernel.stages import InputType, OutputType
+from bskernel.core.stages import InputType, OutputType
 
 # What may be written to a shared store, and when: nothing; before a step is over; while the build goes on.
 StoreMode = Literal["read-only", "write-through", "write-back"]
