@@ -46,8 +46,8 @@ def run(
     from bskernel.application import Application
     from bskernel.builds import carry_out_build
     from bskernel.config.reader import with_jobs
+    from bskernel.flow.selection import Wish
     from bskernel.report.terminal import Silent
-    from bskernel.selection import Wish
 
     application = Application.here()
     wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)
@@ -87,7 +87,7 @@ def sweep(
 
     from bskernel.application import Application
     from bskernel.config.reader import with_jobs
-    from bskernel.selection import Wish
+    from bskernel.flow.selection import Wish
     from bskernel.sweeps.preparing import prepare_sweep
     from bskernel.sweeps.progress import SilentSweep
     from bskernel.sweeps.sweeping import Options, carry_out_sweep

@@ -20,6 +20,7 @@ from bskernel.core.interfaces import Store
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.tool import ToolInstall
 from bskernel.file_digests import FileDigests
+from bskernel.flow.selection import Wish
 from bskernel.hiring import Hired, crew_here, crew_on_cluster
 from bskernel.images import (
     Recipe,
@@ -30,7 +31,6 @@ from bskernel.images import (
 )
 from bskernel.images.environment import cache_folder
 from bskernel.plan import Plan, make_plan
-from bskernel.selection import Wish
 from bskernel.store import DiskStore, OpenStore, shared_settings
 
 if TYPE_CHECKING:

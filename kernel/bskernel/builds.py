@@ -9,9 +9,9 @@ from bskernel.build_directory import BuildDirectory
 from bskernel.building import carry_out_plan
 from bskernel.core.interfaces import Store
 from bskernel.core.step_report import Observer
+from bskernel.flow.snapshot import recorded_config
 from bskernel.hiring import Hired
 from bskernel.noting import Noting
-from bskernel.recorded import recorded_config
 from bskernel.result import BuildResult, metrics_of
 
 BUILD_LOG = "log.jsonl"

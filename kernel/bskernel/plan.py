@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 from bskernel_protocol import EntryDescription
 
-from bskernel.conditions import REQUIRE, holds, keys_in, value_keys
 from bskernel.config import Config, StepTable
 from bskernel.core.catalogue import Executors
 from bskernel.core.errors import ConfigError
 from bskernel.core.step import FromFile, FromStep, Source, Step
-from bskernel.flow_steps import Wanted, as_flow, edited_flow, find, redirected
+from bskernel.flow.conditions import REQUIRE, holds, keys_in, value_keys
+from bskernel.flow.resolution import Wanted, as_flow, edited_flow, find, redirected
+from bskernel.flow.selection import Range, Wish, select
 from bskernel.parameters import Origins, check_executor_parameters
-from bskernel.selection import Range, Wish, select
 from bskernel.stage_check import with_stage_check
 from bskernel.verifying import checks_after_every_step, transformations
 from bskernel.wiring import given_of, wire

@@ -15,8 +15,8 @@ from bskernel.config import Config
 from bskernel.core.catalogue import ExecutorInfo, Executors
 from bskernel.core.stages import INITIAL_STAGES
 from bskernel.core.step import FromFile, FromStep, Step
+from bskernel.flow.selection import FlowStep
 from bskernel.parameters import resolve_parameters
-from bskernel.selection import FlowStep
 
 NAME = "check_stage"
 

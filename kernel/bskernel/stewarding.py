@@ -19,9 +19,9 @@ from bskernel.config.environment import given_store, limited_store
 from bskernel.config.reader import check_config, load_config, read_config
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
+from bskernel.flow.selection import Wish
 from bskernel.foreseeing import recall_each
 from bskernel.images.environment import cache_folder
-from bskernel.selection import Wish
 from bskernel.store import DiskStore, SharedSettings, shared_settings
 from bskernel.store.in_use import in_use, tidying
 from bskernel.store.layered import LayeredStore

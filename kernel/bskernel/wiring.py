@@ -12,7 +12,7 @@ from bskernel_protocol import ArtifactKind, InputDescription
 from bskernel.core.catalogue import choices
 from bskernel.core.errors import ConfigError
 from bskernel.core.step import FromFile, FromStep, Source, Step
-from bskernel.flow_steps import Wanted
+from bskernel.flow.resolution import Wanted
 
 
 def _user_source(

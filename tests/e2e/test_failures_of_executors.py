@@ -11,11 +11,11 @@ from bskernel.builds import carry_out_build
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Session
 from bskernel.core.step import ExecutorRef
+from bskernel.flow.selection import Wish
 from bskernel.images import ensure_environment
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result import BuildResult
 from bskernel.runtime.kept.warm import WarmRuntime
-from bskernel.selection import Wish
 from bskernel_protocol import Failure
 
 ROOT = Path(__file__).parents[2]

@@ -13,10 +13,10 @@ from bskernel.core.catalogue import ExecutorInfo, Executors
 from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.core.step import ExecutorRef
 from bskernel.core.tool import ToolInstall
+from bskernel.flow.selection import Wish
 from bskernel.images import find_recipes
 from bskernel.installs import equip
 from bskernel.plan import Plan, make_plan
-from bskernel.selection import Wish
 from bskernel_protocol import Catalogue, EntryDescription, InputDescription, OutputDescription
 
 ROOT = Path(__file__).parents[2]

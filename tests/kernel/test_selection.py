@@ -5,8 +5,8 @@ import pytest
 from bskernel.config import FlowEdit, FlowSection, Insertion, Replacement, StepTable
 from bskernel.config.decoder import convert
 from bskernel.core.errors import ConfigError
-from bskernel.flow_edit import NamedTable, edit_flow
-from bskernel.selection import FlowStep, Wish, position, select, stages_left
+from bskernel.flow.edits import NamedTable, edit_flow
+from bskernel.flow.selection import FlowStep, Wish, position, select, stages_left
 from bskernel_protocol import EntryDescription, OutputDescription
 from hypothesis import given
 from hypothesis import strategies as st

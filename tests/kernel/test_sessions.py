@@ -11,9 +11,9 @@ from bskernel.carry_out import give_back, run_in_session
 from bskernel.core.interfaces import SessionEnded, SessionFailed
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import EndedStep
+from bskernel.flow.selection import Bound, Range
 from bskernel.plan import Plan
 from bskernel.report.terminal import Silent
-from bskernel.selection import Bound, Range
 from bskernel.sessions import Sessions, Stopped
 from bskernel.store import DiskStore
 from bskernel.working import Workers

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.conditions import holds, value_keys
 from bskernel.core.errors import ConfigError
 from bskernel.core.step import ExecutorRef, FromFile, FromStep, Source, Step
+from bskernel.flow.conditions import holds, value_keys
 from bskernel.verifying import AddedCheck, checks_after_every_step, transformations
 from bskernel_protocol import EntryDescription, OutputDescription
 

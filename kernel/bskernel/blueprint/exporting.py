@@ -14,8 +14,8 @@ from bskernel.blueprint.steps import branching
 from bskernel.config import StepOptions, StepTable
 from bskernel.config.reader import LoadedConfig
 from bskernel.core.errors import ConfigError, EnvironmentLacking
-from bskernel.flow_steps import edited_flow
-from bskernel.selection import position
+from bskernel.flow.resolution import edited_flow
+from bskernel.flow.selection import position
 
 OUTPUTS = ("estimates", "rtl", "bitfile")
 _EXECUTORS = ("brainsmith", "finn-step")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bskernel.backends import Choice
     from bskernel.core.step import Step
+    from bskernel.flow.selection import Range
     from bskernel.foreseeing import PlannedStep
-    from bskernel.selection import Range
 
 GRAPHS = ("text", "mermaid", "svg")
 

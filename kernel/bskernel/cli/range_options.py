@@ -11,7 +11,7 @@ import click
 from bskernel.core.stages import INPUT_TYPES, OUTPUT_TYPES
 
 if TYPE_CHECKING:
-    from bskernel.selection import Wish
+    from bskernel.flow.selection import Wish
 
 _STEP = "a name, an index (also negative) or EXECUTOR:ENTRY."
 
@@ -26,7 +26,7 @@ class RangeOptions(NamedTuple):
 
     def as_wish(self) -> Wish:
         """The same for a plan."""
-        from bskernel.selection import Wish
+        from bskernel.flow.selection import Wish
 
         return Wish(**self._asdict())
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from bskernel.application import Application
     from bskernel.config.reader import ConfigText
-    from bskernel.selection import Wish
+    from bskernel.flow.selection import Wish
     from bskernel.sweeps.foreseeing import ForeseenNode
     from bskernel.sweeps.preparing import PreparedSweep
 

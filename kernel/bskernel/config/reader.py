@@ -16,9 +16,9 @@ from bskernel.config import Config, Flow
 from bskernel.config.decoder import convert, read_toml
 from bskernel.config.environment import given_store, limited_store
 from bskernel.core.errors import ConfigError
-from bskernel.flow_edit import edit_flow, named
+from bskernel.flow.edits import edit_flow, named
 
-FLOWS = Path(__file__).parents[1] / "flows"
+FLOWS = Path(__file__).parents[1] / "flow" / "definitions"
 
 
 class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,8 +16,8 @@ from bskernel.config.reader import LoadedConfig
 from bskernel.core.interfaces import Store
 from bskernel.core.step_report import EndedStep
 from bskernel.finishing import outcome_of, write_outcome
+from bskernel.flow.snapshot import recorded_config
 from bskernel.gathering import log_of
-from bskernel.recorded import recorded_config
 from bskernel.sweeps.ended import EndedPoint, PointStep
 from bskernel.sweeps.kept import POINTS
 from bskernel.sweeps.model import Point

@@ -8,8 +8,8 @@ from bskernel.comparison import Gate
 from bskernel.config.reader import load_config
 from bskernel.core.action import Action
 from bskernel.core.errors import ConfigError
+from bskernel.flow.snapshot import recorded_config
 from bskernel.kept_build import diff, read_build, read_gates
-from bskernel.recorded import recorded_config
 from bskernel_protocol import canonical_bytes, pretty_json
 
 from .builds_for_tests import step, value

@@ -14,10 +14,10 @@ import pytest
 from bskernel.application import Application, Prepared
 from bskernel.core.errors import BskernelError, ConfigError
 from bskernel.core.step import FromStep
+from bskernel.flow.selection import Wish
+from bskernel.flow.snapshot import recorded_config
 from bskernel.parameters import resolve_parameters
 from bskernel.plan import make_plan
-from bskernel.recorded import recorded_config
-from bskernel.selection import Wish
 from bskernel.sweeps.preparing import PreparedSweep, prepare_sweep
 from bskernel_protocol import canonical_bytes
 from hypothesis import HealthCheck, event, example, given, settings

@@ -11,8 +11,8 @@ from bskernel_protocol import EntryDescription
 from bskernel.config import Config, StepOptions, StepTable
 from bskernel.core.catalogue import ExecutorInfo, Executors, choices
 from bskernel.core.errors import ConfigError
-from bskernel.flow_edit import NamedTable, edit_flow, named
-from bskernel.selection import FlowStep, stages_left
+from bskernel.flow.edits import NamedTable, edit_flow, named
+from bskernel.flow.selection import FlowStep, stages_left
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

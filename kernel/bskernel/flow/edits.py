@@ -8,7 +8,7 @@ import msgspec
 
 from bskernel.config import FlowEdit, StepTable
 from bskernel.core.errors import ConfigError
-from bskernel.selection import FlowStep, position
+from bskernel.flow.selection import FlowStep, position
 
 
 class NamedTable(msgspec.Struct, frozen=True, kw_only=True):
