@@ -30,7 +30,7 @@ from bskernel.images import (
     state_on,
 )
 from bskernel.images.environment import cache_folder
-from bskernel.plan import Plan, make_plan
+from bskernel.plan.planner import Plan, make_plan
 from bskernel.store import DiskStore, OpenStore, shared_settings
 
 if TYPE_CHECKING:

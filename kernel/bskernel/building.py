@@ -14,7 +14,7 @@ from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import Observer, StepReport, skipped
 from bskernel.execution import Execution
 from bskernel.gathering import Remaining, find_inputs, find_remaining
-from bskernel.plan import Plan
+from bskernel.plan.planner import Plan
 from bskernel.scheduling import JOBS, Schedule, task_of
 from bskernel.working import Crew
 

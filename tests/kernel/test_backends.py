@@ -5,8 +5,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from bskernel.backends import Backend, Choice, Surroundings, choose, load_backends
-from bskernel.backends.choosing import Chosen
-from bskernel.backends.data import BackendFile
 from bskernel.config import Config, StepTable
 from bskernel.config.reader import flow_names
 from bskernel.core.catalogue import ExecutorInfo, Executors
@@ -16,7 +14,9 @@ from bskernel.core.tool import ToolInstall
 from bskernel.flow.selection import Wish
 from bskernel.images import find_recipes
 from bskernel.installs import equip
-from bskernel.plan import Plan, make_plan
+from bskernel.plan.backend_choice import Chosen
+from bskernel.plan.backend_data import BackendFile
+from bskernel.plan.planner import Plan, make_plan
 from bskernel_protocol import Catalogue, EntryDescription, InputDescription, OutputDescription
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from bskernel.core.interfaces import SessionEnded, SessionFailed
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import EndedStep
 from bskernel.flow.selection import Bound, Range
-from bskernel.plan import Plan
+from bskernel.plan.planner import Plan
 from bskernel.report.terminal import Silent
 from bskernel.sessions import Sessions, Stopped
 from bskernel.store import DiskStore

@@ -7,7 +7,7 @@ import pytest
 from bskernel.core.errors import ConfigError
 from bskernel.core.step import ExecutorRef, FromFile, FromStep, Source, Step
 from bskernel.flow.conditions import holds, value_keys
-from bskernel.verifying import AddedCheck, checks_after_every_step, transformations
+from bskernel.plan.verification import AddedCheck, checks_after_every_step, transformations
 from bskernel_protocol import EntryDescription, OutputDescription
 
 VALUES: dict[str, Any] = {"quality.verify": "stages", "target.target_fps": 100}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from bskernel.backends.choosing import Surroundings
-from bskernel.backends.data import Backend
 from bskernel.images import Recipe, why_not_here
+from bskernel.plan.backend_choice import Surroundings
+from bskernel.plan.backend_data import Backend
 
 
 def surroundings(

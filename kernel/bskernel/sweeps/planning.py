@@ -17,7 +17,7 @@ from bskernel.backends import Choice
 from bskernel.config import Config
 from bskernel.core.errors import BskernelError, ConfigError
 from bskernel.core.step import Step
-from bskernel.plan import Plan
+from bskernel.plan.planner import Plan
 from bskernel.sweeps.model import Node, Point, SweepPlan
 from bskernel.sweeps.points import Names, Settings, of_point
 from bskernel.sweeps.shapes import Numbers, Shape, ShapedStep

@@ -14,7 +14,7 @@ from bskernel.config import Config, SweepSection
 from bskernel.config.reader import ConfigText, LoadedConfig, check_config, load_flow, read_config
 from bskernel.core.errors import BskernelError
 from bskernel.flow.selection import Wish
-from bskernel.plan import Plan
+from bskernel.plan.planner import Plan
 from bskernel.sweeps.assessing import goals_of
 from bskernel.sweeps.keys import Keys
 from bskernel.sweeps.model import Point, SweepPlan

@@ -12,8 +12,8 @@ from bskernel.backends import Choice
 from bskernel.config import Config
 from bskernel.config.reader import with_key
 from bskernel.core.step import FromStep, Step
-from bskernel.parameters import Origins
-from bskernel.plan import Plan, build_values
+from bskernel.plan.parameters import Origins
+from bskernel.plan.planner import Plan, build_values
 
 
 class Numbers:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from bskernel.application import Application
-from bskernel.plan import Plan
+from bskernel.plan.planner import Plan
 from bskernel.sweeps.preparing import prepare_sweep
 
 ROOT = Path(__file__).parents[3]

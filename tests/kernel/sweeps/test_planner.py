@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 from bskernel.backends import Backend, Surroundings, choose
-from bskernel.backends.data import BackendFile
 from bskernel.config import Config, StepTable
 from bskernel.core.catalogue import ExecutorInfo, Executors
 from bskernel.core.errors import BskernelError, ConfigError
-from bskernel.plan import Plan, make_plan
+from bskernel.plan.backend_data import BackendFile
+from bskernel.plan.planner import Plan, make_plan
 from bskernel.sweeps.planning import PlannedBuild, Planner
 from bskernel.sweeps.points import Settings
 from bskernel_protocol import Catalogue, EntryDescription, ParameterDescription

@@ -16,8 +16,8 @@ from bskernel.core.errors import BskernelError, ConfigError
 from bskernel.core.step import FromStep
 from bskernel.flow.selection import Wish
 from bskernel.flow.snapshot import recorded_config
-from bskernel.parameters import resolve_parameters
-from bskernel.plan import make_plan
+from bskernel.plan.parameters import resolve_parameters
+from bskernel.plan.planner import make_plan
 from bskernel.sweeps.preparing import PreparedSweep, prepare_sweep
 from bskernel_protocol import canonical_bytes
 from hypothesis import HealthCheck, event, example, given, settings
@@ -240,7 +240,7 @@ def test_planning_grows_with_distinct_parameters_and_not_with_points(
         return call
 
     monkeypatch.setattr("bskernel.application.make_plan", counted("plans", make_plan))
-    monkeypatch.setattr("bskernel.parameters.resolve_parameters", counted("parameters", resolve_parameters))
+    monkeypatch.setattr("bskernel.plan.parameters.resolve_parameters", counted("parameters", resolve_parameters))
     application, write = chain
     sweep = prepare_sweep(application, write(added(0, *range(2, 2 + many)) | added(5, *range(2, 2 + more))))
     assert len(sweep.plan.points) == many * more

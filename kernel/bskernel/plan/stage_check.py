@@ -16,7 +16,7 @@ from bskernel.core.catalogue import ExecutorInfo, Executors
 from bskernel.core.stages import INITIAL_STAGES
 from bskernel.core.step import FromFile, FromStep, Step
 from bskernel.flow.selection import FlowStep
-from bskernel.parameters import resolve_parameters
+from bskernel.plan.parameters import resolve_parameters
 
 NAME = "check_stage"
 

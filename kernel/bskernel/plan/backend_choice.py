@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from bskernel.backends.data import AUTO, Backend
 from bskernel.config import Config
 from bskernel.core.catalogue import choices
 from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
-from bskernel.plan import Plan
+from bskernel.plan.backend_data import AUTO, Backend
+from bskernel.plan.planner import Plan
 
 PlanOf = Callable[[Config], Plan]
 

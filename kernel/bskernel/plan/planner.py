@@ -16,10 +16,10 @@ from bskernel.core.step import FromFile, FromStep, Source, Step
 from bskernel.flow.conditions import REQUIRE, holds, keys_in, value_keys
 from bskernel.flow.resolution import Wanted, as_flow, edited_flow, find, redirected
 from bskernel.flow.selection import Range, Wish, select
-from bskernel.parameters import Origins, check_executor_parameters
-from bskernel.stage_check import with_stage_check
-from bskernel.verifying import checks_after_every_step, transformations
-from bskernel.wiring import given_of, wire
+from bskernel.plan.inputs import given_of, wire
+from bskernel.plan.parameters import Origins, check_executor_parameters
+from bskernel.plan.stage_check import with_stage_check
+from bskernel.plan.verification import checks_after_every_step, transformations
 
 TRANSFORMATIONS = "plan.transformations"  # a parameter that the plan fills: what made the model since its last check
 
