@@ -19,7 +19,6 @@ from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Store
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.tool import ToolInstall
-from bskernel.file_digests import FileDigests
 from bskernel.flow.selection import Wish
 from bskernel.hiring import Hired, crew_here, crew_on_cluster
 from bskernel.images import (
@@ -32,6 +31,7 @@ from bskernel.images import (
 from bskernel.images.environment import cache_folder
 from bskernel.plan.planner import Plan, make_plan
 from bskernel.store import DiskStore, OpenStore, shared_settings
+from bskernel.store.file_digests import FileDigests
 
 if TYPE_CHECKING:
     import docker

@@ -23,13 +23,13 @@ from bskernel.flow.selection import Wish
 from bskernel.foreseeing import recall_each
 from bskernel.images.environment import cache_folder
 from bskernel.store import DiskStore, SharedSettings, shared_settings
-from bskernel.store.in_use import in_use, tidying
+from bskernel.store.gc import Checked, Counts, Garbage, check, count, garbage, needs, remove
+from bskernel.store.inventory import LocalShelf, SharedShelf, Shelf
 from bskernel.store.layered import LayeredStore
-from bskernel.store.pending import Pending, all_pending
 from bskernel.store.remote import RemoteStore
-from bskernel.store.sending import Pushed
-from bskernel.store.shelves import LocalShelf, SharedShelf, Shelf
-from bskernel.store.upkeep import Checked, Counts, Garbage, check, count, garbage, needs, remove
+from bskernel.store.upload_journal import Pending, all_pending
+from bskernel.store.uploader import Pushed
+from bskernel.store.usage_lock import in_use, tidying
 from bskernel.sweeps.foreseeing import recall_nodes
 from bskernel.sweeps.kept import POINTS
 from bskernel.sweeps.preparing import PreparedSweep

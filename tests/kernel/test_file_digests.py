@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from bskernel.file_digests import FileDigests
+from bskernel.store.file_digests import FileDigests
 from bskernel_protocol import digest_of_bytes
 
 OLD = time.time_ns() - 3600 * 10**9

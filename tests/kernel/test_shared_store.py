@@ -17,10 +17,10 @@ from bskernel.config.environment import given_store, limited_store
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.store import DiskStore, OpenStore, SharedSettings, shared_settings
-from bskernel.store.at_once import all_of
-from bskernel.store.in_use import in_use, tidying
-from bskernel.store.reach import Reach
+from bskernel.store.bounded_map import all_of
+from bskernel.store.circuit_breaker import Reach
 from bskernel.store.remote import RemoteStore
+from bskernel.store.usage_lock import in_use, tidying
 from bskernel_protocol import PROTOCOL_VERSION, Artifact, canonical_bytes, digest_of_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,7 +1,7 @@
 """What of a store may go: decided by counting, before anything is touched."""
 
+from bskernel.store.gc import GRACE_S, Needed, garbage
 from bskernel.store.remote import Item
-from bskernel.store.upkeep import GRACE_S, Needed, garbage
 from hypothesis import given
 from hypothesis import strategies as st
 

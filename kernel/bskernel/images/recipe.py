@@ -15,9 +15,9 @@ from bskernel.config.decoder import convert, read_toml
 from bskernel.core.catalogue import ExecutorInfo, Executors
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.step import ExecutorRef
-from bskernel.file_digests import FileDigests
 from bskernel.images.base import Base, read_base
 from bskernel.images.git_source import GitSource
+from bskernel.store.file_digests import FileDigests
 
 # Wheels for this C library run on the base image and on every host of the last years; which ones are taken must not
 # depend on the host's own.

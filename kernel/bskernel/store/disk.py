@@ -14,10 +14,10 @@ from bskernel_protocol import Artifact, ArtifactKind, Digest, TreeListing, canon
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import OutputViolation
-from bskernel.file_digests import FileDigests
 from bskernel.store.blobs import Blobs
 from bskernel.store.claims import Claims
-from bskernel.store.contents import decoded_listing, decoded_result
+from bskernel.store.codec import decoded_listing, decoded_result
+from bskernel.store.file_digests import FileDigests
 from bskernel.store.trees import list_tree
 
 _USE_NOTED_S = 86_400  # how much older than this a result's time must be before its use is noted by it

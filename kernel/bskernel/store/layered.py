@@ -10,13 +10,13 @@ from bskernel_protocol import Artifact, ArtifactKind, Digest
 
 from bskernel.core.action import Action, ActionResult
 from bskernel.store.disk import DiskStore
-from bskernel.store.fetching import Fetcher
-from bskernel.store.link import Link
-from bskernel.store.pending import Pending
-from bskernel.store.pushing import Pusher
+from bskernel.store.fetcher import Fetcher
 from bskernel.store.remote import RemoteStore
-from bskernel.store.sending import Pushed, Sender
+from bskernel.store.remote_link import Link
 from bskernel.store.settings import SharedSettings
+from bskernel.store.upload_journal import Pending
+from bskernel.store.upload_queue import Pusher
+from bskernel.store.uploader import Pushed, Sender
 
 
 class LayeredStore:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from bskernel.core.interfaces import Store
 from bskernel.store.disk import DiskStore
-from bskernel.store.in_use import in_use
 from bskernel.store.settings import SharedSettings
+from bskernel.store.usage_lock import in_use
 
 if TYPE_CHECKING:
     from bskernel.store.layered import LayeredStore

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from bskernel_protocol import Artifact, Digest
 
 from bskernel.core.action import ActionResult
-from bskernel.store.contents import blobs_of, decoded_result
+from bskernel.store.codec import blobs_of, decoded_result
 from bskernel.store.disk import DiskStore
-from bskernel.store.link import Link, each, once
 from bskernel.store.remote import RemoteStore
+from bskernel.store.remote_link import Link, each, once
 
 _MANY = 200  # questions for what is not there that cost more than a list of all that is
 

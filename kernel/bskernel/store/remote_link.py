@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from bskernel_protocol import Digest
 
-from bskernel.store.at_once import all_of
-from bskernel.store.reach import Reach
+from bskernel.store.bounded_map import all_of
+from bskernel.store.circuit_breaker import Reach
 from bskernel.store.settings import SharedSettings
 
 T = TypeVar("T")

@@ -9,12 +9,12 @@ import msgspec
 from bskernel_protocol import Artifact, Digest, canonical_bytes
 
 from bskernel.core.action import ActionResult
-from bskernel.store.contents import blobs_of, decoded_result
+from bskernel.store.codec import blobs_of, decoded_result
 from bskernel.store.disk import DiskStore
-from bskernel.store.fetching import Fetcher
-from bskernel.store.link import Link, each, once
-from bskernel.store.pending import Pending
+from bskernel.store.fetcher import Fetcher
 from bskernel.store.remote import RemoteStore
+from bskernel.store.remote_link import Link, each, once
+from bskernel.store.upload_journal import Pending
 
 
 class Pushed(msgspec.Struct, frozen=True, kw_only=True):

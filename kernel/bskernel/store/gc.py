@@ -8,10 +8,10 @@ from typing import TypeVar
 import msgspec
 from bskernel_protocol import Digest
 
-from bskernel.store.at_once import all_of
-from bskernel.store.contents import blobs_of
+from bskernel.store.bounded_map import all_of
+from bskernel.store.codec import blobs_of
+from bskernel.store.inventory import Shelf
 from bskernel.store.remote import Item, Kind
-from bskernel.store.shelves import Shelf
 
 R = TypeVar("R")
 GRACE_S = 86_400.0  # what no result names may be of one that is being made; it goes when it is older than this

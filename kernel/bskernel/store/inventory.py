@@ -11,7 +11,7 @@ from typing import Protocol
 from bskernel_protocol import Digest, digest_of_bytes, digest_of_file
 
 from bskernel.core.action import ActionResult
-from bskernel.store.contents import decoded_result
+from bskernel.store.codec import decoded_result
 from bskernel.store.disk import DiskStore
 from bskernel.store.remote import Item, Kind, RemoteStore
 
