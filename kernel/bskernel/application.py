@@ -36,9 +36,9 @@ from bskernel.store.file_digests import FileDigests
 if TYPE_CHECKING:
     import docker
 
-    from bskernel.installs import Identify
     from bskernel.runtime.kept.warm import WarmRuntime
     from bskernel.runtime.session import Starter
+    from bskernel.tools import Identify
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +119,7 @@ class Application:
             )
             if not config.tools and not any(step.needs or step.tool_versions for step in plan.steps):
                 return plan
-            from bskernel.installs import equip
+            from bskernel.tools import equip
 
             steps = equip(plan.steps, config.tools, loaded.path, identify or self.identify)
             return msgspec.structs.replace(plan, steps=steps)
@@ -134,7 +134,7 @@ class Application:
 
     def identify(self, tool: str, path: Path, where: str) -> ToolInstall:
         """The install of a tool in a folder, which the key `where` names. Raises ConfigError, EnvironmentLacking."""
-        from bskernel.installs import identify
+        from bskernel.tools import identify
 
         return identify(tool, path, self.cache, where)
 

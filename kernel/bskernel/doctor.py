@@ -14,9 +14,9 @@ from bskernel.config.reader import flow_names, shipped_flow
 from bskernel.core.catalogue import Executors
 from bskernel.core.errors import ConfigError
 from bskernel.images import RecipeState
-from bskernel.installs import FoundInstall, find_installs, licences_of
 from bskernel.machine import Room, engine_facts, room, system_facts
 from bskernel.recipes_here import image_states
+from bskernel.tools import FoundInstall, find_installs, licences_of
 
 _PROGRAMS = ("g++", "make", "git", "docker", "verilator")
 _SIMULATION = ("g++", "make")  # what the process runtime compiles simulations with

@@ -22,8 +22,8 @@ def replay(
 
     Raises ConfigError, EnvironmentLacking.
     """
-    from bskernel.installs import find_again
     from bskernel.runtime.folders import make_folders
+    from bskernel.tools import find_again
 
     folder, manifest = BuildDirectory(build).manifest(step)
     recipe = _same_recipe(application, manifest)

@@ -13,10 +13,10 @@ from bskernel.core.step import ExecutorRef
 from bskernel.core.tool import ToolInstall
 from bskernel.flow.selection import Wish
 from bskernel.images import find_recipes
-from bskernel.installs import equip
 from bskernel.plan.backend_choice import Chosen
 from bskernel.plan.backend_data import BackendFile
 from bskernel.plan.planner import Plan, make_plan
+from bskernel.tools import equip
 from bskernel_protocol import Catalogue, EntryDescription, InputDescription, OutputDescription
 
 ROOT = Path(__file__).parents[2]

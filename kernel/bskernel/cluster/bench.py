@@ -17,12 +17,12 @@ from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.step import ExecutorRef
 from bskernel.images import Recipe, find_recipes, locate_root
 from bskernel.images.environment import cache_folder
-from bskernel.installs import identify
 from bskernel.runtime.choosing import choose_starter
 from bskernel.runtime.session import FramedRuntime
 from bskernel.sessions import Sessions
 from bskernel.store import OpenStore
 from bskernel.store.layered import LayeredStore
+from bskernel.tools import identify
 from bskernel.workshop import Done, Halt, Workshop
 
 

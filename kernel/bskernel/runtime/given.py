@@ -11,7 +11,7 @@ from bskernel_protocol.licences import LICENCE_VARIABLES
 from bskernel.core.errors import ConfigError
 from bskernel.core.tool import ToolInstall
 from bskernel.images.container_image import PATH
-from bskernel.installs import licences_of, mounts, needs_licence, search_path, tool_variables
+from bskernel.tools import licences_of, mounts, needs_licence, search_path, tool_variables
 
 # A container's own folders: a tool that lies on the host in one of these would hide them, or be hidden.
 _TAKEN = tuple(

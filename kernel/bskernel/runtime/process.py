@@ -18,8 +18,8 @@ from bskernel.core.interfaces import SessionFailed
 from bskernel.core.runtime_failures import exit_facts
 from bskernel.core.step import ExecutorRef
 from bskernel.images import Environment, Recipe, environment_variables
-from bskernel.installs import licences_of, needs_licence, search_path, tool_variables
 from bskernel.runtime.folders import SessionFolders, end_processes_of
+from bskernel.tools import licences_of, needs_licence, search_path, tool_variables
 
 _LAST_LINES = 12
 _ENDING_S = 1.0  # a server whose pipe has closed is about to end

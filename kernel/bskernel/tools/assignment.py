@@ -12,7 +12,7 @@ from bskernel.core.catalogue import choices
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.step import Step
 from bskernel.core.tool import ToolInstall
-from bskernel.installs.known import known_tools
+from bskernel.tools.known import known_tools
 
 Identify = Callable[[str, Path, str], ToolInstall]  # tool, folder, the key that names it
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bskernel.core.tool import ToolInstall
-from bskernel.installs.known import known_tools
+from bskernel.tools.known import known_tools
 
 
 def tool_variables(tools: tuple[ToolInstall, ...]) -> dict[str, str]:

@@ -10,8 +10,8 @@ import msgspec
 
 from bskernel.core.errors import BskernelError
 from bskernel.core.tool import ToolInstall
-from bskernel.installs.identifying import identify, locate
-from bskernel.installs.known import KnownTool, known_tools
+from bskernel.tools.identity import identify, locate
+from bskernel.tools.known import KnownTool, known_tools
 
 ROOTS = (Path("/opt/Xilinx"), Path("/tools/Xilinx"), Path("/opt/AMD"), Path("/tools/AMD"))
 

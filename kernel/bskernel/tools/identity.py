@@ -16,7 +16,7 @@ import msgspec
 
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.tool import ToolInstall
-from bskernel.installs.known import KnownTool, known_tools
+from bskernel.tools.known import KnownTool, known_tools
 
 _SMALL = 64 * 1024
 _ASK_S = 120
