@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 
 from bskernel.core.errors import EnvironmentLacking
-from bskernel.engine import connect
+from bskernel.images.engine import connect
 from clusters import cluster
 from measuring import Row, goals, markdown
 from memory import executors

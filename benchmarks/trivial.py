@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bskernel.core.errors import EnvironmentLacking
-from bskernel.engine import connect
 from bskernel.images import find_recipes
 from bskernel.images.container_image import image_name
+from bskernel.images.engine import connect
 from ground import BSKERNEL, Ground, arithmetic_root, steps
 from measuring import After, Goal, Row, call, medians
 from peers import begin_anew, installed, step_command

@@ -11,8 +11,8 @@ import hypothesis
 import pytest
 from bskernel.application import Application
 from bskernel.core.errors import EnvironmentLacking
-from bskernel.engine import connect
 from bskernel.images import describe, find_recipes
+from bskernel.images.engine import connect
 
 # How long an example takes is not what a test promises.
 hypothesis.settings.register_profile("untimed", deadline=None)

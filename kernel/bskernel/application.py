@@ -201,7 +201,7 @@ class Application:
 
     def engine(self) -> docker.APIClient | None:
         """The Docker engine; None where none answers."""
-        from bskernel.engine import connect
+        from bskernel.images.engine import connect
 
         try:
             return connect()

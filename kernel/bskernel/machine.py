@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from bskernel.core.errors import EnvironmentLacking
-from bskernel.engine import connect
+from bskernel.images.engine import connect
 
 _OF_ENGINE = ("CgroupVersion", "CgroupDriver", "Driver", "SecurityOptions", "KernelVersion", "OperatingSystem")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.engine import connect
 from bskernel.images import find_recipes
 from bskernel.images.container_image import image_name
+from bskernel.images.engine import connect
 
 HERE = Path(__file__).parents[1]
 ROOT = HERE.parent

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from bskernel.core.errors import EnvironmentLacking
-from bskernel.engine import connect
+from bskernel.images.engine import connect
 from bskernel.runtime.container import SESSION_LABEL
 from bskernel.runtime.folders import processes_of
 from bskernel.runtime.kept.messages import Kept

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bskernel.engine import connect
 from bskernel.images import find_recipes
 from bskernel.images.container_image import ensure_image, state_of
+from bskernel.images.engine import connect
 
 pytestmark = pytest.mark.container
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"

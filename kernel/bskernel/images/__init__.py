@@ -1,7 +1,6 @@
 """What actions run in: recipes, and the environments made from them."""
 
-from bskernel.images.checking import RecipeState, check, state_on
-from bskernel.images.describing import describe
+from bskernel.images.description import describe
 from bskernel.images.environment import Environment, ensure_environment, why_not_here
 from bskernel.images.recipe import (
     Recipe,
@@ -11,6 +10,7 @@ from bskernel.images.recipe import (
     load_executors,
     locate_root,
 )
+from bskernel.images.status import RecipeState, check, state_on
 
 __all__ = [
     "Environment",

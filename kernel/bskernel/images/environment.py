@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 
 from bskernel.core.errors import ConfigError, EnvironmentLacking
-from bskernel.images.from_source import install
+from bskernel.images.atomic_dir import DONE, made_once
 from bskernel.images.git_source import ensure_tree, why_no_tree
-from bskernel.images.made_once import DONE, made_once
 from bskernel.images.recipe import CONSTANT, PLATFORM, Edit, Recipe
+from bskernel.images.source_install import install
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):

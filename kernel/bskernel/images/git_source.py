@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, cast
 import msgspec
 
 from bskernel.core.errors import EnvironmentLacking
-from bskernel.images.made_once import DONE, made_once
+from bskernel.images.atomic_dir import DONE, made_once
 
 if TYPE_CHECKING:
     import subprocess

@@ -52,8 +52,8 @@ def process_starter(cache: Path, recipe_of: RecipeOf, report: Callable[[str], No
 
 def container_starter(cache: Path, recipe_of: RecipeOf, report: Callable[[str], None]) -> ContainerStarter:
     """Starts executors in containers of their images. Raises EnvironmentLacking when no engine answers."""
-    from bskernel.engine import connect
     from bskernel.images.container_image import ensure_image
+    from bskernel.images.engine import connect
     from bskernel.runtime.container import ContainerStarter
 
     client = connect()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bskernel.images.describing import describe
+from bskernel.images.description import describe
 from bskernel.images.environment import is_made, why_not_here
 from bskernel.images.recipe import Recipe
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bskernel.core.errors import EnvironmentLacking
+from bskernel.images.atomic_dir import DONE
 from bskernel.images.git_source import GitSource
-from bskernel.images.made_once import DONE
 
 KEPT = "src"  # a source's tree lies at src/NAME of the environment
 RunUv = Callable[..., None]  # its arguments are uv's, its keywords variables
