@@ -2,7 +2,7 @@
 
 from bskernel.comparison.builds import Comparison, KeptBuild, compare
 from bskernel.comparison.gates import Gate, Verdict, judge
-from bskernel.comparison.parsing import ExpressionError, parse
 from bskernel.comparison.steps import KeptStep
+from bskernel.expr.parser import ExpressionError, parse
 
 __all__ = ["Comparison", "ExpressionError", "Gate", "KeptBuild", "KeptStep", "Verdict", "compare", "judge", "parse"]

@@ -7,7 +7,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from bskernel.comparison.expression import (
+from bskernel.comparison.naming import Names
+from bskernel.comparison.quantities import STAND_IN, Found, stage_rank
+from bskernel.expr.ast import (
     Condition,
     Quantity,
     Side,
@@ -17,9 +19,7 @@ from bskernel.comparison.expression import (
     quantities_in,
     text_of,
 )
-from bskernel.comparison.naming import Names
-from bskernel.comparison.parsing import ExpressionError, parse
-from bskernel.comparison.quantities import STAND_IN, Found, stage_rank
+from bskernel.expr.parser import ExpressionError, parse
 
 VerdictStatus: TypeAlias = Literal["passed", "failed", "missing", "ignored"]
 Missing: TypeAlias = Literal["fail", "ignore"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from bskernel.comparison.expression import Quantity
-from bskernel.comparison.parsing import ExpressionError
 from bskernel.comparison.quantities import STAGES, Found
+from bskernel.expr.ast import Quantity
+from bskernel.expr.parser import ExpressionError
 
 
 class Names:

@@ -10,9 +10,9 @@ import msgspec
 
 from bskernel.comparison import ExpressionError
 from bskernel.comparison.naming import Names
-from bskernel.comparison.parsing import parse_quantity
 from bskernel.comparison.quantities import Found, stage_rank
 from bskernel.core.errors import ConfigError
+from bskernel.expr.parser import parse_quantity
 from bskernel.sweeps.table import Row
 
 STAND_IN = "stand-in"  # what the source of a number begins with that is of another design, by the metrics executor

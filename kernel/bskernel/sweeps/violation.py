@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bskernel.comparison.expression import Condition, Logical, Not, Quantity, Unjudgeable, calculate
+from bskernel.expr.ast import Condition, Logical, Not, Quantity, Unjudgeable, calculate
 from bskernel.sweeps.requirement import Absent, Requirement, reading
 from bskernel.sweeps.table import Row
 

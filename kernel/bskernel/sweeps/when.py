@@ -9,7 +9,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from bskernel.comparison.expression import (
+from bskernel.core.errors import ConfigError
+from bskernel.expr.ast import (
     Arithmetic,
     Condition,
     Logical,
@@ -22,8 +23,7 @@ from bskernel.comparison.expression import (
     quantities_in,
     text_of,
 )
-from bskernel.comparison.parsing import ExpressionError, parse
-from bskernel.core.errors import ConfigError
+from bskernel.expr.parser import ExpressionError, parse
 
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from bskernel.comparison import ExpressionError, parse
-from bskernel.comparison.expression import (
+from bskernel.expr.ast import (
     Arithmetic,
     Comparing,
     Condition,

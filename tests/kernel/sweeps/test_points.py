@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from bskernel.comparison.expression import quantities_in, text_of
-from bskernel.comparison.parsing import ExpressionError, parse
 from bskernel.config import Span
 from bskernel.config.reader import ConfigText
 from bskernel.core.errors import ConfigError
+from bskernel.expr.ast import quantities_in, text_of
+from bskernel.expr.parser import ExpressionError, parse
 from bskernel.sweeps.keys import Keys
 from bskernel.sweeps.points import Names, Points, read_section
 from bskernel.sweeps.spans import size, values

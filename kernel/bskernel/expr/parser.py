@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import msgspec
 
-from bskernel.comparison.expression import (
+from bskernel.expr.ast import (
     BINDING,
     COMPARING,
     NOT,

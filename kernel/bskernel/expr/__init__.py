@@ -1,0 +1,1 @@
+"""The language of conditions: gates, requirements, `when`. Pure."""
