@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from bskernel.comparison import Comparison, Gate
-    from bskernel.comparison.gates import Missing
-    from bskernel.result import BuildResult
+    from bskernel.result.build_result import BuildResult
+    from bskernel.result.comparison import Comparison, Gate
+    from bskernel.result.comparison.gates import Missing
     from bskernel.sweeps.outcome import Results
     from bskernel.sweeps.result import SweepResult
 
@@ -134,8 +134,8 @@ def diff(
     """
     from pathlib import Path
 
-    from bskernel import kept_build
-    from bskernel.comparison import Gate
+    from bskernel.result.comparison import Gate
+    from bskernel.result.diff import diff as compare
 
     given = [Gate(fail_if=gate) if isinstance(gate, str) else gate for gate in gates]
-    return kept_build.diff(Path(base), Path(new), gates=given, missing=missing)
+    return compare(Path(base), Path(new), gates=given, missing=missing)

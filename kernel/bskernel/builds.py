@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 
 from bskernel.application import Application, Prepared
-from bskernel.build_directory import BuildDirectory
 from bskernel.building import carry_out_plan
 from bskernel.core.interfaces import Store
 from bskernel.core.step_report import Observer
 from bskernel.flow.snapshot import recorded_config
 from bskernel.hiring import Hired
-from bskernel.noting import Noting
-from bskernel.result import BuildResult, metrics_of
+from bskernel.result.build_directory import BuildDirectory
+from bskernel.result.build_result import BuildResult, metrics_of
+from bskernel.result.recorder import Noting
 
 BUILD_LOG = "log.jsonl"
 
@@ -74,7 +74,7 @@ def _carried_out(
     fresh: bool,
     began: float,
 ) -> BuildResult:
-    from bskernel.finishing import outcome_of, write_outcome
+    from bskernel.result.result_writer import outcome_of, write_outcome
 
     for attempt in range(2):
         reports = carry_out_plan(

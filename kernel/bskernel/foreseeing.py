@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from bskernel.application import Application, Prepared
-from bskernel.build_directory import BuildDirectory
 from bskernel.core.action import Action, ActionResult, action_of, differences
 from bskernel.core.interfaces import Store
 from bskernel.core.step import FromStep, Step
 from bskernel.gathering import find_inputs
+from bskernel.result.build_directory import BuildDirectory
 
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):

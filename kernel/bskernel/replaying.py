@@ -9,10 +9,10 @@ import msgspec
 from bskernel_protocol import StepManifest
 
 from bskernel.application import Application
-from bskernel.build_directory import BuildDirectory
 from bskernel.carry_out import lay_out
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.images import Recipe
+from bskernel.result.build_directory import BuildDirectory
 
 
 def replay(

@@ -12,7 +12,6 @@ from typing import TypeVar
 import msgspec
 
 from bskernel.application import Application
-from bskernel.build_directory import BuildDirectory
 from bskernel.config import StoreSection
 from bskernel.config.decoder import convert
 from bskernel.config.environment import given_store, limited_store
@@ -22,6 +21,7 @@ from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.flow.selection import Wish
 from bskernel.foreseeing import recall_each
 from bskernel.images.environment import cache_folder
+from bskernel.result.build_directory import BuildDirectory
 from bskernel.store import DiskStore, SharedSettings, shared_settings
 from bskernel.store.gc import Checked, Counts, Garbage, check, count, garbage, needs, remove
 from bskernel.store.inventory import LocalShelf, SharedShelf, Shelf

@@ -8,7 +8,7 @@ import pytest
 from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent, describe_result
-from bskernel.result import BuildResult
+from bskernel.result.build_result import BuildResult
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"

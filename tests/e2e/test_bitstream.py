@@ -10,7 +10,7 @@ from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.core.errors import ConfigError
 from bskernel.report.terminal import Silent, describe_result
-from bskernel.result import BuildResult
+from bskernel.result.build_result import BuildResult
 from vivado_stand_in.install import make_dependencies, make_hls_install, make_install
 from vivado_stand_in.interrupting import assert_an_interrupt_ends_all
 

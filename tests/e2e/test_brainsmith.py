@@ -12,7 +12,7 @@ from bskernel.builds import carry_out_build
 from bskernel.images import describe, find_recipes, locate_root
 from bskernel.images.environment import cache_folder
 from bskernel.report.terminal import Silent
-from bskernel.result import BuildResult
+from bskernel.result.build_result import BuildResult
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits" / "build.toml"

@@ -12,7 +12,7 @@ from bskernel.builds import carry_out_build
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.images import describe, ensure_environment, environment_variables, find_recipes
 from bskernel.report.terminal import Silent
-from bskernel.result import BuildResult
+from bskernel.result.build_result import BuildResult
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"

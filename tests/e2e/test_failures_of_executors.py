@@ -14,7 +14,7 @@ from bskernel.core.step import ExecutorRef
 from bskernel.flow.selection import Wish
 from bskernel.images import ensure_environment
 from bskernel.report.terminal import Silent, describe_result
-from bskernel.result import BuildResult
+from bskernel.result.build_result import BuildResult
 from bskernel.runtime.kept.warm import WarmRuntime
 from bskernel_protocol import Failure
 

@@ -9,7 +9,7 @@ from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.flow.selection import Wish
 from bskernel.report.terminal import Silent
-from bskernel.result import BuildResult
+from bskernel.result.build_result import BuildResult
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"

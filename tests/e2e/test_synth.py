@@ -7,7 +7,7 @@ import pytest
 from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent, describe_result
-from bskernel.result import BuildResult
+from bskernel.result.build_result import BuildResult
 from vivado_stand_in.install import make_install
 from vivado_stand_in.interrupting import assert_an_interrupt_ends_all
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from bskernel.build_directory import BuildDirectory, Twins
 from bskernel.core.action import Action
+from bskernel.result.build_directory import BuildDirectory, Twins
 from bskernel_protocol import StepManifest, canonical_bytes
 
 ACTION = Action(protocol=2, executor="e@1", executor_digest="d", entry="add", parameters={}, inputs={}, salt="")

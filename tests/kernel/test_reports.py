@@ -10,7 +10,7 @@ from bskernel.core.step_report import EndedStep, StepReport
 from bskernel.report.log import Log
 from bskernel.report.progress import Bar
 from bskernel.report.terminal import Lines, Silent, describe_result
-from bskernel.result import BuildResult
+from bskernel.result.build_result import BuildResult
 from bskernel_protocol import Failure, OutputLine, Progress
 from rich.console import Console
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import msgspec
-from bskernel.build_directory import BuildDirectory
 from bskernel.core.step_report import StepReport
-from bskernel.result import json_by_step, newest_artifacts
+from bskernel.result.build_directory import BuildDirectory
+from bskernel.result.build_result import json_by_step, newest_artifacts
 from bskernel.store import DiskStore
 from bskernel_protocol import Artifact
 

@@ -11,8 +11,8 @@ import click
 from bskernel.core.errors import EXIT_GATE, ConfigError
 
 if TYPE_CHECKING:
-    from bskernel.comparison import Comparison
-    from bskernel.comparison.gates import Missing
+    from bskernel.result.comparison import Comparison
+    from bskernel.result.comparison.gates import Missing
 
 _BUILD = click.Path(path_type=Path)
 
@@ -62,9 +62,9 @@ def diff(
 
     Exit codes: 0 no gate failed, 2 usage or a build that cannot be read, 5 a gate failed or cannot be judged.
     """
-    from bskernel.comparison import Gate
-    from bskernel.kept_build import diff as compare
-    from bskernel.kept_build import read_gates
+    from bskernel.result.comparison import Gate
+    from bskernel.result.diff import diff as compare
+    from bskernel.result.diff import read_gates
 
     gates = [*(read_gates(gate_file) if gate_file else ()), *(Gate(fail_if=text) for text in conditions)]
     if form == "junit" and not gates:

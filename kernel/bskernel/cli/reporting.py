@@ -18,14 +18,14 @@ def explain(build: Path, step: str | None, as_json: bool) -> None:
     """Why a step of a BUILD directory failed, or what a STEP was; without STEP the one that failed."""
     from bskernel_protocol import pretty_json
 
-    from bskernel import explaining
     from bskernel.report.explanation import describe_explanation, describe_steps
+    from bskernel.result import explanation
 
-    result = explaining.read_build(build)
+    result = explanation.read_build(build)
     if step is None and result.failed_step is None:
         click.echo(pretty_json(result) if as_json else describe_steps(result), nl=not as_json)
         return
-    told = explaining.explain(build, step)
+    told = explanation.explain(build, step)
     click.echo(pretty_json(told) if as_json else describe_explanation(told), nl=not as_json)
 
 

@@ -6,10 +6,10 @@ from collections import Counter
 
 import msgspec
 
-from bskernel.comparison import Comparison
-from bskernel.comparison.keys import KeyChange
-from bskernel.comparison.quantities import STAND_IN, QuantityComparison
-from bskernel.comparison.steps import UsedExecutor
+from bskernel.result.comparison import Comparison
+from bskernel.result.comparison.keys import KeyChange
+from bskernel.result.comparison.steps import UsedExecutor
+from bskernel.result.quantities import STAND_IN, QuantityComparison
 
 ABSENT = "absent"
 FEW = 4  # names of steps that stand in one cell

@@ -7,9 +7,9 @@ import re
 import msgspec
 from bskernel_protocol import pretty_json
 
-from bskernel.comparison import Comparison
 from bskernel.report.difference_tables import Table, tables_of
 from bskernel.report.terminal import aligned
+from bskernel.result.comparison import Comparison
 
 # By which a CI job finds its own comment, to replace it.
 MARKER = "<!-- bskernel diff -->"

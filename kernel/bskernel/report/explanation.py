@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bskernel_protocol import pretty_json
 
-from bskernel.explaining import Explanation
-from bskernel.result import BuildResult
+from bskernel.result.build_result import BuildResult
+from bskernel.result.explanation import Explanation
 
 
 def _value(value: object) -> str:

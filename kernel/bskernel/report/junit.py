@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
-from bskernel.comparison import Comparison, Verdict
+from bskernel.result.comparison import Comparison, Verdict
 
 # What XML 1.0 has no way to say, not even escaped.
 _UNSAYABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -11,7 +11,7 @@ from bskernel_protocol import Event, Failure
 
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep, StepReport
-from bskernel.result import BuildResult
+from bskernel.result.build_result import BuildResult
 
 
 class Silent:

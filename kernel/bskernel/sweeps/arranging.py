@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from bskernel.building import EntryOf, runs_after_failure
-from bskernel.result import METRICS
+from bskernel.result.build_result import METRICS
 from bskernel.scheduling import Task, task_of
 from bskernel.sweeps.model import SweepPlan
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bskernel.comparison import ExpressionError
 from bskernel.config import SweepSection
 from bskernel.core.errors import ConfigError
 from bskernel.expr.parser import parse_quantity
+from bskernel.result.comparison import ExpressionError
 from bskernel.sweeps.metric import is_stand_in, names_in, resolve
 from bskernel.sweeps.outcome import Best, Goals, LeftOut, Objective, Outcome, Results, Scored
 from bskernel.sweeps.pareto import pareto_set

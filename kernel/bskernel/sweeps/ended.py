@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from bskernel_protocol import Digest, Failure
 
-from bskernel.comparison.quantities import Found
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
+from bskernel.result.quantities import Found
 from bskernel.sweeps.model import Point
 from bskernel.sweeps.table import PointStatus
 

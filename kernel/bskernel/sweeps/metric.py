@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from bskernel.comparison import ExpressionError
-from bskernel.comparison.naming import Names
-from bskernel.comparison.quantities import Found, stage_rank
 from bskernel.core.errors import ConfigError
 from bskernel.expr.parser import parse_quantity
+from bskernel.result.comparison import ExpressionError
+from bskernel.result.comparison.gate_names import Names
+from bskernel.result.quantities import Found, stage_rank
 from bskernel.sweeps.table import Row
 
 STAND_IN = "stand-in"  # what the source of a number begins with that is of another design, by the metrics executor

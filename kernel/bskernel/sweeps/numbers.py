@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from bskernel_protocol import Digest
 
-from bskernel.comparison.quantities import Found, quantities_of
 from bskernel.core.interfaces import Store
 from bskernel.core.step_report import StepReport
-from bskernel.result import METRICS, metrics_of, newest_artifacts
+from bskernel.result.build_result import METRICS, metrics_of, newest_artifacts
+from bskernel.result.quantities import Found, quantities_of
 
 _KEPT = 64  # points that are judged by their numbers, and not yet told of: each holds some 50 KiB
 

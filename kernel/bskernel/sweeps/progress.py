@@ -6,9 +6,9 @@ from typing import Protocol
 
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep, Observer
-from bskernel.noting import Several
 from bskernel.report.log import Log
 from bskernel.report.terminal import Lines, Silent, step_line
+from bskernel.result.recorder import Several
 from bskernel.sweeps.table import Row, settings_text
 
 

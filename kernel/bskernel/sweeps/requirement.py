@@ -7,11 +7,11 @@ from typing import Literal
 
 import msgspec
 
-from bskernel.comparison import ExpressionError, parse
-from bskernel.comparison.naming import Names
-from bskernel.comparison.quantities import Found, stage_rank
 from bskernel.core.errors import ConfigError
 from bskernel.expr.ast import Condition, Quantity, Unjudgeable, is_true, quantities_in
+from bskernel.result.comparison import ExpressionError, parse
+from bskernel.result.comparison.gate_names import Names
+from bskernel.result.quantities import Found, stage_rank
 from bskernel.sweeps.metric import is_stand_in
 from bskernel.sweeps.table import Row
 

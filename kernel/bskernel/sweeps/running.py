@@ -16,7 +16,7 @@ from bskernel.core.step import ExecutorRef, FromStep, Step
 from bskernel.core.step_report import EndedStep, Observer, skipped
 from bskernel.execution import Execution
 from bskernel.gathering import Remaining, find_inputs, find_remaining
-from bskernel.result import METRICS
+from bskernel.result.build_result import METRICS
 from bskernel.scheduling import JOBS, Schedule
 from bskernel.sweeps.arranging import Arrangement
 from bskernel.sweeps.ended import EndedPoint, PointStep

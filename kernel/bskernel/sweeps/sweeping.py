@@ -12,11 +12,11 @@ from typing import Self
 import msgspec
 
 from bskernel.application import Application
-from bskernel.build_directory import lock_folder
 from bskernel.builds import BUILD_LOG
 from bskernel.config.reader import LoadedConfig
 from bskernel.core.step_report import EndedStep
 from bskernel.hiring import Hired
+from bskernel.result.build_directory import lock_folder
 from bskernel.sweeps.ended import EndedPoint
 from bskernel.sweeps.kept import CSV, SWEEP, write_sweep
 from bskernel.sweeps.model import Point, SweepPlan, with_points

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 import msgspec
 
-from bskernel.comparison.quantities import Found
+from bskernel.result.quantities import Found
 
 PointStatus: TypeAlias = Literal["ok", "stopped", "failed", "interrupted"]
 

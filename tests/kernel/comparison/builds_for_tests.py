@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from bskernel.comparison import KeptBuild, KeptStep
 from bskernel.core.action import Action
+from bskernel.result.comparison import KeptBuild, KeptStep
 from bskernel_protocol import Artifact, digest_of_bytes
 
 

@@ -1,10 +1,10 @@
 """What is found to differ between two builds."""
 
 import msgspec
-from bskernel.comparison import KeptBuild, KeptStep, compare
-from bskernel.comparison.keys import compare_keys
-from bskernel.comparison.quantities import QuantityComparison, quantities_of
 from bskernel.core.action import Action
+from bskernel.result.comparison import KeptBuild, KeptStep, compare
+from bskernel.result.comparison.keys import compare_keys
+from bskernel.result.quantities import QuantityComparison, quantities_of
 from bskernel_protocol import digest_of_bytes
 
 from .builds_for_tests import BASE, NEW, step, value

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from bskernel.comparison import ExpressionError, parse
 from bskernel.expr.ast import (
     Arithmetic,
     Comparing,
@@ -21,6 +20,7 @@ from bskernel.expr.ast import (
     quantities_in,
     text_of,
 )
+from bskernel.result.comparison import ExpressionError, parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

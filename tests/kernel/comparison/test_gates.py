@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from bskernel.comparison import ExpressionError, Gate, Verdict, judge
-from bskernel.comparison.quantities import quantities_of
+from bskernel.result.comparison import ExpressionError, Gate, Verdict, judge
+from bskernel.result.quantities import quantities_of
 
 from .builds_for_tests import BASE, NEW, value
 

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.comparison import Gate
 from bskernel.config.reader import load_config
 from bskernel.core.action import Action
 from bskernel.core.errors import ConfigError
 from bskernel.flow.snapshot import recorded_config
-from bskernel.kept_build import diff, read_build, read_gates
+from bskernel.result.comparison import Gate
+from bskernel.result.diff import diff, read_build, read_gates
 from bskernel_protocol import canonical_bytes, pretty_json
 
 from .builds_for_tests import step, value

@@ -6,7 +6,7 @@ digits/sweep.json holds the estimates of examples/digits/build.toml for six targ
 from pathlib import Path
 from typing import Any
 
-from bskernel.comparison.quantities import Found
+from bskernel.result.quantities import Found
 from bskernel.sweeps.kept import SWEEP, KeptSweep, read_sweep
 from bskernel.sweeps.table import Row, SweepTable
 from bskernel_protocol import pretty_json

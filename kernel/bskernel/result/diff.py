@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 from bskernel_protocol import Artifact
 
-from bskernel.build_directory import CONFIG, RESULT, BuildDirectory
-from bskernel.comparison import Comparison, ExpressionError, Gate, KeptBuild, KeptStep, Verdict, compare, judge
-from bskernel.comparison.gates import Missing
 from bskernel.config.decoder import convert, read_toml
 from bskernel.core.errors import ConfigError
+from bskernel.result.build_directory import CONFIG, RESULT, BuildDirectory
+from bskernel.result.comparison import Comparison, ExpressionError, Gate, KeptBuild, KeptStep, Verdict, compare, judge
+from bskernel.result.comparison.gates import Missing
 
 
 class _Step(msgspec.Struct, frozen=True, kw_only=True):

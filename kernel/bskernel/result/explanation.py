@@ -11,10 +11,10 @@ import msgspec
 from bskernel_protocol import Artifact, Failure, LogLine
 from bskernel_protocol.layout import LOG
 
-from bskernel.build_directory import RESULT, BuildDirectory
 from bskernel.core.errors import ConfigError
 from bskernel.core.step_report import StepReport
-from bskernel.result import BuildResult, read_result
+from bskernel.result.build_directory import RESULT, BuildDirectory
+from bskernel.result.build_result import BuildResult, read_result
 
 _BEFORE, _AFTER = 6, 12  # lines of the log around the first error
 _ERROR = re.compile(r"\b(error|fatal|traceback|exception)\b|Error\b|core dumped", re.IGNORECASE)

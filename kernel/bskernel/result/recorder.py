@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bskernel_protocol import Event
 
-from bskernel.build_directory import BuildDirectory
 from bskernel.carry_out import manifest_of
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep, Observer
+from bskernel.result.build_directory import BuildDirectory
 
 
 class Several:

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from bskernel.comparison.gates import Verdict
-from bskernel.comparison.keys import KeyChange, compare_keys, facts_of
-from bskernel.comparison.quantities import Found, QuantityComparison, compare_quantities, quantities_of
-from bskernel.comparison.steps import KeptStep, StepComparison, compare_steps
+from bskernel.result.comparison.gates import Verdict
+from bskernel.result.comparison.keys import KeyChange, compare_keys, facts_of
+from bskernel.result.comparison.steps import KeptStep, StepComparison, compare_steps
+from bskernel.result.quantities import Found, QuantityComparison, compare_quantities, quantities_of
 
 
 class KeptBuild(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,13 +9,13 @@ import msgspec
 from bskernel_protocol.layout import LOG
 
 from bskernel.backends import Choice
-from bskernel.build_directory import BuildDirectory
 from bskernel.config.reader import LoadedConfig
 from bskernel.core.interfaces import Store
 from bskernel.core.step import Step
 from bskernel.core.step_report import StepReport
 from bskernel.report.terminal import describe_failed
-from bskernel.result import BuildResult, result_of
+from bskernel.result.build_directory import BuildDirectory
+from bskernel.result.build_result import BuildResult, result_of
 
 
 def outcome_of(

@@ -7,8 +7,6 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from bskernel.comparison.naming import Names
-from bskernel.comparison.quantities import STAND_IN, Found, stage_rank
 from bskernel.expr.ast import (
     Condition,
     Quantity,
@@ -20,6 +18,8 @@ from bskernel.expr.ast import (
     text_of,
 )
 from bskernel.expr.parser import ExpressionError, parse
+from bskernel.result.comparison.gate_names import Names
+from bskernel.result.quantities import STAND_IN, Found, stage_rank
 
 VerdictStatus: TypeAlias = Literal["passed", "failed", "missing", "ignored"]
 Missing: TypeAlias = Literal["fail", "ignore"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from bskernel.comparison.quantities import STAGES, Found
 from bskernel.expr.ast import Quantity
 from bskernel.expr.parser import ExpressionError
+from bskernel.result.quantities import STAGES, Found
 
 
 class Names:

@@ -1,0 +1,1 @@
+"""A finished build: written, read back, explained and compared."""
