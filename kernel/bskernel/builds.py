@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from bskernel.application import Application, Prepared
-from bskernel.building import carry_out_plan
 from bskernel.core.interfaces import Store
 from bskernel.core.step_report import Observer
+from bskernel.execution.plan_run import carry_out_plan
 from bskernel.flow.snapshot import recorded_config
 from bskernel.hiring import Hired
 from bskernel.result.build_directory import BuildDirectory

@@ -11,7 +11,7 @@ from bskernel.application import Application, Prepared
 from bskernel.core.action import Action, ActionResult, action_of, differences
 from bskernel.core.interfaces import Store
 from bskernel.core.step import FromStep, Step
-from bskernel.gathering import find_inputs
+from bskernel.execution.step_inputs import find_inputs
 from bskernel.result.build_directory import BuildDirectory
 
 

@@ -19,9 +19,9 @@ from bskernel.core.action import Action
 from bskernel.core.errors import BskernelError, EnvironmentLacking
 from bskernel.core.interfaces import Runtime, Store
 from bskernel.core.step import ExecutorRef, Step
-from bskernel.scheduling import limits_of
-from bskernel.sessions import Sessions
-from bskernel.working import Crew, Heard, Workers
+from bskernel.execution.scheduler import limits_of
+from bskernel.execution.session_pool import Sessions
+from bskernel.execution.worker_pool import Crew, Heard, Workers
 
 
 class Hired(NamedTuple):

@@ -9,8 +9,8 @@ import msgspec
 from bskernel_protocol import StepManifest
 
 from bskernel.application import Application
-from bskernel.carry_out import lay_out
 from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.execution.step_runner import lay_out
 from bskernel.images import Recipe
 from bskernel.result.build_directory import BuildDirectory
 

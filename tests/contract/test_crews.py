@@ -10,9 +10,9 @@ from bskernel.config import BuildSection, Config, Flow, LimitsSection, StepTable
 from bskernel.config.reader import LoadedConfig
 from bskernel.core.action import Action, action_of
 from bskernel.core.step import Step
+from bskernel.execution.worker_pool import Done, Heard, Said
 from bskernel.hiring import Hired
 from bskernel.runtime.folders import processes_of
-from bskernel.working import Done, Heard, Said
 from bskernel_protocol import Artifact, OutputDescription, OutputLine, Progress
 from waiting import eventually
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 import pytest
 from bskernel.application import Application
-from bskernel.carry_out import lay_out
 from bskernel.core.interfaces import Session, SessionEnded, SessionFailed
 from bskernel.core.step import ExecutorRef
 from bskernel.core.tool import ToolInstall
+from bskernel.execution.step_runner import lay_out
 from bskernel.runtime.kept.standing import end_all, standing
 from bskernel.runtime.kept.warm import WarmRuntime
 from bskernel_protocol import PROTOCOL_VERSION, Event, OutputLine, Progress, StepManifest, StepResult, decode_document

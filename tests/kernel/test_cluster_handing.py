@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from bskernel.carry_out import Carried
 from bskernel.cluster.handing import Handing
 from bskernel.cluster.heard import LogsHeard
 from bskernel.core.action import ActionResult, action_of
 from bskernel.core.step import ExecutorRef, Step
+from bskernel.execution.step_runner import Carried
 from bskernel.store import DiskStore, SharedSettings
 from bskernel.store.layered import LayeredStore
 from bskernel_protocol import Artifact, OutputLine, Progress

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.carry_out import Carried
 from bskernel.cluster.demand import dealt, demand_of, lacking, limits_on
 from bskernel.cluster.messages import (
     Ended,
@@ -29,6 +28,7 @@ from bskernel.core.action import ActionResult, action_of
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.tool import ToolInstall
+from bskernel.execution.step_runner import Carried
 from bskernel.hiring import crew_on_cluster
 from bskernel.store import DiskStore, SharedSettings
 from bskernel_protocol import Artifact, Digest, Failure, OutputLine

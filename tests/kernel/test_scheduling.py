@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from bskernel.config import LimitsSection
 from bskernel.core.step import ExecutorRef, FromFile, FromStep, Step
-from bskernel.scheduling import Schedule, Task, limits_of, task_of
+from bskernel.execution.scheduler import Schedule, Task, limits_of, task_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from bskernel.building import carry_out_plan
-from bskernel.carry_out import give_back, run_in_session
 from bskernel.core.interfaces import SessionEnded, SessionFailed
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import EndedStep
+from bskernel.execution.plan_run import carry_out_plan
+from bskernel.execution.session_pool import Sessions, Stopped
+from bskernel.execution.step_runner import give_back, run_in_session
+from bskernel.execution.worker_pool import Workers
 from bskernel.flow.selection import Bound, Range
 from bskernel.plan.planner import Plan
 from bskernel.report.terminal import Silent
-from bskernel.sessions import Sessions, Stopped
 from bskernel.store import DiskStore
-from bskernel.working import Workers
 from bskernel_protocol import PROTOCOL_VERSION, Event, Failure, OutputDescription, StepResult, encode
 
 E = ExecutorRef(name="e", version="1", digest="d")

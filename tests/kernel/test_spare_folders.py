@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bskernel import spare_folders
+from bskernel.execution import dir_pool
 
-LAYOUT: spare_folders.Layout = {"in": "../../inputs/x", "manifest": None, "out": {}, "work": {"tmp": {}}}
+LAYOUT: dir_pool.Layout = {"in": "../../inputs/x", "manifest": None, "out": {}, "work": {"tmp": {}}}
 
 
 @pytest.fixture
@@ -29,12 +29,12 @@ def test_what_a_step_left_is_gone_and_what_stays_is_the_same(folder: Path, tmp_p
     (folder / "work" / "tmp" / "f").write_text("left")
     (folder / "work" / "more").mkdir(mode=0o000)
     (folder / "log").write_text("left")
-    spare_folders.give_back(folder, "x", LAYOUT)
+    dir_pool.give_back(folder, "x", LAYOUT)
     assert not folder.exists()
-    assert spare_folders.take(tmp_path, "01-b") == "x"
+    assert dir_pool.take(tmp_path, "01-b") == "x"
     assert all_below(tmp_path / "01-b") == {"in", "manifest", "out", "work", "work/tmp"}
     assert (tmp_path / "01-b" / "manifest").stat().st_ino == before
-    assert spare_folders.take(tmp_path, "02-c") is None
+    assert dir_pool.take(tmp_path, "02-c") is None
 
 
 def link_elsewhere(folder: Path) -> None:
@@ -55,25 +55,25 @@ def test_a_folder_that_is_not_as_it_was_made_is_not_used_again(
     folder: Path, tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:
     spoil(folder)
-    spare_folders.give_back(folder, "x", LAYOUT)
+    dir_pool.give_back(folder, "x", LAYOUT)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_somebody_else_has_a_link_to_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "kept").hardlink_to(folder / "manifest")
-    assert spare_folders.emptied(folder, LAYOUT)
-    spare_folders.overwrite(folder / "manifest", b"new")
+    assert dir_pool.emptied(folder, LAYOUT)
+    dir_pool.overwrite(folder / "manifest", b"new")
     assert (tmp_path / "kept").read_text() == "m"
 
 
 def test_overwriting_leaves_nothing_of_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("something long")
-    spare_folders.overwrite(tmp_path / "f", b"short")
+    dir_pool.overwrite(tmp_path / "f", b"short")
     assert (tmp_path / "f").read_bytes() == b"short"
 
 
 def test_overwriting_does_not_follow_links(tmp_path: Path) -> None:
     (tmp_path / "f").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="f"):
-        spare_folders.overwrite(tmp_path / "f", b"x")
+        dir_pool.overwrite(tmp_path / "f", b"x")
     assert not (tmp_path / "elsewhere").exists()

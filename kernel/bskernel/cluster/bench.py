@@ -15,15 +15,15 @@ from bskernel_protocol import Event, Progress
 from bskernel.cluster.messages import Order, Site
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.step import ExecutorRef
+from bskernel.execution.action_runner import Done, Halt, Workshop
+from bskernel.execution.session_pool import Sessions
 from bskernel.images import Recipe, find_recipes, locate_root
 from bskernel.images.environment import cache_folder
 from bskernel.runtime.choosing import choose_starter
 from bskernel.runtime.session import FramedRuntime
-from bskernel.sessions import Sessions
 from bskernel.store import OpenStore
 from bskernel.store.layered import LayeredStore
 from bskernel.tools import identify
-from bskernel.workshop import Done, Halt, Workshop
 
 
 class Bench:

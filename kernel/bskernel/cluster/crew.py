@@ -16,7 +16,6 @@ from bskernel_protocol import Artifact, Failure
 from distributed import CancelledError, Client, Future, KilledWorker
 from distributed.client import ClosedClientError
 
-from bskernel.carry_out import Carried
 from bskernel.cluster.code import code_digest
 from bskernel.cluster.handing import Handing
 from bskernel.cluster.heard import LogsHeard
@@ -25,8 +24,9 @@ from bskernel.cluster.supply import Supply
 from bskernel.core.action import Action
 from bskernel.core.interfaces import Store
 from bskernel.core.step import ExecutorRef, Step
-from bskernel.working import Done, Heard, Noted, Said
-from bskernel.workshop import failed
+from bskernel.execution.action_runner import failed
+from bskernel.execution.step_runner import Carried
+from bskernel.execution.worker_pool import Done, Heard, Noted, Said
 
 _NAME = "bskernel"
 _LOST = Failure(

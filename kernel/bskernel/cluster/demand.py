@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from bskernel.cluster.place import LocalPlace, Place
 from bskernel.config import LimitsSection
 from bskernel.core.step import Step
-from bskernel.scheduling import JOBS, MEMORY, limits_of
+from bskernel.execution.scheduler import JOBS, MEMORY, limits_of
 
 IN_FLIGHT = 1000  # steps that a scheduler knows of at once: more than workers have room for, few enough to look at
 

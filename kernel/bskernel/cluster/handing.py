@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bskernel_protocol import Artifact, Digest, Failure
 
-from bskernel.carry_out import Carried
 from bskernel.core.action import Action
 from bskernel.core.interfaces import Store
 from bskernel.core.step import Step
+from bskernel.execution.step_runner import Carried
 from bskernel.store.layered import LayeredStore
 
 _JSON = "application/json"

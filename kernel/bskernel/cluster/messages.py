@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import msgspec
 from bskernel_protocol import Artifact, Event, Failure, digest_of_bytes
 
-from bskernel.carry_out import Carried
 from bskernel.core.action import Action
 from bskernel.core.step import Step
+from bskernel.execution.step_runner import Carried
 from bskernel.store import SharedSettings
 
 

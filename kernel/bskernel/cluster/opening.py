@@ -29,9 +29,9 @@ from bskernel.config import ClusterSection
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.interfaces import Store
 from bskernel.core.step import Step
+from bskernel.execution.scheduler import MEMORY
+from bskernel.execution.worker_pool import Heard
 from bskernel.runtime.folders import make_folders
-from bskernel.scheduling import MEMORY
-from bskernel.working import Heard
 
 if TYPE_CHECKING:
     from dask_jobqueue.core import JobQueueCluster

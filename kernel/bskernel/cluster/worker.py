@@ -17,7 +17,7 @@ from bskernel.cluster.code import code_digest
 from bskernel.cluster.messages import Answer, Ended, Order, Refused, Site, Told, decode_order, encode
 from bskernel.core.errors import BskernelError
 from bskernel.core.runtime_failures import lacking
-from bskernel.workshop import Done, Halt
+from bskernel.execution.action_runner import Done, Halt
 
 _NAME = "bskernel"
 _installing = threading.Lock()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bskernel_protocol import Event
 
-from bskernel.carry_out import manifest_of
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep, Observer
+from bskernel.execution.step_runner import manifest_of
 from bskernel.result.build_directory import BuildDirectory
 
 

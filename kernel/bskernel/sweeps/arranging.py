@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from bskernel.building import EntryOf, runs_after_failure
+from bskernel.execution.plan_run import EntryOf, runs_after_failure
+from bskernel.execution.scheduler import Task, task_of
 from bskernel.result.build_result import METRICS
-from bskernel.scheduling import Task, task_of
 from bskernel.sweeps.model import SweepPlan
 
 

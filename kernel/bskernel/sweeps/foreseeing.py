@@ -12,7 +12,7 @@ from bskernel_protocol import Digest
 from bskernel.core.action import Action, ActionResult, action_of
 from bskernel.core.interfaces import Store
 from bskernel.core.step import FromStep, Step
-from bskernel.gathering import find_inputs
+from bskernel.execution.step_inputs import find_inputs
 from bskernel.sweeps.model import Node, SweepPlan
 
 

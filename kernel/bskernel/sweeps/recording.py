@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from bskernel.backends import Choice
-from bskernel.carry_out import manifest_of
 from bskernel.config.reader import LoadedConfig
 from bskernel.core.interfaces import Store
 from bskernel.core.step_report import EndedStep
+from bskernel.execution.step_inputs import log_of
+from bskernel.execution.step_runner import manifest_of
 from bskernel.flow.snapshot import recorded_config
-from bskernel.gathering import log_of
 from bskernel.result.build_directory import BuildDirectory, NotedStep, Twins
 from bskernel.result.result_writer import outcome_of, write_outcome
 from bskernel.sweeps.ended import EndedPoint, PointStep

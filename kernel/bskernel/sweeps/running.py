@@ -8,23 +8,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 from bskernel_protocol import Failure
 
-from bskernel.building import EntryOf, required_by
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Store
 from bskernel.core.step import ExecutorRef, FromStep, Step
 from bskernel.core.step_report import EndedStep, Observer, skipped
-from bskernel.execution import Execution
-from bskernel.gathering import Remaining, find_inputs, find_remaining
+from bskernel.execution.plan_run import EntryOf, required_by
+from bskernel.execution.scheduler import JOBS, Schedule
+from bskernel.execution.step_inputs import Remaining, find_inputs, find_remaining
+from bskernel.execution.step_loop import Execution
+from bskernel.execution.worker_pool import Crew
 from bskernel.result.build_result import METRICS
-from bskernel.scheduling import JOBS, Schedule
 from bskernel.sweeps.arranging import Arrangement
 from bskernel.sweeps.ended import EndedPoint, PointStep
 from bskernel.sweeps.model import SweepPlan
 from bskernel.sweeps.numbers import Numbers
 from bskernel.sweeps.requirement import judged
 from bskernel.sweeps.table import PointStatus
-from bskernel.working import Crew
 
 
 class SweepExecution(Execution):

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from bskernel.carry_out import Carried
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.step import ExecutorRef, FromStep, Step
+from bskernel.execution.step_runner import Carried
+from bskernel.execution.worker_pool import Done, Heard
 from bskernel.report.terminal import Silent
 from bskernel.store import DiskStore
 from bskernel.sweeps.ended import EndedPoint
 from bskernel.sweeps.model import Node, Point, SweepPlan
 from bskernel.sweeps.running import SweepExecution
 from bskernel.sweeps.table import Row
-from bskernel.working import Done, Heard
 from bskernel_protocol import Artifact, EntryDescription, Failure, InputDescription, OutputDescription
 
 MODEL = OutputDescription(name="model", kind="file", media_type="x")

@@ -13,8 +13,8 @@ from bskernel_protocol import Artifact, Event
 from bskernel.core.action import Action
 from bskernel.core.interfaces import Store
 from bskernel.core.step import ExecutorRef, Step
-from bskernel.sessions import Sessions
-from bskernel.workshop import Done, Workshop
+from bskernel.execution.action_runner import Done, Workshop
+from bskernel.execution.session_pool import Sessions
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,9 +16,9 @@ from bskernel.core.interfaces import Store
 from bskernel.core.runtime_failures import interrupted, lacking
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep, Observer, Status, StepReport, skipped
-from bskernel.gathering import InputMissing, Remaining, log_of
-from bskernel.scheduling import Schedule
-from bskernel.working import Crew, Heard, Noted, Said
+from bskernel.execution.scheduler import Schedule
+from bskernel.execution.step_inputs import InputMissing, Remaining, log_of
+from bskernel.execution.worker_pool import Crew, Heard, Noted, Said
 
 _SOON_S = 0.5  # how long who is interrupted waits for running steps to say how far they were
 

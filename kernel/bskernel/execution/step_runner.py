@@ -20,11 +20,11 @@ from bskernel_protocol import (
 )
 from bskernel_protocol.layout import INPUTS, LAYOUT, LOG, MANIFEST, OUTPUTS, RESULT, WORK
 
-from bskernel import spare_folders
 from bskernel.core.action import ActionResult
 from bskernel.core.interfaces import OutputViolation, Session, SessionEnded, Store
 from bskernel.core.runtime_failures import crashed, out_of_memory, timed_out
 from bskernel.core.step import Step
+from bskernel.execution import dir_pool
 
 
 class Used(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +76,7 @@ def lay_out(
                 message=f"the bytes of input {artifact.name!r} are gone from the cache or damaged",
                 hint="run the build again: the step that makes it will run anew",
             )
-    spare_folders.overwrite(directory / MANIFEST, canonical_bytes(manifest))
+    dir_pool.overwrite(directory / MANIFEST, canonical_bytes(manifest))
     return None
 
 
@@ -121,20 +121,20 @@ def run_in_session(
 
 def give_back(used: Used) -> None:
     """Empty a step's folders for another step, which takes as long as the disk does to remove what they hold."""
-    spare_folders.give_back(used.directory, used.inputs.name, _kept(used.inputs))
+    dir_pool.give_back(used.directory, used.inputs.name, _kept(used.inputs))
 
 
 def _folders(session: Session, label: str, inputs: Iterable[str]) -> tuple[Path, Path]:
     """A step's folder and that of its inputs, which it links to: spare ones, emptied but for what it overwrites."""
     directory = session.root / label
-    while (name := spare_folders.take(session.root, label)) is not None:
+    while (name := dir_pool.take(session.root, label)) is not None:
         given = session.inputs_root / name
         # What runs beside may have written to them since they were given back.
-        if spare_folders.emptied(directory, _kept(given)) and (directory / INPUTS).is_symlink():
-            if not spare_folders.emptied(given, dict.fromkeys(inputs)):
-                spare_folders.remove(given)
+        if dir_pool.emptied(directory, _kept(given)) and (directory / INPUTS).is_symlink():
+            if not dir_pool.emptied(given, dict.fromkeys(inputs)):
+                dir_pool.remove(given)
             return directory, given
-        spare_folders.remove(directory)
+        dir_pool.remove(directory)
     given = session.inputs_root / os.urandom(8).hex()
     directory.mkdir(parents=True)
     (directory / INPUTS).symlink_to(_link(given))
@@ -146,7 +146,7 @@ def _link(given: Path) -> str:
     return f"../../{given.parent.name}/{given.name}"
 
 
-def _kept(given: Path) -> spare_folders.Layout:
+def _kept(given: Path) -> dir_pool.Layout:
     return {INPUTS: _link(given), MANIFEST: None, OUTPUTS: {}, WORK: {"home": {}, "tmp": {}}}
 
 

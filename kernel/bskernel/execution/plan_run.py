@@ -12,11 +12,11 @@ from bskernel.core.interfaces import Store
 from bskernel.core.runtime_failures import interrupted
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import Observer, StepReport, skipped
-from bskernel.execution import Execution
-from bskernel.gathering import Remaining, find_inputs, find_remaining
+from bskernel.execution.scheduler import JOBS, Schedule, task_of
+from bskernel.execution.step_inputs import Remaining, find_inputs, find_remaining
+from bskernel.execution.step_loop import Execution
+from bskernel.execution.worker_pool import Crew
 from bskernel.plan.planner import Plan
-from bskernel.scheduling import JOBS, Schedule, task_of
-from bskernel.working import Crew
 
 EntryOf = Callable[[Step], EntryDescription | None]
 

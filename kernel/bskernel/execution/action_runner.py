@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 import msgspec
 from bskernel_protocol import Artifact, Event, Failure, Progress
 
-from bskernel.carry_out import Carried, give_back, run_in_session
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import SessionFailed, Store
 from bskernel.core.runtime_failures import lacking
 from bskernel.core.step import Step
-from bskernel.gathering import log_of
-from bskernel.sessions import Lease, Sessions, Stopped
+from bskernel.execution.session_pool import Lease, Sessions, Stopped
+from bskernel.execution.step_inputs import log_of
+from bskernel.execution.step_runner import Carried, give_back, run_in_session
 
 _LOOK_AGAIN_S = 0.05  # at an action that another build carries out
 _NOTHING = Carried(result=None, failure=None, log=b"")

@@ -1,0 +1,1 @@
+"""Runs a plan: which step starts when, in which session, with which inputs, and what becomes of it."""
