@@ -36,8 +36,8 @@ from bskernel.store.file_digests import FileDigests
 if TYPE_CHECKING:
     import docker
 
-    from bskernel.runtime.kept.warm import WarmRuntime
     from bskernel.runtime.session import Starter
+    from bskernel.runtime.warm.runtime import WarmRuntime
     from bskernel.tools import Identify
 
 
@@ -156,7 +156,7 @@ class Application:
 
     def starter(self, name: str, report: Callable[[str], None]) -> Starter:
         """What starts executors in the runtime of that name. Raises ConfigError, EnvironmentLacking."""
-        from bskernel.runtime.choosing import choose_starter
+        from bskernel.runtime.selection import choose_starter
 
         return choose_starter(name, self.cache, self.recipe, report)
 
@@ -165,7 +165,7 @@ class Application:
 
         What dead owners left is removed. Raises ConfigError, EnvironmentLacking, also when it is first used.
         """
-        from bskernel.runtime.kept.warm import WarmRuntime
+        from bskernel.runtime.warm.runtime import WarmRuntime
 
         runtime = WarmRuntime(self.cache, self.root, name, lambda kind: self.starter(kind, report), report, keep_s)
         runtime.sweep()

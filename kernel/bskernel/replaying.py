@@ -22,7 +22,7 @@ def replay(
 
     Raises ConfigError, EnvironmentLacking.
     """
-    from bskernel.runtime.folders import make_folders
+    from bskernel.runtime.session_dirs import make_folders
     from bskernel.tools import find_again
 
     folder, manifest = BuildDirectory(build).manifest(step)

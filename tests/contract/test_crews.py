@@ -12,7 +12,7 @@ from bskernel.core.action import Action, action_of
 from bskernel.core.step import Step
 from bskernel.execution.worker_pool import Done, Heard, Said
 from bskernel.hiring import Hired
-from bskernel.runtime.folders import processes_of
+from bskernel.runtime.session_dirs import processes_of
 from bskernel_protocol import Artifact, OutputDescription, OutputLine, Progress
 from waiting import eventually
 

@@ -17,8 +17,8 @@ from bskernel.core.interfaces import Session, SessionEnded, SessionFailed
 from bskernel.core.step import ExecutorRef
 from bskernel.core.tool import ToolInstall
 from bskernel.execution.step_runner import lay_out
-from bskernel.runtime.kept.standing import end_all, standing
-from bskernel.runtime.kept.warm import WarmRuntime
+from bskernel.runtime.warm.runtime import WarmRuntime
+from bskernel.runtime.warm.status import end_all, standing
 from bskernel_protocol import PROTOCOL_VERSION, Event, OutputLine, Progress, StepManifest, StepResult, decode_document
 
 pytestmark = pytest.mark.in_both

@@ -13,7 +13,7 @@ import pytest
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.images.engine import connect
 from bskernel.runtime.container import SESSION_LABEL
-from bskernel.runtime.folders import processes_of
+from bskernel.runtime.session_dirs import processes_of
 
 CONFIG = """
 [build]

@@ -15,7 +15,7 @@ from bskernel.flow.selection import Wish
 from bskernel.images import ensure_environment
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result.build_result import BuildResult
-from bskernel.runtime.kept.warm import WarmRuntime
+from bskernel.runtime.warm.runtime import WarmRuntime
 from bskernel_protocol import Failure
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.runtime.folders import processes_of
+from bskernel.runtime.session_dirs import processes_of
 from waiting import eventually
 
 CONFIG = """

@@ -17,9 +17,9 @@ import pytest
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.images.engine import connect
 from bskernel.runtime.container import SESSION_LABEL
-from bskernel.runtime.folders import processes_of
-from bskernel.runtime.kept.messages import Kept
-from bskernel.runtime.kept.place import Places
+from bskernel.runtime.session_dirs import processes_of
+from bskernel.runtime.warm.messages import Kept
+from bskernel.runtime.warm.registry import Places
 
 CONFIG = """
 [build]

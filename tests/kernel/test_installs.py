@@ -7,7 +7,7 @@ import pytest
 from bskernel.config.schema import ToolSection
 from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.core.step import ExecutorRef, Step
-from bskernel.runtime.given import given_for
+from bskernel.runtime.tool_mounts import given_for
 from bskernel.tools import equip, find_again, find_installs, identify, licences_of
 from vivado_stand_in.install import make_hls_install, make_install
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 from bskernel.core.step import ExecutorRef
-from bskernel.runtime.folders import make_folders
-from bskernel.runtime.kept.peer import peer_uid, require_same_user
-from bskernel.runtime.kept.place import Place, Places, require_private
+from bskernel.runtime.session_dirs import make_folders
+from bskernel.runtime.warm.registry import Place, Places, require_private
+from bskernel.runtime.warm.sockets import peer_uid, require_same_user
 
 EXECUTOR = ExecutorRef(name="finn-step", version="1", digest="a" * 64)
 NOBODY = 65534

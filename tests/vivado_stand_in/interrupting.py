@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bskernel.runtime.folders import processes_of
+from bskernel.runtime.session_dirs import processes_of
 
 ROOT = Path(__file__).parents[2]
 

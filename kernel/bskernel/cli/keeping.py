@@ -13,7 +13,7 @@ from bskernel.core.errors import ConfigError, EnvironmentLacking
 if TYPE_CHECKING:
     from bskernel.application import Application
     from bskernel.core.step import ExecutorRef
-    from bskernel.runtime.kept.standing import Standing
+    from bskernel.runtime.warm.status import Standing
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -119,7 +119,7 @@ def up(what: tuple[str, ...], keep_s: float, runtime: str, as_json: bool) -> Non
     from bskernel_protocol import pretty_json
 
     from bskernel.application import Application
-    from bskernel.runtime.kept.standing import standing
+    from bskernel.runtime.warm.status import standing
 
     application = Application.here()
     try:
@@ -139,7 +139,7 @@ def down(names: tuple[str, ...]) -> None:
     Such a build goes on in a session of its own.
     """
     from bskernel.application import Application
-    from bskernel.runtime.kept.standing import end_all
+    from bskernel.runtime.warm.status import end_all
 
     application = Application.here()
     for name in names:

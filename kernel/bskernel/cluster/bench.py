@@ -19,7 +19,7 @@ from bskernel.execution.action_runner import Done, Halt, Workshop
 from bskernel.execution.session_pool import Sessions
 from bskernel.images import Recipe, find_recipes, locate_root
 from bskernel.images.environment import cache_folder
-from bskernel.runtime.choosing import choose_starter
+from bskernel.runtime.selection import choose_starter
 from bskernel.runtime.session import FramedRuntime
 from bskernel.store import OpenStore
 from bskernel.store.layered import LayeredStore

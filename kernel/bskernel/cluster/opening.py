@@ -31,7 +31,7 @@ from bskernel.core.interfaces import Store
 from bskernel.core.step import Step
 from bskernel.execution.scheduler import MEMORY
 from bskernel.execution.worker_pool import Heard
-from bskernel.runtime.folders import make_folders
+from bskernel.runtime.session_dirs import make_folders
 
 if TYPE_CHECKING:
     from dask_jobqueue.core import JobQueueCluster

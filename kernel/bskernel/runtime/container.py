@@ -20,8 +20,8 @@ from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import SessionFailed
 from bskernel.core.step import ExecutorRef
 from bskernel.images.container_image import PYTHON, BuiltImage
-from bskernel.runtime.folders import SessionFolders
-from bskernel.runtime.given import NOTHING, Given, given_for
+from bskernel.runtime.session_dirs import SessionFolders
+from bskernel.runtime.tool_mounts import NOTHING, Given, given_for
 
 if TYPE_CHECKING:
     import docker

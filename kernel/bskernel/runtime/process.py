@@ -18,7 +18,7 @@ from bskernel.core.interfaces import SessionFailed
 from bskernel.core.runtime_failures import exit_facts
 from bskernel.core.step import ExecutorRef
 from bskernel.images import Environment, Recipe, environment_variables
-from bskernel.runtime.folders import SessionFolders, end_processes_of
+from bskernel.runtime.session_dirs import SessionFolders, end_processes_of
 from bskernel.tools import licences_of, needs_licence, search_path, tool_variables
 
 _LAST_LINES = 12

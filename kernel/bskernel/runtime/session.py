@@ -11,8 +11,8 @@ from bskernel_protocol import Event
 
 from bskernel.core.interfaces import SessionEnded
 from bskernel.core.step import ExecutorRef
-from bskernel.runtime.folders import SessionFolders, abandoned, make_folders
-from bskernel.runtime.framed import Carrier, Channel
+from bskernel.runtime.channel import Carrier, Channel
+from bskernel.runtime.session_dirs import SessionFolders, abandoned, make_folders
 
 _READY_S = 180.0
 

@@ -8,7 +8,7 @@ import msgspec
 from bskernel_protocol import Failure
 
 from bskernel.core.step import ExecutorRef
-from bskernel.runtime.folders import Owner
+from bskernel.runtime.session_dirs import Owner
 
 State = Literal["starting", "idle", "in use", "ending"]
 

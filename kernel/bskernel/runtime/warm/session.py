@@ -11,9 +11,9 @@ from bskernel_protocol import Event
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import SessionEnded
 from bskernel.core.step import ExecutorRef
-from bskernel.runtime.folders import SessionFolders
-from bskernel.runtime.kept.lease import LentCarrier
 from bskernel.runtime.session import FramedSession
+from bskernel.runtime.session_dirs import SessionFolders
+from bskernel.runtime.warm.client import LentCarrier
 
 
 class KeptSession(FramedSession):

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from bskernel.core.interfaces import Session, SessionFailed
 from bskernel.core.step import ExecutorRef
-from bskernel.runtime.folders import SessionFolders, abandoned
-from bskernel.runtime.kept.lease import LentCarrier, ask, borrow, tell_to_end
-from bskernel.runtime.kept.messages import Kept, Order
-from bskernel.runtime.kept.place import Place, Places
-from bskernel.runtime.kept.session import KeptSession
-from bskernel.runtime.kept.standing import end_failed
-from bskernel.runtime.kept.starting import start_keeper
 from bskernel.runtime.session import FramedRuntime, Starter, when_ready
+from bskernel.runtime.session_dirs import SessionFolders, abandoned
+from bskernel.runtime.warm.client import LentCarrier, ask, borrow, tell_to_end
+from bskernel.runtime.warm.launcher import start_keeper
+from bskernel.runtime.warm.messages import Kept, Order
+from bskernel.runtime.warm.registry import Place, Places
+from bskernel.runtime.warm.session import KeptSession
+from bskernel.runtime.warm.status import end_failed
 
 
 class WarmRuntime:

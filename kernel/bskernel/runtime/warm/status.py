@@ -11,11 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from bskernel.runtime.folders import Owner, folders_of, owner_of, processes_of
-from bskernel.runtime.kept.lease import ask, tell_to_end
-from bskernel.runtime.kept.messages import Kept, State
-from bskernel.runtime.kept.place import Place, Places
 from bskernel.runtime.session import Starter
+from bskernel.runtime.session_dirs import Owner, folders_of, owner_of, processes_of
+from bskernel.runtime.warm.client import ask, tell_to_end
+from bskernel.runtime.warm.messages import Kept, State
+from bskernel.runtime.warm.registry import Place, Places
 
 _END_S = 15.0  # an engine may need that long to remove a container
 

@@ -18,11 +18,11 @@ from bskernel.core.interfaces import SessionFailed
 from bskernel.core.runtime_failures import lacking
 from bskernel.core.step import ExecutorRef
 from bskernel.images import Recipe, find_recipes
-from bskernel.runtime.choosing import choose_starter
-from bskernel.runtime.folders import make_folders, this_process
-from bskernel.runtime.kept.keeper import Keeper
-from bskernel.runtime.kept.messages import Busy, Failed, Kept, Order, Up
-from bskernel.runtime.kept.place import Place, Places
+from bskernel.runtime.selection import choose_starter
+from bskernel.runtime.session_dirs import make_folders, this_process
+from bskernel.runtime.warm.daemon import Keeper
+from bskernel.runtime.warm.messages import Busy, Failed, Kept, Order, Up
+from bskernel.runtime.warm.registry import Place, Places
 
 
 def _recipe_of(order: Order, executor: ExecutorRef) -> Recipe:

@@ -10,9 +10,9 @@ import time
 import msgspec
 from bskernel_protocol import FrameError
 
-from bskernel.runtime.folders import SessionFolders
-from bskernel.runtime.framed import Carrier
-from bskernel.runtime.kept.messages import (
+from bskernel.runtime.channel import Carrier
+from bskernel.runtime.session_dirs import SessionFolders
+from bskernel.runtime.warm.messages import (
     Ask,
     Busy,
     Done,
@@ -29,8 +29,8 @@ from bskernel.runtime.kept.messages import (
     Status,
     WhyEnded,
 )
-from bskernel.runtime.kept.peer import receive_request, require_same_user, send
-from bskernel.runtime.kept.used_server import UsedServer
+from bskernel.runtime.warm.relay import UsedServer
+from bskernel.runtime.warm.sockets import receive_request, require_same_user, send
 
 _READY_S = 180.0  # a server may take that long to import its libraries
 _GRACE_S = 2.0  # a run whose session is taken down may take that long to save its step

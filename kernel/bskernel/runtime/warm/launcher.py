@@ -9,8 +9,8 @@ import msgspec
 from bskernel_protocol import Failure
 
 from bskernel.core.interfaces import SessionFailed
-from bskernel.runtime.kept.messages import Busy, Failed, Order, Up
-from bskernel.runtime.kept.place import Place
+from bskernel.runtime.warm.messages import Busy, Failed, Order, Up
+from bskernel.runtime.warm.registry import Place
 
 _LAST_LINES = 8
 
@@ -20,7 +20,7 @@ def start_keeper(order: Order, place: Place) -> bool:
 
     Raises SessionFailed.
     """
-    command = [sys.executable, "-P", "-m", "bskernel.runtime.kept", msgspec.json.encode(order).decode()]
+    command = [sys.executable, "-P", "-m", "bskernel.runtime.warm", msgspec.json.encode(order).decode()]
     with place.log.open("w+b") as log:
         done = subprocess.run(
             command,

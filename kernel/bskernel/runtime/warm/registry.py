@@ -16,7 +16,7 @@ import msgspec
 from bskernel_protocol import canonical_bytes, digest_of_bytes
 
 from bskernel.core.step import ExecutorRef
-from bskernel.runtime.kept.messages import Kept
+from bskernel.runtime.warm.messages import Kept
 
 _RECORD = "keeper.json"
 _SOCKET = "socket"

@@ -12,8 +12,8 @@ import msgspec
 from bskernel_protocol import FrameError
 from bskernel_protocol.framing import ByteSink, ByteSource
 
-from bskernel.runtime.folders import SessionFolders, folders_of
-from bskernel.runtime.kept.messages import (
+from bskernel.runtime.session_dirs import SessionFolders, folders_of
+from bskernel.runtime.warm.messages import (
     Ask,
     End,
     Ended,
@@ -27,8 +27,8 @@ from bskernel.runtime.kept.messages import (
     Status,
     WhyEnded,
 )
-from bskernel.runtime.kept.peer import SocketStream, receive_reply, require_same_user, send
-from bskernel.runtime.kept.place import Place
+from bskernel.runtime.warm.registry import Place
+from bskernel.runtime.warm.sockets import SocketStream, receive_reply, require_same_user, send
 
 _ANSWER_S = 30.0  # the longest that a keeper needs: it cleans up after another run
 _GONE = (OSError, FrameError, msgspec.DecodeError)

@@ -9,7 +9,7 @@ import struct
 import msgspec
 from bskernel_protocol import read_frame, write_frame
 
-from bskernel.runtime.kept.messages import Reply, Request
+from bskernel.runtime.warm.messages import Reply, Request
 
 _CREDENTIALS = struct.Struct("iII")  # struct ucred: pid, uid, gid
 

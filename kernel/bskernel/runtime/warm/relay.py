@@ -27,8 +27,8 @@ from bskernel_protocol import (
 )
 from bskernel_protocol.framing import HEADER, MAGIC
 
-from bskernel.runtime.framed import Carrier
-from bskernel.runtime.kept.peer import SocketStream
+from bskernel.runtime.channel import Carrier
+from bskernel.runtime.warm.sockets import SocketStream
 
 _GRACE_S = 2.0
 
