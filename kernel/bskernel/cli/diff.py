@@ -83,7 +83,7 @@ def diff(
 
 
 def _render(comparison: Comparison, form: str) -> str:
-    from bskernel.report.differences import as_json, as_markdown, as_text
+    from bskernel.report.diff_text import as_json, as_markdown, as_text
     from bskernel.report.junit import as_junit
 
     forms = {"text": as_text, "markdown": as_markdown, "json": as_json, "junit": as_junit}

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
-from bskernel.report.differences import as_json, as_markdown, as_text
+from bskernel.report.diff_text import as_json, as_markdown, as_text
 from bskernel.report.junit import as_junit
 from bskernel.result.comparison import Comparison, Gate, Verdict, compare, judge
 from hypothesis import given, settings

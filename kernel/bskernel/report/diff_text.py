@@ -7,7 +7,7 @@ import re
 import msgspec
 from bskernel_protocol import pretty_json
 
-from bskernel.report.difference_tables import Table, tables_of
+from bskernel.report.diff_tables import Table, tables_of
 from bskernel.report.terminal import aligned
 from bskernel.result.comparison import Comparison
 
