@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from bskernel.backends import with_its_flow
-from bskernel.blueprint.exporting import Exported, export_build, join, to_yaml
-from bskernel.blueprint.importing import import_blueprint
+from bskernel.blueprint.exporter import Exported, export_build, join, to_yaml
+from bskernel.blueprint.importer import import_blueprint
 from bskernel.blueprint.model import SKIP, Blueprint, Note, Steps
-from bskernel.blueprint.reading import read_blueprint
+from bskernel.blueprint.reader import read_blueprint
 from bskernel.blueprint.steps import branching, paths
 from bskernel.cli.commands import cli
 from bskernel.config.reader import load_config

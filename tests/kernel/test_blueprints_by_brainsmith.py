@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.blueprint.exporting import to_yaml
+from bskernel.blueprint.exporter import to_yaml
 from bskernel.blueprint.model import Blueprint
-from bskernel.blueprint.reading import read_blueprint
+from bskernel.blueprint.reader import read_blueprint
 from bskernel.images.git_source import GitSource, ensure_tree
 
 SOURCE = GitSource(name="brainsmith", commit="6b1e9ef1bee0ce63561d32ccbf16b33ae2cdff80", keep=True)

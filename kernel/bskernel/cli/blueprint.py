@@ -48,8 +48,8 @@ def _tell(notes: Sequence[Note], path: Path | None) -> None:
 @_NOTES
 def import_(file: Path, model: str, into: Path | None, limit: int, notes: Path | None) -> None:
     """Print the build.toml of a blueprint FILE; of branch points, the first options."""
-    from bskernel.blueprint.importing import import_blueprint
-    from bskernel.blueprint.reading import read_blueprint
+    from bskernel.blueprint.importer import import_blueprint
+    from bskernel.blueprint.reader import read_blueprint
 
     found, read = read_blueprint(file)
     imported = import_blueprint(found, model, limit if into is not None else 1)
@@ -72,7 +72,7 @@ def export(configs: tuple[Path, ...], settings: tuple[str, ...], notes: Path | N
     """Print the blueprint of CONFIGS; several that differ in their steps become one with branch points."""
     from bskernel.application import Application
     from bskernel.backends import with_its_flow
-    from bskernel.blueprint.exporting import export_build, join, to_yaml
+    from bskernel.blueprint.exporter import export_build, join, to_yaml
     from bskernel.config.reader import load_config
 
     application = Application.here()
