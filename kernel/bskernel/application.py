@@ -11,7 +11,7 @@ import msgspec
 from bskernel_protocol import EntryDescription
 
 from bskernel.backends import Choice, PlanOf, Settled, settle
-from bskernel.cluster.wanted import Wanted
+from bskernel.cluster.request import Wanted
 from bskernel.config import Config
 from bskernel.config.reader import LoadedConfig, check_versions, load_config, load_flow
 from bskernel.core.catalogue import Executors

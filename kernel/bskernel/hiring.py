@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from bskernel_protocol import Artifact
 
-from bskernel.cluster.demand import limits_on
-from bskernel.cluster.place import place_of
-from bskernel.cluster.wanted import Wanted
+from bskernel.cluster.address import place_of
+from bskernel.cluster.request import Wanted
+from bskernel.cluster.resources import limits_on
 from bskernel.config import Config
 from bskernel.core.action import Action
 from bskernel.core.errors import BskernelError, EnvironmentLacking
@@ -56,7 +56,7 @@ def crew_on_cluster(where: str, wanted: Wanted, store: Store, note: Callable[[st
     with contextlib.ExitStack() as stack:
 
         def opened(said: queue.SimpleQueue[Heard]) -> Crew:
-            from bskernel.cluster.opening import open_crew
+            from bskernel.cluster.connection import open_crew
 
             return stack.enter_context(open_crew(place, wanted, store, note, said))
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from bskernel.cluster.handing import Handing
-from bskernel.cluster.heard import LogsHeard
+from bskernel.cluster.log_buffer import LogsHeard
+from bskernel.cluster.transfer import Handing
 from bskernel.core.action import ActionResult, action_of
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.execution.step_runner import Carried

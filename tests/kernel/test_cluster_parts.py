@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.cluster.demand import dealt, demand_of, lacking, limits_on
+from bskernel.cluster.address import LocalPlace, QueuePlace, RunningPlace, place_of
+from bskernel.cluster.connection import queue_options
 from bskernel.cluster.messages import (
     Ended,
     Order,
@@ -19,9 +20,8 @@ from bskernel.cluster.messages import (
     decode_told,
     encode,
 )
-from bskernel.cluster.opening import queue_options
-from bskernel.cluster.place import LocalPlace, QueuePlace, RunningPlace, place_of
-from bskernel.cluster.wanted import Wanted
+from bskernel.cluster.request import Wanted
+from bskernel.cluster.resources import dealt, demand_of, lacking, limits_on
 from bskernel.config import BuildSection, ClusterSection, Config, LimitsSection
 from bskernel.config.decoder import convert
 from bskernel.core.action import ActionResult, action_of
@@ -145,7 +145,7 @@ def test_a_batch_system_is_asked_for_what_the_table_says(job: Any, lines: tuple[
 
 
 def test_to_know_batch_systems_leaves_interrupts_alone() -> None:
-    code = "import signal; from bskernel.cluster.opening import batch_systems; print(*batch_systems()); "
+    code = "import signal; from bskernel.cluster.connection import batch_systems; print(*batch_systems()); "
     code += "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["slurm", "lsf", "pbs", "True"]

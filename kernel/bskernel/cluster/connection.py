@@ -17,14 +17,14 @@ from dask.utils import parse_bytes
 from distributed import Client, LocalCluster, Security
 from distributed.core import Status
 
-from bskernel.cluster.code import code_digest
-from bskernel.cluster.crew import DaskCrew
-from bskernel.cluster.demand import dealt, declared, demand_of
-from bskernel.cluster.local import LocalWorkers, local_workers
+from bskernel.cluster.address import LocalPlace, Place, QueueName, QueuePlace, RunningPlace
+from bskernel.cluster.dask_pool import DaskCrew
+from bskernel.cluster.local_workers import LocalWorkers, local_workers
 from bskernel.cluster.messages import Site
-from bskernel.cluster.place import LocalPlace, Place, QueueName, QueuePlace, RunningPlace
-from bskernel.cluster.wanted import Wanted
-from bskernel.cluster.worker import end_all
+from bskernel.cluster.request import Wanted
+from bskernel.cluster.resources import dealt, declared, demand_of
+from bskernel.cluster.version_check import code_digest
+from bskernel.cluster.worker_plugin import end_all
 from bskernel.config import ClusterSection
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.interfaces import Store

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bskernel.cluster.demand import declared
+from bskernel.cluster.resources import declared
 
 _END_S = 10.0  # a worker that is told to end first ends what its steps have started
 _MOST_LOST = 20  # workers that are replaced: enough for accidents, few enough for a machine where none lives
@@ -41,7 +41,7 @@ class LocalWorkers:
             watcher.start()
 
     def _start(self, place: int) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "bskernel.cluster.local_worker", self._address]
+        command = [sys.executable, "-m", "bskernel.cluster.local_worker_main", self._address]
         command += ["--name", f"local-{place}", "--nthreads", "1", "--no-nanny", "--memory-limit", "0"]
         command += ["--no-dashboard", "--local-directory", str(self._folder), *self._credentials]
         if self._hands[place]:

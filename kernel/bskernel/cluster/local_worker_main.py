@@ -1,4 +1,4 @@
-"""`python -m bskernel.cluster.local_worker ARGUMENTS`: `dask worker`, which ends with the process that started it."""
+"""`python -m bskernel.cluster.local_worker_main ARGUMENTS`: `dask worker`, which ends with the process that started it."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from distributed import Client
 
-from bskernel.cluster.demand import lacking
+from bskernel.cluster.resources import lacking
 from bskernel.core.step import Step
 
 

@@ -16,11 +16,11 @@ from bskernel_protocol import Artifact, Failure
 from distributed import CancelledError, Client, Future, KilledWorker
 from distributed.client import ClosedClientError
 
-from bskernel.cluster.code import code_digest
-from bskernel.cluster.handing import Handing
-from bskernel.cluster.heard import LogsHeard
+from bskernel.cluster.capacity import Supply
+from bskernel.cluster.log_buffer import LogsHeard
 from bskernel.cluster.messages import Answer, Order, Refused, Site, decode_answer, decode_told, encode
-from bskernel.cluster.supply import Supply
+from bskernel.cluster.transfer import Handing
+from bskernel.cluster.version_check import code_digest
 from bskernel.core.action import Action
 from bskernel.core.interfaces import Store
 from bskernel.core.step import ExecutorRef, Step
@@ -41,7 +41,7 @@ def _task() -> Callable[[str, bytes], bytes]:
     """Sent by value: a worker that cannot find what it is sent by name ends, and the task waits for ever."""
 
     def bskernel(code: str, data: bytes) -> bytes:
-        from bskernel.cluster.worker import carry_out
+        from bskernel.cluster.worker_plugin import carry_out
 
         return carry_out(code, data)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from bskernel.cluster.place import LocalPlace, Place
+from bskernel.cluster.address import LocalPlace, Place
 from bskernel.config import Config
 from bskernel.core.errors import ConfigError
 from bskernel.store import SharedSettings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bskernel.cluster.place import LocalPlace, Place
+from bskernel.cluster.address import LocalPlace, Place
 from bskernel.config import LimitsSection
 from bskernel.core.step import Step
 from bskernel.execution.scheduler import JOBS, MEMORY, limits_of

@@ -12,9 +12,9 @@ from typing import Any
 from bskernel_protocol import Event, Failure
 from distributed import Reschedule, Worker, WorkerPlugin, get_worker
 
-from bskernel.cluster.bench import Bench
-from bskernel.cluster.code import code_digest
 from bskernel.cluster.messages import Answer, Ended, Order, Refused, Site, Told, decode_order, encode
+from bskernel.cluster.version_check import code_digest
+from bskernel.cluster.worker_site import Bench
 from bskernel.core.errors import BskernelError
 from bskernel.core.runtime_failures import lacking
 from bskernel.execution.action_runner import Done, Halt
