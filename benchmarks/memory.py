@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from bskernel.application import Application
 from bskernel.images.environment import cache_folder
+from bskernel.workspace.workspace import Application
 from ground import ROOT
 from measuring import Row
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from bskernel.application import Application
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.images import describe, find_recipes
 from bskernel.images.engine import connect
+from bskernel.workspace.workspace import Application
 
 # How long an example takes is not what a test promises.
 hypothesis.settings.register_profile("untimed", deadline=None)

@@ -43,11 +43,11 @@ def run(
     """
     from pathlib import Path
 
-    from bskernel.application import Application
     from bskernel.builds import carry_out_build
     from bskernel.config.reader import with_jobs
     from bskernel.flow.selection import Wish
     from bskernel.report.terminal import Silent
+    from bskernel.workspace.workspace import Application
 
     application = Application.here()
     wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)
@@ -85,12 +85,12 @@ def sweep(
     """
     from pathlib import Path
 
-    from bskernel.application import Application
     from bskernel.config.reader import with_jobs
     from bskernel.flow.selection import Wish
     from bskernel.sweeps.preparing import prepare_sweep
     from bskernel.sweeps.progress import SilentSweep
     from bskernel.sweeps.sweeping import Options, carry_out_sweep
+    from bskernel.workspace.workspace import Application
 
     application = Application.here()
     wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)

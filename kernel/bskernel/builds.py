@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 
-from bskernel.application import Application, Prepared
 from bskernel.core.interfaces import Store
 from bskernel.core.step_report import Observer
 from bskernel.execution.plan_run import carry_out_plan
 from bskernel.flow.snapshot import recorded_config
-from bskernel.hiring import Hired
 from bskernel.result.build_directory import BuildDirectory
 from bskernel.result.build_result import BuildResult, metrics_of
 from bskernel.result.recorder import Noting
+from bskernel.workspace.worker_pools import Hired
+from bskernel.workspace.workspace import Application, Prepared
 
 BUILD_LOG = "log.jsonl"
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from bskernel.application import Application
 from bskernel.config.reader import flow_names, shipped_flow
 from bskernel.core.catalogue import Executors
 from bskernel.core.errors import ConfigError
@@ -17,6 +16,7 @@ from bskernel.images import RecipeState
 from bskernel.machine import Room, engine_facts, room, system_facts
 from bskernel.recipes_here import image_states
 from bskernel.tools import FoundInstall, find_installs, licences_of
+from bskernel.workspace.workspace import Application
 
 _PROGRAMS = ("g++", "make", "git", "docker", "verilator")
 _SIMULATION = ("g++", "make")  # what the process runtime compiles simulations with

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from bskernel.application import Application, Prepared
 from bskernel.core.action import Action, ActionResult, action_of, differences
 from bskernel.core.interfaces import Store
 from bskernel.core.step import FromStep, Step
 from bskernel.execution.step_inputs import find_inputs
 from bskernel.result.build_directory import BuildDirectory
+from bskernel.workspace.workspace import Application, Prepared
 
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):

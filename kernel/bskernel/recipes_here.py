@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bskernel.application import Application
 from bskernel.images import RecipeState, check, choose_recipes, state_on
+from bskernel.workspace.workspace import Application
 
 
 def image_states(application: Application) -> tuple[RecipeState, ...]:

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 from bskernel_protocol import StepManifest
 
-from bskernel.application import Application
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.execution.step_runner import lay_out
 from bskernel.images import Recipe
 from bskernel.result.build_directory import BuildDirectory
+from bskernel.workspace.workspace import Application
 
 
 def replay(

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import msgspec
 
-from bskernel.application import Application
 from bskernel.config import StoreSection
 from bskernel.config.decoder import convert
 from bskernel.config.environment import given_store, limited_store
@@ -33,6 +32,7 @@ from bskernel.store.usage_lock import in_use, tidying
 from bskernel.sweeps.foreseeing import recall_nodes
 from bskernel.sweeps.kept import POINTS
 from bskernel.sweeps.preparing import PreparedSweep
+from bskernel.workspace.workspace import Application
 
 T = TypeVar("T")
 Note = Callable[[str], None]

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bskernel.application import Application
 from bskernel.config import BuildSection, Config, Flow, LimitsSection, StepTable
 from bskernel.config.reader import LoadedConfig
 from bskernel.core.action import Action, action_of
 from bskernel.core.step import Step
 from bskernel.execution.worker_pool import Done, Heard, Said
-from bskernel.hiring import Hired
 from bskernel.runtime.session_dirs import processes_of
+from bskernel.workspace.worker_pools import Hired
+from bskernel.workspace.workspace import Application
 from bskernel_protocol import Artifact, OutputDescription, OutputLine, Progress
 from waiting import eventually
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from bskernel.application import Application
 from bskernel.core.interfaces import Session, SessionEnded, SessionFailed
 from bskernel.core.step import ExecutorRef
 from bskernel.core.tool import ToolInstall
 from bskernel.execution.step_runner import lay_out
 from bskernel.runtime.warm.runtime import WarmRuntime
 from bskernel.runtime.warm.status import end_all, standing
+from bskernel.workspace.workspace import Application
 from bskernel_protocol import PROTOCOL_VERSION, Event, OutputLine, Progress, StepManifest, StepResult, decode_document
 
 pytestmark = pytest.mark.in_both

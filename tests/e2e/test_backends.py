@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.report.terminal import Lines
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.workspace import Application
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.core.errors import ConfigError
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.workspace import Application
 from vivado_stand_in.install import make_dependencies, make_hls_install, make_install
 from vivado_stand_in.interrupting import assert_an_interrupt_ends_all
 

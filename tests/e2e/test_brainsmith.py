@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
-from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.images import describe, find_recipes, locate_root
 from bskernel.images.environment import cache_folder
 from bskernel.report.terminal import Silent
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.workspace import Application
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits" / "build.toml"

@@ -9,9 +9,9 @@ from xml.etree import ElementTree as ET
 
 import bskernel
 import pytest
-from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent
+from bskernel.workspace.workspace import Application
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """

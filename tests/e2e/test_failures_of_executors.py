@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Session
@@ -16,6 +15,7 @@ from bskernel.images import ensure_environment
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result.build_result import BuildResult
 from bskernel.runtime.warm.runtime import WarmRuntime
+from bskernel.workspace.workspace import Application
 from bskernel_protocol import Failure
 
 ROOT = Path(__file__).parents[2]

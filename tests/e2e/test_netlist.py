@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.workspace import Application
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"

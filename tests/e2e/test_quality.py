@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.flow.selection import Wish
 from bskernel.images import ensure_environment, environment_variables
 from bskernel.report.terminal import Silent
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.workspace import Application
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"

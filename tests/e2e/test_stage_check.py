@@ -5,12 +5,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.flow.selection import Wish
 from bskernel.images import ensure_environment
 from bskernel.report.terminal import Silent
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.workspace import Application
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.workspace import Application
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "examples" / "digits" / "digits_w4a4.onnx"

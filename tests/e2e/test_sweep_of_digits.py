@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent
 from bskernel.sweeps.preparing import prepare_sweep
 from bskernel.sweeps.progress import SilentSweep
 from bskernel.sweeps.result import SweepResult
 from bskernel.sweeps.sweeping import Options, carry_out_sweep
+from bskernel.workspace.workspace import Application
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 # A cache of this test's own may know the steps before: a salt makes them anew.

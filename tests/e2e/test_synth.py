@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.workspace import Application
 from vivado_stand_in.install import make_install
 from vivado_stand_in.interrupting import assert_an_interrupt_ends_all
 

@@ -29,8 +29,8 @@ from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.tool import ToolInstall
 from bskernel.execution.step_runner import Carried
-from bskernel.hiring import crew_on_cluster
 from bskernel.store import DiskStore, SharedSettings
+from bskernel.workspace.worker_pools import crew_on_cluster
 from bskernel_protocol import Artifact, Digest, Failure, OutputLine
 from dask_jobqueue.lsf import LSFJob
 from dask_jobqueue.pbs import PBSJob

@@ -10,7 +10,6 @@ from typing import Any
 
 import docker
 import pytest
-from bskernel.application import Application
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.images import ensure_environment, find_recipes
 from bskernel.images.base import Package, read_base
@@ -19,6 +18,7 @@ from bskernel.images.container_image import dockerfile, ensure_image, image_name
 from bskernel.images.engine import connect
 from bskernel.recipes_here import check_images
 from bskernel.runtime.container import host_settings, user_of
+from bskernel.workspace.workspace import Application
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,11 +9,11 @@ import pytest
 @pytest.mark.parametrize(
     ("code", "absent"),
     [
-        ("import bskernel.cli", {"docker", "rich", "msgspec", "uv", "yaml", "bskernel.application"}),
+        ("import bskernel.cli", {"docker", "rich", "msgspec", "uv", "yaml", "bskernel.workspace.workspace"}),
         ("import bskernel", {"docker", "rich", "msgspec", "click"}),
-        ("import bskernel.application", {"docker", "rich", "requests", "yaml", "http", "email", "fastjsonschema"}),
-        ("import bskernel.application", {"dask", "distributed", "tornado"}),
-        ("import bskernel.cli.commands", {"docker", "rich", "msgspec", "yaml", "bskernel.application"}),
+        ("import bskernel.workspace.workspace", {"docker", "rich", "requests", "yaml", "http", "email", "fastjsonschema"}),
+        ("import bskernel.workspace.workspace", {"dask", "distributed", "tornado"}),
+        ("import bskernel.cli.commands", {"docker", "rich", "msgspec", "yaml", "bskernel.workspace.workspace"}),
     ],
 )  # fmt: skip
 def test_importing_brings_nothing_heavy(code: str, absent: set[str]) -> None:

@@ -366,8 +366,8 @@ with OpenStore(Path({cache!r}), shared, print) as opened:
 @pytest.mark.parametrize(
     ("code", "absent"),
     [
-        ("import bskernel.application, bskernel.store", {"fsspec", "s3fs"}),
-        ("import bskernel.cli.store", {"fsspec", "msgspec", "bskernel.application"}),
+        ("import bskernel.workspace.workspace, bskernel.store", {"fsspec", "s3fs"}),
+        ("import bskernel.cli.store", {"fsspec", "msgspec", "bskernel.workspace.workspace"}),
         (ASKED_FOR_NOTHING, {"fsspec", "s3fs", "botocore", "asyncio"}),
     ],
 )

@@ -1,8 +1,8 @@
 """Backends: each a flow with the versions of the executors that carry it out, and how one is chosen."""
 
-from bskernel.backends.settling import Settled, settle, with_its_flow
 from bskernel.plan.backend_choice import Choice, PlanOf, Surroundings, choose
 from bskernel.plan.backend_data import Backend, load_backends
+from bskernel.workspace.backend import Settled, settle, with_its_flow
 
 __all__ = [
     "Backend",

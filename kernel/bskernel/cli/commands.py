@@ -103,10 +103,10 @@ def run(
     """Build what CONFIG says; steps whose inputs are unchanged are recalled."""
     from bskernel_protocol import pretty_json
 
-    from bskernel.application import Application
     from bskernel.builds import carry_out_build
     from bskernel.config.reader import with_jobs
     from bskernel.report.terminal import describe_result
+    from bskernel.workspace.workspace import Application
 
     alone(cluster, keep_warm)
     application = Application.here()
@@ -151,10 +151,10 @@ def plan(
     graph: str | None,
 ) -> None:
     """Show the steps, their executors, and which are cached or why not; of a sweep its points and distinct steps."""
-    from bskernel.application import Application
     from bskernel.cli.plan_views import describe_plan, draw_plan, plan_json
     from bskernel.config.reader import check_config, read_config
     from bskernel.foreseeing import foresee
+    from bskernel.workspace.workspace import Application
 
     if as_json and graph is not None:
         raise ConfigError("--json and --graph: give one of them")
@@ -182,8 +182,8 @@ def steps(executor: str | None, as_json: bool) -> None:
     """List executors, or the entries of EXECUTOR (NAME or NAME@VERSION) with parameters and stages."""
     from bskernel_protocol import pretty_json
 
-    from bskernel.application import Application
     from bskernel.core.catalogue import how_to_describe
+    from bskernel.workspace.workspace import Application
 
     executors = Application.here().executors
     if executor is None:
@@ -217,7 +217,7 @@ def steps(executor: str | None, as_json: bool) -> None:
 def replay(build: Path, step: str, runtime: str, into: Path) -> None:
     """Run a STEP of a finished or failed build directory again, alone, in a folder that is kept."""
     from bskernel import replaying
-    from bskernel.application import Application
+    from bskernel.workspace.workspace import Application
 
     code = replaying.replay(Application.here(), build, step, into.resolve(), runtime=runtime, report=_tell)
     sys.exit(EXIT_STEP_FAILED if code else 0)
@@ -236,8 +236,8 @@ def images() -> None:
 @JSON
 def images_list(as_json: bool) -> None:
     """Every executor and version: its digest, and whether its environment and its image are made."""
-    from bskernel.application import Application
     from bskernel.recipes_here import image_states
+    from bskernel.workspace.workspace import Application
 
     _show(image_states(Application.here()), as_json)
 
@@ -247,8 +247,8 @@ def images_list(as_json: bool) -> None:
 @RUNTIME
 def images_build(names: tuple[str, ...], runtime: str) -> None:
     """Make what executors run in, the named ones or all: images with docker, environments with process."""
-    from bskernel.application import Application
     from bskernel.recipes_here import make_images
+    from bskernel.workspace.workspace import Application
 
     for name in make_images(Application.here(), names, runtime=runtime, report=_tell):
         click.echo(f"{name}  made")
@@ -259,8 +259,8 @@ def images_build(names: tuple[str, ...], runtime: str) -> None:
 @JSON
 def images_check(names: tuple[str, ...], as_json: bool) -> None:
     """Does what is made fit the recipes, and catalogue.json the executors? Exit code 4 when something does not."""
-    from bskernel.application import Application
     from bskernel.recipes_here import check_images
+    from bskernel.workspace.workspace import Application
 
     states = check_images(Application.here(), names, report=_tell)
     _show(states, as_json)

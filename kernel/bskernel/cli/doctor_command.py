@@ -33,8 +33,8 @@ def doctor(context: click.Context, build: Path | None, as_json: bool, as_bundle:
         raise ConfigError("doctor tells of the machine: BUILD and --output go with --bundle")
     from bskernel_protocol import pretty_json
 
-    from bskernel.application import Application
     from bskernel.doctor import describe, diagnose
+    from bskernel.workspace.workspace import Application
 
     found = diagnose(Application.here(), os.environ)
     click.echo(pretty_json(found) if as_json else "\n".join(describe(found)), nl=not as_json)

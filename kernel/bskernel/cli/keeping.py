@@ -11,9 +11,9 @@ import click
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 
 if TYPE_CHECKING:
-    from bskernel.application import Application
     from bskernel.core.step import ExecutorRef
     from bskernel.runtime.warm.status import Standing
+    from bskernel.workspace.workspace import Application
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -118,8 +118,8 @@ def up(what: tuple[str, ...], keep_s: float, runtime: str, as_json: bool) -> Non
     """
     from bskernel_protocol import pretty_json
 
-    from bskernel.application import Application
     from bskernel.runtime.warm.status import standing
+    from bskernel.workspace.workspace import Application
 
     application = Application.here()
     try:
@@ -138,8 +138,8 @@ def down(names: tuple[str, ...]) -> None:
 
     Such a build goes on in a session of its own.
     """
-    from bskernel.application import Application
     from bskernel.runtime.warm.status import end_all
+    from bskernel.workspace.workspace import Application
 
     application = Application.here()
     for name in names:

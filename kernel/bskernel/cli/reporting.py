@@ -43,9 +43,9 @@ def bundle(build: Path | None, output: Path | None, with_model: bool, more: tupl
     paths. CONTENTS.txt in the archive lists what it holds. Read it before you send it.
     """
     from bskernel import bundling
-    from bskernel.application import Application
     from bskernel.doctor import diagnose
     from bskernel.images import locate_root
+    from bskernel.workspace.workspace import Application
 
     application = Application.here()
     build = build.resolve() if build is not None else None

@@ -57,10 +57,10 @@ def sweep(
 
     A point is a build: OUTPUT/points/NAME. A point that fails leaves the others alone. Exit code 3 when one failed.
     """
-    from bskernel.application import Application
     from bskernel.config.reader import with_jobs
     from bskernel.sweeps.preparing import prepare_sweep
     from bskernel.sweeps.sweeping import Options, carry_out_sweep
+    from bskernel.workspace.workspace import Application
 
     alone(cluster, keep_warm)
     application = Application.here()

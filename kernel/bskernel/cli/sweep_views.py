@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bskernel.application import Application
     from bskernel.config.reader import ConfigText
     from bskernel.flow.selection import Wish
     from bskernel.sweeps.foreseeing import ForeseenNode
     from bskernel.sweeps.preparing import PreparedSweep
+    from bskernel.workspace.workspace import Application
 
 _SHOWN = 20  # points in a table for people
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from bskernel.application import Application, Prepared
 from bskernel.backends import Choice
 from bskernel.config import Config, SweepSection
 from bskernel.config.reader import ConfigText, LoadedConfig, check_config, load_flow, read_config
@@ -21,6 +20,7 @@ from bskernel.sweeps.model import Point, SweepPlan
 from bskernel.sweeps.outcome import Goals
 from bskernel.sweeps.planning import PlannedBuild, Planner
 from bskernel.sweeps.points import Points, Settings, read_section
+from bskernel.workspace.workspace import Application, Prepared
 
 
 class PreparedSweep:

@@ -11,11 +11,9 @@ from typing import Self
 
 import msgspec
 
-from bskernel.application import Application
 from bskernel.builds import BUILD_LOG
 from bskernel.config.reader import LoadedConfig
 from bskernel.core.step_report import EndedStep
-from bskernel.hiring import Hired
 from bskernel.result.build_directory import lock_folder
 from bskernel.sweeps.ended import EndedPoint
 from bskernel.sweeps.kept import CSV, SWEEP, write_sweep
@@ -27,6 +25,8 @@ from bskernel.sweeps.recording import PointBuild, Recorder, row_of
 from bskernel.sweeps.result import Counts, SweepResult
 from bskernel.sweeps.running import SweepExecution
 from bskernel.sweeps.table import Row, SweepTable, counted
+from bskernel.workspace.worker_pools import Hired
+from bskernel.workspace.workspace import Application
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from bskernel.application import Application
 from bskernel.plan.planner import Plan
 from bskernel.sweeps.preparing import prepare_sweep
+from bskernel.workspace.workspace import Application
 
 ROOT = Path(__file__).parents[3]
 CONFIG = """

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from bskernel.application import Application, Prepared
 from bskernel.core.errors import BskernelError, ConfigError
 from bskernel.core.step import FromStep
 from bskernel.flow.selection import Wish
@@ -19,6 +18,7 @@ from bskernel.flow.snapshot import recorded_config
 from bskernel.plan.parameters import resolve_parameters
 from bskernel.plan.planner import make_plan
 from bskernel.sweeps.preparing import PreparedSweep, prepare_sweep
+from bskernel.workspace.workspace import Application, Prepared
 from bskernel_protocol import canonical_bytes
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
@@ -239,7 +239,7 @@ def test_planning_grows_with_distinct_parameters_and_not_with_points(
 
         return call
 
-    monkeypatch.setattr("bskernel.application.make_plan", counted("plans", make_plan))
+    monkeypatch.setattr("bskernel.workspace.workspace.make_plan", counted("plans", make_plan))
     monkeypatch.setattr("bskernel.plan.parameters.resolve_parameters", counted("parameters", resolve_parameters))
     application, write = chain
     sweep = prepare_sweep(application, write(added(0, *range(2, 2 + many)) | added(5, *range(2, 2 + more))))

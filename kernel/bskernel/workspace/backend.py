@@ -7,12 +7,12 @@ from pathlib import Path
 
 import msgspec
 
-from bskernel.backends.here import surroundings
 from bskernel.config.reader import LoadedConfig, load_flow
 from bskernel.images import Recipe
 from bskernel.plan.backend_choice import Choice, PlanOf, choose, flow_of
 from bskernel.plan.backend_data import load_backends
 from bskernel.plan.planner import Plan
+from bskernel.workspace.availability import surroundings
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):

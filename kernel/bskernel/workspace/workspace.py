@@ -20,7 +20,6 @@ from bskernel.core.interfaces import Store
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.tool import ToolInstall
 from bskernel.flow.selection import Wish
-from bskernel.hiring import Hired, crew_here, crew_on_cluster
 from bskernel.images import (
     Recipe,
     find_recipes,
@@ -32,6 +31,7 @@ from bskernel.images.environment import cache_folder
 from bskernel.plan.planner import Plan, make_plan
 from bskernel.store import DiskStore, OpenStore, shared_settings
 from bskernel.store.file_digests import FileDigests
+from bskernel.workspace.worker_pools import Hired, crew_here, crew_on_cluster
 
 if TYPE_CHECKING:
     import docker

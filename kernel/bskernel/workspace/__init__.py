@@ -1,0 +1,1 @@
+"""bskernel on this machine: configuration, recipes, store, runtime and worker pools put together."""
