@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from bskernel.result.build_result import BuildResult
     from bskernel.result.comparison import Comparison, Gate
     from bskernel.result.comparison.gates import Missing
-    from bskernel.sweeps.outcome import Results
-    from bskernel.sweeps.result import SweepResult
+    from bskernel.sweeps.results.analysis_types import Results
+    from bskernel.sweeps.results.sweep_result import SweepResult
 
 __all__ = ["diff", "results", "run", "sweep"]
 
@@ -87,9 +87,9 @@ def sweep(
 
     from bskernel.config.reader import with_jobs
     from bskernel.flow.selection import Wish
-    from bskernel.sweeps.preparing import prepare_sweep
-    from bskernel.sweeps.progress import SilentSweep
-    from bskernel.sweeps.sweeping import Options, carry_out_sweep
+    from bskernel.sweeps.execution.sweep import Options, carry_out_sweep
+    from bskernel.sweeps.planning.preparation import prepare_sweep
+    from bskernel.sweeps.report.observers import SilentSweep
     from bskernel.workspace.workspace import Application
 
     application = Application.here()
@@ -117,8 +117,8 @@ def results(
     """
     from pathlib import Path
 
-    from bskernel.sweeps.assessing import results_of
-    from bskernel.sweeps.kept import read_sweep
+    from bskernel.sweeps.results.analysis import results_of
+    from bskernel.sweeps.results.sweep_file import read_sweep
 
     kept = read_sweep(Path(sweep)) if isinstance(sweep, str | Path) else sweep
     return results_of(kept.table, kept.goals.instead(maximize, minimize, require))

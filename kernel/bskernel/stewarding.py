@@ -29,9 +29,9 @@ from bskernel.store.remote import RemoteStore
 from bskernel.store.upload_journal import Pending, all_pending
 from bskernel.store.uploader import Pushed
 from bskernel.store.usage_lock import in_use, tidying
-from bskernel.sweeps.foreseeing import recall_nodes
-from bskernel.sweeps.kept import POINTS
-from bskernel.sweeps.preparing import PreparedSweep
+from bskernel.sweeps.planning.preparation import PreparedSweep
+from bskernel.sweeps.planning.preview import recall_nodes
+from bskernel.sweeps.results.sweep_file import POINTS
 from bskernel.workspace.workspace import Application
 
 T = TypeVar("T")

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent
-from bskernel.sweeps.preparing import prepare_sweep
-from bskernel.sweeps.progress import SilentSweep
-from bskernel.sweeps.result import SweepResult
-from bskernel.sweeps.sweeping import Options, carry_out_sweep
+from bskernel.sweeps.execution.sweep import Options, carry_out_sweep
+from bskernel.sweeps.planning.preparation import prepare_sweep
+from bskernel.sweeps.report.observers import SilentSweep
+from bskernel.sweeps.results.sweep_result import SweepResult
 from bskernel.workspace.workspace import Application
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"

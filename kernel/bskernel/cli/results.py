@@ -38,19 +38,19 @@ def results(
     from bskernel_protocol import pretty_json
 
     import bskernel
-    from bskernel.sweeps.columns import as_csv
-    from bskernel.sweeps.telling import as_text
+    from bskernel.sweeps.report.text import as_text
+    from bskernel.sweeps.results.columns import as_csv
 
     found = bskernel.results(sweep, maximize=maximize, minimize=minimize, require=require)
     if csv_file is not None:
         _write(csv_file, as_csv(found.table))
     if parquet_file is not None:
-        from bskernel.sweeps.parquet import write_parquet
+        from bskernel.sweeps.report.parquet import write_parquet
 
         write_parquet(found.table, parquet_file)
     written: tuple[Path, ...] = ()
     if plot is not None:
-        from bskernel.sweeps.plots import write_plots
+        from bskernel.sweeps.report.renderer import write_plots
 
         written = write_plots(found.table, found.outcome, plot)
     click.echo(pretty_json(found) if as_json else as_text(found), nl=False)

@@ -24,8 +24,8 @@ from bskernel.cli.options import (
 from bskernel.cli.range_options import RangeOptions, range_options
 
 if TYPE_CHECKING:
-    from bskernel.sweeps.progress import SweepObserver
-    from bskernel.sweeps.result import SweepResult
+    from bskernel.sweeps.report.observers import SweepObserver
+    from bskernel.sweeps.results.sweep_result import SweepResult
 
 
 @click.command()
@@ -58,8 +58,8 @@ def sweep(
     A point is a build: OUTPUT/points/NAME. A point that fails leaves the others alone. Exit code 3 when one failed.
     """
     from bskernel.config.reader import with_jobs
-    from bskernel.sweeps.preparing import prepare_sweep
-    from bskernel.sweeps.sweeping import Options, carry_out_sweep
+    from bskernel.sweeps.execution.sweep import Options, carry_out_sweep
+    from bskernel.sweeps.planning.preparation import prepare_sweep
     from bskernel.workspace.workspace import Application
 
     alone(cluster, keep_warm)
@@ -78,7 +78,7 @@ def _show(result: SweepResult, *, as_json: bool) -> None:
     from bskernel_protocol import pretty_json
 
     import bskernel
-    from bskernel.sweeps.telling import as_text, effort_text
+    from bskernel.sweeps.report.text import as_text, effort_text
 
     # An objective that no point has does not undo what was built.
     try:
@@ -90,12 +90,12 @@ def _show(result: SweepResult, *, as_json: bool) -> None:
 
 
 def _observer(*, verbose: bool) -> SweepObserver:
-    from bskernel.sweeps.progress import SweepLines, SweepLog
+    from bskernel.sweeps.report.observers import SweepLines, SweepLog
 
     if verbose:
         return SweepLog.to_terminal()
     if has_cursor():
-        from bskernel.sweeps.bar import SweepBar
+        from bskernel.sweeps.report.progress_bar import SweepBar
 
         return SweepBar()
     return SweepLines()

@@ -11,8 +11,8 @@ from bskernel.core.catalogue import ExecutorInfo, Executors
 from bskernel.core.errors import BskernelError, ConfigError
 from bskernel.plan.backend_data import BackendFile
 from bskernel.plan.planner import Plan, make_plan
-from bskernel.sweeps.planning import PlannedBuild, Planner
-from bskernel.sweeps.points import Settings
+from bskernel.sweeps.planning.planner import PlannedBuild, Planner
+from bskernel.sweeps.points.points import Settings
 from bskernel_protocol import Catalogue, EntryDescription, ParameterDescription
 
 PATH = Path("/b.toml")

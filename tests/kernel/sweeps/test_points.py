@@ -15,9 +15,9 @@ from bskernel.config.reader import ConfigText
 from bskernel.core.errors import ConfigError
 from bskernel.expr.ast import quantities_in, text_of
 from bskernel.expr.parser import ExpressionError, parse
-from bskernel.sweeps.keys import Keys
-from bskernel.sweeps.points import Names, Points, read_section
-from bskernel.sweeps.spans import size, values
+from bskernel.sweeps.points.keys import Keys
+from bskernel.sweeps.points.points import Names, Points, read_section
+from bskernel.sweeps.points.ranges import size, values
 from hypothesis import given
 from hypothesis import strategies as st
 

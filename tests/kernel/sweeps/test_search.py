@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from bskernel.config import SearchSection, Span, SweepSection
 from bskernel.core.errors import ConfigError
-from bskernel.sweeps.assessing import assess
-from bskernel.sweeps.outcome import Goals
-from bskernel.sweeps.search import Searched, search
-from bskernel.sweeps.table import Row
+from bskernel.sweeps.results.analysis import assess
+from bskernel.sweeps.results.analysis_types import Goals
+from bskernel.sweeps.results.table import Row
+from bskernel.sweeps.search.optuna_search import Searched, search
 
 from .tables_for_tests import found, row
 

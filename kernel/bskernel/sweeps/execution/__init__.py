@@ -1,0 +1,1 @@
+"""A sweep run: nodes, points, early stops."""

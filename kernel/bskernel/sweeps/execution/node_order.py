@@ -1,0 +1,68 @@
+"""The order in which the nodes of a sweep's plan may run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from bskernel.execution.plan_run import EntryOf, runs_after_failure
+from bskernel.execution.scheduler import Task, task_of
+from bskernel.result.build_result import METRICS
+from bskernel.sweeps.planning.graph import SweepPlan
+
+
+class Arrangement:
+    """Nodes as steps and as tasks: a node's number is its step's index, and its step's label names its task."""
+
+    def __init__(self, plan: SweepPlan, entry_of: EntryOf, *, judging: bool) -> None:
+        """With `judging`, what comes after a point's numbers waits until the point was judged by them."""
+        self._plan = plan
+        self.steps = tuple(msgspec.structs.replace(node.step, index=at) for at, node in enumerate(plan.nodes))
+        self.entries = tuple(entry_of(step) for step in self.steps)
+        self.points_of: list[list[int]] = [[] for _ in plan.nodes]
+        for at, point in enumerate(plan.points):
+            for node in point.nodes:
+                self.points_of[node].append(at)
+        # Of each node that runs also after a failure, those that come before it in every point that has it, in order.
+        self.before = {
+            at: self._common_before(at)
+            for at, entry in enumerate(self.entries)
+            if runs_after_failure(entry) and self.points_of[at]
+        }
+        # Of each point the places of the nodes that say its numbers.
+        self.judges = [self._judges(point.nodes) if judging else [] for point in plan.points]
+
+    def tasks(self, limits: Mapping[str, int]) -> list[Task]:
+        """Closed are those that in each of their points come after one by which it is judged, or are in none."""
+        free = {
+            node
+            for point, places in zip(self._plan.points, self.judges, strict=True)
+            for node in (point.nodes[: places[0] + 1] if places else point.nodes)
+        }
+        return [self._task(at, limits, closed=at not in free) for at in range(len(self.steps))]
+
+    def _task(self, node: int, limits: Mapping[str, int], *, closed: bool) -> Task:
+        before = self._plan.nodes[node].before
+        task = task_of(self.steps[node], limits, after_failure=node in self.before)
+        return msgspec.structs.replace(
+            task,
+            name=self.steps[node].label,
+            after=frozenset(self.steps[before[name]].label for name in task.after),
+            behind=frozenset(self.steps[other].label for other in self.before.get(node, ())),
+            closed=closed,
+        )
+
+    def _common_before(self, node: int) -> tuple[int, ...]:
+        first, *others = [self._plan.points[at].nodes for at in self.points_of[node]]
+        common = set(first[: first.index(node)])
+        for nodes in others:
+            common &= set(nodes[: nodes.index(node)])
+        return tuple(other for other in first if other in common)
+
+    def _judges(self, nodes: tuple[int, ...]) -> list[int]:
+        return [
+            place
+            for place, node in enumerate(nodes)
+            if any(output.name == METRICS for output in self.steps[node].outputs)
+        ]

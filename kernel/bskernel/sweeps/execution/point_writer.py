@@ -1,0 +1,121 @@
+"""A point's build directory: what any build has, written when the point is over, unless just that lies there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bskernel.backends import Choice
+from bskernel.config.reader import LoadedConfig
+from bskernel.core.interfaces import Store
+from bskernel.core.step_report import EndedStep
+from bskernel.execution.step_inputs import log_of
+from bskernel.execution.step_runner import manifest_of
+from bskernel.flow.snapshot import recorded_config
+from bskernel.result.build_directory import BuildDirectory, NotedStep, Twins
+from bskernel.result.result_writer import outcome_of, write_outcome
+from bskernel.sweeps.execution.finished_point import EndedPoint, PointStep
+from bskernel.sweeps.planning.graph import Point
+from bskernel.sweeps.results.sweep_file import POINTS
+from bskernel.sweeps.results.table import Row
+
+_WRITTEN = 1  # changes with what is written, so that directories of other versions are written anew
+
+
+class PointBuild(msgspec.Struct, frozen=True, kw_only=True):
+    """What a point's directory says of it besides its steps."""
+
+    loaded: LoadedConfig
+    backend: Choice | None = None
+
+
+class Recorder:
+    """Writes points that are over, one at a time, into OUTPUT/points/NAME."""
+
+    def __init__(self, output: Path, store: Store, base: LoadedConfig) -> None:
+        """`base` is the configuration that points change."""
+        self._folder = output / POINTS
+        self._store = store
+        self._twins = Twins()
+        # Where a step lies already that points share, by what became of it.
+        self._noted: dict[int, tuple[EndedStep, NotedStep]] = {}
+        self._base = msgspec.json.encode(recorded_config(base), order="sorted").decode()
+
+    def record(
+        self, ended: EndedPoint, build_of: Callable[[Point], PointBuild], *, runtime: str, whole: bool
+    ) -> tuple[Row, tuple[str, ...]]:
+        """The point's row, and the artifacts that were found damaged: with `whole`, there is no result then.
+
+        `build_of` is asked only for a point that is written.
+        """
+        path = self._folder / ended.point.name
+        row = row_of(ended, path)
+        stamp = self._stamp(ended, path)
+        directory = BuildDirectory(path, self._twins)
+        if ended.status in {"ok", "stopped"} and directory.stamp() == stamp:
+            return row, ()
+        damaged = self._write(ended, build_of(ended.point), directory, runtime, whole=whole)
+        if not damaged and ended.status in {"ok", "stopped"}:
+            directory.write_stamp(stamp)
+        return row, damaged
+
+    def _write(
+        self, ended: EndedPoint, build: PointBuild, directory: BuildDirectory, runtime: str, *, whole: bool
+    ) -> tuple[str, ...]:
+        directory.open()
+        try:
+            directory.write_config(recorded_config(build.loaded))
+            for item in ended.steps:
+                self._note(item, directory)
+            result = outcome_of(
+                build.loaded,
+                tuple(item.step for item in ended.steps),
+                tuple(item.ended.report for item in ended.steps),
+                ended.metrics,
+                output=directory.path,
+                runtime=runtime if any(item.ended.report.status == "ran" for item in ended.steps) else "none",
+                seconds=sum(item.ended.report.seconds for item in ended.steps),
+                backend=build.backend,
+                stopped_by=ended.reason if ended.status == "stopped" else None,
+            )
+            return write_outcome(directory, result, self._store, whole=whole)
+        finally:
+            directory.close()
+
+    def _note(self, item: PointStep, directory: BuildDirectory) -> None:
+        if item.ended.action is None:
+            return
+        _, twin = self._noted.get(id(item.ended), (None, None))
+        if twin is None or not directory.note_same_step(item.step.label, twin):
+            manifest = manifest_of(item.step, item.ended.inputs)
+            noted = directory.note_step(item.step.label, item.ended.action, manifest, self._log(item))
+            self._noted[id(item.ended)] = (item.ended, noted)  # as long as it is held, no other has its id
+
+    def _log(self, item: PointStep) -> bytes:
+        return item.ended.log or log_of(item.log, self._store)
+
+    def _stamp(self, ended: EndedPoint, path: Path) -> str:
+        """The digest of what is written: of each step what it was and made, not whether it ran or was recalled."""
+        steps: list[Any] = []
+        for item in ended.steps:
+            report = item.ended.report
+            status = "made" if report.status in {"ran", "recalled"} else report.status
+            steps.append((item.step.label, item.step.parameters, report.key, status, report.outputs, report.record))
+        written = (_WRITTEN, self._base, str(path), ended.point.settings, ended.status, ended.reason, steps)
+        return hashlib.sha256(msgspec.json.encode(written, order="sorted")).hexdigest()
+
+
+def row_of(ended: EndedPoint, directory: Path | None) -> Row:
+    """The point's row of the table."""
+    return Row(
+        name=ended.point.name,
+        settings=ended.point.settings,
+        status=ended.status,
+        reason=ended.reason,
+        quantities=ended.quantities,
+        directory=directory,
+    )

@@ -1,0 +1,239 @@
+"""A sweep under way: points in one batch or several, all with one crew, and their directories."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from bskernel.builds import BUILD_LOG
+from bskernel.config.reader import LoadedConfig
+from bskernel.core.step_report import EndedStep
+from bskernel.result.build_directory import lock_folder
+from bskernel.sweeps.execution.finished_point import EndedPoint
+from bskernel.sweeps.execution.node_loop import SweepExecution
+from bskernel.sweeps.execution.point_writer import PointBuild, Recorder, row_of
+from bskernel.sweeps.planning.graph import Point, SweepPlan, with_points
+from bskernel.sweeps.planning.preparation import PreparedSweep
+from bskernel.sweeps.points.points import Settings
+from bskernel.sweeps.report.observers import SeveralSweep, SweepLog, SweepObserver
+from bskernel.sweeps.results.sweep_file import CSV, SWEEP, write_sweep
+from bskernel.sweeps.results.sweep_result import Counts, SweepResult
+from bskernel.sweeps.results.table import Row, SweepTable, counted
+from bskernel.workspace.worker_pools import Hired
+from bskernel.workspace.workspace import Application
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How a sweep is carried out; none of it changes what its points make."""
+
+    runtime: str = "auto"
+    fresh: bool = False
+    keep_s: float | None = None
+    cluster: str | None = None  # where steps are carried out, if not on this machine
+
+
+class Sweep:
+    """Carries out points and keeps what became of them; a context, at whose end sessions are closed.
+
+    `run` may be called again and again, as a search does: what points of later batches share with earlier ones is
+    recalled, and the sessions stay.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        prepared: PreparedSweep,
+        output: Path,
+        observer: SweepObserver,
+        options: Options = Options(),  # noqa: B008 - frozen
+    ) -> None:
+        """`prepared` knows the configurations of the points."""
+        base = prepared.loaded
+        self._application = application
+        self._prepared = prepared
+        self._base = base
+        self._output = output
+        self._options = options
+        self._observers: tuple[SweepObserver, ...] = (observer,)
+        self._began = time.monotonic()
+        self._rows: dict[str, Row | None] = {}  # in the order in which the sweep names its points
+        self._nodes: Counter[str] = Counter()
+        self._keys: set[str] = set()
+        self._failures: Counter[str] = Counter()
+        self._done = 0
+        search = prepared.section.search
+        # Points that there will be at least: a search has yet to choose its own.
+        self._expected = len(prepared.plan.points) + (search.trials if search is not None else 0)
+        self.interrupted = False
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(lock_folder(self._output, "sweep"))
+            log = stack.enter_context((self._output / BUILD_LOG).open("w", encoding="utf-8", buffering=1))
+            self._observer = SeveralSweep((SweepLog.to_file(log), *self._observers))
+            stack.callback(self._observer.over)
+            stack.callback(self._application.files.save)
+            self._opened = stack.enter_context(self._application.open_store(self._base, self._observer.note))
+            self._store = self._opened.store
+            self._crew, self._limits = stack.enter_context(self._hire())
+            for stale in (SWEEP, CSV):
+                (self._output / stale).unlink(missing_ok=True)
+            self._recorder = Recorder(self._output, self._store, self._base)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self.interrupted:
+            self._opened.leave_pending()
+        self._stack.close()
+
+    def _hire(self) -> AbstractContextManager[Hired]:
+        return self._application.crew(
+            self._base,
+            self._store,
+            runtime=self._options.runtime,
+            note=self._observer.note,
+            share=not self._options.fresh,
+            keep_s=self._options.keep_s,
+            cluster=self._options.cluster,
+        )
+
+    def note(self, text: str) -> None:
+        """Tell those who hear of the sweep."""
+        self._observer.note(text)
+
+    def run_points(self, settings: Sequence[Settings]) -> tuple[Row, ...]:
+        """Plan these points and carry them out, as `run` does. Raises ConfigError, EnvironmentLacking."""
+        return self.run(self._prepared.extend(settings))
+
+    def run(self, plan: SweepPlan) -> tuple[Row, ...]:
+        """Carry out a batch; the rows are in its order. After an interrupt, rows say so, and `interrupted` is set."""
+        if not plan.points:
+            return ()
+        plan = with_points(plan, plan.points)
+        for point in plan.points:
+            self._rows.setdefault(point.name, None)
+        steps = sum(len(point.nodes) for point in plan.points)
+        self._nodes.update(nodes=len(plan.nodes), steps=steps)
+        told = f"{counted(len(plan.points))} of {counted(steps, 'step')} in all, {len(plan.nodes)} of them distinct"
+        self._observer.note(told)
+        self._observer.planned(tuple(node.step for node in plan.nodes))
+        damaged = self._attempt(plan, whole=True)
+        if damaged and not self.interrupted:
+            # Bytes that were not looked at until now were found damaged; they are gone, and what made them runs.
+            self._attempt(with_points(plan, damaged), whole=False)
+        return tuple(row for point in plan.points if (row := self._rows[point.name]) is not None)
+
+    def _attempt(self, plan: SweepPlan, *, whole: bool) -> tuple[Point, ...]:
+        """Carry out a plan once; returns the points of which artifacts were found damaged."""
+        damaged: list[Point] = []
+
+        def tell(ended: EndedPoint) -> None:
+            row, lost = self._recorder.record(ended, self._build_of, runtime=self._crew.runtime_name, whole=whole)
+            if lost:
+                damaged.append(ended.point)
+                self._observer.note(
+                    f"{lost[0]} is gone from the cache, or damaged: what makes it is carried out again"
+                )
+                return
+            self._done += 1
+            self._keep(row, ended)
+            self._observer.point(row, self._done, max(self._expected, len(self._rows)))
+
+        execution = SweepExecution(
+            plan,
+            self._store,
+            self._crew,
+            self._observer,
+            limits=self._limits,
+            fresh=self._options.fresh and whole,
+            entry_of=self._application.entry,
+            require=self._prepared.goals.require,
+            on_point=tell,
+        )
+        try:
+            self.interrupted = not execution.carry_out()
+        finally:
+            self._count(execution.ended)
+        for ended in execution.interrupted():
+            self._keep(row_of(ended, None), ended)
+        return tuple(damaged)
+
+    def _build_of(self, point: Point) -> PointBuild:
+        return PointBuild(loaded=self._prepared.config_of(point), backend=self._prepared.backend_of(point))
+
+    def _keep(self, row: Row, ended: EndedPoint) -> None:
+        self._rows[row.name] = row
+        if row.status == "failed" and ended.failure is not None:
+            self._failures[ended.failure.category] += 1
+
+    def _count(self, ended: Mapping[int, EndedStep]) -> None:
+        self._nodes.update(item.report.status for item in ended.values())
+        self._keys |= {item.report.key for item in ended.values() if item.report.key is not None}
+
+    def result(self) -> SweepResult:
+        """What it has come to until now, which sweep.json then holds."""
+        rows = tuple(row for row in self._rows.values() if row is not None)
+        counts = Counts.of(
+            rows, self._nodes, steps=self._nodes["steps"], nodes=self._nodes["nodes"], actions=len(self._keys)
+        )
+        result = SweepResult(
+            table=SweepTable.of(self._base.name, rows),
+            goals=self._prepared.goals,
+            counts=counts,
+            status="interrupted" if self.interrupted else "failed" if counts.failed else "ok",
+            directory=self._output,
+            runtime=self._crew.runtime_name,
+            seconds=round(time.monotonic() - self._began, 3),
+            failures=dict(sorted(self._failures.items())),
+        )
+        write_sweep(result)
+        return result
+
+
+def carry_out_sweep(
+    application: Application,
+    prepared: PreparedSweep,
+    observer: SweepObserver,
+    *,
+    output: Path | None = None,
+    options: Options = Options(),  # noqa: B008 - frozen
+) -> SweepResult:
+    """Carry out all points of a sweep. Raises ConfigError, EnvironmentLacking."""
+    folder = (output or default_output(prepared.loaded)).resolve()
+    with Sweep(application, prepared, folder, observer, options) as sweep:
+        try:
+            sweep.run(prepared.plan)
+            if prepared.section.search is not None and not sweep.interrupted:
+                _search(prepared, sweep)
+        except KeyboardInterrupt:
+            sweep.interrupted = True
+        finally:
+            # Also what a search has built that then cannot go on.
+            result = sweep.result()
+        return result
+
+
+def _search(prepared: PreparedSweep, sweep: Sweep) -> None:
+    from bskernel.sweeps.search.optuna_search import search
+
+    searched = search(
+        prepared.section,
+        name=prepared.loaded.name,
+        where=f"{prepared.loaded.path}: sweep",
+        keeps=prepared.points.keeps,
+        run_points=sweep.run_points,
+    )
+    if searched.ended == "exhausted":
+        sweep.note(f"the search ends: all {counted(len(searched.table.rows))} that it may choose were tried")
+
+
+def default_output(loaded: LoadedConfig) -> Path:
+    """Where a sweep lies when it is not said: beside the build directory of the configuration alone."""
+    return loaded.output.with_name(f"{loaded.output.name}-sweep")

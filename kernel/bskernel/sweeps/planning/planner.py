@@ -1,0 +1,162 @@
+"""One plan for many points: what points have in common is planned once. Pure.
+
+Points whose builds have the same steps, fed by the same files, differ in parameters alone: they have one shape. It is
+planned as a build is, for its first point; of every other point a step's parameters are resolved, once for each
+combination of the settings that this step reads. Steps that do the same to the same are one node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+from bskernel_protocol import EntryDescription, canonical_bytes
+
+from bskernel.backends import Choice
+from bskernel.config import Config
+from bskernel.core.errors import BskernelError, ConfigError
+from bskernel.core.step import Step
+from bskernel.plan.planner import Plan
+from bskernel.sweeps.planning.graph import Node, Point, SweepPlan
+from bskernel.sweeps.planning.plan_templates import Numbers, Shape, ShapedStep
+from bskernel.sweeps.points.points import Names, Settings, of_point
+
+
+class PlannedBuild(msgspec.Struct, frozen=True, kw_only=True):
+    """A point that was planned by itself, as `bskernel run` plans it."""
+
+    config: Config  # with its backend settled
+    plan: Plan
+    backend: Choice | None = None
+    alone: bool = False  # what it says of which keys matter holds for this point alone
+
+
+PlanPoint = Callable[[Settings], PlannedBuild]
+EntryOf = Callable[[Step], EntryDescription | None]
+
+
+class _Family:
+    """Points that set the same keys, and those that may change anything to the same."""
+
+    def __init__(self) -> None:
+        self.chosen_by: list[str] | None = None  # keys by which steps are there or not; None before one was planned
+        self.fed_by: dict[tuple[int, ...], list[str]] = {}  # values of these -> keys that name files
+        self.shapes: dict[tuple[tuple[int, ...], tuple[int, ...]], Shape] = {}
+        self.alone = False  # every point must be planned by itself
+
+
+class Planner:
+    """Plans points, also more of them later: nodes and names stay what they are, and new ones come behind."""
+
+    def __init__(self, plan_point: PlanPoint, entry_of: EntryOf) -> None:
+        self._plan_point = plan_point
+        self._entry_of = entry_of
+        self._families: dict[tuple[Any, ...], _Family] = {}
+        self._values = Numbers()
+        self._parameters = Numbers()
+        self._templates = Numbers()
+        self._known: dict[tuple[Any, ...], int] = {}
+        self._nodes: list[Node] = []
+        self._names = Names()
+        self._shape_of: dict[str, Shape] = {}
+
+    def plan(self, settings: Iterable[Settings]) -> SweepPlan:
+        """These points, and all nodes so far, those of points that were planned before among them.
+
+        Raises ConfigError and EnvironmentLacking as planning a build does, with the point's settings.
+        """
+        points = tuple(self._point(point) for point in settings)
+        return SweepPlan(points=points, nodes=tuple(self._nodes))
+
+    def shape(self, point: Point) -> Shape:
+        """What the build of a planned point shares with others."""
+        return self._shape_of[point.name]
+
+    def _point(self, settings: Settings) -> Point:
+        ids = {key: self._values.of(canonical_bytes(value)) for key, value in settings.items()}
+        try:
+            shape = self._shape(settings, ids)
+            nodes = self._nodes_of(shape, settings, ids)
+            if nodes is None:
+                # It may be that another backend takes these parameters; if none does, this says why.
+                shape = self._shaped(self._plan_point(settings), ids)
+                nodes = self._nodes_of(shape, settings, ids) or ()
+        except BskernelError as error:
+            raise of_point(error, settings) from error
+        name = self._names.of(settings)
+        self._shape_of[name] = shape
+        return Point(name=name, settings=settings, nodes=nodes)
+
+    def _shape(self, settings: Settings, ids: Mapping[str, int]) -> Shape:
+        """The shape of a point, which is planned if it is the first of it."""
+        fixed = tuple((key, number) for key, number in sorted(ids.items()) if not _fills_parameters(key))
+        family = self._families.setdefault((fixed, tuple(sorted(ids))), _Family())
+        if family.chosen_by is None or family.alone:
+            return self._first(family, settings, ids)
+        chosen = tuple(ids[key] for key in family.chosen_by)
+        if chosen not in family.fed_by:
+            return self._first(family, settings, ids)
+        fed = tuple(ids[key] for key in family.fed_by[chosen])
+        return family.shapes.get((chosen, fed)) or self._first(family, settings, ids)
+
+    def _first(self, family: _Family, settings: Settings, ids: Mapping[str, int]) -> Shape:
+        build = self._plan_point(settings)
+        shape = self._shaped(build, ids)
+        if family.chosen_by is None:
+            family.chosen_by = sorted(build.plan.chosen_by & ids.keys())
+        family.alone = family.alone or build.alone
+        if not family.alone:
+            chosen = tuple(ids[key] for key in family.chosen_by)
+            fed_by = family.fed_by.setdefault(chosen, sorted(build.plan.fed_by & ids.keys()))
+            family.shapes[chosen, tuple(ids[key] for key in fed_by)] = shape
+        return shape
+
+    def _shaped(self, build: PlannedBuild, ids: Mapping[str, int]) -> Shape:
+        entries = [self._entry_of(step) for step in build.plan.steps]
+        takes_all = [entry is not None and entry.after_failure for entry in entries]
+        return Shape(
+            config=build.config,
+            plan=build.plan,
+            backend=build.backend,
+            takes_all=takes_all,
+            ids=ids,
+            templates=self._templates,
+            parameters=self._parameters,
+        )
+
+    def _nodes_of(self, shape: Shape, settings: Settings, ids: Mapping[str, int]) -> tuple[int, ...] | None:
+        """The point's nodes, new ones where there are none yet; None where its parameters are refused."""
+        nodes: list[int] = []
+        try:
+            resolved = [step.parameters(settings, ids) for step in shape.steps]
+        except ConfigError:
+            return None
+        for step, (number, parameters) in zip(shape.steps, resolved, strict=True):
+            before = tuple([nodes[at] for at in step.before.values()])
+            # After a failure it takes what was made until then, whoever made it.
+            key = (step.template, number, before, tuple(nodes) if step.takes_all else None)
+            node = self._known.get(key)
+            if node is None:
+                node = self._known[key] = len(self._nodes)
+                self._nodes.append(_node(step, parameters, before, shape.config.build.salt))
+            nodes.append(node)
+        return tuple(nodes)
+
+
+def _node(step: ShapedStep, parameters: dict[str, Any], before: tuple[int, ...], salt: str) -> Node:
+    return Node(
+        step=msgspec.structs.replace(step.step, parameters=parameters),
+        before=dict(zip(step.before, before, strict=True)),
+        salt=salt,
+    )
+
+
+def _fills_parameters(key: str) -> bool:
+    """May the key, where nothing else of the flow mentions it, change parameters alone?"""
+    section, *parts = key.split(".")
+    if section in {"target", "quality"}:
+        return len(parts) == 1
+    if section == "parameters":
+        return len(parts) >= 2
+    return section == "step" and len(parts) >= 3 and parts[1] == "parameters"

@@ -1,0 +1,116 @@
+"""A sweep that can begin: its points planned with what this machine has."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from bskernel.backends import Choice
+from bskernel.config import Config, SweepSection
+from bskernel.config.reader import ConfigText, LoadedConfig, check_config, load_flow, read_config
+from bskernel.core.errors import BskernelError
+from bskernel.flow.selection import Wish
+from bskernel.plan.planner import Plan
+from bskernel.sweeps.planning.graph import Point, SweepPlan
+from bskernel.sweeps.planning.planner import PlannedBuild, Planner
+from bskernel.sweeps.points.keys import Keys
+from bskernel.sweeps.points.points import Points, Settings, read_section
+from bskernel.sweeps.results.analysis import goals_of
+from bskernel.sweeps.results.analysis_types import Goals
+from bskernel.workspace.workspace import Application, Prepared
+
+
+class PreparedSweep:
+    """The points of a sweep, planned, and what plans more of them. Made by `prepare_sweep`."""
+
+    def __init__(self, application: Application, text: ConfigText, wish: Wish) -> None:
+        """`text` is the build.toml with its [sweep]. Raises ConfigError, EnvironmentLacking."""
+        self._application = application
+        self._wish = wish
+        self.section: SweepSection = read_section(text)
+        self.goals: Goals = goals_of(self.section, f"{text.path}: sweep")
+        base = {key: value for key, value in text.data.items() if key != "sweep"}
+        if self.section.require:
+            # A flow may have steps for it. What the points are is not theirs to know.
+            base["sweep"] = {"require": self.section.require}
+        self._keys = Keys(msgspec.structs.replace(text, data=base))
+        self.points = Points(self.section, self._keys)
+        config = self._keys.config
+        self.loaded = LoadedConfig(config=config, path=text.path, flow=load_flow(config, text.path))
+        self._identify = functools.lru_cache(maxsize=None)(application.identify)
+        self._is_built = functools.lru_cache(maxsize=None)(application.is_built)
+        self.planner = Planner(self._plan_point, application.entry)
+        self.plan: SweepPlan = self.planner.plan(self.points.all())
+
+    def extend(self, settings: Sequence[Settings]) -> SweepPlan:
+        """More points, such as a search chooses, planned: them, and all nodes so far, in which the old ones keep
+        their numbers. Keys and values are checked, `when` is not asked (`points.keeps`).
+
+        Raises ConfigError, EnvironmentLacking.
+        """
+        where = f"{self.loaded.path}: sweep"
+        checked = [
+            {key: self.points.checked(key, value, f'{where}: "{key}"') for key, value in one.items()}
+            for one in settings
+        ]
+        added = self.planner.plan(checked)
+        self.plan = msgspec.structs.replace(added, points=(*self.plan.points, *added.points))
+        return added
+
+    def config_of(self, point: Point) -> LoadedConfig:
+        """The configuration of a point, as `bskernel run` has it with the same `--set`; made when it is asked for."""
+        loaded = check_config(self._keys.data_of(point.settings))
+        settled = self.planner.shape(point).config
+        config = msgspec.structs.replace(loaded.config, build=settled.build, executors=settled.executors)
+        flow = loaded.flow if settled.build == loaded.config.build else load_flow(config, loaded.path)
+        return msgspec.structs.replace(loaded, config=config, flow=flow)
+
+    def backend_of(self, point: Point) -> Choice | None:
+        """The backend that carries out a point, where it asks for one."""
+        return self.planner.shape(point).backend
+
+    def plan_of(self, point: Point) -> Plan:
+        """The plan of a point, as `bskernel run` makes it with the same `--set`."""
+        steps = (self.plan.nodes[node].step for node in point.nodes)
+        placed = tuple(msgspec.structs.replace(step, index=at) for at, step in enumerate(steps))
+        return Plan(steps=placed, range=self.planner.shape(point).plan.range)
+
+    def prepared(self, point: Point, output: Path) -> Prepared:
+        """A point as a build of its own, which can begin."""
+        return Prepared(
+            loaded=self.config_of(point), plan=self.plan_of(point), output=output, backend=self.backend_of(point)
+        )
+
+    def _plan_point(self, settings: Settings) -> PlannedBuild:
+        loaded = check_config(self._keys.data_of(settings))
+        make = self._application.planning(loaded, self._wish, self._identify)
+        refused = False
+
+        def plan_of(config: Config) -> Plan:
+            nonlocal refused
+            try:
+                return make(config)
+            except BskernelError:
+                refused = True
+                raise
+
+        settled = self._application.settle(loaded, plan_of, self._is_built)
+        # With other parameters a backend that refused these may be chosen.
+        return PlannedBuild(config=settled.loaded.config, plan=settled.plan, backend=settled.choice, alone=refused)
+
+
+def prepare_sweep(
+    application: Application,
+    path: Path,
+    *,
+    settings: Sequence[str] = (),
+    wish: Wish = Wish(),  # noqa: B008 - frozen
+) -> PreparedSweep:
+    """Read a build.toml with a [sweep], change it by `--set`, and plan all its points.
+
+    Raises ConfigError, EnvironmentLacking.
+    """
+    return PreparedSweep(application, read_config(path, settings), wish)

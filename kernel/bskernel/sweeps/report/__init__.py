@@ -1,0 +1,1 @@
+"""What a sweep shows: progress, text, tables, plots."""

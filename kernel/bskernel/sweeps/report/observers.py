@@ -1,0 +1,70 @@
+"""Who hears of a sweep: a log, lines, or a bar."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bskernel.core.step import Step
+from bskernel.core.step_report import EndedStep, Observer
+from bskernel.report.log import Log
+from bskernel.report.terminal import Lines, Silent, step_line
+from bskernel.result.recorder import Several
+from bskernel.sweeps.results.table import Row, settings_text
+
+
+class SweepObserver(Observer, Protocol):
+    """Hears of a sweep's steps as of a build's, each once, and of its points; a step's label tells it from others."""
+
+    def point(self, row: Row, done: int, total: int) -> None:
+        """A point is over, the `done`th of `total`."""
+
+
+class SilentSweep(Silent):
+    """Shows nothing."""
+
+    def point(self, row: Row, done: int, total: int) -> None:
+        """A point is over."""
+
+
+class SweepLog(Log):
+    """The log of a build, with its points."""
+
+    def _name(self, step: Step) -> str:
+        return step.label
+
+    def point(self, row: Row, done: int, total: int) -> None:
+        """What became of a point."""
+        told = {"point": row.name, "done": done, "of": total, "status": row.status, "reason": row.reason}
+        self._write("error" if row.status == "failed" else "info", "point ended", told | row.settings)
+
+
+class SweepLines(Lines):
+    """A line for each step that ran, and one for each point: for files and CI."""
+
+    def ended(self, step: Step, ended: EndedStep) -> None:
+        """The step's one line, unless it was recalled."""
+        if ended.report.status != "recalled":
+            self.note(step_line(step, ended.report))
+
+    def point(self, row: Row, done: int, total: int) -> None:
+        """The point's one line."""
+        self.note(point_line(row, done, total))
+
+
+class SeveralSweep(Several):
+    """Passes everything on."""
+
+    def __init__(self, observers: tuple[SweepObserver, ...]) -> None:
+        super().__init__(observers)
+        self._all = observers
+
+    def point(self, row: Row, done: int, total: int) -> None:
+        """A point is over."""
+        for observer in self._all:
+            observer.point(row, done, total)
+
+
+def point_line(row: Row, done: int, total: int) -> str:
+    """What became of a point, in one line."""
+    reason = f": {row.reason}" if row.reason else ""
+    return f"point {row.name} {row.status} ({done} of {total})  {settings_text(row.settings)}{reason}"

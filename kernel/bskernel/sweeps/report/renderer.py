@@ -1,0 +1,84 @@
+"""Plots of a sweep as HTML, SVG and PNG. The only module that imports the plotting library.
+
+vl-convert holds Vega-Lite, its JavaScript and a renderer, so that neither a browser nor a network is needed to make
+plots, nor a network to look at them. Equal sweeps give equal bytes with equal versions of it.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.sweeps.report.parallel import parallel
+from bskernel.sweeps.report.plot_data import Spec
+from bskernel.sweeps.report.scatter import scatter
+from bskernel.sweeps.results.analysis_types import Outcome
+from bskernel.sweeps.results.table import SweepTable
+
+# The policy forbids what the page never does: to load anything from anywhere.
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; \
+style-src 'unsafe-inline'; img-src data: blob:">
+<link rel="icon" href="data:,">
+<title>{title}</title>
+<script>{library}</script>
+</head>
+<body>
+<div id="plot"></div>
+<script>
+vegaEmbed("#plot", {spec}, {{"mode": "vega-lite", "renderer": "svg", \
+"actions": {{"export": true, "source": false, "compiled": false, "editor": false}}}}).catch(console.error);
+</script>
+</body>
+</html>
+"""
+
+
+def write_plots(table: SweepTable, outcome: Outcome, folder: Path) -> tuple[Path, ...]:
+    """Write pareto (with two objectives or more) and parallel as .html, .svg and .png; returns the files.
+
+    Raises EnvironmentLacking without the library, ConfigError when there is nothing to draw or it cannot be written.
+    """
+    try:
+        import vl_convert
+    except ImportError:
+        raise EnvironmentLacking("plots need vl-convert-python", hint="pip install 'bskernel[plots]'") from None
+    if not outcome.objectives:
+        raise ConfigError("there is nothing to plot: no objective", hint="give --maximize or --minimize")
+    if not outcome.points:
+        raise ConfigError("there is nothing to plot: no point is left to compare")
+    specs = {"pareto": scatter(table, outcome)} if len(outcome.objectives) > 1 else {}
+    specs["parallel"] = parallel(table, outcome)
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, spec in specs.items():
+            for suffix, data in _rendered(vl_convert, spec).items():
+                path = folder / f"{name}.{suffix}"
+                path.write_bytes(data)
+                written.append(path)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from error
+    return tuple(written)
+
+
+def _rendered(vl_convert: Any, spec: Spec) -> dict[str, bytes]:
+    text = json.dumps(spec, ensure_ascii=True, sort_keys=True)
+    page = _PAGE.format(
+        title=html.escape(spec["title"]["text"]),
+        library=vl_convert.javascript_bundle(),
+        # In a script a text may not end it, nor begin a comment: `<` is written as an escape, which JSON reads back.
+        spec=text.replace("<", "\\u003c"),
+    )
+    svg = vl_convert.vegalite_to_svg(text)
+    return {
+        "html": page.encode(),
+        "svg": svg.encode(),
+        "png": vl_convert.svg_to_png(svg, scale=2),
+    }

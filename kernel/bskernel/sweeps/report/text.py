@@ -1,0 +1,145 @@
+"""A sweep's results as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from bskernel.report.terminal import aligned
+from bskernel.sweeps.results.analysis_types import Best, LeftOut, Outcome, Results, Scored
+from bskernel.sweeps.results.metric import latest, shown
+from bskernel.sweeps.results.sweep_result import SweepResult
+from bskernel.sweeps.results.table import Row, SweepTable, counted, settings_text, value_text
+
+MANY = 40  # rows of a table that a terminal is given
+FEW = 3  # names of points in a line
+
+
+def as_text(results: Results) -> str:
+    """The points, the Pareto set, the best of each objective, a recommendation, and what was left out."""
+    table, outcome = results.table, results.outcome
+    counts = Counter(row.status for row in table.rows)
+    told = ", ".join(f"{count} {status}" for status, count in counts.items())
+    lines = [f"{table.name}: {counted(len(table.rows))}: {told or 'none'}", *outcome.warnings]
+    lines += _indented(_points(table, outcome))
+    lines += _pareto(table, outcome)
+    if outcome.best:
+        lines += ["best", *_indented(_best(outcome.best))]
+    lines += _recommendation(table, outcome)
+    if outcome.left_out:
+        lines.append(f"left out: {counted(len(outcome.left_out))}")
+        lines += _indented(_left_out(outcome.left_out))
+    return "\n".join(lines) + "\n"
+
+
+def effort_text(result: SweepResult) -> str:
+    """How much was done, how much of it was shared, why points failed, and where the results lie."""
+    counts = result.counts
+    told = (
+        f"{counts.steps} steps, of which {counts.shared} were shared",
+        f"{counts.actions} distinct actions",
+        f"{counts.ran} ran, {counts.recalled} recalled",
+        *([f"{counts.nodes_failed} failed"] if counts.nodes_failed else []),
+        *([f"{counts.skipped} not begun"] if counts.skipped else []),
+    )
+    failed = next((row.directory for row in result.table.rows if row.status == "failed" and row.directory), None)
+    why = [f"why points failed: bskernel explain {failed}"] if failed is not None else []
+    where = f"results in {result.directory}"
+    return "\n".join([f"{'; '.join(told)}; {result.seconds:.2f} s", *why, where])
+
+
+def _indented(rows: Sequence[Sequence[str]]) -> list[str]:
+    if not rows:
+        return []
+    shown = rows[: MANY + 1]
+    more = len(rows) - len(shown)
+    return [*(f"    {line}" for line in aligned(shown)), *([f"    and {more} more"] if more else [])]
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _setting(value: Any) -> str:
+    return "-" if value is None else value_text(value)
+
+
+def _settings(row: Row, table: SweepTable) -> list[str]:
+    return [_setting(row.settings.get(key)) for key in table.keys]
+
+
+def _points(table: SweepTable, outcome: Outcome) -> list[tuple[str, ...]]:
+    """Every point; of numbers the objectives', or all at their latest stages where there are none."""
+    if outcome.objectives:
+        heads = [str(objective.metric) for objective in outcome.objectives]
+        numbers = [[objective.metric.of(row) for objective in outcome.objectives] for row in table.rows]
+    else:
+        found = [latest(row) for row in table.rows]
+        heads = sorted({name for row in found for name in row})
+        numbers = [[row.get(name) for name in heads] for row in found]
+    marks = {point.name: "pareto" for point in outcome.pareto}
+    if outcome.recommendation is not None:
+        marks[outcome.recommendation.point] = "recommended"
+    rows = [("point", "status", "", *table.keys, *heads)]
+    for row, items in zip(table.rows, numbers, strict=True):
+        cells = ["-" if item is None else shown(item.value) for item in items]
+        rows.append((row.name, row.status, marks.get(row.name, ""), *_settings(row, table), *cells))
+    return rows
+
+
+def _pareto(table: SweepTable, outcome: Outcome) -> list[str]:
+    if not outcome.objectives:
+        return []
+    first = outcome.objectives[0]
+    rows = {row.name: row for row in table.rows}
+
+    def cells(point: Scored) -> tuple[str, ...]:
+        stand_in = ["stand-in"] if point.stand_in else []
+        others = [f"and {more[point.values] - 1} with the same numbers"] if more[point.values] > 1 else []
+        values = [shown(value) for value in point.values]
+        return (point.name, *values, *_settings(rows[point.name], table), ", ".join([*others, *stand_in]))
+
+    head = ("point", *(str(objective.metric) for objective in outcome.objectives), *table.keys, "")
+    ordered = sorted(outcome.pareto, key=lambda point: first.cost(point.values[0]))
+    more = Counter(point.values for point in ordered)
+    alike = {point.values: point for point in reversed(ordered)}  # of points with equal numbers the first
+    told = [cells(point) for point in ordered if alike[point.values] is point]
+    title = f"Pareto set: {len(outcome.pareto)} of {counted(len(outcome.points))}"
+    goals = "; ".join(map(str, outcome.objectives))
+    return [f"{title} ({goals})", *_indented([head, *told] if told else [])]
+
+
+def _best(bests: Sequence[Best]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("objective", "of points that keep", "points", "best", "value", "costs", "")]
+    for best in bests:
+        keeping = " and ".join(best.keeping) or "(any)"
+        value = "-" if best.value is None else shown(best.value) + ("" if best.unit == "count" else f" {best.unit}")
+        costs = "" if not best.change else f"{100 * best.change:+.3g} %"
+        stand_in = "stand-in" if best.stand_in else ""
+        rows.append((best.objective, keeping, str(best.of), best.point or "none", value, costs, stand_in))
+    return rows
+
+
+def _left_out(points: Sequence[LeftOut]) -> list[tuple[str, ...]]:
+    """A line for each reason, with the points that are left out for it."""
+    names: dict[str, list[str]] = {}
+    for one in points:
+        names.setdefault(_line(one.reason), []).append(one.name)
+    return [(_some(found), reason) for reason, found in names.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = [f"and {len(names) - FEW} more"] if len(names) > FEW else []
+    return ", ".join([*names[:FEW], *more])
+
+
+def _recommendation(table: SweepTable, outcome: Outcome) -> list[str]:
+    chosen = outcome.recommendation
+    if chosen is None:
+        return ["recommended: none: no point is left to compare"] if outcome.objectives else []
+    row = next(row for row in table.rows if row.name == chosen.point)
+    lines = [f"recommended: {chosen.point}: {settings_text(row.settings)}", f"    {chosen.reason}"]
+    if chosen.same:
+        lines.append(f"    the same numbers: {_some(chosen.same)}")
+    return [*lines, f"    by the {chosen.method}"]

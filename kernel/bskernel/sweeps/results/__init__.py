@@ -1,0 +1,1 @@
+"""The table of a sweep and its analysis. Pure."""

@@ -1,0 +1,139 @@
+"""What a sweep comes to, judged by its objectives: the types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from bskernel.config import SweepSection
+from bskernel.sweeps.results.metric import Metric
+from bskernel.sweeps.results.table import Row, SweepTable
+
+Sense: TypeAlias = Literal["maximize", "minimize"]
+
+
+class Goals(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wanted of points, as [sweep] and the command line say it."""
+
+    maximize: tuple[str, ...] = ()
+    minimize: tuple[str, ...] = ()
+    require: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, section: SweepSection) -> Goals:
+        """Those of a [sweep] table."""
+        return cls(
+            maximize=_texts(section.maximize), minimize=_texts(section.minimize), require=_texts(section.require)
+        )
+
+    def instead(
+        self,
+        maximize: str | Sequence[str] = (),
+        minimize: str | Sequence[str] = (),
+        require: str | Sequence[str] = (),
+    ) -> Goals:
+        """These with what is given in place: an objective replaces all objectives, a condition all conditions."""
+        goals = Goals(maximize=_texts(maximize), minimize=_texts(minimize), require=_texts(require))
+        objectives = goals if goals.maximize or goals.minimize else self
+        return Goals(
+            maximize=objectives.maximize, minimize=objectives.minimize, require=goals.require or self.require
+        )
+
+
+def _texts(one_or_more: str | Sequence[str]) -> tuple[str, ...]:
+    return (one_or_more,) if isinstance(one_or_more, str) else tuple(one_or_more)
+
+
+class Objective(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric, and which direction of it is better."""
+
+    metric: Metric
+    sense: Sense
+
+    def __str__(self) -> str:
+        return f"{self.sense} {self.metric}"
+
+    @property
+    def best(self) -> str:
+        """`highest` or `lowest`."""
+        return "highest" if self.sense == "maximize" else "lowest"
+
+    def cost(self, value: float) -> float:
+        """A number of which less is better."""
+        return -value if self.sense == "maximize" else value
+
+
+class Scored(msgspec.Struct, frozen=True, kw_only=True):
+    """A point, and its numbers in the order of the objectives."""
+
+    name: str
+    values: tuple[float, ...]
+    stand_in: tuple[str, ...] = ()  # objectives and conditions whose number is from a stand-in for a tool
+
+
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A point that is not compared, and why."""
+
+    name: str
+    reason: str
+
+
+class Best(msgspec.Struct, frozen=True, kw_only=True):
+    """The best point of one objective among those that keep `keeping`, which are `of` points.
+
+    Of equally good ones it is the one that is best in the other objectives, in their order, and then the first.
+    """
+
+    objective: str
+    keeping: tuple[str, ...]  # conditions; empty for all points
+    point: str | None  # None where no point keeps them
+    value: float | None = None
+    unit: str = ""
+    of: int = 0
+    change: float | None = None  # against the best without conditions, as a fraction of it: what keeping them costs
+    stand_in: bool = False
+
+
+class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
+    """One point of the Pareto set, by which method, and why in words."""
+
+    point: str
+    method: str
+    reason: str
+    same: tuple[str, ...] = ()  # points whose numbers are the same
+    stand_in: bool = False  # its numbers are no result
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What the points come to. Without objectives only the conditions are judged."""
+
+    objectives: tuple[Objective, ...]
+    require: tuple[str, ...]
+    points: tuple[Scored, ...]  # those that are compared: ended well, all numbers there, all conditions kept
+    pareto: tuple[Scored, ...] = ()
+    best: tuple[Best, ...] = ()
+    recommendation: Recommendation | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """A sweep's points, what was wanted of them, and what they come to by that."""
+
+    table: SweepTable
+    goals: Goals
+    outcome: Outcome
+
+    @property
+    def pareto(self) -> tuple[Row, ...]:
+        """The points that no other dominates, in the order of the table."""
+        names = {point.name for point in self.outcome.pareto}
+        return tuple(row for row in self.table.rows if row.name in names)
+
+    @property
+    def recommended(self) -> Row | None:
+        """The point that is recommended; None without objectives, or where no point is left to compare."""
+        chosen = self.outcome.recommendation
+        return next((row for row in self.table.rows if chosen is not None and row.name == chosen.point), None)

@@ -1,0 +1,79 @@
+"""sweep.json and sweep.csv: a sweep as its directory keeps it, finished or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from bskernel_protocol import pretty_json
+
+from bskernel.core.errors import ConfigError
+from bskernel.sweeps.results.analysis_types import Goals
+from bskernel.sweeps.results.columns import as_csv
+from bskernel.sweeps.results.sweep_result import SweepResult
+from bskernel.sweeps.results.table import Row, SweepTable
+
+SWEEP = "sweep.json"
+CSV = "sweep.csv"
+POINTS = "points"  # the folder of their build directories
+_DIRECTORY = "give the output directory of a sweep"
+
+
+class KeptSweep(msgspec.Struct, frozen=True, kw_only=True):
+    """What sweep.json says: the points so far, and what was wanted of them. Other fields are passed over."""
+
+    table: SweepTable
+    goals: Goals = Goals()
+
+
+def read_sweep(path: Path) -> KeptSweep:
+    """A sweep's directory, or its sweep.json; directories of points are made absolute. Raises ConfigError."""
+    file = path / SWEEP if path.is_dir() else path
+    try:
+        kept = msgspec.json.decode(file.read_bytes(), type=KeptSweep, dec_hook=_path)
+    except FileNotFoundError:
+        raise ConfigError(f"{file}: there is no such file", hint=_hint(path)) from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not the result of a sweep: {error}", hint=_DIRECTORY) from error
+    rows = tuple(_at(row, file.parent.resolve()) for row in kept.table.rows)
+    return msgspec.structs.replace(kept, table=msgspec.structs.replace(kept.table, rows=rows))
+
+
+def write_sweep(result: SweepResult) -> None:
+    """sweep.json, whole or not at all, and the table alone as sweep.csv.
+
+    Directories of points are told from the sweep's, so that all can be moved.
+    """
+    rows = tuple(_below(row, result.directory) for row in result.table.rows)
+    told = {name: getattr(result, name) for name in ("status", "goals", "counts", "failures", "runtime", "seconds")}
+    told["table"] = msgspec.structs.replace(result.table, rows=rows)
+    new = result.directory / f".{SWEEP}.new"
+    new.write_text(pretty_json(told), encoding="utf-8")
+    new.replace(result.directory / SWEEP)
+    (result.directory / CSV).write_text(as_csv(result.table), encoding="utf-8", newline="")
+
+
+def _hint(path: Path) -> str:
+    if (path / POINTS).is_dir():
+        return "the sweep there is under way or was killed: run it again, and what it made is recalled"
+    return _DIRECTORY
+
+
+def _path(type_: type, value: object) -> Path:
+    if type_ is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(type_)
+
+
+def _at(row: Row, folder: Path) -> Row:
+    return msgspec.structs.replace(row, directory=folder / row.directory) if row.directory is not None else row
+
+
+def _below(row: Row, folder: Path) -> Row:
+    return (
+        msgspec.structs.replace(row, directory=row.directory.relative_to(folder))
+        if row.directory is not None
+        else row
+    )

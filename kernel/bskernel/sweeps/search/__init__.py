@@ -1,0 +1,1 @@
+"""Points chosen by an optimizer."""
