@@ -43,7 +43,7 @@ def run(
     """
     from pathlib import Path
 
-    from bskernel.builds import carry_out_build
+    from bskernel.commands.build import carry_out_build
     from bskernel.config.reader import with_jobs
     from bskernel.flow.selection import Wish
     from bskernel.report.terminal import Silent

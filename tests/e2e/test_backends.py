@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from bskernel.builds import carry_out_build
+from bskernel.commands.build import carry_out_build
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.report.terminal import Lines
 from bskernel.result.build_result import BuildResult

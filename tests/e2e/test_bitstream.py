@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bskernel.builds import carry_out_build
+from bskernel.commands.build import carry_out_build
 from bskernel.core.errors import ConfigError
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result.build_result import BuildResult

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from bskernel.builds import carry_out_build
+from bskernel.commands.build import carry_out_build
 from bskernel.images import describe, find_recipes, locate_root
 from bskernel.images.environment import cache_folder
 from bskernel.report.terminal import Silent

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import bskernel
 import pytest
-from bskernel.builds import carry_out_build
+from bskernel.commands.build import carry_out_build
 from bskernel.report.terminal import Silent
 from bskernel.workspace.workspace import Application
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.builds import carry_out_build
+from bskernel.commands.build import carry_out_build
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.images import describe, ensure_environment, environment_variables, find_recipes
 from bskernel.report.terminal import Silent

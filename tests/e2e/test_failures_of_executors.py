@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bskernel.builds import carry_out_build
+from bskernel.commands.build import carry_out_build
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Session
 from bskernel.core.step import ExecutorRef

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bskernel.builds import carry_out_build
+from bskernel.commands.build import carry_out_build
 from bskernel.flow.selection import Wish
 from bskernel.images import ensure_environment, environment_variables
 from bskernel.report.terminal import Silent

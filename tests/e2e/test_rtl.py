@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from bskernel.builds import carry_out_build
+from bskernel.commands.build import carry_out_build
 from bskernel.flow.selection import Wish
 from bskernel.report.terminal import Silent
 from bskernel.result.build_result import BuildResult

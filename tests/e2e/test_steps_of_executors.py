@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.builds import carry_out_build
+from bskernel.commands.build import carry_out_build
 from bskernel.report.terminal import Silent
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Application

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from bskernel.builds import carry_out_build
+from bskernel.commands.build import carry_out_build
 from bskernel.report.terminal import Silent
 from bskernel.sweeps.execution.sweep import Options, carry_out_sweep
 from bskernel.sweeps.planning.preparation import prepare_sweep

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from bskernel.builds import carry_out_build
+from bskernel.commands.build import carry_out_build
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Application

@@ -10,13 +10,13 @@ from typing import Any
 
 import docker
 import pytest
+from bskernel.commands.images import check_images
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.images import ensure_environment, find_recipes
 from bskernel.images.base import Package, read_base
 from bskernel.images.base_layer import fetch_package, members_of, write_layer
 from bskernel.images.container_image import dockerfile, ensure_image, image_name, state_of
 from bskernel.images.engine import connect
-from bskernel.recipes_here import check_images
 from bskernel.runtime.container import host_settings, user_of
 from bskernel.workspace.workspace import Application
 from hypothesis import given

@@ -5,7 +5,7 @@ import json
 import tarfile
 
 import pytest
-from bskernel.bundling import pack
+from bskernel.commands.bundle import pack
 from bskernel.core.redaction import Redactor, secrets_in
 from hypothesis import given
 from hypothesis import strategies as st

@@ -103,7 +103,7 @@ def run(
     """Build what CONFIG says; steps whose inputs are unchanged are recalled."""
     from bskernel_protocol import pretty_json
 
-    from bskernel.builds import carry_out_build
+    from bskernel.commands.build import carry_out_build
     from bskernel.config.reader import with_jobs
     from bskernel.report.terminal import describe_result
     from bskernel.workspace.workspace import Application
@@ -152,8 +152,8 @@ def plan(
 ) -> None:
     """Show the steps, their executors, and which are cached or why not; of a sweep its points and distinct steps."""
     from bskernel.cli.plan_views import describe_plan, draw_plan, plan_json
+    from bskernel.commands.preview import foresee
     from bskernel.config.reader import check_config, read_config
-    from bskernel.foreseeing import foresee
     from bskernel.workspace.workspace import Application
 
     if as_json and graph is not None:
@@ -216,10 +216,10 @@ def steps(executor: str | None, as_json: bool) -> None:
 @click.option("--into", type=click.Path(path_type=Path), default=Path("replay"), show_default=True)
 def replay(build: Path, step: str, runtime: str, into: Path) -> None:
     """Run a STEP of a finished or failed build directory again, alone, in a folder that is kept."""
-    from bskernel import replaying
+    from bskernel.commands import replay as replay_command
     from bskernel.workspace.workspace import Application
 
-    code = replaying.replay(Application.here(), build, step, into.resolve(), runtime=runtime, report=_tell)
+    code = replay_command.replay(Application.here(), build, step, into.resolve(), runtime=runtime, report=_tell)
     sys.exit(EXIT_STEP_FAILED if code else 0)
 
 
@@ -236,7 +236,7 @@ def images() -> None:
 @JSON
 def images_list(as_json: bool) -> None:
     """Every executor and version: its digest, and whether its environment and its image are made."""
-    from bskernel.recipes_here import image_states
+    from bskernel.commands.images import image_states
     from bskernel.workspace.workspace import Application
 
     _show(image_states(Application.here()), as_json)
@@ -247,7 +247,7 @@ def images_list(as_json: bool) -> None:
 @RUNTIME
 def images_build(names: tuple[str, ...], runtime: str) -> None:
     """Make what executors run in, the named ones or all: images with docker, environments with process."""
-    from bskernel.recipes_here import make_images
+    from bskernel.commands.images import make_images
     from bskernel.workspace.workspace import Application
 
     for name in make_images(Application.here(), names, runtime=runtime, report=_tell):
@@ -259,7 +259,7 @@ def images_build(names: tuple[str, ...], runtime: str) -> None:
 @JSON
 def images_check(names: tuple[str, ...], as_json: bool) -> None:
     """Does what is made fit the recipes, and catalogue.json the executors? Exit code 4 when something does not."""
-    from bskernel.recipes_here import check_images
+    from bskernel.commands.images import check_images
     from bskernel.workspace.workspace import Application
 
     states = check_images(Application.here(), names, report=_tell)

@@ -33,7 +33,7 @@ def doctor(context: click.Context, build: Path | None, as_json: bool, as_bundle:
         raise ConfigError("doctor tells of the machine: BUILD and --output go with --bundle")
     from bskernel_protocol import pretty_json
 
-    from bskernel.doctor import describe, diagnose
+    from bskernel.commands.doctor import describe, diagnose
     from bskernel.workspace.workspace import Application
 
     found = diagnose(Application.here(), os.environ)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bskernel.backends import Choice
+    from bskernel.commands.preview import PlannedStep
     from bskernel.core.step import Step
     from bskernel.flow.selection import Range
-    from bskernel.foreseeing import PlannedStep
 
 GRAPHS = ("text", "mermaid", "svg")
 

@@ -42,21 +42,21 @@ def bundle(build: Path | None, output: Path | None, with_model: bool, more: tupl
     Taken out are home folder, user, host, secrets of environment variables, what looks like a secret, and absolute
     paths. CONTENTS.txt in the archive lists what it holds. Read it before you send it.
     """
-    from bskernel import bundling
-    from bskernel.doctor import diagnose
+    from bskernel.commands import bundle as bundle_command
+    from bskernel.commands.doctor import diagnose
     from bskernel.images import locate_root
     from bskernel.workspace.workspace import Application
 
     application = Application.here()
     build = build.resolve() if build is not None else None
-    redactor = bundling.redactor_here(build, application.cache, locate_root(), more)
-    files = bundling.collect(build, bundling.facts_here(diagnose(application, os.environ)), redactor)
-    model = bundling.model_of(build, application.store) if with_model and build is not None else None
+    redactor = bundle_command.redactor_here(build, application.cache, locate_root(), more)
+    files = bundle_command.collect(build, bundling.facts_here(diagnose(application, os.environ)), redactor)
+    model = bundle_command.model_of(build, application.store) if with_model and build is not None else None
     if with_model and model is None:
         if build is None:
             raise ConfigError("--with-model: name the BUILD directory whose model it is")
         raise ConfigError(f"{build}: the model is gone from the cache", hint="leave out --with-model, or build again")
-    packed = bundling.pack(files, redactor, name="bundle", model=model)
+    packed = bundle_command.pack(files, redactor, name="bundle", model=model)
     target = output or Path(f"{build.name if build is not None else 'machine'}.bskernel.tar.gz")
     try:
         target.write_bytes(packed.data)

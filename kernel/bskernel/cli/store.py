@@ -12,7 +12,7 @@ import click
 from bskernel.core.errors import EXIT_ENVIRONMENT, ConfigError
 
 if TYPE_CHECKING:
-    from bskernel.stewarding import Steward
+    from bskernel.commands.store import Steward
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 _AGES = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -61,7 +61,7 @@ def store() -> None:
 
 def _steward(what: Path | None, config: Path | None, url: str | None, mode: str | None) -> Steward:
     """For the shared store of the config, if one is named, or what is given instead."""
-    from bskernel.stewarding import Steward
+    from bskernel.commands.store import Steward
 
     named = config or (what if what is not None and what.is_file() else None)
     return Steward.of(named, url=url, mode=mode, note=lambda text: click.echo(text, err=True))

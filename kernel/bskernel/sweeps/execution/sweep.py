@@ -11,7 +11,7 @@ from typing import Self
 
 import msgspec
 
-from bskernel.builds import BUILD_LOG
+from bskernel.commands.build import BUILD_LOG
 from bskernel.config.reader import LoadedConfig
 from bskernel.core.step_report import EndedStep
 from bskernel.result.build_directory import lock_folder

@@ -18,10 +18,10 @@ from typing import Any
 import msgspec
 from bskernel_protocol import PROTOCOL_VERSION, StepManifest, pretty_json
 
+from bskernel.commands.doctor import Diagnosis
 from bskernel.core.errors import ConfigError
 from bskernel.core.interfaces import Store
 from bskernel.core.redaction import Redactor, secrets_in
-from bskernel.doctor import Diagnosis
 from bskernel.result.build_directory import CONFIG, FAILURE, RESULT, BuildDirectory
 
 _LARGEST = 4 << 20  # bytes of one log; of a longer one the end is kept

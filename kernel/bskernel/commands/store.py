@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from bskernel.commands.preview import recall_each
 from bskernel.config import StoreSection
 from bskernel.config.decoder import convert
 from bskernel.config.environment import given_store, limited_store
@@ -18,7 +19,6 @@ from bskernel.config.reader import check_config, load_config, read_config
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.flow.selection import Wish
-from bskernel.foreseeing import recall_each
 from bskernel.images.environment import cache_folder
 from bskernel.result.build_directory import BuildDirectory
 from bskernel.store import DiskStore, SharedSettings, shared_settings
