@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from bskernel.cli.cluster_option import CLUSTER, alone
-from bskernel.cli.keeping import KEEP_WARM
 from bskernel.cli.options import (
     CONFIG,
     FRESH,
@@ -26,6 +25,7 @@ from bskernel.cli.options import (
 )
 from bskernel.cli.plan_views import GRAPHS
 from bskernel.cli.range_options import RangeOptions, range_options
+from bskernel.cli.warm import KEEP_WARM
 from bskernel.core.errors import (
     EXIT_ENVIRONMENT,
     EXIT_INTERRUPTED,
@@ -41,15 +41,15 @@ if TYPE_CHECKING:
 # Commands that have modules of their own, by these.
 _ELSEWHERE = {
     "blueprint": "blueprint",
-    "bundle": "reporting",
+    "bundle": "explain_bundle",
     "diff": "diff",
-    "doctor": "doctor_command",
-    "down": "keeping",
-    "explain": "reporting",
+    "doctor": "doctor",
+    "down": "warm",
+    "explain": "explain_bundle",
     "results": "results",
     "store": "store",
     "sweep": "sweep",
-    "up": "keeping",
+    "up": "warm",
 }
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from bskernel.cli.cluster_option import CLUSTER, alone
-from bskernel.cli.keeping import KEEP_WARM
 from bskernel.cli.options import (
     CONFIG,
     FRESH,
@@ -22,6 +21,7 @@ from bskernel.cli.options import (
     has_cursor,
 )
 from bskernel.cli.range_options import RangeOptions, range_options
+from bskernel.cli.warm import KEEP_WARM
 
 if TYPE_CHECKING:
     from bskernel.sweeps.report.observers import SweepObserver

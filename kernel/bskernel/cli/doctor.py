@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bskernel.cli.reporting import bundle
+from bskernel.cli.explain_bundle import bundle
 from bskernel.core.errors import ConfigError
 
 
