@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bskernel.core.errors import BskernelError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from bskernel.sweeps.results.analysis_types import Results
     from bskernel.sweeps.results.sweep_result import SweepResult
 
-__all__ = ["diff", "results", "run", "sweep"]
+__all__ = ["BskernelError", "diff", "results", "run", "sweep"]
 
 
 def run(
@@ -38,7 +40,7 @@ def run(
     `settings` are assignments as in `--set`, e.g. "target.target_fps=50000". `jobs` steps run at once; without, as
     many as the configuration says or there are processors. With `keep_warm_s`, sessions stay ready until no build has
     used them for so many seconds. `cluster` is where steps are carried out, if not here: as in --cluster. Raises
-    bskernel.core.errors.BskernelError when the build cannot begin; KeyboardInterrupt when it was interrupted, after what
+    BskernelError when the build cannot begin; KeyboardInterrupt when it was interrupted, after what
     is finished was written.
     """
     from pathlib import Path
@@ -80,7 +82,7 @@ def sweep(
 
     A point that failed, or was stopped by `require`, is a row, not an exception; its build directory is
     OUTPUT/points/NAME. Steps that points share run once. The arguments are those of `run`, for all points; with
-    `fresh` nothing is recalled. Raises bskernel.core.errors.BskernelError when the sweep cannot begin; KeyboardInterrupt
+    `fresh` nothing is recalled. Raises BskernelError when the sweep cannot begin; KeyboardInterrupt
     when it was interrupted, after what is finished was written.
     """
     from pathlib import Path
@@ -112,7 +114,7 @@ def results(
     """Judge the points of a sweep: `pareto` and `recommended` are rows of its table, `outcome` tells the rest.
 
     `sweep` is what `bskernel.sweep` returned, or the output directory of a sweep. Objectives that are given replace
-    those of its [sweep], conditions its `require`. Nothing runs. Raises bskernel.core.errors.BskernelError when it cannot
+    those of its [sweep], conditions its `require`. Nothing runs. Raises BskernelError when it cannot
     be read, or for a metric that no point has.
     """
     from pathlib import Path
@@ -129,7 +131,7 @@ def diff(
 ) -> Comparison:
     """Compare two builds, each a build directory or its result.json, and judge gates; a failed gate is a verdict.
 
-    A gate is a condition that must not hold, e.g. "throughput < 0.98 * base". Raises bskernel.core.errors.BskernelError
+    A gate is a condition that must not hold, e.g. "throughput < 0.98 * base". Raises BskernelError
     when a build cannot be read or a gate is no condition.
     """
     from pathlib import Path

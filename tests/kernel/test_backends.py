@@ -4,19 +4,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from bskernel.backends import Backend, Choice, Surroundings, choose, load_backends
 from bskernel.config import Config, StepTable
-from bskernel.config.reader import flow_names
 from bskernel.core.catalogue import ExecutorInfo, Executors
 from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.core.step import ExecutorRef
 from bskernel.core.tool import ToolInstall
+from bskernel.flow.loader import flow_names
 from bskernel.flow.selection import Wish
 from bskernel.images import find_recipes
-from bskernel.plan.backend_choice import Chosen
-from bskernel.plan.backend_data import BackendFile
+from bskernel.plan.backend_choice import Choice, Chosen, Surroundings, choose
+from bskernel.plan.backend_data import Backend, BackendFile
 from bskernel.plan.planner import Plan, make_plan
 from bskernel.tools import equip
+from bskernel.workspace.backend import load_backends
 from bskernel_protocol import Catalogue, EntryDescription, InputDescription, OutputDescription
 
 ROOT = Path(__file__).parents[2]

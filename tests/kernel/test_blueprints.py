@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.backends import with_its_flow
 from bskernel.blueprint.exporter import Exported, export_build, join, to_yaml
 from bskernel.blueprint.importer import import_blueprint
 from bskernel.blueprint.model import SKIP, Blueprint, Note, Steps
 from bskernel.blueprint.reader import read_blueprint
 from bskernel.blueprint.steps import branching, paths
 from bskernel.cli.commands import cli
-from bskernel.config.reader import load_config
 from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.flow.loader import load_config
+from bskernel.workspace.backend import with_its_flow
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st

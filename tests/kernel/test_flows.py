@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from bskernel.config import Flow
-from bskernel.config.reader import flow_names, load_config
 from bskernel.core.errors import ConfigError
+from bskernel.flow.loader import flow_names, load_config
 
 
 def flow_of(folder: Path, name: str) -> Flow:

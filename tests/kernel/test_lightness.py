@@ -11,7 +11,8 @@ import pytest
     [
         ("import bskernel.cli", {"docker", "rich", "msgspec", "uv", "yaml", "bskernel.workspace.workspace"}),
         ("import bskernel", {"docker", "rich", "msgspec", "click"}),
-        ("import bskernel.workspace.workspace", {"docker", "rich", "requests", "yaml", "http", "email", "fastjsonschema"}),
+        ("import bskernel.workspace.workspace", {"docker", "rich", "requests", "yaml", "http", "email"}),
+        ("import bskernel.workspace.workspace", {"fastjsonschema"}),
         ("import bskernel.workspace.workspace", {"dask", "distributed", "tornado"}),
         ("import bskernel.cli.commands", {"docker", "rich", "msgspec", "yaml", "bskernel.workspace.workspace"}),
     ],

@@ -12,8 +12,8 @@ from bskernel.blueprint.fields import FILES, kernels_of, step_of
 from bskernel.blueprint.model import Blueprint, Note
 from bskernel.blueprint.steps import branching
 from bskernel.config import StepOptions, StepTable
-from bskernel.config.reader import LoadedConfig
 from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.flow.loader import LoadedConfig
 from bskernel.flow.resolution import edited_flow
 from bskernel.flow.selection import position
 

@@ -70,9 +70,9 @@ def import_(file: Path, model: str, into: Path | None, limit: int, notes: Path |
 @_NOTES
 def export(configs: tuple[Path, ...], settings: tuple[str, ...], notes: Path | None) -> None:
     """Print the blueprint of CONFIGS; several that differ in their steps become one with branch points."""
-    from bskernel.backends import with_its_flow
     from bskernel.blueprint.exporter import export_build, join, to_yaml
-    from bskernel.config.reader import load_config
+    from bskernel.flow.loader import load_config
+    from bskernel.workspace.backend import with_its_flow
     from bskernel.workspace.workspace import Application
 
     application = Application.here()

@@ -35,7 +35,7 @@ from bskernel.core.errors import (
 )
 
 if TYPE_CHECKING:
-    from bskernel.core.step_report import Observer
+    from bskernel.core.observers import Observer
     from bskernel.images import RecipeState
 
 # Commands that have modules of their own, by these.
@@ -153,7 +153,8 @@ def plan(
     """Show the steps, their executors, and which are cached or why not; of a sweep its points and distinct steps."""
     from bskernel.cli.plan_views import describe_plan, draw_plan, plan_json
     from bskernel.commands.preview import foresee
-    from bskernel.config.reader import check_config, read_config
+    from bskernel.config.reader import read_config
+    from bskernel.flow.loader import check_config
     from bskernel.workspace.workspace import Application
 
     if as_json and graph is not None:

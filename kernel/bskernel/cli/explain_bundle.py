@@ -50,7 +50,7 @@ def bundle(build: Path | None, output: Path | None, with_model: bool, more: tupl
     application = Application.here()
     build = build.resolve() if build is not None else None
     redactor = bundle_command.redactor_here(build, application.cache, locate_root(), more)
-    files = bundle_command.collect(build, bundling.facts_here(diagnose(application, os.environ)), redactor)
+    files = bundle_command.collect(build, bundle_command.facts_here(diagnose(application, os.environ)), redactor)
     model = bundle_command.model_of(build, application.store) if with_model and build is not None else None
     if with_model and model is None:
         if build is None:

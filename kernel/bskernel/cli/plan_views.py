@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bskernel.backends import Choice
     from bskernel.commands.preview import PlannedStep
     from bskernel.core.step import Step
     from bskernel.flow.selection import Range
+    from bskernel.plan.backend_choice import Choice
 
 GRAPHS = ("text", "mermaid", "svg")
 

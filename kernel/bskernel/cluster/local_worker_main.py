@@ -1,4 +1,4 @@
-"""`python -m bskernel.cluster.local_worker_main ARGUMENTS`: `dask worker`, which ends with the process that started it."""
+"""`dask worker` that ends with the process that started it (`-m bskernel.cluster.local_worker_main`)."""
 
 from __future__ import annotations
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 
 from bskernel.core.interfaces import Store
-from bskernel.core.step_report import Observer
+from bskernel.core.observers import Observer
 from bskernel.execution.plan_run import carry_out_plan
 from bskernel.flow.snapshot import recorded_config
-from bskernel.result.build_directory import BuildDirectory
+from bskernel.result.build_directory import BUILD_LOG, BuildDirectory
 from bskernel.result.build_result import BuildResult, metrics_of
 from bskernel.result.recorder import Noting
 from bskernel.workspace.worker_pools import Hired
 from bskernel.workspace.workspace import Application, Prepared
-
-BUILD_LOG = "log.jsonl"
 
 
 def carry_out_build(

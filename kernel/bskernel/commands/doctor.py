@@ -11,9 +11,9 @@ import msgspec
 
 from bskernel.commands.images import image_states
 from bskernel.commands.machine_facts import Room, engine_facts, room, system_facts
-from bskernel.config.reader import flow_names, shipped_flow
 from bskernel.core.catalogue import Executors
 from bskernel.core.errors import ConfigError
+from bskernel.flow.loader import flow_names, shipped_flow
 from bskernel.images import RecipeState
 from bskernel.tools import FoundInstall, find_installs, licences_of
 from bskernel.workspace.workspace import Application

@@ -15,9 +15,10 @@ from bskernel.commands.preview import recall_each
 from bskernel.config import StoreSection
 from bskernel.config.decoder import convert
 from bskernel.config.environment import given_store, limited_store
-from bskernel.config.reader import check_config, load_config, read_config
+from bskernel.config.reader import read_config
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
+from bskernel.flow.loader import check_config, load_config
 from bskernel.flow.selection import Wish
 from bskernel.images.environment import cache_folder
 from bskernel.result.build_directory import BuildDirectory

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import tomllib
@@ -12,44 +11,10 @@ from typing import Any
 
 import msgspec
 
-from bskernel.config import Config, Flow
-from bskernel.config.decoder import convert, read_toml
-from bskernel.config.environment import given_store, limited_store
+from bskernel.config import Config
+from bskernel.config.decoder import read_toml
+from bskernel.config.environment import given_store
 from bskernel.core.errors import ConfigError
-from bskernel.flow.edits import edit_flow, named
-
-FLOWS = Path(__file__).parents[1] / "flow" / "definitions"
-
-
-class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """A configuration with the folder its paths are relative to and the flow it names."""
-
-    config: Config
-    path: Path
-    flow: Flow
-
-    @property
-    def folder(self) -> Path:
-        """The folder of build.toml."""
-        return self.path.parent
-
-    @property
-    def name(self) -> str:
-        """The build's name."""
-        return self.config.build.name or Path(self.config.build.model).stem
-
-    @property
-    def model(self) -> Path:
-        """The model's file."""
-        return self.folder / self.config.build.model
-
-    @property
-    def output(self) -> Path:
-        """The build directory."""
-        if self.config.build.output is not None:
-            return self.folder / self.config.build.output
-        return self.folder / "build" / self.name
-
 
 _PART = re.compile(r'(?:^|\.)(\s*"[^"]*"\s*|[^."]*)')
 
@@ -90,69 +55,6 @@ def with_key(table: Mapping[str, Any], parts: Sequence[str], value: Any, where: 
     return {**table, first: with_key(inner, rest, value, where)}
 
 
-def flow_names() -> list[str]:
-    """The flows that ship with bskernel."""
-    return sorted(path.stem for path in FLOWS.glob("*.toml"))
-
-
-def load_flow(config: Config, path: Path) -> Flow:
-    """The flow that the configuration names or holds, with the steps of those that it extends.
-
-    Raises ConfigError with the choices.
-    """
-    if isinstance(config.step, tuple):
-        if not config.step:
-            raise ConfigError(f"{path}: the list of steps is empty")
-        return Flow(step=config.step, summary=f"the steps of {path.name}")
-    return _flow(config.build.flow, path.parent, f"{path}: build.flow", ())
-
-
-@functools.cache
-def _shipped(name: str) -> dict[str, Any]:
-    return tomllib.loads((FLOWS / f"{name}.toml").read_text(encoding="utf-8"))
-
-
-def shipped_flow(name: str) -> Flow:
-    """A flow that ships with bskernel, with the steps of those that it extends."""
-    return _flow(name, Path(), "bskernel", ())
-
-
-def _flow(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Flow:
-    if name.endswith(".toml"):
-        file = folder / name
-        known, data, place = str(file.resolve()), read_toml(file), str(file)
-    elif name in flow_names():
-        known, data, place = name, _shipped(name), f"flow {name}"
-    else:
-        raise ConfigError(
-            f"{where}: there is no flow {name!r}",
-            hint=f"flows: {', '.join(flow_names())}; or a path that ends in .toml; or [[step]] tables",
-        )
-    if known in extending:
-        raise ConfigError(f"{where}: {' extends '.join((*extending, known))}")
-    flow = convert(data, Flow, place)
-    if not flow.extends:
-        return flow
-    base = _flow(flow.extends, (folder / name).parent, f"{place}: extends", (*extending, known))
-    steps = edit_flow(named(base.step, place), flow.edit, f"{place}: edit")
-    return Flow(
-        step=tuple(msgspec.structs.replace(step.table, name=step.name) for step in steps),
-        summary=flow.summary,
-        versions={**base.versions, **flow.versions},
-    )
-
-
-def check_versions(flow: Flow, config: Config, path: Path) -> None:
-    """Raises ConfigError when the build asks for a version of an executor that does not carry the flow out."""
-    for executor, versions in flow.versions.items():
-        asked = config.executors.get(executor)
-        if asked is not None and asked not in versions:
-            raise ConfigError(
-                f"{path}: flow {config.build.flow!r} is not offered with {executor}@{asked}",
-                hint=f"executors.{executor}: {', '.join(versions)}; or a flow of your own (docs/flows.md)",
-            )
-
-
 def with_jobs(assignments: Sequence[str], jobs: int | None) -> tuple[str, ...]:
     """The assignments, and how many steps run at once where that is said beside them."""
     return (*assignments, *([f"limits.jobs={jobs}"] if jobs is not None else []))
@@ -165,28 +67,6 @@ def read_config(path: Path, assignments: Sequence[str] = ()) -> ConfigText:
     for assignment in assignments:
         data = _with_assignment(data, assignment)
     return ConfigText(path=path, data=data)
-
-
-def load_config(path: Path, assignments: Sequence[str] = ()) -> LoadedConfig:
-    """Read a build.toml, change it by `--set` assignments, and check everything that needs no executor.
-
-    Where the environment names a shared store, it is that one, unless an assignment names another.
-    Raises ConfigError.
-    """
-    return check_config(read_config(path, assignments))
-
-
-def check_config(text: ConfigText) -> LoadedConfig:
-    """Check everything that needs no executor. Raises ConfigError."""
-    path, data = text.path, text.data
-    if "build" not in data:
-        raise ConfigError(f"{path}: there is no [build] table", hint='the least is: [build] model = "net.onnx"')
-    config = convert(data, Config, path)
-    config = msgspec.structs.replace(config, store=limited_store(config.store, os.environ))
-    loaded = LoadedConfig(config=config, path=path, flow=load_flow(config, path))
-    if not loaded.model.is_file():
-        raise ConfigError(f"{path}: build.model: there is no file {loaded.model}")
-    return loaded
 
 
 def config_schema() -> str:

@@ -9,6 +9,7 @@ import msgspec
 from bskernel_protocol import Catalogue, EntryDescription
 
 from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.hints import choices
 from bskernel.core.step import ExecutorRef
 
 
@@ -96,15 +97,6 @@ class Executors(msgspec.Struct, frozen=True, kw_only=True):
                 return info
         have = [info.version for info in candidates]
         raise ConfigError(f"{where}: {name} has no version {version!r}", hint=choices(version, have, "versions"))
-
-
-def choices(wrong: str, right: list[str], what: str) -> str:
-    """A hint that lists the choices, the likeliest first."""
-    import difflib
-
-    near = difflib.get_close_matches(wrong, right, n=1)
-    guess = f"did you mean {near[0]!r}? " if near else ""
-    return f"{guess}{what}: {', '.join(right) or 'none'}"
 
 
 def how_to_describe(ref: ExecutorRef) -> str:

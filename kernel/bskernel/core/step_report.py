@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import msgspec
-from bskernel_protocol import Artifact, Event, Failure
+from bskernel_protocol import Artifact, Failure
 
 from bskernel.core.action import Action
 from bskernel.core.step import Step
@@ -36,28 +36,6 @@ class EndedStep(msgspec.Struct, frozen=True, kw_only=True):
     action: Action | None
     inputs: dict[str, Artifact]
     log: bytes
-
-
-class Observer(Protocol):
-    """Hears of a build while it goes on: of several steps in turn when they run at once, always in one thread."""
-
-    def note(self, text: str) -> None:
-        """Something beside the steps, such as which runtime is used and why."""
-
-    def planned(self, steps: tuple[Step, ...]) -> None:
-        """The build begins."""
-
-    def started(self, step: Step) -> None:
-        """A step begins."""
-
-    def event(self, step: Step, event: Event) -> None:
-        """The step's executor says something."""
-
-    def ended(self, step: Step, ended: EndedStep) -> None:
-        """A step is over."""
-
-    def over(self) -> None:
-        """The build is over, however it ended."""
 
 
 def skipped(step: Step) -> StepReport:

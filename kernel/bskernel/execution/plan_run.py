@@ -9,9 +9,10 @@ import msgspec
 from bskernel_protocol import EntryDescription
 
 from bskernel.core.interfaces import Store
+from bskernel.core.observers import Observer
 from bskernel.core.runtime_failures import interrupted
 from bskernel.core.step import ExecutorRef, Step
-from bskernel.core.step_report import Observer, StepReport, skipped
+from bskernel.core.step_report import StepReport, skipped
 from bskernel.execution.scheduler import JOBS, Schedule, task_of
 from bskernel.execution.step_inputs import Remaining, find_inputs, find_remaining
 from bskernel.execution.step_loop import Execution

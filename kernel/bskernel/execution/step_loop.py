@@ -13,9 +13,10 @@ from bskernel_protocol import Failure
 from bskernel.core.action import Action, ActionResult, action_of
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Store
+from bskernel.core.observers import Observer
 from bskernel.core.runtime_failures import interrupted, lacking
 from bskernel.core.step import Step
-from bskernel.core.step_report import EndedStep, Observer, Status, StepReport, skipped
+from bskernel.core.step_report import EndedStep, Status, StepReport, skipped
 from bskernel.execution.scheduler import Schedule
 from bskernel.execution.step_inputs import InputMissing, Remaining, log_of
 from bskernel.execution.worker_pool import Crew, Heard, Noted, Said

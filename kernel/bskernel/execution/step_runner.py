@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 from bskernel_protocol import (
-    PROTOCOL_VERSION,
     Artifact,
     Event,
     Failure,
@@ -22,6 +21,7 @@ from bskernel_protocol.layout import INPUTS, LAYOUT, LOG, MANIFEST, OUTPUTS, RES
 
 from bskernel.core.action import ActionResult
 from bskernel.core.interfaces import OutputViolation, Session, SessionEnded, Store
+from bskernel.core.manifest import manifest_of
 from bskernel.core.runtime_failures import crashed, out_of_memory, timed_out
 from bskernel.core.step import Step
 from bskernel.execution import dir_pool
@@ -45,22 +45,6 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     lost: bool = False  # its session went away for a reason that no step gave
     oom_kills: int = 0  # processes that the system ended meanwhile, the step's own or those of others beside it
     used: Used | None = None  # to be given back
-
-
-def manifest_of(step: Step, inputs: dict[str, Artifact]) -> StepManifest:
-    """The manifest for a step whose inputs are known."""
-    return StepManifest(
-        protocol=PROTOCOL_VERSION,
-        step=step.name,
-        executor=step.executor.name,
-        version=step.executor.version,
-        executor_digest=step.executor.digest,
-        entry=step.entry,
-        parameters=step.parameters,
-        inputs=tuple(inputs[name] for name in sorted(inputs)),
-        memory_mib=step.memory_mib,
-        tools={install.tool: install.identity for install in step.executor.tools},
-    )
 
 
 def lay_out(

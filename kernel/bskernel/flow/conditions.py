@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from bskernel.config.schema import QualitySection, TargetSection
-from bskernel.core.catalogue import choices
 from bskernel.core.errors import ConfigError
+from bskernel.core.hints import choices
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {"target": TargetSection, "quality": QualitySection}
 REQUIRE = "sweep.require"  # set for the points of a sweep that requires something, and for no other build

@@ -9,8 +9,9 @@ import msgspec
 from bskernel_protocol import EntryDescription
 
 from bskernel.config import Config, StepOptions, StepTable
-from bskernel.core.catalogue import ExecutorInfo, Executors, choices
+from bskernel.core.catalogue import ExecutorInfo, Executors
 from bskernel.core.errors import ConfigError
+from bskernel.core.hints import choices
 from bskernel.flow.edits import NamedTable, edit_flow, named
 from bskernel.flow.selection import FlowStep, stages_left
 

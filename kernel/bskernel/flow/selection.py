@@ -9,8 +9,8 @@ import msgspec
 from bskernel_protocol import EntryDescription
 
 from bskernel.config import FlowSection
-from bskernel.core.catalogue import choices
 from bskernel.core.errors import ConfigError
+from bskernel.core.hints import choices
 from bskernel.core.stages import INPUT_TYPES, OUTPUT_TYPES
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bskernel.config.reader import LoadedConfig
+from bskernel.flow.loader import LoadedConfig
 
 
 def _portable(value: Any, folder: Path) -> Any:

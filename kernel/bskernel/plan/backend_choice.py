@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from bskernel.config import Config
-from bskernel.core.catalogue import choices
 from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
+from bskernel.core.hints import choices
 from bskernel.plan.backend_data import AUTO, Backend
 from bskernel.plan.planner import Plan
 

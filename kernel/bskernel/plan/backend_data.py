@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
-
 import msgspec
-
-from bskernel.config.decoder import convert
 
 AUTO = "auto"
 
@@ -27,12 +22,3 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     file: BackendFile
-
-
-def load_backends() -> tuple[Backend, ...]:
-    """All backends, in the order in which `auto` tries them."""
-    found = []
-    for path in (Path(__file__).parents[1] / "backends").glob("*.toml"):
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        found.append(Backend(name=path.stem, file=convert(data, BackendFile, f"backend {path.stem}")))
-    return tuple(sorted(found, key=lambda backend: backend.file.order))

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from bskernel_protocol import ArtifactKind, InputDescription
 
-from bskernel.core.catalogue import choices
 from bskernel.core.errors import ConfigError
+from bskernel.core.hints import choices
 from bskernel.core.step import FromFile, FromStep, Source, Step
 from bskernel.flow.resolution import Wanted
 

@@ -11,8 +11,9 @@ import msgspec
 from bskernel_protocol import EntryDescription, ParameterDescription
 
 from bskernel.config import Config
-from bskernel.core.catalogue import Executors, choices
+from bskernel.core.catalogue import Executors
 from bskernel.core.errors import ConfigError
+from bskernel.core.hints import choices
 
 
 class Origins(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,10 +8,10 @@ from typing import Any, Literal
 import msgspec
 from bskernel_protocol import Artifact, Failure
 
-from bskernel.backends import Choice
 from bskernel.core.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED, ConfigError
 from bskernel.core.interfaces import Store
 from bskernel.core.step_report import StepReport
+from bskernel.plan.backend_choice import Choice
 
 METRICS = "metrics"  # the output with a build's numbers: the newest of that name counts
 

@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 from bskernel_protocol.layout import LOG
 
-from bskernel.backends import Choice
-from bskernel.config.reader import LoadedConfig
 from bskernel.core.interfaces import Store
 from bskernel.core.step import Step
 from bskernel.core.step_report import StepReport
-from bskernel.report.terminal import describe_failed
+from bskernel.flow.loader import LoadedConfig
+from bskernel.plan.backend_choice import Choice
 from bskernel.result.build_directory import BuildDirectory
 from bskernel.result.build_result import BuildResult, result_of
+from bskernel.result.failure_text import describe_failed
 
 
 def outcome_of(

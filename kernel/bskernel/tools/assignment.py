@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from bskernel.config.schema import ToolSection
-from bskernel.core.catalogue import choices
 from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.hints import choices
 from bskernel.core.step import Step
 from bskernel.core.tool import ToolInstall
 from bskernel.tools.known import known_tools

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from bskernel.config.reader import LoadedConfig, load_flow
+from bskernel.config.decoder import convert
+from bskernel.flow.loader import LoadedConfig, load_flow
 from bskernel.images import Recipe
 from bskernel.plan.backend_choice import Choice, PlanOf, choose, flow_of
-from bskernel.plan.backend_data import load_backends
+from bskernel.plan.backend_data import Backend, BackendFile
 from bskernel.plan.planner import Plan
 from bskernel.workspace.availability import surroundings
 
@@ -50,3 +52,12 @@ def with_its_flow(loaded: LoadedConfig) -> LoadedConfig:
             config = msgspec.structs.replace(loaded.config, build=build)
             return msgspec.structs.replace(loaded, config=config, flow=load_flow(config, loaded.path))
     return loaded
+
+
+def load_backends() -> tuple[Backend, ...]:
+    """All backends, in the order in which `auto` tries them."""
+    found = []
+    for path in (Path(__file__).parent / "backends").glob("*.toml"):
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        found.append(Backend(name=path.stem, file=convert(data, BackendFile, f"backend {path.stem}")))
+    return tuple(sorted(found, key=lambda backend: backend.file.order))

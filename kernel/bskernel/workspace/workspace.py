@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 import msgspec
 from bskernel_protocol import EntryDescription
 
-from bskernel.backends import Choice, PlanOf, Settled, settle
 from bskernel.cluster.request import Wanted
 from bskernel.config import Config
-from bskernel.config.reader import LoadedConfig, check_versions, load_config, load_flow
 from bskernel.core.catalogue import Executors
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Store
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.tool import ToolInstall
+from bskernel.flow.loader import LoadedConfig, check_versions, load_config, load_flow
 from bskernel.flow.selection import Wish
 from bskernel.images import (
     Recipe,
@@ -28,9 +27,11 @@ from bskernel.images import (
     state_on,
 )
 from bskernel.images.environment import cache_folder
+from bskernel.plan.backend_choice import Choice, PlanOf
 from bskernel.plan.planner import Plan, make_plan
 from bskernel.store import DiskStore, OpenStore, shared_settings
 from bskernel.store.file_digests import FileDigests
+from bskernel.workspace.backend import Settled, settle
 from bskernel.workspace.worker_pools import Hired, crew_here, crew_on_cluster
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.config.reader import load_config
 from bskernel.core.action import Action
 from bskernel.core.errors import ConfigError
+from bskernel.flow.loader import load_config
 from bskernel.flow.snapshot import recorded_config
 from bskernel.result.comparison import Gate
 from bskernel.result.diff import diff, read_build, read_gates

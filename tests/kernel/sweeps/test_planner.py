@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from bskernel.backends import Backend, Surroundings, choose
 from bskernel.config import Config, StepTable
 from bskernel.core.catalogue import ExecutorInfo, Executors
 from bskernel.core.errors import BskernelError, ConfigError
-from bskernel.plan.backend_data import BackendFile
+from bskernel.plan.backend_choice import Surroundings, choose
+from bskernel.plan.backend_data import Backend, BackendFile
 from bskernel.plan.planner import Plan, make_plan
 from bskernel.sweeps.planning.planner import PlannedBuild, Planner
 from bskernel.sweeps.points.points import Settings

@@ -11,8 +11,9 @@ from bskernel_protocol import Failure
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Store
+from bskernel.core.observers import Observer
 from bskernel.core.step import ExecutorRef, FromStep, Step
-from bskernel.core.step_report import EndedStep, Observer, skipped
+from bskernel.core.step_report import EndedStep, skipped
 from bskernel.execution.plan_run import EntryOf, required_by
 from bskernel.execution.scheduler import JOBS, Schedule
 from bskernel.execution.step_inputs import Remaining, find_inputs, find_remaining

@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from bskernel.backends import Choice
-from bskernel.config.reader import LoadedConfig
 from bskernel.core.interfaces import Store
+from bskernel.core.manifest import manifest_of
 from bskernel.core.step_report import EndedStep
 from bskernel.execution.step_inputs import log_of
-from bskernel.execution.step_runner import manifest_of
+from bskernel.flow.loader import LoadedConfig
 from bskernel.flow.snapshot import recorded_config
+from bskernel.plan.backend_choice import Choice
 from bskernel.result.build_directory import BuildDirectory, NotedStep, Twins
 from bskernel.result.result_writer import outcome_of, write_outcome
 from bskernel.sweeps.execution.finished_point import EndedPoint, PointStep

@@ -11,10 +11,9 @@ from typing import Self
 
 import msgspec
 
-from bskernel.commands.build import BUILD_LOG
-from bskernel.config.reader import LoadedConfig
 from bskernel.core.step_report import EndedStep
-from bskernel.result.build_directory import lock_folder
+from bskernel.flow.loader import LoadedConfig
+from bskernel.result.build_directory import BUILD_LOG, lock_folder
 from bskernel.sweeps.execution.finished_point import EndedPoint
 from bskernel.sweeps.execution.node_loop import SweepExecution
 from bskernel.sweeps.execution.point_writer import PointBuild, Recorder, row_of

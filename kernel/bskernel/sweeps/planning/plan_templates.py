@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from bskernel_protocol import canonical_bytes
 
-from bskernel.backends import Choice
 from bskernel.config import Config
 from bskernel.config.reader import with_key
 from bskernel.core.step import FromStep, Step
+from bskernel.plan.backend_choice import Choice
 from bskernel.plan.parameters import Origins
 from bskernel.plan.planner import Plan, build_values
 

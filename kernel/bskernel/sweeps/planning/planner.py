@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 from bskernel_protocol import EntryDescription, canonical_bytes
 
-from bskernel.backends import Choice
 from bskernel.config import Config
 from bskernel.core.errors import BskernelError, ConfigError
 from bskernel.core.step import Step
+from bskernel.plan.backend_choice import Choice
 from bskernel.plan.planner import Plan
 from bskernel.sweeps.planning.graph import Node, Point, SweepPlan
 from bskernel.sweeps.planning.plan_templates import Numbers, Shape, ShapedStep

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from bskernel.backends import Choice
 from bskernel.config import Config, SweepSection
-from bskernel.config.reader import ConfigText, LoadedConfig, check_config, load_flow, read_config
+from bskernel.config.reader import ConfigText, read_config
 from bskernel.core.errors import BskernelError
+from bskernel.flow.loader import LoadedConfig, check_config, load_flow
 from bskernel.flow.selection import Wish
+from bskernel.plan.backend_choice import Choice
 from bskernel.plan.planner import Plan
 from bskernel.sweeps.planning.graph import Point, SweepPlan
 from bskernel.sweeps.planning.planner import PlannedBuild, Planner

@@ -12,8 +12,8 @@ from bskernel_protocol import ProtocolError, canonical_bytes
 from bskernel.config import Config
 from bskernel.config.decoder import convert
 from bskernel.config.reader import ConfigText, with_key
-from bskernel.core.catalogue import choices
 from bskernel.core.errors import ConfigError
+from bskernel.core.hints import choices
 
 # What a point cannot set, and why.
 _CLOSED = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from bskernel.core.observers import Observer, Several
 from bskernel.core.step import Step
-from bskernel.core.step_report import EndedStep, Observer
+from bskernel.core.step_report import EndedStep
 from bskernel.report.log import Log
 from bskernel.report.terminal import Lines, Silent, step_line
-from bskernel.result.recorder import Several
 from bskernel.sweeps.results.table import Row, settings_text
 
 
