@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bskernel.result.build_result import BuildResult
     from bskernel.result.comparison import Comparison, Gate
     from bskernel.result.comparison.gates import Missing
-    from bskernel.sweeps.results.analysis_types import Results
+    from bskernel.sweeps.analysis.analysis_types import Results
     from bskernel.sweeps.results.sweep_result import SweepResult
 
 __all__ = ["BskernelError", "diff", "results", "run", "sweep"]
@@ -46,7 +46,7 @@ def run(
     from pathlib import Path
 
     from bskernel.commands.build import carry_out_build
-    from bskernel.config.reader import with_jobs
+    from bskernel.config.assignments import with_jobs
     from bskernel.flow.selection import Wish
     from bskernel.report.terminal import Silent
     from bskernel.workspace.workspace import Application
@@ -87,10 +87,10 @@ def sweep(
     """
     from pathlib import Path
 
-    from bskernel.config.reader import with_jobs
+    from bskernel.config.assignments import with_jobs
     from bskernel.flow.selection import Wish
+    from bskernel.sweeps.execution.preparation import prepare_sweep
     from bskernel.sweeps.execution.sweep import Options, carry_out_sweep
-    from bskernel.sweeps.planning.preparation import prepare_sweep
     from bskernel.sweeps.report.observers import SilentSweep
     from bskernel.workspace.workspace import Application
 
@@ -119,7 +119,7 @@ def results(
     """
     from pathlib import Path
 
-    from bskernel.sweeps.results.analysis import results_of
+    from bskernel.sweeps.analysis.analysis import results_of
     from bskernel.sweeps.results.sweep_file import read_sweep
 
     kept = read_sweep(Path(sweep)) if isinstance(sweep, str | Path) else sweep

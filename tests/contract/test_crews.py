@@ -9,7 +9,7 @@ from bskernel.config import BuildSection, Config, Flow, LimitsSection, StepTable
 from bskernel.core.action import Action, action_of
 from bskernel.core.step import Step
 from bskernel.execution.worker_pool import Done, Heard, Said
-from bskernel.flow.loader import LoadedConfig
+from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.runtime.session_dirs import processes_of
 from bskernel.workspace.worker_pools import Hired
 from bskernel.workspace.workspace import Application

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from bskernel.commands.build import carry_out_build
 from bskernel.report.terminal import Silent
+from bskernel.sweeps.execution.preparation import prepare_sweep
 from bskernel.sweeps.execution.sweep import Options, carry_out_sweep
-from bskernel.sweeps.planning.preparation import prepare_sweep
 from bskernel.sweeps.report.observers import SilentSweep
 from bskernel.sweeps.results.sweep_result import SweepResult
 from bskernel.workspace.workspace import Application

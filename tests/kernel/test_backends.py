@@ -81,7 +81,9 @@ def decide(
             config.step if isinstance(config.step, tuple) else [StepTable(entry=e) for e in FLOWS[config.build.flow]]
         )
         path = Path("/b.toml")
-        plan = make_plan(config, flow, EXECUTORS, path=path, model=Path("/net.onnx"), wish=Wish(last=last))
+        plan = make_plan(
+            config, flow, EXECUTORS, path=path, model=Path("/net.onnx"), kind_of=lambda _: None, wish=Wish(last=last)
+        )
         return msgspec.structs.replace(plan, steps=equip(plan.steps, config.tools, path, identify))
 
     return choose(config, backends, plan_of, here, "/b.toml")

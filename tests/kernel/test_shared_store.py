@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from bskernel.config import StoreSection
-from bskernel.config.environment import given_store, limited_store
+from bskernel.config.reader import given_store, limited_store
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.store import DiskStore, OpenStore, SharedSettings, shared_settings

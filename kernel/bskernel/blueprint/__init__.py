@@ -1,1 +1,1 @@
-"""Builds exchanged with Brainsmith: its blueprints (YAML) become build.toml files, and the other way round."""
+"""Builds exchanged with Brainsmith: its blueprints (YAML) to build.toml and back. Pure but for `reader`."""

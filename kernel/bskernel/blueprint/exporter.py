@@ -13,7 +13,7 @@ from bskernel.blueprint.model import Blueprint, Note
 from bskernel.blueprint.steps import branching
 from bskernel.config import StepOptions, StepTable
 from bskernel.core.errors import ConfigError, EnvironmentLacking
-from bskernel.flow.loader import LoadedConfig
+from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.flow.resolution import edited_flow
 from bskernel.flow.selection import position
 

@@ -104,7 +104,7 @@ def run(
     from bskernel_protocol import pretty_json
 
     from bskernel.commands.build import carry_out_build
-    from bskernel.config.reader import with_jobs
+    from bskernel.config.assignments import with_jobs
     from bskernel.report.terminal import describe_result
     from bskernel.workspace.workspace import Application
 

@@ -38,8 +38,8 @@ def results(
     from bskernel_protocol import pretty_json
 
     import bskernel
+    from bskernel.sweeps.analysis.columns import as_csv
     from bskernel.sweeps.report.text import as_text
-    from bskernel.sweeps.results.columns import as_csv
 
     found = bskernel.results(sweep, maximize=maximize, minimize=minimize, require=require)
     if csv_file is not None:

@@ -57,9 +57,9 @@ def sweep(
 
     A point is a build: OUTPUT/points/NAME. A point that fails leaves the others alone. Exit code 3 when one failed.
     """
-    from bskernel.config.reader import with_jobs
+    from bskernel.config.assignments import with_jobs
+    from bskernel.sweeps.execution.preparation import prepare_sweep
     from bskernel.sweeps.execution.sweep import Options, carry_out_sweep
-    from bskernel.sweeps.planning.preparation import prepare_sweep
     from bskernel.workspace.workspace import Application
 
     alone(cluster, keep_warm)

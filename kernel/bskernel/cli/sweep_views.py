@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bskernel.config.reader import ConfigText
+    from bskernel.config.assignments import ConfigText
     from bskernel.flow.selection import Wish
-    from bskernel.sweeps.planning.preparation import PreparedSweep
-    from bskernel.sweeps.planning.preview import ForeseenNode
+    from bskernel.sweeps.execution.preparation import PreparedSweep
+    from bskernel.sweeps.execution.preview import ForeseenNode
     from bskernel.workspace.workspace import Application
 
 _SHOWN = 20  # points in a table for people
@@ -30,8 +30,8 @@ def show_sweep(
     from bskernel_protocol import pretty_json
 
     from bskernel.cli.plan_views import draw_graph
-    from bskernel.sweeps.planning.preparation import PreparedSweep
-    from bskernel.sweeps.planning.preview import as_data, drawn, foresee
+    from bskernel.sweeps.execution.preparation import PreparedSweep
+    from bskernel.sweeps.execution.preview import as_data, drawn, foresee
 
     sweep = PreparedSweep(application, text, wish)
     with application.open_store(sweep.loaded, note, read_only=True) as opened:
@@ -43,7 +43,7 @@ def show_sweep(
 
 
 def _describe(sweep: PreparedSweep, foreseen: tuple[ForeseenNode, ...]) -> str:
-    from bskernel.sweeps.results.table import counted, settings_text
+    from bskernel.sweeps.analysis.table import counted, settings_text
 
     points = sweep.plan.points
     lines = [f"sweep {sweep.loaded.name}: {counted(len(points))}"]

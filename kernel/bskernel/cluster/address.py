@@ -1,4 +1,4 @@
-"""What --cluster says: where the workers are."""
+"""The address of a cluster, as --cluster gives it. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step holds of a worker while it runs, and whether any worker has that much. Touches nothing."""
+"""The resources that a step takes on a worker, and whether any worker has that much. Pure."""
 
 from __future__ import annotations
 

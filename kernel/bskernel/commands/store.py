@@ -14,8 +14,7 @@ import msgspec
 from bskernel.commands.preview import recall_each
 from bskernel.config import StoreSection
 from bskernel.config.decoder import convert
-from bskernel.config.environment import given_store, limited_store
-from bskernel.config.reader import read_config
+from bskernel.config.reader import given_store, limited_store, read_config
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.flow.loader import check_config, load_config
@@ -30,8 +29,8 @@ from bskernel.store.remote import RemoteStore
 from bskernel.store.upload_journal import Pending, all_pending
 from bskernel.store.uploader import Pushed
 from bskernel.store.usage_lock import in_use, tidying
-from bskernel.sweeps.planning.preparation import PreparedSweep
-from bskernel.sweeps.planning.preview import recall_nodes
+from bskernel.sweeps.execution.preparation import PreparedSweep
+from bskernel.sweeps.execution.preview import recall_nodes
 from bskernel.sweeps.results.sweep_file import POINTS
 from bskernel.workspace.workspace import Application
 

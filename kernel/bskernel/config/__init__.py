@@ -1,4 +1,4 @@
-"""The build's configuration: its types."""
+"""The types of build.toml and how it is decoded. Pure but for `reader`."""
 
 from bskernel.config.cluster import ClusterSection
 from bskernel.config.schema import (

@@ -1,63 +1,21 @@
-"""From build.toml and `--set` to a Config."""
+"""Reads build.toml, and what the environment says of the shared store, BSKERNEL_STORE and BSKERNEL_STORE_MODE."""
 
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
-from bskernel.config import Config
-from bskernel.config.decoder import read_toml
-from bskernel.config.environment import given_store
+from bskernel.config import Config, StoreMode, StoreSection
+from bskernel.config.assignments import ConfigText, with_assignment
 from bskernel.core.errors import ConfigError
 
-_PART = re.compile(r'(?:^|\.)(\s*"[^"]*"\s*|[^."]*)')
-
-
-class ConfigText(msgspec.Struct, frozen=True, kw_only=True):
-    """A build.toml as it was read, with `--set` applied, before anything is checked."""
-
-    path: Path
-    data: dict[str, Any]
-
-
-def _with_assignment(data: dict[str, Any], assignment: str) -> dict[str, Any]:
-    key, separator, text = assignment.partition("=")
-    # As in TOML: a part in quotes may have dots, such as a version.
-    parts = [part.strip().strip('"') for part in _PART.findall(key)]
-    if not separator or not all(parts):
-        raise ConfigError(f"--set {assignment!r}: write KEY=VALUE, e.g. --set target.target_fps=50000")
-    try:
-        value: Any = tomllib.loads(f"value = {text.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
-    return with_key(data, parts, value, f"--set {assignment!r}")
-
-
-def with_key(table: Mapping[str, Any], parts: Sequence[str], value: Any, where: str) -> dict[str, Any]:
-    """The table with the key at a dotted path, given by its parts, set; inner tables that are not there are made.
-
-    Raises ConfigError, which `where` begins, for a part that is no table.
-    """
-    first, *rest = parts
-    if not rest:
-        return {**table, first: value}
-    inner = table.get(first, {})
-    if not isinstance(inner, dict):
-        listed = "[[step]] lists steps: put them into a flow.toml to set one of them by its name"
-        hint = listed if first == "step" and isinstance(inner, list) else None
-        raise ConfigError(f"{where}: {first!r} is no table", hint=hint)
-    return {**table, first: with_key(inner, rest, value, where)}
-
-
-def with_jobs(assignments: Sequence[str], jobs: int | None) -> tuple[str, ...]:
-    """The assignments, and how many steps run at once where that is said beside them."""
-    return (*assignments, *([f"limits.jobs={jobs}"] if jobs is not None else []))
+URL, MODE = "BSKERNEL_STORE", "BSKERNEL_STORE_MODE"
+NONE = "none"  # as BSKERNEL_STORE: there is no shared store
 
 
 def read_config(path: Path, assignments: Sequence[str] = ()) -> ConfigText:
@@ -65,7 +23,7 @@ def read_config(path: Path, assignments: Sequence[str] = ()) -> ConfigText:
     path = path.resolve()
     data = given_store(read_toml(path), os.environ)
     for assignment in assignments:
-        data = _with_assignment(data, assignment)
+        data = with_assignment(data, assignment)
     return ConfigText(path=path, data=data)
 
 
@@ -74,3 +32,48 @@ def config_schema() -> str:
     import json
 
     return json.dumps(msgspec.json.schema(Config), indent=2, sort_keys=True) + "\n"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as a dict. Raises ConfigError when it cannot be read or is no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+
+
+def given_store(data: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """The data of a build.toml, its [store] as the environment has it.
+
+    A URL of the environment comes without the file's options: they are of another store, and could send what is
+    meant for this one elsewhere. Raises ConfigError for a mode that there is not.
+    """
+    url, mode = environment.get(URL), _mode(environment)
+    table = data.get("store", {})
+    if not isinstance(table, dict) or not (url or mode):
+        return data
+    table = dict(table)
+    if url == NONE:
+        table = {}
+    elif url:
+        table["shared"] = url if "://" in url else str(Path(url).expanduser().absolute())
+        table.pop("options", None)
+    if mode:
+        table["mode"] = mode
+    return {**data, "store": table}
+
+
+def limited_store(section: StoreSection, environment: Mapping[str, str]) -> StoreSection:
+    """The section; where the environment says read-only, nothing else makes it write."""
+    return msgspec.structs.replace(section, mode="read-only") if _mode(environment) == "read-only" else section
+
+
+def _mode(environment: Mapping[str, str]) -> str | None:
+    mode = environment.get(MODE)
+    if mode and mode not in get_args(StoreMode):
+        raise ConfigError(f"{MODE}={mode}: there is no such mode", hint=f"modes: {', '.join(get_args(StoreMode))}")
+    return mode or None

@@ -10,7 +10,7 @@ from bskernel_protocol import Catalogue, EntryDescription
 
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.hints import choices
-from bskernel.core.step import ExecutorRef
+from bskernel.core.step import ExecutorRef, Step
 
 
 class ExecutorInfo:
@@ -102,3 +102,16 @@ class Executors(msgspec.Struct, frozen=True, kw_only=True):
 def how_to_describe(ref: ExecutorRef) -> str:
     """The arguments of bskernel that make the catalogue of a recipe."""
     return f"images describe {ref} > images/{ref.name}/{ref.version}/catalogue.json"
+
+
+EntryOf = Callable[[Step], EntryDescription | None]
+
+
+def runs_after_failure(entry: EntryDescription | None) -> bool:
+    """Does a step of that entry run also when another has failed?"""
+    return entry is not None and entry.after_failure
+
+
+def required_by(entry: EntryDescription) -> frozenset[str]:
+    """The inputs that a step of that entry cannot do without."""
+    return frozenset(item.name for item in entry.inputs if item.required)

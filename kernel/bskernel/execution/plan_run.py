@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
-from bskernel_protocol import EntryDescription
 
+from bskernel.core.catalogue import EntryOf, required_by, runs_after_failure
 from bskernel.core.interfaces import Store
 from bskernel.core.observers import Observer
 from bskernel.core.runtime_failures import interrupted
@@ -18,8 +18,6 @@ from bskernel.execution.step_inputs import Remaining, find_inputs, find_remainin
 from bskernel.execution.step_loop import Execution
 from bskernel.execution.worker_pool import Crew
 from bskernel.plan.planner import Plan
-
-EntryOf = Callable[[Step], EntryDescription | None]
 
 
 class _Build(Execution):
@@ -100,13 +98,3 @@ def carry_out_plan(
     When the build is interrupted, all are.
     """
     return _Build(plan, store, crew, observer, limits or {JOBS: 1}, salt, fresh, entry_of).carry_out()
-
-
-def runs_after_failure(entry: EntryDescription | None) -> bool:
-    """Does a step of that entry run also when another has failed?"""
-    return entry is not None and entry.after_failure
-
-
-def required_by(entry: EntryDescription) -> frozenset[str]:
-    """The inputs that a step of that entry cannot do without."""
-    return frozenset(item.name for item in entry.inputs if item.required)

@@ -1,4 +1,4 @@
-"""Which steps may start now: by what is over, what runs and what there is of each resource. Touches nothing."""
+"""Which steps may start now, given what is done, what runs and the limits. Pure."""
 
 from __future__ import annotations
 

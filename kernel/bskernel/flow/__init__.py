@@ -1,1 +1,1 @@
-"""From the flow that a build names to its steps: loaded, edited, resolved, selected."""
+"""From the flow that a build names to its steps: loaded, edited, resolved, selected. Pure but for `loader`."""

@@ -12,43 +12,14 @@ from typing import Any
 import msgspec
 
 from bskernel.config import Config, Flow
-from bskernel.config.decoder import convert, read_toml
-from bskernel.config.environment import limited_store
-from bskernel.config.reader import ConfigText, read_config
+from bskernel.config.assignments import ConfigText
+from bskernel.config.decoder import convert
+from bskernel.config.reader import limited_store, read_config, read_toml
 from bskernel.core.errors import ConfigError
 from bskernel.flow.edits import edit_flow, named
+from bskernel.flow.loaded_config import LoadedConfig
 
 FLOWS = Path(__file__).parent / "definitions"
-
-
-class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """A configuration with the folder its paths are relative to and the flow it names."""
-
-    config: Config
-    path: Path
-    flow: Flow
-
-    @property
-    def folder(self) -> Path:
-        """The folder of build.toml."""
-        return self.path.parent
-
-    @property
-    def name(self) -> str:
-        """The build's name."""
-        return self.config.build.name or Path(self.config.build.model).stem
-
-    @property
-    def model(self) -> Path:
-        """The model's file."""
-        return self.folder / self.config.build.model
-
-    @property
-    def output(self) -> Path:
-        """The build directory."""
-        if self.config.build.output is not None:
-            return self.folder / self.config.build.output
-        return self.folder / "build" / self.name
 
 
 def flow_names() -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bskernel.flow.loader import LoadedConfig
+from bskernel.flow.loaded_config import LoadedConfig
 
 
 def _portable(value: Any, folder: Path) -> Any:

@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 from bskernel_protocol import Catalogue, canonical_bytes, digest_of_bytes
 
-from bskernel.config.decoder import convert, read_toml
+from bskernel.config.decoder import convert
+from bskernel.config.reader import read_toml
 from bskernel.core.catalogue import ExecutorInfo, Executors
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.step import ExecutorRef

@@ -1,4 +1,4 @@
-"""Which backend carries out a build: the one that is named, or the first that can. Touches nothing."""
+"""Which backend carries out a build: the one that is named, or the first that can. Pure."""
 
 from __future__ import annotations
 

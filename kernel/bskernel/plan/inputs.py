@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from bskernel_protocol import ArtifactKind, InputDescription
@@ -14,6 +14,9 @@ from bskernel.core.hints import choices
 from bskernel.core.step import FromFile, FromStep, Source, Step
 from bskernel.flow.resolution import Wanted
 
+# What there is at a path: a file, a tree, or None. Planning asks; it looks at no disk itself.
+KindOf: TypeAlias = Callable[[Path], ArtifactKind | None]
+
 
 def _user_source(
     text: str,
@@ -22,6 +25,7 @@ def _user_source(
     removed: Collection[str],
     folder: Path,
     where: str,
+    kind_of: KindOf,
 ) -> Source:
     step, _, output = text.rpartition(".")
     if step in earlier:
@@ -30,14 +34,14 @@ def _user_source(
             raise ConfigError(f"{where}: step {step} has no output {output!r}", hint=choices(output, made, "outputs"))
         return FromStep(step=step, output=output)
     path = folder / text
-    if not path.exists():
+    kind = kind_of(path)
+    if kind is None:
         if step in removed:
             raise ConfigError(f"{where}: there is no {text}: [flow.edit] removes that step", hint="name another")
         raise ConfigError(
             f"{where}: there is no file {path}",
             hint=f"or name an earlier step's output as STEP.OUTPUT; steps: {', '.join(earlier) or 'none'}",
         )
-    kind: ArtifactKind = "tree" if path.is_dir() else "file"
     if wanted.kind not in {kind, "any"}:
         raise ConfigError(f"{where}: {path} is not a {'folder' if wanted.kind == 'tree' else 'file'}")
     return FromFile(path=path, kind=kind)
@@ -69,6 +73,7 @@ def wire(
     given: Given,
     build: Mapping[str, Any],
     path: Path,
+    kind_of: KindOf,
 ) -> dict[str, Source]:
     """The source of each input that is given; `newest` names the last of the `earlier` steps that makes an output.
 
@@ -87,9 +92,11 @@ def wire(
         if name in wanted.options.inputs:
             text = wanted.options.inputs[name]
             if text in build:  # a flow names a file of the build's by its key
-                sources[name] = _user_source(str(build[text]), item, {}, (), folder, f"{path}: {text}")
+                sources[name] = _user_source(str(build[text]), item, {}, (), folder, f"{path}: {text}", kind_of)
             elif text not in given.left_out:
-                sources[name] = _user_source(text, item, earlier, given.removed, folder, f"{where}: inputs.{name}")
+                sources[name] = _user_source(
+                    text, item, earlier, given.removed, folder, f"{where}: inputs.{name}", kind_of
+                )
             elif text == f"{given.stands_for}.model":
                 sources[name] = FromFile(path=given.model, kind="file")
             elif item.required:
@@ -100,7 +107,7 @@ def wire(
             continue
         if item.source == "config" and item.default_from in build:
             key = str(item.default_from)
-            sources[name] = _user_source(str(build[key]), item, {}, (), folder, f"{path}: {key}")
+            sources[name] = _user_source(str(build[key]), item, {}, (), folder, f"{path}: {key}", kind_of)
             continue
         if item.source == "flow" and name in newest:
             sources[name] = FromStep(step=newest[name], output=name)

@@ -1,4 +1,4 @@
-"""From a configuration and the executors' catalogues to the steps of a build. Touches nothing."""
+"""From a configuration and the executors' catalogues to the steps of a build. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bskernel.core.step import FromFile, FromStep, Source, Step
 from bskernel.flow.conditions import REQUIRE, holds, keys_in, value_keys
 from bskernel.flow.resolution import Wanted, as_flow, edited_flow, find, redirected
 from bskernel.flow.selection import Range, Wish, select
-from bskernel.plan.inputs import given_of, wire
+from bskernel.plan.inputs import KindOf, given_of, wire
 from bskernel.plan.parameters import Origins, check_executor_parameters
 from bskernel.plan.stage_check import with_stage_check
 from bskernel.plan.verification import checks_after_every_step, transformations
@@ -46,9 +46,12 @@ def make_plan(
     *,
     path: Path,
     model: Path,
+    kind_of: KindOf,
     wish: Wish = Wish(),  # noqa: B008 - frozen
 ) -> Plan:
     """Resolve every step of the flow. `path` is build.toml's, whose folder relative paths start from.
+
+    `kind_of` says what there is at the path of a file that the build names.
 
     `wish` is what the command says of the range, which counts before what the configuration says. A step that
     checks the model's stage comes first where the build begins in the middle of the flow, if an executor has one.
@@ -86,7 +89,7 @@ def make_plan(
     planned_items = [wanted[index] for index in (*ahead, *chosen.indices)]
     for item in planned_items:
         where = f"{path}: step {item.name}"
-        inputs = wire(item, steps, newest, given, values, path)
+        inputs = wire(item, steps, newest, given, values, path, kind_of)
         source = inputs.get("model")
         # A flow may go back to an earlier model: its stage counts, not the last step's.
         taken = stage

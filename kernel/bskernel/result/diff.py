@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from bskernel_protocol import Artifact
 
-from bskernel.config.decoder import convert, read_toml
+from bskernel.config.decoder import convert
+from bskernel.config.reader import read_toml
 from bskernel.core.errors import ConfigError
 from bskernel.result.build_directory import CONFIG, RESULT, BuildDirectory
 from bskernel.result.comparison import Comparison, ExpressionError, Gate, KeptBuild, KeptStep, Verdict, compare, judge

@@ -1,4 +1,4 @@
-"""Quantities of a metrics.json, found by their form alone, and those of two builds side by side."""
+"""The quantities of a metrics.json, found by their form, and those of two builds compared. Pure."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from bskernel_protocol.layout import LOG
 from bskernel.core.interfaces import Store
 from bskernel.core.step import Step
 from bskernel.core.step_report import StepReport
-from bskernel.flow.loader import LoadedConfig
+from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.plan.backend_choice import Choice
 from bskernel.result.build_directory import BuildDirectory
 from bskernel.result.build_result import BuildResult, result_of

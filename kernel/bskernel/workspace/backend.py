@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from bskernel.config.decoder import convert
-from bskernel.flow.loader import LoadedConfig, load_flow
+from bskernel.flow.loaded_config import LoadedConfig
+from bskernel.flow.loader import load_flow
 from bskernel.images import Recipe
 from bskernel.plan.backend_choice import Choice, PlanOf, choose, flow_of
 from bskernel.plan.backend_data import Backend, BackendFile

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from bskernel_protocol import EntryDescription
+from bskernel_protocol import ArtifactKind, EntryDescription
 
 from bskernel.cluster.request import Wanted
 from bskernel.config import Config
@@ -17,7 +17,8 @@ from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Store
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.tool import ToolInstall
-from bskernel.flow.loader import LoadedConfig, check_versions, load_config, load_flow
+from bskernel.flow.loaded_config import LoadedConfig
+from bskernel.flow.loader import check_versions, load_config, load_flow
 from bskernel.flow.selection import Wish
 from bskernel.images import (
     Recipe,
@@ -40,6 +41,13 @@ if TYPE_CHECKING:
     from bskernel.runtime.session import Starter
     from bskernel.runtime.warm.runtime import WarmRuntime
     from bskernel.tools import Identify
+
+
+def kind_of(path: Path) -> ArtifactKind | None:
+    """What there is at a path on this machine."""
+    if not path.exists():
+        return None
+    return "tree" if path.is_dir() else "file"
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +124,7 @@ class Application:
                 self.executors,
                 path=loaded.path,
                 model=loaded.model,
+                kind_of=kind_of,
                 wish=wish,
             )
             if not config.tools and not any(step.needs or step.tool_versions for step in plan.steps):

@@ -15,10 +15,10 @@ from bskernel.execution.step_runner import Carried
 from bskernel.execution.worker_pool import Done, Heard
 from bskernel.report.terminal import Silent
 from bskernel.store import DiskStore
+from bskernel.sweeps.analysis.table import Row
 from bskernel.sweeps.execution.finished_point import EndedPoint
 from bskernel.sweeps.execution.node_loop import SweepExecution
 from bskernel.sweeps.planning.graph import Node, Point, SweepPlan
-from bskernel.sweeps.results.table import Row
 from bskernel_protocol import Artifact, EntryDescription, Failure, InputDescription, OutputDescription
 
 MODEL = OutputDescription(name="model", kind="file", media_type="x")

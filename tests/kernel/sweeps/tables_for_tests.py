@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bskernel.result.quantities import Found
+from bskernel.sweeps.analysis.table import Row, SweepTable
 from bskernel.sweeps.results.sweep_file import SWEEP, KeptSweep, read_sweep
-from bskernel.sweeps.results.table import Row, SweepTable
 from bskernel_protocol import pretty_json
 
 DIGITS = Path(__file__).parent / "digits"

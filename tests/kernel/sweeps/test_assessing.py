@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from bskernel.config import SweepSection
 from bskernel.core.errors import ConfigError
-from bskernel.sweeps.results.analysis import assess
-from bskernel.sweeps.results.analysis_types import Goals, Outcome
-from bskernel.sweeps.results.table import Row
+from bskernel.sweeps.analysis.analysis import assess
+from bskernel.sweeps.analysis.analysis_types import Goals, Outcome
+from bskernel.sweeps.analysis.table import Row
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from bskernel.plan.planner import Plan
-from bskernel.sweeps.planning.preparation import prepare_sweep
+from bskernel.sweeps.execution.preparation import prepare_sweep
 from bskernel.workspace.workspace import Application
 
 ROOT = Path(__file__).parents[3]

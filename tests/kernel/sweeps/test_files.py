@@ -12,9 +12,9 @@ import bskernel
 import msgspec
 import pytest
 from bskernel.core.errors import ConfigError
+from bskernel.sweeps.analysis.analysis_types import Goals
+from bskernel.sweeps.analysis.columns import as_csv
 from bskernel.sweeps.report.parquet import write_parquet
-from bskernel.sweeps.results.analysis_types import Goals
-from bskernel.sweeps.results.columns import as_csv
 from bskernel.sweeps.results.sweep_file import KeptSweep, read_sweep
 from hypothesis import given
 from hypothesis import strategies as st

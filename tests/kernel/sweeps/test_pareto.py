@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from bskernel.sweeps.results.pareto import pareto_set
+from bskernel.sweeps.analysis.pareto import pareto_set
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -17,7 +17,7 @@ from bskernel.flow.selection import Wish
 from bskernel.flow.snapshot import recorded_config
 from bskernel.plan.parameters import resolve_parameters
 from bskernel.plan.planner import make_plan
-from bskernel.sweeps.planning.preparation import PreparedSweep, prepare_sweep
+from bskernel.sweeps.execution.preparation import PreparedSweep, prepare_sweep
 from bskernel.workspace.workspace import Application, Prepared
 from bskernel_protocol import canonical_bytes
 from hypothesis import HealthCheck, event, example, given, settings

@@ -11,13 +11,13 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 from bskernel.core.errors import ConfigError
-from bskernel.sweeps.report.parallel import categorical_axis, numeric_axis, parallel
-from bskernel.sweeps.report.plot_data import MOST, drawn
+from bskernel.sweeps.analysis.analysis import assess
+from bskernel.sweeps.analysis.analysis_types import Goals, Outcome
+from bskernel.sweeps.analysis.table import SweepTable
+from bskernel.sweeps.plots.parallel import categorical_axis, numeric_axis, parallel
+from bskernel.sweeps.plots.plot_data import MOST, drawn
+from bskernel.sweeps.plots.scatter import scatter
 from bskernel.sweeps.report.renderer import write_plots
-from bskernel.sweeps.report.scatter import scatter
-from bskernel.sweeps.results.analysis import assess
-from bskernel.sweeps.results.analysis_types import Goals, Outcome
-from bskernel.sweeps.results.table import SweepTable
 
 from .browser import look_at, pixels
 from .tables_for_tests import DIGITS, design, digits, found, row, table

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from bskernel.config import Span
-from bskernel.config.reader import ConfigText
+from bskernel.config.assignments import ConfigText
 from bskernel.core.errors import ConfigError
 from bskernel.expr.ast import quantities_in, text_of
 from bskernel.expr.parser import ExpressionError, parse

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from bskernel.core.errors import ConfigError
+from bskernel.sweeps.analysis.constraints import check_conditions, judged
 from bskernel.sweeps.planning.graph import with_points
-from bskernel.sweeps.results.constraints import check_conditions, judged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from bskernel.config import SearchSection, Span, SweepSection
 from bskernel.core.errors import ConfigError
-from bskernel.sweeps.results.analysis import assess
-from bskernel.sweeps.results.analysis_types import Goals
-from bskernel.sweeps.results.table import Row
+from bskernel.sweeps.analysis.analysis import assess
+from bskernel.sweeps.analysis.analysis_types import Goals
+from bskernel.sweeps.analysis.table import Row
 from bskernel.sweeps.search.optuna_search import Searched, search
 
 from .tables_for_tests import found, row

@@ -1,8 +1,8 @@
 """By how much conditions are broken."""
 
 import pytest
-from bskernel.sweeps.results.constraints import judge_point, read_requirements
-from bskernel.sweeps.results.metric import names_in
+from bskernel.sweeps.analysis.constraints import judge_point, read_requirements
+from bskernel.sweeps.analysis.metric import names_in
 from bskernel.sweeps.search.violation import UNKNOWN, violation
 from hypothesis import given
 from hypothesis import strategies as st

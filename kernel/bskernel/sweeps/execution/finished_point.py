@@ -10,8 +10,8 @@ from bskernel_protocol import Digest, Failure
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
 from bskernel.result.quantities import Found
+from bskernel.sweeps.analysis.table import PointStatus
 from bskernel.sweeps.planning.graph import Point
-from bskernel.sweeps.results.table import PointStatus
 
 
 class PointStep(msgspec.Struct, frozen=True, kw_only=True):

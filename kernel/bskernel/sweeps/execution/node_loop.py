@@ -9,23 +9,23 @@ import msgspec
 from bskernel_protocol import Failure
 
 from bskernel.core.action import Action, ActionResult
+from bskernel.core.catalogue import EntryOf, required_by
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Store
 from bskernel.core.observers import Observer
 from bskernel.core.step import ExecutorRef, FromStep, Step
 from bskernel.core.step_report import EndedStep, skipped
-from bskernel.execution.plan_run import EntryOf, required_by
 from bskernel.execution.scheduler import JOBS, Schedule
 from bskernel.execution.step_inputs import Remaining, find_inputs, find_remaining
 from bskernel.execution.step_loop import Execution
 from bskernel.execution.worker_pool import Crew
 from bskernel.result.build_result import METRICS
+from bskernel.sweeps.analysis.constraints import judged
+from bskernel.sweeps.analysis.table import PointStatus
 from bskernel.sweeps.execution.finished_point import EndedPoint, PointStep
 from bskernel.sweeps.execution.node_order import Arrangement
 from bskernel.sweeps.execution.point_metrics import Numbers
 from bskernel.sweeps.planning.graph import SweepPlan
-from bskernel.sweeps.results.constraints import judged
-from bskernel.sweeps.results.table import PointStatus
 
 
 class SweepExecution(Execution):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from bskernel.execution.plan_run import EntryOf, runs_after_failure
+from bskernel.core.catalogue import EntryOf, runs_after_failure
 from bskernel.execution.scheduler import Task, task_of
 from bskernel.result.build_result import METRICS
 from bskernel.sweeps.planning.graph import SweepPlan

@@ -13,15 +13,15 @@ from bskernel.core.interfaces import Store
 from bskernel.core.manifest import manifest_of
 from bskernel.core.step_report import EndedStep
 from bskernel.execution.step_inputs import log_of
-from bskernel.flow.loader import LoadedConfig
+from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.flow.snapshot import recorded_config
 from bskernel.plan.backend_choice import Choice
 from bskernel.result.build_directory import BuildDirectory, NotedStep, Twins
 from bskernel.result.result_writer import outcome_of, write_outcome
+from bskernel.sweeps.analysis.table import Row
 from bskernel.sweeps.execution.finished_point import EndedPoint, PointStep
 from bskernel.sweeps.planning.graph import Point
 from bskernel.sweeps.results.sweep_file import POINTS
-from bskernel.sweeps.results.table import Row
 
 _WRITTEN = 1  # changes with what is written, so that directories of other versions are written anew
 

@@ -12,18 +12,18 @@ from typing import Self
 import msgspec
 
 from bskernel.core.step_report import EndedStep
-from bskernel.flow.loader import LoadedConfig
+from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.result.build_directory import BUILD_LOG, lock_folder
+from bskernel.sweeps.analysis.table import Row, SweepTable, counted
 from bskernel.sweeps.execution.finished_point import EndedPoint
 from bskernel.sweeps.execution.node_loop import SweepExecution
 from bskernel.sweeps.execution.point_writer import PointBuild, Recorder, row_of
+from bskernel.sweeps.execution.preparation import PreparedSweep
 from bskernel.sweeps.planning.graph import Point, SweepPlan, with_points
-from bskernel.sweeps.planning.preparation import PreparedSweep
 from bskernel.sweeps.points.points import Settings
 from bskernel.sweeps.report.observers import SeveralSweep, SweepLog, SweepObserver
 from bskernel.sweeps.results.sweep_file import CSV, SWEEP, write_sweep
 from bskernel.sweeps.results.sweep_result import Counts, SweepResult
-from bskernel.sweeps.results.table import Row, SweepTable, counted
 from bskernel.workspace.worker_pools import Hired
 from bskernel.workspace.workspace import Application
 

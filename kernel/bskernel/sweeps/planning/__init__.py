@@ -1,1 +1,1 @@
-"""One plan for all points."""
+"""One plan for all points. Pure."""

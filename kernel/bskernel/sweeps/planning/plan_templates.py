@@ -9,7 +9,7 @@ import msgspec
 from bskernel_protocol import canonical_bytes
 
 from bskernel.config import Config
-from bskernel.config.reader import with_key
+from bskernel.config.assignments import with_key
 from bskernel.core.step import FromStep, Step
 from bskernel.plan.backend_choice import Choice
 from bskernel.plan.parameters import Origins

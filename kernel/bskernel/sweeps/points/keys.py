@@ -10,8 +10,8 @@ import msgspec
 from bskernel_protocol import ProtocolError, canonical_bytes
 
 from bskernel.config import Config
+from bskernel.config.assignments import ConfigText, with_key
 from bskernel.config.decoder import convert
-from bskernel.config.reader import ConfigText, with_key
 from bskernel.core.errors import ConfigError
 from bskernel.core.hints import choices
 

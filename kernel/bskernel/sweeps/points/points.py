@@ -11,13 +11,13 @@ import msgspec
 from bskernel_protocol import canonical_bytes, digest_of_bytes
 
 from bskernel.config import Span, SweepSection, Values
+from bskernel.config.assignments import ConfigText
 from bskernel.config.decoder import convert
-from bskernel.config.reader import ConfigText
 from bskernel.core.errors import BskernelError, ConfigError
+from bskernel.sweeps.analysis.table import settings_text
 from bskernel.sweeps.points.keys import Keys
 from bskernel.sweeps.points.point_filter import holds, parse_conditions
 from bskernel.sweeps.points.ranges import size, values
-from bskernel.sweeps.results.table import settings_text
 
 Settings = dict[str, Any]  # dotted key -> value
 _SHORTEST = 12  # digits of a name: among 10,000 points two are alike once in six million sweeps

@@ -9,7 +9,7 @@ from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
 from bskernel.report.log import Log
 from bskernel.report.terminal import Lines, Silent, step_line
-from bskernel.sweeps.results.table import Row, settings_text
+from bskernel.sweeps.analysis.table import Row, settings_text
 
 
 class SweepObserver(Observer, Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bskernel.core.errors import ConfigError, EnvironmentLacking
-from bskernel.sweeps.results.columns import columns_of
-from bskernel.sweeps.results.table import SweepTable
+from bskernel.sweeps.analysis.columns import columns_of
+from bskernel.sweeps.analysis.table import SweepTable
 
 
 def write_parquet(table: SweepTable, path: Path) -> None:

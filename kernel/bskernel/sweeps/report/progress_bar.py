@@ -8,8 +8,8 @@ from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
 from bskernel.report.progress import STYLES, Bar
 from bskernel.report.terminal import step_line
+from bskernel.sweeps.analysis.table import Row
 from bskernel.sweeps.report.observers import point_line
-from bskernel.sweeps.results.table import Row
 
 _STYLES = {"ok": "green", "stopped": "yellow", "failed": "bold red", "interrupted": "bold red"}
 

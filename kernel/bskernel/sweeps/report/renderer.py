@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from bskernel.core.errors import ConfigError, EnvironmentLacking
-from bskernel.sweeps.report.parallel import parallel
-from bskernel.sweeps.report.plot_data import Spec
-from bskernel.sweeps.report.scatter import scatter
-from bskernel.sweeps.results.analysis_types import Outcome
-from bskernel.sweeps.results.table import SweepTable
+from bskernel.sweeps.analysis.analysis_types import Outcome
+from bskernel.sweeps.analysis.table import SweepTable
+from bskernel.sweeps.plots.parallel import parallel
+from bskernel.sweeps.plots.plot_data import Spec
+from bskernel.sweeps.plots.scatter import scatter
 
 # The policy forbids what the page never does: to load anything from anywhere.
 _PAGE = """<!DOCTYPE html>

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from bskernel.report.terminal import aligned
-from bskernel.sweeps.results.analysis_types import Best, LeftOut, Outcome, Results, Scored
-from bskernel.sweeps.results.metric import latest, shown
+from bskernel.sweeps.analysis.analysis_types import Best, LeftOut, Outcome, Results, Scored
+from bskernel.sweeps.analysis.metric import latest, shown
+from bskernel.sweeps.analysis.table import Row, SweepTable, counted, settings_text, value_text
 from bskernel.sweeps.results.sweep_result import SweepResult
-from bskernel.sweeps.results.table import Row, SweepTable, counted, settings_text, value_text
 
 MANY = 40  # rows of a table that a terminal is given
 FEW = 3  # names of points in a line

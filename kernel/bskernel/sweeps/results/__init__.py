@@ -1,1 +1,1 @@
-"""The table of a sweep and its analysis. Pure."""
+"""A finished sweep: sweep.json, written and read."""

@@ -8,10 +8,10 @@ import msgspec
 from bskernel_protocol import pretty_json
 
 from bskernel.core.errors import ConfigError
-from bskernel.sweeps.results.analysis_types import Goals
-from bskernel.sweeps.results.columns import as_csv
+from bskernel.sweeps.analysis.analysis_types import Goals
+from bskernel.sweeps.analysis.columns import as_csv
+from bskernel.sweeps.analysis.table import Row, SweepTable
 from bskernel.sweeps.results.sweep_result import SweepResult
-from bskernel.sweeps.results.table import Row, SweepTable
 
 SWEEP = "sweep.json"
 CSV = "sweep.csv"

@@ -10,8 +10,8 @@ from typing import Literal, Self
 import msgspec
 
 from bskernel.core.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED
-from bskernel.sweeps.results.analysis_types import Goals
-from bskernel.sweeps.results.table import Row, SweepTable
+from bskernel.sweeps.analysis.analysis_types import Goals
+from bskernel.sweeps.analysis.table import Row, SweepTable
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bskernel.sweeps.results.analysis import objectives_of
-from bskernel.sweeps.results.analysis_types import Goals, Objective
-from bskernel.sweeps.results.constraints import Requirement, read_requirements
-from bskernel.sweeps.results.metric import names_in
-from bskernel.sweeps.results.table import Row
+from bskernel.sweeps.analysis.analysis import objectives_of
+from bskernel.sweeps.analysis.analysis_types import Goals, Objective
+from bskernel.sweeps.analysis.constraints import Requirement, read_requirements
+from bskernel.sweeps.analysis.metric import names_in
+from bskernel.sweeps.analysis.table import Row
 from bskernel.sweeps.search.violation import UNKNOWN, violation
 
 STOPPED = "stopped"  # the constraint of a point that was stopped, beside the conditions

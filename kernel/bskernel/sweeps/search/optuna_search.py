@@ -17,9 +17,9 @@ import msgspec
 
 from bskernel.config import SearchSection, SweepSection
 from bskernel.core.errors import ConfigError, EnvironmentLacking
-from bskernel.sweeps.results.analysis import goals_of
-from bskernel.sweeps.results.analysis_types import Goals
-from bskernel.sweeps.results.table import Row, SweepTable
+from bskernel.sweeps.analysis.analysis import goals_of
+from bskernel.sweeps.analysis.analysis_types import Goals
+from bskernel.sweeps.analysis.table import Row, SweepTable
 from bskernel.sweeps.search.objective_values import Worth
 from bskernel.sweeps.search.space import Between, Dimension, settings_of, size_of, some_point, space_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bskernel.expr.ast import Condition, Logical, Not, Quantity, Unjudgeable, calculate
-from bskernel.sweeps.results.constraints import Absent, Requirement, reading
-from bskernel.sweeps.results.table import Row
+from bskernel.sweeps.analysis.constraints import Absent, Requirement, reading
+from bskernel.sweeps.analysis.table import Row
 
 UNKNOWN = 2.0  # of a condition that cannot be judged: as much as a comparison may at most be broken by
 _LEAST = 1e-9  # of a condition that just does not hold

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from bskernel.sweeps.results.analysis_types import Objective, Outcome, Scored
-from bskernel.sweeps.results.table import SweepTable, value_text
+from bskernel.sweeps.analysis.analysis_types import Objective, Outcome, Scored
+from bskernel.sweeps.analysis.table import SweepTable, value_text
 
 Spec: TypeAlias = dict[str, Any]
 MOST = 1000  # points that are drawn besides the Pareto set: more are a grey cloud, and a slow file

@@ -8,7 +8,10 @@ from typing import Any
 
 import msgspec
 
-from bskernel.sweeps.report.plot_data import (
+from bskernel.sweeps.analysis.analysis_types import Outcome
+from bskernel.sweeps.analysis.metric import shown
+from bskernel.sweeps.analysis.table import SweepTable
+from bskernel.sweeps.plots.plot_data import (
     CONFIG,
     DOMINATED,
     KINDS,
@@ -23,9 +26,6 @@ from bskernel.sweeps.report.plot_data import (
     title,
     tooltip,
 )
-from bskernel.sweeps.results.analysis_types import Outcome
-from bskernel.sweeps.results.metric import shown
-from bskernel.sweeps.results.table import SweepTable
 
 GAP, HEIGHT = 150, 320  # between axes, and of them, in pixels
 TICKS = 5  # of an axis with many numbers

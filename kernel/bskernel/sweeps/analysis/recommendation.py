@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bskernel.sweeps.results.analysis_types import Objective, Recommendation, Scored
-from bskernel.sweeps.results.metric import shown
+from bskernel.sweeps.analysis.analysis_types import Objective, Recommendation, Scored
+from bskernel.sweeps.analysis.metric import shown
 
 METHOD = (
     "least distance to the best of each objective at once, each scaled from 0 (best in the Pareto set) to 1 (worst)"

@@ -10,12 +10,12 @@ from bskernel.config import SweepSection
 from bskernel.core.errors import ConfigError
 from bskernel.expr.parser import parse_quantity
 from bskernel.result.comparison import ExpressionError
-from bskernel.sweeps.results.analysis_types import Best, Goals, LeftOut, Objective, Outcome, Results, Scored
-from bskernel.sweeps.results.constraints import Kept, Requirement, check_conditions, judge_point, read_requirements
-from bskernel.sweeps.results.metric import is_stand_in, names_in, resolve
-from bskernel.sweeps.results.pareto import pareto_set
-from bskernel.sweeps.results.recommendation import recommend
-from bskernel.sweeps.results.table import Row, SweepTable
+from bskernel.sweeps.analysis.analysis_types import Best, Goals, LeftOut, Objective, Outcome, Results, Scored
+from bskernel.sweeps.analysis.constraints import Kept, Requirement, check_conditions, judge_point, read_requirements
+from bskernel.sweeps.analysis.metric import is_stand_in, names_in, resolve
+from bskernel.sweeps.analysis.pareto import pareto_set
+from bskernel.sweeps.analysis.recommendation import recommend
+from bskernel.sweeps.analysis.table import Row, SweepTable
 
 
 class _Judged(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from bskernel.config import SweepSection
-from bskernel.sweeps.results.metric import Metric
-from bskernel.sweeps.results.table import Row, SweepTable
+from bskernel.sweeps.analysis.metric import Metric
+from bskernel.sweeps.analysis.table import Row, SweepTable
 
 Sense: TypeAlias = Literal["maximize", "minimize"]
 

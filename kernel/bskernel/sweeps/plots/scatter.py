@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from bskernel.sweeps.report.plot_data import (
+from bskernel.sweeps.analysis.analysis_types import Objective, Outcome
+from bskernel.sweeps.analysis.table import SweepTable
+from bskernel.sweeps.plots.plot_data import (
     CONFIG,
     DOMINATED,
     KINDS,
@@ -16,8 +18,6 @@ from bskernel.sweeps.report.plot_data import (
     title,
     tooltip,
 )
-from bskernel.sweeps.results.analysis_types import Objective, Outcome
-from bskernel.sweeps.results.table import SweepTable
 
 SIDE = {2: 440, 3: 340}  # of a plot, in pixels, by the number of objectives
 COLUMNS = 2

@@ -12,8 +12,8 @@ from bskernel.expr.ast import Condition, Quantity, Unjudgeable, is_true, quantit
 from bskernel.result.comparison import ExpressionError, parse
 from bskernel.result.comparison.gate_names import Names
 from bskernel.result.quantities import Found, stage_rank
-from bskernel.sweeps.results.metric import is_stand_in
-from bskernel.sweeps.results.table import Row
+from bskernel.sweeps.analysis.metric import is_stand_in
+from bskernel.sweeps.analysis.table import Row
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from bskernel.expr.parser import parse_quantity
 from bskernel.result.comparison import ExpressionError
 from bskernel.result.comparison.gate_names import Names
 from bskernel.result.quantities import Found, stage_rank
-from bskernel.sweeps.results.table import Row
+from bskernel.sweeps.analysis.table import Row
 
 STAND_IN = "stand-in"  # what the source of a number begins with that is of another design, by the metrics executor
 

@@ -9,18 +9,20 @@ from pathlib import Path
 import msgspec
 
 from bskernel.config import Config, SweepSection
-from bskernel.config.reader import ConfigText, read_config
+from bskernel.config.assignments import ConfigText
+from bskernel.config.reader import read_config
 from bskernel.core.errors import BskernelError
-from bskernel.flow.loader import LoadedConfig, check_config, load_flow
+from bskernel.flow.loaded_config import LoadedConfig
+from bskernel.flow.loader import check_config, load_flow
 from bskernel.flow.selection import Wish
 from bskernel.plan.backend_choice import Choice
 from bskernel.plan.planner import Plan
+from bskernel.sweeps.analysis.analysis import goals_of
+from bskernel.sweeps.analysis.analysis_types import Goals
 from bskernel.sweeps.planning.graph import Point, SweepPlan
 from bskernel.sweeps.planning.planner import PlannedBuild, Planner
 from bskernel.sweeps.points.keys import Keys
 from bskernel.sweeps.points.points import Points, Settings, read_section
-from bskernel.sweeps.results.analysis import goals_of
-from bskernel.sweeps.results.analysis_types import Goals
 from bskernel.workspace.workspace import Application, Prepared
 
 

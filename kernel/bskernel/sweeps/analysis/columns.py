@@ -7,8 +7,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from bskernel.sweeps.results.metric import latest
-from bskernel.sweeps.results.table import SweepTable
+from bskernel.sweeps.analysis.metric import latest
+from bskernel.sweeps.analysis.table import SweepTable
 
 Kind: TypeAlias = Literal["text", "integer", "number", "truth"]
 SETTING = "set:"  # before the key that a point sets: no quantity's name begins so

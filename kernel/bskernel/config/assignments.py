@@ -1,0 +1,57 @@
+"""Keys of a build.toml set by `--set` and by a sweep's points. Pure."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bskernel.core.errors import ConfigError
+
+_PART = re.compile(r'(?:^|\.)(\s*"[^"]*"\s*|[^."]*)')
+
+
+class ConfigText(msgspec.Struct, frozen=True, kw_only=True):
+    """A build.toml as it was read, with `--set` applied, before anything is checked."""
+
+    path: Path
+    data: dict[str, Any]
+
+
+def with_assignment(data: dict[str, Any], assignment: str) -> dict[str, Any]:
+    """The table with `KEY=VALUE` of `--set` applied. Raises ConfigError."""
+    key, separator, text = assignment.partition("=")
+    # As in TOML: a part in quotes may have dots, such as a version.
+    parts = [part.strip().strip('"') for part in _PART.findall(key)]
+    if not separator or not all(parts):
+        raise ConfigError(f"--set {assignment!r}: write KEY=VALUE, e.g. --set target.target_fps=50000")
+    try:
+        value: Any = tomllib.loads(f"value = {text.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    return with_key(data, parts, value, f"--set {assignment!r}")
+
+
+def with_key(table: Mapping[str, Any], parts: Sequence[str], value: Any, where: str) -> dict[str, Any]:
+    """The table with the key at a dotted path, given by its parts, set; inner tables that are not there are made.
+
+    Raises ConfigError, which `where` begins, for a part that is no table.
+    """
+    first, *rest = parts
+    if not rest:
+        return {**table, first: value}
+    inner = table.get(first, {})
+    if not isinstance(inner, dict):
+        listed = "[[step]] lists steps: put them into a flow.toml to set one of them by its name"
+        hint = listed if first == "step" and isinstance(inner, list) else None
+        raise ConfigError(f"{where}: {first!r} is no table", hint=hint)
+    return {**table, first: with_key(inner, rest, value, where)}
+
+
+def with_jobs(assignments: Sequence[str], jobs: int | None) -> tuple[str, ...]:
+    """The assignments, and how many steps run at once where that is said beside them."""
+    return (*assignments, *([f"limits.jobs={jobs}"] if jobs is not None else []))

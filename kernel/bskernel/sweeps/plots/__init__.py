@@ -1,0 +1,1 @@
+"""Plots described as Vega-Lite values. Pure."""
