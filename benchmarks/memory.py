@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 from bskernel.images.environment import cache_folder
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 from ground import ROOT
 from measuring import Row
 
@@ -34,11 +34,11 @@ def _mebibytes(pid: int, key: str) -> float:
 
 def executors(_: Path, __: int) -> list[Row]:
     """The part: each executor's default version, in the process runtime."""
-    application = Application(ROOT, cache_folder())
+    workspace = Workspace(ROOT, cache_folder())
     rows = []
     for name in EXECUTORS:
-        info = application.executors.resolve(name, {}, "benchmarks")
-        runtime = application.runtime("process", print)
+        info = workspace.executors.resolve(name, {}, "benchmarks")
+        runtime = workspace.runtime("process", print)
         try:
             runtime.prepare(info.ref)
             session = runtime.open(info.ref)

@@ -12,7 +12,7 @@ import pytest
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.images import describe, find_recipes
 from bskernel.images.engine import connect
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 
 # How long an example takes is not what a test promises.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -46,9 +46,9 @@ def root(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def application(environments: Path) -> Application:
+def workspace(environments: Path) -> Workspace:
     """bskernel with this checkout's executors: what one test builds, later ones recall."""
-    return Application(ROOT, environments)
+    return Workspace(ROOT, environments)
 
 
 @pytest.fixture

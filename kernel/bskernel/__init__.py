@@ -45,17 +45,19 @@ def run(
     """
     from pathlib import Path
 
-    from bskernel.commands.build import carry_out_build
+    from bskernel.commands.build import run_build
     from bskernel.config.assignments import with_jobs
-    from bskernel.flow.selection import Wish
-    from bskernel.report.terminal import Silent
-    from bskernel.workspace.workspace import Application
+    from bskernel.flow.selection import RangeRequest
+    from bskernel.report.terminal import SilentObserver
+    from bskernel.workspace.workspace import Workspace
 
-    application = Application.here()
-    wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)
-    prepared = application.prepare(Path(config), settings=with_jobs(settings, jobs), wish=wish, output=output)
-    result = carry_out_build(
-        application, prepared, runtime=runtime, observer=Silent(), keep_s=keep_warm_s, cluster=cluster
+    workspace = Workspace.here()
+    range_request = RangeRequest(first=first, last=last, input_type=input_type, output_type=output_type)
+    prepared = workspace.prepare(
+        Path(config), settings=with_jobs(settings, jobs), range_request=range_request, output=output
+    )
+    result = run_build(
+        workspace, prepared, runtime=runtime, observer=SilentObserver(), keep_s=keep_warm_s, cluster=cluster
     )
     if result.status == "interrupted":
         # Who calls this as a library must not go on as if nobody had asked to stop.
@@ -88,17 +90,17 @@ def sweep(
     from pathlib import Path
 
     from bskernel.config.assignments import with_jobs
-    from bskernel.flow.selection import Wish
+    from bskernel.flow.selection import RangeRequest
     from bskernel.sweeps.execution.preparation import prepare_sweep
-    from bskernel.sweeps.execution.sweep import Options, carry_out_sweep
+    from bskernel.sweeps.execution.sweep import Options, run_sweep
     from bskernel.sweeps.report.observers import SilentSweep
-    from bskernel.workspace.workspace import Application
+    from bskernel.workspace.workspace import Workspace
 
-    application = Application.here()
-    wish = Wish(first=first, last=last, input_type=input_type, output_type=output_type)
-    prepared = prepare_sweep(application, Path(config), settings=with_jobs(settings, jobs), wish=wish)
+    workspace = Workspace.here()
+    range_request = RangeRequest(first=first, last=last, input_type=input_type, output_type=output_type)
+    prepared = prepare_sweep(workspace, Path(config), settings=with_jobs(settings, jobs), range_request=range_request)
     options = Options(runtime=runtime, fresh=fresh, keep_s=keep_warm_s, cluster=cluster)
-    result = carry_out_sweep(application, prepared, SilentSweep(), output=output, options=options)
+    result = run_sweep(workspace, prepared, SilentSweep(), output=output, options=options)
     if result.status == "interrupted":
         raise KeyboardInterrupt
     return result

@@ -8,11 +8,11 @@ import pytest
 from bskernel.config import BuildSection, Config, Flow, LimitsSection, StepTable
 from bskernel.core.action import Action, action_of
 from bskernel.core.step import Step
-from bskernel.execution.worker_pool import Done, Heard, Said
+from bskernel.execution.worker_pool import Completion, PoolEvent, StepEvent
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.runtime.session_dirs import processes_of
-from bskernel.workspace.worker_pools import Hired
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.worker_pools import PoolHandle
+from bskernel.workspace.workspace import Workspace
 from bskernel_protocol import Artifact, OutputDescription, OutputLine, Progress
 from waiting import eventually
 
@@ -23,17 +23,17 @@ CONFIG = Config(build=BuildSection(model="number"), limits=LimitsSection(jobs=4,
 class Floor:
     """A crew with an executor without domain libraries, and what it has said."""
 
-    def __init__(self, application: Application, hired: Hired, folder: Path) -> None:
-        self.application = application
-        self.crew = hired.crew
+    def __init__(self, workspace: Workspace, handle: PoolHandle, folder: Path) -> None:
+        self.workspace = workspace
+        self.pool = handle.pool
         (folder / "number").write_text("5")
-        self.five = application.store.capture(folder / "number", "model", "file", "text/plain")
-        self.heard: list[Heard] = []
+        self.five = workspace.store.capture(folder / "number", "model", "file", "text/plain")
+        self.heard: list[PoolEvent] = []
 
     def begin(
         self, name: str, entry: str, *, needs: tuple[str, ...] = (), **parameters: object
     ) -> tuple[Step, Action]:
-        ref = self.application.executors.known[0].ref
+        ref = self.workspace.executors.known[0].ref
         out = OutputDescription(name="model", kind="file")
         step = Step(
             index=0,
@@ -47,61 +47,61 @@ class Floor:
         )
         inputs: dict[str, Artifact] = {"model": self.five}
         action = action_of(step, inputs)
-        self.crew.expect([ref])
-        self.crew.begin(step, action, inputs)
+        self.pool.expect([ref])
+        self.pool.begin(step, action, inputs)
         return step, action
 
-    def hear(self) -> Heard:
-        said = self.crew.said.get(timeout=60)
-        if isinstance(said, Done) and said.error is not None:
+    def hear(self) -> PoolEvent:
+        said = self.pool.events.get(timeout=60)
+        if isinstance(said, Completion) and said.error is not None:
             raise said.error
         self.heard.append(said)
         return said
 
-    def wait_for(self, *names: str) -> dict[str, Done]:
+    def wait_for(self, *names: str) -> dict[str, Completion]:
         """How these ended; all that was said until then is heard."""
-        done = {said.step.name: said for said in self.heard if isinstance(said, Done)}
+        done = {said.step.name: said for said in self.heard if isinstance(said, Completion)}
         while not done.keys() >= set(names):
             said = self.hear()
-            if isinstance(said, Done):
+            if isinstance(said, Completion):
                 done[said.step.name] = said
         return done
 
     def words(self, word: str) -> list[Path]:
-        return [path.parent for path in (self.application.cache / "sessions").glob(f"*/steps/.{word}")]
+        return [path.parent for path in (self.workspace.cache / "sessions").glob(f"*/steps/.{word}")]
 
-    def number(self, done: Done) -> int:
-        assert done.carried.result is not None, done
-        model = done.carried.result.output("model")
+    def number(self, done: Completion) -> int:
+        assert done.outcome.result is not None, done
+        model = done.outcome.result.output("model")
         assert model is not None
-        return int(self.application.store.get(model.digest) or b"")
+        return int(self.workspace.store.get(model.digest) or b"")
 
 
-def hire(application: Application, cluster: str | None) -> contextlib.AbstractContextManager[Hired]:
-    loaded = LoadedConfig(config=CONFIG, path=application.cache / "build.toml", flow=FLOW)
-    return application.crew(loaded, application.store, runtime="process", note=print, share=True, cluster=cluster)
+def hire(workspace: Workspace, cluster: str | None) -> contextlib.AbstractContextManager[PoolHandle]:
+    loaded = LoadedConfig(config=CONFIG, path=workspace.cache / "build.toml", flow=FLOW)
+    return workspace.pool(loaded, workspace.store, runtime="process", note=print, share=True, cluster=cluster)
 
 
-def application_in(folder: Path, root: Path, environments: Path) -> Application:
+def application_in(folder: Path, root: Path, environments: Path) -> Workspace:
     cache = folder / "cache"
     cache.mkdir()
     for name in ("envs", "code"):
         (cache / name).symlink_to(environments / name)
-    return Application(root, cache)
+    return Workspace(root, cache)
 
 
 @pytest.fixture(scope="module", params=[None, "local:2"], ids=["here", "cluster"])
 def crowd(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, root: Path, environments: Path
-) -> Iterator[tuple[Application, Hired]]:
-    application = application_in(tmp_path_factory.mktemp("crew"), root, environments)
-    with hire(application, request.param) as hired:
-        yield application, hired
-    assert list((application.cache / "sessions").iterdir()) == []
+) -> Iterator[tuple[Workspace, PoolHandle]]:
+    workspace = application_in(tmp_path_factory.mktemp("crew"), root, environments)
+    with hire(workspace, request.param) as handle:
+        yield workspace, handle
+    assert list((workspace.cache / "sessions").iterdir()) == []
 
 
 @pytest.fixture
-def floor(crowd: tuple[Application, Hired], tmp_path: Path) -> Floor:
+def floor(crowd: tuple[Workspace, PoolHandle], tmp_path: Path) -> Floor:
     return Floor(*crowd, tmp_path)
 
 
@@ -111,14 +111,14 @@ def test_what_a_step_says_comes_before_its_end_and_its_result_is_in_the_store(fl
     assert floor.number(done) == 7
     assert done.step == step
     assert not done.recalled
-    assert done.carried.peak_mib is not None
-    assert b"adding 2" in done.carried.log
-    events = [said.event for said in floor.heard if isinstance(said, Said)]
+    assert done.outcome.peak_mib is not None
+    assert b"adding 2" in done.outcome.log
+    events = [said.event for said in floor.heard if isinstance(said, StepEvent)]
     assert [event.text for event in events if isinstance(event, OutputLine | Progress)] == ["adding 2", "added"]
     assert {getattr(event, "directory", None) for event in events} == {step.label}
-    assert isinstance(floor.heard[-1], Done)
-    assert floor.application.store.recall(action) == done.carried.result
-    assert floor.crew.runtime_name == "process"
+    assert isinstance(floor.heard[-1], Completion)
+    assert floor.workspace.store.recall(action) == done.outcome.result
+    assert floor.pool.runtime_name == "process"
 
 
 def test_what_was_made_meanwhile_is_recalled(floor: Floor) -> None:
@@ -127,16 +127,16 @@ def test_what_was_made_meanwhile_is_recalled(floor: Floor) -> None:
     floor.begin("b", "add", number=3)
     second = floor.wait_for("b")["b"]
     assert (first.recalled, second.recalled) == (False, True)
-    assert second.carried.result == first.carried.result
+    assert second.outcome.result == first.outcome.result
 
 
 def test_a_failure_comes_back_whole_and_is_not_remembered(floor: Floor) -> None:
     for name in ("a", "b"):
         _, action = floor.begin(name, "misbehave", how="refuse")
-        failure = floor.wait_for(name)[name].carried.failure
+        failure = floor.wait_for(name)[name].outcome.failure
         assert failure is not None
         assert (failure.category, failure.hint) == ("kernel", "keep it on the host")
-        assert floor.application.store.recall(action) is None
+        assert floor.workspace.store.recall(action) is None
 
 
 def test_steps_run_at_once_also_under_one_label(floor: Floor) -> None:
@@ -149,25 +149,29 @@ def test_steps_run_at_once_also_under_one_label(floor: Floor) -> None:
 
 
 def test_an_interrupt_ends_what_runs_with_all_that_it_started(
-    request: pytest.FixtureRequest, tmp_path: Path, root: Path, environments: Path, crowd: tuple[Application, Hired]
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    root: Path,
+    environments: Path,
+    crowd: tuple[Workspace, PoolHandle],
 ) -> None:
     # Another crew than the one that the other tests go on with, of the same kind.
     where = "local:1" if "cluster" in request.node.name else None
-    application = application_in(tmp_path, root, environments)
-    with hire(application, where) as hired:
-        floor = Floor(application, hired, tmp_path)
+    workspace = application_in(tmp_path, root, environments)
+    with hire(workspace, where) as handle:
+        floor = Floor(workspace, handle, tmp_path)
         floor.begin("a", "meet", word="a", until=["never"], helper=True)
         (session,) = eventually(lambda: floor.words("a"))
         eventually(lambda: floor.words("a.helps"))
-        floor.crew.interrupt()
+        floor.pool.interrupt()
         done = floor.wait_for("a")["a"]
-        assert (done.carried.result, done.carried.failure) == (None, None)
+        assert (done.outcome.result, done.outcome.failure) == (None, None)
         if where is not None:
             # The worker lives on, and its session with it, with the server, maybe a child that still warms up,
             # and one that waits for the next step.
             eventually(lambda: len(processes_of(session.parent.name)) <= 3)
     assert processes_of(session.parent.name) == []
-    assert list((application.cache / "sessions").iterdir()) == []
+    assert list((workspace.cache / "sessions").iterdir()) == []
 
 
 @pytest.mark.parametrize("crowd", ["local:2"], indirect=True, ids=["cluster"])
@@ -184,4 +188,4 @@ def test_of_what_there_is_one_two_workers_never_have_two(floor: Floor) -> None:
     (session,) = eventually(lambda: floor.words("two"))
     (session / ".go-on").touch()
     floor.wait_for("b")
-    assert [said.step.name for said in floor.heard if isinstance(said, Done)] == ["c", "a", "b"]
+    assert [said.step.name for said in floor.heard if isinstance(said, Completion)] == ["c", "a", "b"]

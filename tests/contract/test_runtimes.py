@@ -15,31 +15,31 @@ import pytest
 from bskernel.core.interfaces import Session, SessionEnded, SessionFailed
 from bskernel.core.step import ExecutorRef
 from bskernel.core.tool import ToolInstall
-from bskernel.execution.step_runner import lay_out
+from bskernel.execution.step_runner import prepare_step_dir
 from bskernel.runtime.warm.runtime import WarmRuntime
-from bskernel.runtime.warm.status import end_all, standing
-from bskernel.workspace.workspace import Application
+from bskernel.runtime.warm.status import end_all, warm_statuses
+from bskernel.workspace.workspace import Workspace
 from bskernel_protocol import PROTOCOL_VERSION, Event, OutputLine, Progress, StepManifest, StepResult, decode_document
 
 pytestmark = pytest.mark.in_both
 
 
 @pytest.fixture
-def application(root: Path, cache: Path) -> Application:
-    return Application(root, cache)
+def workspace(root: Path, cache: Path) -> Workspace:
+    return Workspace(root, cache)
 
 
 @pytest.fixture(params=[None, 60.0], ids=["own", "kept"])
-def opened(application: Application, runtime: str, request: pytest.FixtureRequest) -> Iterator[WarmRuntime]:
-    opened = application.runtime(runtime, print, request.param)
+def opened(workspace: Workspace, runtime: str, request: pytest.FixtureRequest) -> Iterator[WarmRuntime]:
+    opened = workspace.runtime(runtime, print, request.param)
     yield opened
     opened.close()
-    list(end_all(application.cache, (), lambda name: application.starter(name, print)))
-    assert list((application.cache / "sessions").iterdir()) == []
+    list(end_all(workspace.cache, (), lambda name: workspace.starter(name, print)))
+    assert list((workspace.cache / "sessions").iterdir()) == []
 
 
-def executor_of(application: Application) -> ExecutorRef:
-    return application.executors.known[0].ref
+def executor_of(workspace: Workspace) -> ExecutorRef:
+    return workspace.executors.known[0].ref
 
 
 def processes_of(session: str) -> list[int]:
@@ -59,25 +59,25 @@ def children_of(pid: int) -> str:
 class Told:
     """Carries out steps and keeps what was said."""
 
-    def __init__(self, application: Application, session: Session, tmp_path: Path) -> None:
-        self.application = application
+    def __init__(self, workspace: Workspace, session: Session, tmp_path: Path) -> None:
+        self.workspace = workspace
         self.session = session
         self.events: list[Event] = []
         (tmp_path / "number").write_text("5")
-        self.model = application.store.capture(tmp_path / "number", "model", "file", "text/plain")
+        self.model = workspace.store.capture(tmp_path / "number", "model", "file", "text/plain")
 
     def run(self, name: str, entry: str, **parameters: object) -> StepResult:
-        self.lay_out(name, entry, **parameters)
+        self.prepare_step_dir(name, entry, **parameters)
         return self.result_of(name, self.session.run(name, timeout_s=20, on_event=self.events.append))
 
-    def lay_out(self, name: str, entry: str, **parameters: object) -> None:
-        executor = executor_of(self.application)
+    def prepare_step_dir(self, name: str, entry: str, **parameters: object) -> None:
+        executor = executor_of(self.workspace)
         manifest = StepManifest(
             protocol=PROTOCOL_VERSION, step=name, executor=executor.name, version=executor.version,
             executor_digest=executor.digest, entry=entry, parameters=parameters, inputs=(self.model,),
         )  # fmt: skip
         given = self.session.inputs_root / name
-        assert lay_out(self.application.store, manifest, self.session.root / name, given) is None
+        assert prepare_step_dir(self.workspace.store, manifest, self.session.root / name, given) is None
         (self.session.root / name / "in").symlink_to(Path("..", "..", given.parent.name, given.name))
 
     def result_of(self, name: str, ended: SessionEnded) -> StepResult:
@@ -90,7 +90,7 @@ class Told:
         self, threads: ThreadPoolExecutor, name: str, entry: str, timeout_s: float = 20, **parameters: object
     ) -> Future[SessionEnded]:
         """Have a step run beside others."""
-        self.lay_out(name, entry, **parameters)
+        self.prepare_step_dir(name, entry, **parameters)
         return threads.submit(self.session.run, name, timeout_s=timeout_s, on_event=self.events.append)
 
     def say(self, word: str) -> None:
@@ -118,9 +118,9 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def told(application: Application, opened: WarmRuntime, tmp_path: Path) -> Told:
-    opened.prepare(executor_of(application))
-    return Told(application, opened.open(executor_of(application)), tmp_path)
+def told(workspace: Workspace, opened: WarmRuntime, tmp_path: Path) -> Told:
+    opened.prepare(executor_of(workspace))
+    return Told(workspace, opened.open(executor_of(workspace)), tmp_path)
 
 
 def test_a_session_carries_out_step_after_step(told: Told) -> None:
@@ -258,21 +258,21 @@ def test_closing_ends_every_step(told: Told, threads: ThreadPoolExecutor) -> Non
     assert all(ended.result().failure is not None for ended in running)
 
 
-def test_closing_leaves_nothing_of_a_step_and_may_be_done_twice(told: Told, application: Application) -> None:
+def test_closing_leaves_nothing_of_a_step_and_may_be_done_twice(told: Told, workspace: Workspace) -> None:
     told.run("first", "double")
     told.session.close()
     told.session.close()
-    kept = [found.state for found in standing(application.cache)]
-    assert len(list((application.cache / "sessions").iterdir())) == len(kept)
-    assert [path for path in application.cache.glob("sessions/*/*/*") if path.parent.name != "home"] == []
+    kept = [found.state for found in warm_statuses(workspace.cache)]
+    assert len(list((workspace.cache / "sessions").iterdir())) == len(kept)
+    assert [path for path in workspace.cache.glob("sessions/*/*/*") if path.parent.name != "home"] == []
 
 
-def test_a_closed_runtime_starts_nothing(opened: WarmRuntime, application: Application) -> None:
-    opened.prepare(executor_of(application))
+def test_a_closed_runtime_starts_nothing(opened: WarmRuntime, workspace: Workspace) -> None:
+    opened.prepare(executor_of(workspace))
     opened.close()
     with pytest.raises(SessionFailed):
-        opened.open(executor_of(application))
-    assert list((application.cache / "sessions").iterdir()) == []
+        opened.open(executor_of(workspace))
+    assert list((workspace.cache / "sessions").iterdir()) == []
 
 
 def test_an_executor_that_dies_while_it_starts_says_its_last_words(
@@ -282,11 +282,11 @@ def test_an_executor_that_dies_while_it_starts_says_its_last_words(
     shutil.copytree(root, broken, symlinks=True)
     image = broken / "images" / "testing" / "1" / "image.toml"
     image.write_text(image.read_text() + '\n[environment]\nTESTING_BROKEN = "1"\n')
-    application = Application(broken, cache)
-    opened = application.runtime(runtime, print)
-    opened.prepare(executor_of(application))
+    workspace = Workspace(broken, cache)
+    opened = workspace.runtime(runtime, print)
+    opened.prepare(executor_of(workspace))
     with pytest.raises(SessionFailed) as caught:
-        opened.open(executor_of(application))
+        opened.open(executor_of(workspace))
     opened.close()
     assert caught.value.failure.category == "crash"
     assert "ImportError: libnothing.so.1: cannot open shared object file" in caught.value.failure.cause
@@ -294,34 +294,34 @@ def test_an_executor_that_dies_while_it_starts_says_its_last_words(
 
 
 def test_what_is_up_is_borrowed_once_and_given_back_also_when_it_was_never_opened(
-    application: Application, runtime: str
+    workspace: Workspace, runtime: str
 ) -> None:
-    executor = executor_of(application)
-    keeping = application.runtime(runtime, print, 60)
+    executor = executor_of(workspace)
+    keeping = workspace.runtime(runtime, print, 60)
     keeping.keep_all([executor], 60)
     keeping.close()
-    (kept,) = (application.cache / "sessions").iterdir()
+    (kept,) = (workspace.cache / "sessions").iterdir()
     for opens in (0, 2, 1):
-        using = application.runtime(runtime, print, 60)
+        using = workspace.runtime(runtime, print, 60)
         using.prepare(executor)
         roots = [using.open(executor).root for _ in range(opens)]
         assert [root.parent == kept for root in roots] == [True, False][:opens]
         using.close()
-        assert [found.state for found in standing(application.cache)] == ["idle"]
-        assert list((application.cache / "sessions").iterdir()) == [kept]
-    assert len(list(end_all(application.cache, ["testing"], lambda name: application.starter(name, print)))) == 1
-    assert list((application.cache / "sessions").iterdir()) == []
+        assert [found.state for found in warm_statuses(workspace.cache)] == ["idle"]
+        assert list((workspace.cache / "sessions").iterdir()) == [kept]
+    assert len(list(end_all(workspace.cache, ["testing"], lambda name: workspace.starter(name, print)))) == 1
+    assert list((workspace.cache / "sessions").iterdir()) == []
 
 
 def test_a_session_with_installed_tools_is_never_kept(
-    opened: WarmRuntime, application: Application, tmp_path: Path
+    opened: WarmRuntime, workspace: Workspace, tmp_path: Path
 ) -> None:
     tool = ToolInstall(tool="vivado", product="V", version="1", build="1", fingerprint="f", root=tmp_path)
-    executor = msgspec.structs.replace(executor_of(application), tools=(tool,))
+    executor = msgspec.structs.replace(executor_of(workspace), tools=(tool,))
     opened.keep_all([executor], 60)
     opened.prepare(executor)
     session = opened.open(executor)
     assert session.root.is_dir()
-    assert list(standing(application.cache)) == []
+    assert list(warm_statuses(workspace.cache)) == []
     opened.close()
-    assert list((application.cache / "sessions").iterdir()) == []
+    assert list((workspace.cache / "sessions").iterdir()) == []

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.commands.build import carry_out_build
-from bskernel.report.terminal import Silent, describe_result
+from bskernel.commands.build import run_build
+from bskernel.report.terminal import SilentObserver, describe_result
 from bskernel.result.build_result import BuildResult
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -17,15 +17,15 @@ pytestmark = pytest.mark.env
 DIGITS = {"MatMul_0": 64 * 32, "MatMul_1": 32 * 32, "MatMul_2": 32 * 10}
 
 
-def build(application: Application, config: Path, output: Path, **more: Any) -> BuildResult:
-    return carry_out_build(
-        application, application.prepare(config, output=output, **more), runtime="process", observer=Silent()
+def build(workspace: Workspace, config: Path, output: Path, **more: Any) -> BuildResult:
+    return run_build(
+        workspace, workspace.prepare(config, output=output, **more), runtime="process", observer=SilentObserver()
     )
 
 
 @pytest.fixture(scope="module")
-def analysed(application: Application, tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
-    result = build(application, EXAMPLES / "digits" / "analysed.toml", tmp_path_factory.mktemp("analysed"))
+def analysed(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    result = build(workspace, EXAMPLES / "digits" / "analysed.toml", tmp_path_factory.mktemp("analysed"))
     assert result.status == "ok", result.failure
     return result
 
@@ -81,7 +81,7 @@ def test_breakdown_bound_and_headroom_agree_with_finn_s_estimates(analysed: Buil
 
 
 def test_the_proposed_folding_gives_what_was_promised(
-    application: Application, analysed: BuildResult, tmp_path: Path
+    workspace: Workspace, analysed: BuildResult, tmp_path: Path
 ) -> None:
     breakdown = found(analysed, "breakdown", "breakdown")
     assert analysed.metrics is not None
@@ -95,7 +95,7 @@ def test_the_proposed_folding_gives_what_was_promised(
         "parameters.finn-step.standalone_thresholds = true\n"
         'step.step_apply_folding_config.inputs.folding_config = "folding.json"\n'
     )
-    refolded = build(application, tmp_path / "build.toml", tmp_path / "out")
+    refolded = build(workspace, tmp_path / "build.toml", tmp_path / "out")
     assert refolded.metrics is not None, refolded.failure
     assert refolded.metrics["throughput"][0]["value"] == pytest.approx(breakdown["proposed_throughput_fps"])
 
@@ -127,7 +127,7 @@ standalone_thresholds = true
 
 
 def test_of_a_convolutional_network_macs_weights_and_cycles_are_those_that_finn_counts(
-    application: Application, tmp_path: Path
+    workspace: Workspace, tmp_path: Path
 ) -> None:
     estimate = (ROOT / "kernel" / "bskernel" / "flows" / "estimate.toml").read_text()
     steps = "".join(
@@ -140,7 +140,7 @@ def test_of_a_convolutional_network_macs_weights_and_cycles_are_those_that_finn_
     streams = '[[step]]\nentry = "finn-step:insert_streams"\n'
     again = '[[step]]\nname = "with_fifos"\nentry = "qonnx-transform:bit_widths"\n'
     (tmp_path / "build.toml").write_text(CONV.format(model=model) + flow + steps + streams + again)
-    result = build(application, tmp_path / "build.toml", tmp_path / "out")
+    result = build(workspace, tmp_path / "build.toml", tmp_path / "out")
     assert result.status == "ok", result.failure
     assert result.metrics is not None
     raw = result.metrics["raw"]
@@ -163,14 +163,14 @@ def test_of_a_convolutional_network_macs_weights_and_cycles_are_those_that_finn_
     }
 
 
-def steps_of(application: Application, tmp_path: Path, steps: str) -> BuildResult:
+def steps_of(workspace: Workspace, tmp_path: Path, steps: str) -> BuildResult:
     model = EXAMPLES / "digits" / "digits_w4a4.onnx"
     (tmp_path / "build.toml").write_text(f'[build]\nmodel = "{model}"\n{steps}')
-    return build(application, tmp_path / "build.toml", tmp_path / "out")
+    return build(workspace, tmp_path / "build.toml", tmp_path / "out")
 
 
 @pytest.mark.provokes("postprocessing")
-def test_a_user_s_error_is_told_by_file_and_line(application: Application, tmp_path: Path) -> None:
+def test_a_user_s_error_is_told_by_file_and_line(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "checks.py").write_text(
         "def share(model, metrics, params):\n"
@@ -178,7 +178,7 @@ def test_a_user_s_error_is_told_by_file_and_line(application: Application, tmp_p
         "    return {'share': len(model.graph.node) / len(counted)}\n"
     )
     result = steps_of(
-        application,
+        workspace,
         tmp_path,
         '[[step]]\nentry = "qonnx-transform:analysis"\ninputs = { source = "mine" }\n'
         'parameters = { function = "checks:share", params = { kind = "Conv" } }\n',
@@ -200,11 +200,11 @@ def metrics_file(analysed: BuildResult) -> Path:
 
 
 def test_a_design_above_the_limit_ends_the_build_only_when_asked_to(
-    application: Application, tmp_path: Path, metrics_file: Path
+    workspace: Workspace, tmp_path: Path, metrics_file: Path
 ) -> None:
     def limited(how: str) -> BuildResult:
         return steps_of(
-            application,
+            workspace,
             tmp_path,
             f'[[step]]\nentry = "metrics:headroom"\ninputs = {{ metrics = "{metrics_file}" }}\n'
             f'parameters = {{ limit = 0.001, on_excess = "{how}" }}\n',
@@ -221,30 +221,30 @@ def test_a_design_above_the_limit_ends_the_build_only_when_asked_to(
     assert any("DSP 4 of 1,728" in row["value"] for row in warned.steps[0].record["summary"])
 
 
-def test_a_build_beside_another(application: Application, tmp_path: Path, metrics_file: Path) -> None:
+def test_a_build_beside_another(workspace: Workspace, tmp_path: Path, metrics_file: Path) -> None:
     theirs = json.loads(metrics_file.read_text())
     theirs["throughput"][0]["value"] *= 2
     del theirs["latency"]
     (tmp_path / "baseline.json").write_text(json.dumps(theirs))
     inputs = f'{{ metrics = "{metrics_file}", baseline = "baseline.json" }}'
     step = f'[[step]]\nentry = "metrics:compare"\ninputs = {inputs}\n'
-    compared = found(steps_of(application, tmp_path, step), "compare", "comparison")
+    compared = found(steps_of(workspace, tmp_path, step), "compare", "comparison")
     ratios = {value["quantity"]: value.get("ratio") for value in compared["values"]}
     assert (ratios["throughput"], ratios["clock"], ratios["latency"]) == (0.5, 1, None)
     assert compared["only_ours"] == ["latency at estimate"]
     (tmp_path / "baseline.json").write_text('{"throughput": 3}')
-    damaged = steps_of(application, tmp_path, step).failure
+    damaged = steps_of(workspace, tmp_path, step).failure
     assert damaged is not None
     assert damaged.category == "metrics"
     assert damaged.message.startswith("inputs.baseline cannot be read: Expected `array`")
 
 
 def test_a_hardware_graph_has_no_inference_cost_and_that_is_said(
-    application: Application, analysed: BuildResult, tmp_path: Path
+    workspace: Workspace, analysed: BuildResult, tmp_path: Path
 ) -> None:
     model = analysed.directory / "artifacts" / "model.onnx"
     step = f'[[step]]\nentry = "qonnx-transform:inference_cost"\ninputs = {{ model = "{model}" }}\n'
-    failure = steps_of(application, tmp_path, step).failure
+    failure = steps_of(workspace, tmp_path, step).failure
     assert failure is not None
     assert failure.category == "model_load"
     assert "here is hardware: MVAU_rtl, Thresholding_rtl" in failure.message

@@ -3,21 +3,21 @@
 from pathlib import Path
 
 import pytest
-from bskernel.commands.build import carry_out_build
+from bskernel.commands.build import run_build
 from bskernel.core.errors import ConfigError, EnvironmentLacking
-from bskernel.report.terminal import Lines
+from bskernel.report.terminal import LineObserver
 from bskernel.result.build_result import BuildResult
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
 pytestmark = pytest.mark.env
 
 
-def build(application: Application, output: Path, *settings: str) -> tuple[BuildResult, str]:
-    prepared = application.prepare(DIGITS / "build.toml", settings=settings, output=output)
+def build(workspace: Workspace, output: Path, *settings: str) -> tuple[BuildResult, str]:
+    prepared = workspace.prepare(DIGITS / "build.toml", settings=settings, output=output)
     with (output.parent / "said.txt").open("w") as said:
-        result = carry_out_build(application, prepared, runtime="process", observer=Lines(said))
+        result = run_build(workspace, prepared, runtime="process", observer=LineObserver(said))
     assert result.status == "ok", result.failure
     return result, (output.parent / "said.txt").read_text()
 
@@ -26,8 +26,8 @@ def versions(result: BuildResult) -> set[str]:
     return {step.executor for step in result.steps if step.executor.startswith("finn-step@")}
 
 
-def test_digits_is_built_by_the_backend_that_is_named(application: Application, tmp_path: Path) -> None:
-    result, said = build(application, tmp_path / "out", "build.backend=finn-plus-1.4.0")
+def test_digits_is_built_by_the_backend_that_is_named(workspace: Workspace, tmp_path: Path) -> None:
+    result, said = build(workspace, tmp_path / "out", "build.backend=finn-plus-1.4.0")
     assert versions(result) == {"finn-step@finn-plus-1.4.0"}
     assert said.startswith(
         "backend: finn-plus-1.4.0 (named in build.backend): flow estimate with finn-step@finn-plus-1.4.0"
@@ -36,33 +36,31 @@ def test_digits_is_built_by_the_backend_that_is_named(application: Application, 
     assert result.backend.backend == "finn-plus-1.4.0"
 
 
-def test_auto_builds_digits_with_the_first_and_says_why_not_the_others(
-    application: Application, tmp_path: Path
-) -> None:
-    result, said = build(application, tmp_path / "auto", "build.backend=auto")
+def test_auto_builds_digits_with_the_first_and_says_why_not_the_others(workspace: Workspace, tmp_path: Path) -> None:
+    result, said = build(workspace, tmp_path / "auto", "build.backend=auto")
     assert versions(result) == {"finn-step@finn-plus-1.6.1"}
     assert "not finn-plus-1.4.0: not needed: finn-plus-1.6.1 comes before it" in said
-    plain, unsaid = build(application, tmp_path / "plain")
+    plain, unsaid = build(workspace, tmp_path / "plain")
     assert plain.backend is None
     assert "backend" not in unsaid
     assert [step.key for step in plain.steps] == [step.key for step in result.steps]
     assert {step.status for step in plain.steps} == {"recalled"}
 
 
-def test_an_explicit_version_sends_auto_to_its_backend(application: Application) -> None:
+def test_an_explicit_version_sends_auto_to_its_backend(workspace: Workspace) -> None:
     settings = ("build.backend=auto", "executors.finn-step=finn-plus-1.4.0")
-    prepared = application.prepare(DIGITS / "build.toml", settings=settings)
+    prepared = workspace.prepare(DIGITS / "build.toml", settings=settings)
     assert prepared.backend is not None
     assert prepared.backend.backend == "finn-plus-1.4.0"
 
 
-def test_a_backend_that_has_not_the_flow_s_steps_is_refused(application: Application) -> None:
+def test_a_backend_that_has_not_the_flow_s_steps_is_refused(workspace: Workspace) -> None:
     with pytest.raises(ConfigError, match=r"does not offer the flow 'rtl' \(it offers estimate, codegen\)"):
-        application.prepare(DIGITS / "rtl.toml", settings=("build.backend=finn-plus-1.4.0",))
+        workspace.prepare(DIGITS / "rtl.toml", settings=("build.backend=finn-plus-1.4.0",))
 
 
-def test_brainsmith_is_refused_where_nobody_gave_its_recipe(application: Application) -> None:
+def test_brainsmith_is_refused_where_nobody_gave_its_recipe(workspace: Workspace) -> None:
     with pytest.raises(
         EnvironmentLacking, match=r"'brainsmith' cannot .*: there is no recipe images/brainsmith/0\.1\.0"
     ):
-        application.prepare(DIGITS / "build.toml", settings=("build.backend=brainsmith",))
+        workspace.prepare(DIGITS / "build.toml", settings=("build.backend=brainsmith",))

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bskernel.commands.build import carry_out_build
+from bskernel.commands.build import run_build
 from bskernel.core.errors import ConfigError
-from bskernel.report.terminal import Silent, describe_result
+from bskernel.report.terminal import SilentObserver, describe_result
 from bskernel.result.build_result import BuildResult
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 from vivado_stand_in.install import make_dependencies, make_hls_install, make_install
 from vivado_stand_in.interrupting import assert_an_interrupt_ends_all
 
@@ -57,15 +57,15 @@ def with_other(folder: Path, step: str, behaviour: str, tool: str = "vivado") ->
 
 
 @pytest.fixture
-def build(application: Application, tmp_path: Path, runtime: str) -> Build:
+def build(workspace: Workspace, tmp_path: Path, runtime: str) -> Build:
     """Build the example; what it does alike is recalled from test to test."""
 
     def run(
         *settings: str, name: str = "out", runtime: str = runtime, salt: str = "", config: Path = EXAMPLE
     ) -> BuildResult:
         salted = [f"build.salt={salt}"] if salt else []
-        prepared = application.prepare(config, settings=[*settings, *salted], output=tmp_path / name)
-        return carry_out_build(application, prepared, runtime=runtime, observer=Silent())
+        prepared = workspace.prepare(config, settings=[*settings, *salted], output=tmp_path / name)
+        return run_build(workspace, prepared, runtime=runtime, observer=SilentObserver())
 
     return run
 
@@ -120,9 +120,9 @@ def test_binary_state_with_a_path_of_the_machine_is_left_out_with_a_warning(buil
 @pytest.mark.parametrize(
     ("stage", "last"), [("ip", "step_create_stitched_ip"), ("netlist", OOC), ("bitstream", "metrics")]
 )
-def test_a_build_ends_at_a_stage(application: Application, tmp_path: Path, stage: str, last: str) -> None:
+def test_a_build_ends_at_a_stage(workspace: Workspace, tmp_path: Path, stage: str, last: str) -> None:
     settings = [*settings_in(tmp_path), f"flow.output_type={stage}"]
-    prepared = application.prepare(EXAMPLE, settings=settings, output=tmp_path / "out")
+    prepared = workspace.prepare(EXAMPLE, settings=settings, output=tmp_path / "out")
     assert [step.name for step in prepared.plan.steps][-1] == last
     given = {step.name: [tool.tool for tool in step.executor.tools] for step in prepared.plan.steps}
     both = {"step_hw_ipgen", "step_set_fifo_depths", BITFILE}
@@ -228,12 +228,12 @@ def test_a_step_that_hangs_ends_at_its_time_limit(build: Build, tmp_path: Path) 
 
 
 def test_dependencies_are_asked_for_before_anything_runs_and_a_missing_board_is_named(
-    application: Application, build: Build, tmp_path: Path
+    workspace: Workspace, build: Build, tmp_path: Path
 ) -> None:
     settings = settings_in(tmp_path)
     without = changed(tmp_path, (DEPS, ""))
     with pytest.raises(ConfigError, match="nothing gives its input 'deps'"):
-        application.prepare(without, settings=settings[:2])
+        workspace.prepare(without, settings=settings[:2])
     empty = tmp_path / "nothing"
     empty.mkdir()
     (empty / "README").write_text("nothing yet")
@@ -247,10 +247,10 @@ def test_dependencies_are_asked_for_before_anything_runs_and_a_missing_board_is_
     assert "board_files of the input deps" in str(failure.hint)
 
 
-def test_a_version_of_finn_that_does_not_offer_the_flow_says_so(application: Application, tmp_path: Path) -> None:
+def test_a_version_of_finn_that_does_not_offer_the_flow_says_so(workspace: Workspace, tmp_path: Path) -> None:
     for setting in ("executors.finn-step=finn-plus-1.4.0", "build.backend=finn-plus-1.4.0"):
         with pytest.raises(ConfigError, match=r"'bitstream' is not offered with|does not offer the flow 'bitstream'"):
-            application.prepare(EXAMPLE, settings=[*settings_in(tmp_path / setting[:5]), setting])
+            workspace.prepare(EXAMPLE, settings=[*settings_in(tmp_path / setting[:5]), setting])
 
 
 @pytest.mark.in_both

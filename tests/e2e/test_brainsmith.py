@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
-from bskernel.commands.build import carry_out_build
+from bskernel.commands.build import run_build
 from bskernel.images import describe, find_recipes, locate_root
 from bskernel.images.environment import cache_folder
-from bskernel.report.terminal import Silent
+from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits" / "build.toml"
@@ -29,9 +29,9 @@ pytestmark = [
 
 
 def build(output: Path, *more: str) -> BuildResult:
-    application = Application(locate_root(), cache_folder())
-    prepared = application.prepare(DIGITS, settings=(*SETTINGS, *more), output=output)
-    return carry_out_build(application, prepared, runtime="process", observer=Silent(), fresh=True)
+    workspace = Workspace(locate_root(), cache_folder())
+    prepared = workspace.prepare(DIGITS, settings=(*SETTINGS, *more), output=output)
+    return run_build(workspace, prepared, runtime="process", observer=SilentObserver(), fresh=True)
 
 
 def test_the_catalogue_says_what_the_executor_says() -> None:

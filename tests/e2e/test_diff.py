@@ -9,9 +9,9 @@ from xml.etree import ElementTree as ET
 
 import bskernel
 import pytest
-from bskernel.commands.build import carry_out_build
-from bskernel.report.terminal import Silent
-from bskernel.workspace.workspace import Application
+from bskernel.commands.build import run_build
+from bskernel.report.terminal import SilentObserver
+from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -75,10 +75,10 @@ def test_what_cannot_be_asked_or_read_ends_with_2(cli: Cli, tmp_path: Path, argu
 
 
 def digits(environments: Path, folder: Path, fps: int) -> Path:
-    application = Application(ROOT, environments)
+    workspace = Workspace(ROOT, environments)
     config = ROOT / "examples" / "digits" / "build.toml"
-    prepared = application.prepare(config, settings=[f"target.target_fps={fps}"], output=folder / str(fps))
-    result = carry_out_build(application, prepared, runtime="process", observer=Silent())
+    prepared = workspace.prepare(config, settings=[f"target.target_fps={fps}"], output=folder / str(fps))
+    result = run_build(workspace, prepared, runtime="process", observer=SilentObserver())
     assert result.status == "ok", result.failure
     return result.directory
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.commands.build import carry_out_build
+from bskernel.commands.build import run_build
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.images import describe, ensure_environment, environment_variables, find_recipes
-from bskernel.report.terminal import Silent
+from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
@@ -20,15 +20,15 @@ pytestmark = pytest.mark.env
 
 
 def build(
-    application: Application,
+    workspace: Workspace,
     config: Path,
     output: Path,
     *settings: str,
     fresh: bool = False,
     runtime: str = "process",
 ) -> BuildResult:
-    prepared = application.prepare(config, settings=settings, output=output)
-    return carry_out_build(application, prepared, runtime=runtime, observer=Silent(), fresh=fresh)
+    prepared = workspace.prepare(config, settings=settings, output=output)
+    return run_build(workspace, prepared, runtime=runtime, observer=SilentObserver(), fresh=fresh)
 
 
 def statuses(result: BuildResult) -> dict[str, str]:
@@ -36,8 +36,8 @@ def statuses(result: BuildResult) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def digits(application: Application, tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
-    result = build(application, DIGITS / "build.toml", tmp_path_factory.mktemp("digits"))
+def digits(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    result = build(workspace, DIGITS / "build.toml", tmp_path_factory.mktemp("digits"))
     assert result.status == "ok", result.failure
     return result
 
@@ -52,12 +52,12 @@ def test_the_catalogues_say_what_the_executors_say(environments: Path) -> None:
 
 
 def test_the_estimates_are_those_that_finn_writes_in_one_process(
-    application: Application, digits: BuildResult, tmp_path: Path, environments: Path
+    workspace: Workspace, digits: BuildResult, tmp_path: Path, environments: Path
 ) -> None:
-    recipe = next(recipe for recipe in application.recipes if recipe.name == "finn-step@finn-plus-1.6.1")
+    recipe = next(recipe for recipe in workspace.recipes if recipe.name == "finn-step@finn-plus-1.6.1")
     environment = ensure_environment(recipe, environments, lambda _: None)
     cleaned = next(step for step in digits.steps if step.name == "cleanup").outputs[0]
-    assert application.store.materialise(cleaned, tmp_path / "model.onnx")
+    assert workspace.store.materialise(cleaned, tmp_path / "model.onnx")
     steps = [step.entry for step in digits.steps if step.entry.startswith("step_")]
     script = Path(__file__).with_name("one_process.py")
     command = [str(environment.python), str(script), str(tmp_path / "model.onnx"), str(tmp_path / "one"), *steps]
@@ -79,18 +79,18 @@ def test_the_metrics_are_those_of_the_reports(digits: BuildResult) -> None:
     assert digits.metrics["bottleneck"] == performance["max_cycles_node_name"]
 
 
-def test_a_second_build_recalls_every_step(application: Application, digits: BuildResult, tmp_path: Path) -> None:
-    again = build(application, DIGITS / "build.toml", tmp_path)
+def test_a_second_build_recalls_every_step(workspace: Workspace, digits: BuildResult, tmp_path: Path) -> None:
+    again = build(workspace, DIGITS / "build.toml", tmp_path)
     assert set(statuses(again).values()) == {"recalled"}
     assert again.artifacts == digits.artifacts
 
 
 def test_a_sweep_of_foldings_shares_all_steps_before_them(
-    application: Application, digits: BuildResult, tmp_path: Path
+    workspace: Workspace, digits: BuildResult, tmp_path: Path
 ) -> None:
     throughputs = set()
     for target in (10_000, 50_000, 200_000, 500_000, 2_000_000):
-        point = build(application, DIGITS / "build.toml", tmp_path / str(target), f"target.target_fps={target}")
+        point = build(workspace, DIGITS / "build.toml", tmp_path / str(target), f"target.target_fps={target}")
         found = statuses(point)
         names = list(found)
         at = names.index("step_target_fps_parallelization")
@@ -103,9 +103,9 @@ def test_a_sweep_of_foldings_shares_all_steps_before_them(
 
 
 def test_another_throughput_reruns_only_from_the_folding_on(
-    application: Application, digits: BuildResult, tmp_path: Path
+    workspace: Workspace, digits: BuildResult, tmp_path: Path
 ) -> None:
-    changed = statuses(build(application, DIGITS / "build.toml", tmp_path, "target.target_fps=1000000"))
+    changed = statuses(build(workspace, DIGITS / "build.toml", tmp_path, "target.target_fps=1000000"))
     names = list(changed)
     at = names.index("step_target_fps_parallelization")
     assert {changed[name] for name in names[:at]} == {"recalled"}
@@ -120,7 +120,7 @@ def test_another_clone_and_cache_give_the_same_bytes(digits: BuildResult, tmp_pa
     cache.mkdir()
     for name in ("envs", "code"):
         (cache / name).symlink_to(environments / name)
-    result = build(Application(clone, cache), clone / "examples" / "digits" / "build.toml", tmp_path / "out")
+    result = build(Workspace(clone, cache), clone / "examples" / "digits" / "build.toml", tmp_path / "out")
     assert set(statuses(result).values()) == {"ran"}
     assert [step.outputs for step in result.steps] == [step.outputs for step in digits.steps]
     assert [step.key for step in result.steps] == [step.key for step in digits.steps]
@@ -129,77 +129,73 @@ def test_another_clone_and_cache_give_the_same_bytes(digits: BuildResult, tmp_pa
 @pytest.mark.container
 @pytest.mark.parametrize("settings", [(), ("build.flow=codegen",)], ids=["estimate", "codegen"])
 def test_containers_and_processes_make_the_same_bytes(
-    application: Application, tmp_path: Path, settings: tuple[str, ...]
+    workspace: Workspace, tmp_path: Path, settings: tuple[str, ...]
 ) -> None:
-    in_process = build(application, DIGITS / "build.toml", tmp_path / "process", *settings)
-    contained = build(
-        application, DIGITS / "build.toml", tmp_path / "docker", *settings, fresh=True, runtime="docker"
-    )
+    in_process = build(workspace, DIGITS / "build.toml", tmp_path / "process", *settings)
+    contained = build(workspace, DIGITS / "build.toml", tmp_path / "docker", *settings, fresh=True, runtime="docker")
     assert contained.status == "ok", contained.failure
     assert set(statuses(contained).values()) == {"ran"}
     assert [step.key for step in contained.steps] == [step.key for step in in_process.steps]
     assert [step.outputs for step in contained.steps] == [step.outputs for step in in_process.steps]
 
 
-def test_code_generation_leaves_no_machine_path(
-    application: Application, digits: BuildResult, tmp_path: Path
-) -> None:
-    result = build(application, DIGITS / "build.toml", tmp_path, "build.flow=codegen")
+def test_code_generation_leaves_no_machine_path(workspace: Workspace, digits: BuildResult, tmp_path: Path) -> None:
+    result = build(workspace, DIGITS / "build.toml", tmp_path, "build.flow=codegen")
     assert result.status == "ok", result.failure
     verilog = list((tmp_path / "artifacts" / "state").rglob("*.v"))
     assert verilog
     for path in (tmp_path / "artifacts").rglob("*"):
         if path.is_file():
-            assert str(application.cache).encode() not in path.read_bytes(), path
-    again = build(application, DIGITS / "build.toml", tmp_path / "again", "build.flow=codegen", fresh=True)
+            assert str(workspace.cache).encode() not in path.read_bytes(), path
+    again = build(workspace, DIGITS / "build.toml", tmp_path / "again", "build.flow=codegen", fresh=True)
     assert again.artifacts == result.artifacts
 
 
-def test_one_build_uses_two_versions_of_finn(application: Application, tmp_path: Path) -> None:
-    result = build(application, DIGITS / "two-finns.toml", tmp_path)
+def test_one_build_uses_two_versions_of_finn(workspace: Workspace, tmp_path: Path) -> None:
+    result = build(workspace, DIGITS / "two-finns.toml", tmp_path)
     assert result.status == "ok", result.failure
     used = {step.name: step.executor for step in result.steps}
     assert used["step_streamline"] == "finn-step@finn-plus-1.4.0"
     assert used["step_convert_to_hw"] == "finn-step@finn-plus-1.6.1"
 
 
-def test_a_step_that_needs_vivado_is_refused_before_anything_runs(application: Application, tmp_path: Path) -> None:
+def test_a_step_that_needs_vivado_is_refused_before_anything_runs(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "build.toml").write_text(
         f'build.model = "{DIGITS / "digits_w4a4.onnx"}"\n'
         'build.flow = "codegen"\ntarget.part = "xczu7ev-ffvc1156-2-e"\n'
         '[[flow.edit.insert]]\nafter = "step_hw_codegen"\nentry = "finn-step:step_hw_ipgen"\n'
     )
     with pytest.raises(EnvironmentLacking, match=r"step_hw_ipgen needs vitis_hls.*tools\.vitis_hls\.path"):
-        application.prepare(tmp_path / "build.toml", output=tmp_path / "out")
+        workspace.prepare(tmp_path / "build.toml", output=tmp_path / "out")
 
 
-def test_a_corrupt_model_is_named_as_such(application: Application, tmp_path: Path) -> None:
+def test_a_corrupt_model_is_named_as_such(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(b"\xff" + (DIGITS / "digits_w4a4.onnx").read_bytes()[:500])
     (tmp_path / "build.toml").write_text('[build]\nmodel = "net.onnx"\n[target]\npart = "xczu7ev-ffvc1156-2-e"\n')
-    result = build(application, tmp_path / "build.toml", tmp_path / "out")
+    result = build(workspace, tmp_path / "build.toml", tmp_path / "out")
     assert result.failure is not None
     assert result.failure.category == "model_load"
     assert "not an ONNX file" in result.failure.message
 
 
-def test_a_finn_exception_ends_in_its_own_words(application: Application, tmp_path: Path) -> None:
+def test_a_finn_exception_ends_in_its_own_words(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "folding.json").write_text('{"Defaults": {}, "MVAU_rtl_0": {"PE": "many"}}')
     setting = f'step.step_apply_folding_config.inputs.folding_config="{tmp_path / "folding.json"}"'
-    result = build(application, DIGITS / "build.toml", tmp_path / "out", setting)
+    result = build(workspace, DIGITS / "build.toml", tmp_path / "out", setting)
     assert result.failure is not None
     assert result.failure.category == "config"
     assert "Attribute PE expects int" in result.failure.message
     assert any("step_apply_folding_config" in line for line in result.failure.cause)
 
 
-def test_a_config_of_three_lines_is_a_build(application: Application, tmp_path: Path) -> None:
+def test_a_config_of_three_lines_is_a_build(workspace: Workspace, tmp_path: Path) -> None:
     lines = [
         f'build.model = "{DIGITS / "digits_w4a4.onnx"}"',
         'target.board = "ZCU104"',
         "target.target_fps = 100_000",
     ]
     (tmp_path / "build.toml").write_text("\n".join(lines))
-    result = build(application, tmp_path / "build.toml", tmp_path / "out")
+    result = build(workspace, tmp_path / "build.toml", tmp_path / "out")
     assert result.status == "ok", result.failure
     assert result.metrics is not None
     assert result.metrics["utilization"]["LUT"][0]["value"] > 0

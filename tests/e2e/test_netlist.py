@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bskernel.commands.build import carry_out_build
-from bskernel.report.terminal import Silent, describe_result
+from bskernel.commands.build import run_build
+from bskernel.report.terminal import SilentObserver, describe_result
 from bskernel.result.build_result import BuildResult
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
@@ -46,15 +46,15 @@ endmodule
 """
 
 
-def build(application: Application, config: Path, output: Path) -> BuildResult:
-    return carry_out_build(
-        application, application.prepare(config, output=output), runtime="process", observer=Silent()
+def build(workspace: Workspace, config: Path, output: Path) -> BuildResult:
+    return run_build(
+        workspace, workspace.prepare(config, output=output), runtime="process", observer=SilentObserver()
     )
 
 
 @pytest.fixture(scope="module")
-def checked(application: Application, tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
-    return build(application, DIGITS / "netlist.toml", tmp_path_factory.mktemp("netlist"))
+def checked(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    return build(workspace, DIGITS / "netlist.toml", tmp_path_factory.mktemp("netlist"))
 
 
 def artifacts(result: BuildResult) -> Path:
@@ -86,9 +86,7 @@ def test_a_netlist_holds_no_path_and_models_of_its_cells_alone(checked: BuildRes
     assert models | {"DSP48E2", "RAMB18E2"} == used - {"wire", "reg", "assign"}
 
 
-def test_one_wrong_table_in_a_netlist_is_caught(
-    application: Application, checked: BuildResult, tmp_path: Path
-) -> None:
+def test_one_wrong_table_in_a_netlist_is_caught(workspace: Workspace, checked: BuildResult, tmp_path: Path) -> None:
     shutil.copytree(artifacts(checked) / "netlist", tmp_path / "netlist")
     path = tmp_path / "netlist" / "netlist.v"
     text = path.read_text()
@@ -103,7 +101,7 @@ def test_one_wrong_table_in_a_netlist_is_caught(
         f'inputs = {{ netlist = "netlist", reference = "{artifacts(checked) / "reference"}", '
         f'simulation = "{artifacts(checked) / "simulation.json"}" }}\n'
     )
-    result = build(application, tmp_path / "build.toml", tmp_path / "out")
+    result = build(workspace, tmp_path / "build.toml", tmp_path / "out")
     assert result.failure is not None
     assert result.failure.category == "verification"
     assert re.search("frames differ|stands still|does not keep the RTL's cycles", result.failure.message)
@@ -137,15 +135,15 @@ def dsp(tmp_path: Path, frames: list[int], expected: list[int]) -> Path:
 
 
 def test_the_model_of_a_dsp_computes_what_it_covers_and_refuses_the_rest(
-    application: Application, tmp_path: Path
+    workspace: Workspace, tmp_path: Path
 ) -> None:
     numbers = [0, 1, 100, 2047]
     subtracting = 0b0011 << 12  # Z - (W + X + Y + CIN)
     frames = [*numbers, *(subtracting | number for number in numbers)]
     expected = [*(3 * number - 5 for number in numbers), *(-5 - 3 * number for number in numbers)]
-    result = build(application, dsp(tmp_path, frames, expected), tmp_path / "covered")
+    result = build(workspace, dsp(tmp_path, frames, expected), tmp_path / "covered")
     assert result.status == "ok", result.failure
     logic = (0b0101 << 12) | 1
-    result = build(application, dsp(tmp_path, [*numbers, logic], [0] * 5), tmp_path / "refused")
+    result = build(workspace, dsp(tmp_path, [*numbers, logic], [0] * 5), tmp_path / "refused")
     assert result.failure is not None
     assert "the model of DSP48E2 has no ALUMODE=0101" in result.failure.message

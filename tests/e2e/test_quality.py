@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bskernel.commands.build import carry_out_build
-from bskernel.flow.selection import Wish
+from bskernel.commands.build import run_build
+from bskernel.flow.selection import RangeRequest
 from bskernel.images import ensure_environment, environment_variables
-from bskernel.report.terminal import Silent
+from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
@@ -23,11 +23,9 @@ LABELS = np.load(DIGITS / "heldout.npz")["labels"]
 pytestmark = pytest.mark.env
 
 
-def build(
-    application: Application, config: Path, output: Path, *settings: str, last: str | None = None
-) -> BuildResult:
-    prepared = application.prepare(config, settings=settings, output=output, wish=Wish(last=last))
-    return carry_out_build(application, prepared, runtime="process", observer=Silent())
+def build(workspace: Workspace, config: Path, output: Path, *settings: str, last: str | None = None) -> BuildResult:
+    prepared = workspace.prepare(config, settings=settings, output=output, range_request=RangeRequest(last=last))
+    return run_build(workspace, prepared, runtime="process", observer=SilentObserver())
 
 
 def stages(output: Path) -> list[dict[str, Any]]:
@@ -45,19 +43,19 @@ def table(result: BuildResult) -> dict[str, Any]:
 
 @pytest.mark.parametrize("version", ["finn-plus-1.6.1", "finn-plus-1.4.0"])
 def test_each_stage_computes_what_qonnx_alone_does_frame_by_frame(
-    application: Application, tmp_path: Path, environments: Path, version: str
+    workspace: Workspace, tmp_path: Path, environments: Path, version: str
 ) -> None:
     settings = (SAMPLES, "quality.limit=90", f"executors.finn-step={version}")
-    result = build(application, DIGITS / "build.toml", tmp_path, *settings)
+    result = build(workspace, DIGITS / "build.toml", tmp_path, *settings)
     assert result.status == "ok", result.failure
-    recipe = next(recipe for recipe in application.recipes if recipe.name == f"finn-step@{version}")
+    recipe = next(recipe for recipe in workspace.recipes if recipe.name == f"finn-step@{version}")
     environment = ensure_environment(recipe, environments, lambda _: None)
     judged = stages(tmp_path)
     assert [stage["stage"] for stage in judged] == ["qonnx", "finn", "hwgraph"]
     for stage, step in zip(judged, ("cleanup", "step_streamline", "step_convert_to_hw"), strict=True):
         model = next(report for report in result.steps if report.name == step).outputs
         (artifact,) = [output for output in model if output.name == "model"]
-        assert application.store.materialise(artifact, tmp_path / f"{step}.onnx")
+        assert workspace.store.materialise(artifact, tmp_path / f"{step}.onnx")
         script = Path(__file__).with_name("with_qonnx_alone.py")
         variables = {"PYTHONPATH": str(environment.code), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
         done = subprocess.run(
@@ -128,10 +126,10 @@ def wrong_flow(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("function", ["spoil:weight", "spoil:threshold"])
 def test_a_transformation_that_changes_the_network_is_caught_with_the_steps_it_may_be(
-    application: Application, tmp_path: Path, function: str
+    workspace: Workspace, tmp_path: Path, function: str
 ) -> None:
     config = wrong_flow(tmp_path)
-    result = build(application, config, tmp_path / "out", SAMPLES, f'step.spoil.parameters.function="{function}"')
+    result = build(workspace, config, tmp_path / "out", SAMPLES, f'step.spoil.parameters.function="{function}"')
     assert result.failure is not None
     failure = result.failure
     assert failure.category == "verification"
@@ -142,8 +140,8 @@ def test_a_transformation_that_changes_the_network_is_caught_with_the_steps_it_m
     assert [step.name for step in result.steps if step.status == "failed"] == ["evaluate_hwgraph"]
 
 
-def test_checks_after_every_step_name_the_one_that_is_wrong(application: Application, tmp_path: Path) -> None:
-    result = build(application, wrong_flow(tmp_path), tmp_path / "out", SAMPLES, "quality.verify=steps")
+def test_checks_after_every_step_name_the_one_that_is_wrong(workspace: Workspace, tmp_path: Path) -> None:
+    result = build(workspace, wrong_flow(tmp_path), tmp_path / "out", SAMPLES, "quality.verify=steps")
     assert result.failure is not None
     (failed,) = [step.name for step in result.steps if step.status == "failed"]
     assert failed == "evaluate-spoil"
@@ -151,8 +149,8 @@ def test_checks_after_every_step_name_the_one_that_is_wrong(application: Applica
     assert result.failure.cause[0] == "between them: step spoil"
 
 
-def test_a_mismatch_that_only_warns_is_shown_and_the_build_goes_on(application: Application, tmp_path: Path) -> None:
-    result = build(application, wrong_flow(tmp_path), tmp_path / "out", SAMPLES, "quality.on_mismatch=warn")
+def test_a_mismatch_that_only_warns_is_shown_and_the_build_goes_on(workspace: Workspace, tmp_path: Path) -> None:
+    result = build(workspace, wrong_flow(tmp_path), tmp_path / "out", SAMPLES, "quality.on_mismatch=warn")
     assert result.status == "ok", result.failure
     shown = table(result)
     cells = [row[shown["columns"].index("mismatching frames")] for row in shown["rows"]]
@@ -163,17 +161,17 @@ def test_a_mismatch_that_only_warns_is_shown_and_the_build_goes_on(application: 
     assert any("does not compute what stage finn" in text for text in warnings)
 
 
-def test_a_mismatch_that_is_allowed_passes(application: Application, tmp_path: Path) -> None:
-    result = build(application, wrong_flow(tmp_path), tmp_path / "out", SAMPLES, "quality.allowed_mismatch=1.0")
+def test_a_mismatch_that_is_allowed_passes(workspace: Workspace, tmp_path: Path) -> None:
+    result = build(workspace, wrong_flow(tmp_path), tmp_path / "out", SAMPLES, "quality.allowed_mismatch=1.0")
     assert result.status == "ok", result.failure
     assert stages(tmp_path / "out")[2]["comparison"]["mismatches"] > 0
 
 
 def test_verification_that_is_off_leaves_its_steps_out_and_what_is_made_is_the_same(
-    application: Application, tmp_path: Path
+    workspace: Workspace, tmp_path: Path
 ) -> None:
-    off = build(application, DIGITS / "build.toml", tmp_path / "off", "quality.verify=off")
-    on = build(application, DIGITS / "build.toml", tmp_path / "on")
+    off = build(workspace, DIGITS / "build.toml", tmp_path / "off", "quality.verify=off")
+    on = build(workspace, DIGITS / "build.toml", tmp_path / "on")
     assert off.status == on.status == "ok"
     assert not [step.name for step in off.steps if "evaluate" in step.name or step.name == "samples"]
     assert {name: off.artifacts[name] for name in ("model", "output")} == {
@@ -186,9 +184,9 @@ def test_verification_that_is_off_leaves_its_steps_out_and_what_is_made_is_the_s
 
 
 def test_the_float_model_is_the_first_stage_and_quantization_is_no_failure(
-    application: Application, tmp_path: Path, environments: Path
+    workspace: Workspace, tmp_path: Path, environments: Path
 ) -> None:
-    recipe = next(recipe for recipe in application.recipes if recipe.name == "qonnx-transform@1.0.0")
+    recipe = next(recipe for recipe in workspace.recipes if recipe.name == "qonnx-transform@1.0.0")
     environment = ensure_environment(recipe, environments, lambda _: None)
     script = (
         "import sys, onnx\n"
@@ -205,7 +203,7 @@ def test_the_float_model_is_the_first_stage_and_quantization_is_no_failure(
     command = [str(environment.python), "-c", script, str(DIGITS / "digits_w4a4.onnx"), str(float_model)]
     subprocess.run(command, check=True, env={"PATH": os.environ["PATH"]})
     result = build(
-        application, DIGITS / "build.toml", tmp_path / "out", SAMPLES, f'quality.float_model="{float_model}"'
+        workspace, DIGITS / "build.toml", tmp_path / "out", SAMPLES, f'quality.float_model="{float_model}"'
     )
     assert result.status == "ok", result.failure
     first, second = stages(tmp_path / "out")[:2]
@@ -218,9 +216,7 @@ def test_the_float_model_is_the_first_stage_and_quantization_is_no_failure(
     assert [value["stage"] for value in result.metrics["accuracy"]] == ["float", "qonnx", "finn", "hwgraph"]
 
 
-def test_a_metric_and_top_k_of_the_build_are_recorded_at_every_stage(
-    application: Application, tmp_path: Path
-) -> None:
+def test_a_metric_and_top_k_of_the_build_are_recorded_at_every_stage(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "own.py").write_text(
         "import numpy as np\n"
@@ -229,7 +225,7 @@ def test_a_metric_and_top_k_of_the_build_are_recorded_at_every_stage(
         "    return min(right[labels == label].mean() for label in np.unique(labels))\n"
     )
     settings = (f'quality.source="{tmp_path / "mine"}"', "quality.metric=own:worst_class", "quality.top_k=99")
-    result = build(application, DIGITS / "build.toml", tmp_path / "out", SAMPLES, *settings)
+    result = build(workspace, DIGITS / "build.toml", tmp_path / "out", SAMPLES, *settings)
     assert result.status == "ok", result.failure
     for stage in stages(tmp_path / "out"):
         confusion = np.array(stage["confusion"])
@@ -237,9 +233,7 @@ def test_a_metric_and_top_k_of_the_build_are_recorded_at_every_stage(
         assert (stage["k"], stage["top_k"]) == (10, 1.0)
 
 
-def test_a_network_that_ends_in_its_top_index_is_compared_by_prediction(
-    application: Application, tmp_path: Path
-) -> None:
+def test_a_network_that_ends_in_its_top_index_is_compared_by_prediction(workspace: Workspace, tmp_path: Path) -> None:
     config = wrong_flow(tmp_path)
     flow = (tmp_path / "flow.toml").read_text()
     transform = '[[step]]\nname = "top"\nentry = "qonnx-transform:transform"\n[step.parameters]\n'
@@ -248,7 +242,7 @@ def test_a_network_that_ends_in_its_top_index_is_compared_by_prediction(
     assert anchor in flow
     (tmp_path / "flow.toml").write_text(flow.replace(anchor, transform + anchor))
     harmless = 'step.spoil.parameters.function="spoil:nothing"'
-    result = build(application, config, tmp_path / "out", SAMPLES, harmless)
+    result = build(workspace, config, tmp_path / "out", SAMPLES, harmless)
     assert result.status == "ok", result.failure
     last = stages(tmp_path / "out")[-1]
     assert last["ranks"]

@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from bskernel.commands.build import carry_out_build
-from bskernel.flow.selection import Wish
-from bskernel.report.terminal import Silent
+from bskernel.commands.build import run_build
+from bskernel.flow.selection import RangeRequest
+from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
@@ -26,12 +26,12 @@ FOLDING = {
 
 
 @pytest.fixture(scope="module")
-def contained(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Application:
+def contained(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """bskernel with a cache of its own: containers must not recall what processes made."""
     cache = tmp_path_factory.mktemp("contained")
     for name in ("envs", "code"):
         (cache / name).symlink_to(environments / name)
-    return Application(ROOT, cache)
+    return Workspace(ROOT, cache)
 
 
 @pytest.fixture(autouse=True)
@@ -41,19 +41,17 @@ def _compiler(runtime: str) -> None:
         pytest.skip("no C++ compiler: install g++, as .ci/run does")
 
 
-def build(
-    application: Application, config: Path, output: Path, *settings: str, runtime: str = "process"
-) -> BuildResult:
-    prepared = application.prepare(config, settings=settings, output=output)
-    return carry_out_build(application, prepared, runtime=runtime, observer=Silent())
+def build(workspace: Workspace, config: Path, output: Path, *settings: str, runtime: str = "process") -> BuildResult:
+    prepared = workspace.prepare(config, settings=settings, output=output)
+    return run_build(workspace, prepared, runtime=runtime, observer=SilentObserver())
 
 
 @pytest.mark.in_both
 def test_digits_are_exact_to_the_bit_and_as_fast_as_estimated(
-    application: Application, contained: Application, tmp_path: Path, runtime: str
+    workspace: Workspace, contained: Workspace, tmp_path: Path, runtime: str
 ) -> None:
-    application = contained if runtime == "docker" else application
-    result = build(application, DIGITS / "rtl.toml", tmp_path, runtime=runtime)
+    workspace = contained if runtime == "docker" else workspace
+    result = build(workspace, DIGITS / "rtl.toml", tmp_path, runtime=runtime)
     assert result.status == "ok", result.failure
     simulation = json.loads((tmp_path / "artifacts" / "simulation.json").read_text())
     assert (simulation["frames"], simulation["mismatches"]) == (450, 0)
@@ -72,12 +70,12 @@ def test_digits_are_exact_to_the_bit_and_as_fast_as_estimated(
 
 @pytest.mark.in_both
 def test_the_open_flow_counts_what_yosys_makes_of_the_design(
-    application: Application, contained: Application, tmp_path: Path, runtime: str
+    workspace: Workspace, contained: Workspace, tmp_path: Path, runtime: str
 ) -> None:
-    application = contained if runtime == "docker" else application
+    workspace = contained if runtime == "docker" else workspace
     # The netlist comes too, so that what is simulated below is synthesised once.
     asked = "step.synthesize.parameters.netlist=true"
-    result = build(application, DIGITS / "open.toml", tmp_path, asked, runtime=runtime)
+    result = build(workspace, DIGITS / "open.toml", tmp_path, asked, runtime=runtime)
     assert result.status == "ok", result.failure
     assert result.metrics is not None
     counted = {
@@ -93,9 +91,9 @@ def test_the_open_flow_counts_what_yosys_makes_of_the_design(
 
 
 def test_a_convolutional_network_is_exact_between_the_host_s_head_and_tail(
-    application: Application, tmp_path: Path
+    workspace: Workspace, tmp_path: Path
 ) -> None:
-    result = build(application, DIGITS.with_name("digits-conv") / "rtl.toml", tmp_path)
+    result = build(workspace, DIGITS.with_name("digits-conv") / "rtl.toml", tmp_path)
     assert result.status == "ok", result.failure
     artifacts = tmp_path / "artifacts"
     host = json.loads((artifacts / "host" / "host.json").read_text())
@@ -109,20 +107,22 @@ def test_a_convolutional_network_is_exact_between_the_host_s_head_and_tail(
     assert simulation["accuracy"] > 0.96
 
 
-def test_a_waveform_is_written_where_it_is_asked_for(application: Application, tmp_path: Path) -> None:
+def test_a_waveform_is_written_where_it_is_asked_for(workspace: Workspace, tmp_path: Path) -> None:
     asked = "step.simulate.parameters.waveform_cycles=50"
-    refused = build(application, DIGITS / "rtl.toml", tmp_path / "without", asked)
+    refused = build(workspace, DIGITS / "rtl.toml", tmp_path / "without", asked)
     assert refused.failure is not None
     assert "waveform = true" in str(refused.failure.hint)
     compiled = "step.compile.parameters.waveform=true"
-    assert build(application, DIGITS / "rtl.toml", tmp_path / "with", asked, compiled).status == "ok"
+    assert build(workspace, DIGITS / "rtl.toml", tmp_path / "with", asked, compiled).status == "ok"
     assert "$enddefinitions" in (tmp_path / "with" / "artifacts" / "waveform.vcd").read_text()
 
 
-def test_a_stitched_design_is_the_same_each_time_and_holds_no_path(application: Application, tmp_path: Path) -> None:
+def test_a_stitched_design_is_the_same_each_time_and_holds_no_path(workspace: Workspace, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        prepared = application.prepare(DIGITS / "rtl.toml", wish=Wish(last="stitch"), output=tmp_path / name)
-        result = carry_out_build(application, prepared, runtime="process", observer=Silent(), fresh=name == "two")
+        prepared = workspace.prepare(
+            DIGITS / "rtl.toml", range_request=RangeRequest(last="stitch"), output=tmp_path / name
+        )
+        result = run_build(workspace, prepared, runtime="process", observer=SilentObserver(), fresh=name == "two")
         assert result.status == "ok", result.failure
     one, two = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two"))
     assert one["artifacts"]["rtl"] == two["artifacts"]["rtl"]
@@ -131,7 +131,7 @@ def test_a_stitched_design_is_the_same_each_time_and_holds_no_path(application: 
     assert not [path for path in files if b"@bskernel" in path.read_bytes() or b"/state/" in path.read_bytes()]
 
 
-def folded(application: Application, tmp_path: Path) -> BuildResult:
+def folded(workspace: Workspace, tmp_path: Path) -> BuildResult:
     (tmp_path / "folding.json").write_text(json.dumps(FOLDING))
     config = tmp_path / "build.toml"
     text = (DIGITS / "rtl.toml").read_text().replace('"digits_w4a4.onnx"', f'"{DIGITS / "digits_w4a4.onnx"}"')
@@ -140,14 +140,14 @@ def folded(application: Application, tmp_path: Path) -> BuildResult:
         f'{text}[step.step_apply_folding_config.inputs]\nfolding_config = "folding.json"\n'
         "[step.simulate.parameters]\nstall_percent = 70\n"
     )
-    return build(application, config, tmp_path / "mended")
+    return build(workspace, config, tmp_path / "mended")
 
 
 @pytest.mark.provokes("verification")
 def test_a_layer_with_one_synapse_fold_loses_nothing_under_back_pressure(
-    application: Application, tmp_path: Path
+    workspace: Workspace, tmp_path: Path
 ) -> None:
-    assert (result := folded(application, tmp_path)).status == "ok", result.failure
+    assert (result := folded(workspace, tmp_path)).status == "ok", result.failure
     # The same design with the library as it was released is caught: it stops, stands still, or differs.
     artifacts = tmp_path / "mended" / "artifacts"
     shutil.copytree(artifacts / "rtl", tmp_path / "rtl")
@@ -162,7 +162,7 @@ def test_a_layer_with_one_synapse_fold_loses_nothing_under_back_pressure(
         '[[step]]\nname = "simulate"\nentry = "rtl-sim:simulate"\nparameters = { stall_percent = 70 }\n'
         'inputs = { rtl = "rtl", reference = "reference" }\n'
     )
-    released = build(application, tmp_path / "released.toml", tmp_path / "released")
+    released = build(workspace, tmp_path / "released.toml", tmp_path / "released")
     assert released.failure is not None
     assert released.failure.category == "verification"
     assert "MVAU_rtl" in released.failure.message or "frames differ" in released.failure.message

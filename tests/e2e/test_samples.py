@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bskernel.commands.build import carry_out_build
-from bskernel.report.terminal import Silent
+from bskernel.commands.build import run_build
+from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
@@ -18,14 +18,14 @@ pytestmark = pytest.mark.env
 
 
 def read(
-    application: Application, tmp_path: Path, quality: str, parameters: str = "", model: Path | None = None
+    workspace: Workspace, tmp_path: Path, quality: str, parameters: str = "", model: Path | None = None
 ) -> BuildResult:
     (tmp_path / "build.toml").write_text(
         f'build.model = "{model or CONV / "digits_conv_w4a4.onnx"}"\n[quality]\n{quality}\n'
         f'[[step]]\nentry = "qonnx-transform:samples"\n[step.parameters]\n{parameters}\n'
     )
-    prepared = application.prepare(tmp_path / "build.toml", output=tmp_path / "out")
-    return carry_out_build(application, prepared, runtime="process", observer=Silent())
+    prepared = workspace.prepare(tmp_path / "build.toml", output=tmp_path / "out")
+    return run_build(workspace, prepared, runtime="process", observer=SilentObserver())
 
 
 def made(result: BuildResult, tmp_path: Path) -> dict[str, np.ndarray]:
@@ -70,7 +70,7 @@ def image_folder(folder: Path) -> Path:
 
 
 def test_an_npz_an_npy_pair_and_npy_with_labels_beside_it_give_the_same_bytes(
-    application: Application, tmp_path: Path
+    workspace: Workspace, tmp_path: Path
 ) -> None:
     images, labels = frames()
     np.savez(tmp_path / "all.npz", inputs=images, labels=labels)
@@ -84,7 +84,7 @@ def test_an_npz_an_npy_pair_and_npy_with_labels_beside_it_give_the_same_bytes(
     }
     digests = {}
     for name, quality in forms.items():
-        result = read(application, tmp_path, quality)
+        result = read(workspace, tmp_path, quality)
         found = made(result, tmp_path)
         assert (found["inputs"] == images.reshape(20, 1, 8, 8)).all()
         assert (found["labels"] == labels).all()
@@ -93,42 +93,40 @@ def test_an_npz_an_npy_pair_and_npy_with_labels_beside_it_give_the_same_bytes(
 
 
 def test_a_folder_of_images_has_a_class_for_each_subfolder_and_a_limit_takes_of_many(
-    application: Application, tmp_path: Path
+    workspace: Workspace, tmp_path: Path
 ) -> None:
     folder = image_folder(tmp_path / "images")
     images, labels = frames()
     names = sorted({f"class-{label}" for label in labels})
-    result = read(application, tmp_path, 'samples = "images"')
+    result = read(workspace, tmp_path, 'samples = "images"')
     found = made(result, tmp_path)
     assert found["classes"].tolist() == names == result.steps[0].record["classes"]
     assert found["inputs"].shape == (20, 1, 8, 8)
     for frame, label in zip(found["inputs"], found["labels"], strict=True):
         (at,) = np.flatnonzero((images == frame).all(axis=(1, 2)))
         assert names[label] == f"class-{labels[at]}"
-    few = made(read(application, tmp_path, 'samples = "images"\nlimit = 5'), tmp_path)
+    few = made(read(workspace, tmp_path, 'samples = "images"\nlimit = 5'), tmp_path)
     assert len(set(few["labels"])) == min(5, len(list(folder.iterdir())))
 
 
-def test_images_become_flat_frames_where_the_network_takes_them(application: Application, tmp_path: Path) -> None:
+def test_images_become_flat_frames_where_the_network_takes_them(workspace: Workspace, tmp_path: Path) -> None:
     image_folder(tmp_path / "images")
-    found = made(read(application, tmp_path, 'samples = "images"', model=DIGITS / "digits_w4a4.onnx"), tmp_path)
+    found = made(read(workspace, tmp_path, 'samples = "images"', model=DIGITS / "digits_w4a4.onnx"), tmp_path)
     assert found["inputs"].shape == (20, 64)
 
 
-def test_values_are_scaled_as_asked_for(application: Application, tmp_path: Path) -> None:
+def test_values_are_scaled_as_asked_for(workspace: Workspace, tmp_path: Path) -> None:
     images, _ = frames()
     np.save(tmp_path / "inputs.npy", images * 2 + 3)
-    found = made(
-        read(application, tmp_path, 'samples = "inputs.npy"', "scale = 1.0\nmean = [3]\nstd = [2]"), tmp_path
-    )
+    found = made(read(workspace, tmp_path, 'samples = "inputs.npy"', "scale = 1.0\nmean = [3]\nstd = [2]"), tmp_path)
     assert (found["inputs"][:, 0] == images).all()
-    refused = read(application, tmp_path, 'samples = "inputs.npy"', "mean = [1, 2, 3]")
+    refused = read(workspace, tmp_path, 'samples = "inputs.npy"', "mean = [1, 2, 3]")
     assert refused.failure is not None
     assert "mean has 3 numbers, a frame has 1 channel(s)" in refused.failure.message
 
 
-def test_frames_are_drawn_where_none_are_given(application: Application, tmp_path: Path) -> None:
-    result = read(application, tmp_path, "", "drawn_frames = 100")
+def test_frames_are_drawn_where_none_are_given(workspace: Workspace, tmp_path: Path) -> None:
+    result = read(workspace, tmp_path, "", "drawn_frames = 100")
     found = made(result, tmp_path)
     assert set(found) == {"inputs"}
     assert set(np.unique(found["inputs"])) == set(range(16))
@@ -200,9 +198,9 @@ def spoil(folder: Path, how: str) -> str:
     ],
 )
 def test_what_does_not_fit_is_named_with_file_and_reason(
-    application: Application, tmp_path: Path, how: str, needles: list[str]
+    workspace: Workspace, tmp_path: Path, how: str, needles: list[str]
 ) -> None:
-    result = read(application, tmp_path, spoil(tmp_path, how))
+    result = read(workspace, tmp_path, spoil(tmp_path, how))
     assert result.failure is not None
     assert result.failure.category == "config"
     for needle in needles:

@@ -5,12 +5,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bskernel.commands.build import carry_out_build
-from bskernel.flow.selection import Wish
+from bskernel.commands.build import run_build
+from bskernel.flow.selection import RangeRequest
 from bskernel.images import ensure_environment
-from bskernel.report.terminal import Silent
+from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
@@ -25,34 +25,36 @@ standalone_thresholds = true
 
 
 def build(
-    application: Application, config: Path, output: Path, *settings: str, wish: Wish | None = None
+    workspace: Workspace, config: Path, output: Path, *settings: str, range_request: RangeRequest | None = None
 ) -> BuildResult:
-    prepared = application.prepare(config, settings=settings, wish=wish or Wish(), output=output)
-    return carry_out_build(application, prepared, runtime="process", observer=Silent())
+    prepared = workspace.prepare(
+        config, settings=settings, range_request=range_request or RangeRequest(), output=output
+    )
+    return run_build(workspace, prepared, runtime="process", observer=SilentObserver())
 
 
 @pytest.fixture(scope="module")
-def codegen(application: Application, tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
-    result = build(application, DIGITS / "build.toml", tmp_path_factory.mktemp("codegen"), "build.flow=codegen")
+def codegen(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    result = build(workspace, DIGITS / "build.toml", tmp_path_factory.mktemp("codegen"), "build.flow=codegen")
     assert result.status == "ok", result.failure
     return result
 
 
-def model_of(application: Application, result: BuildResult, step: str, target: Path) -> Path:
+def model_of(workspace: Workspace, result: BuildResult, step: str, target: Path) -> Path:
     """The model that a step of a build left, as a file."""
     report = next(report for report in result.steps if report.name == step)
     artifact = next(artifact for artifact in report.outputs if artifact.name == "model")
-    assert application.store.materialise(artifact, target)
+    assert workspace.store.materialise(artifact, target)
     return target
 
 
-def check(application: Application, folder: Path, stages: list[str], *, state: Path | None = None) -> BuildResult:
+def check(workspace: Workspace, folder: Path, stages: list[str], *, state: Path | None = None) -> BuildResult:
     given = f'inputs = {{ state = "{state}" }}\n' if state else ""
     (folder / "check.toml").write_text(
         'build.model = "net.onnx"\n[[step]]\nentry = "qonnx-transform:check_stage"\n'
         f"parameters = {{ stages = {json.dumps(stages)} }}\n{given}"
     )
-    return build(application, folder / "check.toml", folder / "checked")
+    return build(workspace, folder / "check.toml", folder / "checked")
 
 
 @pytest.mark.parametrize(
@@ -75,17 +77,17 @@ def check(application: Application, folder: Path, stages: list[str], *, state: P
     ],
 )
 def test_the_stage_of_a_step_s_model_is_told_from_what_is_in_it(
-    application: Application, codegen: BuildResult, tmp_path: Path, step: str, stages: list[str], evidence: list[str]
+    workspace: Workspace, codegen: BuildResult, tmp_path: Path, step: str, stages: list[str], evidence: list[str]
 ) -> None:
-    model_of(application, codegen, step, tmp_path / "net.onnx")
-    result = check(application, tmp_path, stages[-1:])
+    model_of(workspace, codegen, step, tmp_path / "net.onnx")
+    result = check(workspace, tmp_path, stages[-1:])
     assert result.status == "ok", result.failure
     record = result.steps[0].record
     assert record["stages"] == stages
     for words in evidence:
         assert words in record["summary"][0]["note"]
     others = [stage for stage in ("onnx", "qonnx", "finn", "hwgraph", "estimates", "rtl") if stage not in stages]
-    refused = check(application, tmp_path, others)
+    refused = check(workspace, tmp_path, others)
     assert refused.failure is not None
     assert refused.failure.category == "model_load"
     assert refused.failure.message.startswith(f"the model is at stage {' or '.join(stages)}, not at ")
@@ -116,12 +118,12 @@ open(target, "wb").write(helper.make_model(graph, opset_imports=opsets).Serializ
     ],
 )
 def test_the_stage_of_a_node_is_that_of_its_domain(
-    application: Application, environments: Path, tmp_path: Path, kind: str, domain: str, text: str
+    workspace: Workspace, environments: Path, tmp_path: Path, kind: str, domain: str, text: str
 ) -> None:
-    recipe = next(recipe for recipe in application.recipes if recipe.ref.name == "qonnx-transform")
+    recipe = next(recipe for recipe in workspace.recipes if recipe.ref.name == "qonnx-transform")
     python = ensure_environment(recipe, environments, print).python
     subprocess.run([str(python), "-c", MAKE, kind, domain, str(tmp_path / "net.onnx")], check=True)
-    result = check(application, tmp_path, ["onnx"])
+    result = check(workspace, tmp_path, ["onnx"])
     if text == "onnx":
         assert result.steps[0].record["stages"] == ["onnx"]
     else:
@@ -129,33 +131,36 @@ def test_the_stage_of_a_node_is_that_of_its_domain(
         assert text in result.failure.message
 
 
-def test_generated_code_counts_only_with_its_tree(
-    application: Application, codegen: BuildResult, tmp_path: Path
-) -> None:
-    model_of(application, codegen, "step_hw_codegen", tmp_path / "net.onnx")
+def test_generated_code_counts_only_with_its_tree(workspace: Workspace, codegen: BuildResult, tmp_path: Path) -> None:
+    model_of(workspace, codegen, "step_hw_codegen", tmp_path / "net.onnx")
     state = codegen.directory / "artifacts" / "state"
-    result = check(application, tmp_path, ["rtl"], state=state)
+    result = check(workspace, tmp_path, ["rtl"], state=state)
     assert result.status == "ok", result.failure
     assert "code_gen_dir_ipgen set on all 5" in result.steps[0].record["summary"][0]["note"]
-    without = check(application, tmp_path, ["rtl", "estimates"])
+    without = check(workspace, tmp_path, ["rtl", "estimates"])
     assert without.failure is not None
     assert "no state tree with their code is given" in without.failure.message
     (tmp_path / "empty").mkdir()
-    missing = check(application, tmp_path, ["rtl"], state=tmp_path / "empty")
+    missing = check(workspace, tmp_path, ["rtl"], state=tmp_path / "empty")
     assert missing.failure is not None
     assert "not in the state tree: code_gen_ipgen_MVAU_rtl_0" in missing.failure.message
 
 
 def test_a_build_from_a_streamlined_model_gives_what_the_whole_build_gives(
-    application: Application, tmp_path: Path
+    workspace: Workspace, tmp_path: Path
 ) -> None:
-    whole = build(application, DIGITS / "build.toml", tmp_path / "whole")
-    part = build(application, DIGITS / "build.toml", tmp_path / "part", wish=Wish(last="finn-step:step_streamline"))
+    whole = build(workspace, DIGITS / "build.toml", tmp_path / "whole")
+    part = build(
+        workspace,
+        DIGITS / "build.toml",
+        tmp_path / "part",
+        range_request=RangeRequest(last="finn-step:step_streamline"),
+    )
     assert [step.name for step in part.steps][-1] == "step_streamline"
     (tmp_path / "build.toml").write_text(
         f'build.model = "part/artifacts/model.onnx"\nflow.input_type = "finn"\n{SETTINGS}'
     )
-    rest = build(application, tmp_path / "build.toml", tmp_path / "rest")
+    rest = build(workspace, tmp_path / "build.toml", tmp_path / "rest")
     assert rest.status == "ok", rest.failure
     assert [step.name for step in rest.steps][:3] == ["check_stage", "samples", "step_tidy_up"]
     expected = {step.name: step.outputs for step in whole.steps if step.name != "step_tidy_up"}
@@ -164,7 +169,9 @@ def test_a_build_from_a_streamlined_model_gives_what_the_whole_build_gives(
     for name in [name for name in list(found)[3:] if not name.startswith("evaluate")]:
         assert found[name] == expected[name], name
     assert rest.metrics == whole.metrics
-    refused = build(application, tmp_path / "build.toml", tmp_path / "refused", wish=Wish(input_type="hwgraph"))
+    refused = build(
+        workspace, tmp_path / "build.toml", tmp_path / "refused", range_request=RangeRequest(input_type="hwgraph")
+    )
     assert [step.status for step in refused.steps][:2] == ["failed", "skipped"]
     assert refused.failure is not None
     assert refused.failure.category == "model_load"
@@ -172,19 +179,19 @@ def test_a_build_from_a_streamlined_model_gives_what_the_whole_build_gives(
     assert refused.failure.hint == "begin with --from step_tidy_up (takes finn)"
 
 
-def test_whole_builds_have_no_check(application: Application, tmp_path: Path) -> None:
+def test_whole_builds_have_no_check(workspace: Workspace, tmp_path: Path) -> None:
     for config in ("build.toml", "rtl.toml", "open.toml", "two-finns.toml"):
-        plan = application.prepare(DIGITS / config, output=tmp_path).plan
+        plan = workspace.prepare(DIGITS / config, output=tmp_path).plan
         assert plan.steps[0].name == "cleanup"
         assert "check_stage" not in {step.entry for step in plan.steps}
 
 
 def test_the_rtl_flow_begins_at_its_second_insertion_of_streams_with_the_estimated_model(
-    application: Application, codegen: BuildResult, tmp_path: Path
+    workspace: Workspace, codegen: BuildResult, tmp_path: Path
 ) -> None:
-    model_of(application, codegen, "step_generate_estimate_reports", tmp_path / "net.onnx")
+    model_of(workspace, codegen, "step_generate_estimate_reports", tmp_path / "net.onnx")
     (tmp_path / "build.toml").write_text(f'build = {{ model = "net.onnx", flow = "rtl" }}\n{SETTINGS}')
-    wish = Wish(first="insert_streams", last="stitch")
-    result = build(application, tmp_path / "build.toml", tmp_path / "out", wish=wish)
+    range_request = RangeRequest(first="insert_streams", last="stitch")
+    result = build(workspace, tmp_path / "build.toml", tmp_path / "out", range_request=range_request)
     assert result.status == "ok", result.failure
     assert [step.name for step in result.steps] == ["check_stage", "insert_streams", "step_hw_codegen", "stitch"]

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from bskernel.commands.build import carry_out_build
-from bskernel.report.terminal import Silent
+from bskernel.commands.build import run_build
+from bskernel.report.terminal import SilentObserver
 from bskernel.sweeps.execution.preparation import prepare_sweep
-from bskernel.sweeps.execution.sweep import Options, carry_out_sweep
+from bskernel.sweeps.execution.sweep import Options, run_sweep
 from bskernel.sweeps.report.observers import SilentSweep
 from bskernel.sweeps.results.sweep_result import SweepResult
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 # A cache of this test's own may know the steps before: a salt makes them anew.
@@ -21,15 +21,15 @@ SMALL = (
 pytestmark = pytest.mark.env
 
 
-def sweep(application: Application, output: Path, *settings: str) -> SweepResult:
-    prepared = prepare_sweep(application, DIGITS / "sweep.toml", settings=(*SMALL, *settings))
-    return carry_out_sweep(application, prepared, SilentSweep(), output=output, options=Options(runtime="process"))
+def sweep(workspace: Workspace, output: Path, *settings: str) -> SweepResult:
+    prepared = prepare_sweep(workspace, DIGITS / "sweep.toml", settings=(*SMALL, *settings))
+    return run_sweep(workspace, prepared, SilentSweep(), output=output, options=Options(runtime="process"))
 
 
 def test_a_sweep_of_digits_runs_each_distinct_action_once_and_makes_what_single_builds_make(
-    application: Application, tmp_path: Path
+    workspace: Workspace, tmp_path: Path
 ) -> None:
-    result = sweep(application, tmp_path / "sweep")
+    result = sweep(workspace, tmp_path / "sweep")
     assert result.status == "ok", [row.reason for row in result.table.rows]
     counts = result.counts
     assert (counts.points, counts.ok) == (4, 4)
@@ -47,14 +47,14 @@ def test_a_sweep_of_digits_runs_each_distinct_action_once_and_makes_what_single_
     assert sum(len(found) for found in keys.values()) == counts.actions
     for row in result.table.rows:
         settings = [f"{key}={value}" for key, value in row.settings.items()]
-        prepared = application.prepare(
+        prepared = workspace.prepare(
             DIGITS / "sweep.toml", settings=(SMALL[0], *settings), output=tmp_path / row.name
         )
-        alone = carry_out_build(application, prepared, runtime="process", observer=Silent())
+        alone = run_build(workspace, prepared, runtime="process", observer=SilentObserver())
         assert {step.status for step in alone.steps} == {"recalled"}
         assert row.directory is not None
         assert json.loads((row.directory / "metrics.json").read_text()) == json.loads(
             (alone.directory / "metrics.json").read_text()
         )
-    again = sweep(application, tmp_path / "sweep")
+    again = sweep(workspace, tmp_path / "sweep")
     assert (again.counts.ran, again.runtime, again.table) == (0, "none", result.table)

@@ -18,8 +18,8 @@ from bskernel.core.errors import EnvironmentLacking
 from bskernel.images.engine import connect
 from bskernel.runtime.container import SESSION_LABEL
 from bskernel.runtime.session_dirs import processes_of
-from bskernel.runtime.warm.messages import Kept
-from bskernel.runtime.warm.registry import Places
+from bskernel.runtime.warm.messages import DaemonRecord
+from bskernel.runtime.warm.registry import SessionRegistry
 
 CONFIG = """
 [build]
@@ -93,11 +93,11 @@ def server_of(session: str) -> int:
     return min(processes_of(session), key=started)
 
 
-def kept_in(cache: Path) -> list[Kept]:
-    return [kept for _, kept in Places(cache).all()]
+def kept_in(cache: Path) -> list[DaemonRecord]:
+    return [kept for _, kept in SessionRegistry(cache).all()]
 
 
-def the_kept(cache: Path) -> Kept:
+def the_kept(cache: Path) -> DaemonRecord:
     (kept,) = kept_in(cache)
     return kept
 
@@ -122,7 +122,7 @@ def groups_of(session: str) -> set[int]:
     return groups
 
 
-def assert_nothing_is_left(cache: Path, kept: Kept) -> None:
+def assert_nothing_is_left(cache: Path, kept: DaemonRecord) -> None:
     assert not kept.keeper.alive
     assert processes_of(kept.session) == []
     assert containers_of(kept.session) == []
@@ -140,7 +140,7 @@ def cli(cli: Any, cache: Path) -> Iterator[Any]:
 
 
 @pytest.fixture
-def up(cli: Any, cache: Path) -> Kept:
+def up(cli: Any, cache: Path) -> DaemonRecord:
     """A session of the testing executor that is kept."""
     done = cli("up", "testing")
     assert done.returncode == 0, done.stderr
@@ -151,7 +151,7 @@ class Run:
     """A run whose step, or steps, linger in a kept session until that is lost."""
 
     def __init__(
-        self, folder: Path, surroundings: dict[str, str], kept: Kept, config: str = LINGER, steps: int = 1
+        self, folder: Path, surroundings: dict[str, str], kept: DaemonRecord, config: str = LINGER, steps: int = 1
     ) -> None:
         self.folder = folder
         config = write(folder, config.format(session=kept.session))
@@ -159,28 +159,28 @@ class Run:
             [BSKERNEL, "run", config, "--fresh", "--verbose", "--jobs", "2"],
             env=surroundings, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
         )  # fmt: skip
-        self.said = ""
+        self.events = ""
         for _ in range(steps):
             self.read_until("lingering")
 
     def read_until(self, words: str) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            self.said += line
+            self.events += line
             if words in line:
                 return
-        raise AssertionError(self.said)
+        raise AssertionError(self.events)
 
     def wait(self) -> int:
         assert self.process.stderr is not None
         if not self.process.stderr.closed:
-            self.said += self.process.stderr.read()
+            self.events += self.process.stderr.read()
             self.process.stderr.close()
         return self.process.wait(timeout=LIMIT_S)
 
 
 @pytest.fixture
-def lingering(tmp_path: Path, surroundings: dict[str, str], up: Kept) -> Iterator[Run]:
+def lingering(tmp_path: Path, surroundings: dict[str, str], up: DaemonRecord) -> Iterator[Run]:
     run = Run(tmp_path, surroundings, up)
     yield run
     run.process.kill()
@@ -229,7 +229,7 @@ def test_what_nobody_uses_ends_when_its_time_is_over(cli: Any, cache: Path) -> N
 
 
 @pytest.mark.in_both
-def test_nothing_survives_down(cli: Any, up: Kept, cache: Path) -> None:
+def test_nothing_survives_down(cli: Any, up: DaemonRecord, cache: Path) -> None:
     assert processes_of(up.session)
     done = cli("down", "testing")
     assert done.stdout.startswith("testing@1 ("), done.stderr
@@ -238,7 +238,7 @@ def test_nothing_survives_down(cli: Any, up: Kept, cache: Path) -> None:
 
 
 @pytest.mark.in_both
-def test_a_keeper_that_is_terminated_leaves_nothing(up: Kept, cache: Path) -> None:
+def test_a_keeper_that_is_terminated_leaves_nothing(up: DaemonRecord, cache: Path) -> None:
     os.kill(up.keeper.pid, signal.SIGTERM)
     wait_for_end(up.keeper.pid)
     assert_nothing_is_left(cache, up)
@@ -246,13 +246,13 @@ def test_a_keeper_that_is_terminated_leaves_nothing(up: Kept, cache: Path) -> No
 
 @pytest.mark.in_both
 def test_a_run_whose_session_is_taken_down_goes_on_in_its_own(
-    cli: Any, up: Kept, lingering: Run, tmp_path: Path, cache: Path
+    cli: Any, up: DaemonRecord, lingering: Run, tmp_path: Path, cache: Path
 ) -> None:
     assert "in use" in cli("up").stdout
     assert cli("down").returncode == 0
     assert not up.keeper.alive
     assert processes_of(up.session) == []
-    assert lingering.wait() == 0, lingering.said
+    assert lingering.wait() == 0, lingering.events
     assert statuses(tmp_path) == ["ran", "ran"]
     assert (tmp_path / "build" / "sum" / "artifacts" / "model").read_text() == "10"
     assert_nothing_is_left(cache, up)
@@ -260,10 +260,10 @@ def test_a_run_whose_session_is_taken_down_goes_on_in_its_own(
 
 @pytest.mark.in_both
 def test_a_run_whose_keeper_is_killed_goes_on_in_its_own_session(
-    cli: Any, up: Kept, lingering: Run, tmp_path: Path, cache: Path
+    cli: Any, up: DaemonRecord, lingering: Run, tmp_path: Path, cache: Path
 ) -> None:
     os.kill(up.keeper.pid, signal.SIGKILL)
-    assert lingering.wait() == 0, lingering.said
+    assert lingering.wait() == 0, lingering.events
     assert statuses(tmp_path) == ["ran", "ran"]
     assert processes_of(up.session) == []
     assert containers_of(up.session) == []
@@ -273,7 +273,7 @@ def test_a_run_whose_keeper_is_killed_goes_on_in_its_own_session(
 
 @pytest.mark.in_both
 def test_a_killed_keeper_takes_its_server_with_it_and_the_next_up_replaces_it(
-    cli: Any, up: Kept, cache: Path
+    cli: Any, up: DaemonRecord, cache: Path
 ) -> None:
     os.kill(up.keeper.pid, signal.SIGKILL)
     for pid in processes_of(up.session):
@@ -289,7 +289,7 @@ def test_a_killed_keeper_takes_its_server_with_it_and_the_next_up_replaces_it(
 @pytest.mark.in_both
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
 def test_the_step_of_a_run_that_ends_early_is_ended_and_its_session_used_again(
-    cli: Any, up: Kept, lingering: Run, tmp_path: Path, cache: Path, signum: signal.Signals
+    cli: Any, up: DaemonRecord, lingering: Run, tmp_path: Path, cache: Path, signum: signal.Signals
 ) -> None:
     lingering.process.send_signal(signum)
     assert lingering.wait() == (-9 if signum == signal.SIGKILL else 130)
@@ -302,7 +302,7 @@ def test_the_step_of_a_run_that_ends_early_is_ended_and_its_session_used_again(
 
 
 @pytest.fixture
-def both_lingering(tmp_path: Path, surroundings: dict[str, str], up: Kept) -> Iterator[Run]:
+def both_lingering(tmp_path: Path, surroundings: dict[str, str], up: DaemonRecord) -> Iterator[Run]:
     run = Run(tmp_path, surroundings, up, TWO_LINGER, steps=2)
     yield run
     run.process.kill()
@@ -312,7 +312,7 @@ def both_lingering(tmp_path: Path, surroundings: dict[str, str], up: Kept) -> It
 @pytest.mark.in_both
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
 def test_each_step_of_a_run_that_ends_early_is_ended_and_the_session_used_again(
-    cli: Any, up: Kept, both_lingering: Run, tmp_path: Path, cache: Path, signum: signal.Signals
+    cli: Any, up: DaemonRecord, both_lingering: Run, tmp_path: Path, cache: Path, signum: signal.Signals
 ) -> None:
     both_lingering.process.send_signal(signum)
     assert both_lingering.wait() == (-9 if signum == signal.SIGKILL else 130)
@@ -325,16 +325,16 @@ def test_each_step_of_a_run_that_ends_early_is_ended_and_the_session_used_again(
 @pytest.mark.in_both
 @pytest.mark.parametrize("keeper_is_killed", [False, True])
 def test_steps_that_ran_at_once_in_a_lost_session_run_at_once_in_one_other(
-    cli: Any, up: Kept, both_lingering: Run, tmp_path: Path, cache: Path, keeper_is_killed: bool
+    cli: Any, up: DaemonRecord, both_lingering: Run, tmp_path: Path, cache: Path, keeper_is_killed: bool
 ) -> None:
     if keeper_is_killed:
         os.kill(up.keeper.pid, signal.SIGKILL)
     else:
         assert cli("down").returncode == 0
-    assert both_lingering.wait() == 0, both_lingering.said
+    assert both_lingering.wait() == 0, both_lingering.events
     assert statuses(tmp_path) == ["ran", "ran"]
-    assert both_lingering.said.count("its warm session is gone; a new one is started") == 1
-    assert "runs again alone" not in both_lingering.said
+    assert both_lingering.events.count("its warm session is gone; a new one is started") == 1
+    assert "runs again alone" not in both_lingering.events
     assert processes_of(up.session) == []
     assert containers_of(up.session) == []
     assert list((cache / "sessions").iterdir()) == []
@@ -342,7 +342,7 @@ def test_steps_that_ran_at_once_in_a_lost_session_run_at_once_in_one_other(
 
 @pytest.mark.in_both
 def test_a_server_that_is_killed_is_a_crash_of_the_step_and_ends_its_keeper(
-    cli: Any, up: Kept, lingering: Run, tmp_path: Path, cache: Path
+    cli: Any, up: DaemonRecord, lingering: Run, tmp_path: Path, cache: Path
 ) -> None:
     os.kill(server_of(up.session), signal.SIGKILL)
     assert lingering.wait() == 3
@@ -354,7 +354,7 @@ def test_a_server_that_is_killed_is_a_crash_of_the_step_and_ends_its_keeper(
 
 
 @pytest.mark.in_both
-def test_an_idle_server_that_is_killed_is_not_missed(cli: Any, up: Kept, tmp_path: Path, cache: Path) -> None:
+def test_an_idle_server_that_is_killed_is_not_missed(cli: Any, up: DaemonRecord, tmp_path: Path, cache: Path) -> None:
     os.kill(server_of(up.session), signal.SIGKILL)
     wait_for_end(up.keeper.pid)
     assert_nothing_is_left(cache, up)
@@ -363,7 +363,7 @@ def test_an_idle_server_that_is_killed_is_not_missed(cli: Any, up: Kept, tmp_pat
 
 @pytest.mark.in_both
 def test_a_second_run_at_once_starts_its_own_and_keeps_nothing_more(
-    cli: Any, up: Kept, lingering: Run, tmp_path: Path, cache: Path
+    cli: Any, up: DaemonRecord, lingering: Run, tmp_path: Path, cache: Path
 ) -> None:
     other = tmp_path / "other"
     other.mkdir()
@@ -377,7 +377,7 @@ def test_a_second_run_at_once_starts_its_own_and_keeps_nothing_more(
 
 @pytest.mark.in_both
 def test_a_step_that_hangs_is_ended_at_its_limit_and_the_session_stays(
-    cli: Any, up: Kept, tmp_path: Path, cache: Path
+    cli: Any, up: DaemonRecord, tmp_path: Path, cache: Path
 ) -> None:
     config = write(tmp_path, LINGER.format(session=up.session) + "timeout_s = 0.5\n")
     assert cli("run", config, "--fresh").returncode == 3
@@ -388,7 +388,7 @@ def test_a_step_that_hangs_is_ended_at_its_limit_and_the_session_stays(
 
 @pytest.mark.in_both
 def test_garbage_on_the_channel_is_told_as_ever_and_ends_the_session(
-    cli: Any, up: Kept, tmp_path: Path, cache: Path
+    cli: Any, up: DaemonRecord, tmp_path: Path, cache: Path
 ) -> None:
     text = '[build]\nname = "sum"\nmodel = "number.txt"\n[[step]]\nentry = "testing:misbehave"\n'
     done = cli("run", write(tmp_path, text + 'parameters = { how = "garbage-channel" }\n'))

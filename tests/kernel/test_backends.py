@@ -10,9 +10,9 @@ from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.core.step import ExecutorRef
 from bskernel.core.tool import ToolInstall
 from bskernel.flow.loader import flow_names
-from bskernel.flow.selection import Wish
+from bskernel.flow.selection import RangeRequest
 from bskernel.images import find_recipes
-from bskernel.plan.backend_choice import Choice, Chosen, Surroundings, choose
+from bskernel.plan.backend_choice import Availability, Choice, Chosen, choose
 from bskernel.plan.backend_data import Backend, BackendFile
 from bskernel.plan.planner import Plan, make_plan
 from bskernel.tools import equip
@@ -64,7 +64,7 @@ BACKENDS = (
     backend("new", 2, {"tool": "2"}, {"estimate": "estimate", "full": "full"}),
     backend("else", 3, {"other": "7"}, {"estimate": "mapped"}),
 )
-NOTHING = Surroundings(lacking={})
+NOTHING = Availability(lacking={})
 
 
 def identify(tool: str, path: Path, where: str) -> ToolInstall:
@@ -72,7 +72,7 @@ def identify(tool: str, path: Path, where: str) -> ToolInstall:
 
 
 def decide(
-    text: str, *, here: Surroundings = NOTHING, last: str | None = None, backends: tuple[Backend, ...] = BACKENDS
+    text: str, *, here: Availability = NOTHING, last: str | None = None, backends: tuple[Backend, ...] = BACKENDS
 ) -> Chosen:
     config = msgspec.toml.decode(f'build.model = "net.onnx"\n{text}', type=Config)
 
@@ -82,14 +82,20 @@ def decide(
         )
         path = Path("/b.toml")
         plan = make_plan(
-            config, flow, EXECUTORS, path=path, model=Path("/net.onnx"), kind_of=lambda _: None, wish=Wish(last=last)
+            config,
+            flow,
+            EXECUTORS,
+            path=path,
+            model=Path("/net.onnx"),
+            kind_of=lambda _: None,
+            range_request=RangeRequest(last=last),
         )
         return msgspec.structs.replace(plan, steps=equip(plan.steps, config.tools, path, identify))
 
     return choose(config, backends, plan_of, here, "/b.toml")
 
 
-def refused(text: str, *, here: Surroundings = NOTHING, last: str | None = None) -> BskernelError:
+def refused(text: str, *, here: Availability = NOTHING, last: str | None = None) -> BskernelError:
     with pytest.raises(BskernelError) as caught:
         decide(text, here=here, last=last)
     return caught.value
@@ -114,14 +120,14 @@ def test_auto_takes_the_first_that_can_and_says_why_not_the_others() -> None:
 
 
 def test_auto_passes_over_a_backend_whose_environment_cannot_be_had() -> None:
-    here = Surroundings(lacking={"tool@1": "tool@1: source x is not here"})
+    here = Availability(lacking={"tool@1": "tool@1: source x is not here"})
     chosen = decide('build.backend = "auto"', here=here)
     assert chosen.choice.backend == "new"
     assert chosen.choice.others["old"] == ("tool@1: source x is not here",)
 
 
 def test_a_named_backend_whose_environment_cannot_be_had_is_refused() -> None:
-    error = refused('build.backend = "old"', here=Surroundings(lacking={"tool@1": "no recipe"}))
+    error = refused('build.backend = "old"', here=Availability(lacking={"tool@1": "no recipe"}))
     assert isinstance(error, EnvironmentLacking)
     assert error.message == "/b.toml: backend 'old' cannot run this build: no recipe"
 

@@ -15,7 +15,7 @@ from bskernel.blueprint.steps import branching, paths
 from bskernel.cli.commands import cli
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.flow.loader import load_config
-from bskernel.workspace.backend import with_its_flow
+from bskernel.workspace.backend import with_backend_flow
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -158,7 +158,7 @@ def test_edits_of_a_flow_are_exported(tmp_path: Path) -> None:
         '[[flow.edit.insert]]\nafter = "tidy_up"\nentry = "brainsmith:bert_streamlining"\n'
         '[flow.edit.replace.minimize_bit_width]\nentry = "brainsmith:finn.minimize_bit_width"\n'
     )
-    exported = export_build(with_its_flow(load_config(tmp_path / "build.toml")))
+    exported = export_build(with_backend_flow(load_config(tmp_path / "build.toml")))
     steps = exported.blueprint.steps
     assert steps[1:4] == ("tidy_up", "bert_streamlining", "normalize_dataflow_layouts")
     assert "finn:minimize_bit_width" in steps
@@ -363,7 +363,7 @@ def test_tools_and_their_versions_are_lost(tmp_path: Path) -> None:
         '[tools.vivado]\npath = "/opt/Vivado/2024.2"\nversions."2022.2" = "/opt/Vivado/2022.2"\n'
         '[step.tidy_up]\ntools = { vivado = "2022.2" }\n'
     )
-    exported = export_build(with_its_flow(load_config(tmp_path / "build.toml")))
+    exported = export_build(with_backend_flow(load_config(tmp_path / "build.toml")))
     lost = {note.where: note.value for note in exported.notes if note.kind == "lost"}
     assert lost["tools.vivado"] == {"path": "/opt/Vivado/2024.2", "2022.2": "/opt/Vivado/2022.2"}
     assert lost["step.tidy_up.tools.vivado"] == "2022.2"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from bskernel.core.action import Action
-from bskernel.result.build_directory import BuildDirectory, Twins
+from bskernel.result.build_directory import BuildDirectory, HardlinkCache
 from bskernel_protocol import StepManifest, canonical_bytes
 
 ACTION = Action(protocol=2, executor="e@1", executor_digest="d", entry="add", parameters={}, inputs={}, salt="")
@@ -23,10 +23,10 @@ def held(folder: Path) -> dict[str, bytes]:
 
 
 def test_what_another_directory_has_of_a_step_is_linked(tmp_path: Path) -> None:
-    twins = Twins()
-    noted = BuildDirectory(tmp_path / "p", twins).note_step("00-a", ACTION, MANIFEST, b"log")
+    twins = HardlinkCache()
+    noted = BuildDirectory(tmp_path / "p", twins).record_step("00-a", ACTION, MANIFEST, b"log")
     other = BuildDirectory(tmp_path / "q", twins)
-    assert other.note_same_step("03-a", noted)
+    assert other.record_same_step("03-a", noted)
     assert held(other.step("03-a")) == held(noted.folder) == FILES
     assert all((noted.folder / name).samefile(other.step("03-a") / name) for name in FILES)
 
@@ -34,8 +34,8 @@ def test_what_another_directory_has_of_a_step_is_linked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("how", ["longer", "gone", "there already"])
 def test_a_step_is_written_anew_where_it_cannot_be_linked(tmp_path: Path, name: str, how: str) -> None:
-    twins = Twins()
-    noted = BuildDirectory(tmp_path / "p", twins).note_step("00-a", ACTION, MANIFEST, b"log")
+    twins = HardlinkCache()
+    noted = BuildDirectory(tmp_path / "p", twins).record_step("00-a", ACTION, MANIFEST, b"log")
     other = BuildDirectory(tmp_path / "q", twins)
     if how == "longer":
         with (noted.folder / name).open("ab") as file:
@@ -45,15 +45,15 @@ def test_a_step_is_written_anew_where_it_cannot_be_linked(tmp_path: Path, name: 
     else:
         other.step("00-a").mkdir(parents=True)
         (other.step("00-a") / name).write_bytes(b"of an earlier build")
-    assert not other.note_same_step("00-a", noted)
-    other.note_step("00-a", ACTION, MANIFEST, b"log")
+    assert not other.record_same_step("00-a", noted)
+    other.record_step("00-a", ACTION, MANIFEST, b"log")
     assert held(other.step("00-a")) == FILES
 
 
 def test_the_folder_that_a_step_had_at_another_place_goes(tmp_path: Path) -> None:
-    twins = Twins()
-    noted = BuildDirectory(tmp_path / "p", twins).note_step("00-a", ACTION, MANIFEST, b"log")
-    BuildDirectory(tmp_path / "q", twins).note_step("05-a", ACTION, MANIFEST, b"log")
+    twins = HardlinkCache()
+    noted = BuildDirectory(tmp_path / "p", twins).record_step("00-a", ACTION, MANIFEST, b"log")
+    BuildDirectory(tmp_path / "q", twins).record_step("05-a", ACTION, MANIFEST, b"log")
     again = BuildDirectory(tmp_path / "q", twins)
-    assert again.note_same_step("00-a", noted)
+    assert again.record_same_step("00-a", noted)
     assert [path.name for path in (tmp_path / "q" / "steps").iterdir()] == ["00-a"]

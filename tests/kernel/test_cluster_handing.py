@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from bskernel.cluster.log_buffer import LogsHeard
-from bskernel.cluster.transfer import Handing
+from bskernel.cluster.log_buffer import LogBuffer
+from bskernel.cluster.transfer import ArtifactTransfer
 from bskernel.core.action import ActionResult, action_of
 from bskernel.core.step import ExecutorRef, Step
-from bskernel.execution.step_runner import Carried
+from bskernel.execution.step_runner import StepOutcome
 from bskernel.store import DiskStore, SharedSettings
 from bskernel.store.layered import LayeredStore
 from bskernel_protocol import Artifact, OutputLine, Progress
@@ -41,8 +41,8 @@ def test_of_a_result_the_numbers_and_the_log_come_here_and_all_else_stays(tmp_pa
     metrics = artifact(there, tmp_path, "metrics", "application/json", "{}")
     result = ActionResult(outputs=(model, metrics), log=there.put(b"log"))
     there.remember(action_of(STEP, {}), result)
-    handing = Handing(here, handed_over=True)
-    assert handing.take(STEP, Carried(result=result, failure=None, log=b"log")) is None
+    handing = ArtifactTransfer(here, handed_over=True)
+    assert handing.take(STEP, StepOutcome(result=result, failure=None, log=b"log")) is None
     local = DiskStore(tmp_path / "here")
     assert result.log is not None
     assert [local.get(digest) for digest in (metrics.digest, result.log, model.digest)] == [b"{}", b"log", None]
@@ -52,7 +52,7 @@ def test_of_a_result_the_numbers_and_the_log_come_here_and_all_else_stays(tmp_pa
 
 def test_no_step_begins_whose_result_nobody_would_get(tmp_path: Path) -> None:
     here = machine(tmp_path / "here", tmp_path / "not-mounted")
-    handing = Handing(here, handed_over=True)
+    handing = ArtifactTransfer(here, handed_over=True)
     first = handing.give(STEP, {"model": artifact(here, tmp_path, "model", "text/plain", "5")})
     assert first is not None
     assert (first.category, "inputs of step fold cannot be handed over" in first.message) == ("environment", True)
@@ -65,12 +65,12 @@ def test_no_step_begins_whose_result_nobody_would_get(tmp_path: Path) -> None:
 def test_where_workers_have_the_build_s_cache_nothing_is_handed_over(tmp_path: Path) -> None:
     here = machine(tmp_path / "here", tmp_path / "not-mounted")
     given = {"model": artifact(here, tmp_path, "model", "text/plain", "5")}
-    assert Handing(here, handed_over=False).give(STEP, given) is None
+    assert ArtifactTransfer(here, handed_over=False).give(STEP, given) is None
     assert here.unreachable is None
 
 
 def test_what_a_running_step_says_is_its_log_until_it_ends() -> None:
-    logs = LogsHeard()
+    logs = LogBuffer()
     logs.begin("a")
     logs.hear("a", OutputLine(directory="d", stream="stderr", text="one"))
     logs.hear("a", Progress(directory="d", text="two"))

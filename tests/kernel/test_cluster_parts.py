@@ -7,30 +7,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.cluster.address import LocalPlace, QueuePlace, RunningPlace, place_of
+from bskernel.cluster.address import LocalAddress, QueueAddress, SchedulerAddress, parse_address
 from bskernel.cluster.connection import queue_options
 from bskernel.cluster.messages import (
-    Ended,
-    Order,
-    Refused,
+    Rejected,
     Site,
-    Told,
+    StepAnswer,
+    StepEventMessage,
+    StepRequest,
     decode_answer,
-    decode_order,
-    decode_told,
+    decode_event,
+    decode_request,
     encode,
 )
-from bskernel.cluster.request import Wanted
-from bskernel.cluster.resources import dealt, demand_of, lacking, limits_on
+from bskernel.cluster.request import ClusterRequest
+from bskernel.cluster.resources import lacking, limits_on, split_limits, step_demand
 from bskernel.config import BuildSection, ClusterSection, Config, LimitsSection
 from bskernel.config.decoder import convert
 from bskernel.core.action import ActionResult, action_of
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.tool import ToolInstall
-from bskernel.execution.step_runner import Carried
+from bskernel.execution.step_runner import StepOutcome
 from bskernel.store import DiskStore, SharedSettings
-from bskernel.workspace.worker_pools import crew_on_cluster
+from bskernel.workspace.worker_pools import cluster_pool
 from bskernel_protocol import Artifact, Digest, Failure, OutputLine
 from dask_jobqueue.lsf import LSFJob
 from dask_jobqueue.pbs import PBSJob
@@ -55,25 +55,25 @@ STEP = Step(
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("local:4", LocalPlace(workers=4)),
-        ("tcp://login:8786", RunningPlace(address="tcp://login:8786")),
-        ("tls://[::1]:1", RunningPlace(address="tls://[::1]:1")),
-        ("lsf", QueuePlace(system="lsf")),
+        ("local:4", LocalAddress(workers=4)),
+        ("tcp://login:8786", SchedulerAddress(address="tcp://login:8786")),
+        ("tls://[::1]:1", SchedulerAddress(address="tls://[::1]:1")),
+        ("lsf", QueueAddress(system="lsf")),
     ],
 )
 def test_where_a_cluster_is(text: str, place: object) -> None:
-    assert place_of(text) == place
+    assert parse_address(text) == place
 
 
 @given(st.text(max_size=30))
 def test_whatever_else_is_said_is_told_to_be_no_place(text: str) -> None:
     with contextlib.suppress(ConfigError):
-        assert isinstance(place_of(text), LocalPlace | RunningPlace | QueuePlace)
+        assert isinstance(parse_address(text), LocalAddress | SchedulerAddress | QueueAddress)
 
 
 def test_a_step_holds_what_its_entry_needs_and_its_memory() -> None:
-    assert demand_of(STEP, None, memory=True) == {"vivado": 1, "memory_mib": 4000}
-    assert demand_of(STEP, frozenset({"licence"}), memory=False) == {}
+    assert step_demand(STEP, None, memory=True) == {"vivado": 1, "memory_mib": 4000}
+    assert step_demand(STEP, frozenset({"licence"}), memory=False) == {}
 
 
 @pytest.mark.parametrize(
@@ -87,14 +87,14 @@ def test_a_step_holds_what_its_entry_needs_and_its_memory() -> None:
     ],
 )
 def test_what_no_worker_will_ever_have_is_named(workers: list[dict[str, float]], why: str | None) -> None:
-    found = lacking(demand_of(STEP, None, memory=True), workers)
+    found = lacking(step_demand(STEP, None, memory=True), workers)
     assert (found is None) == (why is None)
     assert why is None or (found or "").startswith(why)
 
 
 @given(st.dictionaries(st.sampled_from("abc"), st.integers(1, 9)), st.integers(1, 5))
 def test_workers_declare_together_what_there_is(resources: dict[str, int], workers: int) -> None:
-    hands = dealt(resources, workers)
+    hands = split_limits(resources, workers)
     assert len(hands) == workers
     assert {name: sum(hand.get(name, 0) for hand in hands) for name in resources} == resources
     assert all(amount > 0 for hand in hands for amount in hand.values())
@@ -102,10 +102,10 @@ def test_workers_declare_together_what_there_is(resources: dict[str, int], worke
 
 def test_limits_of_this_machine_are_not_those_of_others() -> None:
     section = LimitsSection(memory_mib=100, resources={"vivado": 2})
-    assert limits_on(LocalPlace(workers=3), section) == {"jobs": 6, "memory_mib": 100, "vivado": 2}
-    there = limits_on(QueuePlace(system="pbs"), section)
+    assert limits_on(LocalAddress(workers=3), section) == {"jobs": 6, "memory_mib": 100, "vivado": 2}
+    there = limits_on(QueueAddress(system="pbs"), section)
     assert there.keys() == {"jobs", "vivado"}
-    assert limits_on(QueuePlace(system="pbs"), LimitsSection(jobs=5))["jobs"] == 5
+    assert limits_on(QueueAddress(system="pbs"), LimitsSection(jobs=5))["jobs"] == 5
 
 
 SECTION = ClusterSection(
@@ -166,7 +166,7 @@ def test_messages_come_back_as_they_were() -> None:
         shared=SharedSettings(url="s3://b", options={"endpoint_url": "http://x"}),
         handed_over=True,
     )
-    order = Order(
+    order = StepRequest(
         site=site,
         step=STEP,
         action=action_of(STEP, {"m": artifact}),
@@ -175,24 +175,24 @@ def test_messages_come_back_as_they_were() -> None:
         damaged=False,
         topic="t",
     )
-    assert decode_order(encode(order)) == order
-    assert decode_order(encode(order)).site.digest == site.digest
+    assert decode_request(encode(order)) == order
+    assert decode_request(encode(order)).site.digest == site.digest
     failure = Failure(category="kernel", message="no", facts={"exit_status": 1})
-    carried = Carried(result=ActionResult(outputs=(artifact,), record={"a": 1.5}), failure=None, log=b"\xff")
-    ended = Ended(carried=carried, seconds=0.5, recalled=False, doubtful=True, runtime="process", worker="w")
-    for answer in (ended, Refused(failure=failure)):
+    outcome = StepOutcome(result=ActionResult(outputs=(artifact,), record={"a": 1.5}), failure=None, log=b"\xff")
+    ended = StepAnswer(outcome=outcome, seconds=0.5, recalled=False, doubtful=True, runtime="process", worker="w")
+    for answer in (ended, Rejected(failure=failure)):
         assert decode_answer(encode(answer)) == answer
-    told = Told(key="k", event=OutputLine(directory="d", stream="stdout", text="é"))
-    assert decode_told(encode(told)) == told
+    told = StepEventMessage(key="k", event=OutputLine(directory="d", stream="stdout", text="é"))
+    assert decode_event(encode(told)) == told
 
 
 def test_without_dask_the_command_to_install_it_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     config = Config(build=BuildSection(model="m"))
-    wanted = Wanted(config=config, shared=None, root=tmp_path, cache=tmp_path, runtime="process", share=True)
+    wanted = ClusterRequest(config=config, shared=None, root=tmp_path, cache=tmp_path, runtime="process", share=True)
     with (
         pytest.raises(EnvironmentLacking, match="needs Dask") as raised,
-        crew_on_cluster("local:1", wanted, DiskStore(tmp_path), print),
+        cluster_pool("local:1", wanted, DiskStore(tmp_path), print),
     ):
         pass
     assert "bskernel[cluster]" in (raised.value.hint or "")

@@ -18,7 +18,7 @@ from bskernel.images.base_layer import fetch_package, members_of, write_layer
 from bskernel.images.container_image import dockerfile, ensure_image, image_name, state_of
 from bskernel.images.engine import connect
 from bskernel.runtime.container import host_settings, user_of
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -200,16 +200,16 @@ def test_a_base_that_cannot_be_pulled_is_named(other_root: Path, cache: Path, cl
 
 
 def test_check_tells_a_catalogue_that_is_not_the_executor_s(other_root: Path, cache: Path) -> None:
-    application = Application(other_root, cache)
-    (state,) = check_images(application, (), print)
+    workspace = Workspace(other_root, cache)
+    (state,) = check_images(workspace, (), print)
     assert state.catalogue == "current"
     path = other_root / "images" / "testing" / "1" / "catalogue.json"
     path.write_text(path.read_text().replace("adds", "multiplies"))
-    (state,) = check_images(application, ("testing",), print)
+    (state,) = check_images(workspace, ("testing",), print)
     assert state.catalogue == "differs"
     assert not state.sound
     with pytest.raises(ConfigError, match="no image 'tasting'"):
-        check_images(application, ("tasting",), print)
+        check_images(workspace, ("tasting",), print)
 
 
 def test_sources_are_compiled_where_they_are_put_and_taken_without_a_look_at_their_times(

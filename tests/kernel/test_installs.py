@@ -7,7 +7,7 @@ import pytest
 from bskernel.config.schema import ToolSection
 from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.core.step import ExecutorRef, Step
-from bskernel.runtime.tool_mounts import given_for
+from bskernel.runtime.tool_mounts import tool_mounts_for
 from bskernel.tools import equip, find_again, find_installs, identify, licences_of
 from vivado_stand_in.install import make_hls_install, make_install
 
@@ -178,18 +178,18 @@ def test_licences_are_told_by_their_kind_and_never_by_their_value(tmp_path: Path
 
 def test_a_container_gets_the_tool_read_only_and_a_network_only_for_a_licence_server(tmp_path: Path) -> None:
     tools = (identify("vivado", make_install(tmp_path / "Xilinx"), tmp_path, ""),)
-    alone = given_for(tools, {})
+    alone = tool_mounts_for(tools, {})
     assert (alone.folders, alone.network) == ((tools[0].root,), "none")
     assert alone.variables["XILINX_VIVADO"] == str(tools[0].root)
     assert alone.variables["PATH"].startswith(f"{tools[0].root}/bin:")
     assert f"--volume={tools[0].root}:{tools[0].root}:ro" in alone.options()
     file = tmp_path / "Xilinx.lic"
     file.write_text("FEATURE")
-    assert given_for(tools, {"LM_LICENSE_FILE": str(file)}).folders == (tools[0].root, file)
-    floating = given_for(tools, {"LM_LICENSE_FILE": "2100@lic.example.com"})
+    assert tool_mounts_for(tools, {"LM_LICENSE_FILE": str(file)}).folders == (tools[0].root, file)
+    floating = tool_mounts_for(tools, {"LM_LICENSE_FILE": "2100@lic.example.com"})
     assert floating.network == "bridge"
     assert "lic.example.com" not in " ".join(floating.options())
-    assert given_for((), {"LM_LICENSE_FILE": "2100@lic.example.com"}).network == "none"
+    assert tool_mounts_for((), {"LM_LICENSE_FILE": "2100@lic.example.com"}).network == "none"
 
 
 def test_a_tool_in_a_folder_of_the_container_s_own_is_refused() -> None:
@@ -199,4 +199,4 @@ def test_a_tool_in_a_folder_of_the_container_s_own_is_refused() -> None:
 
     tool = ToolInstall(tool="vivado", product="V", version="1", build="1", fingerprint="f", root=Path("/usr/local/V"))
     with pytest.raises(ConfigError, match="/usr/local/V"):
-        given_for((tool,), {})
+        tool_mounts_for((tool,), {})

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from bskernel.core.step import ExecutorRef
 from bskernel.runtime.session_dirs import make_folders
-from bskernel.runtime.warm.registry import Place, Places, require_private
+from bskernel.runtime.warm.registry import SessionEntry, SessionRegistry, require_private
 from bskernel.runtime.warm.sockets import peer_uid, require_same_user
 
 EXECUTOR = ExecutorRef(name="finn-step", version="1", digest="a" * 64)
@@ -63,7 +63,7 @@ def test_another_users_folder_is_not_trusted(tmp_path: Path) -> None:
 
 
 def test_another_digest_or_runtime_is_another_session(tmp_path: Path) -> None:
-    places = Places(tmp_path)
+    places = SessionRegistry(tmp_path)
     other = msgspec.structs.replace(EXECUTOR, digest="b" * 64)
     names = {places.of(EXECUTOR, "process").path, places.of(EXECUTOR, "docker").path, places.of(other, "docker").path}
     assert len(names) == 3
@@ -71,7 +71,7 @@ def test_another_digest_or_runtime_is_another_session(tmp_path: Path) -> None:
 
 
 def test_a_socket_is_found_however_long_its_path_is(tmp_path: Path) -> None:
-    places = Places(tmp_path / ("long" * 40))
+    places = SessionRegistry(tmp_path / ("long" * 40))
     places.make()
     place = places.of(EXECUTOR, "process")
     with place.held() as lock, place.listen() as listener, place.connect() as connection:
@@ -81,8 +81,8 @@ def test_a_socket_is_found_however_long_its_path_is(tmp_path: Path) -> None:
 
 
 def test_one_keeper_at_a_time_and_its_place_goes_with_it(tmp_path: Path) -> None:
-    place = Place(tmp_path / "it")
-    with place.held() as first, Place(tmp_path / "it").held() as second:
+    place = SessionEntry(tmp_path / "it")
+    with place.held() as first, SessionEntry(tmp_path / "it").held() as second:
         assert first is not None
         assert second is None
     assert list(tmp_path.iterdir()) == []

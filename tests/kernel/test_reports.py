@@ -8,8 +8,8 @@ import msgspec
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import EndedStep, StepReport
 from bskernel.report.log import Log
-from bskernel.report.progress import Bar
-from bskernel.report.terminal import Lines, Silent, describe_result
+from bskernel.report.progress import ProgressBar
+from bskernel.report.terminal import LineObserver, SilentObserver, describe_result
 from bskernel.result.build_result import BuildResult
 from bskernel_protocol import Failure, OutputLine, Progress
 from rich.console import Console
@@ -28,7 +28,7 @@ FAILED = StepReport(
 )
 
 
-def tell(observer: Silent) -> None:
+def tell(observer: SilentObserver) -> None:
     observer.note("runtime: process")
     observer.planned((STEP, STEP))
     observer.started(STEP)
@@ -58,7 +58,7 @@ def test_the_log_on_a_terminal_has_what_the_steps_print() -> None:
 
 def test_the_bar_leaves_a_line_for_each_step_and_nothing_of_itself() -> None:
     stream = io.StringIO()
-    tell(Bar(Console(file=stream, force_terminal=True, width=100)))
+    tell(ProgressBar(Console(file=stream, force_terminal=True, width=100)))
     text = stream.getvalue()
     assert "ran" in text
     assert "failed" in text
@@ -68,7 +68,7 @@ def test_the_bar_leaves_a_line_for_each_step_and_nothing_of_itself() -> None:
 
 def test_lines_have_no_control_characters() -> None:
     stream = io.StringIO()
-    tell(Lines(stream))
+    tell(LineObserver(stream))
     assert stream.getvalue().splitlines()[1:] == [
         "  ran          1.50 s  fold  (e@1)",
         "  failed       0.00 s  fold  (e@1)",

@@ -6,7 +6,7 @@ from bskernel.config import FlowEdit, FlowSection, Insertion, Replacement, StepT
 from bskernel.config.decoder import convert
 from bskernel.core.errors import ConfigError
 from bskernel.flow.edits import NamedTable, edit_flow
-from bskernel.flow.selection import FlowStep, Wish, position, select, stages_left
+from bskernel.flow.selection import FlowStep, RangeRequest, position, select, stages_left
 from bskernel_protocol import EntryDescription, OutputDescription
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,13 +34,13 @@ OPEN = [
 ]
 
 
-def chosen(wish: Wish, config: FlowSection = FlowSection()) -> list[str]:  # noqa: B008 - frozen
-    return [OPEN[index].name for index in select(OPEN, wish, config, "build.toml").indices]
+def chosen(range_request: RangeRequest, config: FlowSection = FlowSection()) -> list[str]:  # noqa: B008 - frozen
+    return [OPEN[index].name for index in select(OPEN, range_request, config, "build.toml").indices]
 
 
-def refusal(wish: Wish, config: FlowSection = FlowSection()) -> str:  # noqa: B008 - frozen
+def refusal(range_request: RangeRequest, config: FlowSection = FlowSection()) -> str:  # noqa: B008 - frozen
     with pytest.raises(ConfigError) as caught:
-        select(OPEN, wish, config, "build.toml")
+        select(OPEN, range_request, config, "build.toml")
     return f"{caught.value.message} -> {caught.value.hint}"
 
 
@@ -58,8 +58,8 @@ def test_a_range_by_names_is_the_range_by_indices(names: list[str], data: st.Dat
     start = data.draw(st.integers(0, len(names) - 1))
     stop = data.draw(st.integers(start, len(names) - 1))
     steps = flow_of(names)
-    by_name = select(steps, Wish(first=names[start], last=names[stop]), FlowSection(), "build.toml")
-    by_index = select(steps, Wish(), FlowSection(first=start, last=stop - len(names)), "build.toml")
+    by_name = select(steps, RangeRequest(first=names[start], last=names[stop]), FlowSection(), "build.toml")
+    by_index = select(steps, RangeRequest(), FlowSection(first=start, last=stop - len(names)), "build.toml")
     assert by_name.indices == by_index.indices == range(start, stop + 1)
     assert (by_name.first.step, by_index.last.step) == (names[start], names[stop])
 
@@ -69,10 +69,10 @@ def test_an_output_type_ends_the_one_run_of_its_steps_or_is_refused(leaves: list
     steps = flow_of([f"s{number}" for number in range(len(leaves))], leaves)
     ends = [at for at, one in enumerate(leaves) if one == stage and leaves[at + 1 : at + 2] != [stage]]
     if len(ends) == 1:
-        assert select(steps, Wish(output_type=stage), FlowSection(), "build.toml").last.index == ends[0]
+        assert select(steps, RangeRequest(output_type=stage), FlowSection(), "build.toml").last.index == ends[0]
         return
     with pytest.raises(ConfigError) as caught:
-        select(steps, Wish(output_type=stage), FlowSection(), "build.toml")
+        select(steps, RangeRequest(output_type=stage), FlowSection(), "build.toml")
     assert all(f"--to s{at}" in str(caught.value.hint) for at in ends)
 
 
@@ -91,59 +91,93 @@ def test_removing_an_inserted_step_gives_the_flow_back(names: list[str], data: s
 
 
 def test_a_stage_selects_where_to_begin_and_where_to_end() -> None:
-    assert chosen(Wish(input_type="qonnx", output_type="finn")) == ["cleanup", "streamline"]
-    assert chosen(Wish(first="streamline", last="2")) == ["streamline", "convert"]
-    assert chosen(Wish(first="insert", output_type="rtl")) == ["insert", "codegen", "simulate"]
+    assert chosen(RangeRequest(input_type="qonnx", output_type="finn")) == ["cleanup", "streamline"]
+    assert chosen(RangeRequest(first="streamline", last="2")) == ["streamline", "convert"]
+    assert chosen(RangeRequest(first="insert", output_type="rtl")) == ["insert", "codegen", "simulate"]
 
 
 def test_the_command_counts_before_the_configuration_at_each_end_alone() -> None:
     config = FlowSection(first="convert", output_type="qonnx")
-    assert chosen(Wish(last="sizing"), config) == ["convert", "sizing"]
-    assert chosen(Wish(input_type="onnx"), config) == ["cleanup"]
+    assert chosen(RangeRequest(last="sizing"), config) == ["convert", "sizing"]
+    assert chosen(RangeRequest(input_type="onnx"), config) == ["cleanup"]
 
 
 def test_a_range_says_what_chose_it() -> None:
-    found = select(OPEN, Wish(input_type="finn"), FlowSection(last=-1), "build.toml")
+    found = select(OPEN, RangeRequest(input_type="finn"), FlowSection(last=-1), "build.toml")
     assert found.first.origin == "--input-type finn"
     assert found.last.origin == "build.toml: flow.to -1"
     assert found.input_type == "finn"
-    assert select(OPEN, Wish(), FlowSection(), "build.toml").first.origin == "the flow's first step"
+    assert select(OPEN, RangeRequest(), FlowSection(), "build.toml").first.origin == "the flow's first step"
 
 
 @pytest.mark.parametrize(
     ("wish", "config", "text"),
     [
-        (Wish(first="clean"), FlowSection(), "--from 'clean': there is no such step -> did you mean 'cleanup'?"),
-        (Wish(last="7"), FlowSection(), "--to 7: the flow has 7 steps, 0 to 6 -> order: cleanup, "),
-        (Wish(first="finn-step:codegen"), FlowSection(), "selects 2 steps -> name one of them: sizing, codegen"),
-        (Wish(first="finn-step:clean"), FlowSection(), "no such step -> did you mean 'finn-step:"),
-        (Wish(input_type="hw"), FlowSection(), "--input-type 'hw': there is no such stage -> stages: onnx, qonnx, "),
-        (Wish(output_type="rtl"), FlowSection(), "reaches that stage 2 times, and leaves it in between -> say --to "),
-        (Wish(output_type="rtl"), FlowSection(), "--to sizing or --to simulate"),
-        (Wish(output_type="ip"), FlowSection(), "never leaves the model at that stage -> stages that it has: qonnx,"),
-        (Wish(first="insert", output_type="finn"), FlowSection(), "from insert on -> stages that it has from insert"),
-        (Wish(input_type="finn", last="0"), FlowSection(), "--input-type finn comes after --to 0: no step is left"),
         (
-            Wish(first="1", input_type="finn"),
+            RangeRequest(first="clean"),
+            FlowSection(),
+            "--from 'clean': there is no such step -> did you mean 'cleanup'?",
+        ),
+        (RangeRequest(last="7"), FlowSection(), "--to 7: the flow has 7 steps, 0 to 6 -> order: cleanup, "),
+        (
+            RangeRequest(first="finn-step:codegen"),
+            FlowSection(),
+            "selects 2 steps -> name one of them: sizing, codegen",
+        ),
+        (RangeRequest(first="finn-step:clean"), FlowSection(), "no such step -> did you mean 'finn-step:"),
+        (
+            RangeRequest(input_type="hw"),
+            FlowSection(),
+            "--input-type 'hw': there is no such stage -> stages: onnx, qonnx, ",
+        ),
+        (
+            RangeRequest(output_type="rtl"),
+            FlowSection(),
+            "reaches that stage 2 times, and leaves it in between -> say --to ",
+        ),
+        (RangeRequest(output_type="rtl"), FlowSection(), "--to sizing or --to simulate"),
+        (
+            RangeRequest(output_type="ip"),
+            FlowSection(),
+            "never leaves the model at that stage -> stages that it has: qonnx,",
+        ),
+        (
+            RangeRequest(first="insert", output_type="finn"),
+            FlowSection(),
+            "from insert on -> stages that it has from insert",
+        ),
+        (
+            RangeRequest(input_type="finn", last="0"),
+            FlowSection(),
+            "--input-type finn comes after --to 0: no step is left",
+        ),
+        (
+            RangeRequest(first="1", input_type="finn"),
             FlowSection(),
             "--from and --input-type both say where the build begins",
         ),
-        (Wish(last="1", output_type="rtl"), FlowSection(), "--to and --output-type both say where the build ends"),
-        (Wish(), FlowSection(first="x"), "build.toml: flow.from 'x': there is no such step"),
         (
-            Wish(),
+            RangeRequest(last="1", output_type="rtl"),
+            FlowSection(),
+            "--to and --output-type both say where the build ends",
+        ),
+        (RangeRequest(), FlowSection(first="x"), "build.toml: flow.from 'x': there is no such step"),
+        (
+            RangeRequest(),
             FlowSection(last=1, output_type="finn"),
             "build.toml: flow.to and build.toml: flow.output_type both",
         ),
     ],
 )
-def test_a_range_that_cannot_be_is_refused_with_the_choices(wish: Wish, config: FlowSection, text: str) -> None:
-    assert text in refusal(wish, config)
+def test_a_range_that_cannot_be_is_refused_with_the_choices(
+    range_request: RangeRequest, config: FlowSection, text: str
+) -> None:
+    assert text in refusal(range_request, config)
 
 
 def test_a_stage_that_no_step_takes_is_refused_with_those_that_are_taken() -> None:
     with pytest.raises(ConfigError, match="no step of the flow takes a model") as caught:
-        select(OPEN[2:], Wish(input_type="qonnx"), FlowSection(), "build.toml")
+        select(OPEN[2:], RangeRequest(input_type="qonnx"), FlowSection(), "build.toml")
     assert caught.value.hint == "stages that its steps take: finn, hwgraph, rtl"
 
 

@@ -9,13 +9,13 @@ import pytest
 from bskernel.core.interfaces import SessionEnded, SessionFailed
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import EndedStep
-from bskernel.execution.plan_run import carry_out_plan
-from bskernel.execution.session_pool import Sessions, Stopped
-from bskernel.execution.step_runner import give_back, run_in_session
-from bskernel.execution.worker_pool import Workers
+from bskernel.execution.plan_run import run_plan
+from bskernel.execution.session_pool import PoolStopped, SessionPool
+from bskernel.execution.step_runner import recycle, run_step
+from bskernel.execution.worker_pool import LocalWorkerPool
 from bskernel.flow.selection import Bound, Range
 from bskernel.plan.planner import Plan
-from bskernel.report.terminal import Silent
+from bskernel.report.terminal import SilentObserver
 from bskernel.store import DiskStore
 from bskernel_protocol import PROTOCOL_VERSION, Event, Failure, OutputDescription, StepResult, encode
 
@@ -93,8 +93,8 @@ class FakeRuntime:
             session.close()
 
 
-def sessions_of(runtime: FakeRuntime) -> Sessions:
-    sessions = Sessions(lambda: runtime)
+def sessions_of(runtime: FakeRuntime) -> SessionPool:
+    sessions = SessionPool(lambda: runtime)
     sessions.expect([E])
     return sessions
 
@@ -149,7 +149,7 @@ def test_after_an_interrupt_no_session_is_given(tmp_path: Path) -> None:
     with sessions.lease(step("a")):
         sessions.interrupt()
     assert runtime.opened[0].interrupted
-    with pytest.raises(Stopped), sessions.lease(step("a")):
+    with pytest.raises(PoolStopped), sessions.lease(step("a")):
         pass
 
 
@@ -169,7 +169,7 @@ def test_no_more_sessions_start_at_once_than_there_are_processors_and_the_first_
             return super().open(executor)
 
     runtime = Slow(tmp_path, limits_sessions=False)
-    sessions = Sessions(lambda: runtime)
+    sessions = SessionPool(lambda: runtime)
     executors = [msgspec.structs.replace(E, name=name) for name in "abcd"]
     sessions.expect(executors)
     assert two.wait(20)
@@ -194,7 +194,7 @@ def test_a_session_that_does_not_come_up_fails_each_step_that_asks_for_it(tmp_pa
     sessions.close()
 
 
-class Counting(Silent):
+class Counting(SilentObserver):
     """Remembers who started, and what else was told."""
 
     def __init__(self) -> None:
@@ -236,10 +236,10 @@ def test_who_fails_when_memory_ran_out_beside_others_runs_again_alone(tmp_path: 
     bounds = [Bound(index=index, step=steps[index].name, origin="") for index in (0, -1)]
     plan = Plan(steps=steps, range=Range(first=bounds[0], last=bounds[1]))
     runtime = FakeRuntime(tmp_path, limits_sessions=True, ends=ends)
-    sessions, observer = Sessions(lambda: runtime), Counting()
+    sessions, observer = SessionPool(lambda: runtime), Counting()
     # Three different actions: their entries differ.
     store = DiskStore(tmp_path / "store")
-    reports = carry_out_plan(plan, store, Workers(store, sessions, share=True), observer, limits={"jobs": 2})
+    reports = run_plan(plan, store, LocalWorkerPool(store, sessions, share=True), observer, limits={"jobs": 2})
     sessions.close()
     assert [report.status for report in reports] == ["ran", "ran", "ran"]
     assert sorted(runs) == ["00-a", "00-a", "01-b", "02-c"]
@@ -259,12 +259,12 @@ def test_a_step_runs_again_also_while_what_it_used_is_not_given_back_yet(tmp_pat
     sessions = sessions_of(FakeRuntime(tmp_path, limits_sessions=False, ends=ends))
     store = DiskStore(tmp_path / "store")
     with sessions.lease(step("a")) as lease:
-        first = run_in_session(step("a"), {}, store, lease.session, lambda _: None, "00-a")
-        second = run_in_session(step("a"), {}, store, lease.session, lambda _: None, "00-a")
+        first = run_step(step("a"), {}, store, lease.session, lambda _: None, "00-a")
+        second = run_step(step("a"), {}, store, lease.session, lambda _: None, "00-a")
         assert first.used is not None
         assert second.used is not None
-        give_back(first.used)
-        give_back(second.used)
-        run_in_session(step("a"), {}, store, lease.session, lambda _: None, "00-a")
+        recycle(first.used)
+        recycle(second.used)
+        run_step(step("a"), {}, store, lease.session, lambda _: None, "00-a")
     sessions.close()
     assert [ran[0], ran[1].startswith("00-a-"), ran[2]] == ["00-a", True, "00-a"]

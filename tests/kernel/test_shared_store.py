@@ -17,8 +17,8 @@ from bskernel.config.reader import given_store, limited_store
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.store import DiskStore, OpenStore, SharedSettings, shared_settings
-from bskernel.store.bounded_map import all_of
-from bskernel.store.circuit_breaker import Reach
+from bskernel.store.bounded_map import bounded_map
+from bskernel.store.circuit_breaker import CircuitBreaker
 from bskernel.store.remote import RemoteStore
 from bskernel.store.usage_lock import in_use, tidying
 from bskernel_protocol import PROTOCOL_VERSION, Artifact, canonical_bytes, digest_of_bytes
@@ -246,7 +246,7 @@ def test_a_worker_s_process_opens_the_store_from_pickled_settings(tmp_path: Path
 
 def test_a_failing_store_is_told_of_once_and_asked_again_after_a_while() -> None:
     now, told = [0.0], list[tuple[str, bool]]()
-    reach = Reach(lambda error, writing: told.append((str(error), writing)), clock=lambda: now[0])
+    reach = CircuitBreaker(lambda error, writing: told.append((str(error), writing)), clock=lambda: now[0])
     reach.failed(OSError("gone"))
     assert not reach.is_open()
     assert not reach.is_open(writing=True)
@@ -272,7 +272,7 @@ def test_a_failing_store_is_told_of_once_and_asked_again_after_a_while() -> None
 @pytest.mark.parametrize("error", [PermissionError("no"), OSError(errno.ENOSPC, "full")])
 def test_a_store_that_cannot_be_written_is_still_read(error: OSError) -> None:
     told: list[bool] = []
-    reach = Reach(lambda _, writing: told.append(writing), clock=lambda: 0.0)
+    reach = CircuitBreaker(lambda _, writing: told.append(writing), clock=lambda: 0.0)
     reach.failed(error, writing=True)
     assert reach.is_open()
     assert not reach.is_open(writing=True)
@@ -282,15 +282,15 @@ def test_a_store_that_cannot_be_written_is_still_read(error: OSError) -> None:
 def test_who_hangs_is_left_behind() -> None:
     freed = threading.Event()
     with pytest.raises(TimeoutError, match="no answer"):
-        all_of(lambda item: item or freed.wait(), [1, 0], limit_s=lambda _: 0.1)
+        bounded_map(lambda item: item or freed.wait(), [1, 0], limit_s=lambda _: 0.1)
     freed.set()
 
 
 def test_all_are_done_in_order_or_the_first_error_is_raised() -> None:
-    assert all_of(lambda item: item * 2, range(100), limit_s=lambda _: 60) == list(range(0, 200, 2))
-    assert all_of(lambda item: item, [], limit_s=lambda _: 60) == []
+    assert bounded_map(lambda item: item * 2, range(100), limit_s=lambda _: 60) == list(range(0, 200, 2))
+    assert bounded_map(lambda item: item, [], limit_s=lambda _: 60) == []
     with pytest.raises(ZeroDivisionError):
-        all_of(lambda item: 1 // item, [1, 0, 1], limit_s=lambda _: 60)
+        bounded_map(lambda item: 1 // item, [1, 0, 1], limit_s=lambda _: 60)
 
 
 # What names it

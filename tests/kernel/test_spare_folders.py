@@ -29,7 +29,7 @@ def test_what_a_step_left_is_gone_and_what_stays_is_the_same(folder: Path, tmp_p
     (folder / "work" / "tmp" / "f").write_text("left")
     (folder / "work" / "more").mkdir(mode=0o000)
     (folder / "log").write_text("left")
-    dir_pool.give_back(folder, "x", LAYOUT)
+    dir_pool.recycle(folder, "x", LAYOUT)
     assert not folder.exists()
     assert dir_pool.take(tmp_path, "01-b") == "x"
     assert all_below(tmp_path / "01-b") == {"in", "manifest", "out", "work", "work/tmp"}
@@ -55,13 +55,13 @@ def test_a_folder_that_is_not_as_it_was_made_is_not_used_again(
     folder: Path, tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:
     spoil(folder)
-    dir_pool.give_back(folder, "x", LAYOUT)
+    dir_pool.recycle(folder, "x", LAYOUT)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_somebody_else_has_a_link_to_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "kept").hardlink_to(folder / "manifest")
-    assert dir_pool.emptied(folder, LAYOUT)
+    assert dir_pool.reset_dir(folder, LAYOUT)
     dir_pool.overwrite(folder / "manifest", b"new")
     assert (tmp_path / "kept").read_text() == "m"
 

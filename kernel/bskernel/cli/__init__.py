@@ -13,9 +13,9 @@ _SELDOM = 100_000  # objects made until garbage is looked for: a build with noth
 
 def main() -> None:
     """What the command line says, carried out; ends with SystemExit where that is not success."""
-    from bskernel.cli.commands import main as carry_out
+    from bskernel.cli.commands import main as run
 
-    carry_out()
+    run()
 
 
 def program() -> NoReturn:

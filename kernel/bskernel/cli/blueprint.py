@@ -72,15 +72,15 @@ def export(configs: tuple[Path, ...], settings: tuple[str, ...], notes: Path | N
     """Print the blueprint of CONFIGS; several that differ in their steps become one with branch points."""
     from bskernel.blueprint.exporter import export_build, join, to_yaml
     from bskernel.flow.loader import load_config
-    from bskernel.workspace.backend import with_its_flow
-    from bskernel.workspace.workspace import Application
+    from bskernel.workspace.backend import with_backend_flow
+    from bskernel.workspace.workspace import Workspace
 
-    application = Application.here()
-    known = application.executors.entries("brainsmith")
+    workspace = Workspace.here()
+    known = workspace.executors.entries("brainsmith")
     names = None if known is None else frozenset(entry.replace(".", ":") for entry in known)
     builds = []
     for path in configs:
-        loaded = with_its_flow(load_config(path, settings))
+        loaded = with_backend_flow(load_config(path, settings))
         builds.append(export_build(loaded, names))
     exported = join(builds, [str(path) for path in configs])
     if not exported.blueprint.steps:

@@ -90,7 +90,7 @@ def cli() -> None:
 def run(
     config: Path,
     runtime: str,
-    wish: RangeOptions,
+    range_request: RangeOptions,
     settings: tuple[str, ...],
     output: Path | None,
     verbose: bool,
@@ -103,17 +103,19 @@ def run(
     """Build what CONFIG says; steps whose inputs are unchanged are recalled."""
     from bskernel_protocol import pretty_json
 
-    from bskernel.commands.build import carry_out_build
+    from bskernel.commands.build import run_build
     from bskernel.config.assignments import with_jobs
     from bskernel.report.terminal import describe_result
-    from bskernel.workspace.workspace import Application
+    from bskernel.workspace.workspace import Workspace
 
     alone(cluster, keep_warm)
-    application = Application.here()
-    prepared = application.prepare(config, settings=with_jobs(settings, jobs), wish=wish.as_wish(), output=output)
+    workspace = Workspace.here()
+    prepared = workspace.prepare(
+        config, settings=with_jobs(settings, jobs), range_request=range_request.as_range_request(), output=output
+    )
     observer = _observer(verbose=verbose)
-    result = carry_out_build(
-        application, prepared, runtime=runtime, observer=observer, fresh=fresh, keep_s=keep_warm, cluster=cluster
+    result = run_build(
+        workspace, prepared, runtime=runtime, observer=observer, fresh=fresh, keep_s=keep_warm, cluster=cluster
     )
     click.echo(pretty_json(result) if as_json else describe_result(result), nl=not as_json)
     if result.status == "interrupted":
@@ -127,12 +129,12 @@ def _observer(*, verbose: bool) -> Observer:
 
         return Log.to_terminal()
     if has_cursor():
-        from bskernel.report.progress import Bar
+        from bskernel.report.progress import ProgressBar
 
-        return Bar()
-    from bskernel.report.terminal import Lines
+        return ProgressBar()
+    from bskernel.report.terminal import LineObserver
 
-    return Lines()
+    return LineObserver()
 
 
 @cli.command()
@@ -144,7 +146,7 @@ def _observer(*, verbose: bool) -> Observer:
 @click.option("--graph", type=click.Choice(GRAPHS), help="Print the steps and the artifacts between them as a graph.")
 def plan(
     config: Path,
-    wish: RangeOptions,
+    range_request: RangeOptions,
     settings: tuple[str, ...],
     output: Path | None,
     as_json: bool,
@@ -152,22 +154,27 @@ def plan(
 ) -> None:
     """Show the steps, their executors, and which are cached or why not; of a sweep its points and distinct steps."""
     from bskernel.cli.plan_views import describe_plan, draw_plan, plan_json
-    from bskernel.commands.preview import foresee
+    from bskernel.commands.preview import preview_build
     from bskernel.config.reader import read_config
     from bskernel.flow.loader import check_config
-    from bskernel.workspace.workspace import Application
+    from bskernel.workspace.workspace import Workspace
 
     if as_json and graph is not None:
         raise ConfigError("--json and --graph: give one of them")
-    application = Application.here()
+    workspace = Workspace.here()
     text = read_config(config, settings)
     if "sweep" in text.data:
         from bskernel.cli.sweep_views import show_sweep
 
-        click.echo(show_sweep(application, text, wish.as_wish(), _tell, as_json=as_json, graph=graph), nl=False)
+        click.echo(
+            show_sweep(workspace, text, range_request.as_range_request(), _tell, as_json=as_json, graph=graph),
+            nl=False,
+        )
         return
-    prepared = application.prepare_loaded(check_config(text), wish=wish.as_wish(), output=output)
-    planned = foresee(application, prepared, _tell)
+    prepared = workspace.prepare_loaded(
+        check_config(text), range_request=range_request.as_range_request(), output=output
+    )
+    planned = preview_build(workspace, prepared, _tell)
     if graph is not None:
         click.echo(draw_plan(planned, graph), nl=False)
     else:
@@ -184,9 +191,9 @@ def steps(executor: str | None, as_json: bool) -> None:
     from bskernel_protocol import pretty_json
 
     from bskernel.core.catalogue import how_to_describe
-    from bskernel.workspace.workspace import Application
+    from bskernel.workspace.workspace import Workspace
 
-    executors = Application.here().executors
+    executors = Workspace.here().executors
     if executor is None:
         for info in executors.known:
             mark = "  (default)" if info.default else ""
@@ -218,9 +225,9 @@ def steps(executor: str | None, as_json: bool) -> None:
 def replay(build: Path, step: str, runtime: str, into: Path) -> None:
     """Run a STEP of a finished or failed build directory again, alone, in a folder that is kept."""
     from bskernel.commands import replay as replay_command
-    from bskernel.workspace.workspace import Application
+    from bskernel.workspace.workspace import Workspace
 
-    code = replay_command.replay(Application.here(), build, step, into.resolve(), runtime=runtime, report=_tell)
+    code = replay_command.replay(Workspace.here(), build, step, into.resolve(), runtime=runtime, report=_tell)
     sys.exit(EXIT_STEP_FAILED if code else 0)
 
 
@@ -238,9 +245,9 @@ def images() -> None:
 def images_list(as_json: bool) -> None:
     """Every executor and version: its digest, and whether its environment and its image are made."""
     from bskernel.commands.images import image_states
-    from bskernel.workspace.workspace import Application
+    from bskernel.workspace.workspace import Workspace
 
-    _show(image_states(Application.here()), as_json)
+    _show(image_states(Workspace.here()), as_json)
 
 
 @images.command("build")
@@ -249,9 +256,9 @@ def images_list(as_json: bool) -> None:
 def images_build(names: tuple[str, ...], runtime: str) -> None:
     """Make what executors run in, the named ones or all: images with docker, environments with process."""
     from bskernel.commands.images import make_images
-    from bskernel.workspace.workspace import Application
+    from bskernel.workspace.workspace import Workspace
 
-    for name in make_images(Application.here(), names, runtime=runtime, report=_tell):
+    for name in make_images(Workspace.here(), names, runtime=runtime, report=_tell):
         click.echo(f"{name}  made")
 
 
@@ -261,9 +268,9 @@ def images_build(names: tuple[str, ...], runtime: str) -> None:
 def images_check(names: tuple[str, ...], as_json: bool) -> None:
     """Does what is made fit the recipes, and catalogue.json the executors? Exit code 4 when something does not."""
     from bskernel.commands.images import check_images
-    from bskernel.workspace.workspace import Application
+    from bskernel.workspace.workspace import Workspace
 
-    states = check_images(Application.here(), names, report=_tell)
+    states = check_images(Workspace.here(), names, report=_tell)
     _show(states, as_json)
     if not all(state.sound for state in states):
         sys.exit(EXIT_ENVIRONMENT)

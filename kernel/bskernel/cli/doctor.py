@@ -34,7 +34,7 @@ def doctor(context: click.Context, build: Path | None, as_json: bool, as_bundle:
     from bskernel_protocol import pretty_json
 
     from bskernel.commands.doctor import describe, diagnose
-    from bskernel.workspace.workspace import Application
+    from bskernel.workspace.workspace import Workspace
 
-    found = diagnose(Application.here(), os.environ)
+    found = diagnose(Workspace.here(), os.environ)
     click.echo(pretty_json(found) if as_json else "\n".join(describe(found)), nl=not as_json)

@@ -45,13 +45,13 @@ def bundle(build: Path | None, output: Path | None, with_model: bool, more: tupl
     from bskernel.commands import bundle as bundle_command
     from bskernel.commands.doctor import diagnose
     from bskernel.images import locate_root
-    from bskernel.workspace.workspace import Application
+    from bskernel.workspace.workspace import Workspace
 
-    application = Application.here()
+    workspace = Workspace.here()
     build = build.resolve() if build is not None else None
-    redactor = bundle_command.redactor_here(build, application.cache, locate_root(), more)
-    files = bundle_command.collect(build, bundle_command.facts_here(diagnose(application, os.environ)), redactor)
-    model = bundle_command.model_of(build, application.store) if with_model and build is not None else None
+    redactor = bundle_command.redactor_here(build, workspace.cache, locate_root(), more)
+    files = bundle_command.collect_files(build, bundle_command.facts_here(diagnose(workspace, os.environ)), redactor)
+    model = bundle_command.model_of(build, workspace.store) if with_model and build is not None else None
     if with_model and model is None:
         if build is None:
             raise ConfigError("--with-model: name the BUILD directory whose model it is")

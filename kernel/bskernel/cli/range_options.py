@@ -11,7 +11,7 @@ import click
 from bskernel.core.stages import INPUT_TYPES, OUTPUT_TYPES
 
 if TYPE_CHECKING:
-    from bskernel.flow.selection import Wish
+    from bskernel.flow.selection import RangeRequest
 
 _STEP = "a name, an index (also negative) or EXECUTOR:ENTRY."
 
@@ -24,21 +24,21 @@ class RangeOptions(NamedTuple):
     input_type: str | None
     output_type: str | None
 
-    def as_wish(self) -> Wish:
+    def as_range_request(self) -> RangeRequest:
         """The same for a plan."""
-        from bskernel.flow.selection import Wish
+        from bskernel.flow.selection import RangeRequest
 
-        return Wish(**self._asdict())
+        return RangeRequest(**self._asdict())
 
 
 def range_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options; it gets them as `wish`."""
+    """Give a command the options; it gets them as `range_request`."""
 
     @functools.wraps(command)
     def wrapped(
         *, first: str | None, last: str | None, input_type: str | None, output_type: str | None, **others: Any
     ) -> None:
-        command(wish=RangeOptions(first, last, input_type, output_type), **others)
+        command(range_request=RangeOptions(first, last, input_type, output_type), **others)
 
     for option in (
         click.option(

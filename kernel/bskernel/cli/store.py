@@ -12,7 +12,7 @@ import click
 from bskernel.core.errors import EXIT_ENVIRONMENT, ConfigError
 
 if TYPE_CHECKING:
-    from bskernel.commands.store import Steward
+    from bskernel.commands.store import StoreAdmin
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 _AGES = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -59,12 +59,12 @@ def store() -> None:
     """The cache of results, and the store that machines share behind it."""
 
 
-def _steward(what: Path | None, config: Path | None, url: str | None, mode: str | None) -> Steward:
+def _admin(what: Path | None, config: Path | None, url: str | None, mode: str | None) -> StoreAdmin:
     """For the shared store of the config, if one is named, or what is given instead."""
-    from bskernel.commands.store import Steward
+    from bskernel.commands.store import StoreAdmin
 
     named = config or (what if what is not None and what.is_file() else None)
-    return Steward.of(named, url=url, mode=mode, note=lambda text: click.echo(text, err=True))
+    return StoreAdmin.of(named, url=url, mode=mode, note=lambda text: click.echo(text, err=True))
 
 
 @store.command()
@@ -82,7 +82,7 @@ def push(what: Path | None, config: Path | None, url: str | None, mode: str | No
     """
     from bskernel_protocol import pretty_json
 
-    done = _steward(what, config, url, mode).push(what)
+    done = _admin(what, config, url, mode).push(what)
     gone = f", {done.gone} are not in the cache" if done.gone else ""
     text = f"{done.pushed} results pushed, {done.present} were there{gone}"
     click.echo(pretty_json(done) if as_json else text, nl=not as_json)
@@ -100,7 +100,7 @@ def pull(what: Path, config: Path | None, url: str | None, as_json: bool) -> Non
     """
     from bskernel_protocol import pretty_json
 
-    done = _steward(what, config, url, None).pull(what)
+    done = _admin(what, config, url, None).pull(what)
     text = f"{done.pulled} results pulled, {done.present} were here, {done.missing} are nowhere"
     click.echo(pretty_json(done) if as_json else text, nl=not as_json)
 
@@ -113,7 +113,7 @@ def stat(config: Path | None, url: str | None, as_json: bool) -> None:
     """Count what the cache and the shared store hold, and what is still to be pushed."""
     from bskernel_protocol import pretty_json
 
-    found = _steward(None, config, url, None).stat()
+    found = _admin(None, config, url, None).stat()
     if as_json:
         click.echo(pretty_json(found), nl=False)
         return
@@ -139,7 +139,7 @@ def check(config: Path | None, url: str | None, mode: str | None, shared: bool, 
     """
     from bskernel_protocol import pretty_json
 
-    found = _steward(None, config, url, mode).check(shared=shared, repair=repair)
+    found = _admin(None, config, url, mode).check(shared=shared, repair=repair)
     if as_json:
         click.echo(pretty_json(found), nl=False)
     else:
@@ -183,8 +183,8 @@ def gc(
 
     if shared and max_size is None and older_than is None:
         raise ConfigError("gc --shared: say what may go", hint="--older-than 30d, or --max-size 200G")
-    steward = _steward(None, config, url, mode)
-    found = steward.tidy(shared=shared, max_bytes=max_size, older_than_s=older_than, dry_run=dry_run)
+    admin = _admin(None, config, url, mode)
+    found = admin.tidy(shared=shared, max_bytes=max_size, older_than_s=older_than, dry_run=dry_run)
     if as_json:
         click.echo(pretty_json(found), nl=False)
         return

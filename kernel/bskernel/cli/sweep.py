@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 def sweep(
     config: Path,
     runtime: str,
-    wish: RangeOptions,
+    range_request: RangeOptions,
     settings: tuple[str, ...],
     output: Path | None,
     verbose: bool,
@@ -59,14 +59,16 @@ def sweep(
     """
     from bskernel.config.assignments import with_jobs
     from bskernel.sweeps.execution.preparation import prepare_sweep
-    from bskernel.sweeps.execution.sweep import Options, carry_out_sweep
-    from bskernel.workspace.workspace import Application
+    from bskernel.sweeps.execution.sweep import Options, run_sweep
+    from bskernel.workspace.workspace import Workspace
 
     alone(cluster, keep_warm)
-    application = Application.here()
-    prepared = prepare_sweep(application, config, settings=with_jobs(settings, jobs), wish=wish.as_wish())
+    workspace = Workspace.here()
+    prepared = prepare_sweep(
+        workspace, config, settings=with_jobs(settings, jobs), range_request=range_request.as_range_request()
+    )
     options = Options(runtime=runtime, fresh=fresh, keep_s=keep_warm, cluster=cluster)
-    result = carry_out_sweep(application, prepared, _observer(verbose=verbose), output=output, options=options)
+    result = run_sweep(workspace, prepared, _observer(verbose=verbose), output=output, options=options)
     _show(result, as_json=as_json)
     if result.status == "interrupted":
         click.echo(INTERRUPTED, err=True)

@@ -9,18 +9,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bskernel.config.assignments import ConfigText
-    from bskernel.flow.selection import Wish
+    from bskernel.flow.selection import RangeRequest
     from bskernel.sweeps.execution.preparation import PreparedSweep
-    from bskernel.sweeps.execution.preview import ForeseenNode
-    from bskernel.workspace.workspace import Application
+    from bskernel.sweeps.execution.preview import PreviewedNode
+    from bskernel.workspace.workspace import Workspace
 
 _SHOWN = 20  # points in a table for people
 
 
 def show_sweep(
-    application: Application,
+    workspace: Workspace,
     text: ConfigText,
-    wish: Wish,
+    range_request: RangeRequest,
     note: Callable[[str], None],
     *,
     as_json: bool,
@@ -31,18 +31,18 @@ def show_sweep(
 
     from bskernel.cli.plan_views import draw_graph
     from bskernel.sweeps.execution.preparation import PreparedSweep
-    from bskernel.sweeps.execution.preview import as_data, drawn, foresee
+    from bskernel.sweeps.execution.preview import as_data, drawn, preview_sweep
 
-    sweep = PreparedSweep(application, text, wish)
-    with application.open_store(sweep.loaded, note, read_only=True) as opened:
-        foreseen = foresee(sweep.plan, opened.store)
-    application.files.save()
+    sweep = PreparedSweep(workspace, text, range_request)
+    with workspace.open_store(sweep.loaded, note, read_only=True) as opened:
+        foreseen = preview_sweep(sweep.plan, opened.store)
+    workspace.files.save()
     if graph is not None:
         return draw_graph(drawn(foreseen), graph)
     return pretty_json(as_data(sweep.plan, foreseen)) if as_json else _describe(sweep, foreseen)
 
 
-def _describe(sweep: PreparedSweep, foreseen: tuple[ForeseenNode, ...]) -> str:
+def _describe(sweep: PreparedSweep, foreseen: tuple[PreviewedNode, ...]) -> str:
     from bskernel.sweeps.analysis.table import counted, settings_text
 
     points = sweep.plan.points
@@ -62,7 +62,7 @@ def _describe(sweep: PreparedSweep, foreseen: tuple[ForeseenNode, ...]) -> str:
     return "\n".join([*lines, *_by_name(foreseen)]) + "\n"
 
 
-def _by_name(foreseen: tuple[ForeseenNode, ...]) -> list[str]:
+def _by_name(foreseen: tuple[PreviewedNode, ...]) -> list[str]:
     points: Counter[str] = Counter()
     cached: Counter[str] = Counter()
     for item in foreseen:

@@ -12,8 +12,8 @@ from bskernel.core.errors import ConfigError, EnvironmentLacking
 
 if TYPE_CHECKING:
     from bskernel.core.step import ExecutorRef
-    from bskernel.runtime.warm.status import Standing
-    from bskernel.workspace.workspace import Application
+    from bskernel.runtime.warm.status import WarmStatus
+    from bskernel.workspace.workspace import Workspace
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -46,7 +46,7 @@ def describe_duration(seconds: float | None) -> str:
     return f"{hours} {minutes % 60} min".strip() if minutes % 60 else hours
 
 
-def describe_standing(found: list[Standing]) -> str:
+def describe_standing(found: list[WarmStatus]) -> str:
     """A table, or a line that says that nothing is up."""
     from bskernel.report.terminal import aligned
 
@@ -67,21 +67,21 @@ def describe_standing(found: list[Standing]) -> str:
     return "\n".join(aligned(rows))
 
 
-def _executors(application: Application, names: tuple[str, ...]) -> list[ExecutorRef]:
+def _executors(workspace: Workspace, names: tuple[str, ...]) -> list[ExecutorRef]:
     """Of a build's steps, where a name is a build.toml's; each once."""
     found: list[ExecutorRef] = []
     for name in names:
         if name.endswith(".toml") or Path(name).is_file():
-            found += [step.executor for step in application.prepare(Path(name)).plan.steps]
+            found += [step.executor for step in workspace.prepare(Path(name)).plan.steps]
         else:
-            found.append(application.executors.resolve(name, {}, "up").ref)
+            found.append(workspace.executors.resolve(name, {}, "up").ref)
     return list(dict.fromkeys(found))
 
 
-def _keep(application: Application, executors: list[ExecutorRef], runtime: str, keep_s: float) -> None:
+def _keep(workspace: Workspace, executors: list[ExecutorRef], runtime: str, keep_s: float) -> None:
     from bskernel.core.interfaces import SessionFailed
 
-    warm = application.runtime(runtime, lambda text: click.echo(text, err=True))
+    warm = workspace.runtime(runtime, lambda text: click.echo(text, err=True))
     try:
         warm.keep_all(executors, keep_s)
     except SessionFailed as error:
@@ -118,14 +118,14 @@ def up(what: tuple[str, ...], keep_s: float, runtime: str, as_json: bool) -> Non
     """
     from bskernel_protocol import pretty_json
 
-    from bskernel.runtime.warm.status import standing
-    from bskernel.workspace.workspace import Application
+    from bskernel.runtime.warm.status import warm_statuses
+    from bskernel.workspace.workspace import Workspace
 
-    application = Application.here()
+    workspace = Workspace.here()
     try:
         if what:
-            _keep(application, _executors(application, what), runtime, keep_s)
-        found = list(standing(application.cache))
+            _keep(workspace, _executors(workspace, what), runtime, keep_s)
+        found = list(warm_statuses(workspace.cache))
     except PermissionError as error:
         raise EnvironmentLacking(str(error), hint="remove it: it holds nothing that lasts") from error
     click.echo(pretty_json(found) if as_json else describe_standing(found), nl=not as_json)
@@ -139,15 +139,15 @@ def down(names: tuple[str, ...]) -> None:
     Such a build goes on in a session of its own.
     """
     from bskernel.runtime.warm.status import end_all
-    from bskernel.workspace.workspace import Application
+    from bskernel.workspace.workspace import Workspace
 
-    application = Application.here()
+    workspace = Workspace.here()
     for name in names:
-        known = {text for recipe in application.recipes for text in (recipe.name, recipe.file.executor)}
+        known = {text for recipe in workspace.recipes for text in (recipe.name, recipe.file.executor)}
         if name not in known:
             raise ConfigError(f"there is no executor {name!r}", hint=f"executors: {', '.join(sorted(known))}")
     try:
-        for ended in end_all(application.cache, names, lambda runtime: application.starter(runtime, click.echo)):
+        for ended in end_all(workspace.cache, names, lambda runtime: workspace.starter(runtime, click.echo)):
             click.echo(f"{ended}  ended")
     except PermissionError as error:
         raise EnvironmentLacking(str(error), hint="remove it: it holds nothing that lasts") from error

@@ -14,33 +14,33 @@ QUEUES: tuple[QueueName, ...] = ("slurm", "lsf", "pbs")
 FORMS = "local:N, tcp://HOST:PORT, tls://HOST:PORT, slurm, lsf, pbs"
 
 
-class LocalPlace(msgspec.Struct, frozen=True, kw_only=True):
+class LocalAddress(msgspec.Struct, frozen=True, kw_only=True):
     """So many workers on this machine, for the length of the run."""
 
     workers: int
 
 
-class RunningPlace(msgspec.Struct, frozen=True, kw_only=True):
+class SchedulerAddress(msgspec.Struct, frozen=True, kw_only=True):
     """A scheduler that runs, with the workers that it has."""
 
     address: str
 
 
-class QueuePlace(msgspec.Struct, frozen=True, kw_only=True):
+class QueueAddress(msgspec.Struct, frozen=True, kw_only=True):
     """Workers that a batch system starts, for the length of the run."""
 
     system: QueueName
 
 
-Place: TypeAlias = LocalPlace | RunningPlace | QueuePlace
+Place: TypeAlias = LocalAddress | SchedulerAddress | QueueAddress
 
 
-def place_of(text: str) -> Place:
+def parse_address(text: str) -> Place:
     """Parse what --cluster says. Raises ConfigError with the forms."""
     if text in QUEUES:
-        return QueuePlace(system=text)
+        return QueueAddress(system=text)
     if found := re.fullmatch(r"local:([1-9][0-9]{0,3})", text):
-        return LocalPlace(workers=int(found[1]))
+        return LocalAddress(workers=int(found[1]))
     if re.fullmatch(r"(tcp|tls)://[^\s/]+:[0-9]+", text):
-        return RunningPlace(address=text)
+        return SchedulerAddress(address=text)
     raise ConfigError(f"--cluster {text!r}: there is no such place", hint=f"give one of {FORMS}")

@@ -13,7 +13,7 @@ from bskernel.cluster.resources import lacking
 from bskernel.core.step import Step
 
 
-class Supply:
+class Capacity:
     """The workers of one cluster, asked for when what is known of them does not do."""
 
     def __init__(self, client: Client) -> None:

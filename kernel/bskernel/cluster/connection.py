@@ -17,12 +17,12 @@ from dask.utils import parse_bytes
 from distributed import Client, LocalCluster, Security
 from distributed.core import Status
 
-from bskernel.cluster.address import LocalPlace, Place, QueueName, QueuePlace, RunningPlace
-from bskernel.cluster.dask_pool import DaskCrew
+from bskernel.cluster.address import LocalAddress, Place, QueueAddress, QueueName, SchedulerAddress
+from bskernel.cluster.dask_pool import DaskWorkerPool
 from bskernel.cluster.local_workers import LocalWorkers, local_workers
 from bskernel.cluster.messages import Site
-from bskernel.cluster.request import Wanted
-from bskernel.cluster.resources import dealt, declared, demand_of
+from bskernel.cluster.request import ClusterRequest
+from bskernel.cluster.resources import declared, split_limits, step_demand
 from bskernel.cluster.version_check import code_digest
 from bskernel.cluster.worker_plugin import end_all
 from bskernel.config import ClusterSection
@@ -30,20 +30,21 @@ from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.interfaces import Store
 from bskernel.core.step import Step
 from bskernel.execution.scheduler import MEMORY
-from bskernel.execution.worker_pool import Heard
 from bskernel.runtime.session_dirs import make_folders
 
 if TYPE_CHECKING:
     from dask_jobqueue.core import JobQueueCluster
 
+    from bskernel.execution.worker_pool import PoolEvent
+
 _CONNECT_S = 20.0
 DemandOf: TypeAlias = Callable[[Step], dict[str, int]]
 Note: TypeAlias = Callable[[str], None]
-Queue: TypeAlias = "queue.SimpleQueue[Heard]"
+Queue: TypeAlias = "queue.SimpleQueue[PoolEvent]"
 _FIRST_WORKER_S = 60.0  # a worker of this machine that is not there by then never will be
 
 
-class Found(NamedTuple):
+class ConnectedCluster(NamedTuple):
     """A cluster that answers."""
 
     client: Client
@@ -53,15 +54,17 @@ class Found(NamedTuple):
 
 
 @contextlib.contextmanager
-def open_crew(place: Place, wanted: Wanted, store: Store, note: Note, said: Queue) -> Iterator[DaskCrew]:
+def open_pool(
+    place: Place, wanted: ClusterRequest, store: Store, note: Note, said: Queue
+) -> Iterator[DaskWorkerPool]:
     """A crew on the cluster at `place`, which says all in `said`. Raises EnvironmentLacking, ConfigError.
 
     `store` is the build's own, which has the inputs of its steps.
     """
     with _quiet(), contextlib.ExitStack() as stack:
-        if isinstance(place, LocalPlace):
+        if isinstance(place, LocalAddress):
             found = _local(place, wanted, note)
-        elif isinstance(place, RunningPlace):
+        elif isinstance(place, SchedulerAddress):
             found = _running(place, wanted, note)
         else:
             found = _queue(place, wanted, note)
@@ -72,16 +75,16 @@ def open_crew(place: Place, wanted: Wanted, store: Store, note: Note, said: Queu
             runtime=wanted.runtime,
             cache=cluster.cache,
             shared=wanted.shared_for(place),
-            handed_over=not isinstance(place, LocalPlace),
+            handed_over=not isinstance(place, LocalAddress),
         )
-        crew = DaskCrew(cluster.client, site, store, said, share=wanted.share, demand_of=cluster.demand_of)
+        pool = DaskWorkerPool(cluster.client, site, store, said, share=wanted.share, demand_of=cluster.demand_of)
         if cluster.workers is not None:
-            cluster.workers.when_none_lives = crew.give_up
-        yield crew
+            cluster.workers.when_none_lives = pool.give_up
+        yield pool
 
 
 @contextlib.contextmanager
-def _local(place: LocalPlace, wanted: Wanted, note: Note) -> Iterator[Found]:
+def _local(place: LocalAddress, wanted: ClusterRequest, note: Note) -> Iterator[ConnectedCluster]:
     limits = wanted.config.limits
     security = Security.temporary()
     folders = make_folders(wanted.cache)
@@ -93,7 +96,7 @@ def _local(place: LocalPlace, wanted: Wanted, note: Note) -> Iterator[Found]:
             ) as cluster,
             local_workers(
                 cluster.scheduler_address,
-                dealt(limits.resources, place.workers),
+                split_limits(limits.resources, place.workers),
                 folders.home,
                 _credentials(security, folders.home),
             ) as workers,
@@ -105,23 +108,23 @@ def _local(place: LocalPlace, wanted: Wanted, note: Note) -> Iterator[Found]:
                 raise EnvironmentLacking("no worker starts here: " + " | ".join(workers.last_words())) from error
             # What a step holds beside those is not limited here, as it is not without a cluster.
             demand = _demand(frozenset(limits.resources), memory=False)
-            yield Found(client, str(wanted.cache), demand, workers)
+            yield ConnectedCluster(client, str(wanted.cache), demand, workers)
     finally:
         folders.remove()
 
 
 @contextlib.contextmanager
-def _running(place: RunningPlace, wanted: Wanted, note: Note) -> Iterator[Found]:
+def _running(place: SchedulerAddress, wanted: ClusterRequest, note: Note) -> Iterator[ConnectedCluster]:
     with _client(place.address, note, None) as client:
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         if not workers:
             note(f"cluster {place.address} has no workers yet: steps wait for them")
         memory = any(MEMORY in worker["resources"] for worker in workers)
-        yield Found(client, wanted.config.cluster.cache, _demand(None, memory=memory))
+        yield ConnectedCluster(client, wanted.config.cluster.cache, _demand(None, memory=memory))
 
 
 @contextlib.contextmanager
-def _queue(place: QueuePlace, wanted: Wanted, note: Note) -> Iterator[Found]:
+def _queue(place: QueueAddress, wanted: ClusterRequest, note: Note) -> Iterator[ConnectedCluster]:
     section = wanted.config.cluster
     options = queue_options(section)
     if dask.config.get(f"jobqueue.{place.system}.shared-temp-directory", None):
@@ -137,7 +140,7 @@ def _queue(place: QueuePlace, wanted: Wanted, note: Note) -> Iterator[Found]:
         _submit(cluster, section.workers, place.system)
         note(f"cluster: {section.workers} jobs are asked of {place.system}")
         try:
-            yield Found(client, section.cache, _demand(None, memory=section.memory is not None))
+            yield ConnectedCluster(client, section.cache, _demand(None, memory=section.memory is not None))
         finally:
             # A job that is cancelled has no time to clean up.
             with contextlib.suppress(OSError):
@@ -214,7 +217,7 @@ def _client(where: Any, note: Note, security: Security | None) -> Iterator[Clien
 
 
 def _demand(limited: frozenset[str] | None, *, memory: bool) -> DemandOf:
-    return lambda step: demand_of(step, limited, memory=memory)
+    return lambda step: step_demand(step, limited, memory=memory)
 
 
 def _credentials(security: Security, folder: Path) -> list[str]:

@@ -16,17 +16,17 @@ from bskernel_protocol import Artifact, Failure
 from distributed import CancelledError, Client, Future, KilledWorker
 from distributed.client import ClosedClientError
 
-from bskernel.cluster.capacity import Supply
-from bskernel.cluster.log_buffer import LogsHeard
-from bskernel.cluster.messages import Answer, Order, Refused, Site, decode_answer, decode_told, encode
-from bskernel.cluster.transfer import Handing
+from bskernel.cluster.capacity import Capacity
+from bskernel.cluster.log_buffer import LogBuffer
+from bskernel.cluster.messages import Answer, Rejected, Site, StepRequest, decode_answer, decode_event, encode
+from bskernel.cluster.transfer import ArtifactTransfer
 from bskernel.cluster.version_check import code_digest
 from bskernel.core.action import Action
 from bskernel.core.interfaces import Store
 from bskernel.core.step import ExecutorRef, Step
-from bskernel.execution.action_runner import failed
-from bskernel.execution.step_runner import Carried
-from bskernel.execution.worker_pool import Done, Heard, Noted, Said
+from bskernel.execution.action_runner import failed_outcome
+from bskernel.execution.step_runner import StepOutcome
+from bskernel.execution.worker_pool import Completion, Notice, PoolEvent, StepEvent
 
 _NAME = "bskernel"
 _LOST = Failure(
@@ -41,9 +41,9 @@ def _task() -> Callable[[str, bytes], bytes]:
     """Sent by value: a worker that cannot find what it is sent by name ends, and the task waits for ever."""
 
     def bskernel(code: str, data: bytes) -> bytes:
-        from bskernel.cluster.worker_plugin import carry_out
+        from bskernel.cluster.worker_plugin import run_task
 
-        return carry_out(code, data)
+        return run_task(code, data)
 
     bskernel.__module__ = "__main__"
     return bskernel
@@ -52,7 +52,7 @@ def _task() -> Callable[[str, bytes], bytes]:
 _TASK = _task()
 
 
-class DaskCrew:
+class DaskWorkerPool:
     """Carries out steps on a cluster's workers, and hears what they say while they run."""
 
     def __init__(
@@ -60,7 +60,7 @@ class DaskCrew:
         client: Client,
         site: Site,
         store: Store,
-        said: queue.SimpleQueue[Heard],
+        said: queue.SimpleQueue[PoolEvent],
         *,
         share: bool,
         demand_of: Callable[[Step], dict[str, int]],
@@ -71,22 +71,22 @@ class DaskCrew:
         """
         self._client = client
         self._site = site
-        self._handing = Handing(store, handed_over=site.handed_over)
-        self._logs = LogsHeard()
+        self._handing = ArtifactTransfer(store, handed_over=site.handed_over)
+        self._logs = LogBuffer()
         self._share = share
         self._demand_of = demand_of
         self._lock = threading.Lock()
         self._running: dict[str, Step] = {}  # by the task's key
         self._futures: dict[str, Future[bytes]] = {}
         self._asked: Counter[str] = Counter()
-        self._supply = Supply(client)
+        self._supply = Capacity(client)
         self._hopeless: Failure | None = None  # why no step ends any more
         self._runtime_name = "none"
-        self.said = said
+        self.events = said
         # Dask forgets a topic that has a client's name some time after that client.
         client.subscribe_topic(client.id, self._hear)
         if site.handed_over:  # else who started the workers replaces them
-            self._supply.watch(self._left, lambda text: said.put(Noted(text=text)))
+            self._supply.watch(self._left, lambda text: said.put(Notice(text=text)))
 
     @property
     def runtime_name(self) -> str:
@@ -101,13 +101,15 @@ class DaskCrew:
         demand = self._demand_of(step)
         if (why := self._supply.lacking(demand)) is not None:
             hint = f"start workers with it: dask worker --resources {next(iter(demand))}=N, or [cluster] resources"
-            self._over(step, failed(Failure(category="environment", message=f"step {step.name}: {why}", hint=hint)))
+            self._over(
+                step, failed_outcome(Failure(category="environment", message=f"step {step.name}: {why}", hint=hint))
+            )
             return
         if (unshared := self._handing.give(step, inputs)) is not None:
-            self._over(step, failed(unshared))
+            self._over(step, failed_outcome(unshared))
             return
         key = self._key(action)
-        order = Order(
+        order = StepRequest(
             site=self._site,
             step=msgspec.structs.replace(step, inputs={}),
             action=action,
@@ -124,7 +126,7 @@ class DaskCrew:
                 self._running[key] = step
                 self._logs.begin(key)
         if hopeless is not None:
-            self._over(step, failed(hopeless))
+            self._over(step, failed_outcome(hopeless))
             return
         try:
             future = self._client.submit(
@@ -163,7 +165,7 @@ class DaskCrew:
             left = list(self._running.values())
             self._running.clear()
         for step in left:
-            self._over(step, failed(failure))
+            self._over(step, failed_outcome(failure))
 
     @property
     def _is_lost(self) -> bool:
@@ -180,7 +182,7 @@ class DaskCrew:
             self._client.cancel(futures)  # what another build waits for too goes on
         for key, step in left.items():
             log = self._logs.end(key)
-            self.said.put(Done(step=step, carried=Carried(result=None, failure=None, log=log)))
+            self.events.put(Completion(step=step, outcome=StepOutcome(result=None, failure=None, log=log)))
 
     def _hear(self, event: tuple[float, Any]) -> None:
         """What a worker says of a step; Dask's own events are of no interest."""
@@ -188,11 +190,11 @@ class DaskCrew:
         data = message.get(_NAME) if isinstance(message, dict) else None
         if data is None:
             return
-        told = decode_told(data)
+        told = decode_event(data)
         step = self._running.get(told.key)
         if step is not None:
             self._logs.hear(told.key, told.event)
-            self.said.put(Said(step=step, event=msgspec.structs.replace(told.event, directory=step.label)))
+            self.events.put(StepEvent(step=step, event=msgspec.structs.replace(told.event, directory=step.label)))
 
     def _done(self, key: str, future: Future[bytes]) -> None:
         with self._lock:
@@ -204,45 +206,45 @@ class DaskCrew:
         try:
             self._answered(step, decode_answer(future.result()))
         except KilledWorker as error:
-            self._over(step, failed(_lost(step, error)))
+            self._over(step, failed_outcome(_lost(step, error)))
         except CancelledError:
-            self._over(step, failed(_cancelled(step, lost=self._is_lost)))
+            self._over(step, failed_outcome(_cancelled(step, lost=self._is_lost)))
             if self._is_lost:
                 self._give_up(_LOST)
         except ImportError as error:
             message = f"step {step.name}: a worker of the cluster cannot import bskernel"
             failure = Failure(category="environment", message=message, cause=(str(error),), hint=_INSTALL)
-            self._over(step, failed(failure))
+            self._over(step, failed_outcome(failure))
         except Exception as error:  # noqa: BLE001 - raised again where the build is carried out
             # It may be lost while an answer is fetched, which is heard of sooner than that it is lost.
             if self._is_lost or (isinstance(error, OSError) and future.status != "error"):
-                self._over(step, failed(_cancelled(step, lost=True)))
+                self._over(step, failed_outcome(_cancelled(step, lost=True)))
             else:
-                self.said.put(Done(step=step, error=error))
+                self.events.put(Completion(step=step, error=error))
         finally:
             future.release()
 
     def _answered(self, step: Step, answer: Answer) -> None:
-        if isinstance(answer, Refused):
-            self._over(step, failed(answer.failure))
+        if isinstance(answer, Rejected):
+            self._over(step, failed_outcome(answer.failure))
             return
         if answer.runtime != "none":
             self._runtime_name = answer.runtime
-        if (unfetched := self._handing.take(step, answer.carried)) is not None:
-            self._over(step, failed(unfetched))
+        if (unfetched := self._handing.take(step, answer.outcome)) is not None:
+            self._over(step, failed_outcome(unfetched))
             return
-        self.said.put(
-            Done(
+        self.events.put(
+            Completion(
                 step=step,
                 seconds=answer.seconds,
-                carried=answer.carried,
+                outcome=answer.outcome,
                 recalled=answer.recalled,
                 doubtful=answer.doubtful,
             )
         )
 
-    def _over(self, step: Step, carried: Carried) -> None:
-        self.said.put(Done(step=step, carried=carried))
+    def _over(self, step: Step, outcome: StepOutcome) -> None:
+        self.events.put(Completion(step=step, outcome=outcome))
 
 
 def _cancelled(step: Step, *, lost: bool) -> Failure:

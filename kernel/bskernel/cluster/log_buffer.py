@@ -13,7 +13,7 @@ from bskernel_protocol.manifest import LogLine
 _MOST = 10_000  # of each step the last lines
 
 
-class LogsHeard:
+class LogBuffer:
     """The lines of every running step, by its task's key. Each method may be called in any thread."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from bskernel_protocol import Artifact, Event, Failure, digest_of_bytes
 
 from bskernel.core.action import Action
 from bskernel.core.step import Step
-from bskernel.execution.step_runner import Carried
+from bskernel.execution.step_runner import StepOutcome
 from bskernel.store import SharedSettings
 
 
@@ -30,7 +30,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         return digest_of_bytes(_encoder.encode(self)).sha256
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True, tag="order"):
+class StepRequest(msgspec.Struct, frozen=True, kw_only=True, tag="order"):
     """A step to carry out. Its inputs come by digest from the store."""
 
     site: Site
@@ -42,10 +42,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, tag="order"):
     topic: str  # where events go
 
 
-class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
+class StepAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
     """How it ended there."""
 
-    carried: Carried
+    outcome: StepOutcome
     seconds: float
     recalled: bool
     doubtful: bool
@@ -53,20 +53,20 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
     worker: str  # HOST (ADDRESS), for people
 
 
-class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
+class Rejected(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
     """The worker cannot carry it out."""
 
     failure: Failure
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class StepEventMessage(msgspec.Struct, frozen=True, kw_only=True):
     """What a running step says."""
 
     key: str  # the task's
     event: Event
 
 
-Answer: TypeAlias = Ended | Refused
+Answer: TypeAlias = StepAnswer | Rejected
 
 
 def _as_text(value: Any) -> str:
@@ -82,17 +82,17 @@ def _from_text(wanted: type, value: Any) -> Any:
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_as_text)
-_order = msgspec.msgpack.Decoder(Order, dec_hook=_from_text)
+_order = msgspec.msgpack.Decoder(StepRequest, dec_hook=_from_text)
 _answer: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
-_told = msgspec.msgpack.Decoder(Told)
+_told = msgspec.msgpack.Decoder(StepEventMessage)
 
 
-def encode(message: Order | Answer | Told) -> bytes:
+def encode(message: StepRequest | Answer | StepEventMessage) -> bytes:
     """The message's bytes. Equal messages of equal code: nothing here outlives a run."""
     return _encoder.encode(message)
 
 
-def decode_order(data: bytes) -> Order:
+def decode_request(data: bytes) -> StepRequest:
     """Raises msgspec.DecodeError: of another version of the kernel."""
     return _order.decode(data)
 
@@ -102,6 +102,6 @@ def decode_answer(data: bytes) -> Answer:
     return _answer.decode(data)
 
 
-def decode_told(data: bytes) -> Told:
+def decode_event(data: bytes) -> StepEventMessage:
     """Raises msgspec.DecodeError."""
     return _told.decode(data)

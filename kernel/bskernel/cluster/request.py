@@ -6,13 +6,13 @@ from pathlib import Path
 
 import msgspec
 
-from bskernel.cluster.address import LocalPlace, Place
+from bskernel.cluster.address import LocalAddress, Place
 from bskernel.config import Config
 from bskernel.core.errors import ConfigError
 from bskernel.store import SharedSettings
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class ClusterRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The run's configuration, and what of this machine the workers need to know."""
 
     config: Config
@@ -27,7 +27,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises ConfigError when there is none, or it may not be written to.
         """
-        if isinstance(place, LocalPlace):
+        if isinstance(place, LocalAddress):
             return self.shared
         if self.shared is None:
             raise ConfigError(

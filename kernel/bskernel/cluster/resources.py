@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bskernel.cluster.address import LocalPlace, Place
+from bskernel.cluster.address import LocalAddress, Place
 from bskernel.config import LimitsSection
 from bskernel.core.step import Step
 from bskernel.execution.scheduler import JOBS, MEMORY, limits_of
@@ -12,7 +12,7 @@ from bskernel.execution.scheduler import JOBS, MEMORY, limits_of
 IN_FLIGHT = 1000  # steps that a scheduler knows of at once: more than workers have room for, few enough to look at
 
 
-def demand_of(step: Step, limited: frozenset[str] | None, *, memory: bool) -> dict[str, int]:
+def step_demand(step: Step, limited: frozenset[str] | None, *, memory: bool) -> dict[str, int]:
     """One of each thing that its entry needs, of those that are `limited` (all when None), and its memory."""
     demand = {name: 1 for name in sorted(step.needs) if limited is None or name in limited}
     if memory and step.memory_mib is not None:
@@ -35,13 +35,13 @@ def lacking(demand: Mapping[str, int], workers: Sequence[Mapping[str, float]]) -
 
 def limits_on(place: Place, section: LimitsSection) -> dict[str, int]:
     """What one build may have at once there; what is not of this machine has none of this machine's limits."""
-    if isinstance(place, LocalPlace):
+    if isinstance(place, LocalAddress):
         # Twice what can run: a worker has its next step while it tells how one ended.
         return limits_of(section, 2 * place.workers)
     return {JOBS: section.jobs or IN_FLIGHT, **section.resources}
 
 
-def dealt(resources: Mapping[str, int], workers: int) -> tuple[dict[str, int], ...]:
+def split_limits(resources: Mapping[str, int], workers: int) -> tuple[dict[str, int], ...]:
     """What each of so many workers declares, so that together they declare just that."""
     hands: tuple[dict[str, int], ...] = tuple({} for _ in range(workers))
     for name, amount in resources.items():

@@ -7,13 +7,13 @@ from bskernel_protocol import Artifact, Digest, Failure
 from bskernel.core.action import Action
 from bskernel.core.interfaces import Store
 from bskernel.core.step import Step
-from bskernel.execution.step_runner import Carried
+from bskernel.execution.step_runner import StepOutcome
 from bskernel.store.layered import LayeredStore
 
 _JSON = "application/json"
 
 
-class Handing:
+class ArtifactTransfer:
     """Hands inputs over before steps begin, and takes of what they made the numbers and the log.
 
     All else stays in the shared store until a build directory wants it. Where the workers use the build's own cache,
@@ -43,14 +43,14 @@ class Handing:
         """Was what the shared store has of it found damaged?"""
         return self._shared is not None and self._shared.is_doubtful(action.key.sha256)
 
-    def take(self, step: Step, carried: Carried) -> Failure | None:
+    def take(self, step: Step, outcome: StepOutcome) -> Failure | None:
         """Have here what a build reads of every step; why that cannot be, or None."""
-        if self._shared is None or carried.result is None:
+        if self._shared is None or outcome.result is None:
             return None
-        self._there.update(output.digest for output in carried.result.outputs)
-        if carried.result.log is not None:
-            self._local.put(carried.log)
-        numbers = [output for output in carried.result.outputs if output.media_type == _JSON]
+        self._there.update(output.digest for output in outcome.result.outputs)
+        if outcome.result.log is not None:
+            self._local.put(outcome.log)
+        numbers = [output for output in outcome.result.outputs if output.media_type == _JSON]
         if not self._shared.bring(numbers) and (why := self._shared.unreachable) is not None:
             return _cannot(f"the result of step {step.name} cannot be fetched", why)
         return None

@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 from bskernel_protocol import Event, Progress
 
-from bskernel.cluster.messages import Order, Site
+from bskernel.cluster.messages import Site, StepRequest
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.step import ExecutorRef
-from bskernel.execution.action_runner import Done, Halt, Workshop
-from bskernel.execution.session_pool import Sessions
+from bskernel.execution.action_runner import ActionRunner, CancelToken, Completion
+from bskernel.execution.session_pool import SessionPool
 from bskernel.images import Recipe, find_recipes, locate_root
 from bskernel.images.environment import cache_folder
 from bskernel.runtime.selection import choose_starter
@@ -26,7 +26,7 @@ from bskernel.store.layered import LayeredStore
 from bskernel.tools import identify
 
 
-class Bench:
+class WorkerSite:
     """Carries out the steps of one site, each in the thread that asks."""
 
     def __init__(self, site: Site) -> None:
@@ -35,11 +35,11 @@ class Bench:
         self._root = _root(site)
         self._cache = _cache(site)
         self._recipes = find_recipes(self._root)
-        self._sessions = Sessions(self._runtime)
+        self._sessions = SessionPool(self._runtime)
         self._cache.mkdir(parents=True, exist_ok=True)
         self._opened = OpenStore(self._cache, site.shared, lambda text: self._tell(text))
         self._handed_over = site.handed_over
-        self._workshop = Workshop(self._opened.store, self._sessions)
+        self._runner = ActionRunner(self._opened.store, self._sessions)
         self._opened.__enter__()
         self._expecting = threading.Lock()
         self._tell: Callable[[str], None] = lambda _: None  # whoever has something made now
@@ -51,15 +51,15 @@ class Bench:
         """Where steps run; "none" as long as none did."""
         return self._sessions.runtime_name
 
-    def carry_out(self, order: Order, say: Callable[[Event], None], halt: Halt) -> Done:
+    def run(self, order: StepRequest, say: Callable[[Event], None], cancel_token: CancelToken) -> Completion:
         """Carry out a step. Raises EnvironmentLacking, ConfigError for what only this machine lacks."""
-        known = self._workshop.recall(order.step, order.action) if order.share else None
-        done = known or self._made(order, say, halt)
-        if done.carried.result is not None:
+        known = self._runner.recall(order.step, order.action) if order.share else None
+        done = known or self._made(order, say, cancel_token)
+        if done.outcome.result is not None:
             self._hand_over(order, recalled=done.recalled)
         return done
 
-    def _made(self, order: Order, say: Callable[[Event], None], halt: Halt) -> Done:
+    def _made(self, order: StepRequest, say: Callable[[Event], None], cancel_token: CancelToken) -> Completion:
         step = order.step
         self._fetch_inputs(order)
         for tool in step.executor.tools:
@@ -71,13 +71,13 @@ class Bench:
             self._tell = lambda _: None
         # Steps of several builds, which may have one name, run in one session.
         folder = f"{step.label}-{next(self._count)}"
-        done = self._workshop.carry_out(
-            step, order.action, order.inputs, say, share=order.share, halt=halt, folder=folder
+        done = self._runner.run(
+            step, order.action, order.inputs, say, share=order.share, cancel_token=cancel_token, folder=folder
         )
-        self._workshop.give_back(done)
-        return msgspec.structs.replace(done, carried=msgspec.structs.replace(done.carried, used=None))
+        self._runner.recycle(done)
+        return msgspec.structs.replace(done, outcome=msgspec.structs.replace(done.outcome, used=None))
 
-    def _fetch_inputs(self, order: Order) -> None:
+    def _fetch_inputs(self, order: StepRequest) -> None:
         store = self._shared
         if store is None or store.bring(order.inputs.values()) or store.unreachable is None:
             return  # of what is damaged, or in no store, the step fails
@@ -92,7 +92,7 @@ class Bench:
         store = self._opened.store
         return store if self._handed_over and isinstance(store, LayeredStore) else None
 
-    def _hand_over(self, order: Order, *, recalled: bool) -> None:
+    def _hand_over(self, order: StepRequest, *, recalled: bool) -> None:
         """Have the result where the build finds it; what was just made was written through, as far as that went."""
         store = self._shared
         if store is None or (not recalled and store.failure is None):
@@ -131,12 +131,12 @@ class Bench:
     def _runtime(self) -> FramedRuntime:
         starter = choose_starter(self._runtime_wanted, self._cache, self._recipe, lambda text: self._tell(text))
         runtime = FramedRuntime(self._cache, starter)
-        runtime.sweep()
+        runtime.remove_orphans()
         return runtime
 
     def close(self) -> None:
         """Let every step end, and end every process and container; safe to call twice."""
-        self._workshop.interrupt()
+        self._runner.interrupt()
         self._sessions.close()
         self._opened.leave_pending()
         self._opened.__exit__(None, None, None)

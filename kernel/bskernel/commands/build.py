@@ -6,18 +6,18 @@ import time
 
 from bskernel.core.interfaces import Store
 from bskernel.core.observers import Observer
-from bskernel.execution.plan_run import carry_out_plan
-from bskernel.flow.snapshot import recorded_config
+from bskernel.execution.plan_run import run_plan
+from bskernel.flow.snapshot import snapshot_config
 from bskernel.result.build_directory import BUILD_LOG, BuildDirectory
 from bskernel.result.build_result import BuildResult, metrics_of
-from bskernel.result.recorder import Noting
-from bskernel.workspace.worker_pools import Hired
-from bskernel.workspace.workspace import Application, Prepared
+from bskernel.result.recorder import RecordingObserver
+from bskernel.workspace.worker_pools import PoolHandle
+from bskernel.workspace.workspace import PreparedBuild, Workspace
 
 
-def carry_out_build(
-    application: Application,
-    prepared: Prepared,
+def run_build(
+    workspace: Workspace,
+    prepared: PreparedBuild,
     *,
     runtime: str,
     observer: Observer,
@@ -32,17 +32,17 @@ def carry_out_build(
     directory = BuildDirectory(prepared.output)
     directory.open()
     with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
-        noting = Noting((Log.to_file(log), observer), directory)
+        noting = RecordingObserver((Log.to_file(log), observer), directory)
         for line in prepared.backend.lines if prepared.backend else ():
             noting.note(line)
         if prepared.without_points:
             noting.note(f"this builds {prepared.loaded.path.name} alone; `bskernel sweep` builds its points")
         noting.planned(prepared.plan.steps)
         try:
-            directory.write_config(recorded_config(prepared.loaded))
+            directory.write_config(snapshot_config(prepared.loaded))
             with (
-                application.open_store(prepared.loaded, noting.note) as opened,
-                application.crew(
+                workspace.open_store(prepared.loaded, noting.note) as opened,
+                workspace.pool(
                     prepared.loaded,
                     opened.store,
                     runtime=runtime,
@@ -50,52 +50,52 @@ def carry_out_build(
                     share=not fresh,
                     keep_s=keep_s,
                     cluster=cluster,
-                ) as hired,
+                ) as handle,
             ):
-                result = _carried_out(application, prepared, opened.store, hired, noting, fresh=fresh, began=began)
+                result = _carried_out(workspace, prepared, opened.store, handle, noting, fresh=fresh, began=began)
                 if result.status == "interrupted":
                     opened.leave_pending()
         finally:
-            application.files.save()
+            workspace.files.save()
             directory.close()
             noting.over()
     return result
 
 
 def _carried_out(
-    application: Application,
-    prepared: Prepared,
+    workspace: Workspace,
+    prepared: PreparedBuild,
     store: Store,
-    hired: Hired,
-    noting: Noting,
+    handle: PoolHandle,
+    noting: RecordingObserver,
     *,
     fresh: bool,
     began: float,
 ) -> BuildResult:
-    from bskernel.result.result_writer import outcome_of, write_outcome
+    from bskernel.result.result_writer import summarize, write_results
 
     for attempt in range(2):
-        reports = carry_out_plan(
+        reports = run_plan(
             prepared.plan,
             store,
-            hired.crew,
+            handle.pool,
             noting,
-            limits=hired.limits,
+            limits=handle.limits,
             salt=prepared.loaded.config.build.salt,
             fresh=fresh,
-            entry_of=application.entry,
+            entry_of=workspace.entry,
         )
-        result = outcome_of(
+        result = summarize(
             prepared.loaded,
             prepared.plan.steps,
             reports,
             metrics_of(reports, store),
             output=prepared.output,
-            runtime=hired.crew.runtime_name,
+            runtime=handle.pool.runtime_name,
             seconds=time.monotonic() - began,
             backend=prepared.backend,
         )
-        damaged = write_outcome(noting.directory, result, store, whole=attempt == 0)
+        damaged = write_results(noting.directory, result, store, whole=attempt == 0)
         if not damaged:
             break
         # Its bytes were not looked at until now; found damaged, they are gone, and what made them runs.

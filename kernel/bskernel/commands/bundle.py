@@ -73,7 +73,7 @@ def facts_here(diagnosis: Diagnosis) -> dict[str, Any]:
     }
 
 
-def collect(build: Path | None, facts: Mapping[str, Any], redactor: Redactor) -> dict[str, bytes]:
+def collect_files(build: Path | None, facts: Mapping[str, Any], redactor: Redactor) -> dict[str, bytes]:
     """The bundle's files, redacted; without a build what this machine is.
 
     Raises ConfigError when the folder is no build directory.

@@ -16,7 +16,7 @@ from bskernel.core.errors import ConfigError
 from bskernel.flow.loader import flow_names, shipped_flow
 from bskernel.images import RecipeState
 from bskernel.tools import FoundInstall, find_installs, licences_of
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 
 _PROGRAMS = ("g++", "make", "git", "docker", "verilator")
 _SIMULATION = ("g++", "make")  # what the process runtime compiles simulations with
@@ -67,19 +67,19 @@ def flow_states(executors: Executors, tools: frozenset[str]) -> Iterator[FlowSta
         yield FlowState(name=name, summary=flow.summary, missing=missing)
 
 
-def diagnose(application: Application, environment: Mapping[str, str]) -> Diagnosis:
+def diagnose(workspace: Workspace, environment: Mapping[str, str]) -> Diagnosis:
     """Look at this machine; nothing is made or changed but the cache's note of which installs there are."""
-    installs = find_installs(application.cache, environment)
+    installs = find_installs(workspace.cache, environment)
     there = frozenset(item.tool for item in installs if item.install is not None)
     return Diagnosis(
         system=system_facts(),
         engine=engine_facts(),
-        room=room(application.cache),
+        room=room(workspace.cache),
         programs={name: shutil.which(name, path=environment.get("PATH")) for name in _PROGRAMS},
         licences=licences_of(environment).shown() | _licences_at_home(),
         installs=installs,
-        recipes=image_states(application),
-        flows=tuple(flow_states(application.executors, there)),
+        recipes=image_states(workspace),
+        flows=tuple(flow_states(workspace.executors, there)),
     )
 
 

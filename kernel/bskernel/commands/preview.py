@@ -10,9 +10,9 @@ import msgspec
 from bskernel.core.action import Action, ActionResult, action_of, differences
 from bskernel.core.interfaces import Store
 from bskernel.core.step import FromStep, Step
-from bskernel.execution.step_inputs import find_inputs
+from bskernel.execution.step_inputs import resolve_inputs
 from bskernel.result.build_directory import BuildDirectory
-from bskernel.workspace.workspace import Application, Prepared
+from bskernel.workspace.workspace import PreparedBuild, Workspace
 
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,20 +23,20 @@ class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[str, ...] = ()
 
 
-def foresee(
-    application: Application, prepared: Prepared, note: Callable[[str], None] = lambda _: None
+def preview_build(
+    workspace: Workspace, prepared: PreparedBuild, note: Callable[[str], None] = lambda _: None
 ) -> tuple[PlannedStep, ...]:
     """For every step of a build: cached, here or in the shared store, or not, and why not.
 
     `note` as in `Application.open_store`.
     """
-    with application.open_store(prepared.loaded, note, read_only=True) as opened:
+    with workspace.open_store(prepared.loaded, note, read_only=True) as opened:
         planned = _foreseen(prepared, opened.store)
-    application.files.save()
+    workspace.files.save()
     return planned
 
 
-def _foreseen(prepared: Prepared, store: Store) -> tuple[PlannedStep, ...]:
+def _foreseen(prepared: PreparedBuild, store: Store) -> tuple[PlannedStep, ...]:
     before = BuildDirectory(prepared.output).last_actions()
     made: dict[str, Any] = {}
     planned = []
@@ -47,7 +47,7 @@ def _foreseen(prepared: Prepared, store: Store) -> tuple[PlannedStep, ...]:
         if waits:
             planned.append(PlannedStep(step=step, cached=False, reasons=(f"step {waits[0]} runs before it",)))
             continue
-        action = action_of(step, find_inputs(step, made, store), prepared.loaded.config.build.salt)
+        action = action_of(step, resolve_inputs(step, made, store), prepared.loaded.config.build.salt)
         known = store.peek(action)
         if known is not None:
             made[step.name] = known
@@ -65,7 +65,9 @@ def _foreseen(prepared: Prepared, store: Store) -> tuple[PlannedStep, ...]:
     return tuple(planned)
 
 
-def recall_each(application: Application, prepared: Prepared, recall: Callable[[Action], ActionResult | None]) -> int:
+def recall_each(
+    workspace: Workspace, prepared: PreparedBuild, recall: Callable[[Action], ActionResult | None]
+) -> int:
     """Recall the steps one after another; of how many it is not known what they are, as others are missing."""
     made: dict[str, ActionResult] = {}
     unknown = 0
@@ -75,7 +77,7 @@ def recall_each(application: Application, prepared: Prepared, recall: Callable[[
             unknown += 1
             continue
         result = recall(
-            action_of(step, find_inputs(step, made, application.store), prepared.loaded.config.build.salt)
+            action_of(step, resolve_inputs(step, made, workspace.store), prepared.loaded.config.build.salt)
         )
         if result is not None:
             made[step.name] = result

@@ -9,14 +9,14 @@ import msgspec
 from bskernel_protocol import StepManifest
 
 from bskernel.core.errors import ConfigError, EnvironmentLacking
-from bskernel.execution.step_runner import lay_out
+from bskernel.execution.step_runner import prepare_step_dir
 from bskernel.images import Recipe
 from bskernel.result.build_directory import BuildDirectory
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 
 
 def replay(
-    application: Application, build: Path, step: str, target: Path, *, runtime: str, report: Callable[[str], None]
+    workspace: Workspace, build: Path, step: str, target: Path, *, runtime: str, report: Callable[[str], None]
 ) -> int:
     """A step of a build again, alone, in a folder under `target` that is kept; its exit code.
 
@@ -26,28 +26,28 @@ def replay(
     from bskernel.tools import find_again
 
     folder, manifest = BuildDirectory(build).manifest(step)
-    recipe = _same_recipe(application, manifest)
+    recipe = _same_recipe(workspace, manifest)
     directory = target / folder.name
     if directory.exists():
         raise ConfigError(f"{directory} exists already", hint="remove it, or give another --into")
-    tools = tuple(find_again(tool, manifest.tools[tool], application.cache) for tool in sorted(manifest.tools))
+    tools = tuple(find_again(tool, manifest.tools[tool], workspace.cache) for tool in sorted(manifest.tools))
     executor = msgspec.structs.replace(recipe.ref, tools=tools)
-    starter = application.starter(runtime, report)
+    starter = workspace.starter(runtime, report)
     starter.prepare(executor)
-    failure = lay_out(application.store, manifest, directory, directory / "in")
+    failure = prepare_step_dir(workspace.store, manifest, directory, directory / "in")
     if failure is not None:
         raise EnvironmentLacking(failure.message, hint=failure.hint)
-    session = make_folders(application.cache)
+    session = make_folders(workspace.cache)
     try:
         return starter.run_by_hand(executor, directory, session, report)
     finally:
-        starter.end_left(session.id)
+        starter.end_orphans(session.id)
         session.remove()
 
 
-def _same_recipe(application: Application, manifest: StepManifest) -> Recipe:
+def _same_recipe(workspace: Workspace, manifest: StepManifest) -> Recipe:
     name = f"{manifest.executor}@{manifest.version}"
-    for recipe in application.recipes:
+    for recipe in workspace.recipes:
         if recipe.name == name:
             if recipe.digest != manifest.executor_digest:
                 raise EnvironmentLacking(f"{name} has changed since that build", hint="run the build again first")

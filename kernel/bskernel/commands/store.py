@@ -18,38 +18,38 @@ from bskernel.config.reader import given_store, limited_store, read_config
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.flow.loader import check_config, load_config
-from bskernel.flow.selection import Wish
+from bskernel.flow.selection import RangeRequest
 from bskernel.images.environment import cache_folder
 from bskernel.result.build_directory import BuildDirectory
 from bskernel.store import DiskStore, SharedSettings, shared_settings
-from bskernel.store.gc import Checked, Counts, Garbage, check, count, garbage, needs, remove
-from bskernel.store.inventory import LocalShelf, SharedShelf, Shelf
+from bskernel.store.gc import Checked, Garbage, StoreCounts, check, count, garbage, needs, remove
+from bskernel.store.inventory import Inventory, LocalInventory, SharedInventory
 from bskernel.store.layered import LayeredStore
 from bskernel.store.remote import RemoteStore
-from bskernel.store.upload_journal import Pending, all_pending
+from bskernel.store.upload_journal import UploadJournal, all_pending
 from bskernel.store.uploader import Pushed
 from bskernel.store.usage_lock import in_use, tidying
 from bskernel.sweeps.execution.preparation import PreparedSweep
 from bskernel.sweeps.execution.preview import recall_nodes
 from bskernel.sweeps.results.sweep_file import POINTS
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 
 T = TypeVar("T")
 Note = Callable[[str], None]
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class StoreSummary(msgspec.Struct, frozen=True, kw_only=True):
     """A store, and what it holds."""
 
     where: str
-    holds: Counts
+    holds: StoreCounts
 
 
 class Stat(msgspec.Struct, frozen=True, kw_only=True):
     """Both stores, and how many results are still to be pushed to the shared one, if there is one."""
 
-    local: Place
-    shared: Place | None = None
+    local: StoreSummary
+    shared: StoreSummary | None = None
     pending: int | None = None
 
 
@@ -61,7 +61,7 @@ class Pulled(msgspec.Struct, frozen=True, kw_only=True):
     missing: int = 0
 
 
-class Steward:
+class StoreAdmin:
     """Looks after this user's cache, and the shared store behind it."""
 
     def __init__(self, cache: Path, shared: SharedSettings | None, note: Note) -> None:
@@ -71,7 +71,7 @@ class Steward:
         self._local = DiskStore(cache)
 
     @classmethod
-    def of(cls, config: Path | None, *, url: str | None, mode: str | None, note: Note) -> Steward:
+    def of(cls, config: Path | None, *, url: str | None, mode: str | None, note: Note) -> StoreAdmin:
         """For the store that is given, or that of the environment, or of a build.toml. Raises BskernelError."""
         given = {name: value for name, value in (("shared", url), ("mode", mode)) if value is not None}
         if config is not None and url is None:
@@ -120,16 +120,16 @@ class Steward:
 
     def stat(self) -> Stat:
         """Count. Raises EnvironmentLacking when the shared store fails."""
-        local = Place(where=str(self._cache), holds=count(LocalShelf(self._cache)))
+        local = StoreSummary(where=str(self._cache), holds=count(LocalInventory(self._cache)))
         if self._shared is None:
             return Stat(local=local)
-        shared = Place(where=self._shared.shown, holds=self._there(count))
-        return Stat(local=local, shared=shared, pending=len(Pending(self._cache, self._shared.name).keys()))
+        shared = StoreSummary(where=self._shared.shown, holds=self._there(count))
+        return Stat(local=local, shared=shared, pending=len(UploadJournal(self._cache, self._shared.name).keys()))
 
     def check(self, *, shared: bool, repair: bool) -> Checked:
         """Read everything; `repair` removes what is damaged. Raises ConfigError, EnvironmentLacking."""
 
-        def checked(shelf: Shelf) -> Checked:
+        def checked(shelf: Inventory) -> Checked:
             found = check(shelf)
             if repair:
                 remove(shelf, Garbage(results=found.dangling, blobs=found.damaged))
@@ -144,7 +144,7 @@ class Steward:
     ) -> Garbage:
         """Remove what may go. Raises ConfigError, EnvironmentLacking, also while a build uses the cache."""
 
-        def tidied(shelf: Shelf) -> Garbage:
+        def tidied(shelf: Inventory) -> Garbage:
             results = list(shelf.items("actions"))
             found = garbage(
                 results,
@@ -165,17 +165,17 @@ class Steward:
             self._writable()
         return self._on(shared, tidied, alone=not dry_run)
 
-    def _on(self, shared: bool, function: Callable[[Shelf], T], *, alone: bool) -> T:
+    def _on(self, shared: bool, function: Callable[[Inventory], T], *, alone: bool) -> T:
         if shared:
             return self._there(function)
         with (tidying if alone else in_use)(self._cache):
-            return function(LocalShelf(self._cache))
+            return function(LocalInventory(self._cache))
 
-    def _there(self, function: Callable[[Shelf], T]) -> T:
+    def _there(self, function: Callable[[Inventory], T]) -> T:
         settings = self._named()
         try:
             with in_use(self._cache):
-                return function(SharedShelf(RemoteStore(settings), self._local))
+                return function(SharedInventory(RemoteStore(settings), self._local))
         except BskernelError:
             raise
         except Exception as error:  # libraries behind fsspec raise what they like
@@ -219,11 +219,11 @@ class Steward:
 
 
 def _recall_of_config(path: Path, recall: Callable[[Action], ActionResult | None]) -> int:
-    application = Application.here()
+    workspace = Workspace.here()
     text = read_config(path)
     if "sweep" not in text.data:
-        return recall_each(application, application.prepare_loaded(check_config(text)), recall)
-    return recall_nodes(PreparedSweep(application, text, Wish()).plan, recall, application.store)
+        return recall_each(workspace, workspace.prepare_loaded(check_config(text)), recall)
+    return recall_nodes(PreparedSweep(workspace, text, RangeRequest()).plan, recall, workspace.store)
 
 
 def _noted(action: Action, keys: list[str]) -> str:

@@ -32,7 +32,7 @@ class Observer(Protocol):
         """The build is over, however it ended."""
 
 
-class Several:
+class CompositeObserver:
     """An observer that passes everything on."""
 
     def __init__(self, observers: tuple[Observer, ...]) -> None:

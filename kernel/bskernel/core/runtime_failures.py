@@ -35,7 +35,7 @@ def _memory_facts(step: Step, ended: SessionEnded) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def lacking(error: BskernelError) -> Failure:
+def environment_failure(error: BskernelError) -> Failure:
     """This machine lacks what the step needs."""
     return Failure(category="environment", message=error.message, hint=error.hint)
 

@@ -30,15 +30,15 @@ def take(root: Path, label: str) -> str | None:
     return None
 
 
-def give_back(folder: Path, name: str, layout: Layout) -> None:
+def recycle(folder: Path, name: str, layout: Layout) -> None:
     """Empty a folder for another step; one that is not as it was is removed. Nothing may run in it any more."""
-    if emptied(folder, layout):
+    if reset_dir(folder, layout):
         folder.rename(folder.with_name(_SPARE + name))
     else:
         remove(folder)
 
 
-def emptied(folder: Path, layout: Layout) -> bool:
+def reset_dir(folder: Path, layout: Layout) -> bool:
     """Remove all but the layout; False when that is not as it was made. Files and folders in it may be gone."""
     try:
         return _is_plain(os.lstat(folder), stat.S_IFDIR) and _emptied(str(folder), layout)

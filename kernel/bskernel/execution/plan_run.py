@@ -14,9 +14,9 @@ from bskernel.core.runtime_failures import interrupted
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import StepReport, skipped
 from bskernel.execution.scheduler import JOBS, Schedule, task_of
-from bskernel.execution.step_inputs import Remaining, find_inputs, find_remaining
+from bskernel.execution.step_inputs import ResolvedInputs, resolve_inputs, resolve_partial_inputs
 from bskernel.execution.step_loop import Execution
-from bskernel.execution.worker_pool import Crew
+from bskernel.execution.worker_pool import WorkerPool
 from bskernel.plan.planner import Plan
 
 
@@ -27,7 +27,7 @@ class _Build(Execution):
         self,
         plan: Plan,
         store: Store,
-        crew: Crew,
+        pool: WorkerPool,
         observer: Observer,
         limits: Mapping[str, int],
         salt: str,
@@ -39,10 +39,10 @@ class _Build(Execution):
         tasks = [
             task_of(step, limits, after_failure=runs_after_failure(self._entries[step.name])) for step in plan.steps
         ]
-        super().__init__(plan.steps, Schedule(tasks, limits), store, crew, observer, fresh=fresh)
+        super().__init__(plan.steps, Schedule(tasks, limits), store, pool, observer, fresh=fresh)
         self._own_salt = salt
 
-    def carry_out(self) -> tuple[StepReport, ...]:
+    def run(self) -> tuple[StepReport, ...]:
         """Carry out all that can be; the reports are in the plan's order."""
         self._run()
         return tuple(self._reports.get(step.name) or skipped(step) for step in self._plan.steps)
@@ -53,15 +53,17 @@ class _Build(Execution):
     def _salt(self, step: Step) -> str:  # noqa: ARG002 - one for all
         return self._own_salt
 
-    def _inputs(self, step: Step) -> Remaining | None:
+    def _inputs(self, step: Step) -> ResolvedInputs | None:
         entry = self._entries[step.name]
         if not self._schedule.failing or entry is None:
-            return Remaining(inputs=find_inputs(step, self._made, self._store))
+            return ResolvedInputs(inputs=resolve_inputs(step, self._made, self._store))
         before = [earlier.name for earlier in self._plan.steps[: step.index] if earlier.name in self._made]
-        return find_remaining(step, {name: self._made[name] for name in before}, self._store, required_by(entry))
+        return resolve_partial_inputs(
+            step, {name: self._made[name] for name in before}, self._store, required_by(entry)
+        )
 
     def _expect(self, step: Step) -> None:
-        self._crew.expect((step.executor, *self._later[step.index]))
+        self._pool.expect((step.executor, *self._later[step.index]))
 
     @functools.cached_property
     def _later(self) -> list[tuple[ExecutorRef, ...]]:
@@ -80,10 +82,10 @@ class _Build(Execution):
         )
 
 
-def carry_out_plan(
+def run_plan(
     plan: Plan,
     store: Store,
-    crew: Crew,
+    pool: WorkerPool,
     observer: Observer,
     *,
     limits: Mapping[str, int] | None = None,
@@ -97,4 +99,4 @@ def carry_out_plan(
     the rest only those run whose entry says `after_failure`, with what was made until then; the others are skipped.
     When the build is interrupted, all are.
     """
-    return _Build(plan, store, crew, observer, limits or {JOBS: 1}, salt, fresh, entry_of).carry_out()
+    return _Build(plan, store, pool, observer, limits or {JOBS: 1}, salt, fresh, entry_of).run()

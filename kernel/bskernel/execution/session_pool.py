@@ -13,11 +13,11 @@ from bskernel.core.interfaces import Runtime, Session
 from bskernel.core.step import ExecutorRef, Step
 
 
-class Stopped(Exception):  # noqa: N818 - the build is interrupted
+class PoolStopped(Exception):  # noqa: N818 - the build is interrupted
     """No session is given any more."""
 
 
-class Lease(msgspec.Struct, eq=False, kw_only=True):
+class SessionLease(msgspec.Struct, eq=False, kw_only=True):
     """A step's use of a session."""
 
     alone: bool
@@ -33,12 +33,12 @@ class Lease(msgspec.Struct, eq=False, kw_only=True):
         return self.given
 
 
-class _Opened(msgspec.Struct, eq=False):
+class _PooledSession(msgspec.Struct, eq=False):
     """A session that is starting, then there, or the reason why not."""
 
     session: Session | None = None
     error: BaseException | None = None
-    leases: list[Lease] = []
+    leases: list[SessionLease] = []
 
     @property
     def settled(self) -> bool:
@@ -51,7 +51,7 @@ class _Opened(msgspec.Struct, eq=False):
         return self.session is not None and self.session.over
 
 
-class Sessions:
+class SessionPool:
     """Each is started once, when a step that really runs needs it or will soon; one that has ended is replaced.
 
     No more start at once than there are processors, first those that are needed first: they import for seconds.
@@ -64,7 +64,7 @@ class Sessions:
         self._make_runtime = runtime
         self._runtime: Runtime | None = None
         self._changed = threading.Condition()  # holds its lock whoever reads or writes what follows
-        self._opened: dict[ExecutorRef, list[_Opened]] = {}
+        self._opened: dict[ExecutorRef, list[_PooledSession]] = {}
         self._stopped = False  # nobody is given a session any more
         self._closed = False  # none is started any more
         self._starting = threading.Semaphore(max(2, len(os.sched_getaffinity(0))))
@@ -83,10 +83,10 @@ class Sessions:
             for executor in new:
                 self._opened[executor] = [self._open(executor)]
 
-    def _open(self, executor: ExecutorRef) -> _Opened:
+    def _open(self, executor: ExecutorRef) -> _PooledSession:
         if self._runtime is None:
             raise ValueError("no session was expected")
-        opened = _Opened()
+        opened = _PooledSession()
         thread = threading.Thread(
             target=self._start, args=(self._runtime, executor, opened), name=f"session of {executor}", daemon=True
         )
@@ -94,12 +94,12 @@ class Sessions:
         thread.start()
         return opened
 
-    def _start(self, runtime: Runtime, executor: ExecutorRef, opened: _Opened) -> None:
+    def _start(self, runtime: Runtime, executor: ExecutorRef, opened: _PooledSession) -> None:
         session, error = None, None
         try:
             with self._starting:
                 if self._closed:
-                    raise Stopped
+                    raise PoolStopped
                 session = runtime.open(executor)
         except BaseException as raised:  # noqa: BLE001 - raised again where the session is asked for
             error = raised
@@ -108,13 +108,13 @@ class Sessions:
             self._changed.notify_all()
 
     @contextlib.contextmanager
-    def lease(self, step: Step) -> Iterator[Lease]:
+    def lease(self, step: Step) -> Iterator[SessionLease]:
         """A session for a step whose executor was expected, once it is ready; from any thread.
 
         Raises SessionFailed, EnvironmentLacking; Stopped once the build is interrupted.
         """
         confined = self._runtime is not None and self._runtime.limits_sessions
-        lease = Lease(alone=confined and step.memory_mib is not None)
+        lease = SessionLease(alone=confined and step.memory_mib is not None)
         with self._changed:
             opened = self._free(step.executor, lease.alone)
             for other in opened.leases:
@@ -129,7 +129,7 @@ class Sessions:
             with self._changed:
                 opened.leases.remove(lease)
 
-    def _free(self, executor: ExecutorRef, alone: bool) -> _Opened:
+    def _free(self, executor: ExecutorRef, alone: bool) -> _PooledSession:
         known = [opened for opened in self._opened[executor] if not opened.gone]
         self._opened[executor] = known
         for opened in known:
@@ -138,16 +138,16 @@ class Sessions:
         known.append(self._open(executor))
         return known[-1]
 
-    def _all_leases(self) -> list[Lease]:
+    def _all_leases(self) -> list[SessionLease]:
         return [lease for known in self._opened.values() for opened in known for lease in opened.leases]
 
-    def _ready(self, opened: _Opened) -> Session:
+    def _ready(self, opened: _PooledSession) -> Session:
         with self._changed:
             self._changed.wait_for(lambda: self._stopped or opened.settled)
             if self._stopped:
-                raise Stopped
+                raise PoolStopped
         if opened.session is None:
-            raise opened.error or Stopped
+            raise opened.error or PoolStopped
         return opened.session
 
     @contextlib.contextmanager

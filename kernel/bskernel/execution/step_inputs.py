@@ -16,12 +16,12 @@ class InputMissing(Exception):  # noqa: N818 - told to the build as data
     """An input file cannot be read."""
 
 
-def log_of(log: Digest | None, store: Store) -> bytes:
+def read_log(log: Digest | None, store: Store) -> bytes:
     """What a step that was made before has said; nothing where the store has none of it."""
     return (store.get(log) if log is not None else None) or b""
 
 
-def find_inputs(step: Step, made: Mapping[str, ActionResult], store: Store) -> dict[str, Artifact]:
+def resolve_inputs(step: Step, made: Mapping[str, ActionResult], store: Store) -> dict[str, Artifact]:
     """The artifacts that a step takes; files of the user are captured. Raises InputMissing."""
     inputs: dict[str, Artifact] = {}
     for name, source in step.inputs.items():
@@ -36,16 +36,16 @@ def find_inputs(step: Step, made: Mapping[str, ActionResult], store: Store) -> d
     return inputs
 
 
-class Remaining(msgspec.Struct, frozen=True, kw_only=True):
+class ResolvedInputs(msgspec.Struct, frozen=True, kw_only=True):
     """What is left of a step's inputs after a failure; `partial` says what is older than it should be, or missing."""
 
     inputs: dict[str, Artifact]
     partial: tuple[str, ...] = ()
 
 
-def find_remaining(
+def resolve_partial_inputs(
     step: Step, made: Mapping[str, ActionResult], store: Store, required: frozenset[str]
-) -> Remaining | None:
+) -> ResolvedInputs | None:
     """The inputs as far as they were made, each else the newest earlier one of its name; None when one is required.
 
     Raises InputMissing.
@@ -69,7 +69,7 @@ def find_remaining(
             return None
         else:
             partial.append(f"{name} is missing: {source.step} did not make it")
-    return Remaining(inputs=inputs, partial=tuple(partial))
+    return ResolvedInputs(inputs=inputs, partial=tuple(partial))
 
 
 def _captured(name: str, source: FromFile, store: Store) -> Artifact:

@@ -14,12 +14,12 @@ from bskernel.core.action import Action, ActionResult, action_of
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Store
 from bskernel.core.observers import Observer
-from bskernel.core.runtime_failures import interrupted, lacking
+from bskernel.core.runtime_failures import environment_failure, interrupted
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep, Status, StepReport, skipped
 from bskernel.execution.scheduler import Schedule
-from bskernel.execution.step_inputs import InputMissing, Remaining, log_of
-from bskernel.execution.worker_pool import Crew, Heard, Noted, Said
+from bskernel.execution.step_inputs import InputMissing, ResolvedInputs, read_log
+from bskernel.execution.worker_pool import Notice, PoolEvent, StepEvent, WorkerPool
 
 _SOON_S = 0.5  # how long who is interrupted waits for running steps to say how far they were
 
@@ -35,7 +35,7 @@ class Execution(abc.ABC):
         steps: Sequence[Step],
         schedule: Schedule,
         store: Store,
-        crew: Crew,
+        pool: WorkerPool,
         observer: Observer,
         *,
         fresh: bool,
@@ -43,7 +43,7 @@ class Execution(abc.ABC):
         self._steps = {self._task(step): step for step in steps}
         self._schedule = schedule
         self._store = store
-        self._crew = crew
+        self._pool = pool
         self._observer = observer
         self._fresh = fresh
         self._made: dict[str, ActionResult] = {}
@@ -61,7 +61,7 @@ class Execution(abc.ABC):
         """What its build adds to the key."""
 
     @abc.abstractmethod
-    def _inputs(self, step: Step) -> Remaining | None:
+    def _inputs(self, step: Step) -> ResolvedInputs | None:
         """What it takes; None when it cannot run with what is left after a failure. Raises InputMissing."""
 
     @abc.abstractmethod
@@ -85,17 +85,17 @@ class Execution(abc.ABC):
             self._interrupt(str(error) or "SIGINT")
         except BaseException:
             # A step that still runs must not be remembered: its folder is about to go.
-            self._crew.interrupt()
+            self._pool.interrupt()
             raise
 
-    def _next_said(self) -> Heard:
+    def _next_said(self) -> PoolEvent:
         """What the crew says next; until it says something, what can wait is done."""
         while True:
             try:
-                return self._crew.said.get_nowait()
+                return self._pool.events.get_nowait()
             except queue.Empty:
                 if not self._catch_up():
-                    return self._crew.said.get()
+                    return self._pool.events.get()
 
     def _catch_up(self) -> bool:
         """Do one thing that no step waits for; False when there is none."""
@@ -131,11 +131,11 @@ class Execution(abc.ABC):
             self._observer.started(step)
             self._failed(step, ended, Failure(category="config", message=str(error)), time.monotonic() - began)
         except EnvironmentLacking as error:
-            self._failed(step, ended, lacking(error), time.monotonic() - began)
+            self._failed(step, ended, environment_failure(error), time.monotonic() - began)
         else:
             self._running[self._task(step)] = ended
             self._in_flight.setdefault(action.key.sha256, self._task(step))
-            self._crew.begin(step, action, found.inputs)
+            self._pool.begin(step, action, found.inputs)
 
     def _cannot_run(self, step: Step) -> None:
         self._schedule.ended(self._task(step), well=True)
@@ -150,31 +150,31 @@ class Execution(abc.ABC):
         return None if self._fresh else self._store.recall(action)
 
     def _log_of(self, known: ActionResult) -> bytes:
-        return log_of(known.log, self._store)
+        return read_log(known.log, self._store)
 
-    def _hear(self, said: Heard) -> None:
+    def _hear(self, said: PoolEvent) -> None:
         """Take what the crew says of a running step."""
-        if isinstance(said, Noted):
+        if isinstance(said, Notice):
             self._observer.note(said.text)
             return
-        if isinstance(said, Said):
+        if isinstance(said, StepEvent):
             self._observer.event(said.step, said.event)
             return
         if said.error is not None:
             raise said.error
-        step, carried = said.step, said.carried
+        step, outcome = said.step, said.outcome
         if said.doubtful and self._schedule.repeat_alone(self._task(step)):
             self._forget(step)
             self._observer.note(f"step {step.name} failed beside others, maybe because of them: it runs again alone")
             return
         ended = self._forget(step)
-        report = msgspec.structs.replace(ended.report, peak_mib=carried.peak_mib)
-        ended = msgspec.structs.replace(ended, log=carried.log, report=report)
-        if carried.result is not None:
+        report = msgspec.structs.replace(ended.report, peak_mib=outcome.peak_mib)
+        ended = msgspec.structs.replace(ended, log=outcome.log, report=report)
+        if outcome.result is not None:
             status: Status = "recalled" if said.recalled else "ran"
-            self._succeeded(step, ended, carried.result, status, said.seconds)
-        elif carried.failure is not None:
-            self._failed(step, ended, carried.failure, said.seconds)
+            self._succeeded(step, ended, outcome.result, status, said.seconds)
+        elif outcome.failure is not None:
+            self._failed(step, ended, outcome.failure, said.seconds)
         else:
             self._failed(step, ended, interrupted(step, self._interrupted_by or "SIGINT"), said.seconds)
 
@@ -205,11 +205,11 @@ class Execution(abc.ABC):
     def _interrupt(self, by: str) -> None:
         """Nothing starts any more, and what runs is over as far as the build is concerned."""
         self._interrupted_by = by
-        self._crew.interrupt()
+        self._pool.interrupt()
         deadline = time.monotonic() + _SOON_S
         while self._running:
             try:
-                self._hear(self._crew.said.get(timeout=max(0.0, deadline - time.monotonic())))
+                self._hear(self._pool.events.get(timeout=max(0.0, deadline - time.monotonic())))
             except queue.Empty:
                 break
         for step in [self._steps[name] for name in self._running]:

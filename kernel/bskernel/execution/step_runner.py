@@ -27,14 +27,14 @@ from bskernel.core.step import Step
 from bskernel.execution import dir_pool
 
 
-class Used(msgspec.Struct, frozen=True, kw_only=True):
+class StepDirs(msgspec.Struct, frozen=True, kw_only=True):
     """The folders of a step that is over."""
 
     directory: Path
     inputs: Path
 
 
-class Carried(msgspec.Struct, frozen=True, kw_only=True):
+class StepOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a step that ran: a result or a failure, and its log; neither when it was interrupted."""
 
     result: ActionResult | None
@@ -44,10 +44,10 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     session_over: bool = False  # it failed because its whole session ended
     lost: bool = False  # its session went away for a reason that no step gave
     oom_kills: int = 0  # processes that the system ended meanwhile, the step's own or those of others beside it
-    used: Used | None = None  # to be given back
+    used: StepDirs | None = None  # to be given back
 
 
-def lay_out(
+def prepare_step_dir(
     store: Store, manifest: StepManifest, directory: Path, inputs: Path, *, sealed: bool = False
 ) -> Failure | None:
     """Make a step directory: manifest, inputs (at `inputs`, `sealed` against writing), empty out/ and work/."""
@@ -64,14 +64,14 @@ def lay_out(
     return None
 
 
-def run_in_session(
+def run_step(
     step: Step,
     inputs: dict[str, Artifact],
     store: Store,
     session: Session,
     on_event: Callable[[Event], None],
     folder: str,
-) -> Carried:
+) -> StepOutcome:
     """Carry out a step in a running session, in the folder of that name, and keep its outputs.
 
     The folders that it has used are still to be given back.
@@ -80,18 +80,18 @@ def run_in_session(
         # The step runs again, and what it used before is not given back yet.
         folder = f"{folder}-{os.urandom(4).hex()}"
     directory, given = _folders(session, folder, inputs)
-    failure = lay_out(store, manifest_of(step, inputs), directory, given, sealed=session.seals_inputs)
+    failure = prepare_step_dir(store, manifest_of(step, inputs), directory, given, sealed=session.seals_inputs)
     if failure is not None:
-        return Carried(result=None, failure=failure, log=b"", used=Used(directory=directory, inputs=given))
+        return StepOutcome(result=None, failure=failure, log=b"", used=StepDirs(directory=directory, inputs=given))
     ended = session.run(folder, timeout_s=step.timeout_s, memory_mib=step.memory_mib, on_event=on_event)
     if ended.interrupted:
         # The step may still run: its folder stays until its session is closed.
-        return Carried(result=None, failure=None, log=_read(directory / LOG))
+        return StepOutcome(result=None, failure=None, log=_read(directory / LOG))
     log = _read(directory / LOG)
     if ended.cancelled:
-        return Carried(result=None, failure=None, log=log, used=Used(directory=directory, inputs=given))
+        return StepOutcome(result=None, failure=None, log=log, used=StepDirs(directory=directory, inputs=given))
     outcome = _outcome(step, directory, ended, log, store)
-    return Carried(
+    return StepOutcome(
         result=None if isinstance(outcome, Failure) else outcome,
         failure=outcome if isinstance(outcome, Failure) else None,
         log=log,
@@ -99,13 +99,13 @@ def run_in_session(
         session_over=ended.session_over,
         lost=ended.lost,
         oom_kills=ended.oom_kills,
-        used=Used(directory=directory, inputs=given),
+        used=StepDirs(directory=directory, inputs=given),
     )
 
 
-def give_back(used: Used) -> None:
+def recycle(used: StepDirs) -> None:
     """Empty a step's folders for another step, which takes as long as the disk does to remove what they hold."""
-    dir_pool.give_back(used.directory, used.inputs.name, _kept(used.inputs))
+    dir_pool.recycle(used.directory, used.inputs.name, _kept(used.inputs))
 
 
 def _folders(session: Session, label: str, inputs: Iterable[str]) -> tuple[Path, Path]:
@@ -114,8 +114,8 @@ def _folders(session: Session, label: str, inputs: Iterable[str]) -> tuple[Path,
     while (name := dir_pool.take(session.root, label)) is not None:
         given = session.inputs_root / name
         # What runs beside may have written to them since they were given back.
-        if dir_pool.emptied(directory, _kept(given)) and (directory / INPUTS).is_symlink():
-            if not dir_pool.emptied(given, dict.fromkeys(inputs)):
+        if dir_pool.reset_dir(directory, _kept(given)) and (directory / INPUTS).is_symlink():
+            if not dir_pool.reset_dir(given, dict.fromkeys(inputs)):
                 dir_pool.remove(given)
             return directory, given
         dir_pool.remove(directory)

@@ -13,31 +13,31 @@ from bskernel_protocol import Artifact, Event
 from bskernel.core.action import Action
 from bskernel.core.interfaces import Store
 from bskernel.core.step import ExecutorRef, Step
-from bskernel.execution.action_runner import Done, Workshop
-from bskernel.execution.session_pool import Sessions
+from bskernel.execution.action_runner import ActionRunner, Completion
+from bskernel.execution.session_pool import SessionPool
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
+class StepEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Something that a running step says."""
 
     step: Step
     event: Event
 
 
-class Noted(msgspec.Struct, frozen=True, kw_only=True):
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """Something beside the steps that the crew has noticed."""
 
     text: str
 
 
-Heard: TypeAlias = Said | Noted | Done
+PoolEvent: TypeAlias = StepEvent | Notice | Completion
 
 
-class Crew(Protocol):
+class WorkerPool(Protocol):
     """Carries out steps, on this machine or on others."""
 
     @property
-    def said(self) -> queue.SimpleQueue[Heard]:
+    def events(self) -> queue.SimpleQueue[PoolEvent]:
         """What running steps say, and of each once how it ended; and what is noticed beside them."""
 
     @property
@@ -54,15 +54,15 @@ class Crew(Protocol):
         """Let every step end soon; nothing is remembered any more."""
 
 
-class Workers:
+class LocalWorkerPool:
     """The crew on this machine: it begins steps in sessions, each in a thread that nobody has to wait for."""
 
-    def __init__(self, store: Store, sessions: Sessions, *, share: bool) -> None:
+    def __init__(self, store: Store, sessions: SessionPool, *, share: bool) -> None:
         """With `share`, what another build carries out now is waited for and recalled."""
         self._sessions = sessions
         self._share = share
-        self._workshop = Workshop(store, sessions)
-        self.said: queue.SimpleQueue[Heard] = queue.SimpleQueue()
+        self._runner = ActionRunner(store, sessions)
+        self.events: queue.SimpleQueue[PoolEvent] = queue.SimpleQueue()
 
     @property
     def runtime_name(self) -> str:
@@ -80,16 +80,16 @@ class Workers:
 
     def interrupt(self) -> None:
         """Let every thread end soon; nothing is remembered any more."""
-        self._workshop.interrupt()
+        self._runner.interrupt()
 
     def _work(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
         def say(event: Event) -> None:
-            self.said.put(Said(step=step, event=event))
+            self.events.put(StepEvent(step=step, event=event))
 
-        done = self._workshop.carry_out(step, action, inputs, say, share=self._share)
-        self.said.put(done)
+        done = self._runner.run(step, action, inputs, say, share=self._share)
+        self.events.put(done)
         # Not before: what comes next need not wait for it.
-        self._workshop.give_back(done)
+        self._runner.recycle(done)
 
 
-__all__ = ["Crew", "Done", "Heard", "Noted", "Said", "Workers"]
+__all__ = ["Completion", "LocalWorkerPool", "Notice", "PoolEvent", "StepEvent", "WorkerPool"]

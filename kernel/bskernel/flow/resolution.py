@@ -16,7 +16,7 @@ from bskernel.flow.edits import NamedTable, edit_flow, named
 from bskernel.flow.selection import FlowStep, stages_left
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class ResolvedFlowStep(msgspec.Struct, frozen=True, kw_only=True):
     """A flow's step with the build's changes to it, its executor and entry found."""
 
     name: str
@@ -41,7 +41,7 @@ def _merge(table: StepTable, change: StepOptions | None) -> StepOptions:
     )
 
 
-def find(step: NamedTable, config: Config, executors: Executors, path: Path) -> Wanted | None:
+def resolve_step(step: NamedTable, config: Config, executors: Executors, path: Path) -> ResolvedFlowStep | None:
     """The step with its executor and entry; None for an optional one that its executor does not have.
 
     Raises ConfigError with the choices.
@@ -64,7 +64,7 @@ def find(step: NamedTable, config: Config, executors: Executors, path: Path) -> 
         raise ConfigError(
             f"{where}: {info.ref} has no entry {entry_name!r}", hint=choices(entry_name, have, "entries")
         )
-    return Wanted(name=name, info=info, entry=entry, options=options, ahead=table.ahead, table=name)
+    return ResolvedFlowStep(name=name, info=info, entry=entry, options=options, ahead=table.ahead, table=name)
 
 
 def edited_flow(
@@ -82,9 +82,9 @@ def edited_flow(
     return edited, removed
 
 
-def redirected(
-    edited: Sequence[NamedTable], found: Sequence[Wanted], changes: Mapping[str, StepOptions]
-) -> list[Wanted]:
+def redirect_inputs(
+    edited: Sequence[NamedTable], found: Sequence[ResolvedFlowStep], changes: Mapping[str, StepOptions]
+) -> list[ResolvedFlowStep]:
     """The steps, where those of the flow name another's output that a step inserted after it makes anew: that one's.
 
     A flow that goes back to an earlier model would else go back to the one without the user's step. What the build
@@ -107,7 +107,7 @@ def redirected(
     return steps
 
 
-def as_flow(wanted: Sequence[Wanted]) -> tuple[FlowStep, ...]:
+def as_flow(wanted: Sequence[ResolvedFlowStep]) -> tuple[FlowStep, ...]:
     """The steps as selectors see them, with the stages of the model between them."""
     left = stages_left([(item.name, item.entry, item.options.inputs) for item in wanted])
     return tuple(

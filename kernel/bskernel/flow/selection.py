@@ -24,7 +24,7 @@ class FlowStep(msgspec.Struct, frozen=True, kw_only=True):
     leaves: str | None = None  # the stage that the model has after it, where that is known
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
+class RangeRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a command asks for: steps, or stages of the model."""
 
     first: str | None = None
@@ -33,7 +33,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     output_type: str | None = None
 
 
-class End(msgspec.Struct, frozen=True, kw_only=True):
+class RangeEnd(msgspec.Struct, frozen=True, kw_only=True):
     """One end of a range as it was asked for: by a step or by a stage, and by which option or key."""
 
     origin: str
@@ -118,28 +118,28 @@ def stages_left(flow: Sequence[tuple[str, EntryDescription, Mapping[str, str]]])
     return list(left.values())
 
 
-def _asked(step: tuple[str, str | int | None], stage: tuple[str, str | None], what: str) -> End | None:
+def _asked(step: tuple[str, str | int | None], stage: tuple[str, str | None], what: str) -> RangeEnd | None:
     if step[1] is not None and stage[1] is not None:
         raise ConfigError(f"{step[0]} and {stage[0]} both say where the build {what}", hint="give one of them")
     if stage[1] is not None:
-        return End(origin=stage[0], value=stage[1], is_stage=True)
-    return End(origin=step[0], value=str(step[1])) if step[1] is not None else None
+        return RangeEnd(origin=stage[0], value=stage[1], is_stage=True)
+    return RangeEnd(origin=step[0], value=str(step[1])) if step[1] is not None else None
 
 
-def _is_known(end: End | None, known: Sequence[str]) -> None:
+def _is_known(end: RangeEnd | None, known: Sequence[str]) -> None:
     if end is not None and end.is_stage and end.value not in known:
         raise ConfigError(f"{end.origin} {end.value!r}: there is no such stage", hint=f"stages: {', '.join(known)}")
 
 
-def select(steps: Sequence[FlowStep], wish: Wish, config: FlowSection, path: str) -> Range:
+def select(steps: Sequence[FlowStep], range_request: RangeRequest, config: FlowSection, path: str) -> Range:
     """The range that the command asks for, and where it says nothing, that the configuration at `path` asks for.
 
     Raises ConfigError with the choices: no such step or stage, a stage that is reached twice, no step left.
     """
-    first = _asked(("--from", wish.first), ("--input-type", wish.input_type), "begins") or _asked(
+    first = _asked(("--from", range_request.first), ("--input-type", range_request.input_type), "begins") or _asked(
         (f"{path}: flow.from", config.first), (f"{path}: flow.input_type", config.input_type), "begins"
     )
-    last = _asked(("--to", wish.last), ("--output-type", wish.output_type), "ends") or _asked(
+    last = _asked(("--to", range_request.last), ("--output-type", range_request.output_type), "ends") or _asked(
         (f"{path}: flow.to", config.last), (f"{path}: flow.output_type", config.output_type), "ends"
     )
     _is_known(first, INPUT_TYPES)
@@ -161,7 +161,7 @@ def select(steps: Sequence[FlowStep], wish: Wish, config: FlowSection, path: str
     )
 
 
-def _first_taking(end: End, steps: Sequence[FlowStep]) -> int:
+def _first_taking(end: RangeEnd, steps: Sequence[FlowStep]) -> int:
     for index, step in enumerate(steps):
         if end.value in step.takes:
             return index
@@ -172,7 +172,7 @@ def _first_taking(end: End, steps: Sequence[FlowStep]) -> int:
     )
 
 
-def _last_leaving(end: End, steps: Sequence[FlowStep], start: int) -> int:
+def _last_leaving(end: RangeEnd, steps: Sequence[FlowStep], start: int) -> int:
     """The last step of the one run of steps, from `start` on, that leave the model at the stage."""
     runs = [list(run) for _, run in groupby(range(start, len(steps)), key=lambda index: steps[index].leaves)]
     found = [run[-1] for run in runs if steps[run[0]].leaves == end.value]

@@ -21,7 +21,7 @@ def _portable(value: Any, folder: Path) -> Any:
     return value
 
 
-def recorded_config(loaded: LoadedConfig) -> dict[str, Any]:
+def snapshot_config(loaded: LoadedConfig) -> dict[str, Any]:
     """The configuration with defaults and `--set`, for config.json.
 
     A path is relative to build.toml's folder, and outside of it the last part alone: what lies there is in the keys

@@ -12,7 +12,7 @@ DONE = "bskernel-done"
 
 
 @contextlib.contextmanager
-def made_once(folder: Path) -> Iterator[Path | None]:
+def atomic_dir(folder: Path) -> Iterator[Path | None]:
     """Yield a temporary folder to fill, or None when `folder` is made already; then move it into place."""
     import shutil
 

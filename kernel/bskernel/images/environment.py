@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bskernel.core.errors import ConfigError, EnvironmentLacking
-from bskernel.images.atomic_dir import DONE, made_once
+from bskernel.images.atomic_dir import DONE, atomic_dir
 from bskernel.images.git_source import ensure_tree, why_no_tree
 from bskernel.images.recipe import CONSTANT, PLATFORM, Edit, Recipe
 from bskernel.images.source_install import install
@@ -63,7 +63,7 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
     venv = cache / "envs" / recipe.environment_digest
     code = cache / "code" / recipe.code_digest
     if not (venv / DONE).exists():
-        with made_once(venv) as folder:
+        with atomic_dir(venv) as folder:
             if folder is not None:
                 # Sources first: what is missing is told before minutes of downloads.
                 trees = [ensure_tree(source, recipe.name, cache, report) for source in recipe.file.source]
@@ -88,7 +88,7 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
                 for edit in recipe.file.edit:
                     _apply(edit, site, recipe)
     if not (code / DONE).exists():
-        with made_once(code) as folder:
+        with atomic_dir(code) as folder:
             if folder is not None:
                 from bskernel.images import bytecode
 

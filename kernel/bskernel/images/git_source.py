@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, cast
 import msgspec
 
 from bskernel.core.errors import EnvironmentLacking
-from bskernel.images.atomic_dir import DONE, made_once
+from bskernel.images.atomic_dir import DONE, atomic_dir
 
 if TYPE_CHECKING:
     import subprocess
@@ -119,7 +119,7 @@ def ensure_tree(source: GitSource, recipe: str, cache: Path, report: Callable[[s
     lacking = why_no_tree(source, recipe, cache)
     if lacking is not None:
         raise lacking
-    with made_once(target) as folder:
+    with atomic_dir(target) as folder:
         if folder is not None:
             place = str(source.place)
             report(f"taking source {source.name} of {recipe} at {source.commit[:12]} from {place} (once)")

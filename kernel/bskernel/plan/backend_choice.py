@@ -15,7 +15,7 @@ from bskernel.plan.planner import Plan
 PlanOf = Callable[[Config], Plan]
 
 
-class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+class Availability(msgspec.Struct, frozen=True, kw_only=True):
     """What this machine has not: executors (NAME@VERSION) that cannot be had here, with the reason."""
 
     lacking: Mapping[str, str]
@@ -65,7 +65,7 @@ def _contradictions(config: Config, backend: Backend) -> list[str]:
     ]
 
 
-def flow_of(config: Config, backend: Backend) -> str | None:
+def backend_flow(config: Config, backend: Backend) -> str | None:
     """The flow that the backend runs for the one that is asked for, or None when it offers none for it.
 
     A flow of the user's own is run as it is.
@@ -76,7 +76,7 @@ def flow_of(config: Config, backend: Backend) -> str | None:
     return backend.file.flows.get(asked)
 
 
-def _lacks(backend: Backend, config: Config, plan: Plan, here: Surroundings) -> list[str]:
+def _lacks(backend: Backend, config: Config, plan: Plan, here: Availability) -> list[str]:
     """What the backend as a whole lacks; a tool that a step lacks is found when the step is planned."""
     undeclared = [tool for tool in backend.file.needs if tool not in config.tools]
     reasons = [f"it needs {tool}, and none is declared: set tools.{tool}.path" for tool in undeclared]
@@ -93,7 +93,7 @@ def _foreign(backend: Backend, plan: Plan, everywhere: frozenset[str]) -> list[s
 
 
 def _fit(
-    config: Config, backend: Backend, plan_of: PlanOf, here: Surroundings, everywhere: frozenset[str], where: str
+    config: Config, backend: Backend, plan_of: PlanOf, here: Availability, everywhere: frozenset[str], where: str
 ) -> Chosen:
     """The build as this backend would carry it out; `everywhere` are the executors of all backends. Raises _Unfit."""
     wrong = _contradictions(config, backend)
@@ -103,7 +103,7 @@ def _fit(
     lacks = [here.lacking[executor] for executor in own if executor in here.lacking]
     if lacks:
         raise _Unfit(lacks, environment=True)
-    flow = flow_of(config, backend)
+    flow = backend_flow(config, backend)
     if flow is None:
         offered = ", ".join(backend.file.flows) or "none"
         raise _Unfit([f"it does not offer the flow {config.build.flow!r} (it offers {offered})"], environment=False)
@@ -142,7 +142,7 @@ def _refusal(asked: str, where: str, unfit: Mapping[str, _Unfit]) -> BskernelErr
     return kind(f"{where}: backend {asked!r} cannot run this build: {first}", hint=first.hint)
 
 
-def choose(config: Config, backends: Sequence[Backend], plan_of: PlanOf, here: Surroundings, where: str) -> Chosen:
+def choose(config: Config, backends: Sequence[Backend], plan_of: PlanOf, here: Availability, where: str) -> Chosen:
     """The backend that `config.build.backend` names, or, for "auto", the first in order that can run the build.
 
     `plan_of` makes the plan of a configuration, up to the wanted last step, with its steps' tools. Raises ConfigError

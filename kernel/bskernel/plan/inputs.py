@@ -12,7 +12,7 @@ from bskernel_protocol import ArtifactKind, InputDescription
 from bskernel.core.errors import ConfigError
 from bskernel.core.hints import choices
 from bskernel.core.step import FromFile, FromStep, Source, Step
-from bskernel.flow.resolution import Wanted
+from bskernel.flow.resolution import ResolvedFlowStep
 
 # What there is at a path: a file, a tree, or None. Planning asks; it looks at no disk itself.
 KindOf: TypeAlias = Callable[[Path], ArtifactKind | None]
@@ -47,7 +47,7 @@ def _user_source(
     return FromFile(path=path, kind=kind)
 
 
-class Given(msgspec.Struct, frozen=True, kw_only=True):
+class UpstreamModel(msgspec.Struct, frozen=True, kw_only=True):
     """What the steps before the range would have made: only their last model, which is the user's file instead."""
 
     model: Path
@@ -56,21 +56,23 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     removed: frozenset[str]  # steps that the build's edits take away
 
 
-def given_of(wanted: Sequence[Wanted], start: int, model: Path, removed: frozenset[str]) -> Given:
+def upstream_model(
+    wanted: Sequence[ResolvedFlowStep], start: int, model: Path, removed: frozenset[str]
+) -> UpstreamModel:
     """What the steps before index `start` of the flow leave to the user's file."""
     before = wanted[:start]
     makers = [item.name for item in before if any(output.name == "model" for output in item.entry.outputs)]
     source = wanted[start].options.inputs.get("model", "").rpartition(".")[0]
     stands_for = source if source in makers else makers[-1] if makers else None
     left_out = frozenset(f"{item.name}.{output.name}" for item in before for output in item.entry.outputs)
-    return Given(model=model, left_out=left_out, stands_for=stands_for, removed=removed)
+    return UpstreamModel(model=model, left_out=left_out, stands_for=stands_for, removed=removed)
 
 
-def wire(
-    wanted: Wanted,
+def resolve_sources(
+    wanted: ResolvedFlowStep,
     earlier: Mapping[str, Step],
     newest: Mapping[str, str],
-    given: Given,
+    given: UpstreamModel,
     build: Mapping[str, Any],
     path: Path,
     kind_of: KindOf,

@@ -14,9 +14,9 @@ from bskernel.core.catalogue import Executors
 from bskernel.core.errors import ConfigError
 from bskernel.core.step import FromFile, FromStep, Source, Step
 from bskernel.flow.conditions import REQUIRE, holds, keys_in, value_keys
-from bskernel.flow.resolution import Wanted, as_flow, edited_flow, find, redirected
-from bskernel.flow.selection import Range, Wish, select
-from bskernel.plan.inputs import KindOf, given_of, wire
+from bskernel.flow.resolution import ResolvedFlowStep, as_flow, edited_flow, redirect_inputs, resolve_step
+from bskernel.flow.selection import Range, RangeRequest, select
+from bskernel.plan.inputs import KindOf, resolve_sources, upstream_model
 from bskernel.plan.parameters import Origins, check_executor_parameters
 from bskernel.plan.stage_check import with_stage_check
 from bskernel.plan.verification import checks_after_every_step, transformations
@@ -47,13 +47,13 @@ def make_plan(
     path: Path,
     model: Path,
     kind_of: KindOf,
-    wish: Wish = Wish(),  # noqa: B008 - frozen
+    range_request: RangeRequest = RangeRequest(),  # noqa: B008 - frozen
 ) -> Plan:
     """Resolve every step of the flow. `path` is build.toml's, whose folder relative paths start from.
 
     `kind_of` says what there is at the path of a file that the build names.
 
-    `wish` is what the command says of the range, which counts before what the configuration says. A step that
+    `range_request` is the range that the command asks for; it counts before that of the configuration. A step that
     checks the model's stage comes first where the build begins in the middle of the flow, if an executor has one.
 
     Raises ConfigError: unknown executor, version, entry, parameter or input, a range without steps, stages that
@@ -64,21 +64,21 @@ def make_plan(
     values = build_values(config)
     chosen_by = frozenset({"quality.verify"}.union(*(keys_in(step.table.when) for step in edited)))
     edited = tuple(step for step in edited if holds(step.table.when, values, f"{path}: step {step.name}"))
-    found = [find(step, config, executors, path) for step in edited]
+    found = [resolve_step(step, config, executors, path) for step in edited]
     changes = config.step if isinstance(config.step, dict) else {}
-    wanted = redirected(edited, [item for item in found if item is not None], changes)
+    wanted = redirect_inputs(edited, [item for item in found if item is not None], changes)
     if values["quality.verify"] == "steps":
         wanted = _with_checks(wanted)
     steps_of_flow = as_flow(wanted)
     left = {step.name: step.leaves for step in steps_of_flow}
-    chosen = select(steps_of_flow, wish, config.flow, str(path))
+    chosen = select(steps_of_flow, range_request, config.flow, str(path))
     taken_by = {item.name for index in chosen.indices for item in wanted[index].entry.inputs if item.source == "flow"}
     ahead = [
         at
         for at in range(chosen.first.index)
         if wanted[at].ahead and taken_by & {output.name for output in wanted[at].entry.outputs}
     ]
-    given = given_of(wanted, chosen.first.index, model, removed)
+    given = upstream_model(wanted, chosen.first.index, model, removed)
     steps: dict[str, Step] = {}
     origins: list[Origins] = []
     newest: dict[str, str] = {}  # output -> the last step that makes one of that name
@@ -89,7 +89,7 @@ def make_plan(
     planned_items = [wanted[index] for index in (*ahead, *chosen.indices)]
     for item in planned_items:
         where = f"{path}: step {item.name}"
-        inputs = wire(item, steps, newest, given, values, path, kind_of)
+        inputs = resolve_sources(item, steps, newest, given, values, path, kind_of)
         source = inputs.get("model")
         # A flow may go back to an earlier model: its stage counts, not the last step's.
         taken = stage
@@ -140,7 +140,7 @@ def make_plan(
     )
 
 
-def _files_named(items: Sequence[Wanted]) -> frozenset[str]:
+def _files_named(items: Sequence[ResolvedFlowStep]) -> frozenset[str]:
     """The keys of the build's values that name files for inputs, set or not."""
     texts = {text for item in items for text in item.options.inputs.values()}
     return frozenset(value_keys()) & texts.union(
@@ -148,9 +148,9 @@ def _files_named(items: Sequence[Wanted]) -> frozenset[str]:
     )
 
 
-def _with_checks(wanted: Sequence[Wanted]) -> list[Wanted]:
+def _with_checks(wanted: Sequence[ResolvedFlowStep]) -> list[ResolvedFlowStep]:
     """The steps, with a check after each that lies between the first check and the last."""
-    steps: list[Wanted] = []
+    steps: list[ResolvedFlowStep] = []
     added = checks_after_every_step([(item.name, item.entry) for item in wanted])
     for at, item in enumerate(wanted):
         steps.append(item)
@@ -162,7 +162,7 @@ def _with_checks(wanted: Sequence[Wanted]) -> list[Wanted]:
     return steps
 
 
-def _check_stage(stage: str | None, item: Wanted, where: str) -> None:
+def _check_stage(stage: str | None, item: ResolvedFlowStep, where: str) -> None:
     takes = item.entry.stage_in
     if stage is not None and takes and stage not in takes:
         raise ConfigError(

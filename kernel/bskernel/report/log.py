@@ -12,7 +12,7 @@ from bskernel_protocol import Event, OutputLine
 
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
-from bskernel.report.terminal import Silent
+from bskernel.report.terminal import SilentObserver
 
 Level: TypeAlias = Literal["debug", "info", "error"]
 Write: TypeAlias = Callable[[Level, str, dict[str, Any]], None]
@@ -47,7 +47,7 @@ def _for_people(stream: TextIO) -> Write:
     return write
 
 
-class Log(Silent):
+class Log(SilentObserver):
     """Writes what an observer hears of as log events."""
 
     def __init__(self, write: Write, *, lines: bool) -> None:

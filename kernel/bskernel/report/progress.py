@@ -10,12 +10,12 @@ from rich.text import Text
 
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
-from bskernel.report.terminal import Silent, step_line
+from bskernel.report.terminal import SilentObserver, step_line
 
 STYLES = {"ran": "green", "recalled": "cyan", "failed": "bold red", "interrupted": "bold red", "skipped": "dim"}
 
 
-class Bar(Silent):
+class ProgressBar(SilentObserver):
     """Needs a terminal that can move its cursor."""
 
     def __init__(self, console: Console | None = None) -> None:

@@ -14,7 +14,7 @@ from bskernel.result.build_result import BuildResult
 from bskernel.result.failure_text import describe_failed
 
 
-class Silent:
+class SilentObserver:
     """Shows nothing."""
 
     def note(self, text: str) -> None:
@@ -42,7 +42,7 @@ def step_line(step: Step, report: StepReport) -> str:
     return f"  {report.status:<9} {time}  {step.name}  ({step.executor})"
 
 
-class Lines(Silent):
+class LineObserver(SilentObserver):
     """One line per step that is over: for files and CI."""
 
     def __init__(self, stream: TextIO | None = None) -> None:

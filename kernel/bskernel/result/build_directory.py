@@ -25,7 +25,7 @@ _manifests = msgspec.msgpack.Decoder(StepManifest)
 _SUFFIXES = {"application/x-onnx": ".onnx", "application/json": ".json", "text/x-vcd": ".vcd"}
 
 
-class Twins:
+class HardlinkCache:
     """Files of steps in build directories beside one another, by what they hold: of equal ones others are links.
 
     None of these files is ever written to: what changes is replaced.
@@ -51,7 +51,7 @@ class Twins:
         self._paths[hashlib.sha256(data).digest()] = path
 
 
-class NotedStep(msgspec.Struct, frozen=True, kw_only=True):
+class RecordedStep(msgspec.Struct, frozen=True, kw_only=True):
     """What lies in a build directory of a step."""
 
     folder: Path
@@ -80,7 +80,7 @@ class BuildDirectory:
     A build that failed has a failure.txt.
     """
 
-    def __init__(self, path: Path, twins: Twins | None = None) -> None:
+    def __init__(self, path: Path, twins: HardlinkCache | None = None) -> None:
         """With `twins`, files of steps may be links to those of other build directories."""
         self.path = path
         self._twins = twins
@@ -112,7 +112,7 @@ class BuildDirectory:
                 continue
         return actions
 
-    def note_step(self, label: str, action: Action, manifest: StepManifest, log: bytes | None) -> NotedStep:
+    def record_step(self, label: str, action: Action, manifest: StepManifest, log: bytes | None) -> RecordedStep:
         """Keep what a step was and what it printed."""
         folder = self._made_for(label)
         files = (canonical_bytes(action), canonical_bytes(manifest), log or b"")
@@ -121,9 +121,9 @@ class BuildDirectory:
                 _replace(folder / name, data)
                 if self._twins is not None:
                     self._twins.note(data, folder / name)
-        return NotedStep(folder=folder, sizes=tuple(map(len, files)))
+        return RecordedStep(folder=folder, sizes=tuple(map(len, files)))
 
-    def note_same_step(self, label: str, twin: NotedStep) -> bool:
+    def record_same_step(self, label: str, twin: RecordedStep) -> bool:
         """Keep of a step what another build directory has of it, by links to its files; False when that cannot be."""
         folder = self._made_for(label)
         try:

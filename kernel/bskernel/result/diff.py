@@ -13,7 +13,16 @@ from bskernel.config.decoder import convert
 from bskernel.config.reader import read_toml
 from bskernel.core.errors import ConfigError
 from bskernel.result.build_directory import CONFIG, RESULT, BuildDirectory
-from bskernel.result.comparison import Comparison, ExpressionError, Gate, KeptBuild, KeptStep, Verdict, compare, judge
+from bskernel.result.comparison import (
+    Comparison,
+    ExpressionError,
+    FinishedBuild,
+    FinishedStep,
+    Gate,
+    Verdict,
+    compare,
+    judge,
+)
 from bskernel.result.comparison.gates import Missing
 
 
@@ -38,7 +47,7 @@ class _Gates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     gate: tuple[Gate, ...]
 
 
-def read_build(path: Path) -> KeptBuild:
+def read_build(path: Path) -> FinishedBuild:
     """A build directory, or a result.json with what lies beside it. Raises ConfigError."""
     file = path / RESULT if path.is_dir() else path
     if not file.is_file():
@@ -57,7 +66,7 @@ def read_build(path: Path) -> KeptBuild:
         # A directory may hold the action of an earlier build, or of another result.
         kept = action if action is not None and action.key.sha256 == step.key else None
         steps.append(
-            KeptStep(
+            FinishedStep(
                 name=step.name,
                 executor=step.executor,
                 status=step.status,
@@ -66,7 +75,7 @@ def read_build(path: Path) -> KeptBuild:
                 action=kept,
             )
         )
-    return KeptBuild(
+    return FinishedBuild(
         label=str(path),
         name=result.name,
         status=result.status,
@@ -95,7 +104,7 @@ def read_gates(path: Path) -> tuple[Gate, ...]:
     return gates
 
 
-def _judged(gates: Sequence[Gate], base: KeptBuild, new: KeptBuild, missing: Missing) -> tuple[Verdict, ...]:
+def _judged(gates: Sequence[Gate], base: FinishedBuild, new: FinishedBuild, missing: Missing) -> tuple[Verdict, ...]:
     verdicts: list[Verdict] = []
     for gate in gates:
         if any(gate.title == other.gate.title for other in verdicts):

@@ -14,7 +14,7 @@ STAGES = ("estimate", "hls", "rtlsim", "synth", "routed", "measured")
 STAND_IN = "stand-in"
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class FoundQuantity(msgspec.Struct, frozen=True, kw_only=True):
     """One number of one quantity, as a build says it; `name` is its dotted path in metrics.json."""
 
     name: str
@@ -48,7 +48,7 @@ class QuantityComparison(msgspec.Struct, frozen=True, kw_only=True):
         return self.base == self.new and self.base_unit is None
 
 
-def _compared(was: Found | None, is_: Found | None, either: Found) -> QuantityComparison:
+def _compared(was: FoundQuantity | None, is_: FoundQuantity | None, either: FoundQuantity) -> QuantityComparison:
     base, new = was.value if was else None, is_.value if is_ else None
     base_unit = was.unit if was and was.unit != either.unit else None
     change = new - base if base is not None and new is not None and base_unit is None else None
@@ -80,11 +80,11 @@ def _is_quantity(value: object) -> bool:
     )
 
 
-def _find(tree: Mapping[str, Any], prefix: str) -> Iterator[Found]:
+def _find(tree: Mapping[str, Any], prefix: str) -> Iterator[FoundQuantity]:
     for key, value in tree.items():
         if _is_quantity(value):
             for item in value:
-                yield Found(
+                yield FoundQuantity(
                     name=f"{prefix}{key}",
                     value=item["value"],
                     unit=item["unit"],
@@ -95,7 +95,7 @@ def _find(tree: Mapping[str, Any], prefix: str) -> Iterator[Found]:
             yield from _find(value, f"{prefix}{key}.")
 
 
-def quantities_of(metrics: Mapping[str, Any] | None) -> tuple[Found, ...]:
+def quantities_of(metrics: Mapping[str, Any] | None) -> tuple[FoundQuantity, ...]:
     """All quantities: lists of {value, unit, stage, source}, however deep they lie in tables."""
     return tuple(_find(metrics or {}, ""))
 
@@ -105,7 +105,7 @@ def stage_rank(stage: str) -> int:
     return STAGES.index(stage) if stage in STAGES else -1
 
 
-def _keyed(found: Sequence[Found]) -> dict[tuple[str, str, str, int], Found]:
+def _keyed(found: Sequence[FoundQuantity]) -> dict[tuple[str, str, str, int], FoundQuantity]:
     # A source may say a quantity more than once: the first is compared with the first.
     seen: Counter[tuple[str, str, str]] = Counter()
     keyed = {}
@@ -116,7 +116,7 @@ def _keyed(found: Sequence[Found]) -> dict[tuple[str, str, str, int], Found]:
     return keyed
 
 
-def compare_quantities(base: Sequence[Found], new: Sequence[Found]) -> tuple[QuantityComparison, ...]:
+def compare_quantities(base: Sequence[FoundQuantity], new: Sequence[FoundQuantity]) -> tuple[QuantityComparison, ...]:
     """Every quantity of either build, by name, then from the earliest stage to the latest."""
     before, after = _keyed(base), _keyed(new)
     keys = sorted(before.keys() | after.keys(), key=lambda key: (key[0], stage_rank(key[1]), *key[1:]))

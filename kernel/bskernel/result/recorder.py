@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bskernel.core.manifest import manifest_of
-from bskernel.core.observers import Observer, Several
+from bskernel.core.observers import CompositeObserver, Observer
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
 from bskernel.result.build_directory import BuildDirectory
 
 
-class Noting(Several):
+class RecordingObserver(CompositeObserver):
     """Writes as well."""
 
     def __init__(self, observers: tuple[Observer, ...], directory: BuildDirectory) -> None:
@@ -19,5 +19,5 @@ class Noting(Several):
     def ended(self, step: Step, ended: EndedStep) -> None:
         """A step is over: its folder is written before anybody hears of it."""
         if ended.action is not None:
-            self.directory.note_step(step.label, ended.action, manifest_of(step, ended.inputs), ended.log)
+            self.directory.record_step(step.label, ended.action, manifest_of(step, ended.inputs), ended.log)
         super().ended(step, ended)

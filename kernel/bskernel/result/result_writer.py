@@ -18,7 +18,7 @@ from bskernel.result.build_result import BuildResult, result_of
 from bskernel.result.failure_text import describe_failed
 
 
-def outcome_of(
+def summarize(
     loaded: LoadedConfig,
     steps: tuple[Step, ...],
     reports: tuple[StepReport, ...],
@@ -44,7 +44,7 @@ def outcome_of(
     )
 
 
-def write_outcome(directory: BuildDirectory, result: BuildResult, store: Store, *, whole: bool) -> tuple[str, ...]:
+def write_results(directory: BuildDirectory, result: BuildResult, store: Store, *, whole: bool) -> tuple[str, ...]:
     """Lay out artifacts, metrics and, last, the result.
 
     Returns the artifacts whose bytes are gone or damaged: with `whole`, nothing is written when there are any.

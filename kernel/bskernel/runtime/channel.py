@@ -36,7 +36,7 @@ _GRACE_S = 2.0
 _SHOWN = 400  # bytes of garbage that a failure shows
 
 
-class Carrier(Protocol):
+class Transport(Protocol):
     """What carries a session's bytes and can end it."""
 
     source: ByteSource
@@ -85,7 +85,7 @@ class Channel:
     step that runs or is asked for ends with what it ended of.
     """
 
-    def __init__(self, carrier: Carrier, executor: str) -> None:
+    def __init__(self, carrier: Transport, executor: str) -> None:
         self._carrier = carrier
         self._executor = executor
         self._lock = threading.Lock()

@@ -21,7 +21,7 @@ from bskernel.core.interfaces import SessionFailed
 from bskernel.core.step import ExecutorRef
 from bskernel.images.container_image import PYTHON, BuiltImage
 from bskernel.runtime.session_dirs import SessionFolders
-from bskernel.runtime.tool_mounts import NOTHING, Given, given_for
+from bskernel.runtime.tool_mounts import NOTHING, ToolMounts, tool_mounts_for
 
 if TYPE_CHECKING:
     import docker
@@ -102,7 +102,7 @@ class _Input:
         return
 
 
-class ContainerCarrier:
+class ContainerTransport:
     """A container and the stream that is attached to it."""
 
     seals_inputs = True  # they are mounted read-only
@@ -196,7 +196,7 @@ class ContainerStarter:
         """Build the image if it is not there, or is not of this recipe."""
         self._image_of(executor)
 
-    def end_left(self, session_id: str) -> None:
+    def end_orphans(self, session_id: str) -> None:
         """Remove the session's containers, in whatever state they are."""
         labels = {"label": f"{SESSION_LABEL}={session_id}"}
         for found in self._client.containers(all=True, filters=labels):
@@ -210,7 +210,7 @@ class ContainerStarter:
         labels: dict[str, str],
         *,
         keep: bool = False,
-        given: Given = NOTHING,
+        given: ToolMounts = NOTHING,
     ) -> str:
         """A container that is not started yet: `binds` maps host folders to (path inside, "rw" or "ro").
 
@@ -236,10 +236,10 @@ class ContainerStarter:
         )["Id"]
         return container
 
-    def attach(self, container: str) -> ContainerCarrier:
+    def attach(self, container: str) -> ContainerTransport:
         """Its streams; before it is started, so that nothing it says is lost."""
         streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-        return ContainerCarrier(self._client, container, self._client.attach_socket(container, params=streams))
+        return ContainerTransport(self._client, container, self._client.attach_socket(container, params=streams))
 
     def run_by_hand(
         self, executor: ExecutorRef, directory: Path, folders: SessionFolders, report: Callable[[str], None]
@@ -248,7 +248,7 @@ class ContainerStarter:
         image = self._image_of(executor)
         inside = f"{STEPS}/{directory.name}"
         command = [PYTHON, "-P", "-m", "bskernel_executors.sdk", "run", inside]
-        given = given_for(executor.tools, os.environ)
+        given = tool_mounts_for(executor.tools, os.environ)
         by_hand = ["docker", "run", "--rm", "-it", f"--network={given.network}", f"--user={user_of(self._info)}"]
         by_hand += given.options()
         report(shlex.join([*by_hand, f"--volume={directory}:{inside}", image.name, *command]))
@@ -264,14 +264,14 @@ class ContainerStarter:
         code: int = self._client.wait(container)["StatusCode"]
         return code
 
-    def start(self, executor: ExecutorRef, folders: SessionFolders) -> ContainerCarrier:
+    def start(self, executor: ExecutorRef, folders: SessionFolders) -> ContainerTransport:
         """Start the server."""
         import docker
 
         image = self._image_of(executor)
         command = [PYTHON, "-P", "-m", "bskernel_executors.sdk", "serve", "--root", STEPS]
         binds = {folders.steps: (STEPS, "rw"), folders.inputs: (INPUTS, "ro")}
-        given = given_for(executor.tools, os.environ)
+        given = tool_mounts_for(executor.tools, os.environ)
         if given.network != "none":
             self._report(f"network: {executor} may use it, as a licence server must be asked")
         try:

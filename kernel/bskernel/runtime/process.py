@@ -25,7 +25,7 @@ _LAST_LINES = 12
 _ENDING_S = 1.0  # a server whose pipe has closed is about to end
 
 
-class ProcessCarrier:
+class ProcessTransport:
     """A child process's pipes."""
 
     seals_inputs = False  # it is this user's process: modes do not bind it
@@ -91,7 +91,7 @@ class ProcessStarter:
         """Make the environment if it is not there."""
         self._environment_of(self._recipe_of(executor))
 
-    def end_left(self, session_id: str) -> None:
+    def end_orphans(self, session_id: str) -> None:
         """Kill what carries the session's mark."""
         end_processes_of(session_id)
 
@@ -123,7 +123,7 @@ class ProcessStarter:
         report(f"env -i{licences} {shlex.join([*settings, *command])}")
         return subprocess.run(command, env=variables, check=False).returncode
 
-    def start(self, executor: ExecutorRef, folders: SessionFolders) -> ProcessCarrier:
+    def start(self, executor: ExecutorRef, folders: SessionFolders) -> ProcessTransport:
         """Start the server."""
         python, variables = self._surroundings(executor, folders)
         log = folders.path / "server.log"
@@ -143,4 +143,4 @@ class ProcessStarter:
         except OSError as error:
             failure = Failure(category="environment", message=f"{executor} cannot be started: {error}")
             raise SessionFailed(failure) from error
-        return ProcessCarrier(child, folders.id, log)
+        return ProcessTransport(child, folders.id, log)

@@ -11,7 +11,7 @@ from bskernel_protocol import Event
 
 from bskernel.core.interfaces import SessionEnded
 from bskernel.core.step import ExecutorRef
-from bskernel.runtime.channel import Carrier, Channel
+from bskernel.runtime.channel import Channel, Transport
 from bskernel.runtime.session_dirs import SessionFolders, abandoned, make_folders
 
 _READY_S = 180.0
@@ -31,7 +31,7 @@ class Starter(Protocol):
     def prepare(self, executor: ExecutorRef) -> None:
         """Have what the executor runs in: an environment or an image. Raises EnvironmentLacking, ConfigError."""
 
-    def start(self, executor: ExecutorRef, folders: SessionFolders) -> Carrier:
+    def start(self, executor: ExecutorRef, folders: SessionFolders) -> Transport:
         """Start the executor's server. Raises SessionFailed, EnvironmentLacking."""
 
     def run_by_hand(
@@ -39,14 +39,14 @@ class Starter(Protocol):
     ) -> int:
         """Carry out the step in `directory` with no session; what it says goes to this process's own output."""
 
-    def end_left(self, session_id: str) -> None:
+    def end_orphans(self, session_id: str) -> None:
         """End what a session of a kernel that is gone has left running."""
 
 
 class FramedSession:
     """An executor's server that speaks the protocol."""
 
-    def __init__(self, carrier: Carrier, folders: SessionFolders, executor: ExecutorRef) -> None:
+    def __init__(self, carrier: Transport, folders: SessionFolders, executor: ExecutorRef) -> None:
         self._carrier = carrier
         self._folders = folders
         self._channel = Channel(carrier, str(executor))
@@ -149,17 +149,17 @@ class FramedRuntime:
         """Are memory limits those of whole sessions?"""
         return self._starter.limits_sessions
 
-    def sweep(self) -> int:
+    def remove_orphans(self) -> int:
         """End and remove what kernels that are gone have left; how many sessions that were."""
         left = list(abandoned(self._cache))
         for folders in left:
-            self._starter.end_left(folders.id)
+            self._starter.end_orphans(folders.id)
             folders.remove()
         return len(left)
 
-    def end_left(self, folders: SessionFolders) -> None:
+    def end_orphans(self, folders: SessionFolders) -> None:
         """End what a session whose owner is gone has left running."""
-        self._starter.end_left(folders.id)
+        self._starter.end_orphans(folders.id)
 
     def prepare(self, executor: ExecutorRef) -> None:
         """Have what the executor runs in. Raises EnvironmentLacking, ConfigError."""

@@ -22,7 +22,7 @@ _TAKEN = tuple(
 )
 
 
-class Given(msgspec.Struct, frozen=True, kw_only=True):
+class ToolMounts(msgspec.Struct, frozen=True, kw_only=True):
     """Folders and files, read-only at the host's own paths; variables; and the engine's network."""
 
     folders: tuple[Path, ...] = ()
@@ -37,10 +37,10 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
         return [*(f"--volume={path}:{path}:ro" for path in self.folders), *(f"--env={item}" for item in named)]
 
 
-NOTHING = Given()
+NOTHING = ToolMounts()
 
 
-def given_for(tools: tuple[ToolInstall, ...], environment: Mapping[str, str]) -> Given:
+def tool_mounts_for(tools: tuple[ToolInstall, ...], environment: Mapping[str, str]) -> ToolMounts:
     """For a session with these tools; `environment` is the kernel's own. Raises ConfigError for a path in its way."""
     if not tools:
         return NOTHING
@@ -53,9 +53,9 @@ def given_for(tools: tuple[ToolInstall, ...], environment: Mapping[str, str]) ->
             )
     variables = tool_variables(tools) | {"PATH": search_path(tools, PATH)}
     if not needs_licence(tools):
-        return Given(folders=folders, variables=variables)
+        return ToolMounts(folders=folders, variables=variables)
     licences = licences_of(environment)
-    return Given(
+    return ToolMounts(
         folders=folders + licences.files,
         variables=variables | licences.variables,
         network="bridge" if licences.floating else "none",

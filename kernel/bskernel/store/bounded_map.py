@@ -48,7 +48,7 @@ class _Batch(Generic[T, R]):
             return [], error
 
 
-def all_of(
+def bounded_map(
     function: Callable[[T], R], items: Sequence[T], *, limit_s: Callable[[T], float], width: int = WIDTH
 ) -> list[R]:
     """What the function makes of each item, in their order; `width` of them at once.

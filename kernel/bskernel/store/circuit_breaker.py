@@ -22,7 +22,7 @@ class _Way:
         self.told = False
 
 
-class Reach:
+class CircuitBreaker:
     """What has failed of late, for reading and writing apart: a store that is full can still be read."""
 
     def __init__(

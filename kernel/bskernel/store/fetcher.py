@@ -10,7 +10,7 @@ from bskernel.core.action import ActionResult
 from bskernel.store.codec import blobs_of, decoded_result
 from bskernel.store.disk import DiskStore
 from bskernel.store.remote import RemoteStore
-from bskernel.store.remote_link import Link, each, once
+from bskernel.store.remote_link import RemoteLink, each, once
 
 _MANY = 200  # questions for what is not there that cost more than a list of all that is
 
@@ -18,7 +18,7 @@ _MANY = 200  # questions for what is not there that cost more than a list of all
 class Fetcher:
     """From one store to the other. `damaged` is what was found there but not whole: blobs, and keys of results."""
 
-    def __init__(self, local: DiskStore, remote: RemoteStore, link: Link) -> None:
+    def __init__(self, local: DiskStore, remote: RemoteStore, link: RemoteLink) -> None:
         self._local = local
         self._remote = remote
         self._link = link

@@ -8,9 +8,9 @@ from typing import TypeVar
 import msgspec
 from bskernel_protocol import Digest
 
-from bskernel.store.bounded_map import all_of
+from bskernel.store.bounded_map import bounded_map
 from bskernel.store.codec import blobs_of
-from bskernel.store.inventory import Shelf
+from bskernel.store.inventory import Inventory
 from bskernel.store.remote import Item, Kind
 
 R = TypeVar("R")
@@ -19,7 +19,7 @@ _ANSWER_S = 60.0
 _SLOWEST = 256 << 10  # bytes a second
 
 
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
+class StoreCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What a store holds, in files and bytes."""
 
     results: int
@@ -59,15 +59,15 @@ class Garbage(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int = 0
 
 
-def count(shelf: Shelf) -> Counts:
+def count(shelf: Inventory) -> StoreCounts:
     """What a store holds."""
     blobs = list(shelf.items("blobs"))
-    return Counts(
+    return StoreCounts(
         results=sum(1 for _ in shelf.items("actions")), blobs=len(blobs), bytes=sum(item.size for item in blobs)
     )
 
 
-def check(shelf: Shelf) -> Checked:
+def check(shelf: Inventory) -> Checked:
     """Read all of a store."""
     blobs = list(shelf.items("blobs"))
     whole = _each(lambda item: _is_whole(shelf, item), blobs)
@@ -82,7 +82,7 @@ def check(shelf: Shelf) -> Checked:
     return Checked(results=len(results), blobs=len(blobs), bytes=held, damaged=damaged, dangling=dangling)
 
 
-def needs(shelf: Shelf, results: Sequence[Item]) -> dict[str, Needed | None]:
+def needs(shelf: Inventory, results: Sequence[Item]) -> dict[str, Needed | None]:
     """Of each result what it needs; None where it, or a listing of it, is damaged."""
 
     def of(item: Item) -> Needed | None:
@@ -145,7 +145,7 @@ def garbage(
     )
 
 
-def remove(shelf: Shelf, found: Garbage) -> None:
+def remove(shelf: Inventory, found: Garbage) -> None:
     """Remove what may go: results before their blobs, so that none is told of whose blobs are gone."""
     kinds: tuple[tuple[Kind, tuple[str, ...]], ...] = (
         ("actions", found.results),
@@ -153,7 +153,7 @@ def remove(shelf: Shelf, found: Garbage) -> None:
         ("incoming", found.incoming),
     )
     for kind, names in kinds:
-        all_of(lambda name, kind=kind: shelf.remove(kind, name), names, limit_s=lambda _: _ANSWER_S)  # type: ignore[misc]
+        bounded_map(lambda name, kind=kind: shelf.remove(kind, name), names, limit_s=lambda _: _ANSWER_S)  # type: ignore[misc]
 
 
 def _names(needed: Needed | None) -> frozenset[str]:
@@ -164,7 +164,7 @@ def _time(item: Item, now: float) -> float:
     return item.time if item.time is not None else now
 
 
-def _is_whole(shelf: Shelf, item: Item) -> bool:
+def _is_whole(shelf: Inventory, item: Item) -> bool:
     try:
         digest = Digest(sha256=item.name, size=item.size)
     except ValueError:
@@ -173,4 +173,4 @@ def _is_whole(shelf: Shelf, item: Item) -> bool:
 
 
 def _each(function: Callable[[Item], R], items: Sequence[Item]) -> list[R]:
-    return all_of(function, items, limit_s=lambda item: _ANSWER_S + item.size / _SLOWEST)
+    return bounded_map(function, items, limit_s=lambda item: _ANSWER_S + item.size / _SLOWEST)

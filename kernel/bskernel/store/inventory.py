@@ -16,7 +16,7 @@ from bskernel.store.disk import DiskStore
 from bskernel.store.remote import Item, Kind, RemoteStore
 
 
-class Shelf(Protocol):
+class Inventory(Protocol):
     """What tidying needs of a store. What it raises is what the store raises."""
 
     def items(self, kind: Kind) -> Iterator[Item]:
@@ -35,7 +35,7 @@ class Shelf(Protocol):
         """Remove a file, if it is there."""
 
 
-class LocalShelf:
+class LocalInventory:
     """The cache."""
 
     def __init__(self, cache: Path) -> None:
@@ -82,7 +82,7 @@ class LocalShelf:
         return self._cache / "blobs" / digest.sha256[:2] / digest.sha256
 
 
-class SharedShelf:
+class SharedInventory:
     """A shared store; what is read of it goes through a file of the cache that is removed."""
 
     def __init__(self, remote: RemoteStore, local: DiskStore) -> None:

@@ -12,11 +12,11 @@ from bskernel.core.action import Action, ActionResult
 from bskernel.store.disk import DiskStore
 from bskernel.store.fetcher import Fetcher
 from bskernel.store.remote import RemoteStore
-from bskernel.store.remote_link import Link
+from bskernel.store.remote_link import RemoteLink
 from bskernel.store.settings import SharedSettings
-from bskernel.store.upload_journal import Pending
-from bskernel.store.upload_queue import Pusher
-from bskernel.store.uploader import Pushed, Sender
+from bskernel.store.upload_journal import UploadJournal
+from bskernel.store.upload_queue import UploadQueue
+from bskernel.store.uploader import Pushed, Uploader
 
 
 class LayeredStore:
@@ -30,11 +30,11 @@ class LayeredStore:
         self._local = local
         self._settings = settings
         remote = RemoteStore(settings)
-        self._link = Link(settings, note)
-        self._pending = Pending(cache, settings.name)
+        self._link = RemoteLink(settings, note)
+        self._pending = UploadJournal(cache, settings.name)
         self._fetcher = Fetcher(local, remote, self._link)
-        self._sender = Sender(local, remote, self._link, self._fetcher, self._pending)
-        self._pusher = Pusher(self._sender.push)
+        self._sender = Uploader(local, remote, self._link, self._fetcher, self._pending)
+        self._pusher = UploadQueue(self._sender.push)
         if self._writes:
             self._push_pending()
 

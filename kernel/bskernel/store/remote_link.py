@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from bskernel_protocol import Digest
 
-from bskernel.store.bounded_map import all_of
-from bskernel.store.circuit_breaker import Reach
+from bskernel.store.bounded_map import bounded_map
+from bskernel.store.circuit_breaker import CircuitBreaker
 from bskernel.store.settings import SharedSettings
 
 T = TypeVar("T")
@@ -21,7 +21,7 @@ _ANSWER_S = 60.0  # within which anything is answered, and for each so many byte
 _SLOWEST = 256 << 10
 
 
-class Link:
+class RemoteLink:
     """To one shared store. `note` is called in the thread that made the link, when that asks for it."""
 
     def __init__(self, settings: SharedSettings, note: Callable[[str], None]) -> None:
@@ -29,7 +29,7 @@ class Link:
         self._note = note
         self._thread = threading.get_ident()
         self._notes: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._reach = Reach(self._failed)
+        self._reach = CircuitBreaker(self._failed)
 
     @property
     def failure(self) -> str | None:
@@ -76,9 +76,9 @@ class Link:
 
 def each(function: Callable[[Digest], R], digests: Sequence[Digest]) -> list[R]:
     """What the function makes of each blob, several at once, each within a time that depends on its size."""
-    return all_of(function, digests, limit_s=lambda digest: _ANSWER_S + digest.size / _SLOWEST)
+    return bounded_map(function, digests, limit_s=lambda digest: _ANSWER_S + digest.size / _SLOWEST)
 
 
 def once(function: Callable[[], R]) -> R:
     """What the function makes, in time."""
-    return all_of(lambda _: function(), [None], limit_s=lambda _: _ANSWER_S)[0]
+    return bounded_map(lambda _: function(), [None], limit_s=lambda _: _ANSWER_S)[0]

@@ -12,7 +12,7 @@ PENDING = "pending"
 _LONG_S = 86_400
 
 
-class Pending:
+class UploadJournal:
     """Those for one shared store; several processes may add and remove at once."""
 
     def __init__(self, cache: Path, name: str) -> None:

@@ -13,7 +13,7 @@ _SLOW_S = 2.0
 _LOOK_S = 0.2  # so that an interrupt is heard while one waits
 
 
-class Pusher:
+class UploadQueue:
     """What was added is pushed once; one that is being pushed or waits is not added again."""
 
     def __init__(self, push: Callable[[str], object]) -> None:

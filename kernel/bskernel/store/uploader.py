@@ -13,8 +13,8 @@ from bskernel.store.codec import blobs_of, decoded_result
 from bskernel.store.disk import DiskStore
 from bskernel.store.fetcher import Fetcher
 from bskernel.store.remote import RemoteStore
-from bskernel.store.remote_link import Link, each, once
-from bskernel.store.upload_journal import Pending
+from bskernel.store.remote_link import RemoteLink, each, once
+from bskernel.store.upload_journal import UploadJournal
 
 
 class Pushed(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,10 +26,12 @@ class Pushed(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
 
 
-class Sender:
+class Uploader:
     """From one store to the other; what was sent is taken off the list of what is pending."""
 
-    def __init__(self, local: DiskStore, remote: RemoteStore, link: Link, fetcher: Fetcher, pending: Pending) -> None:
+    def __init__(
+        self, local: DiskStore, remote: RemoteStore, link: RemoteLink, fetcher: Fetcher, pending: UploadJournal
+    ) -> None:
         self._local = local
         self._remote = remote
         self._link = link

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from bskernel.images import Recipe, why_not_here
-from bskernel.plan.backend_choice import Surroundings
+from bskernel.plan.backend_choice import Availability
 from bskernel.plan.backend_data import Backend
 
 
-def surroundings(
+def find_availability(
     recipes: Sequence[Recipe], backends: Iterable[Backend], cache: Path, is_built: Callable[[Recipe], bool]
-) -> Surroundings:
+) -> Availability:
     """Versions of backends without a recipe, and recipes that cannot be made or found made."""
     known = {recipe.name for recipe in recipes}
     wanted = [(name, version) for backend in backends for name, version in backend.file.executors.items()]
@@ -25,4 +25,4 @@ def surroundings(
         reason = why_not_here(recipe, cache)
         if reason is not None and not is_built(recipe):
             lacking[recipe.name] = reason.message
-    return Surroundings(lacking=lacking)
+    return Availability(lacking=lacking)

@@ -12,13 +12,13 @@ from bskernel.config.decoder import convert
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.flow.loader import load_flow
 from bskernel.images import Recipe
-from bskernel.plan.backend_choice import Choice, PlanOf, choose, flow_of
+from bskernel.plan.backend_choice import Choice, PlanOf, backend_flow, choose
 from bskernel.plan.backend_data import Backend, BackendFile
 from bskernel.plan.planner import Plan
-from bskernel.workspace.availability import surroundings
+from bskernel.workspace.availability import find_availability
 
 
-class Settled(msgspec.Struct, frozen=True, kw_only=True):
+class ResolvedBuild(msgspec.Struct, frozen=True, kw_only=True):
     """What is built: with the backend's flow and versions, if the build asks for one."""
 
     loaded: LoadedConfig
@@ -26,29 +26,29 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     choice: Choice | None = None
 
 
-def settle(
+def resolve_backend(
     loaded: LoadedConfig,
     plan_of: PlanOf,
     recipes: Sequence[Recipe],
     cache: Path,
     is_built: Callable[[Recipe], bool],
-) -> Settled:
+) -> ResolvedBuild:
     """Choose the backend that the build asks for, and plan. Raises ConfigError, EnvironmentLacking."""
     if loaded.config.build.backend is None:
-        return Settled(loaded=loaded, plan=plan_of(loaded.config))
+        return ResolvedBuild(loaded=loaded, plan=plan_of(loaded.config))
     backends = load_backends()
-    here = surroundings(recipes, backends, cache, is_built)
+    here = find_availability(recipes, backends, cache, is_built)
     chosen = choose(loaded.config, backends, plan_of, here, str(loaded.path))
     flow = load_flow(chosen.config, loaded.path)
     loaded = msgspec.structs.replace(loaded, config=chosen.config, flow=flow)
-    return Settled(loaded=loaded, plan=chosen.plan, choice=chosen.choice)
+    return ResolvedBuild(loaded=loaded, plan=chosen.plan, choice=chosen.choice)
 
 
-def with_its_flow(loaded: LoadedConfig) -> LoadedConfig:
+def with_backend_flow(loaded: LoadedConfig) -> LoadedConfig:
     """Of a named backend, its flow for the one that is asked for; nothing is planned. Raises ConfigError."""
     for backend in load_backends():
         if backend.name == loaded.config.build.backend:
-            flow = flow_of(loaded.config, backend) or loaded.config.build.flow
+            flow = backend_flow(loaded.config, backend) or loaded.config.build.flow
             build = msgspec.structs.replace(loaded.config.build, flow=flow)
             config = msgspec.structs.replace(loaded.config, build=build)
             return msgspec.structs.replace(loaded, config=config, flow=load_flow(config, loaded.path))

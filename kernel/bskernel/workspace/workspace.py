@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from bskernel_protocol import ArtifactKind, EntryDescription
 
-from bskernel.cluster.request import Wanted
+from bskernel.cluster.request import ClusterRequest
 from bskernel.config import Config
 from bskernel.core.catalogue import Executors
 from bskernel.core.errors import EnvironmentLacking
@@ -19,7 +19,7 @@ from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.tool import ToolInstall
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.flow.loader import check_versions, load_config, load_flow
-from bskernel.flow.selection import Wish
+from bskernel.flow.selection import RangeRequest
 from bskernel.images import (
     Recipe,
     find_recipes,
@@ -32,8 +32,8 @@ from bskernel.plan.backend_choice import Choice, PlanOf
 from bskernel.plan.planner import Plan, make_plan
 from bskernel.store import DiskStore, OpenStore, shared_settings
 from bskernel.store.file_digests import FileDigests
-from bskernel.workspace.backend import Settled, settle
-from bskernel.workspace.worker_pools import Hired, crew_here, crew_on_cluster
+from bskernel.workspace.backend import ResolvedBuild, resolve_backend
+from bskernel.workspace.worker_pools import PoolHandle, cluster_pool, local_pool
 
 if TYPE_CHECKING:
     import docker
@@ -50,7 +50,7 @@ def kind_of(path: Path) -> ArtifactKind | None:
     return "tree" if path.is_dir() else "file"
 
 
-class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+class PreparedBuild(msgspec.Struct, frozen=True, kw_only=True):
     """A build that can begin."""
 
     loaded: LoadedConfig
@@ -60,7 +60,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     without_points: bool = False  # its configuration has a [sweep], which is not what is built
 
 
-class Application:
+class Workspace:
     """bskernel on this machine."""
 
     def __init__(self, root: Path, cache: Path) -> None:
@@ -72,7 +72,7 @@ class Application:
         self.executors: Executors = load_executors(self.recipes)
 
     @classmethod
-    def here(cls) -> Application:
+    def here(cls) -> Workspace:
         """With the recipes of this checkout and this user's cache."""
         return cls(locate_root(), cache_folder())
 
@@ -91,28 +91,28 @@ class Application:
         path: Path,
         *,
         settings: Sequence[str] = (),
-        wish: Wish = Wish(),  # noqa: B008 - frozen
+        range_request: RangeRequest = RangeRequest(),  # noqa: B008 - frozen
         output: Path | None = None,
-    ) -> Prepared:
+    ) -> PreparedBuild:
         """Read a build.toml and plan it. Raises ConfigError, EnvironmentLacking."""
         loaded = load_config(path, settings)
         alone = msgspec.structs.replace(loaded, config=msgspec.structs.replace(loaded.config, sweep=None))
-        prepared = self.prepare_loaded(alone, wish=wish, output=output)
+        prepared = self.prepare_loaded(alone, range_request=range_request, output=output)
         return msgspec.structs.replace(prepared, without_points=loaded.config.sweep is not None)
 
     def prepare_loaded(
         self,
         loaded: LoadedConfig,
         *,
-        wish: Wish = Wish(),  # noqa: B008 - frozen
+        range_request: RangeRequest = RangeRequest(),  # noqa: B008 - frozen
         output: Path | None = None,
-    ) -> Prepared:
+    ) -> PreparedBuild:
         """Plan a configuration that was read. Raises ConfigError, EnvironmentLacking."""
-        settled = self.settle(loaded, self.planning(loaded, wish))
+        settled = self.resolve_backend(loaded, self.planning(loaded, range_request))
         output = (output or loaded.output).resolve()
-        return Prepared(loaded=settled.loaded, plan=settled.plan, output=output, backend=settled.choice)
+        return PreparedBuild(loaded=settled.loaded, plan=settled.plan, output=output, backend=settled.choice)
 
-    def planning(self, loaded: LoadedConfig, wish: Wish, identify: Identify | None = None) -> PlanOf:
+    def planning(self, loaded: LoadedConfig, range_request: RangeRequest, identify: Identify | None = None) -> PlanOf:
         """What makes the plan, with its steps' tools, of that configuration as a backend changes it."""
 
         def plan_of(config: Config) -> Plan:
@@ -125,7 +125,7 @@ class Application:
                 path=loaded.path,
                 model=loaded.model,
                 kind_of=kind_of,
-                wish=wish,
+                range_request=range_request,
             )
             if not config.tools and not any(step.needs or step.tool_versions for step in plan.steps):
                 return plan
@@ -136,11 +136,11 @@ class Application:
 
         return plan_of
 
-    def settle(
+    def resolve_backend(
         self, loaded: LoadedConfig, plan_of: PlanOf, is_built: Callable[[Recipe], bool] | None = None
-    ) -> Settled:
+    ) -> ResolvedBuild:
         """The configuration with its backend, and its plan. Raises ConfigError, EnvironmentLacking."""
-        return settle(loaded, plan_of, self.recipes, self.cache, is_built or self.is_built)
+        return resolve_backend(loaded, plan_of, self.recipes, self.cache, is_built or self.is_built)
 
     def identify(self, tool: str, path: Path, where: str) -> ToolInstall:
         """The install of a tool in a folder, which the key `where` names. Raises ConfigError, EnvironmentLacking."""
@@ -178,10 +178,10 @@ class Application:
         from bskernel.runtime.warm.runtime import WarmRuntime
 
         runtime = WarmRuntime(self.cache, self.root, name, lambda kind: self.starter(kind, report), report, keep_s)
-        runtime.sweep()
+        runtime.remove_orphans()
         return runtime
 
-    def crew(
+    def pool(
         self,
         loaded: LoadedConfig,
         store: Store,
@@ -191,15 +191,15 @@ class Application:
         share: bool,
         keep_s: float | None = None,
         cluster: str | None = None,
-    ) -> contextlib.AbstractContextManager[Hired]:
+    ) -> contextlib.AbstractContextManager[PoolHandle]:
         """Who carries out steps of that configuration: this machine, or the cluster of that name.
 
         `store` is where the build looks for what they made. With `share`, what others make meanwhile is recalled.
         Sessions on this machine are kept for `keep_s`. Raises ConfigError, EnvironmentLacking.
         """
         if cluster is None:
-            return crew_here(loaded.config, store, lambda: self.runtime(runtime, note, keep_s), share=share)
-        wanted = Wanted(
+            return local_pool(loaded.config, store, lambda: self.runtime(runtime, note, keep_s), share=share)
+        wanted = ClusterRequest(
             config=loaded.config,
             shared=shared_settings(loaded.config.store, loaded.folder),
             root=self.root,
@@ -207,7 +207,7 @@ class Application:
             runtime=runtime,
             share=share,
         )
-        return crew_on_cluster(cluster, wanted, store, note)
+        return cluster_pool(cluster, wanted, store, note)
 
     def engine(self) -> docker.APIClient | None:
         """The Docker engine; None where none answers."""
@@ -219,4 +219,4 @@ class Application:
             return None
 
 
-__all__ = ["Application", "Prepared"]
+__all__ = ["PreparedBuild", "Workspace"]

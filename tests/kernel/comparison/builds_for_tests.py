@@ -3,7 +3,7 @@
 from typing import Any
 
 from bskernel.core.action import Action
-from bskernel.result.comparison import KeptBuild, KeptStep
+from bskernel.result.comparison import FinishedBuild, FinishedStep
 from bskernel_protocol import Artifact, digest_of_bytes
 
 
@@ -11,7 +11,7 @@ def value(number: float, unit: str, stage: str, source: str = "report.json") -> 
     return {"value": number, "unit": unit, "stage": stage, "source": source}
 
 
-def step(name: str, *, version: str = "1", made: str = "", **parameters: object) -> KeptStep:
+def step(name: str, *, version: str = "1", made: str = "", **parameters: object) -> FinishedStep:
     action = Action(
         protocol=2,
         executor=f"testing@{version}",
@@ -22,7 +22,7 @@ def step(name: str, *, version: str = "1", made: str = "", **parameters: object)
         salt="",
     )
     digest = digest_of_bytes((made or action.key.sha256).encode())
-    return KeptStep(
+    return FinishedStep(
         name=name,
         executor=action.executor,
         status="ran",
@@ -32,7 +32,7 @@ def step(name: str, *, version: str = "1", made: str = "", **parameters: object)
     )
 
 
-BASE = KeptBuild(
+BASE = FinishedBuild(
     label="builds/main",
     name="digits",
     status="ok",
@@ -48,7 +48,7 @@ BASE = KeptBuild(
         "layers": [{"name": "MVAU_rtl_0", "cycles": 1024, "folding": {"PE": 1, "SIMD": 2}}, {"name": "FIFO_0"}],
     },
 )
-NEW = KeptBuild(
+NEW = FinishedBuild(
     label="builds/change",
     name="digits",
     status="ok",

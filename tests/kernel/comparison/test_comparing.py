@@ -2,7 +2,7 @@
 
 import msgspec
 from bskernel.core.action import Action
-from bskernel.result.comparison import KeptBuild, KeptStep, compare
+from bskernel.result.comparison import FinishedBuild, FinishedStep, compare
 from bskernel.result.comparison.keys import compare_keys
 from bskernel.result.quantities import QuantityComparison, quantities_of
 from bskernel_protocol import digest_of_bytes
@@ -45,7 +45,7 @@ def test_a_change_is_relative_to_the_magnitude_of_the_base_and_to_0_it_is_none()
 
 def test_numbers_of_different_units_have_no_change() -> None:
     base, new = (
-        KeptBuild(label="", name="", status="ok", steps=(), metrics={"clock": [value(200, unit, "estimate")]})
+        FinishedBuild(label="", name="", status="ok", steps=(), metrics={"clock": [value(200, unit, "estimate")]})
         for unit in ("MHz", "kHz")
     )
     (clock,) = compare(base, new).metrics
@@ -66,7 +66,7 @@ def test_only_what_has_the_form_of_a_quantity_is_one() -> None:
 
 def test_a_source_that_says_a_quantity_twice_loses_none() -> None:
     metrics = {"power": [value(1, "W", "routed"), value(2, "W", "routed")]}
-    build = KeptBuild(label="", name="", status="ok", steps=(), metrics=metrics)
+    build = FinishedBuild(label="", name="", status="ok", steps=(), metrics=metrics)
     assert [(item.base, item.new) for item in compare(build, build).metrics] == [(1, 1), (2, 2)]
 
 
@@ -85,10 +85,10 @@ def test_one_key_with_two_results_is_a_difference() -> None:
 
 
 def test_executors_are_told_apart_by_version_and_by_digest() -> None:
-    def steps(before: KeptStep, after: KeptStep) -> tuple[bool, tuple[str, ...]]:
+    def steps(before: FinishedStep, after: FinishedStep) -> tuple[bool, tuple[str, ...]]:
         (found,) = compare(
-            KeptBuild(label="", name="", status="ok", steps=(before,)),
-            KeptBuild(label="", name="", status="ok", steps=(after,)),
+            FinishedBuild(label="", name="", status="ok", steps=(before,)),
+            FinishedBuild(label="", name="", status="ok", steps=(after,)),
         ).steps
         return found.same_executor, found.changes
 
@@ -103,10 +103,10 @@ def test_executors_are_told_apart_by_version_and_by_digest() -> None:
 
 
 def test_a_step_whose_action_is_not_kept_or_that_did_not_run_says_so() -> None:
-    def what(before: KeptStep, after: KeptStep) -> tuple[str, tuple[str, ...]]:
+    def what(before: FinishedStep, after: FinishedStep) -> tuple[str, tuple[str, ...]]:
         (found,) = compare(
-            KeptBuild(label="", name="", status="ok", steps=(before,)),
-            KeptBuild(label="", name="", status="ok", steps=(after,)),
+            FinishedBuild(label="", name="", status="ok", steps=(before,)),
+            FinishedBuild(label="", name="", status="ok", steps=(after,)),
         ).steps
         return found.status, found.changes
 
@@ -114,7 +114,7 @@ def test_a_step_whose_action_is_not_kept_or_that_did_not_run_says_so() -> None:
     bare = msgspec.structs.replace(two, action=None)
     assert what(one, bare) == ("changed", ("what of the key is not known: its action is not kept in B",))
     assert what(msgspec.structs.replace(one, action=None), one) == ("same", ())
-    skipped = KeptStep(name="fold", executor="testing@1", status="skipped")
+    skipped = FinishedStep(name="fold", executor="testing@1", status="skipped")
     assert what(one, skipped) == ("unknown", ("it was skipped in B",))
 
 

@@ -7,7 +7,7 @@ import pytest
 from bskernel.core.action import Action
 from bskernel.core.errors import ConfigError
 from bskernel.flow.loader import load_config
-from bskernel.flow.snapshot import recorded_config
+from bskernel.flow.snapshot import snapshot_config
 from bskernel.result.comparison import Gate
 from bskernel.result.diff import diff, read_build, read_gates
 from bskernel_protocol import canonical_bytes, pretty_json
@@ -104,7 +104,7 @@ def test_the_recorded_configuration_has_its_settings_and_no_path_of_the_machine(
         f'[parameters.finn-step]\npaths = ["{elsewhere}/a", "b"]\n'
         '[step.step_streamline]\ntimeout_s = 5\ninputs = { fifo_config = "more/fifo.json" }\n'
     )
-    recorded = recorded_config(load_config(folder / "build.toml", ["target.target_fps=7"]))
+    recorded = snapshot_config(load_config(folder / "build.toml", ["target.target_fps=7"]))
     assert str(tmp_path) not in pretty_json(recorded)
     assert recorded["build"] == {"model": "net.onnx", "name": "", "flow": "estimate", "salt": ""}
     assert recorded["target"] == {"clock_ns": 5.0, "target_fps": 7}

@@ -11,12 +11,12 @@ import msgspec
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.step import ExecutorRef, FromStep, Step
-from bskernel.execution.step_runner import Carried
-from bskernel.execution.worker_pool import Done, Heard
-from bskernel.report.terminal import Silent
+from bskernel.execution.step_runner import StepOutcome
+from bskernel.execution.worker_pool import Completion, PoolEvent
+from bskernel.report.terminal import SilentObserver
 from bskernel.store import DiskStore
 from bskernel.sweeps.analysis.table import Row
-from bskernel.sweeps.execution.finished_point import EndedPoint
+from bskernel.sweeps.execution.finished_point import FinishedPoint
 from bskernel.sweeps.execution.node_loop import SweepExecution
 from bskernel.sweeps.planning.graph import Node, Point, SweepPlan
 from bskernel_protocol import Artifact, EntryDescription, Failure, InputDescription, OutputDescription
@@ -49,7 +49,7 @@ class Arithmetic:
     runtime_name = "arithmetic"
 
     def __init__(self, store: DiskStore, lacking: Sequence[str] = (), stop_at: str | None = None) -> None:
-        self.said: queue.SimpleQueue[Heard] = queue.SimpleQueue()
+        self.events: queue.SimpleQueue[PoolEvent] = queue.SimpleQueue()
         self.ran: list[str] = []  # names, in order
         self.keys: Counter[str] = Counter()
         self.together: list[int] = []
@@ -70,12 +70,12 @@ class Arithmetic:
             raise KeyboardInterrupt
         self.ran.append(step.name)
         self.keys[action.key.sha256] += 1
-        self.together.append(self.said.qsize() + 1)
+        self.together.append(self.events.qsize() + 1)
         values = {name: int(self._store.get(item.digest) or b"") for name, item in inputs.items()}
         if step.entry == "fail" or (step.entry == "slip" and self.keys[action.key.sha256] == 1):
             failure = Failure(category="kernel", message="told to fail")
-            carried = Carried(result=None, failure=failure, log=b"it failed")
-            self.said.put(Done(step=step, carried=carried, doubtful=step.entry == "slip"))
+            outcome = StepOutcome(result=None, failure=failure, log=b"it failed")
+            self.events.put(Completion(step=step, outcome=outcome, doubtful=step.entry == "slip"))
             return
         model = sum(values.values()) + int(step.parameters.get("n", 0))
         told = json.dumps({"LUT": number(model)} if step.entry == "collect" else model).encode()
@@ -84,13 +84,13 @@ class Arithmetic:
         artifact = Artifact(name=output.name, kind="file", digest=digest, media_type=output.media_type)
         result = ActionResult(outputs=(artifact,), log=self._store.put(f"log of {action.key.sha256}".encode()))
         self._store.remember(action, result)
-        self.said.put(Done(step=step, carried=Carried(result=result, failure=None, log=b"log")))
+        self.events.put(Completion(step=step, outcome=StepOutcome(result=result, failure=None, log=b"log")))
 
     def interrupt(self) -> None:
         self.interrupted = True
 
 
-class Told(Silent):
+class Told(SilentObserver):
     """Remembers what it hears."""
 
     def __init__(self) -> None:
@@ -177,14 +177,14 @@ class Run:
         stop_at: str | None = None,
     ) -> None:
         self.store = DiskStore(folder / "store")
-        self.crew = Arithmetic(self.store, lacking, stop_at)
+        self.pool = Arithmetic(self.store, lacking, stop_at)
         self.told = Told()
-        self.points: dict[str, EndedPoint] = {}
+        self.points: dict[str, FinishedPoint] = {}
         self.ran_before: dict[str, int] = {}  # a point -> how many steps had begun when it was told of
         execution = SweepExecution(
             plan,
             self.store,
-            self.crew,
+            self.pool,
             self.told,
             limits={"jobs": jobs},
             fresh=fresh,
@@ -192,13 +192,13 @@ class Run:
             require=tuple(require),
             on_point=self._heard,
         )
-        self.whole = execution.carry_out()
+        self.whole = execution.run()
         self.left = execution.interrupted()
 
-    def _heard(self, point: EndedPoint) -> None:
+    def _heard(self, point: FinishedPoint) -> None:
         assert point.point.name not in self.points
         self.points[point.point.name] = point
-        self.ran_before[point.point.name] = len(self.crew.ran)
+        self.ran_before[point.point.name] = len(self.pool.ran)
 
     @property
     def status(self) -> dict[str, str]:

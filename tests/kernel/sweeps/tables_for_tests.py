@@ -6,9 +6,9 @@ digits/sweep.json holds the estimates of examples/digits/build.toml for six targ
 from pathlib import Path
 from typing import Any
 
-from bskernel.result.quantities import Found
+from bskernel.result.quantities import FoundQuantity
 from bskernel.sweeps.analysis.table import Row, SweepTable
-from bskernel.sweeps.results.sweep_file import SWEEP, KeptSweep, read_sweep
+from bskernel.sweeps.results.sweep_file import SWEEP, StoredSweep, read_sweep
 from bskernel_protocol import pretty_json
 
 DIGITS = Path(__file__).parent / "digits"
@@ -20,11 +20,11 @@ def digits() -> SweepTable:
 
 def found(
     name: str, value: float, stage: str = "estimate", unit: str = "count", source: str = "report.json"
-) -> Found:
-    return Found(name=name, value=value, unit=unit, stage=stage, source=source)
+) -> FoundQuantity:
+    return FoundQuantity(name=name, value=value, unit=unit, stage=stage, source=source)
 
 
-def row(name: str, *quantities: Found, status: Any = "ok", reason: str | None = None, **settings: Any) -> Row:
+def row(name: str, *quantities: FoundQuantity, status: Any = "ok", reason: str | None = None, **settings: Any) -> Row:
     return Row(name=name, settings=settings, status=status, reason=reason, quantities=quantities)
 
 
@@ -37,6 +37,6 @@ def design(name: str, throughput: float, lut: float, **settings: Any) -> Row:
     return row(name, found("throughput", throughput, unit="inferences/s"), found("resources.LUT", lut), **settings)
 
 
-def write_sweep(kept: KeptSweep, folder: Path) -> None:
+def write_sweep(kept: StoredSweep, folder: Path) -> None:
     """sweep.json as `bskernel sweep` writes it, in which directories of points may be told from the sweep's."""
     (folder / SWEEP).write_text(pretty_json(kept), encoding="utf-8")

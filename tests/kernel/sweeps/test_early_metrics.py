@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from bskernel.plan.planner import Plan
 from bskernel.sweeps.execution.preparation import prepare_sweep
-from bskernel.workspace.workspace import Application
+from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[3]
 CONFIG = """
@@ -28,9 +28,9 @@ def plans(folder: Path, flow: str, require: str) -> tuple[Plan, Plan]:
     (folder / "net.onnx").touch()
     path = folder / "build.toml"
     path.write_text(CONFIG.format(flow=flow, require=require))
-    application = Application(ROOT, folder / "cache")
-    prepared = prepare_sweep(application, path)
-    alone = application.prepare(path, settings=["target.target_fps=1000"])
+    workspace = Workspace(ROOT, folder / "cache")
+    prepared = prepare_sweep(workspace, path)
+    alone = workspace.prepare(path, settings=["target.target_fps=1000"])
     return prepared.plan_of(prepared.plan.points[0]), alone.plan
 
 

@@ -15,7 +15,7 @@ from bskernel.core.errors import ConfigError
 from bskernel.sweeps.analysis.analysis_types import Goals
 from bskernel.sweeps.analysis.columns import as_csv
 from bskernel.sweeps.report.parquet import write_parquet
-from bskernel.sweeps.results.sweep_file import KeptSweep, read_sweep
+from bskernel.sweeps.results.sweep_file import StoredSweep, read_sweep
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -108,7 +108,7 @@ def test_directories_of_points_are_told_from_the_sweeps_which_may_have_been_move
         msgspec.structs.replace(design("b", 1, 1, fps=20), directory=Path("/elsewhere/b")),
         row("c", status="stopped", reason="LUT > 0", fps=30),
     )
-    kept = KeptSweep(table=points, goals=Goals(maximize=("throughput",), require=("LUT < 0",)))
+    kept = StoredSweep(table=points, goals=Goals(maximize=("throughput",), require=("LUT < 0",)))
     write_sweep(kept, here)
     shutil.move(here, there)
     for path in (there, there / "sweep.json"):
@@ -167,7 +167,7 @@ def test_from_python_the_pareto_set_and_the_recommendation_are_rows_of_the_table
 
 
 def test_without_a_point_to_compare_none_is_recommended(tmp_path: Path) -> None:
-    write_sweep(KeptSweep(table=table(row("a", status="failed")), goals=Goals(minimize=("LUT",))), tmp_path)
+    write_sweep(StoredSweep(table=table(row("a", status="failed")), goals=Goals(minimize=("LUT",))), tmp_path)
     found = bskernel.results(tmp_path)
     assert (found.pareto, found.recommended) == ((), None)
 
@@ -175,7 +175,7 @@ def test_without_a_point_to_compare_none_is_recommended(tmp_path: Path) -> None:
 def test_points_with_equal_numbers_or_reasons_are_told_in_one_line(tmp_path: Path) -> None:
     equal = [design(name, 9, 5, fps=at) for at, name in enumerate("abc")]
     broken = [row(f"gone{at}", status="interrupted", fps=at) for at in range(5)]
-    write_sweep(KeptSweep(table=table(*equal, *broken), goals=Goals(minimize=("LUT",))), tmp_path)
+    write_sweep(StoredSweep(table=table(*equal, *broken), goals=Goals(minimize=("LUT",))), tmp_path)
     shown = command(tmp_path).stdout
     pareto = shown.partition("Pareto set: 3 of 3 points")[2].partition("best")[0]
     assert "a " in pareto
@@ -213,7 +213,7 @@ def test_a_metric_that_is_none_ends_the_command_with_the_choices() -> None:
 
 def test_a_sweep_that_was_interrupted_shows_what_there_is(tmp_path: Path) -> None:
     points = table(design("a", 9, 5, fps=1), row("b", status="interrupted", fps=2))
-    write_sweep(KeptSweep(table=points, goals=Goals(minimize=("LUT",))), tmp_path)
+    write_sweep(StoredSweep(table=points, goals=Goals(minimize=("LUT",))), tmp_path)
     done = command(tmp_path)
     assert done.returncode == 0, done.stderr
     assert "digits: 2 points: 1 ok, 1 interrupted" in done.stdout
@@ -222,7 +222,7 @@ def test_a_sweep_that_was_interrupted_shows_what_there_is(tmp_path: Path) -> Non
 
 def test_numbers_of_a_stand_in_are_marked_in_what_is_shown(tmp_path: Path) -> None:
     fake = row("a", found("LUT", 5, "synth", source="stand-in:synthesis.json"), fps=1)
-    write_sweep(KeptSweep(table=table(fake), goals=Goals(minimize=("LUT",))), tmp_path)
+    write_sweep(StoredSweep(table=table(fake), goals=Goals(minimize=("LUT",))), tmp_path)
     shown = command(tmp_path).stdout
     assert "all numbers here are from a stand-in for a tool" in shown
     assert "NO RESULT: LUT@synth from a stand-in for the tool" in shown

@@ -8,7 +8,7 @@ import pytest
 from bskernel.config import Config, StepTable
 from bskernel.core.catalogue import ExecutorInfo, Executors
 from bskernel.core.errors import BskernelError, ConfigError
-from bskernel.plan.backend_choice import Surroundings, choose
+from bskernel.plan.backend_choice import Availability, choose
 from bskernel.plan.backend_data import Backend, BackendFile
 from bskernel.plan.planner import Plan, make_plan
 from bskernel.sweeps.planning.planner import PlannedBuild, Planner
@@ -54,7 +54,7 @@ def plan_point(settings: Settings) -> PlannedBuild:
             refused = True
             raise
 
-    chosen = choose(msgspec.convert(data, Config), BACKENDS, plan_of, Surroundings(lacking={}), str(PATH))
+    chosen = choose(msgspec.convert(data, Config), BACKENDS, plan_of, Availability(lacking={}), str(PATH))
     return PlannedBuild(config=chosen.config, plan=chosen.plan, backend=chosen.choice, alone=refused)
 
 

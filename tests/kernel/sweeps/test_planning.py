@@ -13,12 +13,12 @@ import msgspec
 import pytest
 from bskernel.core.errors import BskernelError, ConfigError
 from bskernel.core.step import FromStep
-from bskernel.flow.selection import Wish
-from bskernel.flow.snapshot import recorded_config
+from bskernel.flow.selection import RangeRequest
+from bskernel.flow.snapshot import snapshot_config
 from bskernel.plan.parameters import resolve_parameters
 from bskernel.plan.planner import make_plan
 from bskernel.sweeps.execution.preparation import PreparedSweep, prepare_sweep
-from bskernel.workspace.workspace import Application, Prepared
+from bskernel.workspace.workspace import PreparedBuild, Workspace
 from bskernel_protocol import canonical_bytes
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
@@ -83,17 +83,17 @@ def toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def alone(application: Application, path: Path, point: Mapping[str, Any], wish: Wish) -> Prepared:
+def alone(workspace: Workspace, path: Path, point: Mapping[str, Any], range_request: RangeRequest) -> PreparedBuild:
     assignments = [f"{key}={toml(value)}" for key, value in point.items()]
-    return application.prepare(path, settings=assignments, wish=wish)
+    return workspace.prepare(path, settings=assignments, range_request=range_request)
 
 
-def content(prepared: Prepared, application: Application) -> list[bytes]:
+def content(prepared: PreparedBuild, workspace: Workspace) -> list[bytes]:
     """For each step of a build that was planned by itself, everything that makes it what it is, as bytes."""
     steps = prepared.plan.steps
     found: dict[str, bytes] = {}
     for step in steps:
-        entry = application.entry(step)
+        entry = workspace.entry(step)
         bare = msgspec.to_builtins(msgspec.structs.replace(step, index=0), enc_hook=str)
         taken = [found[source.step] for source in step.inputs.values() if isinstance(source, FromStep)]
         before = [found[name] for name in step.after]
@@ -112,7 +112,7 @@ def write_sweep(folder: Path, base: str, grid: Mapping[str, list[Any]], name: st
 
 
 @st.composite
-def sweeps(draw: st.DrawFn) -> tuple[str, dict[str, list[Any]], Wish]:
+def sweeps(draw: st.DrawFn) -> tuple[str, dict[str, list[Any]], RangeRequest]:
     flow = draw(st.sampled_from(FLOWS))
     backend = draw(st.sampled_from(["", "", "", "auto", "auto", "finn-plus-1.6.1", "finn-plus-1.4.0"]))
     lines = ["[build]", 'model = "net.onnx"', f'flow = "{flow}"', *([f'backend = "{backend}"'] if backend else [])]
@@ -125,8 +125,10 @@ def sweeps(draw: st.DrawFn) -> tuple[str, dict[str, list[Any]], Wish]:
     grid = {}
     for key in keys:
         grid[key] = draw(st.lists(st.sampled_from(VALUES[key]), unique_by=toml, min_size=1, max_size=3))
-    wish = draw(st.sampled_from([Wish(), Wish(), Wish(last="-2"), Wish(input_type="finn")]))
-    return "\n".join(lines), grid, wish
+    range_request = draw(
+        st.sampled_from([RangeRequest(), RangeRequest(), RangeRequest(last="-2"), RangeRequest(input_type="finn")])
+    )
+    return "\n".join(lines), grid, range_request
 
 
 # Checks that the plan adds behind other steps have the parameters of the one that they are like.
@@ -135,29 +137,29 @@ VERIFIED = '[build]\nmodel = "net.onnx"\n[target]\npart = "xc7z020clg400-1"\n[qu
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(sweeps())
-@example((VERIFIED, {"step.evaluate_hwgraph.parameters.top_k": [1, 2], "target.clock_ns": [4, 5]}, Wish()))
+@example((VERIFIED, {"step.evaluate_hwgraph.parameters.top_k": [1, 2], "target.clock_ns": [4, 5]}, RangeRequest()))
 def test_every_point_is_planned_as_its_build_is_planned_alone(
-    application: Application, folder: Path, drawn: tuple[str, dict[str, list[Any]], Wish]
+    workspace: Workspace, folder: Path, drawn: tuple[str, dict[str, list[Any]], RangeRequest]
 ) -> None:
-    base, grid, wish = drawn
+    base, grid, range_request = drawn
     path = write_sweep(folder, base, grid)
     points = [dict(zip(grid, row, strict=True)) for row in itertools.product(*grid.values())]
-    builds: list[Prepared] = []
+    builds: list[PreparedBuild] = []
     refused: BskernelError | None = None
     for point in points:
         try:
-            builds.append(alone(application, folder / "base-build.toml", point, wish))
+            builds.append(alone(workspace, folder / "base-build.toml", point, range_request))
         except BskernelError as error:
             refused = refused or error
     event("refused" if refused is not None else f"planned, {'auto' if 'auto' in base else 'no auto'}")
     if refused is not None:
         event(refused.message.partition(": ")[2][:60])
         with pytest.raises(type(refused)) as caught:
-            prepare_sweep(application, path, wish=wish)
+            prepare_sweep(workspace, path, range_request=range_request)
         said = refused.message.replace("base-build.toml", "build.toml")
         assert caught.value.message.startswith(said), (caught.value.message, said)
         return
-    sweep = prepare_sweep(application, path, wish=wish)
+    sweep = prepare_sweep(workspace, path, range_request=range_request)
     expected = {tuple(sorted(recorded(build).items())): build for build in builds}
     assert len({point.name for point in sweep.plan.points}) == len(sweep.plan.points)
     seen: dict[int, bytes] = {}
@@ -169,14 +171,14 @@ def test_every_point_is_planned_as_its_build_is_planned_alone(
         assert prepared.backend == build.backend
         assert prepared.loaded.config == build.loaded.config
         assert prepared.loaded.flow == build.loaded.flow
-        for node, told in zip(planned.nodes, content(build, application), strict=True):
+        for node, told in zip(planned.nodes, content(build, workspace), strict=True):
             assert seen.setdefault(node, told) == told
         check_nodes(sweep, planned.nodes)
     assert len(set(seen.values())) == len(seen) == len(sweep.plan.nodes)
 
 
-def recorded(build: Prepared) -> dict[str, str]:
-    return {key: repr(value) for key, value in recorded_config(build.loaded).items()}
+def recorded(build: PreparedBuild) -> dict[str, str]:
+    return {key: repr(value) for key, value in snapshot_config(build.loaded).items()}
 
 
 def relocated(value: Any) -> Any:
@@ -197,7 +199,7 @@ CHAIN = "\n".join(f'[[step]]\nname = "s{at}"\nentry = "testing:add"\n' for at in
 
 
 @pytest.fixture
-def chain(tmp_path: Path, root: Path, cache: Path) -> tuple[Application, Callable[..., Path]]:
+def chain(tmp_path: Path, root: Path, cache: Path) -> tuple[Workspace, Callable[..., Path]]:
     """The tests' executor, and what writes a sweep over six additions, one after another."""
     (tmp_path / "number.txt").write_text("1")
     (tmp_path / "six.toml").write_text(CHAIN)
@@ -208,7 +210,7 @@ def chain(tmp_path: Path, root: Path, cache: Path) -> tuple[Application, Callabl
         path.write_text(path.read_text() + more)
         return path
 
-    return Application(root, cache), write
+    return Workspace(root, cache), write
 
 
 def added(step: int, *values: int) -> dict[str, list[Any]]:
@@ -216,10 +218,10 @@ def added(step: int, *values: int) -> dict[str, list[Any]]:
 
 
 def test_points_that_differ_in_the_last_two_steps_share_all_others(
-    chain: tuple[Application, Callable[..., Path]],
+    chain: tuple[Workspace, Callable[..., Path]],
 ) -> None:
-    application, write = chain
-    sweep = prepare_sweep(application, write(added(4, 10, 20, 30) | added(5, 1, 2, 3, 4)))
+    workspace, write = chain
+    sweep = prepare_sweep(workspace, write(added(4, 10, 20, 30) | added(5, 1, 2, 3, 4)))
     assert len(sweep.plan.points) == 12
     assert len(sweep.plan.nodes) == 4 + 3 + 3 * 4
     assert len({point.nodes[:4] for point in sweep.plan.points}) == 1
@@ -228,7 +230,7 @@ def test_points_that_differ_in_the_last_two_steps_share_all_others(
 
 @pytest.mark.parametrize(("many", "more"), [(2, 3), (20, 30)])
 def test_planning_grows_with_distinct_parameters_and_not_with_points(
-    chain: tuple[Application, Callable[..., Path]], monkeypatch: pytest.MonkeyPatch, many: int, more: int
+    chain: tuple[Workspace, Callable[..., Path]], monkeypatch: pytest.MonkeyPatch, many: int, more: int
 ) -> None:
     calls: dict[str, int] = {"plans": 0, "parameters": 0}
 
@@ -241,17 +243,17 @@ def test_planning_grows_with_distinct_parameters_and_not_with_points(
 
     monkeypatch.setattr("bskernel.workspace.workspace.make_plan", counted("plans", make_plan))
     monkeypatch.setattr("bskernel.plan.parameters.resolve_parameters", counted("parameters", resolve_parameters))
-    application, write = chain
-    sweep = prepare_sweep(application, write(added(0, *range(2, 2 + many)) | added(5, *range(2, 2 + more))))
+    workspace, write = chain
+    sweep = prepare_sweep(workspace, write(added(0, *range(2, 2 + many)) | added(5, *range(2, 2 + more))))
     assert len(sweep.plan.points) == many * more
     assert calls == {"plans": 1, "parameters": 6 + (many - 1) + (more - 1)}
 
 
 def test_a_number_that_all_steps_take_is_resolved_for_each_of_them_alone(
-    chain: tuple[Application, Callable[..., Path]],
+    chain: tuple[Workspace, Callable[..., Path]],
 ) -> None:
-    application, write = chain
-    sweep = prepare_sweep(application, write({"target.target_fps": [5, 6]} | added(0, 1, 2)))
+    workspace, write = chain
+    sweep = prepare_sweep(workspace, write({"target.target_fps": [5, 6]} | added(0, 1, 2)))
     assert [
         [step.parameters.get("number", 1) for step in sweep.plan_of(point).steps] for point in sweep.plan.points
     ] == [
@@ -264,10 +266,10 @@ def test_a_number_that_all_steps_take_is_resolved_for_each_of_them_alone(
 
 
 def test_points_that_come_later_keep_nodes_and_names_as_they_were(
-    chain: tuple[Application, Callable[..., Path]],
+    chain: tuple[Workspace, Callable[..., Path]],
 ) -> None:
-    application, write = chain
-    sweep = prepare_sweep(application, write(added(5, 1, 2)))
+    workspace, write = chain
+    sweep = prepare_sweep(workspace, write(added(5, 1, 2)))
     before = sweep.plan
     (key,) = added(5)
     new = sweep.extend([{key: 2}, {key: 3}, {"step.s0.parameters.number": 9}])
@@ -279,20 +281,18 @@ def test_points_that_come_later_keep_nodes_and_names_as_they_were(
 
 
 def test_equal_steps_of_another_salt_are_others_and_a_node_says_its_salt(
-    chain: tuple[Application, Callable[..., Path]],
+    chain: tuple[Workspace, Callable[..., Path]],
 ) -> None:
-    application, write = chain
-    sweep = prepare_sweep(application, write({"build.salt": ["", "b"]}))
+    workspace, write = chain
+    sweep = prepare_sweep(workspace, write({"build.salt": ["", "b"]}))
     assert [node.salt for node in sweep.plan.nodes] == [""] * 6 + ["b"] * 6
 
 
-def test_what_runs_after_failures_is_shared_only_where_all_before_it_is(
-    application: Application, folder: Path
-) -> None:
+def test_what_runs_after_failures_is_shared_only_where_all_before_it_is(workspace: Workspace, folder: Path) -> None:
     base = '[build]\nmodel = "net.onnx"\n[target]\npart = "xc7z020clg400-1"\n'
     # Not what metrics takes, and yet what it would take after a failure.
     key = "step.step_streamline.timeout_s"
-    sweep = prepare_sweep(application, write_sweep(folder, base, {key: [10, 20]}, "failing.toml"))
+    sweep = prepare_sweep(workspace, write_sweep(folder, base, {key: [10, 20]}, "failing.toml"))
     collects = [node for node in sweep.plan.nodes if node.step.entry == "collect"]
     assert len(collects) == 2
 
@@ -324,24 +324,24 @@ def test_what_runs_after_failures_is_shared_only_where_all_before_it_is(
     ],
 )  # fmt: skip
 def test_what_a_sweep_cannot_set_is_refused_by_file_key_and_choices(
-    chain: tuple[Application, Callable[..., Path]], grid: dict[str, list[Any]], more: str, words: list[str]
+    chain: tuple[Workspace, Callable[..., Path]], grid: dict[str, list[Any]], more: str, words: list[str]
 ) -> None:
-    application, write = chain
+    workspace, write = chain
     path = write(grid, more)
     if not words:
-        assert len(prepare_sweep(application, path).plan.points) == 119
+        assert len(prepare_sweep(workspace, path).plan.points) == 119
         return
     with pytest.raises(ConfigError) as caught:
-        prepare_sweep(application, path)
+        prepare_sweep(workspace, path)
     told = f"{caught.value.message} -> {caught.value.hint}"
     assert str(path) in told
     for word in words:
         assert word in told
 
 
-def test_the_base_of_a_sweep_is_the_file_without_it(chain: tuple[Application, Callable[..., Path]]) -> None:
-    application, write = chain
-    sweep = prepare_sweep(application, write({"target.clock_ns": [1]}), settings=["target.target_fps=7"])
+def test_the_base_of_a_sweep_is_the_file_without_it(chain: tuple[Workspace, Callable[..., Path]]) -> None:
+    workspace, write = chain
+    sweep = prepare_sweep(workspace, write({"target.clock_ns": [1]}), settings=["target.target_fps=7"])
     config = sweep.config_of(sweep.plan.points[0]).config
     assert sweep.loaded.config.sweep is config.sweep is None
     assert (config.target.clock_ns, config.target.target_fps) == (1.0, 7)

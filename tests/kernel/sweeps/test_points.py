@@ -16,7 +16,7 @@ from bskernel.core.errors import ConfigError
 from bskernel.expr.ast import quantities_in, text_of
 from bskernel.expr.parser import ExpressionError, parse
 from bskernel.sweeps.points.keys import Keys
-from bskernel.sweeps.points.points import Names, Points, read_section
+from bskernel.sweeps.points.points import PointNames, Points, read_section
 from bskernel.sweeps.points.ranges import size, values
 from hypothesis import given
 from hypothesis import strategies as st
@@ -222,16 +222,16 @@ def test_a_search_plans_the_points_that_are_given_and_may_choose_between_two_end
 
 
 def test_a_name_is_that_of_its_settings_whatever_others_there_are() -> None:
-    one, other = Names(), Names()
+    one, other = PointNames(), PointNames()
     other.of({FPS: 3})
     assert one.of({FPS: 1, CLOCK: 2.0}) == other.of({CLOCK: 2.0, FPS: 1}) == one.of({FPS: 1, CLOCK: 2.0})
     assert one.of({FPS: 1}) != one.of({FPS: 2})
 
 
 def test_points_whose_digests_begin_alike_have_names_of_their_own() -> None:
-    names = Names()
+    names = PointNames()
     taken = names.of({FPS: 1})
-    forged = Names()
+    forged = PointNames()
     forged._digests = {taken: "another"}
     longer = forged.of({FPS: 1})
     assert longer.startswith(taken)

@@ -29,11 +29,11 @@ def shared_and_two_last() -> Plans:
 def test_points_that_share_all_steps_but_two_run_exactly_the_distinct_actions(tmp_path: Path, jobs: int) -> None:
     run = Run(shared_and_two_last().plan(), tmp_path, jobs=jobs)
     assert run.status == {f"p{at}": "ok" for at in range(4)}
-    assert len(run.crew.ran) == len(run.crew.keys) == 2 + 2 * 4
+    assert len(run.pool.ran) == len(run.pool.keys) == 2 + 2 * 4
     assert run.points["p2"].metrics == {"LUT": [{"value": 15, "unit": "count", "stage": "estimate", "source": "t"}]}
-    assert max(run.crew.together) <= jobs
+    assert max(run.pool.together) <= jobs
     again = Run(shared_and_two_last().plan(), tmp_path, jobs=jobs)
-    assert again.crew.ran == []
+    assert again.pool.ran == []
     assert again.told.ends.count("a recalled") == 1
 
 
@@ -57,15 +57,15 @@ def test_what_turns_out_to_be_the_same_action_runs_once(tmp_path: Path, jobs: in
     plans.point("p", "a", "zero_a", "c")
     plans.point("q", "b", "zero_b", "d")
     run = Run(plans.plan(), tmp_path, jobs=jobs, fresh=fresh)
-    assert len(run.crew.ran) == 5
-    assert set(run.crew.keys.values()) == {1}
+    assert len(run.pool.ran) == 5
+    assert set(run.pool.keys.values()) == {1}
     assert sorted(run.steps("q").values()) == ["ran", "ran", "recalled"]
 
 
 def test_a_fresh_sweep_runs_each_action_again_and_once(tmp_path: Path) -> None:
     Run(shared_and_two_last().plan(), tmp_path)
     run = Run(shared_and_two_last().plan(), tmp_path, fresh=True)
-    assert sorted(run.crew.keys.values()) == [1] * 10
+    assert sorted(run.pool.keys.values()) == [1] * 10
 
 
 def test_builds_of_another_salt_share_no_action(tmp_path: Path) -> None:
@@ -74,8 +74,8 @@ def test_builds_of_another_salt_share_no_action(tmp_path: Path) -> None:
     plans.node("b", n=1)
     plans.point("p", "a")
     plans.point("q", "b")
-    assert len(Run(plans.plan(), tmp_path / "1").crew.ran) == 1
-    assert len(Run(with_salt(plans.plan(), {1: "anew"}), tmp_path / "2").crew.ran) == 2
+    assert len(Run(plans.plan(), tmp_path / "1").pool.ran) == 1
+    assert len(Run(with_salt(plans.plan(), {1: "anew"}), tmp_path / "2").pool.ran) == 2
 
 
 def failing() -> Plans:
@@ -110,7 +110,7 @@ def test_an_action_that_failed_is_not_tried_again_by_another_point(tmp_path: Pat
         plans.point(name, node)
     run = Run(plans.plan(), tmp_path)
     # A limit is in no key: with more time it may end well.
-    assert run.crew.ran == ["a", "patient"]
+    assert run.pool.ran == ["a", "patient"]
     assert set(run.status.values()) == {"failed"}
 
 
@@ -122,7 +122,7 @@ def test_of_a_point_that_failed_no_step_begins_that_no_other_needs(tmp_path: Pat
     plans.point("p", "check", "costly", "shared")
     plans.point("q", "shared")
     run = Run(plans.plan(), tmp_path)
-    assert run.crew.ran == ["check", "shared"]
+    assert run.pool.ran == ["check", "shared"]
     assert run.steps("p") == {"check": "failed", "costly": "skipped", "shared": "ran"}
     assert run.status == {"p": "failed", "q": "ok"}
 
@@ -168,8 +168,8 @@ def test_a_point_that_breaks_a_requirement_stops_before_its_costly_steps_and_lea
 ) -> None:
     run = Run(requiring().plan(), tmp_path, jobs=jobs, require=["LUT < 20 or LUT > 999"])
     assert run.status == {"p": "ok", "q": "stopped"}
-    assert "costly_q" not in run.crew.ran
-    assert run.crew.ran.count("costly") == 1
+    assert "costly_q" not in run.pool.ran
+    assert run.pool.ran.count("costly") == 1
     assert run.steps("q") == {
         "a": "ran", "est": "ran", "early_metrics": "ran", "both": "ran", "costly": "skipped", "metrics": "skipped"
     }  # fmt: skip
@@ -182,7 +182,7 @@ def test_a_point_that_breaks_a_requirement_stops_before_its_costly_steps_and_lea
 def test_what_all_points_that_need_it_have_given_up_does_not_begin(tmp_path: Path, jobs: int) -> None:
     run = Run(requiring().plan(), tmp_path, jobs=jobs, require=["LUT < 2"])
     assert run.status == {"p": "stopped", "q": "stopped"}
-    assert sorted(run.crew.ran) == ["a", "early_metrics", "early_metrics", "est", "est"]
+    assert sorted(run.pool.ran) == ["a", "early_metrics", "early_metrics", "est", "est"]
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 9])
@@ -231,7 +231,7 @@ def test_what_fails_beside_others_runs_again_alone(tmp_path: Path) -> None:
     plans.point("p", "a")
     plans.point("q", "b")
     run = Run(plans.plan(), tmp_path, jobs=2)
-    assert run.crew.ran == ["a", "b", "a"]
+    assert run.pool.ran == ["a", "b", "a"]
     assert run.status == {"q": "ok", "p": "ok"}
     assert run.told.notes == ["step a failed beside others, maybe because of them: it runs again alone"]
 
@@ -247,7 +247,7 @@ def test_points_whose_executor_is_lacking_fail_and_it_is_asked_for_once(tmp_path
     run = Run(plans.plan(), tmp_path, lacking=["old"])
     assert run.status == {name: "failed" if name.startswith("old") else "ok" for name in run.points}
     assert len(run.points) == 6
-    assert run.crew.prepared.count("old") == 1
+    assert run.pool.prepared.count("old") == 1
     assert run.points["old1"].reason == "step b: environment: there is no old here"
 
 
@@ -257,12 +257,12 @@ def test_after_an_interrupt_points_that_are_over_stay_and_only_the_rest_runs_aga
     plans.point("p4", "last")
     run = Run(plans.plan(), tmp_path, stop_at="last")
     assert not run.whole
-    assert run.crew.interrupted
+    assert run.pool.interrupted
     assert set(run.points) == {"p0", "p1", "p2", "p3"}
     assert [(point.point.name, point.status) for point in run.left] == [("p4", "interrupted")]
     again = Run(plans.plan(), tmp_path)
     assert again.whole
-    assert again.crew.ran == ["last"]
+    assert again.pool.ran == ["last"]
     assert set(again.status.values()) == {"ok"}
 
 
@@ -271,7 +271,7 @@ def test_some_points_of_a_plan_are_a_plan(tmp_path: Path) -> None:
     some = with_points(plan, plan.points[2:])
     run = Run(some, tmp_path)
     assert run.status == {"p2": "ok", "p3": "ok"}
-    assert len(run.crew.ran) == len(some.nodes) == 6
+    assert len(run.pool.ran) == len(some.nodes) == 6
 
 
 @st.composite
@@ -310,7 +310,7 @@ def test_whatever_fails_every_point_comes_to_what_it_comes_to_alone(
 ) -> None:
     plan = plans.plan()
     run = Run(plan, tmp_path_factory.mktemp("sweep"), jobs=jobs, require=require)
-    assert set(run.crew.keys.values()) <= {1}
+    assert set(run.pool.keys.values()) <= {1}
     chosen = chance.choice(plan.points)
     alone = Run(with_points(plan, (chosen,)), tmp_path_factory.mktemp("alone"), require=require)
     assert set(run.points) == {point.name for point in plan.points}

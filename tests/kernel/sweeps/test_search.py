@@ -13,7 +13,7 @@ from bskernel.core.errors import ConfigError
 from bskernel.sweeps.analysis.analysis import assess
 from bskernel.sweeps.analysis.analysis_types import Goals
 from bskernel.sweeps.analysis.table import Row
-from bskernel.sweeps.search.optuna_search import Searched, search
+from bskernel.sweeps.search.optuna_search import SearchOutcome, search
 
 from .tables_for_tests import found, row
 
@@ -66,7 +66,7 @@ def section(trials: int, seed: int = 0, grid: Any = FOLDS, **more: Any) -> Sweep
 
 def searched(
     what: SweepSection, build: Callable[[Settings], Row] = folded, keeps: Callable[[Settings], bool] = lambda _: True
-) -> tuple[Searched, Builds]:
+) -> tuple[SearchOutcome, Builds]:
     builds = Builds(build)
     return search(what, name="digits", where="build.toml: sweep", keeps=keeps, run_points=builds), builds
 

@@ -1,8 +1,18 @@
 """Two builds side by side, and gates on what changed. Pure: it reads and writes no files."""
 
 from bskernel.expr.parser import ExpressionError, parse
-from bskernel.result.comparison.builds import Comparison, KeptBuild, compare
+from bskernel.result.comparison.builds import Comparison, FinishedBuild, compare
 from bskernel.result.comparison.gates import Gate, Verdict, judge
-from bskernel.result.comparison.steps import KeptStep
+from bskernel.result.comparison.steps import FinishedStep
 
-__all__ = ["Comparison", "ExpressionError", "Gate", "KeptBuild", "KeptStep", "Verdict", "compare", "judge", "parse"]
+__all__ = [
+    "Comparison",
+    "ExpressionError",
+    "FinishedBuild",
+    "FinishedStep",
+    "Gate",
+    "Verdict",
+    "compare",
+    "judge",
+    "parse",
+]

@@ -8,22 +8,22 @@ import msgspec
 
 from bskernel.result.comparison.gates import Verdict
 from bskernel.result.comparison.keys import KeyChange, compare_keys, facts_of
-from bskernel.result.comparison.steps import KeptStep, StepComparison, compare_steps
-from bskernel.result.quantities import Found, QuantityComparison, compare_quantities, quantities_of
+from bskernel.result.comparison.steps import FinishedStep, StepComparison, compare_steps
+from bskernel.result.quantities import FoundQuantity, QuantityComparison, compare_quantities, quantities_of
 
 
-class KeptBuild(msgspec.Struct, frozen=True, kw_only=True):
+class FinishedBuild(msgspec.Struct, frozen=True, kw_only=True):
     """A build that is over, as its directory keeps it."""
 
     label: str  # how the user called it
     name: str
     status: str
-    steps: tuple[KeptStep, ...]
+    steps: tuple[FinishedStep, ...]
     metrics: dict[str, Any] | None = None
     config: dict[str, Any] | None = None  # None when the directory has no config.json
 
     @property
-    def quantities(self) -> tuple[Found, ...]:
+    def quantities(self) -> tuple[FoundQuantity, ...]:
         """All numbers of its metrics."""
         return quantities_of(self.metrics)
 
@@ -65,7 +65,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return any(verdict.fails for verdict in self.gates)
 
 
-def compare(base: KeptBuild, new: KeptBuild, gates: tuple[Verdict, ...] = ()) -> Comparison:
+def compare(base: FinishedBuild, new: FinishedBuild, gates: tuple[Verdict, ...] = ()) -> Comparison:
     """All differences between a base and a new build."""
     missing = tuple(side for side, build in (("A", base), ("B", new)) if build.config is None)
     return Comparison(

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 from bskernel.expr.ast import Quantity
 from bskernel.expr.parser import ExpressionError
-from bskernel.result.quantities import STAGES, Found
+from bskernel.result.quantities import STAGES, FoundQuantity
 
 
-class Names:
+class QuantityNames:
     """The names and stages of all numbers that there are; `nobody` says of whom, where a name is not among them."""
 
-    def __init__(self, found: Iterable[Found], nobody: str) -> None:
+    def __init__(self, found: Iterable[FoundQuantity], nobody: str) -> None:
         known = {(item.name, item.stage) for item in found}
         self.names = tuple(sorted({name for name, _ in known}))
         self.stages = {stage for _, stage in known}

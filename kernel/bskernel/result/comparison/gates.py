@@ -18,8 +18,8 @@ from bskernel.expr.ast import (
     text_of,
 )
 from bskernel.expr.parser import ExpressionError, parse
-from bskernel.result.comparison.gate_names import Names
-from bskernel.result.quantities import STAND_IN, Found, stage_rank
+from bskernel.result.comparison.gate_names import QuantityNames
+from bskernel.result.quantities import STAND_IN, FoundQuantity, stage_rank
 
 VerdictStatus: TypeAlias = Literal["passed", "failed", "missing", "ignored"]
 Missing: TypeAlias = Literal["fail", "ignore"]
@@ -43,7 +43,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """A number that a gate was judged by."""
 
     side: Side
-    found: Found
+    found: FoundQuantity
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,11 +67,11 @@ class _Missing(Exception):  # noqa: N818 - becomes a verdict
 class _Values:
     """The quantities of both builds, looked up as a gate names them."""
 
-    def __init__(self, base: Sequence[Found], new: Sequence[Found]) -> None:
-        self._sides: dict[Side, Sequence[Found]] = {"base": base, "new": new}
-        self.names = Names((*base, *new), "neither build")
+    def __init__(self, base: Sequence[FoundQuantity], new: Sequence[FoundQuantity]) -> None:
+        self._sides: dict[Side, Sequence[FoundQuantity]] = {"base": base, "new": new}
+        self.names = QuantityNames((*base, *new), "neither build")
 
-    def of(self, side: Side, name: str, stage: str | None = None) -> list[Found]:
+    def of(self, side: Side, name: str, stage: str | None = None) -> list[FoundQuantity]:
         """What a side says of a quantity."""
         found = [item for item in self._sides[side] if item.name == name]
         if not found:
@@ -94,7 +94,7 @@ class _Values:
             raise _Missing(f"{name} is at no stage that both builds have: {have}")
         return common[-1]
 
-    def reading(self, side: Side, name: str, stage: str, *, both: bool) -> Found:
+    def reading(self, side: Side, name: str, stage: str, *, both: bool) -> FoundQuantity:
         """The number of a side: of the first source that both have, where both are needed and share one."""
         mine = self.of(side, name, stage)
         if both:
@@ -103,7 +103,7 @@ class _Values:
         return mine[0]
 
 
-def _readings(condition: Condition, values: _Values) -> dict[Quantity, Found]:
+def _readings(condition: Condition, values: _Values) -> dict[Quantity, FoundQuantity]:
     wanted = {quantity: values.names.full_name(quantity) for quantity in quantities_in(condition)}
     sides: dict[str, list[Side]] = {}
     for quantity, name in wanted.items():
@@ -124,7 +124,7 @@ def _readings(condition: Condition, values: _Values) -> dict[Quantity, Found]:
     return found
 
 
-def _same_kind(found: Mapping[Quantity, Found]) -> None:
+def _same_kind(found: Mapping[Quantity, FoundQuantity]) -> None:
     """A stand-in's numbers beside a tool's own say nothing of either."""
     kinds: dict[str, dict[bool, Side]] = {}
     for quantity, item in found.items():
@@ -137,21 +137,23 @@ def _same_kind(found: Mapping[Quantity, Found]) -> None:
             )
 
 
-def _same_units(found: Mapping[Quantity, Found]) -> None:
+def _same_units(found: Mapping[Quantity, FoundQuantity]) -> None:
     units: dict[str, str] = {}
     for item in found.values():
         if units.setdefault(item.name, item.unit) != item.unit:
             raise _Missing(f"{item.name} is once in {units[item.name]} and once in {item.unit}")
 
 
-def _shown(found: Mapping[Quantity, Found], quantity: Quantity) -> str:
+def _shown(found: Mapping[Quantity, FoundQuantity], quantity: Quantity) -> str:
     item = found[quantity]
     resolved = Quantity(side=quantity.side, name=item.name, stage=item.stage)
     unit, kind = "" if item.unit == "count" else f" {item.unit}", f", {STAND_IN}" if item.is_stand_in else ""
     return f"{named(resolved)} [{item.value:.10g}{unit}{kind}]"
 
 
-def judge(gate: Gate, base: Sequence[Found], new: Sequence[Found], missing: Missing = "fail") -> Verdict:
+def judge(
+    gate: Gate, base: Sequence[FoundQuantity], new: Sequence[FoundQuantity], missing: Missing = "fail"
+) -> Verdict:
     """What the gate comes to.
 
     Raises ExpressionError for a text that is no condition, and, unless what is missing is to be ignored, for names

@@ -12,7 +12,7 @@ from bskernel.core.action import Action, differences
 StepStatus: TypeAlias = Literal["same", "changed", "added", "removed", "unknown"]
 
 
-class KeptStep(msgspec.Struct, frozen=True, kw_only=True):
+class FinishedStep(msgspec.Struct, frozen=True, kw_only=True):
     """A step of a finished or failed build; `action` is None when it is not kept, or not that of `key`."""
 
     name: str
@@ -54,13 +54,13 @@ class StepComparison(msgspec.Struct, frozen=True, kw_only=True):
         return base.digest == new.digest or None in {base.digest, new.digest}
 
 
-def _used(step: KeptStep | None) -> UsedExecutor | None:
+def _used(step: FinishedStep | None) -> UsedExecutor | None:
     if step is None:
         return None
     return UsedExecutor(name=step.executor, digest=step.action.executor_digest if step.action else None)
 
 
-def _status(base: KeptStep, new: KeptStep) -> tuple[StepStatus, tuple[str, ...]]:
+def _status(base: FinishedStep, new: FinishedStep) -> tuple[StepStatus, tuple[str, ...]]:
     for side, step in (("A", base), ("B", new)):
         if step.key is None:
             return "unknown", (f"it was {step.status} in {side}",)
@@ -72,12 +72,12 @@ def _status(base: KeptStep, new: KeptStep) -> tuple[StepStatus, tuple[str, ...]]
     return "changed", differences(base.action, new.action)
 
 
-def _different_outputs(base: KeptStep, new: KeptStep) -> tuple[str, ...]:
+def _different_outputs(base: FinishedStep, new: FinishedStep) -> tuple[str, ...]:
     made = [{output.name: output.digest for output in step.outputs} for step in (base, new)]
     return tuple(name for name in sorted(made[0].keys() | made[1].keys()) if made[0].get(name) != made[1].get(name))
 
 
-def compare_steps(base: tuple[KeptStep, ...], new: tuple[KeptStep, ...]) -> tuple[StepComparison, ...]:
+def compare_steps(base: tuple[FinishedStep, ...], new: tuple[FinishedStep, ...]) -> tuple[StepComparison, ...]:
     """Steps by name: those of the new build in their order, then those that only the base had."""
     before, after = {step.name: step for step in base}, {step.name: step for step in new}
     compared = []

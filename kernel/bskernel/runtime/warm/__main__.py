@@ -15,17 +15,17 @@ import msgspec
 
 from bskernel.core.errors import BskernelError, EnvironmentLacking
 from bskernel.core.interfaces import SessionFailed
-from bskernel.core.runtime_failures import lacking
+from bskernel.core.runtime_failures import environment_failure
 from bskernel.core.step import ExecutorRef
 from bskernel.images import Recipe, find_recipes
 from bskernel.runtime.selection import choose_starter
 from bskernel.runtime.session_dirs import make_folders, this_process
-from bskernel.runtime.warm.daemon import Keeper
-from bskernel.runtime.warm.messages import Busy, Failed, Kept, Order, Up
-from bskernel.runtime.warm.registry import Place, Places
+from bskernel.runtime.warm.daemon import WarmDaemon
+from bskernel.runtime.warm.messages import Busy, DaemonRecord, DaemonSpec, Failed, Up
+from bskernel.runtime.warm.registry import SessionEntry, SessionRegistry
 
 
-def _recipe_of(order: Order, executor: ExecutorRef) -> Recipe:
+def _recipe_of(order: DaemonSpec, executor: ExecutorRef) -> Recipe:
     for recipe in find_recipes(Path(order.root)):
         if recipe.name == str(executor) and recipe.digest == executor.digest:
             return recipe
@@ -40,7 +40,7 @@ def _say(told: Up | Busy | Failed) -> None:
     os.close(null)
 
 
-def _keep(order: Order, place: Place) -> None:
+def _keep(order: DaemonSpec, place: SessionEntry) -> None:
     starter = choose_starter(
         order.runtime, Path(order.cache), lambda executor: _recipe_of(order, executor), lambda _: None
     )
@@ -50,9 +50,9 @@ def _keep(order: Order, place: Place) -> None:
     except BaseException:
         folders.remove()
         raise
-    keeper = Keeper(carrier, folders, order.idle_s)
+    keeper = WarmDaemon(carrier, folders, order.idle_s)
     listener = place.listen()
-    place.write(Kept(order=order, session=folders.id, keeper=this_process()))
+    place.write(DaemonRecord(order=order, session=folders.id, keeper=this_process()))
     _say(Up())
     keeper.serve(listener)
 
@@ -67,8 +67,8 @@ def main() -> None:
         # Whoever started this process waits for it alone: the keeper is nobody's child.
         os._exit(0)
     signal.signal(signal.SIGTERM, _terminate)
-    order = msgspec.json.decode(sys.argv[1], type=Order)
-    place = Places(Path(order.cache)).of(order.executor, order.runtime)
+    order = msgspec.json.decode(sys.argv[1], type=DaemonSpec)
+    place = SessionRegistry(Path(order.cache)).of(order.executor, order.runtime)
     with place.held() as lock:
         if lock is None:
             _say(Busy())
@@ -78,7 +78,7 @@ def main() -> None:
         except SessionFailed as error:
             _say(Failed(failure=error.failure))
         except BskernelError as error:
-            _say(Failed(failure=lacking(error)))
+            _say(Failed(failure=environment_failure(error)))
     sys.stderr.flush()
     # Threads that still wait for a run have nothing left to do.
     os._exit(0)

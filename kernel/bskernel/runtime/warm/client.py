@@ -14,27 +14,27 @@ from bskernel_protocol.framing import ByteSink, ByteSource
 
 from bskernel.runtime.session_dirs import SessionFolders, folders_of
 from bskernel.runtime.warm.messages import (
-    Ask,
-    End,
-    Ended,
-    EndServer,
+    EndFacts,
+    EndFactsRequest,
+    EndRequest,
     Granted,
-    Lease,
-    Limit,
-    Release,
+    KillRequest,
+    LeaseRequest,
+    LimitRequest,
+    ReleaseRequest,
     Reply,
     Request,
     Status,
-    WhyEnded,
+    StatusRequest,
 )
-from bskernel.runtime.warm.registry import Place
+from bskernel.runtime.warm.registry import SessionEntry
 from bskernel.runtime.warm.sockets import SocketStream, receive_reply, require_same_user, send
 
 _ANSWER_S = 30.0  # the longest that a keeper needs: it cleans up after another run
 _GONE = (OSError, FrameError, msgspec.DecodeError)
 
 
-def _connect(place: Place) -> socket.socket | None:
+def _connect(place: SessionEntry) -> socket.socket | None:
     """None when no keeper of this user's is there."""
     try:
         connection = place.connect()
@@ -58,41 +58,41 @@ def _request(connection: socket.socket, request: Request) -> Reply | None:
         return None
 
 
-def ask(place: Place, idle_s: float | None = None) -> Status | None:
+def ask(place: SessionEntry, idle_s: float | None = None) -> Status | None:
     """How it is; None when no keeper answers."""
     connection = _connect(place)
     if connection is None:
         return None
     with connection:
-        reply = _request(connection, Ask(idle_s=idle_s))
+        reply = _request(connection, StatusRequest(idle_s=idle_s))
     return reply if isinstance(reply, Status) else None
 
 
-def tell_to_end(place: Place, *, when_free: bool) -> None:
+def request_end(place: SessionEntry, *, when_free: bool) -> None:
     """At once, or when nobody uses it."""
     connection = _connect(place)
     if connection is not None:
         with connection:
-            _request(connection, End(when_free=when_free))
+            _request(connection, EndRequest(when_free=when_free))
 
 
-def borrow(place: Place, cache: Path, idle_s: float | None) -> LentCarrier | None:
+def borrow(place: SessionEntry, cache: Path, idle_s: float | None) -> BorrowedTransport | None:
     """Use the session, if it is there and nobody else uses it."""
     connection = _connect(place)
     if connection is None:
         return None
     try:
-        reply = _request(connection, Lease(idle_s=idle_s))
+        reply = _request(connection, LeaseRequest(idle_s=idle_s))
         if isinstance(reply, Granted):
             _, (data,), _, _ = socket.recv_fds(connection, 1, 1)
-            return LentCarrier(connection, socket.socket(fileno=data), folders_of(cache, reply.session))
+            return BorrowedTransport(connection, socket.socket(fileno=data), folders_of(cache, reply.session))
     except (OSError, ValueError):
         pass  # it ended in this moment
     connection.close()
     return None
 
 
-class LentCarrier:
+class BorrowedTransport:
     """Carries the bytes of a server that a keeper owns; what only its owner can do is asked for."""
 
     def __init__(self, control: socket.socket, data: socket.socket, folders: SessionFolders) -> None:
@@ -104,7 +104,7 @@ class LentCarrier:
         self._data = data
         self._asking = threading.Lock()
         self._limit: int | None = None
-        self._ended: Ended | None = None
+        self._ended: EndFacts | None = None
         self._keeper_gone = False
         self._released = False
 
@@ -124,12 +124,12 @@ class LentCarrier:
         """What the session may hold in all."""
         if mebibytes != self._limit:
             self._limit = mebibytes
-            self._ask(Limit(mebibytes=mebibytes))
+            self._ask(LimitRequest(mebibytes=mebibytes))
 
-    def _why(self) -> Ended | None:
+    def _why(self) -> EndFacts | None:
         if self._ended is None:
-            reply = self._ask(WhyEnded())
-            self._ended = reply if isinstance(reply, Ended) else None
+            reply = self._ask(EndFactsRequest())
+            self._ended = reply if isinstance(reply, EndFacts) else None
         return self._ended
 
     def end_facts(self) -> dict[str, Any]:
@@ -149,12 +149,12 @@ class LentCarrier:
 
     def end(self) -> None:
         """Have the server killed; its keeper ends with it."""
-        self._ask(EndServer())
+        self._ask(KillRequest())
 
     def release(self) -> None:
         """Give the session back, and wait until the next run may have it."""
         self._released = True
-        self._ask(Release())
+        self._ask(ReleaseRequest())
         self.hang_up()
 
     def hang_up(self) -> None:

@@ -10,26 +10,26 @@ import time
 import msgspec
 from bskernel_protocol import FrameError
 
-from bskernel.runtime.channel import Carrier
+from bskernel.runtime.channel import Transport
 from bskernel.runtime.session_dirs import SessionFolders
 from bskernel.runtime.warm.messages import (
-    Ask,
+    Acknowledged,
     Busy,
-    Done,
-    End,
-    Ended,
-    EndServer,
+    EndFacts,
+    EndFactsRequest,
+    EndRequest,
     Granted,
-    Lease,
-    Limit,
-    Release,
+    KillRequest,
+    LeaseRequest,
+    LimitRequest,
+    ReleaseRequest,
     Reply,
     Request,
     State,
     Status,
-    WhyEnded,
+    StatusRequest,
 )
-from bskernel.runtime.warm.relay import UsedServer
+from bskernel.runtime.warm.relay import ServerRelay
 from bskernel.runtime.warm.sockets import receive_request, require_same_user, send
 
 _READY_S = 180.0  # a server may take that long to import its libraries
@@ -37,10 +37,10 @@ _GRACE_S = 2.0  # a run whose session is taken down may take that long to save i
 _BROKEN = (OSError, FrameError, msgspec.DecodeError)
 
 
-class Keeper:
+class WarmDaemon:
     """Keeps one session until nobody has used it for `idle_s`, or it is told to end, or its server ends."""
 
-    def __init__(self, carrier: Carrier, folders: SessionFolders, idle_s: float) -> None:
+    def __init__(self, carrier: Transport, folders: SessionFolders, idle_s: float) -> None:
         self._carrier = carrier
         self._folders = folders
         self._idle_s = idle_s
@@ -50,7 +50,7 @@ class Keeper:
         self._settling = False  # the run is gone, and what it left is being removed
         self._ending = False
         self._down = False  # at once, whoever uses it
-        self._server = UsedServer(carrier, self._server_changed)
+        self._server = ServerRelay(carrier, self._server_changed)
 
     def serve(self, listener: socket.socket) -> None:
         """Until the session's time is over; then every process of it is ended and its folders are removed."""
@@ -96,17 +96,17 @@ class Keeper:
         with connection, contextlib.suppress(*_BROKEN):
             require_same_user(connection)
             while (request := receive_request(connection)) is not None:
-                if isinstance(request, Lease):
+                if isinstance(request, LeaseRequest):
                     self._lend(connection, request)
-                elif isinstance(request, End):
+                elif isinstance(request, EndRequest):
                     self._end(request)
-                    send(connection, Done())
+                    send(connection, Acknowledged())
                 else:
                     send(connection, self._status(request))
 
     def _status(self, request: Request) -> Status:
         with self._changed:
-            if isinstance(request, Ask) and request.idle_s is not None:
+            if isinstance(request, StatusRequest) and request.idle_s is not None:
                 self._idle_s, self._since = request.idle_s, time.monotonic()
                 self._changed.notify_all()
             if self._used or self._ending:
@@ -115,7 +115,7 @@ class Keeper:
             idle = time.monotonic() - self._since
             return Status(state=state, keeps_s=self._idle_s, idle_s=idle, left_s=max(0.0, self._left()))
 
-    def _end(self, request: End) -> None:
+    def _end(self, request: EndRequest) -> None:
         with self._changed:
             self._ending = True
             self._down = self._down or not request.when_free
@@ -123,7 +123,7 @@ class Keeper:
         if self._down:
             self._carrier.end()
 
-    def _lend(self, connection: socket.socket, lease: Lease) -> None:
+    def _lend(self, connection: socket.socket, lease: LeaseRequest) -> None:
         with self._changed:
             self._changed.wait_for(lambda: not self._settling)
             free = not (self._used or self._ending)
@@ -139,7 +139,7 @@ class Keeper:
         finally:
             self._settle()
         if released:
-            send(connection, Done())
+            send(connection, Acknowledged())
 
     def _attend_user(self, connection: socket.socket) -> bool:
         with self._server.connect() as theirs:
@@ -147,20 +147,20 @@ class Keeper:
             socket.send_fds(connection, [b"\0"], [theirs.fileno()])
         with contextlib.suppress(*_BROKEN):
             while (request := receive_request(connection)) is not None:
-                if isinstance(request, Release):
+                if isinstance(request, ReleaseRequest):
                     return True
                 send(connection, self._heed(request))
         return False
 
     def _heed(self, request: Request) -> Reply:
-        if isinstance(request, WhyEnded):
+        if isinstance(request, EndFactsRequest):
             words = self._carrier.last_words()
-            return Ended(facts=self._carrier.end_facts(), last_words=words, taken_down=self._down)
-        if isinstance(request, Limit):
+            return EndFacts(facts=self._carrier.end_facts(), last_words=words, taken_down=self._down)
+        if isinstance(request, LimitRequest):
             self._carrier.limit_memory(request.mebibytes)
-        elif isinstance(request, EndServer):
+        elif isinstance(request, KillRequest):
             self._carrier.end()
-        return Done()
+        return Acknowledged()
 
     def _settle(self) -> None:
         """After a run, however it ended: nothing of it is left, or the session ends."""

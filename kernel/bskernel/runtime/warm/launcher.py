@@ -9,13 +9,13 @@ import msgspec
 from bskernel_protocol import Failure
 
 from bskernel.core.interfaces import SessionFailed
-from bskernel.runtime.warm.messages import Busy, Failed, Order, Up
-from bskernel.runtime.warm.registry import Place
+from bskernel.runtime.warm.messages import Busy, DaemonSpec, Failed, Up
+from bskernel.runtime.warm.registry import SessionEntry
 
 _LAST_LINES = 8
 
 
-def start_keeper(order: Order, place: Place) -> bool:
+def start_daemon(order: DaemonSpec, place: SessionEntry) -> bool:
     """True when its server is starting; whoever borrows it hears when it is ready. False when another is there.
 
     Raises SessionFailed.

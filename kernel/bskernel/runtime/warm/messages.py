@@ -13,7 +13,7 @@ from bskernel.runtime.session_dirs import Owner
 State = Literal["starting", "idle", "in use", "ending"]
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class DaemonSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a keeper is to start. All of it but `idle_s` and `root` is in the session's name."""
 
     executor: ExecutorRef
@@ -23,10 +23,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     cache: str
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
+class DaemonRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A kept session, as its keeper writes it down."""
 
-    order: Order
+    order: DaemonSpec
     session: str
     keeper: Owner
 
@@ -41,43 +41,45 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
     failure: Failure
 
 
-class Lease(msgspec.Struct, frozen=True, kw_only=True, tag="lease"):
+class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True, tag="lease"):
     """Use the session until this connection ends; `idle_s` is the user's newest wish."""
 
     idle_s: float | None = None
 
 
-class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="ask"):
+class StatusRequest(msgspec.Struct, frozen=True, kw_only=True, tag="ask"):
     """How is it? With `idle_s`, let it stay that long from now on."""
 
     idle_s: float | None = None
 
 
-class End(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
+class EndRequest(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
     """End: at once, or with `when_free` as soon as nobody uses it."""
 
     when_free: bool = False
 
 
-class Limit(msgspec.Struct, frozen=True, kw_only=True, tag="limit"):
+class LimitRequest(msgspec.Struct, frozen=True, kw_only=True, tag="limit"):
     """What the session may hold in all, in MiB."""
 
     mebibytes: int | None
 
 
-class WhyEnded(msgspec.Struct, frozen=True, kw_only=True, tag="why-ended"):
+class EndFactsRequest(msgspec.Struct, frozen=True, kw_only=True, tag="why-ended"):
     """Why the server ended, and its last lines."""
 
 
-class EndServer(msgspec.Struct, frozen=True, kw_only=True, tag="end-server"):
+class KillRequest(msgspec.Struct, frozen=True, kw_only=True, tag="end-server"):
     """It does not heed: kill it."""
 
 
-class Release(msgspec.Struct, frozen=True, kw_only=True, tag="release"):
+class ReleaseRequest(msgspec.Struct, frozen=True, kw_only=True, tag="release"):
     """The run is over; answered when the next one may come."""
 
 
-Request: TypeAlias = Lease | Ask | End | Limit | WhyEnded | EndServer | Release
+Request: TypeAlias = (
+    LeaseRequest | StatusRequest | EndRequest | LimitRequest | EndFactsRequest | KillRequest | ReleaseRequest
+)
 
 
 class Granted(msgspec.Struct, frozen=True, kw_only=True, tag="granted"):
@@ -99,7 +101,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status"):
     left_s: float | None = None
 
 
-class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
+class EndFacts(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
     """Why the server ended; `taken_down` when the user wanted it and no step is to blame."""
 
     facts: dict[str, Any]
@@ -107,8 +109,8 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
     taken_down: bool
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
+class Acknowledged(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     """It is done."""
 
 
-Reply: TypeAlias = Granted | Busy | Status | Ended | Done
+Reply: TypeAlias = Granted | Busy | Status | EndFacts | Acknowledged

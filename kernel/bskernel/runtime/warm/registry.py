@@ -16,7 +16,7 @@ import msgspec
 from bskernel_protocol import canonical_bytes, digest_of_bytes
 
 from bskernel.core.step import ExecutorRef
-from bskernel.runtime.warm.messages import Kept
+from bskernel.runtime.warm.messages import DaemonRecord
 
 _RECORD = "keeper.json"
 _SOCKET = "socket"
@@ -29,7 +29,7 @@ def require_private(folder: Path) -> None:
         raise PermissionError(f"{folder} is not a folder of this user alone (mode 0700)")
 
 
-class Place:
+class SessionEntry:
     """The folder of one kept session: `keeper.json` and a socket. A lock beside it belongs to its keeper."""
 
     def __init__(self, path: Path) -> None:
@@ -91,40 +91,40 @@ class Place:
         finally:
             os.close(folder)
 
-    def write(self, kept: Kept) -> None:
+    def write(self, kept: DaemonRecord) -> None:
         """Note down who keeps what."""
         temporary = self.path / f".{_RECORD}"
         temporary.write_bytes(msgspec.json.encode(kept))
         temporary.replace(self.path / _RECORD)
 
-    def read(self) -> Kept | None:
+    def read(self) -> DaemonRecord | None:
         """What is noted down; None when nothing that can be read is."""
         try:
-            return msgspec.json.decode((self.path / _RECORD).read_bytes(), type=Kept)
+            return msgspec.json.decode((self.path / _RECORD).read_bytes(), type=DaemonRecord)
         except (OSError, msgspec.DecodeError):
             return None
 
 
-class Places:
+class SessionRegistry:
     """The kept sessions of a cache's user."""
 
     def __init__(self, cache: Path) -> None:
         self._folder = cache / "kept"
 
-    def of(self, executor: ExecutorRef, runtime: str) -> Place:
+    def of(self, executor: ExecutorRef, runtime: str) -> SessionEntry:
         """Where a session of exactly this executor is kept; the digest in its name makes another recipe another."""
         identity = digest_of_bytes(canonical_bytes([runtime, msgspec.to_builtins(executor)])).sha256
-        return Place(self._folder / f"{executor}-{runtime}-{identity[:24]}")
+        return SessionEntry(self._folder / f"{executor}-{runtime}-{identity[:24]}")
 
     def make(self) -> None:
         """Have the folder. Raises PermissionError when others may write to it."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         require_private(self._folder)
 
-    def all(self) -> list[tuple[Place, Kept]]:
+    def all(self) -> list[tuple[SessionEntry, DaemonRecord]]:
         """All that are noted down, also by keepers that are gone. Raises PermissionError as `make` does."""
         if not self._folder.exists():
             return []
         require_private(self._folder)
-        places = [Place(path) for path in sorted(self._folder.iterdir()) if path.is_dir()]
+        places = [SessionEntry(path) for path in sorted(self._folder.iterdir()) if path.is_dir()]
         return [(place, kept) for place in places if (kept := place.read()) is not None]

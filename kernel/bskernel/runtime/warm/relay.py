@@ -27,7 +27,7 @@ from bskernel_protocol import (
 )
 from bskernel_protocol.framing import HEADER, MAGIC
 
-from bskernel.runtime.channel import Carrier
+from bskernel.runtime.channel import Transport
 from bskernel.runtime.warm.sockets import SocketStream
 
 _GRACE_S = 2.0
@@ -53,10 +53,10 @@ class _Watch:
         return found
 
 
-class UsedServer:
+class ServerRelay:
     """Relays between a server and whoever uses it; calls `changed` when the server is ready and when it has ended."""
 
-    def __init__(self, carrier: Carrier, changed: Callable[[], None]) -> None:
+    def __init__(self, carrier: Transport, changed: Callable[[], None]) -> None:
         self._carrier = carrier
         self._tell = changed
         self._changed = threading.Condition()

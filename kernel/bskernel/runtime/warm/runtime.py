@@ -11,11 +11,11 @@ from bskernel.core.interfaces import Session, SessionFailed
 from bskernel.core.step import ExecutorRef
 from bskernel.runtime.session import FramedRuntime, Starter, when_ready
 from bskernel.runtime.session_dirs import SessionFolders, abandoned
-from bskernel.runtime.warm.client import LentCarrier, ask, borrow, tell_to_end
-from bskernel.runtime.warm.launcher import start_keeper
-from bskernel.runtime.warm.messages import Kept, Order
-from bskernel.runtime.warm.registry import Place, Places
-from bskernel.runtime.warm.session import KeptSession
+from bskernel.runtime.warm.client import BorrowedTransport, ask, borrow, request_end
+from bskernel.runtime.warm.launcher import start_daemon
+from bskernel.runtime.warm.messages import DaemonRecord, DaemonSpec
+from bskernel.runtime.warm.registry import SessionEntry, SessionRegistry
+from bskernel.runtime.warm.session import WarmSession
 from bskernel.runtime.warm.status import end_failed
 
 
@@ -41,14 +41,14 @@ class WarmRuntime:
         self._starter = starter
         self._report = report
         self._keep_s = keep_s
-        self._places = Places(cache)
+        self._places = SessionRegistry(cache)
         self._own: FramedRuntime | None = None
         self._making = threading.Lock()
-        self._lent: dict[ExecutorRef, LentCarrier] = {}
+        self._lent: dict[ExecutorRef, BorrowedTransport] = {}
         self._borrowed = False
         self._in_use: set[ExecutorRef] = set()  # executors whose kept session, if there is one, is not free
         self._lock = threading.Lock()
-        self._sessions: list[KeptSession] = []
+        self._sessions: list[WarmSession] = []
         self._closed = False
 
     @property
@@ -61,15 +61,15 @@ class WarmRuntime:
         """Are memory limits those of whole sessions?"""
         return self._kept_runtime() == "docker" if self._own is None else self._own.limits_sessions
 
-    def sweep(self) -> None:
+    def remove_orphans(self) -> None:
         """End and remove what owners that are gone have left; without any, no runtime is needed for it."""
         if next(abandoned(self._cache), None) is not None:
-            self._own_runtime().sweep()
+            self._own_runtime().remove_orphans()
         for place, kept in self._kept():
             if not kept.keeper.alive:
                 place.remove()
 
-    def _kept(self) -> list[tuple[Place, Kept]]:
+    def _kept(self) -> list[tuple[SessionEntry, DaemonRecord]]:
         try:
             return self._places.all()
         except PermissionError as error:
@@ -104,7 +104,7 @@ class WarmRuntime:
             # Another checkout may keep its own.
             if same and other.digest != executor.digest and kept.order.root == str(self._root):
                 self._report(f"{executor}: its warm session is of another recipe, and ends")
-                tell_to_end(place, when_free=True)
+                request_end(place, when_free=True)
 
     def _borrow(self, executor: ExecutorRef, runtime: str) -> bool:
         if executor.tools:
@@ -156,9 +156,11 @@ class WarmRuntime:
         runtime = self._own_runtime().name
         place = self._places.of(executor, runtime)
         self._places.make()
-        order = Order(executor=executor, runtime=runtime, idle_s=idle_s, root=str(self._root), cache=str(self._cache))
+        order = DaemonSpec(
+            executor=executor, runtime=runtime, idle_s=idle_s, root=str(self._root), cache=str(self._cache)
+        )
         # Another run that began in the same moment may be first, here and in borrowing.
-        start_keeper(order, place)
+        start_daemon(order, place)
         lent = borrow(place, self._cache, idle_s)
         if lent is None:
             return self._open_own(executor)
@@ -188,11 +190,11 @@ class WarmRuntime:
         for future in started:
             future.result()
 
-    def _opened(self, executor: ExecutorRef, lent: LentCarrier) -> Session:
-        def end_left(folders: SessionFolders) -> None:
-            self._own_runtime().end_left(folders)
+    def _opened(self, executor: ExecutorRef, lent: BorrowedTransport) -> Session:
+        def end_orphans(folders: SessionFolders) -> None:
+            self._own_runtime().end_orphans(folders)
 
-        session = KeptSession(lent, executor, end_left)
+        session = WarmSession(lent, executor, end_orphans)
         with self._lock:
             self._sessions.append(session)
             closed = self._closed

@@ -13,19 +13,19 @@ from bskernel.core.interfaces import SessionEnded
 from bskernel.core.step import ExecutorRef
 from bskernel.runtime.session import FramedSession
 from bskernel.runtime.session_dirs import SessionFolders
-from bskernel.runtime.warm.client import LentCarrier
+from bskernel.runtime.warm.client import BorrowedTransport
 
 
-class KeptSession(FramedSession):
+class WarmSession(FramedSession):
     """Borrowed from its keeper: closing gives it back. One that is lost is over, and its steps may run elsewhere."""
 
     def __init__(
-        self, carrier: LentCarrier, executor: ExecutorRef, end_left: Callable[[SessionFolders], None]
+        self, carrier: BorrowedTransport, executor: ExecutorRef, end_orphans: Callable[[SessionFolders], None]
     ) -> None:
         super().__init__(carrier, carrier.folders, executor)
         self.executor = executor
         self._lent = carrier
-        self._end_left = end_left
+        self._end_left = end_orphans
 
     @property
     def lost(self) -> bool:

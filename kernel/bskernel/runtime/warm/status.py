@@ -13,14 +13,14 @@ import msgspec
 
 from bskernel.runtime.session import Starter
 from bskernel.runtime.session_dirs import Owner, folders_of, owner_of, processes_of
-from bskernel.runtime.warm.client import ask, tell_to_end
-from bskernel.runtime.warm.messages import Kept, State
-from bskernel.runtime.warm.registry import Place, Places
+from bskernel.runtime.warm.client import ask, request_end
+from bskernel.runtime.warm.messages import DaemonRecord, State
+from bskernel.runtime.warm.registry import SessionEntry, SessionRegistry
 
 _END_S = 15.0  # an engine may need that long to remove a container
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class WarmStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A kept session now. What is not known, or does not apply, is None."""
 
     executor: str
@@ -42,7 +42,7 @@ def _memory(pid: int) -> int | None:
     return None
 
 
-def _memory_mib(kept: Kept) -> int | None:
+def _memory_mib(kept: DaemonRecord) -> int | None:
     pids = processes_of(kept.session)
     found = [_memory(pid) for pid in (kept.keeper.pid, *pids)]
     known = [size for size in found if size is not None]
@@ -50,12 +50,12 @@ def _memory_mib(kept: Kept) -> int | None:
     return sum(known) >> 10 if pids and len(known) == len(found) else None
 
 
-def standing(cache: Path) -> Iterator[Standing]:
+def warm_statuses(cache: Path) -> Iterator[WarmStatus]:
     """What is kept and answers. Raises PermissionError when the folder is not this user's alone."""
-    for place, kept in Places(cache).all():
+    for place, kept in SessionRegistry(cache).all():
         status = ask(place)
         if status is not None:
-            yield Standing(
+            yield WarmStatus(
                 executor=str(kept.order.executor),
                 digest=kept.order.executor.digest,
                 runtime=kept.order.runtime,
@@ -82,18 +82,18 @@ def _wait_for_end(owner: Owner) -> None:
         os.close(pidfd)
 
 
-def _end(place: Place, kept: Kept, cache: Path, starter: Callable[[str], Starter]) -> None:
-    tell_to_end(place, when_free=False)
+def _end(place: SessionEntry, kept: DaemonRecord, cache: Path, starter: Callable[[str], Starter]) -> None:
+    request_end(place, when_free=False)
     _wait_for_end(kept.keeper)
     folders = folders_of(cache, kept.session)
     if owner_of(folders.path) == kept.keeper:
         # It was killed, so nobody has ended its server for it.
-        starter(kept.order.runtime).end_left(kept.session)
+        starter(kept.order.runtime).end_orphans(kept.session)
         folders.remove()
     place.remove()
 
 
-def end_failed(place: Place, cache: Path, starter: Callable[[str], Starter]) -> None:
+def end_failed(place: SessionEntry, cache: Path, starter: Callable[[str], Starter]) -> None:
     """End one that did not come up; when this returns nothing of it is left."""
     kept = place.read()
     if kept is not None:
@@ -106,7 +106,7 @@ def end_all(cache: Path, names: Sequence[str], starter: Callable[[str], Starter]
     A build that uses one goes on in a new session. `starter` is what starts executors in a runtime of that name.
     Raises PermissionError when the folder is not this user's alone.
     """
-    for place, kept in Places(cache).all():
+    for place, kept in SessionRegistry(cache).all():
         executor = kept.order.executor
         if not names or {executor.name, str(executor)} & set(names):
             _end(place, kept, cache, starter)

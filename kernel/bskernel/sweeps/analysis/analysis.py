@@ -11,7 +11,13 @@ from bskernel.core.errors import ConfigError
 from bskernel.expr.parser import parse_quantity
 from bskernel.result.comparison import ExpressionError
 from bskernel.sweeps.analysis.analysis_types import Best, Goals, LeftOut, Objective, Outcome, Results, Scored
-from bskernel.sweeps.analysis.constraints import Kept, Requirement, check_conditions, judge_point, read_requirements
+from bskernel.sweeps.analysis.constraints import (
+    ConstraintCheck,
+    Requirement,
+    check_conditions,
+    judge_point,
+    read_requirements,
+)
 from bskernel.sweeps.analysis.metric import is_stand_in, names_in, resolve
 from bskernel.sweeps.analysis.pareto import pareto_set
 from bskernel.sweeps.analysis.recommendation import recommend
@@ -24,7 +30,7 @@ class _Judged(msgspec.Struct, frozen=True, kw_only=True):
     row: Row
     values: tuple[float | None, ...]
     stand_in: tuple[str, ...]
-    kept: tuple[Kept, ...]
+    kept: tuple[ConstraintCheck, ...]
 
 
 def objectives_of(goals: Goals, rows: Sequence[Row]) -> tuple[Objective, ...]:

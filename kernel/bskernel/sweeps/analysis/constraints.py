@@ -10,8 +10,8 @@ import msgspec
 from bskernel.core.errors import ConfigError
 from bskernel.expr.ast import Condition, Quantity, Unjudgeable, is_true, quantities_in
 from bskernel.result.comparison import ExpressionError, parse
-from bskernel.result.comparison.gate_names import Names
-from bskernel.result.quantities import Found, stage_rank
+from bskernel.result.comparison.gate_names import QuantityNames
+from bskernel.result.quantities import FoundQuantity, stage_rank
 from bskernel.sweeps.analysis.metric import is_stand_in
 from bskernel.sweeps.analysis.table import Row
 
@@ -24,7 +24,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
     names: dict[str, str]  # as the condition says it -> in full
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
+class ConstraintCheck(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a point keeps a condition; `kept` is None where that cannot be told."""
 
     kept: bool | None
@@ -52,7 +52,7 @@ def _parsed(text: str) -> Condition:
     return condition
 
 
-def _named(text: str, names: Names) -> Requirement:
+def _named(text: str, names: QuantityNames) -> Requirement:
     """The condition, whose quantities are among these. Raises ExpressionError."""
     condition = _parsed(text)
     meant = {quantity.name: names.full_name(quantity) for quantity in quantities_in(condition)}
@@ -68,7 +68,7 @@ def check_conditions(texts: Sequence[str], where: str) -> None:
             raise ConfigError(f"{where}: {text}: {error}", hint='e.g. require = "utilization.LUT < 0.8"') from error
 
 
-def read_requirements(texts: Sequence[str], names: Names, where: str) -> tuple[Requirement, ...]:
+def read_requirements(texts: Sequence[str], names: QuantityNames, where: str) -> tuple[Requirement, ...]:
     """Conditions from text. Raises ConfigError with column and choices."""
     requirements = []
     for text in dict.fromkeys(texts):
@@ -80,7 +80,7 @@ def read_requirements(texts: Sequence[str], names: Names, where: str) -> tuple[R
     return tuple(requirements)
 
 
-def reading(quantity: Quantity, requirement: Requirement, row: Row) -> Found:
+def reading(quantity: Quantity, requirement: Requirement, row: Row) -> FoundQuantity:
     """A point's number for a quantity of the condition, at its latest stage where none is named. Raises Absent."""
     name = requirement.names[quantity.name]
     having = [item for item in row.quantities if item.name == name and quantity.stage in {None, item.stage}]
@@ -90,33 +90,33 @@ def reading(quantity: Quantity, requirement: Requirement, row: Row) -> Found:
     return max(having, key=lambda item: stage_rank(item.stage))
 
 
-def judge_point(requirement: Requirement, row: Row) -> Kept:
+def judge_point(requirement: Requirement, row: Row) -> ConstraintCheck:
     """Whether a point keeps a condition: every quantity at the stage named, or at the point's latest."""
     try:
         found = {quantity: reading(quantity, requirement, row) for quantity in quantities_in(requirement.condition)}
         kept = is_true(requirement.condition, lambda quantity: found[quantity].value)
     except (Absent, Unjudgeable) as error:
-        return Kept(kept=None, reason=f"{requirement.text} cannot be judged: {error}")
+        return ConstraintCheck(kept=None, reason=f"{requirement.text} cannot be judged: {error}")
     numbers = ", ".join(
         f"{item.name}@{item.stage} is {item.value:.10g}{'' if item.unit == 'count' else ' ' + item.unit}"
         for item in dict.fromkeys(found.values())
     )
     verb = "holds" if kept else "does not hold"
     stand_in = any(is_stand_in(item) for item in found.values())
-    return Kept(kept=kept, reason=f"{requirement.text} {verb}: {numbers}", stand_in=stand_in)
+    return ConstraintCheck(kept=kept, reason=f"{requirement.text} {verb}: {numbers}", stand_in=stand_in)
 
 
-def judged(texts: Sequence[str], found: Sequence[Found]) -> Judgement:
+def judged(texts: Sequence[str], found: Sequence[FoundQuantity]) -> Judgement:
     """What conditions come to for a build that says these numbers, and may say more. What is broken counts first."""
     row = Row(name="", settings={}, status="ok", quantities=tuple(found))
-    names = Names(found, "no step")
+    names = QuantityNames(found, "no step")
     missing = []
     for text in texts:
         try:
             kept = judge_point(_named(text, names), row)
         except ExpressionError as error:
             absent = str(error).partition(": ")[2]  # without its column
-            kept = Kept(kept=None, reason=f"{text} cannot be judged: {absent}")
+            kept = ConstraintCheck(kept=None, reason=f"{text} cannot be judged: {absent}")
         if kept.kept is False:
             return Judgement(status="broken", reason=kept.reason)
         if kept.kept is None:

@@ -11,8 +11,8 @@ import msgspec
 from bskernel.core.errors import ConfigError
 from bskernel.expr.parser import parse_quantity
 from bskernel.result.comparison import ExpressionError
-from bskernel.result.comparison.gate_names import Names
-from bskernel.result.quantities import Found, stage_rank
+from bskernel.result.comparison.gate_names import QuantityNames
+from bskernel.result.quantities import FoundQuantity, stage_rank
 from bskernel.sweeps.analysis.table import Row
 
 STAND_IN = "stand-in"  # what the source of a number begins with that is of another design, by the metrics executor
@@ -29,7 +29,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         return f"{self.name}@{self.stage}"
 
-    def of(self, row: Row) -> Found | None:
+    def of(self, row: Row) -> FoundQuantity | None:
         """Its number at a point; None where the point has none."""
         here = [item for item in row.quantities if (item.name, item.stage) == (self.name, self.stage)]
         same = [item for item in here if item.source == self.source]
@@ -37,12 +37,12 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         return found if found is not None and math.isfinite(found.value) else None
 
 
-def names_in(rows: Iterable[Row]) -> Names:
+def names_in(rows: Iterable[Row]) -> QuantityNames:
     """The names of all quantities of these points."""
-    return Names((item for row in rows for item in row.quantities), "no point")
+    return QuantityNames((item for row in rows for item in row.quantities), "no point")
 
 
-def is_stand_in(found: Found) -> bool:
+def is_stand_in(found: FoundQuantity) -> bool:
     """Is it a number that a stand-in for a tool gave, recorded from another design?"""
     return found.source.startswith(STAND_IN)
 
@@ -52,9 +52,9 @@ def shown(value: float) -> str:
     return f"{value:,.0f}" if 1e5 <= abs(value) < 1e15 else f"{value:,.6g}"
 
 
-def latest(row: Row) -> dict[str, Found]:
+def latest(row: Row) -> dict[str, FoundQuantity]:
     """Every quantity of a point at its latest stage, of the first source there, by name."""
-    newest: dict[str, Found] = {}
+    newest: dict[str, FoundQuantity] = {}
     for item in row.quantities:
         before = newest.get(item.name)
         if before is None or stage_rank(item.stage) > stage_rank(before.stage):
@@ -62,7 +62,7 @@ def latest(row: Row) -> dict[str, Found]:
     return newest
 
 
-def resolve(text: str, rows: Sequence[Row], names: Names, where: str) -> Metric:
+def resolve(text: str, rows: Sequence[Row], names: QuantityNames, where: str) -> Metric:
     """The metric that NAME or NAME@STAGE means for points that are to be compared.
 
     NAME is that of metrics.json or its last part. Points are comparable at one stage alone: without STAGE it is the
@@ -88,7 +88,7 @@ def _common_stage(name: str, rows: Sequence[Row]) -> str:
     return max(have, key=lambda stage: (have[stage], stage_rank(stage), stage), default="")
 
 
-def _common_source(found: Sequence[Sequence[Found]]) -> str | None:
+def _common_source(found: Sequence[Sequence[FoundQuantity]]) -> str | None:
     having = [items for items in found if items]
     sources = [{item.source for item in items} for items in having]
     shared = set.intersection(*sources) if sources else set()

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 import msgspec
 
-from bskernel.result.quantities import Found
+from bskernel.result.quantities import FoundQuantity
 
 PointStatus: TypeAlias = Literal["ok", "stopped", "failed", "interrupted"]
 
@@ -20,7 +20,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, Any]  # dotted key -> value, as the point sets it
     status: PointStatus
     reason: str | None = None  # of one that is not ok: the condition it breaks, or the first failure
-    quantities: tuple[Found, ...] = ()  # every number that the build knows, the latest stage not alone
+    quantities: tuple[FoundQuantity, ...] = ()  # every number that the build knows, the latest stage not alone
     directory: Path | None = None  # its build directory; None where none was written
 
 

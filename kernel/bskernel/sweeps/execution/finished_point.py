@@ -9,7 +9,7 @@ from bskernel_protocol import Digest, Failure
 
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
-from bskernel.result.quantities import Found
+from bskernel.result.quantities import FoundQuantity
 from bskernel.sweeps.analysis.table import PointStatus
 from bskernel.sweeps.planning.graph import Point
 
@@ -22,7 +22,7 @@ class PointStep(msgspec.Struct, frozen=True, kw_only=True):
     log: Digest | None = None  # by which the store has it
 
 
-class EndedPoint(msgspec.Struct, frozen=True, kw_only=True):
+class FinishedPoint(msgspec.Struct, frozen=True, kw_only=True):
     """A point that is over."""
 
     point: Point
@@ -30,7 +30,7 @@ class EndedPoint(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[PointStep, ...]
     reason: str | None = None  # what it broke, or failed of; of one that is ok, what could not be judged
     metrics: dict[str, Any] | None = None
-    quantities: tuple[Found, ...] = ()  # all numbers in its metrics
+    quantities: tuple[FoundQuantity, ...] = ()  # all numbers in its metrics
 
     @property
     def failure(self) -> Failure | None:

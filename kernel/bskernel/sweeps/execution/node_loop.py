@@ -16,15 +16,15 @@ from bskernel.core.observers import Observer
 from bskernel.core.step import ExecutorRef, FromStep, Step
 from bskernel.core.step_report import EndedStep, skipped
 from bskernel.execution.scheduler import JOBS, Schedule
-from bskernel.execution.step_inputs import Remaining, find_inputs, find_remaining
+from bskernel.execution.step_inputs import ResolvedInputs, resolve_inputs, resolve_partial_inputs
 from bskernel.execution.step_loop import Execution
-from bskernel.execution.worker_pool import Crew
+from bskernel.execution.worker_pool import WorkerPool
 from bskernel.result.build_result import METRICS
 from bskernel.sweeps.analysis.constraints import judged
 from bskernel.sweeps.analysis.table import PointStatus
-from bskernel.sweeps.execution.finished_point import EndedPoint, PointStep
-from bskernel.sweeps.execution.node_order import Arrangement
-from bskernel.sweeps.execution.point_metrics import Numbers
+from bskernel.sweeps.execution.finished_point import FinishedPoint, PointStep
+from bskernel.sweeps.execution.node_order import NodeOrder
+from bskernel.sweeps.execution.point_metrics import MetricsReader
 from bskernel.sweeps.planning.graph import SweepPlan
 
 
@@ -35,18 +35,18 @@ class SweepExecution(Execution):
         self,
         plan: SweepPlan,
         store: Store,
-        crew: Crew,
+        pool: WorkerPool,
         observer: Observer,
         *,
         limits: Mapping[str, int] | None = None,
         fresh: bool = False,
         entry_of: EntryOf = lambda _: None,
         require: Sequence[str] = (),
-        on_point: Callable[[EndedPoint], None],
+        on_point: Callable[[FinishedPoint], None],
     ) -> None:
         limits = limits or {JOBS: 1}
         self._plan = plan
-        self._order = Arrangement(plan, entry_of, judging=bool(require))
+        self._order = NodeOrder(plan, entry_of, judging=bool(require))
         self._nodes = self._order.steps
         self._require = require
         self._judged = [0 for _ in plan.points]  # of each point how many of its judges are over
@@ -63,11 +63,11 @@ class SweepExecution(Execution):
         self._by_key: dict[str, ActionResult] = {}
         self._failures: dict[tuple[str, float | None, int | None], Failure] = {}
         self._lacking: dict[ExecutorRef, EnvironmentLacking] = {}
-        self._metrics = Numbers(store)
+        self._metrics = MetricsReader(store)
         schedule = Schedule(self._order.tasks(limits), limits, isolate=True)
-        super().__init__(self._nodes, schedule, store, crew, observer, fresh=fresh)
+        super().__init__(self._nodes, schedule, store, pool, observer, fresh=fresh)
 
-    def carry_out(self) -> bool:
+    def run(self) -> bool:
         """Carry out all that can be, and tell of each point when it is over; False when it was interrupted."""
         self._run()
         while self._catch_up():
@@ -79,7 +79,7 @@ class SweepExecution(Execution):
         """What became of each node that began."""
         return self._ended
 
-    def interrupted(self) -> tuple[EndedPoint, ...]:
+    def interrupted(self) -> tuple[FinishedPoint, ...]:
         """The points that are not over because all was interrupted."""
         left = [at for at in range(len(self._plan.points)) if at not in self._told]
         return tuple(msgspec.structs.replace(self._point(at), status="interrupted", reason=None) for at in left)
@@ -95,16 +95,16 @@ class SweepExecution(Execution):
     def _result(self, node: int) -> ActionResult | None:
         return self._made.get(self._nodes[node].label)
 
-    def _inputs(self, step: Step) -> Remaining | None:
+    def _inputs(self, step: Step) -> ResolvedInputs | None:
         before = self._plan.nodes[step.index].before
         made = {name: result for name, node in before.items() if (result := self._result(node)) is not None}
         entry = self._order.entries[step.index]
         takes = {source.step for source in step.inputs.values() if isinstance(source, FromStep)}
         if entry is None or takes | set(step.after) <= made.keys():
-            return Remaining(inputs=find_inputs(step, made, self._store))
+            return ResolvedInputs(inputs=resolve_inputs(step, made, self._store))
         known = [(node, self._result(node)) for node in self._order.before[step.index]]
         earlier = {self._nodes[node].name: result for node, result in known if result is not None}
-        return find_remaining(step, earlier, self._store, required_by(entry))
+        return resolve_partial_inputs(step, earlier, self._store, required_by(entry))
 
     def _expect(self, step: Step) -> None:
         nodes = self._plan.points[self._order.points_of[step.index][0]].nodes
@@ -112,7 +112,7 @@ class SweepExecution(Execution):
         for executor in dict.fromkeys(later):
             if executor not in self._lacking:
                 try:
-                    self._crew.expect((executor,))
+                    self._pool.expect((executor,))
                 except EnvironmentLacking as error:
                     self._lacking[executor] = error
         # That another one lacks something is told by the steps that need it: other points may do without.
@@ -218,7 +218,7 @@ class SweepExecution(Execution):
         self._on_point(self._point(at))
         self._told.add(at)
 
-    def _point(self, at: int) -> EndedPoint:
+    def _point(self, at: int) -> FinishedPoint:
         point = self._plan.points[at]
         steps = []
         for place, node in enumerate(point.nodes):
@@ -227,7 +227,7 @@ class SweepExecution(Execution):
             result = self._result(node)
             steps.append(PointStep(step=step, ended=ended, log=result.log if result is not None else None))
         numbers = self._metrics.of(tuple(item.ended.report for item in steps))
-        return EndedPoint(
+        return FinishedPoint(
             point=point,
             status=self._status[at],
             steps=tuple(steps),

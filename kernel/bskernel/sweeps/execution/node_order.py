@@ -12,7 +12,7 @@ from bskernel.result.build_result import METRICS
 from bskernel.sweeps.planning.graph import SweepPlan
 
 
-class Arrangement:
+class NodeOrder:
     """Nodes as steps and as tasks: a node's number is its step's index, and its step's label names its task."""
 
     def __init__(self, plan: SweepPlan, entry_of: EntryOf, *, judging: bool) -> None:

@@ -10,7 +10,7 @@ from bskernel_protocol import Digest
 from bskernel.core.interfaces import Store
 from bskernel.core.step_report import StepReport
 from bskernel.result.build_result import METRICS, metrics_of, newest_artifacts
-from bskernel.result.quantities import Found, quantities_of
+from bskernel.result.quantities import FoundQuantity, quantities_of
 
 _KEPT = 64  # points that are judged by their numbers, and not yet told of: each holds some 50 KiB
 
@@ -19,10 +19,10 @@ class PointNumbers(NamedTuple):
     """What a point's metrics.json holds, and all quantities in it."""
 
     metrics: dict[str, Any] | None = None
-    quantities: tuple[Found, ...] = ()
+    quantities: tuple[FoundQuantity, ...] = ()
 
 
-class Numbers:
+class MetricsReader:
     """Finds the numbers of points in a store; those of the last ones are kept."""
 
     def __init__(self, store: Store) -> None:

@@ -12,14 +12,14 @@ import msgspec
 from bskernel.core.interfaces import Store
 from bskernel.core.manifest import manifest_of
 from bskernel.core.step_report import EndedStep
-from bskernel.execution.step_inputs import log_of
+from bskernel.execution.step_inputs import read_log
 from bskernel.flow.loaded_config import LoadedConfig
-from bskernel.flow.snapshot import recorded_config
+from bskernel.flow.snapshot import snapshot_config
 from bskernel.plan.backend_choice import Choice
-from bskernel.result.build_directory import BuildDirectory, NotedStep, Twins
-from bskernel.result.result_writer import outcome_of, write_outcome
+from bskernel.result.build_directory import BuildDirectory, HardlinkCache, RecordedStep
+from bskernel.result.result_writer import summarize, write_results
 from bskernel.sweeps.analysis.table import Row
-from bskernel.sweeps.execution.finished_point import EndedPoint, PointStep
+from bskernel.sweeps.execution.finished_point import FinishedPoint, PointStep
 from bskernel.sweeps.planning.graph import Point
 from bskernel.sweeps.results.sweep_file import POINTS
 
@@ -33,20 +33,20 @@ class PointBuild(msgspec.Struct, frozen=True, kw_only=True):
     backend: Choice | None = None
 
 
-class Recorder:
+class PointWriter:
     """Writes points that are over, one at a time, into OUTPUT/points/NAME."""
 
     def __init__(self, output: Path, store: Store, base: LoadedConfig) -> None:
         """`base` is the configuration that points change."""
         self._folder = output / POINTS
         self._store = store
-        self._twins = Twins()
+        self._twins = HardlinkCache()
         # Where a step lies already that points share, by what became of it.
-        self._noted: dict[int, tuple[EndedStep, NotedStep]] = {}
-        self._base = msgspec.json.encode(recorded_config(base), order="sorted").decode()
+        self._noted: dict[int, tuple[EndedStep, RecordedStep]] = {}
+        self._base = msgspec.json.encode(snapshot_config(base), order="sorted").decode()
 
     def record(
-        self, ended: EndedPoint, build_of: Callable[[Point], PointBuild], *, runtime: str, whole: bool
+        self, ended: FinishedPoint, build_of: Callable[[Point], PointBuild], *, runtime: str, whole: bool
     ) -> tuple[Row, tuple[str, ...]]:
         """The point's row, and the artifacts that were found damaged: with `whole`, there is no result then.
 
@@ -64,14 +64,14 @@ class Recorder:
         return row, damaged
 
     def _write(
-        self, ended: EndedPoint, build: PointBuild, directory: BuildDirectory, runtime: str, *, whole: bool
+        self, ended: FinishedPoint, build: PointBuild, directory: BuildDirectory, runtime: str, *, whole: bool
     ) -> tuple[str, ...]:
         directory.open()
         try:
-            directory.write_config(recorded_config(build.loaded))
+            directory.write_config(snapshot_config(build.loaded))
             for item in ended.steps:
                 self._note(item, directory)
-            result = outcome_of(
+            result = summarize(
                 build.loaded,
                 tuple(item.step for item in ended.steps),
                 tuple(item.ended.report for item in ended.steps),
@@ -82,7 +82,7 @@ class Recorder:
                 backend=build.backend,
                 stopped_by=ended.reason if ended.status == "stopped" else None,
             )
-            return write_outcome(directory, result, self._store, whole=whole)
+            return write_results(directory, result, self._store, whole=whole)
         finally:
             directory.close()
 
@@ -90,15 +90,15 @@ class Recorder:
         if item.ended.action is None:
             return
         _, twin = self._noted.get(id(item.ended), (None, None))
-        if twin is None or not directory.note_same_step(item.step.label, twin):
+        if twin is None or not directory.record_same_step(item.step.label, twin):
             manifest = manifest_of(item.step, item.ended.inputs)
-            noted = directory.note_step(item.step.label, item.ended.action, manifest, self._log(item))
+            noted = directory.record_step(item.step.label, item.ended.action, manifest, self._log(item))
             self._noted[id(item.ended)] = (item.ended, noted)  # as long as it is held, no other has its id
 
     def _log(self, item: PointStep) -> bytes:
-        return item.ended.log or log_of(item.log, self._store)
+        return item.ended.log or read_log(item.log, self._store)
 
-    def _stamp(self, ended: EndedPoint, path: Path) -> str:
+    def _stamp(self, ended: FinishedPoint, path: Path) -> str:
         """The digest of what is written: of each step what it was and made, not whether it ran or was recalled."""
         steps: list[Any] = []
         for item in ended.steps:
@@ -109,7 +109,7 @@ class Recorder:
         return hashlib.sha256(msgspec.json.encode(written, order="sorted")).hexdigest()
 
 
-def row_of(ended: EndedPoint, directory: Path | None) -> Row:
+def row_of(ended: FinishedPoint, directory: Path | None) -> Row:
     """The point's row of the table."""
     return Row(
         name=ended.point.name,

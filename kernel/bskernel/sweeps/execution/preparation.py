@@ -14,7 +14,7 @@ from bskernel.config.reader import read_config
 from bskernel.core.errors import BskernelError
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.flow.loader import check_config, load_flow
-from bskernel.flow.selection import Wish
+from bskernel.flow.selection import RangeRequest
 from bskernel.plan.backend_choice import Choice
 from bskernel.plan.planner import Plan
 from bskernel.sweeps.analysis.analysis import goals_of
@@ -23,16 +23,16 @@ from bskernel.sweeps.planning.graph import Point, SweepPlan
 from bskernel.sweeps.planning.planner import PlannedBuild, Planner
 from bskernel.sweeps.points.keys import Keys
 from bskernel.sweeps.points.points import Points, Settings, read_section
-from bskernel.workspace.workspace import Application, Prepared
+from bskernel.workspace.workspace import PreparedBuild, Workspace
 
 
 class PreparedSweep:
     """The points of a sweep, planned, and what plans more of them. Made by `prepare_sweep`."""
 
-    def __init__(self, application: Application, text: ConfigText, wish: Wish) -> None:
+    def __init__(self, workspace: Workspace, text: ConfigText, range_request: RangeRequest) -> None:
         """`text` is the build.toml with its [sweep]. Raises ConfigError, EnvironmentLacking."""
-        self._application = application
-        self._wish = wish
+        self._application = workspace
+        self._wish = range_request
         self.section: SweepSection = read_section(text)
         self.goals: Goals = goals_of(self.section, f"{text.path}: sweep")
         base = {key: value for key, value in text.data.items() if key != "sweep"}
@@ -43,9 +43,9 @@ class PreparedSweep:
         self.points = Points(self.section, self._keys)
         config = self._keys.config
         self.loaded = LoadedConfig(config=config, path=text.path, flow=load_flow(config, text.path))
-        self._identify = functools.lru_cache(maxsize=None)(application.identify)
-        self._is_built = functools.lru_cache(maxsize=None)(application.is_built)
-        self.planner = Planner(self._plan_point, application.entry)
+        self._identify = functools.lru_cache(maxsize=None)(workspace.identify)
+        self._is_built = functools.lru_cache(maxsize=None)(workspace.is_built)
+        self.planner = Planner(self._plan_point, workspace.entry)
         self.plan: SweepPlan = self.planner.plan(self.points.all())
 
     def extend(self, settings: Sequence[Settings]) -> SweepPlan:
@@ -81,9 +81,9 @@ class PreparedSweep:
         placed = tuple(msgspec.structs.replace(step, index=at) for at, step in enumerate(steps))
         return Plan(steps=placed, range=self.planner.shape(point).plan.range)
 
-    def prepared(self, point: Point, output: Path) -> Prepared:
+    def prepared(self, point: Point, output: Path) -> PreparedBuild:
         """A point as a build of its own, which can begin."""
-        return Prepared(
+        return PreparedBuild(
             loaded=self.config_of(point), plan=self.plan_of(point), output=output, backend=self.backend_of(point)
         )
 
@@ -100,20 +100,20 @@ class PreparedSweep:
                 refused = True
                 raise
 
-        settled = self._application.settle(loaded, plan_of, self._is_built)
+        settled = self._application.resolve_backend(loaded, plan_of, self._is_built)
         # With other parameters a backend that refused these may be chosen.
         return PlannedBuild(config=settled.loaded.config, plan=settled.plan, backend=settled.choice, alone=refused)
 
 
 def prepare_sweep(
-    application: Application,
+    workspace: Workspace,
     path: Path,
     *,
     settings: Sequence[str] = (),
-    wish: Wish = Wish(),  # noqa: B008 - frozen
+    range_request: RangeRequest = RangeRequest(),  # noqa: B008 - frozen
 ) -> PreparedSweep:
     """Read a build.toml with a [sweep], change it by `--set`, and plan all its points.
 
     Raises ConfigError, EnvironmentLacking.
     """
-    return PreparedSweep(application, read_config(path, settings), wish)
+    return PreparedSweep(workspace, read_config(path, settings), range_request)

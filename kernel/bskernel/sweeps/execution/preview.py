@@ -12,11 +12,11 @@ from bskernel_protocol import Digest
 from bskernel.core.action import Action, ActionResult, action_of
 from bskernel.core.interfaces import Store
 from bskernel.core.step import FromStep, Step
-from bskernel.execution.step_inputs import find_inputs
+from bskernel.execution.step_inputs import resolve_inputs
 from bskernel.sweeps.planning.graph import Node, SweepPlan
 
 
-class ForeseenNode(msgspec.Struct, frozen=True, kw_only=True):
+class PreviewedNode(msgspec.Struct, frozen=True, kw_only=True):
     """A distinct step: how many points have it, and whether its result is known and there."""
 
     node: Node
@@ -24,7 +24,7 @@ class ForeseenNode(msgspec.Struct, frozen=True, kw_only=True):
     cached: bool
 
 
-def foresee(plan: SweepPlan, store: Store) -> tuple[ForeseenNode, ...]:
+def preview_sweep(plan: SweepPlan, store: Store) -> tuple[PreviewedNode, ...]:
     """Of every node: is it recalled? What follows on a step that is not has no known key, and is taken to run.
 
     Files of the user are captured. Raises InputMissing.
@@ -37,7 +37,7 @@ def foresee(plan: SweepPlan, store: Store) -> tuple[ForeseenNode, ...]:
         known = store.peek(action) if action is not None else None
         if known is not None:
             made[at] = known
-        foreseen.append(ForeseenNode(node=node, points=points[at], cached=known is not None))
+        foreseen.append(PreviewedNode(node=node, points=points[at], cached=known is not None))
     return tuple(foreseen)
 
 
@@ -65,10 +65,10 @@ def _action(node: Node, made: dict[int, ActionResult], store: Store) -> Action |
     if any(node.before[name] not in made for name in sources):
         return None
     before = {name: made[node.before[name]] for name in sources}
-    return action_of(node.step, find_inputs(node.step, before, store), node.salt)
+    return action_of(node.step, resolve_inputs(node.step, before, store), node.salt)
 
 
-def drawn(foreseen: tuple[ForeseenNode, ...]) -> list[tuple[Step, bool]]:
+def drawn(foreseen: tuple[PreviewedNode, ...]) -> list[tuple[Step, bool]]:
     """The nodes as steps of one plan, each with whether it is cached; names that several have are told apart."""
     alike = Counter(item.node.step.name for item in foreseen)
     seen: Counter[str] = Counter()
@@ -88,7 +88,7 @@ def drawn(foreseen: tuple[ForeseenNode, ...]) -> list[tuple[Step, bool]]:
     return steps
 
 
-def as_data(plan: SweepPlan, foreseen: tuple[ForeseenNode, ...]) -> dict[str, Any]:
+def as_data(plan: SweepPlan, foreseen: tuple[PreviewedNode, ...]) -> dict[str, Any]:
     """Points, nodes and their numbers, for JSON."""
     return {
         "points": plan.points,

@@ -15,17 +15,17 @@ from bskernel.core.step_report import EndedStep
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.result.build_directory import BUILD_LOG, lock_folder
 from bskernel.sweeps.analysis.table import Row, SweepTable, counted
-from bskernel.sweeps.execution.finished_point import EndedPoint
+from bskernel.sweeps.execution.finished_point import FinishedPoint
 from bskernel.sweeps.execution.node_loop import SweepExecution
-from bskernel.sweeps.execution.point_writer import PointBuild, Recorder, row_of
+from bskernel.sweeps.execution.point_writer import PointBuild, PointWriter, row_of
 from bskernel.sweeps.execution.preparation import PreparedSweep
 from bskernel.sweeps.planning.graph import Point, SweepPlan, with_points
 from bskernel.sweeps.points.points import Settings
-from bskernel.sweeps.report.observers import SeveralSweep, SweepLog, SweepObserver
+from bskernel.sweeps.report.observers import CompositeSweepObserver, SweepLog, SweepObserver
 from bskernel.sweeps.results.sweep_file import CSV, SWEEP, write_sweep
-from bskernel.sweeps.results.sweep_result import Counts, SweepResult
-from bskernel.workspace.worker_pools import Hired
-from bskernel.workspace.workspace import Application
+from bskernel.sweeps.results.sweep_result import StepCounts, SweepResult
+from bskernel.workspace.worker_pools import PoolHandle
+from bskernel.workspace.workspace import Workspace
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ class Sweep:
 
     def __init__(
         self,
-        application: Application,
+        workspace: Workspace,
         prepared: PreparedSweep,
         output: Path,
         observer: SweepObserver,
@@ -54,7 +54,7 @@ class Sweep:
     ) -> None:
         """`prepared` knows the configurations of the points."""
         base = prepared.loaded
-        self._application = application
+        self._application = workspace
         self._prepared = prepared
         self._base = base
         self._output = output
@@ -75,15 +75,15 @@ class Sweep:
         with ExitStack() as stack:
             stack.enter_context(lock_folder(self._output, "sweep"))
             log = stack.enter_context((self._output / BUILD_LOG).open("w", encoding="utf-8", buffering=1))
-            self._observer = SeveralSweep((SweepLog.to_file(log), *self._observers))
+            self._observer = CompositeSweepObserver((SweepLog.to_file(log), *self._observers))
             stack.callback(self._observer.over)
             stack.callback(self._application.files.save)
             self._opened = stack.enter_context(self._application.open_store(self._base, self._observer.note))
             self._store = self._opened.store
-            self._crew, self._limits = stack.enter_context(self._hire())
+            self._pool, self._limits = stack.enter_context(self._hire())
             for stale in (SWEEP, CSV):
                 (self._output / stale).unlink(missing_ok=True)
-            self._recorder = Recorder(self._output, self._store, self._base)
+            self._recorder = PointWriter(self._output, self._store, self._base)
             self._stack = stack.pop_all()
         return self
 
@@ -92,8 +92,8 @@ class Sweep:
             self._opened.leave_pending()
         self._stack.close()
 
-    def _hire(self) -> AbstractContextManager[Hired]:
-        return self._application.crew(
+    def _hire(self) -> AbstractContextManager[PoolHandle]:
+        return self._application.pool(
             self._base,
             self._store,
             runtime=self._options.runtime,
@@ -133,8 +133,8 @@ class Sweep:
         """Carry out a plan once; returns the points of which artifacts were found damaged."""
         damaged: list[Point] = []
 
-        def tell(ended: EndedPoint) -> None:
-            row, lost = self._recorder.record(ended, self._build_of, runtime=self._crew.runtime_name, whole=whole)
+        def tell(ended: FinishedPoint) -> None:
+            row, lost = self._recorder.record(ended, self._build_of, runtime=self._pool.runtime_name, whole=whole)
             if lost:
                 damaged.append(ended.point)
                 self._observer.note(
@@ -148,7 +148,7 @@ class Sweep:
         execution = SweepExecution(
             plan,
             self._store,
-            self._crew,
+            self._pool,
             self._observer,
             limits=self._limits,
             fresh=self._options.fresh and whole,
@@ -157,7 +157,7 @@ class Sweep:
             on_point=tell,
         )
         try:
-            self.interrupted = not execution.carry_out()
+            self.interrupted = not execution.run()
         finally:
             self._count(execution.ended)
         for ended in execution.interrupted():
@@ -167,7 +167,7 @@ class Sweep:
     def _build_of(self, point: Point) -> PointBuild:
         return PointBuild(loaded=self._prepared.config_of(point), backend=self._prepared.backend_of(point))
 
-    def _keep(self, row: Row, ended: EndedPoint) -> None:
+    def _keep(self, row: Row, ended: FinishedPoint) -> None:
         self._rows[row.name] = row
         if row.status == "failed" and ended.failure is not None:
             self._failures[ended.failure.category] += 1
@@ -179,7 +179,7 @@ class Sweep:
     def result(self) -> SweepResult:
         """What it has come to until now, which sweep.json then holds."""
         rows = tuple(row for row in self._rows.values() if row is not None)
-        counts = Counts.of(
+        counts = StepCounts.of(
             rows, self._nodes, steps=self._nodes["steps"], nodes=self._nodes["nodes"], actions=len(self._keys)
         )
         result = SweepResult(
@@ -188,7 +188,7 @@ class Sweep:
             counts=counts,
             status="interrupted" if self.interrupted else "failed" if counts.failed else "ok",
             directory=self._output,
-            runtime=self._crew.runtime_name,
+            runtime=self._pool.runtime_name,
             seconds=round(time.monotonic() - self._began, 3),
             failures=dict(sorted(self._failures.items())),
         )
@@ -196,8 +196,8 @@ class Sweep:
         return result
 
 
-def carry_out_sweep(
-    application: Application,
+def run_sweep(
+    workspace: Workspace,
     prepared: PreparedSweep,
     observer: SweepObserver,
     *,
@@ -206,7 +206,7 @@ def carry_out_sweep(
 ) -> SweepResult:
     """Carry out all points of a sweep. Raises ConfigError, EnvironmentLacking."""
     folder = (output or default_output(prepared.loaded)).resolve()
-    with Sweep(application, prepared, folder, observer, options) as sweep:
+    with Sweep(workspace, prepared, folder, observer, options) as sweep:
         try:
             sweep.run(prepared.plan)
             if prepared.section.search is not None and not sweep.interrupted:

@@ -16,7 +16,7 @@ from bskernel.plan.parameters import Origins
 from bskernel.plan.planner import Plan, build_values
 
 
-class Numbers:
+class Numbering:
     """A number for each distinct text of bytes, in the order in which they come."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Numbers:
 Resolved = tuple[int, dict[str, Any]]  # a number that equal parameters share, and the parameters
 
 
-class ShapedStep:
+class TemplateStep:
     """A step that all builds of a shape have, but for its parameters."""
 
     def __init__(
@@ -43,7 +43,7 @@ class ShapedStep:
         template: int,
         values: Mapping[str, Any],
         executor_wide: Mapping[str, Any],
-        numbers: Numbers,
+        numbers: Numbering,
         ids: Mapping[str, int],
     ) -> None:
         self.step = step
@@ -88,7 +88,7 @@ class ShapedStep:
         return msgspec.structs.replace(origins, own=own).resolve(wide, values)
 
 
-class Shape:
+class PlanTemplate:
     """Builds with the same steps, which take the same from one another and from files."""
 
     def __init__(
@@ -99,8 +99,8 @@ class Shape:
         backend: Choice | None,
         takes_all: Sequence[bool],
         ids: Mapping[str, int],
-        templates: Numbers,
-        parameters: Numbers,
+        templates: Numbering,
+        parameters: Numbering,
     ) -> None:
         """`config` and `plan` are those of one of them, which sets keys to the values of these `ids`."""
         self.config = config
@@ -109,7 +109,7 @@ class Shape:
         values = build_values(config)
         places = {step.name: step.index for step in plan.steps}
         self.steps = [
-            ShapedStep(
+            TemplateStep(
                 step=step,
                 origins=origins,
                 before={name: places[name] for name in _refers_to(step)},

@@ -19,8 +19,8 @@ from bskernel.core.step import Step
 from bskernel.plan.backend_choice import Choice
 from bskernel.plan.planner import Plan
 from bskernel.sweeps.planning.graph import Node, Point, SweepPlan
-from bskernel.sweeps.planning.plan_templates import Numbers, Shape, ShapedStep
-from bskernel.sweeps.points.points import Names, Settings, of_point
+from bskernel.sweeps.planning.plan_templates import Numbering, PlanTemplate, TemplateStep
+from bskernel.sweeps.points.points import PointNames, Settings, of_point
 
 
 class PlannedBuild(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class _Family:
     def __init__(self) -> None:
         self.chosen_by: list[str] | None = None  # keys by which steps are there or not; None before one was planned
         self.fed_by: dict[tuple[int, ...], list[str]] = {}  # values of these -> keys that name files
-        self.shapes: dict[tuple[tuple[int, ...], tuple[int, ...]], Shape] = {}
+        self.shapes: dict[tuple[tuple[int, ...], tuple[int, ...]], PlanTemplate] = {}
         self.alone = False  # every point must be planned by itself
 
 
@@ -53,13 +53,13 @@ class Planner:
         self._plan_point = plan_point
         self._entry_of = entry_of
         self._families: dict[tuple[Any, ...], _Family] = {}
-        self._values = Numbers()
-        self._parameters = Numbers()
-        self._templates = Numbers()
+        self._values = Numbering()
+        self._parameters = Numbering()
+        self._templates = Numbering()
         self._known: dict[tuple[Any, ...], int] = {}
         self._nodes: list[Node] = []
-        self._names = Names()
-        self._shape_of: dict[str, Shape] = {}
+        self._names = PointNames()
+        self._shape_of: dict[str, PlanTemplate] = {}
 
     def plan(self, settings: Iterable[Settings]) -> SweepPlan:
         """These points, and all nodes so far, those of points that were planned before among them.
@@ -69,7 +69,7 @@ class Planner:
         points = tuple(self._point(point) for point in settings)
         return SweepPlan(points=points, nodes=tuple(self._nodes))
 
-    def shape(self, point: Point) -> Shape:
+    def shape(self, point: Point) -> PlanTemplate:
         """What the build of a planned point shares with others."""
         return self._shape_of[point.name]
 
@@ -88,7 +88,7 @@ class Planner:
         self._shape_of[name] = shape
         return Point(name=name, settings=settings, nodes=nodes)
 
-    def _shape(self, settings: Settings, ids: Mapping[str, int]) -> Shape:
+    def _shape(self, settings: Settings, ids: Mapping[str, int]) -> PlanTemplate:
         """The shape of a point, which is planned if it is the first of it."""
         fixed = tuple((key, number) for key, number in sorted(ids.items()) if not _fills_parameters(key))
         family = self._families.setdefault((fixed, tuple(sorted(ids))), _Family())
@@ -100,7 +100,7 @@ class Planner:
         fed = tuple(ids[key] for key in family.fed_by[chosen])
         return family.shapes.get((chosen, fed)) or self._first(family, settings, ids)
 
-    def _first(self, family: _Family, settings: Settings, ids: Mapping[str, int]) -> Shape:
+    def _first(self, family: _Family, settings: Settings, ids: Mapping[str, int]) -> PlanTemplate:
         build = self._plan_point(settings)
         shape = self._shaped(build, ids)
         if family.chosen_by is None:
@@ -112,10 +112,10 @@ class Planner:
             family.shapes[chosen, tuple(ids[key] for key in fed_by)] = shape
         return shape
 
-    def _shaped(self, build: PlannedBuild, ids: Mapping[str, int]) -> Shape:
+    def _shaped(self, build: PlannedBuild, ids: Mapping[str, int]) -> PlanTemplate:
         entries = [self._entry_of(step) for step in build.plan.steps]
         takes_all = [entry is not None and entry.after_failure for entry in entries]
-        return Shape(
+        return PlanTemplate(
             config=build.config,
             plan=build.plan,
             backend=build.backend,
@@ -125,7 +125,7 @@ class Planner:
             parameters=self._parameters,
         )
 
-    def _nodes_of(self, shape: Shape, settings: Settings, ids: Mapping[str, int]) -> tuple[int, ...] | None:
+    def _nodes_of(self, shape: PlanTemplate, settings: Settings, ids: Mapping[str, int]) -> tuple[int, ...] | None:
         """The point's nodes, new ones where there are none yet; None where its parameters are refused."""
         nodes: list[int] = []
         try:
@@ -144,7 +144,7 @@ class Planner:
         return tuple(nodes)
 
 
-def _node(step: ShapedStep, parameters: dict[str, Any], before: tuple[int, ...], salt: str) -> Node:
+def _node(step: TemplateStep, parameters: dict[str, Any], before: tuple[int, ...], salt: str) -> Node:
     return Node(
         step=msgspec.structs.replace(step.step, parameters=parameters),
         before=dict(zip(step.before, before, strict=True)),

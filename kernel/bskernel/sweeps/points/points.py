@@ -170,7 +170,7 @@ def of_point(error: BskernelError, settings: Mapping[str, Any]) -> BskernelError
     return type(error)(f"{error.message}{told}", hint=error.hint)
 
 
-class Names:
+class PointNames:
     """Names of points: their settings' digest, as short as it may be among all that were named."""
 
     def __init__(self) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from bskernel.core.observers import Observer, Several
+from bskernel.core.observers import CompositeObserver, Observer
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
 from bskernel.report.log import Log
-from bskernel.report.terminal import Lines, Silent, step_line
+from bskernel.report.terminal import LineObserver, SilentObserver, step_line
 from bskernel.sweeps.analysis.table import Row, settings_text
 
 
@@ -19,7 +19,7 @@ class SweepObserver(Observer, Protocol):
         """A point is over, the `done`th of `total`."""
 
 
-class SilentSweep(Silent):
+class SilentSweep(SilentObserver):
     """Shows nothing."""
 
     def point(self, row: Row, done: int, total: int) -> None:
@@ -38,7 +38,7 @@ class SweepLog(Log):
         self._write("error" if row.status == "failed" else "info", "point ended", told | row.settings)
 
 
-class SweepLines(Lines):
+class SweepLines(LineObserver):
     """A line for each step that ran, and one for each point: for files and CI."""
 
     def ended(self, step: Step, ended: EndedStep) -> None:
@@ -51,7 +51,7 @@ class SweepLines(Lines):
         self.note(point_line(row, done, total))
 
 
-class SeveralSweep(Several):
+class CompositeSweepObserver(CompositeObserver):
     """Passes everything on."""
 
     def __init__(self, observers: tuple[SweepObserver, ...]) -> None:

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
-from bskernel.report.progress import STYLES, Bar
+from bskernel.report.progress import STYLES, ProgressBar
 from bskernel.report.terminal import step_line
 from bskernel.sweeps.analysis.table import Row
 from bskernel.sweeps.report.observers import point_line
@@ -14,7 +14,7 @@ from bskernel.sweeps.report.observers import point_line
 _STYLES = {"ok": "green", "stopped": "yellow", "failed": "bold red", "interrupted": "bold red"}
 
 
-class SweepBar(Bar):
+class SweepBar(ProgressBar):
     """Needs a terminal that can move its cursor."""
 
     def _line(self, step: Step, ended: EndedStep) -> Text | None:

@@ -19,18 +19,18 @@ POINTS = "points"  # the folder of their build directories
 _DIRECTORY = "give the output directory of a sweep"
 
 
-class KeptSweep(msgspec.Struct, frozen=True, kw_only=True):
+class StoredSweep(msgspec.Struct, frozen=True, kw_only=True):
     """What sweep.json says: the points so far, and what was wanted of them. Other fields are passed over."""
 
     table: SweepTable
     goals: Goals = Goals()
 
 
-def read_sweep(path: Path) -> KeptSweep:
+def read_sweep(path: Path) -> StoredSweep:
     """A sweep's directory, or its sweep.json; directories of points are made absolute. Raises ConfigError."""
     file = path / SWEEP if path.is_dir() else path
     try:
-        kept = msgspec.json.decode(file.read_bytes(), type=KeptSweep, dec_hook=_path)
+        kept = msgspec.json.decode(file.read_bytes(), type=StoredSweep, dec_hook=_path)
     except FileNotFoundError:
         raise ConfigError(f"{file}: there is no such file", hint=_hint(path)) from None
     except OSError as error:

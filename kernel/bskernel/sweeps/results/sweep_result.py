@@ -14,7 +14,7 @@ from bskernel.sweeps.analysis.analysis_types import Goals
 from bskernel.sweeps.analysis.table import Row, SweepTable
 
 
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
+class StepCounts(msgspec.Struct, frozen=True, kw_only=True):
     """How many points came to what, and how many steps that was."""
 
     points: int = 0
@@ -58,7 +58,7 @@ class SweepResult(msgspec.Struct, frozen=True, kw_only=True):
 
     table: SweepTable
     goals: Goals  # what its [sweep] wants of points; `bskernel.results` judges them by it
-    counts: Counts
+    counts: StepCounts
     status: Literal["ok", "failed", "interrupted"]  # ok also where points were stopped
     directory: Path
     runtime: str  # "none" when every step was recalled

@@ -14,7 +14,7 @@ from bskernel.sweeps.search.violation import UNKNOWN, violation
 STOPPED = "stopped"  # the constraint of a point that was stopped, beside the conditions
 
 
-class Worth:
+class ObjectiveValues:
     """Points by their goals, whose names mean something as soon as a point ended well."""
 
     def __init__(self, goals: Goals) -> None:

@@ -20,7 +20,7 @@ from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.sweeps.analysis.analysis import goals_of
 from bskernel.sweeps.analysis.analysis_types import Goals
 from bskernel.sweeps.analysis.table import Row, SweepTable
-from bskernel.sweeps.search.objective_values import Worth
+from bskernel.sweeps.search.objective_values import ObjectiveValues
 from bskernel.sweeps.search.space import Between, Dimension, settings_of, size_of, some_point, space_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     again: bool = False  # it was asked for before: what it came to was told again, nothing ran
 
 
-class Searched(msgspec.Struct, frozen=True, kw_only=True):
+class SearchOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """All points that were built, in the order in which they were chosen, and every trial."""
 
     table: SweepTable
@@ -54,7 +54,7 @@ def search(
     where: str,
     keeps: Callable[[Settings], bool],
     run_points: Callable[[Sequence[Settings]], Sequence[Row]],
-) -> Searched:
+) -> SearchOutcome:
     """Choose `section.search.trials` distinct points of the grid and build them, `batch` at once.
 
     `run_points` builds points and returns their rows in the same order; after an interrupt, rows that say so, or
@@ -74,9 +74,9 @@ def search(
         )
     with _silent(optuna):
         under_way = _Search(optuna, section.search, goals, space, keeps)
-        ended = under_way.carry_out(run_points)
+        ended = under_way.run(run_points)
     rows = tuple(row for row in under_way.rows.values() if row is not None)
-    return Searched(table=SweepTable.of(name, rows), trials=under_way.trials(), ended=ended)
+    return SearchOutcome(table=SweepTable.of(name, rows), trials=under_way.trials(), ended=ended)
 
 
 @contextlib.contextmanager
@@ -109,7 +109,7 @@ class _Search:
         keeps: Callable[[Settings], bool],
     ) -> None:
         self._section = section
-        self._worth = Worth(goals)
+        self._worth = ObjectiveValues(goals)
         self._space = space
         self._keeps = keeps
         self._distributions = {key: _distribution(optuna, one) for key, one in space.items()}
@@ -132,7 +132,7 @@ class _Search:
 
         return tuple(Trial(settings=one.settings, point=name(one), again=one.again) for one in self._asked)
 
-    def carry_out(
+    def run(
         self, run_points: Callable[[Sequence[Settings]], Sequence[Row]]
     ) -> Literal["trials", "exhausted", "interrupted"]:
         """Batches until there are as many points as wanted."""
