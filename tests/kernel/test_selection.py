@@ -111,7 +111,7 @@ def test_a_range_says_what_chose_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "config", "text"),
+    ("range_request", "config", "text"),
     [
         (
             RangeRequest(first="clean"),

@@ -244,7 +244,7 @@ def test_who_fails_when_memory_ran_out_beside_others_runs_again_alone(tmp_path: 
     assert [report.status for report in reports] == ["ran", "ran", "ran"]
     assert sorted(runs) == ["00-a", "00-a", "01-b", "02-c"]
     assert beside["00-a"] == set()
-    assert observer.notes == ["step a failed beside others, maybe because of them: it runs again alone"]
+    assert observer.notes == ["step a failed while other steps were running; retrying it alone"]
     assert sorted(observer.starts) == ["a", "a", "b", "c"]
     assert sorted(observer.ends) == ["a", "b", "c"]
 

@@ -1,4 +1,4 @@
-"""A build: what becomes of a plan, step by step."""
+"""Runs the plan of one build, step by step."""
 
 from __future__ import annotations
 
@@ -6,80 +6,77 @@ import functools
 from collections.abc import Mapping
 
 import msgspec
+from bskernel_protocol import EntryDescription, Failure
 
+from bskernel.core.action import Action, ActionResult
 from bskernel.core.catalogue import EntryOf, required_by, runs_after_failure
 from bskernel.core.interfaces import Store
 from bskernel.core.observers import Observer
 from bskernel.core.runtime_failures import interrupted
 from bskernel.core.step import ExecutorRef, Step
-from bskernel.core.step_report import StepReport, skipped
+from bskernel.core.step_report import EndedStep, StepReport, skipped
 from bskernel.execution.scheduler import JOBS, Schedule, task_of
 from bskernel.execution.step_inputs import ResolvedInputs, resolve_inputs, resolve_partial_inputs
-from bskernel.execution.step_loop import Execution
+from bskernel.execution.step_loop import StepLoop
 from bskernel.execution.worker_pool import WorkerPool
 from bskernel.plan.planner import Plan
 
 
-class _Build(Execution):
-    """The steps of one plan: their names are those of their tasks."""
+class PlanSource:
+    """The steps of one plan as the run loop sees them; each step's name is that of its task."""
 
     def __init__(
         self,
         plan: Plan,
+        entries: Mapping[str, EntryDescription | None],
+        schedule: Schedule,
         store: Store,
-        pool: WorkerPool,
-        observer: Observer,
-        limits: Mapping[str, int],
         salt: str,
-        fresh: bool,
-        entry_of: EntryOf,
     ) -> None:
         self._plan = plan
-        self._entries = {step.name: entry_of(step) for step in plan.steps}
-        tasks = [
-            task_of(step, limits, after_failure=runs_after_failure(self._entries[step.name])) for step in plan.steps
-        ]
-        super().__init__(plan.steps, Schedule(tasks, limits), store, pool, observer, fresh=fresh)
-        self._own_salt = salt
+        self._entries = entries
+        self._schedule = schedule
+        self._store = store
+        self._salt = salt
 
-    def run(self) -> tuple[StepReport, ...]:
-        """Carry out all that can be; the reports are in the plan's order."""
-        self._run()
-        return tuple(self._reports.get(step.name) or skipped(step) for step in self._plan.steps)
+    def salt(self, step: Step) -> str:  # noqa: ARG002 - one for all
+        """The build's salt."""
+        return self._salt
 
-    def _task(self, step: Step) -> str:
-        return step.name
-
-    def _salt(self, step: Step) -> str:  # noqa: ARG002 - one for all
-        return self._own_salt
-
-    def _inputs(self, step: Step) -> ResolvedInputs | None:
+    def inputs(self, step: Step, made: Mapping[str, ActionResult]) -> ResolvedInputs | None:
+        """The step's inputs; after a failure, those that are left. Raises InputMissing."""
         entry = self._entries[step.name]
         if not self._schedule.failing or entry is None:
-            return ResolvedInputs(inputs=resolve_inputs(step, self._made, self._store))
-        before = [earlier.name for earlier in self._plan.steps[: step.index] if earlier.name in self._made]
-        return resolve_partial_inputs(
-            step, {name: self._made[name] for name in before}, self._store, required_by(entry)
-        )
+            return ResolvedInputs(inputs=resolve_inputs(step, made, self._store))
+        before = {name: made[name] for earlier in self._plan.steps[: step.index] if (name := earlier.name) in made}
+        return resolve_partial_inputs(step, before, self._store, required_by(entry))
 
-    def _expect(self, step: Step) -> None:
-        self._pool.expect((step.executor, *self._later[step.index]))
+    def expect(self, step: Step, pool: WorkerPool) -> None:
+        """The step's executor first, then those of the steps behind it. Raises EnvironmentLacking."""
+        pool.expect((step.executor, *self._later[step.index]))
+
+    def known(self, step: Step, action: Action) -> ActionResult | Failure | None:  # noqa: ARG002 - asks the store alone
+        """Nothing: the store knows."""
+        return None
+
+    def cannot_run(self, step: Step) -> None:
+        """The failure that left too little is reported already."""
+        self._schedule.ended(step.name, well=True)
+
+    def ended(self, step: Step, ended: EndedStep, result: ActionResult | None, never: tuple[str, ...]) -> None:
+        """Nothing more follows from it."""
+
+    def idle(self) -> bool:
+        """No work of a build can wait."""
+        return False
 
     @functools.cached_property
     def _later(self) -> list[tuple[ExecutorRef, ...]]:
-        """Of each step the executors of those behind it."""
+        """For each step, the executors of the steps behind it."""
         later: list[tuple[ExecutorRef, ...]] = [()]
         for step in reversed(self._plan.steps):
             later.append(later[-1] if step.executor in later[-1] else (step.executor, *later[-1]))
         return later[:0:-1]
-
-    def _at_no_step(self, by: str) -> None:
-        waiting = [step for step in self._plan.steps if step.name not in self._reports]
-        step = (waiting or self._plan.steps)[0 if waiting else -1]
-        report = self._reports.get(step.name) or skipped(step)
-        self._reports[step.name] = msgspec.structs.replace(
-            report, status="interrupted", failure=interrupted(step, by)
-        )
 
 
 def run_plan(
@@ -93,10 +90,24 @@ def run_plan(
     fresh: bool = False,
     entry_of: EntryOf = lambda _: None,
 ) -> tuple[StepReport, ...]:
-    """Carry out the steps, as many at once as the limits allow; one at a time without. `fresh` recalls nothing.
+    """Run the steps of a plan and return their reports, in the plan's order.
 
-    Of equal actions one runs and the others recall what it made. After a failure what runs goes on to its end, and of
-    the rest only those run whose entry says `after_failure`, with what was made until then; the others are skipped.
-    When the build is interrupted, all are.
+    As many steps run at once as `limits` allow; without limits, one. Of equal actions one runs and the others recall
+    its result; `fresh` recalls nothing. After a failure, running steps finish, and of the rest only those start whose
+    entry says `after_failure`, with what was made until then; the others are skipped. An interrupt skips all.
     """
-    return _Build(plan, store, pool, observer, limits or {JOBS: 1}, salt, fresh, entry_of).run()
+    limits = limits or {JOBS: 1}
+    entries = {step.name: entry_of(step) for step in plan.steps}
+    tasks = [task_of(step, limits, after_failure=runs_after_failure(entries[step.name])) for step in plan.steps]
+    schedule = Schedule(tasks, limits)
+    source = PlanSource(plan, entries, schedule, store, salt)
+    steps = {step.name: step for step in plan.steps}
+    loop = StepLoop(steps, schedule, source, store, pool, observer, fresh=fresh, join_equal=not fresh)
+    loop.run()
+    reports = [loop.reports.get(step.name) or skipped(step) for step in plan.steps]
+    if loop.interrupted_by is not None and all(report.status != "interrupted" for report in reports):
+        # No step was running: the interrupt counts for the first one that had not started, else for the last.
+        at = next((at for at, step in enumerate(plan.steps) if step.name not in loop.reports), len(reports) - 1)
+        failure = interrupted(plan.steps[at], loop.interrupted_by)
+        reports[at] = msgspec.structs.replace(reports[at], status="interrupted", failure=failure)
+    return tuple(reports)

@@ -1,11 +1,11 @@
-"""Steps carried out: which begins when, what is recalled, and what becomes of each. A build, or many as one."""
+"""The run loop of a build or a sweep: starts steps, recalls known results, and reports how each step ended."""
 
 from __future__ import annotations
 
-import abc
 import queue
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 from bskernel_protocol import Failure
@@ -21,66 +21,83 @@ from bskernel.execution.scheduler import Schedule
 from bskernel.execution.step_inputs import InputMissing, ResolvedInputs, read_log
 from bskernel.execution.worker_pool import Notice, PoolEvent, StepEvent, WorkerPool
 
-_SOON_S = 0.5  # how long who is interrupted waits for running steps to say how far they were
+_GRACE_S = 0.5  # how long an interrupted loop waits for running steps to report how far they got
 
 
-class Execution(abc.ABC):
-    """Steps under way. All decisions are taken in one thread; the crew only carries out what runs.
+class StepSource(Protocol):
+    """What a build or a sweep decides about its own steps; the loop asks it and reports back to it."""
 
-    Within, each step has the name of its task: steps of several builds may be called alike.
-    """
+    def salt(self, step: Step) -> str:
+        """The salt that the step's build adds to the cache key."""
+
+    def inputs(self, step: Step, made: Mapping[str, ActionResult]) -> ResolvedInputs | None:
+        """The step's inputs, given the results of tasks so far.
+
+        None when the step cannot run with what a failure has left. Raises InputMissing.
+        """
+
+    def expect(self, step: Step, pool: WorkerPool) -> None:
+        """Tell the pool which executors this step and later ones need. Raises EnvironmentLacking."""
+
+    def known(self, step: Step, action: Action) -> ActionResult | Failure | None:
+        """What the source itself knows of the action's result, before the store is asked."""
+
+    def cannot_run(self, step: Step) -> None:
+        """The step was ready, but `inputs` returned None for it."""
+
+    def ended(self, step: Step, ended: EndedStep, result: ActionResult | None, never: tuple[str, ...]) -> None:
+        """The step has ended; `never` are the tasks that will not start because of it."""
+
+    def idle(self) -> bool:
+        """Do one piece of work that no step waits for; False when there is none."""
+
+
+class StepLoop:
+    """Runs steps to their ends. One thread takes all decisions; the pool only runs steps."""
 
     def __init__(
         self,
-        steps: Sequence[Step],
+        tasks: Mapping[str, Step],
         schedule: Schedule,
+        source: StepSource,
         store: Store,
         pool: WorkerPool,
         observer: Observer,
         *,
         fresh: bool,
+        join_equal: bool,
+        read_logs: bool = True,
     ) -> None:
-        self._steps = {self._task(step): step for step in steps}
+        """`tasks` maps the names that `schedule` uses to steps.
+
+        With `fresh` the store is not asked for results. With `join_equal` a step whose action is already running waits
+        for that result. Without `read_logs` the logs of recalled steps are left in the store.
+        """
+        self._steps = tasks
+        self._task_of = {step.label: task for task, step in tasks.items()}
         self._schedule = schedule
+        self._source = source
         self._store = store
         self._pool = pool
         self._observer = observer
         self._fresh = fresh
+        self._join_equal = join_equal
+        self._read_logs = read_logs
         self._made: dict[str, ActionResult] = {}
-        self._reports: dict[str, StepReport] = {}
         self._running: dict[str, EndedStep] = {}  # as far as they are known
-        self._in_flight: dict[str, str] = {}  # the key of what runs -> its task
-        self._interrupted_by: str | None = None
+        self._in_flight: dict[str, str] = {}  # the key of a running action -> its task
+        self.reports: dict[str, StepReport] = {}  # by task
+        self.interrupted_by: str | None = None
 
-    @abc.abstractmethod
-    def _task(self, step: Step) -> str:
-        """The name of its task."""
-
-    @abc.abstractmethod
-    def _salt(self, step: Step) -> str:
-        """What its build adds to the key."""
-
-    @abc.abstractmethod
-    def _inputs(self, step: Step) -> ResolvedInputs | None:
-        """What it takes; None when it cannot run with what is left after a failure. Raises InputMissing."""
-
-    @abc.abstractmethod
-    def _expect(self, step: Step) -> None:
-        """Have the crew ready for it. Raises EnvironmentLacking."""
-
-    @abc.abstractmethod
-    def _at_no_step(self, by: str) -> None:
-        """It was interrupted while no step ran: one was decided, or told of."""
-
-    def _run(self) -> None:
-        """Carry out all that can be."""
+    def run(self) -> None:
+        """Run every step that can run; after an interrupt `interrupted_by` names its signal."""
         try:
             while True:
-                while (name := self._schedule.start()) is not None:
-                    self._begin(self._steps[name])
+                while (task := self._schedule.start()) is not None:
+                    self._start(self._steps[task])
                 if not self._schedule.running:
                     break
-                self._hear(self._next_said())
+                self._handle(self._next_event())
         except KeyboardInterrupt as error:
             self._interrupt(str(error) or "SIGINT")
         except BaseException:
@@ -88,131 +105,116 @@ class Execution(abc.ABC):
             self._pool.interrupt()
             raise
 
-    def _next_said(self) -> PoolEvent:
-        """What the crew says next; until it says something, what can wait is done."""
+    def _next_event(self) -> PoolEvent:
+        """The pool's next event; until there is one, the source does what can wait."""
         while True:
             try:
                 return self._pool.events.get_nowait()
             except queue.Empty:
-                if not self._catch_up():
+                if not self._source.idle():
                     return self._pool.events.get()
 
-    def _catch_up(self) -> bool:
-        """Do one thing that no step waits for; False when there is none."""
-        return False
-
-    def _begin(self, step: Step) -> None:
-        """Recall a step, or have it begin to run."""
+    def _start(self, step: Step) -> None:
+        """Recall a step's result, or have the pool run it."""
         ended = EndedStep(report=skipped(step), action=None, inputs={}, log=b"")
         began = time.monotonic()
+        task = self._task_of[step.label]
         try:
-            found = self._inputs(step)
-            if found is None:
-                self._cannot_run(step)
+            resolved = self._source.inputs(step, self._made)
+            if resolved is None:
+                self._source.cannot_run(step)
                 return
-            action = action_of(step, found.inputs, self._salt(step))
+            action = action_of(step, resolved.inputs, self._source.salt(step))
             other = self._in_flight.get(action.key.sha256)
-            if other is not None and self._shares_runs:
-                self._schedule.hold(self._task(step), until=other)
+            if other is not None and self._join_equal:
+                self._schedule.hold(task, until=other)
                 return
             self._observer.started(step)
-            report = msgspec.structs.replace(ended.report, partial=found.partial, key=action.key.sha256)
-            ended = EndedStep(report=report, action=action, inputs=found.inputs, log=b"")
-            known = self._known(step, action)
+            report = msgspec.structs.replace(ended.report, partial=resolved.partial, key=action.key.sha256)
+            ended = EndedStep(report=report, action=action, inputs=resolved.inputs, log=b"")
+            known = self._source.known(step, action)
+            if known is None and not self._fresh:
+                known = self._store.recall(action)
             if isinstance(known, Failure):
-                self._failed(step, ended, known, time.monotonic() - began)
+                self._fail(step, ended, known, time.monotonic() - began)
                 return
             if known is not None:
-                ended = msgspec.structs.replace(ended, log=self._log_of(known))
-                self._succeeded(step, ended, known, "recalled", time.monotonic() - began)
+                log = read_log(known.log, self._store) if self._read_logs else b""
+                ended = msgspec.structs.replace(ended, log=log)
+                self._succeed(step, ended, known, "recalled", time.monotonic() - began)
                 return
-            self._expect(step)
+            self._source.expect(step, self._pool)
         except InputMissing as error:
             self._observer.started(step)
-            self._failed(step, ended, Failure(category="config", message=str(error)), time.monotonic() - began)
+            self._fail(step, ended, Failure(category="config", message=str(error)), time.monotonic() - began)
         except EnvironmentLacking as error:
-            self._failed(step, ended, environment_failure(error), time.monotonic() - began)
+            self._fail(step, ended, environment_failure(error), time.monotonic() - began)
         else:
-            self._running[self._task(step)] = ended
-            self._in_flight.setdefault(action.key.sha256, self._task(step))
-            self._pool.begin(step, action, found.inputs)
+            self._running[task] = ended
+            self._in_flight.setdefault(action.key.sha256, task)
+            self._pool.begin(step, action, resolved.inputs)
 
-    def _cannot_run(self, step: Step) -> None:
-        self._schedule.ended(self._task(step), well=True)
-
-    @property
-    def _shares_runs(self) -> bool:
-        """Does a step wait for another one that does the same now?"""
-        return not self._fresh
-
-    def _known(self, step: Step, action: Action) -> ActionResult | Failure | None:  # noqa: ARG002 - a sweep's limits
-        """What is known to come of the action."""
-        return None if self._fresh else self._store.recall(action)
-
-    def _log_of(self, known: ActionResult) -> bytes:
-        return read_log(known.log, self._store)
-
-    def _hear(self, said: PoolEvent) -> None:
-        """Take what the crew says of a running step."""
-        if isinstance(said, Notice):
-            self._observer.note(said.text)
+    def _handle(self, event: PoolEvent) -> None:
+        """Process one event of the pool."""
+        if isinstance(event, Notice):
+            self._observer.note(event.text)
             return
-        if isinstance(said, StepEvent):
-            self._observer.event(said.step, said.event)
+        if isinstance(event, StepEvent):
+            self._observer.event(event.step, event.event)
             return
-        if said.error is not None:
-            raise said.error
-        step, outcome = said.step, said.outcome
-        if said.doubtful and self._schedule.repeat_alone(self._task(step)):
+        if event.error is not None:
+            raise event.error
+        step, outcome = event.step, event.outcome
+        if event.doubtful and self._schedule.repeat_alone(self._task_of[step.label]):
             self._forget(step)
-            self._observer.note(f"step {step.name} failed beside others, maybe because of them: it runs again alone")
+            self._observer.note(f"step {step.name} failed while other steps were running; retrying it alone")
             return
         ended = self._forget(step)
         report = msgspec.structs.replace(ended.report, peak_mib=outcome.peak_mib)
         ended = msgspec.structs.replace(ended, log=outcome.log, report=report)
         if outcome.result is not None:
-            status: Status = "recalled" if said.recalled else "ran"
-            self._succeeded(step, ended, outcome.result, status, said.seconds)
+            status: Status = "recalled" if event.recalled else "ran"
+            self._succeed(step, ended, outcome.result, status, event.seconds)
         elif outcome.failure is not None:
-            self._failed(step, ended, outcome.failure, said.seconds)
+            self._fail(step, ended, outcome.failure, event.seconds)
         else:
-            self._failed(step, ended, interrupted(step, self._interrupted_by or "SIGINT"), said.seconds)
+            self._fail(step, ended, interrupted(step, self.interrupted_by or "SIGINT"), event.seconds)
 
     def _forget(self, step: Step) -> EndedStep:
-        task = self._task(step)
+        task = self._task_of[step.label]
         ended = self._running.pop(task)
         if ended.report.key is not None and self._in_flight.get(ended.report.key) == task:
             del self._in_flight[ended.report.key]
         return ended
 
-    def _succeeded(self, step: Step, ended: EndedStep, result: ActionResult, status: Status, seconds: float) -> None:
-        self._made[self._task(step)] = result
+    def _succeed(self, step: Step, ended: EndedStep, result: ActionResult, status: Status, seconds: float) -> None:
+        self._made[self._task_of[step.label]] = result
         report = msgspec.structs.replace(
             ended.report, status=status, outputs=result.outputs, record=result.record, seconds=round(seconds, 3)
         )
-        self._over(step, msgspec.structs.replace(ended, report=report))
+        self._end(step, msgspec.structs.replace(ended, report=report), result)
 
-    def _failed(self, step: Step, ended: EndedStep, failure: Failure, seconds: float) -> None:
+    def _fail(self, step: Step, ended: EndedStep, failure: Failure, seconds: float) -> None:
         status: Status = "interrupted" if failure.category == "interrupted" else "failed"
         report = msgspec.structs.replace(ended.report, status=status, failure=failure, seconds=round(seconds, 3))
-        self._over(step, msgspec.structs.replace(ended, report=report))
+        self._end(step, msgspec.structs.replace(ended, report=report), None)
 
-    def _over(self, step: Step, ended: EndedStep) -> None:
-        self._reports[self._task(step)] = ended.report
-        self._schedule.ended(self._task(step), well=ended.report.failure is None)
+    def _end(self, step: Step, ended: EndedStep, result: ActionResult | None) -> None:
+        task = self._task_of[step.label]
+        self.reports[task] = ended.report
+        never = self._schedule.ended(task, well=ended.report.failure is None)
         self._observer.ended(step, ended)
+        self._source.ended(step, ended, result, never)
 
     def _interrupt(self, by: str) -> None:
-        """Nothing starts any more, and what runs is over as far as the build is concerned."""
-        self._interrupted_by = by
+        """Start nothing more; what runs has ended as far as the build is concerned."""
+        self.interrupted_by = by
         self._pool.interrupt()
-        deadline = time.monotonic() + _SOON_S
+        deadline = time.monotonic() + _GRACE_S
         while self._running:
             try:
-                self._hear(self._pool.events.get(timeout=max(0.0, deadline - time.monotonic())))
+                self._handle(self._pool.events.get(timeout=max(0.0, deadline - time.monotonic())))
             except queue.Empty:
                 break
-        for step in [self._steps[name] for name in self._running]:
-            self._failed(step, self._forget(step), interrupted(step, by), 0.0)
-        if not any(report.status == "interrupted" for report in self._reports.values()):
-            self._at_no_step(by)
+        for step in [self._steps[task] for task in self._running]:
+            self._fail(step, self._forget(step), interrupted(step, by), 0.0)

@@ -17,7 +17,7 @@ from bskernel.report.terminal import SilentObserver
 from bskernel.store import DiskStore
 from bskernel.sweeps.analysis.table import Row
 from bskernel.sweeps.execution.finished_point import FinishedPoint
-from bskernel.sweeps.execution.node_loop import SweepExecution
+from bskernel.sweeps.execution.node_run import NodeRun
 from bskernel.sweeps.planning.graph import Node, Point, SweepPlan
 from bskernel_protocol import Artifact, EntryDescription, Failure, InputDescription, OutputDescription
 
@@ -181,7 +181,7 @@ class Run:
         self.told = Told()
         self.points: dict[str, FinishedPoint] = {}
         self.ran_before: dict[str, int] = {}  # a point -> how many steps had begun when it was told of
-        execution = SweepExecution(
+        nodes = NodeRun(
             plan,
             self.store,
             self.pool,
@@ -192,8 +192,8 @@ class Run:
             require=tuple(require),
             on_point=self._heard,
         )
-        self.whole = execution.run()
-        self.left = execution.interrupted()
+        self.whole = nodes.run()
+        self.left = nodes.interrupted()
 
     def _heard(self, point: FinishedPoint) -> None:
         assert point.point.name not in self.points

@@ -16,7 +16,7 @@ from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.result.build_directory import BUILD_LOG, lock_folder
 from bskernel.sweeps.analysis.table import Row, SweepTable, counted
 from bskernel.sweeps.execution.finished_point import FinishedPoint
-from bskernel.sweeps.execution.node_loop import SweepExecution
+from bskernel.sweeps.execution.node_run import NodeRun
 from bskernel.sweeps.execution.point_writer import PointBuild, PointWriter, row_of
 from bskernel.sweeps.execution.preparation import PreparedSweep
 from bskernel.sweeps.planning.graph import Point, SweepPlan, with_points
@@ -138,14 +138,14 @@ class Sweep:
             if lost:
                 damaged.append(ended.point)
                 self._observer.note(
-                    f"{lost[0]} is gone from the cache, or damaged: what makes it is carried out again"
+                    f"{lost[0]} is missing from the cache or corrupt; rerunning the step that produces it"
                 )
                 return
             self._done += 1
             self._keep(row, ended)
             self._observer.point(row, self._done, max(self._expected, len(self._rows)))
 
-        execution = SweepExecution(
+        nodes = NodeRun(
             plan,
             self._store,
             self._pool,
@@ -157,10 +157,10 @@ class Sweep:
             on_point=tell,
         )
         try:
-            self.interrupted = not execution.run()
+            self.interrupted = not nodes.run()
         finally:
-            self._count(execution.ended)
-        for ended in execution.interrupted():
+            self._count(nodes.ended_steps)
+        for ended in nodes.interrupted():
             self._keep(row_of(ended, None), ended)
         return tuple(damaged)
 

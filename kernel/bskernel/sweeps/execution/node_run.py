@@ -1,4 +1,4 @@
-"""All points of a sweep carried out as one: every node once, a failure or a broken requirement kept to its points."""
+"""Runs the nodes of a sweep: each once, with a failure or a broken requirement kept to its points."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bskernel.core.step import ExecutorRef, FromStep, Step
 from bskernel.core.step_report import EndedStep, skipped
 from bskernel.execution.scheduler import JOBS, Schedule
 from bskernel.execution.step_inputs import ResolvedInputs, resolve_inputs, resolve_partial_inputs
-from bskernel.execution.step_loop import Execution
+from bskernel.execution.step_loop import StepLoop
 from bskernel.execution.worker_pool import WorkerPool
 from bskernel.result.build_result import METRICS
 from bskernel.sweeps.analysis.constraints import judged
@@ -28,8 +28,8 @@ from bskernel.sweeps.execution.point_metrics import MetricsReader
 from bskernel.sweeps.planning.graph import SweepPlan
 
 
-class SweepExecution(Execution):
-    """The nodes of a plan under way. A node's task is called by its label: its number comes first in it."""
+class NodeRun:
+    """The nodes of a sweep's plan as the run loop sees them. A node's task has the label of its step as name."""
 
     def __init__(
         self,
@@ -48,108 +48,117 @@ class SweepExecution(Execution):
         self._plan = plan
         self._order = NodeOrder(plan, entry_of, judging=bool(require))
         self._nodes = self._order.steps
+        self._number_of = {step.label: step.index for step in self._nodes}
+        self._store = store
         self._require = require
-        self._judged = [0 for _ in plan.points]  # of each point how many of its judges are over
         self._on_point = on_point
+        # By point
         self._status: list[PointStatus] = ["ok" for _ in plan.points]
         self._reasons: list[str | None] = [None for _ in plan.points]
-        self._open = [len(point.nodes) for point in plan.points]  # of each point how many nodes are not over
-        self._wanted = [len(points) for points in self._order.points_of]  # of each node how many points still need it
-        self._spared: set[int] = set()  # nodes that a failed point has to tell of itself
+        self._judged = [0 for _ in plan.points]  # how many of its judges have ended
+        self._open = [len(point.nodes) for point in plan.points]  # how many of its nodes have not ended
+        self._to_report: deque[int] = deque()  # points that have ended
+        self._reported: set[int] = set()
+        # By node
+        self._needed_by = [len(points) for points in self._order.points_of]  # how many points still need it
+        self._spared: set[int] = set()  # nodes that report on a failed point, so they run all the same
         self._ended: dict[int, EndedStep] = {}
-        self._past: set[int] = set()  # nodes that are over, or never begin
-        self._to_tell: deque[int] = deque()  # points that are over
-        self._told: set[int] = set()
+        self._results: dict[int, ActionResult] = {}
+        self._past: set[int] = set()  # nodes that have ended, or never start
         self._by_key: dict[str, ActionResult] = {}
         self._failures: dict[tuple[str, float | None, int | None], Failure] = {}
-        self._lacking: dict[ExecutorRef, EnvironmentLacking] = {}
+        self._unavailable: dict[ExecutorRef, EnvironmentLacking] = {}
         self._metrics = MetricsReader(store)
-        schedule = Schedule(self._order.tasks(limits), limits, isolate=True)
-        super().__init__(self._nodes, schedule, store, pool, observer, fresh=fresh)
+        self._schedule = Schedule(self._order.tasks(limits), limits, isolate=True)
+        tasks = {step.label: step for step in self._nodes}
+        self._loop = StepLoop(
+            tasks, self._schedule, self, store, pool, observer, fresh=fresh, join_equal=True, read_logs=False
+        )
 
     def run(self) -> bool:
-        """Carry out all that can be, and tell of each point when it is over; False when it was interrupted."""
-        self._run()
-        while self._catch_up():
+        """Run all nodes that can run and report each point when it ends; False when interrupted."""
+        self._loop.run()
+        while self.idle():
             pass
-        return self._interrupted_by is None
+        return self._loop.interrupted_by is None
 
     @property
-    def ended(self) -> Mapping[int, EndedStep]:
-        """What became of each node that began."""
+    def ended_steps(self) -> Mapping[int, EndedStep]:
+        """How each node that started has ended."""
         return self._ended
 
     def interrupted(self) -> tuple[FinishedPoint, ...]:
-        """The points that are not over because all was interrupted."""
-        left = [at for at in range(len(self._plan.points)) if at not in self._told]
+        """The points that an interrupt has kept from ending."""
+        left = [at for at in range(len(self._plan.points)) if at not in self._reported]
         return tuple(msgspec.structs.replace(self._point(at), status="interrupted", reason=None) for at in left)
 
-    # What carrying out asks for
+    # What the run loop asks
 
-    def _task(self, step: Step) -> str:
-        return step.label
-
-    def _salt(self, step: Step) -> str:
+    def salt(self, step: Step) -> str:
+        """The salt of the node's points."""
         return self._plan.nodes[step.index].salt
 
-    def _result(self, node: int) -> ActionResult | None:
-        return self._made.get(self._nodes[node].label)
-
-    def _inputs(self, step: Step) -> ResolvedInputs | None:
+    def inputs(self, step: Step, made: Mapping[str, ActionResult]) -> ResolvedInputs | None:  # noqa: ARG002 - by node
+        """The node's inputs; after a failure among its sources, those that are left. Raises InputMissing."""
         before = self._plan.nodes[step.index].before
-        made = {name: result for name, node in before.items() if (result := self._result(node)) is not None}
+        sources = {name: self._results[node] for name, node in before.items() if node in self._results}
         entry = self._order.entries[step.index]
         takes = {source.step for source in step.inputs.values() if isinstance(source, FromStep)}
-        if entry is None or takes | set(step.after) <= made.keys():
-            return ResolvedInputs(inputs=resolve_inputs(step, made, self._store))
-        known = [(node, self._result(node)) for node in self._order.before[step.index]]
-        earlier = {self._nodes[node].name: result for node, result in known if result is not None}
+        if entry is None or takes | set(step.after) <= sources.keys():
+            return ResolvedInputs(inputs=resolve_inputs(step, sources, self._store))
+        earlier = {
+            self._nodes[node].name: self._results[node]
+            for node in self._order.before[step.index]
+            if node in self._results
+        }
         return resolve_partial_inputs(step, earlier, self._store, required_by(entry))
 
-    def _expect(self, step: Step) -> None:
+    def expect(self, step: Step, pool: WorkerPool) -> None:
+        """The executors of the node and of those behind it in its first point. Raises EnvironmentLacking."""
         nodes = self._plan.points[self._order.points_of[step.index][0]].nodes
         later = [self._nodes[node].executor for node in nodes[nodes.index(step.index) :]]
         for executor in dict.fromkeys(later):
-            if executor not in self._lacking:
+            if executor not in self._unavailable:
                 try:
-                    self._pool.expect((executor,))
+                    pool.expect((executor,))
                 except EnvironmentLacking as error:
-                    self._lacking[executor] = error
-        # That another one lacks something is told by the steps that need it: other points may do without.
-        if step.executor in self._lacking:
-            raise self._lacking[step.executor]
+                    self._unavailable[executor] = error
+        # Another executor that is unavailable fails the steps that need it: other points may do without.
+        if step.executor in self._unavailable:
+            raise self._unavailable[step.executor]
 
-    @property
-    def _shares_runs(self) -> bool:
-        return True
-
-    def _known(self, step: Step, action: Action) -> ActionResult | Failure | None:
+    def known(self, step: Step, action: Action) -> ActionResult | Failure | None:
+        """How an equal action of this sweep ended; a failure counts only under the same limits."""
         key = action.key.sha256
-        failure = self._failures.get((key, step.timeout_s, step.memory_mib))
-        return failure or self._by_key.get(key) or super()._known(step, action)
+        return self._failures.get((key, step.timeout_s, step.memory_mib)) or self._by_key.get(key)
 
-    def _log_of(self, known: ActionResult) -> bytes:  # noqa: ARG002 - it is read when a point is written
-        return b""
+    def cannot_run(self, step: Step) -> None:
+        """The node, and the nodes that wait for it, never start."""
+        self._pass((step.index, *self._numbers(self._schedule.ended(step.label, well=False))))
 
-    # What becomes of nodes, and so of points
-
-    def _over(self, step: Step, ended: EndedStep) -> None:
+    def ended(self, step: Step, ended: EndedStep, result: ActionResult | None, never: tuple[str, ...]) -> None:
+        """Note how the node ended, and what follows for its points."""
         node, report = step.index, ended.report
-        result = self._made.get(step.label)
-        if result is not None and report.key is not None:
-            self._by_key[report.key] = result
-            ended = msgspec.structs.replace(ended, log=b"")
+        if result is not None:
+            self._results[node] = result
+            if report.key is not None:
+                self._by_key[report.key] = result
+                ended = msgspec.structs.replace(ended, log=b"")  # the store has it
         elif report.failure is not None and report.key is not None:
             self._failures[report.key, step.timeout_s, step.memory_mib] = report.failure
         self._ended[node] = ended
-        self._reports[step.label] = report
-        never = self._schedule.ended(step.label, well=report.failure is None)
-        self._observer.ended(step, ended)
-        if self._interrupted_by is None:
+        if self._loop.interrupted_by is None:
             self._settle(node, never, ended)
 
-    def _cannot_run(self, step: Step) -> None:
-        self._are_over((step.index, *self._numbers(self._schedule.ended(step.label, well=False))))
+    def idle(self) -> bool:
+        """Report one point that has ended. Writing a point takes as long as many steps, so steps come first."""
+        if not self._to_report:
+            return False
+        self._report(self._to_report[0])
+        self._to_report.popleft()
+        return True
+
+    # What follows for nodes and points
 
     def _settle(self, node: int, never: tuple[str, ...], ended: EndedStep) -> None:
         failure = ended.report.failure
@@ -160,7 +169,7 @@ class SweepExecution(Execution):
                 self._give_up(at, "failed", f"step {ended.report.name}: {failure.category}: {failure.message}")
             elif self._require and any(output.name == METRICS for output in ended.report.outputs):
                 self._judge(at)
-        self._are_over((node, *self._numbers(never)))
+        self._pass((node, *self._numbers(never)))
 
     def _judge(self, at: int) -> None:
         verdict = judged(self._require, self._point(at).quantities)
@@ -169,20 +178,20 @@ class SweepExecution(Execution):
             self._give_up(at, "stopped", verdict.reason)
 
     def _give_up(self, at: int, status: PointStatus, reason: str | None) -> None:
-        """Of the point's nodes, those that no other needs are not begun any more."""
+        """Withdraw the point's nodes that no other point needs."""
         self._status[at], self._reasons[at] = status, reason
         nodes = self._plan.points[at].nodes
         if status == "failed":
             self._spared.update(node for node in nodes if node in self._order.before)
         for node in nodes:
-            self._wanted[node] -= 1
-            if not self._wanted[node] and node not in self._spared:
-                self._are_over(self._numbers(self._schedule.withdraw(self._nodes[node].label)))
+            self._needed_by[node] -= 1
+            if not self._needed_by[node] and node not in self._spared:
+                self._pass(self._numbers(self._schedule.withdraw(self._nodes[node].label)))
 
     def _numbers(self, tasks: Iterable[str]) -> tuple[int, ...]:
-        return tuple(self._steps[task].index for task in tasks)
+        return tuple(self._number_of[task] for task in tasks)
 
-    def _are_over(self, nodes: tuple[int, ...]) -> None:
+    def _pass(self, nodes: tuple[int, ...]) -> None:
         self._past.update(nodes)
         for node in nodes:
             for at in self._order.points_of[node]:
@@ -190,10 +199,10 @@ class SweepExecution(Execution):
                 if self._status[at] != "stopped":
                     self._admit(at)
                 if not self._open[at]:
-                    self._to_tell.append(at)
+                    self._to_report.append(at)
 
     def _admit(self, at: int) -> None:
-        """Let begin what waited for the point to be judged."""
+        """Admit the nodes that waited for the point to be judged."""
         nodes, judges = self._plan.points[at].nodes, self._order.judges[at]
         while self._judged[at] < len(judges) and nodes[judges[self._judged[at]]] in self._past:
             begin = judges[self._judged[at]] + 1
@@ -203,20 +212,12 @@ class SweepExecution(Execution):
                 if self._status[at] == "ok" or node in self._spared:
                     self._schedule.admit(self._nodes[node].label)
 
-    def _catch_up(self) -> bool:
-        # To write a point takes as long as many a step: meanwhile steps run.
-        if not self._to_tell:
-            return False
-        self._tell(self._to_tell[0])
-        self._to_tell.popleft()
-        return True
-
-    def _tell(self, at: int) -> None:
+    def _report(self, at: int) -> None:
         if self._require and self._status[at] == "ok":
-            # Also where no step collects metrics: what was not judged is not kept silent.
+            # Also where no step collects metrics: a point that was not judged says so.
             self._reasons[at] = judged(self._require, self._point(at).quantities).reason
         self._on_point(self._point(at))
-        self._told.add(at)
+        self._reported.add(at)
 
     def _point(self, at: int) -> FinishedPoint:
         point = self._plan.points[at]
@@ -224,7 +225,7 @@ class SweepExecution(Execution):
         for place, node in enumerate(point.nodes):
             step = msgspec.structs.replace(self._nodes[node], index=place)
             ended = self._ended.get(node) or EndedStep(report=skipped(step), action=None, inputs={}, log=b"")
-            result = self._result(node)
+            result = self._results.get(node)
             steps.append(PointStep(step=step, ended=ended, log=result.log if result is not None else None))
         numbers = self._metrics.of(tuple(item.ended.report for item in steps))
         return FinishedPoint(
@@ -235,6 +236,3 @@ class SweepExecution(Execution):
             metrics=numbers.metrics,
             quantities=numbers.quantities,
         )
-
-    def _at_no_step(self, by: str) -> None:  # noqa: ARG002 - points tell of themselves that they are not over
-        return
