@@ -1,7 +1,7 @@
 UV := $(shell command -v uv || echo .tools/bin/uv)
 UV_VERSION := uv>=0.13,<0.14
 
-.PHONY: bench demo test check sync
+.PHONY: bench demo test unit check sync
 
 demo: sync
 	$(UV) run --frozen bskernel run examples/digits/build.toml
@@ -10,8 +10,15 @@ bench: sync
 	$(UV) sync --frozen --quiet --group bench --compile-bytecode
 	$(UV) run --frozen --no-sync python benchmarks/run.py $(BENCH)
 
+# ARGS go to pytest, e.g. make test ARGS="-k scheduler"
 test: check
-	$(UV) run --frozen pytest
+	$(UV) run --frozen pytest $(ARGS)
+
+# Without an engine, a browser, or an executor's environment.
+unit: sync
+	$(UV) run --frozen pytest -m "not env and not container and not browser" $(UNIT) $(ARGS)
+
+UNIT := tests/project tests/protocol tests/kernel tests/executors
 
 check: sync
 	$(UV) run --frozen ruff check .

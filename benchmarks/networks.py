@@ -39,7 +39,7 @@ def one_process(model: Path) -> Callable[[], None]:
 
     def action() -> None:
         with tempfile.TemporaryDirectory() as target:
-            script = ROOT / "tests" / "e2e" / "one_process.py"
+            script = ROOT / "tests" / "support" / "one_process.py"
             call([environment.python, script, model, Path(target, "t"), *STEPS], env=variables)
 
     return action

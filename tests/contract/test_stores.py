@@ -11,8 +11,8 @@ from bskernel.core.action import Action, ActionResult
 from bskernel.core.interfaces import OutputViolation, Store
 from bskernel.store import OpenStore, SharedSettings, shared_settings
 from bskernel_protocol import PROTOCOL_VERSION, Artifact, digest_of_bytes
-from s3_server import BUCKET, S3Server
-from ssh_server import SshServer
+from support.s3_server import BUCKET, S3Server
+from support.ssh_server import SshServer
 
 ACTION = Action(
     protocol=PROTOCOL_VERSION, executor="e@1", executor_digest="d", entry="x", parameters={}, inputs={}, salt=""

@@ -9,8 +9,8 @@ from bskernel.commands.build import run_build
 from bskernel.report.terminal import SilentObserver, describe_result
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 pytestmark = pytest.mark.env
 # Of 64-32-32-10, fully connected, in and out of each layer.

@@ -8,8 +8,8 @@ from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.report.terminal import LineObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
 pytestmark = pytest.mark.env
 

@@ -11,10 +11,10 @@ from bskernel.core.errors import ConfigError
 from bskernel.report.terminal import SilentObserver, describe_result
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.paths import ROOT
 from vivado_stand_in.install import make_dependencies, make_hls_install, make_install
 from vivado_stand_in.interrupting import assert_an_interrupt_ends_all
 
-ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "digits" / "bitstream.toml"
 OTHER = "2023.1"
 OOC, BITFILE = "step_out_of_context_synthesis", "step_synthesize_bitfile"

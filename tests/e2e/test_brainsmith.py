@@ -13,8 +13,8 @@ from bskernel.images.environment import cache_folder
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits" / "build.toml"
 RECIPES = [recipe for recipe in find_recipes(locate_root()) if recipe.name == "brainsmith@0.1.0"]
 SETTINGS = (

@@ -11,9 +11,9 @@ from typing import Any
 
 import bskernel
 import pytest
-from dask_cluster import Cluster, processes_that_name, stored_in
+from support.dask_cluster import Cluster, processes_that_name, stored_in
+from support.eventually import eventually
 from vivado_stand_in.install import make_install
-from waiting import eventually
 
 BUILD = '[build]\nname = "b"\nmodel = "number.txt"\n'
 MEET = """

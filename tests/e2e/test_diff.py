@@ -12,8 +12,8 @@ import pytest
 from bskernel.commands.build import run_build
 from bskernel.report.terminal import SilentObserver
 from bskernel.workspace.workspace import Workspace
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 CONFIG = """
 [build]
 name = "sum"

@@ -13,8 +13,8 @@ from bskernel.images import describe, ensure_environment, environment_variables,
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.paths import ROOT, SUPPORT
 
-ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
 pytestmark = pytest.mark.env
 
@@ -59,7 +59,7 @@ def test_the_estimates_are_those_that_finn_writes_in_one_process(
     cleaned = next(step for step in digits.steps if step.name == "cleanup").outputs[0]
     assert workspace.store.materialise(cleaned, tmp_path / "model.onnx")
     steps = [step.entry for step in digits.steps if step.entry.startswith("step_")]
-    script = Path(__file__).with_name("one_process.py")
+    script = SUPPORT / "one_process.py"
     command = [str(environment.python), str(script), str(tmp_path / "model.onnx"), str(tmp_path / "one"), *steps]
     variables = {"PYTHONPATH": str(environment.code), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(

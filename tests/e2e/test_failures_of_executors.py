@@ -17,8 +17,8 @@ from bskernel.result.build_result import BuildResult
 from bskernel.runtime.warm.runtime import WarmRuntime
 from bskernel.workspace.workspace import Workspace
 from bskernel_protocol import Failure
+from support.paths import ROOT, SUPPORT
 
-ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / "tests" / "executors" / "reports"
 FINN = "finn-step@finn-plus-1.6.1"
 PART = 'part = "xczu7ev-ffvc1156-2-e"'
@@ -70,7 +70,7 @@ def models(workspace: Workspace, environments: Path, tmp_path_factory: pytest.Te
     folder = tmp_path_factory.mktemp("models")
     recipe = next(recipe for recipe in workspace.recipes if recipe.name == FINN)
     python = ensure_environment(recipe, environments, print).python
-    subprocess.run([str(python), str(Path(__file__).with_name("small_models.py")), str(folder)], check=True)
+    subprocess.run([str(python), str(SUPPORT / "small_models.py"), str(folder)], check=True)
     (folder / "damaged.onnx").write_bytes((folder / "sound.onnx").read_bytes()[:-40])
     return folder
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from bskernel.runtime.session_dirs import processes_of
-from waiting import eventually
+from support.eventually import eventually
 
 BUILD = '[build]\nname = "b"\nmodel = "number.txt"\n'
 MEET = """

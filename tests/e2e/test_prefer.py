@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 from bskernel.images import ensure_environment, environment_variables, find_recipes
+from support.paths import ROOT, SUPPORT
 
-HERE = Path(__file__).parent
 pytestmark = pytest.mark.env
 
 
 def prefer(environments: Path, style: str) -> Any:
-    (recipe,) = (found for found in find_recipes(HERE.parents[1]) if found.name == "finn-step@finn-plus-1.6.1")
+    (recipe,) = (found for found in find_recipes(ROOT) if found.name == "finn-step@finn-plus-1.6.1")
     environment = ensure_environment(recipe, environments, print)
     done = subprocess.run(
-        [str(environment.python), "-P", str(HERE / "widening.py"), style],
+        [str(environment.python), "-P", str(SUPPORT / "widening.py"), style],
         env={**os.environ, **environment_variables(recipe), "PYTHONPATH": str(environment.code)},
         capture_output=True,
         text=True,

@@ -15,8 +15,8 @@ from bskernel.images import ensure_environment, environment_variables
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.paths import ROOT, SUPPORT
 
-ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
 SAMPLES = "quality.samples=heldout.npz"
 LABELS = np.load(DIGITS / "heldout.npz")["labels"]
@@ -56,7 +56,7 @@ def test_each_stage_computes_what_qonnx_alone_does_frame_by_frame(
         model = next(report for report in result.steps if report.name == step).outputs
         (artifact,) = [output for output in model if output.name == "model"]
         assert workspace.store.materialise(artifact, tmp_path / f"{step}.onnx")
-        script = Path(__file__).with_name("with_qonnx_alone.py")
+        script = SUPPORT / "with_qonnx_alone.py"
         variables = {"PYTHONPATH": str(environment.code), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
         done = subprocess.run(
             [

@@ -10,8 +10,8 @@ from bskernel.flow.selection import RangeRequest
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
 pytestmark = pytest.mark.env
 # MVAU_rtl_1 has SIMD = MW (one synapse fold), more input than it can take, and a slower layer behind it: the library

@@ -10,8 +10,8 @@ from bskernel.commands.build import run_build
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
 CONV = ROOT / "examples" / "digits-conv"
 pytestmark = pytest.mark.env

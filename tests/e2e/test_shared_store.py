@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from s3_server import BUCKET, S3Server
-from waiting import eventually
+from support.eventually import eventually
+from support.s3_server import BUCKET, S3Server
 
 BUILD = """
 [build]

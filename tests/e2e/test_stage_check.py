@@ -11,8 +11,8 @@ from bskernel.images import ensure_environment
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
 pytestmark = pytest.mark.env
 SETTINGS = """

@@ -8,8 +8,8 @@ from bskernel.commands.build import run_build
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "examples" / "digits" / "digits_w4a4.onnx"
 pytestmark = pytest.mark.env
 

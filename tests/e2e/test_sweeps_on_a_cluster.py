@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dask_cluster import Cluster, processes_that_name, stored_in
-from s3_server import BUCKET, S3Server
+from support.dask_cluster import Cluster, processes_that_name, stored_in
+from support.eventually import eventually
+from support.s3_server import BUCKET, S3Server
 from vivado_stand_in.install import make_install
-from waiting import eventually
 
 # 10 is added for all points, then what the point sets, then one: so "own-17" is the second step of point 2.
 STEPS = """

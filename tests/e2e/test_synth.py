@@ -8,10 +8,10 @@ from bskernel.commands.build import run_build
 from bskernel.report.terminal import SilentObserver, describe_result
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.paths import ROOT
 from vivado_stand_in.install import make_install
 from vivado_stand_in.interrupting import assert_an_interrupt_ends_all
 
-ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
 TOP = "module bskernel_top (\n\tinput wire ap_clk\n);\nendmodule\n"
 CONFIG = """

@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 from bskernel.runtime.session_dirs import processes_of
-
-ROOT = Path(__file__).parents[2]
+from support.paths import ROOT
 
 
 def assert_an_interrupt_ends_all(arguments: list[str], surroundings: dict[str, str], cache: Path, least: int) -> None:

@@ -70,8 +70,8 @@ class StepLoop:
     ) -> None:
         """`tasks` maps the names that `schedule` uses to steps.
 
-        With `fresh` the store is not asked for results. With `join_equal` a step whose action is already running waits
-        for that result. Without `read_logs` the logs of recalled steps are left in the store.
+        With `fresh` the store is not asked for results. With `join_equal` a step whose action already runs waits for
+        its result. Without `read_logs` the logs of recalled steps are left in the store.
         """
         self._steps = tasks
         self._task_of = {step.label: task for task, step in tasks.items()}

@@ -6,8 +6,7 @@ from bskernel.result.comparison import FinishedBuild, FinishedStep, compare
 from bskernel.result.comparison.keys import compare_keys
 from bskernel.result.quantities import QuantityComparison, quantities_of
 from bskernel_protocol import digest_of_bytes
-
-from .builds_for_tests import BASE, NEW, step, value
+from support.finished_builds import BASE, NEW, step, value
 
 
 def numbers() -> dict[tuple[str, str], QuantityComparison]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from waiting import eventually
+from support.eventually import eventually
 
 BIN = Path(sys.executable).parent
 

@@ -18,9 +18,8 @@ from bskernel.sweeps.plots.parallel import categorical_axis, numeric_axis, paral
 from bskernel.sweeps.plots.plot_data import MOST, drawn
 from bskernel.sweeps.plots.scatter import scatter
 from bskernel.sweeps.report.renderer import write_plots
-
-from .browser import look_at, pixels
-from .tables_for_tests import DIGITS, design, digits, found, row, table
+from support.browser import look_at, pixels
+from support.sweep_tables import DIGITS, design, digits, found, row, table
 
 TWO = Goals(maximize=("throughput",), minimize=("DSP",))
 THREE = Goals(maximize=("throughput",), minimize=("DSP", "latency"))

@@ -9,8 +9,7 @@ from bskernel.sweeps.analysis.constraints import check_conditions, judged
 from bskernel.sweeps.planning.graph import with_points
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from .crew_for_tests import Plans, Run, with_salt
+from support.arithmetic_pool import Plans, Run, with_salt
 
 
 def shared_and_two_last() -> Plans:

@@ -6,7 +6,6 @@ import functools
 import re
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import grimp
@@ -17,8 +16,8 @@ from importlinter.contracts.forbidden import ForbiddenContract
 from importlinter.contracts.independence import IndependenceContract
 from importlinter.contracts.layers import LayersContract
 from importlinter.domain.contract import Contract
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "pyproject.toml"
 PURE = "what is pure touches no file, clock, process or socket"
 # Of pathlib what reads or writes a disk, and the builtin; everything else needs a module that the contract forbids.

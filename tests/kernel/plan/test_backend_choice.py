@@ -18,8 +18,8 @@ from bskernel.plan.planner import Plan, make_plan
 from bskernel.tools import equip
 from bskernel.workspace.backend import load_backends
 from bskernel_protocol import Catalogue, EntryDescription, InputDescription, OutputDescription
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 MODEL_IN = (InputDescription("model", kind="file"),)
 MODEL_OUT = (OutputDescription("model", kind="file"),)
 

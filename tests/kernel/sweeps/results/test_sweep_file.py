@@ -18,8 +18,7 @@ from bskernel.sweeps.report.parquet import write_parquet
 from bskernel.sweeps.results.sweep_file import StoredSweep, read_sweep
 from hypothesis import given
 from hypothesis import strategies as st
-
-from .tables_for_tests import DIGITS, design, digits, found, row, table, write_sweep
+from support.sweep_tables import DIGITS, design, digits, found, row, table, write_sweep
 
 
 def read(text: str) -> list[dict[str, str]]:

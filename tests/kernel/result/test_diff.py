@@ -11,8 +11,7 @@ from bskernel.flow.snapshot import snapshot_config
 from bskernel.result.comparison import Gate
 from bskernel.result.diff import diff, read_build, read_gates
 from bskernel_protocol import canonical_bytes, pretty_json
-
-from .builds_for_tests import step, value
+from support.finished_builds import step, value
 
 
 def kept(folder: Path, *, fps: float = 100.0, action: Action | None = None, config: bool = True) -> Path:

@@ -11,7 +11,7 @@ from bskernel.sweeps.analysis.table import Row, SweepTable
 from bskernel.sweeps.results.sweep_file import SWEEP, StoredSweep, read_sweep
 from bskernel_protocol import pretty_json
 
-DIGITS = Path(__file__).parent / "digits"
+DIGITS = Path(__file__).parent / "digits_sweep"
 
 
 def digits() -> SweepTable:

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from bskernel.result.comparison import ExpressionError, Gate, Verdict, judge
 from bskernel.result.quantities import quantities_of
-
-from .builds_for_tests import BASE, NEW, value
+from support.finished_builds import BASE, NEW, value
 
 
 def verdict(text: str, base: Any = BASE.metrics, new: Any = NEW.metrics, **options: Any) -> Verdict:

@@ -19,8 +19,8 @@ from bskernel.workspace.backend import with_backend_flow
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PARENT = """
 name: Parent
 clock_ns: 4

@@ -11,8 +11,7 @@ from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.images import ensure_environment, find_recipes, why_not_here
 from bskernel.images.git_source import GitSource, ensure_tree
 from bskernel.images.recipe import Recipe
-
-ROOT = Path(__file__).parents[2]
+from support.paths import ROOT
 
 
 def git(folder: Path, *arguments: str) -> str:

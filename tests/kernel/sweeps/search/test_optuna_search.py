@@ -4,7 +4,6 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +13,10 @@ from bskernel.sweeps.analysis.analysis import assess
 from bskernel.sweeps.analysis.analysis_types import Goals
 from bskernel.sweeps.analysis.table import Row
 from bskernel.sweeps.search.optuna_search import SearchOutcome, search
-
-from .tables_for_tests import found, row
+from support.paths import ROOT
+from support.sweep_tables import found, row
 
 Settings = dict[str, Any]
-ROOT = Path(__file__).parents[3]
 
 
 def span(start: float, end: float, **more: Any) -> Span:

@@ -6,8 +6,7 @@ from bskernel.sweeps.analysis.metric import names_in
 from bskernel.sweeps.search.violation import UNKNOWN, violation
 from hypothesis import given
 from hypothesis import strategies as st
-
-from .tables_for_tests import found, row
+from support.sweep_tables import found, row
 
 
 def broken(text: str, **values: float) -> float:

@@ -6,8 +6,8 @@ import pytest
 from bskernel.plan.planner import Plan
 from bskernel.sweeps.execution.preparation import prepare_sweep
 from bskernel.workspace.workspace import Workspace
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[3]
 CONFIG = """
 [build]
 model = "net.onnx"

@@ -14,7 +14,7 @@ from bskernel.runtime.session_dirs import processes_of
 from bskernel.workspace.worker_pools import PoolHandle
 from bskernel.workspace.workspace import Workspace
 from bskernel_protocol import Artifact, OutputDescription, OutputLine, Progress
-from waiting import eventually
+from support.eventually import eventually
 
 FLOW = Flow(step=(StepTable(entry="testing:add"),))
 CONFIG = Config(build=BuildSection(model="number"), limits=LimitsSection(jobs=4, resources={"vivado": 1}))

@@ -11,8 +11,8 @@ from bskernel.sweeps.analysis.analysis_types import Goals, Outcome
 from bskernel.sweeps.analysis.table import Row
 from hypothesis import given
 from hypothesis import strategies as st
+from support.sweep_tables import design, digits, found, row, table
 
-from .tables_for_tests import design, digits, found, row, table
 from .test_pareto import by_definition
 
 FAST_AND_SMALL = Goals(maximize=("throughput",), minimize=("LUT",))

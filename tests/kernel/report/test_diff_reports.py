@@ -12,8 +12,7 @@ from bskernel.report.junit import as_junit
 from bskernel.result.comparison import Comparison, Gate, Verdict, compare, judge
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from .builds_for_tests import BASE, NEW, value
+from support.finished_builds import BASE, NEW, value
 
 GOLDEN = Path(__file__).parent / "golden"
 GATES = (

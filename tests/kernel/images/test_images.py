@@ -21,8 +21,7 @@ from bskernel.runtime.container import host_settings, user_of
 from bskernel.workspace.workspace import Workspace
 from hypothesis import given
 from hypothesis import strategies as st
-
-ROOT = Path(__file__).parents[2]
+from support.paths import ROOT
 
 
 def deb(files: dict[str, bytes], links: dict[str, str] | None = None) -> bytes:
