@@ -20,6 +20,7 @@ from bskernel.runtime.warm.runtime import WarmRuntime
 from bskernel.runtime.warm.status import end_all, warm_statuses
 from bskernel.workspace.workspace import Workspace
 from bskernel_protocol import PROTOCOL_VERSION, Event, OutputLine, Progress, StepManifest, StepResult, decode_document
+from support.eventually import eventually
 
 pytestmark = pytest.mark.in_both
 
@@ -52,8 +53,20 @@ def processes_of(session: str) -> list[int]:
     return found
 
 
-def children_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text()
+def forked_in(session: str) -> list[int]:
+    """The processes of a session that its server has forked: they have its command line, and no children."""
+
+    def command(pid: int) -> bytes:
+        with contextlib.suppress(OSError):
+            return Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b""
+
+    def parent(pid: int) -> int:
+        with contextlib.suppress(OSError):
+            return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        return 0
+
+    return [pid for pid in processes_of(session) if command(pid) and command(pid) == command(parent(pid))]
 
 
 class Told:
@@ -133,8 +146,7 @@ def test_a_session_carries_out_step_after_step(told: Told) -> None:
 def test_a_step_runs_although_the_child_that_waited_for_it_is_gone(told: Told) -> None:
     assert told.run("first", "add", number=3).outputs == ("model",)
     session = told.session.root.parent.name
-    waiting = [pid for pid in processes_of(session) if not children_of(pid)]  # also the one that warms up
-    assert waiting
+    waiting = eventually(lambda: forked_in(session))  # also the one that warms up
     for pid in waiting:
         os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 20

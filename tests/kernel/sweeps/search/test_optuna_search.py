@@ -13,7 +13,7 @@ from bskernel.sweeps.analysis.analysis import assess
 from bskernel.sweeps.analysis.analysis_types import Goals
 from bskernel.sweeps.analysis.table import Row
 from bskernel.sweeps.search.optuna_search import SearchOutcome, search
-from support.paths import ROOT
+from support.paths import TESTS
 from support.sweep_tables import found, row
 
 Settings = dict[str, Any]
@@ -105,11 +105,11 @@ def test_equal_seeds_try_equal_points_whichever_is_done_first(sampler: Any) -> N
 
 def test_another_process_tries_the_same_points_and_says_nothing() -> None:
     script = (
-        "from tests.kernel.sweeps.test_search import searched, section\n"
+        "from kernel.sweeps.search.test_optuna_search import searched, section\n"
         "print([row.name for row in searched(section(12, 5))[0].table.rows])"
     )
     call = [sys.executable, "-W", "error", "-c", script]
-    done = subprocess.run(call, capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(call, capture_output=True, text=True, check=True, cwd=TESTS)
     assert done.stderr == ""
     assert done.stdout == f"{[one.name for one in searched(section(12, 5))[0].table.rows]}\n"
 
@@ -279,10 +279,10 @@ def test_a_metric_that_is_none_is_refused_after_the_first_batch(goals: Any) -> N
 def test_without_optuna_it_is_said_which_extra_to_install() -> None:
     script = (
         "import sys; sys.modules['optuna'] = None\n"
-        "from tests.kernel.sweeps.test_search import searched, section\n"
+        "from kernel.sweeps.search.test_optuna_search import searched, section\n"
         "from bskernel.core.errors import EnvironmentLacking\n"
         "try: searched(section(1))\n"
         "except EnvironmentLacking as error: print(error.message, error.hint)"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=TESTS)
     assert done.stdout == "a search needs Optuna pip install 'bskernel[search]'\n"
