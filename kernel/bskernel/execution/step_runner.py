@@ -17,14 +17,15 @@ from bskernel_protocol import (
     canonical_bytes,
     decode_document,
 )
-from bskernel_protocol.layout import INPUTS, LAYOUT, LOG, MANIFEST, OUTPUTS, RESULT, WORK
+from bskernel_protocol.layout import INPUTS, LOG, MANIFEST, OUTPUTS, RESULT, WORK
 
 from bskernel.core.action import ActionResult
-from bskernel.core.interfaces import OutputViolation, Session, SessionEnded, Store
+from bskernel.core.interfaces import Session, SessionEnded, Store
 from bskernel.core.manifest import manifest_of
 from bskernel.core.runtime_failures import crashed, out_of_memory, timed_out
 from bskernel.core.step import Step
 from bskernel.execution import dir_pool
+from bskernel.execution.output_capture import capture_outputs, last_lines
 
 
 class StepDirs(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +147,7 @@ def _outcome(step: Step, directory: Path, ended: SessionEnded, log: bytes, store
         return timed_out(step, ended.failure) if ended.failure.category == "timeout" else ended.failure
     path = directory / RESULT
     if path.is_symlink() or not path.is_file():
-        end = _last_lines(log)
+        end = last_lines(log)
         return out_of_memory(step, ended, None, end) if ended.oom_kills else crashed(step, ended, end)
     try:
         result = decode_document(path.read_bytes())
@@ -156,43 +157,4 @@ def _outcome(step: Step, directory: Path, ended: SessionEnded, log: bytes, store
         return Failure(category="executor", message=f"{step.executor} wrote a result that is not of step {step.name}")
     if result.failure is not None and ended.oom_kills:
         return out_of_memory(step, ended, result.failure, ())
-    return result.failure or _capture(step, directory / OUTPUTS, result, log, store)
-
-
-def _capture(step: Step, out: Path, result: StepResult, log: bytes, store: Store) -> ActionResult | Failure:
-    declared = {output.name: output for output in step.outputs}
-    stray = sorted(path.name for path in out.parent.iterdir() if path.name not in LAYOUT)
-    if stray:
-        return Failure(
-            category="executor",
-            message=f"step {step.name} wrote {stray[0]!r} outside out/ and work/",
-            cause=_last_lines(log),
-        )
-    found = sorted(path.name for path in out.iterdir()) if out.is_dir() and not out.is_symlink() else []
-    undeclared = [name for name in found if name not in declared]
-    missing = [name for name, output in declared.items() if output.required and name not in found]
-    if undeclared or missing:
-        what = f"wrote {undeclared[0]!r}, which" if undeclared else f"wrote no {missing[0]!r}, which"
-        return Failure(
-            category="executor",
-            message=f"step {step.name} {what} its entry {'does not declare' if undeclared else 'declares'}",
-            cause=_last_lines(log),
-        )
-    try:
-        artifacts = tuple(
-            store.capture(out / name, name, declared[name].kind, declared[name].media_type) for name in found
-        )
-    except OutputViolation as error:
-        return Failure(category="executor", message=f"step {step.name}: output {error}")
-    return ActionResult(outputs=artifacts, record=result.record, log=store.put(log))
-
-
-def _last_lines(log: bytes) -> tuple[str, ...]:
-    lines = log.decode("utf-8", "replace").splitlines()[-8:]
-    texts = []
-    for line in lines:
-        try:
-            texts.append(str(msgspec.json.decode(line)["text"]))
-        except (msgspec.DecodeError, KeyError, TypeError):
-            texts.append(line)
-    return tuple(texts)
+    return result.failure or capture_outputs(step, directory / OUTPUTS, result, log, store)
