@@ -97,7 +97,7 @@ def test_an_entry_that_declares_nothing_and_an_exception_that_no_rule_knows_is_u
 def test_a_crash_is_told_by_its_signal_with_the_command_to_see_it_again(cli: Any, tmp_path: Path) -> None:
     failure = failure_of(cli, tmp_path, MISBEHAVE.format(how="die", more="memory_mib = 4096"))
     assert failure["category"] == "crash"
-    assert "ended with signal 11 (SIGSEGV) before step misbehave had a result" in failure["message"]
+    assert "ended with signal 11 (SIGSEGV) before step misbehave wrote a result" in failure["message"]
     assert failure["cause"][0].startswith("about to do wrong")
     assert failure["facts"]["signal"] == "SIGSEGV"
     assert failure["facts"]["exit_status"] == -11
@@ -123,7 +123,9 @@ def test_a_library_that_ends_the_program_is_no_crash(cli: Any, tmp_path: Path) -
 def test_a_time_out_says_the_limit_the_key_and_how_far_the_step_was(cli: Any, tmp_path: Path) -> None:
     failure = failure_of(cli, tmp_path, MISBEHAVE.format(how="hang", more="timeout_s = 0.5"))
     assert failure["category"] == "timeout"
-    assert failure["message"] == "step misbehave took longer than its 0.5 s; the last it said was: layer 3 of 10"
+    assert (
+        failure["message"] == "step misbehave exceeded its time limit of 0.5 s; its last message was: layer 3 of 10"
+    )
     assert "[step.misbehave] timeout_s = ..., now 0.5" in failure["hint"]
     assert failure["facts"] == {"decided_by": "runtime", "last_progress": "layer 3 of 10", "limit_s": 0.5}
 
@@ -233,8 +235,8 @@ def test_what_was_made_before_a_failure_is_kept_and_measured(cli: Any, tmp_path:
     assert result["metrics"] == {"model": 13}
     assert result["partial"] == {
         "collect": [
-            "model is that of add: later did not make it",
-            "measured is missing: measure did not make it",
+            "model is that of add: later did not produce it",
+            "measured is missing: measure did not produce it",
         ]
     }
     folder = tmp_path / "build" / "b"
@@ -281,7 +283,7 @@ def test_an_interrupted_build_keeps_what_is_finished_and_runs_nothing_more(
     assert result["status"] == "interrupted"
     assert [step["status"] for step in result["steps"]] == ["ran", "interrupted", "skipped"]
     assert result["failure"]["category"] == "interrupted"
-    assert result["failure"]["message"] == f"{signum.name} ended the build while step misbehave ran"
+    assert result["failure"]["message"] == f"{signum.name} interrupted the build while step misbehave was running"
     assert result["failure"]["message"] in out
     assert (tmp_path / "build" / "b" / "artifacts" / "model").read_text() == "10"
     log = (tmp_path / "build" / "b" / "steps" / "01-misbehave" / "log.jsonl").read_text()

@@ -1,1 +1,1 @@
-"""Nouns and interfaces that every folder shares: steps, actions, reports, errors. Pure."""
+"""The nouns and interfaces that every folder shares: steps, actions, reports, errors. Pure."""

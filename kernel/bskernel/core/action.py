@@ -1,4 +1,4 @@
-"""An action is everything that may change a step's result; its digest is the key of the cache."""
+"""The action: everything that can change a step's result. Its digest is the cache key."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from bskernel.core.step import Step
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="action", dict=True):
-    """The cache key's content. A step's name, time limit and memory limit are not in it.
+    """The content of the cache key. A step's name, time limit and memory limit are not in it.
 
     Limits decide whether a step ends, not what it makes, and what did not end is never remembered.
     """
 
-    protocol: int  # another protocol may hand over the same inputs differently
-    executor: str  # name@version: for people who read a key; implied by the digest
+    protocol: int  # another protocol may pass the same inputs differently
+    executor: str  # name@version, for people who read a key; implied by the digest
     executor_digest: str  # lock, edits, environment and code of the executor
-    entry: str  # what is done
-    parameters: dict[str, Any]  # how it is done: only those that the entry declares
-    inputs: dict[str, Digest]  # to what: by content, never by path or time
-    salt: str  # lets a user ask for a fresh build without deleting anything
-    # which tools were mounted: by what they are, never by where they lie; left out where there are none
+    entry: str  # which operation
+    parameters: dict[str, Any]  # only those that the entry declares
+    inputs: dict[str, Digest]  # by content, never by path or time
+    salt: str  # lets a user force a fresh build without deleting anything
+    # the mounted tools by content, never by path; left out when there are none
     tools: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
     @cached_property
     def key(self) -> Digest:
-        """The digest of the canonical bytes."""
+        """SHA-256 of the canonical bytes."""
         return digest_of_bytes(canonical_bytes(self))
 
 
 class ActionResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="action-result"):
-    """What an action made. Only successes are remembered; times and hosts belong to the build, not here."""
+    """The result of an action. Only successes are remembered; times and hosts belong to the build, not here."""
 
     outputs: tuple[Artifact, ...]
     record: dict[str, Any] = {}
-    log: Digest | None = None  # the log of the run that made it
+    log: Digest | None = None  # the log of the run that produced it
 
     def output(self, name: str) -> Artifact | None:
-        """The output of that name, if it was made."""
+        """The output of that name, or None."""
         return next((artifact for artifact in self.outputs if artifact.name == name), None)
 
 
 def action_of(step: Step, inputs: dict[str, Artifact], salt: str = "") -> Action:
-    """The action that a step is, once its inputs are known."""
+    """The action of a step whose inputs are known."""
     return Action(
         protocol=PROTOCOL_VERSION,
         executor=str(step.executor),
@@ -60,14 +60,14 @@ def action_of(step: Step, inputs: dict[str, Artifact], salt: str = "") -> Action
 
 
 def differences(before: Action, now: Action) -> tuple[str, ...]:
-    """Which fields of the key changed, in words."""
+    """The changed fields of the key, in words."""
     changes = []
     for field in ("protocol", "executor", "entry", "salt"):
         old, new = getattr(before, field), getattr(now, field)
         if old != new:
             changes.append(f"{field}: {old or 'none'} -> {new or 'none'}")
     if before.executor == now.executor and before.executor_digest != now.executor_digest:
-        changes.append(f"executor: {now.executor} itself changed (lock, edits, environment or code)")
+        changes.append(f"executor: {now.executor} changed (its lock, edits, environment or code)")
     had, has = (action.tools or {} for action in (before, now))
     changes += [
         f"tool {name}: {had.get(name, 'none')} -> {has.get(name, 'none')}"

@@ -1,4 +1,4 @@
-"""Errors that end a command: each says what to do, and each kind has its exit code."""
+"""Errors that end a command. Each says what to do; each kind has its exit code."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ EXIT_OK = 0
 EXIT_CONFIG = 2
 EXIT_STEP_FAILED = 3
 EXIT_ENVIRONMENT = 4
-EXIT_GATE = 5  # of `bskernel diff`: what it compared must not be so
+EXIT_GATE = 5  # a gate of `bskernel diff` failed
 EXIT_INTERRUPTED = 130
 
 
 class BskernelError(Exception):
-    """Something that the user can act on: one message, at times a hint."""
+    """An error that the user can act on: a message and, if there is one, a hint."""
 
     exit_code = 1
 
@@ -22,7 +22,7 @@ class BskernelError(Exception):
 
 
 class ConfigError(BskernelError):
-    """The configuration, or the way the command was called, is wrong."""
+    """The configuration or the command line is wrong."""
 
     exit_code = EXIT_CONFIG
 

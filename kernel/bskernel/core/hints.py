@@ -1,10 +1,10 @@
-"""Hints: the choices behind a wrong name."""
+"""Hints that list the valid names for a wrong one."""
 
 from __future__ import annotations
 
 
 def choices(wrong: str, right: list[str], what: str) -> str:
-    """A hint that lists the choices, the likeliest first."""
+    """A hint that lists the choices, with the closest one first."""
     import difflib
 
     near = difflib.get_close_matches(wrong, right, n=1)

@@ -1,4 +1,4 @@
-"""The interfaces at the kernel's edge: what a store, a runtime and a session must do."""
+"""The interfaces at the kernel's edge: Store, Session and Runtime."""
 
 from __future__ import annotations
 
@@ -14,59 +14,59 @@ from bskernel.core.action import Action, ActionResult
 from bskernel.core.step import ExecutorRef
 
 
-class OutputViolation(Exception):  # noqa: N818 - what an executor did, told to the build
-    """An executor's output that cannot become an artifact."""
+class OutputViolation(Exception):  # noqa: N818 - reported as a failure of the step
+    """An output that cannot become an artifact."""
 
 
 class Store(Protocol):
-    """Keeps bytes by digest and results by action. What is damaged or gone counts as missing."""
+    """Stores bytes by digest and results by action. Damaged or lost bytes count as missing."""
 
     def capture(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
-        """Keep a file or a tree. Raises OutputViolation for links that leave it and special files."""
+        """Store a file or a tree. Raises OutputViolation for links that leave it and for special files."""
 
     def observe(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
-        """Keep a file or a tree of the user's like `capture`; what has not changed since need not be read again."""
+        """Store a file or tree of the user's like `capture`; what has not changed since is not read again."""
 
     def materialise(self, artifact: Artifact, target: Path, *, read_only: bool = False) -> bool:
-        """Lay the artifact at `target`; False, with nothing left there, when any of its bytes are missing.
+        """Write the artifact to `target`; False, with nothing left there, when any of its bytes are missing.
 
-        `read_only`: whoever gets it cannot write there, so that it need be no copy.
+        With `read_only` the reader cannot write there, so the files need not be copies.
         """
 
     def put(self, data: bytes) -> Digest:
-        """Keep bytes."""
+        """Store bytes."""
 
     def get(self, digest: Digest) -> bytes | None:
         """The bytes of that digest, verified, or None."""
 
     def recall(self, action: Action) -> ActionResult | None:
-        """What the action made before, if all of it is still here and whole."""
+        """The action's earlier result, if all of it is still here and intact."""
 
     def peek(self, action: Action) -> ActionResult | None:
-        """What `recall` would most likely tell, without anything being fetched for it."""
+        """What `recall` would most likely return; fetches nothing."""
 
     def remember(self, action: Action, result: ActionResult) -> None:
-        """Keep what an action made; its artifacts must be here already."""
+        """Store the result of an action; its artifacts must be stored already."""
 
     def claim(self, action: Action) -> AbstractContextManager[bool]:
-        """Claim an action while it is carried out; False when another thread or process has claimed it."""
+        """Claim an action for the time of the context; False when another thread or process has claimed it."""
 
 
 class SessionEnded(msgspec.Struct, frozen=True, kw_only=True):
-    """How a step's process ended: its exit code, or minus its signal, or the failure that kept it from ending."""
+    """How a step's process ended: its exit code (minus the signal that killed it), or the failure that ended it."""
 
     exit_code: int | None = None
     failure: Failure | None = None
-    session_over: bool = False  # the failure is the whole session's: every step that ran in it ended with it
-    lost: bool = False  # the session is gone for a reason that no step gave: the step may run in another
-    interrupted: bool = False  # nobody waits for it any more: it may still run until its session is closed
-    cancelled: bool = False  # nobody wants it any more: it was ended
-    peak_mib: int | None = None  # what the largest of its processes held
-    oom_kills: int = 0  # processes that the system ended for lack of memory meanwhile
+    session_over: bool = False  # the whole session failed: every step in it ended with it
+    lost: bool = False  # the session is gone, and no step is to blame: the step may run in another one
+    interrupted: bool = False  # the build was interrupted: the step may run on until its session closes
+    cancelled: bool = False  # the step was cancelled, and has ended
+    peak_mib: int | None = None  # the largest resident size of its processes
+    oom_kills: int = 0  # processes killed for lack of memory during the step
 
 
 class Session(Protocol):
-    """One executor, started, that carries out steps, also several at once, each asked for by a thread of its own."""
+    """A started executor. It runs several steps at once, each requested by its own thread."""
 
     @property
     def root(self) -> Path:
@@ -78,7 +78,7 @@ class Session(Protocol):
 
     @property
     def seals_inputs(self) -> bool:
-        """Can the executor, whatever it does, not write to its inputs?"""
+        """True when the executor cannot write to its inputs, whatever it does."""
 
     def run(
         self,
@@ -88,23 +88,23 @@ class Session(Protocol):
         memory_mib: int | None = None,
         on_event: Callable[[Event], None],
     ) -> SessionEnded:
-        """Carry out the step in that folder of `root`; where the runtime can, within that memory in all.
+        """Run the step in that folder of `root`; where the runtime can enforce it, within that much memory.
 
         Such a limit is the session's: where the runtime `limits_sessions`, a step with one must run there alone.
         """
 
     def cancel(self, directory: str) -> None:
-        """End the step in that folder, also one that `run` is only asked for later; returns at once."""
+        """End the step in that folder, even if `run` is called later; returns at once."""
 
     @property
     def over(self) -> bool:
-        """Has its executor ended? Then every step fails with what it ended of."""
+        """True when the executor has ended: every step then fails for the same reason."""
 
     def interrupt(self) -> None:
-        """Let every `run` return at once, and those to come; what runs ends when the session is closed."""
+        """Make every present and later `run` return at once; running steps end when the session closes."""
 
     def close(self) -> None:
-        """End every process of the session and remove its folders. Safe to call twice, from any thread."""
+        """End every process of the session and remove its folders. May be called twice, from any thread."""
 
 
 class Runtime(Protocol):
@@ -116,20 +116,20 @@ class Runtime(Protocol):
 
     @property
     def limits_sessions(self) -> bool:
-        """Is a memory limit that of all processes of a session together, and are they counted apart from others'?"""
+        """True when a memory limit applies to all processes of a session together."""
 
     def prepare(self, executor: ExecutorRef) -> None:
-        """Have what the executor runs in; may take minutes the first time. Raises EnvironmentLacking, ConfigError."""
+        """Make the executor's environment or image; may take minutes. Raises EnvironmentLacking, ConfigError."""
 
     def open(self, executor: ExecutorRef) -> Session:
         """Start an executor. Raises EnvironmentLacking; SessionFailed when it dies before it is ready."""
 
     def close(self) -> None:
-        """Close every session, also those that are still starting."""
+        """Close every session, including those still starting."""
 
 
-class SessionFailed(Exception):  # noqa: N818 - told to the build
-    """A session that did not come up, or is gone."""
+class SessionFailed(Exception):  # noqa: N818 - reported as a failure of the step
+    """A session that did not start, or has ended."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)

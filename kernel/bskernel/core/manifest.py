@@ -12,7 +12,7 @@ from bskernel.core.step import Step
 
 
 def manifest_of(step: Step, inputs: dict[str, Artifact]) -> StepManifest:
-    """The manifest for a step whose inputs are known."""
+    """The manifest of a step whose inputs are known."""
     return StepManifest(
         protocol=PROTOCOL_VERSION,
         step=step.name,

@@ -1,4 +1,4 @@
-"""Who hears of a build while it runs."""
+"""The interface of whoever follows a build while it runs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from bskernel.core.step_report import EndedStep
 
 
 class Observer(Protocol):
-    """Hears of a build while it goes on: of several steps in turn when they run at once, always in one thread."""
+    """Follows a build. All calls come from one thread, also when several steps run at once."""
 
     def note(self, text: str) -> None:
-        """Something beside the steps, such as which runtime is used and why."""
+        """A remark about the build, e.g. which runtime is used and why."""
 
     def planned(self, steps: tuple[Step, ...]) -> None:
         """The build begins."""
@@ -23,23 +23,23 @@ class Observer(Protocol):
         """A step begins."""
 
     def event(self, step: Step, event: Event) -> None:
-        """The step's executor says something."""
+        """The step's executor sent an event."""
 
     def ended(self, step: Step, ended: EndedStep) -> None:
-        """A step is over."""
+        """A step has ended."""
 
     def over(self) -> None:
-        """The build is over, however it ended."""
+        """The build has ended, in whatever way."""
 
 
 class CompositeObserver:
-    """An observer that passes everything on."""
+    """An observer that passes every call to several others."""
 
     def __init__(self, observers: tuple[Observer, ...]) -> None:
         self._observers = observers
 
     def note(self, text: str) -> None:
-        """Something beside the steps."""
+        """A remark about the build."""
         for observer in self._observers:
             observer.note(text)
 
@@ -54,16 +54,16 @@ class CompositeObserver:
             observer.started(step)
 
     def event(self, step: Step, event: Event) -> None:
-        """The step's executor says something."""
+        """The step's executor sent an event."""
         for observer in self._observers:
             observer.event(step, event)
 
     def ended(self, step: Step, ended: EndedStep) -> None:
-        """A step is over."""
+        """A step has ended."""
         for observer in self._observers:
             observer.ended(step, ended)
 
     def over(self) -> None:
-        """The build is over."""
+        """The build has ended."""
         for observer in self._observers:
             observer.over()

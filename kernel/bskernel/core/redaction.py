@@ -1,4 +1,4 @@
-"""Takes out of texts what must not leave a machine: who and where it is, paths, and secrets."""
+"""Removes from texts what must not leave a machine: names of users and hosts, paths, and secrets."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 from bskernel_protocol.licences import LICENCE_VARIABLES, licence_texts
 
-_SHORTEST = 4  # a shorter value occurs in any text: taking it out would destroy all and hide nothing
+_SHORTEST = 4  # shorter values occur in any text: removing them would destroy it and hide nothing
 _BLOCK = "\N{FULL BLOCK}"
 _SECRET_NAMES = re.compile(
     r"(?i)(token|secret|passw|credential|api_?key|access_?key|private|auth|cookie|licen[sc]e_file)"
 )
-# What a secret looks like, wherever it stands: (kind, expression; what its group `keep` holds stays).
+# What secrets look like: (kind, expression). What the group `keep` matches stays.
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "private key",
@@ -44,7 +44,7 @@ _PATH = re.compile(
 
 
 def secrets_in(environment: Mapping[str, str]) -> dict[str, str]:
-    """Values of environment variables that are secrets by their name, and parts of licence variables -> the name."""
+    """Values of environment variables whose names say secret, and parts of licence variables -> the variable."""
     found = {value: name for name, value in environment.items() if _SECRET_NAMES.search(name)}
     found |= {text: name for name in LICENCE_VARIABLES for text in licence_texts(environment.get(name, ""))}
     return {value: name for value, name in found.items() if len(value) >= _SHORTEST}
@@ -53,8 +53,8 @@ def secrets_in(environment: Mapping[str, str]) -> dict[str, str]:
 class Redactor:
     """Replaces the given names and secrets, what looks like a secret, and absolute paths; counts what it replaced.
 
-    `names` maps texts to what stands for them, such as a home folder to "~". No text of `names` or `secrets` with
-    four characters or more is left, also not in the form that JSON or a URL gives it. Without `paths`, they stay.
+    `names` maps texts to their replacement, e.g. a home folder to "~". No text of four or more characters in `names`
+    or `secrets` survives, nor its form in JSON or in a URL. Without `paths`, absolute paths stay.
     """
 
     def __init__(self, names: Mapping[str, str], secrets: Iterable[str] = (), *, paths: bool = True) -> None:
@@ -67,7 +67,7 @@ class Redactor:
         self.counts: Counter[str] = Counter()
 
     def text(self, text: str) -> str:
-        """The text without them."""
+        """The text, redacted."""
         for form in self._given:
             if form in text:
                 self.counts[self._marks[form]] += text.count(form)
@@ -81,14 +81,14 @@ class Redactor:
         return self._surely_without(text)
 
     def _surely_without(self, text: str) -> str:
-        """What a mark has put together, or is part of a mark, goes too."""
+        """Removes what a replacement has put together, or contains."""
         while found := [form for form in self._given if form in text]:
             for form in found:
                 text = text.replace(form, "" if set(form) == {_BLOCK} else _BLOCK)
         return text
 
     def value(self, value: Any) -> Any:
-        """A JSON value without them, in keys and in texts."""
+        """A JSON value, redacted in keys and in texts."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -98,7 +98,7 @@ class Redactor:
         return value
 
     def json(self, data: bytes) -> bytes:
-        """A JSON document without them; what is none is taken as text."""
+        """A JSON document, redacted; anything else is redacted as text."""
         try:
             value = json.loads(data)
         except ValueError:
@@ -118,7 +118,7 @@ class Redactor:
 
 
 def _forms(text: str) -> set[str]:
-    """How a text may be written: as it is, in JSON, in a URL."""
+    """The text as it is, in JSON, and in a URL."""
     return {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], quote(text, safe="")}
 
 
@@ -127,6 +127,6 @@ def _kept(kind: str, match: re.Match[str]) -> str:
 
 
 def _last_part(match: re.Match[str]) -> str:
-    """Only the last part of a path says something elsewhere."""
+    """Keeps the last part of a path: the rest means nothing elsewhere."""
     parts = [part for part in re.split(r"[\\/]", match.group()) if part]
     return f"<path>/{parts[-1]}"

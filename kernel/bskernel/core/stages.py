@@ -1,4 +1,4 @@
-"""The stages of a model that a build can be told to begin or to end with; catalogues say which steps have them."""
+"""The stages of a model at which a build can begin or end; catalogues say which steps take and leave them."""
 
 from __future__ import annotations
 

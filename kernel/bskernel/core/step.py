@@ -1,4 +1,4 @@
-"""A step: what the plan wants done, and where its inputs come from."""
+"""The step: one entry to run, and the sources of its inputs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bskernel.core.tool import ToolInstall
 
 
 class FromStep(msgspec.Struct, frozen=True, kw_only=True, tag="step"):
-    """An input that an earlier step of the plan makes."""
+    """An input that an earlier step of the plan produces."""
 
     step: str
     output: str
 
 
 class FromFile(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
-    """An input that the user gives: a file or a folder."""
+    """An input that the user provides: a file or a folder."""
 
     path: Path
     kind: ArtifactKind
@@ -29,7 +29,7 @@ Source: TypeAlias = FromStep | FromFile
 
 
 class ExecutorRef(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """One executor in one version, with the digest of all that it is made of, and the tools that it is given."""
+    """An executor in one version, with its digest and the tools that are mounted for it."""
 
     name: str
     version: str
@@ -52,10 +52,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[OutputDescription, ...]
     stage_out: str | None = None
     needs: tuple[str, ...] = ()
-    tool_versions: dict[str, str] = {}  # of a tool it needs, the version that the build chooses for it
+    tool_versions: dict[str, str] = {}  # tool -> the version that the build chooses
     timeout_s: float | None = None
     memory_mib: int | None = None
-    after: tuple[str, ...] = ()  # steps that must have ended well before this one, though it takes nothing of theirs
+    after: tuple[str, ...] = ()  # steps that must succeed first, though none of their outputs is an input
 
     @property
     def label(self) -> str:

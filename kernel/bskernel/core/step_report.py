@@ -1,4 +1,4 @@
-"""What becomes of steps, and who hears of it."""
+"""How steps end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Status = Literal["ran", "recalled", "skipped", "failed", "interrupted"]
 
 
 class StepReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one step."""
+    """How one step ended."""
 
     name: str
     executor: str
@@ -25,12 +25,12 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[Artifact, ...] = ()
     record: dict[str, Any] = {}
     failure: Failure | None = None
-    partial: tuple[str, ...] = ()  # run after a failure: which inputs are older than they should be, or missing
-    peak_mib: int | None = None  # what the largest of its processes held when it ran
+    partial: tuple[str, ...] = ()  # after a failure: which inputs are outdated or missing
+    peak_mib: int | None = None  # the largest resident size of its processes
 
 
 class EndedStep(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step was and what became of it; without an action, its inputs could not be found."""
+    """A step that has ended. Without an action, its inputs could not be resolved."""
 
     report: StepReport
     action: Action | None
@@ -39,5 +39,5 @@ class EndedStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def skipped(step: Step) -> StepReport:
-    """The report of a step that did not begin."""
+    """The report of a step that did not start."""
     return StepReport(name=step.name, executor=str(step.executor), entry=step.entry, status="skipped")

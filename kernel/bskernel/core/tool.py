@@ -1,4 +1,4 @@
-"""An installed tool that a step is given: too large to lock, so it is identified by what it is."""
+"""A tool of this machine. It is too large to lock, so its content identifies it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import msgspec
 class ToolInstall(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """One version of one tool on this machine."""
 
-    tool: str  # our name for it, such as "vivado"
-    product: str  # what it calls itself, such as "Vivado"
+    tool: str  # the name in build.toml, e.g. "vivado"
+    product: str  # the name it reports, e.g. "Vivado"
     version: str
     build: str
-    fingerprint: str  # of its files, not of where it lies
+    fingerprint: str  # of its files, not of its path
     root: Path  # not part of its identity
     beside: tuple[Path, ...] = ()  # folders outside `root` that it reads
 
     @property
     def identity(self) -> str:
-        """What enters the cache key and the manifest: the same for two installs that are alike, wherever they lie."""
+        """Its part of the cache key and the manifest: equal for two equal installs, wherever they are."""
         return f"{self.product} {self.version} build {self.build} {self.fingerprint}"
 
     @property

@@ -1,1 +1,1 @@
-"""Runs a plan: which step starts when, in which session, with which inputs, and what becomes of it."""
+"""Runs a plan: which step starts when, in which session, with which inputs, and how it ends."""

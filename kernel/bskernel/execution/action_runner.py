@@ -1,4 +1,4 @@
-"""Where actions are carried out, alone or beside one another: a store, and sessions that all of them share."""
+"""Runs actions, each once: claims it, recalls its result or runs it, and remembers the result."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from bskernel.execution.session_pool import PoolStopped, SessionLease, SessionPo
 from bskernel.execution.step_inputs import read_log
 from bskernel.execution.step_runner import StepOutcome, recycle, run_step
 
-_LOOK_AGAIN_S = 0.05  # at an action that another build carries out
+_POLL_S = 0.05  # how often to look at an action that another build runs
 _NOTHING = StepOutcome(result=None, failure=None, log=b"")
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """How a step ended; without result and failure it was interrupted."""
+    """How a step ended. With neither result nor failure it was interrupted."""
 
     step: Step
     seconds: float = 0.0
     outcome: StepOutcome = _NOTHING
-    recalled: bool = False  # another build has made it meanwhile
-    doubtful: bool = False  # what it failed of may be the doing of steps beside it
-    error: Exception | None = None  # what must not happen, to be raised where the build is carried out
+    recalled: bool = False  # another build produced the result meanwhile
+    doubtful: bool = False  # steps that ran at the same time may have caused the failure
+    error: Exception | None = None  # an unexpected error, to be raised in the deciding thread
 
 
 class CancelToken:
-    """Ends one step, wherever it is: told from any thread, before it begins or while it runs."""
+    """Cancels one step, from any thread, before it starts or while it runs."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -43,7 +43,7 @@ class CancelToken:
         self.cancelled = False
 
     def cancel(self) -> None:
-        """Let the step end; returns at once."""
+        """Cancel the step; returns at once."""
         with self._lock:
             self.cancelled = True
             if self._end is not None:
@@ -51,7 +51,7 @@ class CancelToken:
 
     @contextlib.contextmanager
     def on_cancel(self, end: Callable[[], None]) -> Iterator[None]:
-        """For the time of the context, what ends the step. Raises Stopped when it is to end already."""
+        """Calls `end` if the step is cancelled during the context. Raises PoolStopped if it was cancelled before."""
         with self._lock:
             if self.cancelled:
                 raise PoolStopped
@@ -64,7 +64,7 @@ class CancelToken:
 
 
 class ActionRunner:
-    """Carries out actions in whatever thread asks, each once: one that another process carries out is waited for."""
+    """Runs actions in the calling thread, each once: waits for an action that another process is running."""
 
     def __init__(self, store: Store, sessions: SessionPool) -> None:
         self._store = store
@@ -82,10 +82,10 @@ class ActionRunner:
         cancel_token: CancelToken | None = None,
         folder: str | None = None,
     ) -> Completion:
-        """Carry out a step whose executor was expected; never raises.
+        """Run a step whose executor was expected; never raises.
 
-        With `share`, what was made meanwhile, or another build makes now, is recalled. `folder` is the step's in its
-        session, where its label alone does not tell it from others.
+        With `share`, a result that another build has produced or is producing is recalled. `folder` is the step's
+        folder in its session; by default its label.
         """
         try:
             return self._run_claimed(
@@ -97,11 +97,11 @@ class ActionRunner:
             return Completion(step=step, outcome=failed_outcome(environment_failure(error)))
         except PoolStopped:
             return Completion(step=step)
-        except Exception as error:  # noqa: BLE001 - raised again where the build is carried out
+        except Exception as error:  # noqa: BLE001 - raised again in the deciding thread
             return Completion(step=step, error=error)
 
     def recycle(self, done: Completion) -> None:
-        """Let the folders that a step has used be used again."""
+        """Release the folders of a step for the next one."""
         if done.outcome.used is None:
             return
         with self._sessions.held_open() as are_open:
@@ -109,7 +109,7 @@ class ActionRunner:
                 recycle(done.outcome.used)
 
     def recall(self, step: Step, action: Action) -> Completion | None:
-        """The step, if it was made already: then no executor need be expected."""
+        """The recalled step, or None. It needs no executor."""
         began = time.monotonic()
         known = self._store.recall(action)
         return self._recalled(step, known, began) if known is not None else None
@@ -120,7 +120,7 @@ class ActionRunner:
         return Completion(step=step, outcome=outcome, recalled=True, seconds=time.monotonic() - began)
 
     def interrupt(self) -> None:
-        """Let every step end soon; nothing is remembered any more."""
+        """Make every step end soon; from now on nothing is remembered."""
         self._stopping.set()
         self._sessions.interrupt()
 
@@ -144,7 +144,7 @@ class ActionRunner:
                     self._sessions.lease(step) as lease,
                     cancel_token.on_cancel(lambda: lease.session.cancel(folder)),
                 ):
-                    # A step's time is its own: environments, images and imports are made for all steps.
+                    # The time of environments, images and imports is not the step's.
                     began = time.monotonic()
                     outcome = run_step(step, inputs, self._store, lease.session, say, folder)
                     doubtful, lost = _doubtful(outcome, lease), outcome.lost
@@ -159,30 +159,30 @@ class ActionRunner:
     def _claimed(
         self, step: Step, action: Action, say: Callable[[Event], None], share: bool, cancel_token: CancelToken
     ) -> Iterator[ActionResult | None]:
-        """Once no other build carries out the action: what it made, or None, and it is ours to carry out."""
+        """Waits until no other build runs the action; then its result, or None and the claim is ours."""
         if not share:
             yield None
             return
-        told = False
+        announced = False
         while True:
             with self._store.claim(action) as claimed:
                 if claimed:
                     yield self._store.recall(action)
                     return
-            if not told:
-                told = True
-                say(Progress(directory=step.label, text="waits for another build that does the same"))
-            if self._stopping.wait(_LOOK_AGAIN_S) or cancel_token.cancelled:
+            if not announced:
+                announced = True
+                say(Progress(directory=step.label, text="waiting for another build that runs the same action"))
+            if self._stopping.wait(_POLL_S) or cancel_token.cancelled:
                 raise PoolStopped
 
 
 def failed_outcome(failure: Failure) -> StepOutcome:
-    """What a step comes to that failed before it began."""
+    """The outcome of a step that failed before it started."""
     return msgspec.structs.replace(_NOTHING, failure=failure)
 
 
 def _doubtful(outcome: StepOutcome, lease: SessionLease) -> bool:
-    """Did it fail of what a step beside it may have done: end the session, or use up the memory?"""
+    """True when another step may have caused the failure by ending the session or using up its memory."""
     if outcome.failure is None:
         return False
     return (outcome.session_over and lease.shared) or (outcome.oom_kills > 0 and lease.crowded)

@@ -1,4 +1,4 @@
-"""Captures the outputs of a step into the store; what it wrote must be what its entry declares."""
+"""Captures a step's outputs into the store, exactly those that its entry declares."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ from bskernel.core.step import Step
 
 
 def capture_outputs(step: Step, out: Path, result: StepResult, log: bytes, store: Store) -> ActionResult | Failure:
+    """The result with its outputs captured, or the failure when they are not those that the entry declares.
+
+    `out` is the step's out/ folder.
+    """
     declared = {output.name: output for output in step.outputs}
     stray = sorted(path.name for path in out.parent.iterdir() if path.name not in LAYOUT)
     if stray:
@@ -29,7 +33,7 @@ def capture_outputs(step: Step, out: Path, result: StepResult, log: bytes, store
     undeclared = [name for name in found if name not in declared]
     missing = [name for name, output in declared.items() if output.required and name not in found]
     if undeclared or missing:
-        what = f"wrote {undeclared[0]!r}, which" if undeclared else f"wrote no {missing[0]!r}, which"
+        what = f"wrote {undeclared[0]!r}, which" if undeclared else f"did not write {missing[0]!r}, which"
         return Failure(
             category="executor",
             message=f"step {step.name} {what} its entry {'does not declare' if undeclared else 'declares'}",
@@ -45,6 +49,7 @@ def capture_outputs(step: Step, out: Path, result: StepResult, log: bytes, store
 
 
 def last_lines(log: bytes) -> tuple[str, ...]:
+    """The last eight lines of a step's log, as text."""
     lines = log.decode("utf-8", "replace").splitlines()[-8:]
     texts = []
     for line in lines:

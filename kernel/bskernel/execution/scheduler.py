@@ -17,16 +17,16 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """A step as the scheduler sees it."""
 
     name: str
-    after: frozenset[str] = frozenset()  # tasks that must have ended well before it starts
-    demand: tuple[tuple[str, int], ...] = ()  # of each resource that it holds while it runs, how much
-    after_failure: bool = False  # runs also when another has failed
-    # With after_failure, where a failure is isolated: what must be over before it does without some of it.
+    after: frozenset[str] = frozenset()  # tasks that must succeed before it starts
+    demand: tuple[tuple[str, int], ...] = ()  # (resource, amount) it holds while it runs
+    after_failure: bool = False  # runs also after another task has failed
+    # With after_failure and isolated failures: tasks that must end before it runs without some of them.
     behind: frozenset[str] = frozenset()
-    closed: bool = False  # starts only once it was admitted
+    closed: bool = False  # starts only once admitted
 
 
 def task_of(step: Step, limits: Mapping[str, int], *, after_failure: bool = False) -> Task:
-    """A step holds one job, the memory that it is limited to, and one of each limited thing that its entry needs."""
+    """The task of a step: one job, its memory limit, and one of each limited resource that its entry needs."""
     demand = {JOBS: 1, **dict.fromkeys(step.needs, 1)}
     if step.memory_mib is not None:
         demand[MEMORY] = step.memory_mib
@@ -40,7 +40,7 @@ def task_of(step: Step, limits: Mapping[str, int], *, after_failure: bool = Fals
 
 
 def limits_of(section: LimitsSection, processors: int) -> dict[str, int]:
-    """How much of each resource tasks may hold at once, by its name."""
+    """Resource -> how much of it tasks may hold at once."""
     memory = {MEMORY: section.memory_mib} if section.memory_mib is not None else {}
     return {JOBS: section.jobs or processors, **memory, **section.resources}
 
@@ -48,12 +48,12 @@ def limits_of(section: LimitsSection, processors: int) -> dict[str, int]:
 class Schedule:
     """The state of a build's tasks, which are given in plan order.
 
-    Tasks start in that order where what they wait for allows it; one that fits may overtake one that does not. What
-    asks for more than there is runs with nothing beside it. After a failure only tasks with `after_failure` start:
-    one at a time and in order once all others have ended, so that what they find does not depend on chance.
+    Tasks start in that order as soon as their dependencies have ended; a task that fits the limits may overtake one
+    that does not. A task that asks for more than the limits runs alone. After a failure only tasks with
+    `after_failure` start, one at a time and in order, once all others have ended: timing does not change their inputs.
 
-    With `isolate`, a failure concerns only what waits for the task that failed: those with `after_failure` start once
-    all that they are `behind` is over, the others never.
+    With `isolate`, a failure affects only tasks that wait for the failed one: those with `after_failure` start once
+    all tasks they are `behind` have ended, the others never.
     """
 
     def __init__(self, tasks: Sequence[Task], limits: Mapping[str, int], *, isolate: bool = False) -> None:
@@ -64,17 +64,17 @@ class Schedule:
         self._missing = [len(task.after) + task.closed for task in tasks]
         self._closed = {index for index, task in enumerate(tasks) if task.closed}
         self._dependents: dict[str, list[int]] = {}
-        # The tasks that could start but for limits, by what they ask for: few kinds, whatever the number of tasks.
+        # Tasks that only limits hold back, by demand: there are few different demands, however many tasks.
         self._ready: dict[tuple[tuple[str, int], ...], list[int]] = {}
-        self._alone: list[int] = []  # those that are to start when nothing else runs
-        self._held: dict[str, list[int]] = {}  # those that wait for another to end, by its name
+        self._alone: list[int] = []  # tasks to run alone
+        self._held: dict[str, list[int]] = {}  # tasks that wait for an equal one, by its name
         self._running: set[str] = set()
         self._running_alone = False
-        self._left: list[int] | None = None  # after a failure: what starts nevertheless, the first last
+        self._left: list[int] | None = None  # after a failure: the tasks that still start, in reverse order
         self._begun: set[int] = set()
-        self._over: set[int] = set()  # ended, or never to start
-        self._awaited: dict[int, list[int]] = {}  # where failures are isolated: what must be over -> for which tasks
-        self._open: dict[int, int] = {}  # such a task -> how many of those are not over
+        self._past: set[int] = set()  # ended, or never starting
+        self._awaited: dict[int, list[int]] = {}  # with isolated failures: a task -> those that wait for its end
+        self._open: dict[int, int] = {}  # a waiting task -> how many have not ended
         for index, task in enumerate(tasks):
             for name in task.after:
                 self._dependents.setdefault(name, []).append(index)
@@ -83,16 +83,16 @@ class Schedule:
 
     @property
     def running(self) -> frozenset[str]:
-        """The tasks that have started and not ended."""
+        """The tasks that are running."""
         return frozenset(self._running)
 
     @property
     def failing(self) -> bool:
-        """Has a task failed?"""
+        """True once a task has failed."""
         return self._left is not None
 
     def start(self) -> str | None:
-        """The next task that may start now, which from then on runs; None when there is none for now, or at all."""
+        """Start the next task that may start now and return its name; None when there is none now."""
         index = self._next()
         if index is None:
             return None
@@ -124,8 +124,8 @@ class Schedule:
         return heapq.heappop(self._ready[min(fitting)[1]]) if fitting else None
 
     def _pruned(self, waiting: list[int]) -> list[int]:
-        """Without those at its head that were withdrawn."""
-        while waiting and waiting[0] in self._over:
+        """Drops withdrawn tasks from the head."""
+        while waiting and waiting[0] in self._past:
             heapq.heappop(waiting)
         return waiting
 
@@ -133,7 +133,7 @@ class Schedule:
         return all(amount <= self._free[name] for name, amount in demand)
 
     def ended(self, name: str, *, well: bool) -> tuple[str, ...]:
-        """A task has ended; returns the tasks that will for that reason never start, where failures are isolated."""
+        """Mark a task as ended. With isolated failures, returns the tasks that will never start because of it."""
         self._release(name)
         if not well and not self._isolate:
             self._fail()
@@ -154,41 +154,41 @@ class Schedule:
             self._make_ready(index)
 
     def admit(self, name: str) -> None:
-        """A closed task may start when all that it waits for has ended."""
+        """Let a closed task start once its dependencies have ended."""
         index = self._index[name]
-        if index not in self._closed or index in self._over:
+        if index not in self._closed or index in self._past:
             return
         self._closed.discard(index)
         self._wait_less(index)
 
     def withdraw(self, name: str) -> tuple[str, ...]:
-        """A task is not to start any more: it, and those that never start for that reason; none if it has started."""
+        """Withdraw a task that has not started; returns it and the tasks that will never start because of it."""
         index = self._index[name]
-        if index in self._begun or index in self._over:
+        if index in self._begun or index in self._past:
             return ()
         return self._lose(index)
 
     def _lose(self, lost: int) -> tuple[str, ...]:
-        """What waits for this one waits in vain: it, and those that never start."""
+        """The lost task and those that wait for it in vain."""
         names: list[str] = []
         waiting = [lost]
         while waiting:
             index = waiting.pop()
-            if index in self._over:
+            if index in self._past:
                 continue
             self._close(index)
             names.append(self._tasks[index].name)
             for dependent in self._dependents.get(self._tasks[index].name, ()):
                 if not self._tasks[dependent].after_failure:
                     waiting.append(dependent)
-                elif dependent not in self._open and dependent not in self._over:
+                elif dependent not in self._open and dependent not in self._past:
                     self._do_without(dependent)
         return tuple(names)
 
     def _do_without(self, index: int) -> None:
-        """It starts once all that it is behind is over."""
+        """It starts once all tasks it is behind have ended."""
         task = self._tasks[index]
-        wanted = {self._index[name] for name in task.behind | task.after} - self._over
+        wanted = {self._index[name] for name in task.behind | task.after} - self._past
         for other in wanted:
             self._awaited.setdefault(other, []).append(index)
         self._open[index] = len(wanted)
@@ -196,19 +196,19 @@ class Schedule:
             self._make_ready(index)
 
     def _close(self, index: int) -> None:
-        self._over.add(index)
+        self._past.add(index)
         for waiting in self._awaited.pop(index, ()):
             self._open[waiting] -= 1
             if not self._open[waiting]:
                 self._make_ready(waiting)
 
     def hold(self, name: str, until: str) -> None:
-        """A task that was just started would do what another does now: it starts again when that has ended well."""
+        """A task that was just started equals a running one: it starts again when that one has succeeded."""
         self._take_back(name)
         self._held.setdefault(until, []).append(self._index[name])
 
     def repeat_alone(self, name: str) -> bool:
-        """A task did not end of itself: it is to start again when nothing else runs. False after a failure."""
+        """Put a running task back, to start again when nothing else runs. False after a failure."""
         if self._left is not None:
             return False
         self._take_back(name)
@@ -219,7 +219,7 @@ class Schedule:
         heapq.heappush(self._ready.setdefault(self._tasks[index].demand, []), index)
 
     def _take_back(self, name: str) -> None:
-        """As if it had not started."""
+        """Undo its start."""
         self._release(name)
         self._begun.discard(self._index[name])
 

@@ -1,4 +1,4 @@
-"""The sessions of a build, and which step runs in which beside which others."""
+"""The sessions of a build, and which steps share one."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from bskernel.core.interfaces import Runtime, Session
 from bskernel.core.step import ExecutorRef, Step
 
 
-class PoolStopped(Exception):  # noqa: N818 - the build is interrupted
-    """No session is given any more."""
+class PoolStopped(Exception):  # noqa: N818 - an interrupt, no error
+    """The pool leases no more sessions."""
 
 
 class SessionLease(msgspec.Struct, eq=False, kw_only=True):
     """A step's use of a session."""
 
     alone: bool
-    given: Session | None = None  # set once it is ready
-    shared: bool = False  # other steps ran in the session meanwhile: its end may be their doing
-    crowded: bool = False  # other steps ran within the same memory meanwhile: they may have used it up
+    given: Session | None = None  # set once the session is ready
+    shared: bool = False  # other steps ran in the session too: they may have ended it
+    crowded: bool = False  # other steps ran within the same memory limit: they may have used it up
 
     @property
     def session(self) -> Session:
-        """The session of a lease that was given."""
+        """The leased session."""
         if self.given is None:
             raise ValueError("the session is not ready")
         return self.given
 
 
 class _PooledSession(msgspec.Struct, eq=False):
-    """A session that is starting, then there, or the reason why not."""
+    """A session that is starting, running, or the reason why it did not start."""
 
     session: Session | None = None
     error: BaseException | None = None
@@ -42,31 +42,30 @@ class _PooledSession(msgspec.Struct, eq=False):
 
     @property
     def settled(self) -> bool:
-        """Has it come up, or failed to?"""
+        """True when it has started, or failed to."""
         return self.session is not None or self.error is not None
 
     @property
     def gone(self) -> bool:
-        """Was it there, and has ended?"""
+        """True when it has started and ended."""
         return self.session is not None and self.session.over
 
 
 class SessionPool:
-    """Each is started once, when a step that really runs needs it or will soon; one that has ended is replaced.
+    """Starts each session once, when a step needs it now or soon, and replaces one that has ended.
 
-    No more start at once than there are processors, first those that are needed first: they import for seconds.
-
-    Steps of one executor share a session. Where a memory limit is that of a whole session, a step with a limit has
-    one for itself while it runs.
+    At most as many start at once as there are processors, in the order of need: they import for seconds. Steps of one
+    executor share a session. Where a memory limit applies to a whole session, a step with a limit has its session to
+    itself.
     """
 
     def __init__(self, runtime: Callable[[], Runtime]) -> None:
         self._make_runtime = runtime
         self._runtime: Runtime | None = None
-        self._changed = threading.Condition()  # holds its lock whoever reads or writes what follows
+        self._changed = threading.Condition()  # guards the attributes below
         self._opened: dict[ExecutorRef, list[_PooledSession]] = {}
-        self._stopped = False  # nobody is given a session any more
-        self._closed = False  # none is started any more
+        self._stopped = False  # no session is leased any more
+        self._closed = False  # no session starts any more
         self._starting = threading.Semaphore(max(2, len(os.sched_getaffinity(0))))
         self._threads: list[threading.Thread] = []
         self._held_open = threading.Lock()
@@ -77,7 +76,7 @@ class SessionPool:
         self._runtime = self._runtime or self._make_runtime()
         new = [executor for executor in dict.fromkeys(executors) if executor not in self._opened]
         for executor in new:
-            # Here and not in the background: what takes minutes must be heard of and be interruptible.
+            # In this thread: making an environment takes minutes, so it must report progress and be interruptible.
             self._runtime.prepare(executor)
         with self._changed:
             for executor in new:
@@ -101,7 +100,7 @@ class SessionPool:
                 if self._closed:
                     raise PoolStopped
                 session = runtime.open(executor)
-        except BaseException as raised:  # noqa: BLE001 - raised again where the session is asked for
+        except BaseException as raised:  # noqa: BLE001 - raised again in the thread that leases the session
             error = raised
         with self._changed:
             opened.session, opened.error = session, error
@@ -109,9 +108,9 @@ class SessionPool:
 
     @contextlib.contextmanager
     def lease(self, step: Step) -> Iterator[SessionLease]:
-        """A session for a step whose executor was expected, once it is ready; from any thread.
+        """Lease a session for a step whose executor was expected; waits until it is ready. From any thread.
 
-        Raises SessionFailed, EnvironmentLacking; Stopped once the build is interrupted.
+        Raises SessionFailed, EnvironmentLacking; PoolStopped once the build is interrupted.
         """
         confined = self._runtime is not None and self._runtime.limits_sessions
         lease = SessionLease(alone=confined and step.memory_mib is not None)
@@ -152,7 +151,7 @@ class SessionPool:
 
     @contextlib.contextmanager
     def held_open(self) -> Iterator[bool]:
-        """Are they open? Then they stay so, with their folders, for the time of the context."""
+        """True when the sessions are open; they and their folders then stay open during the context."""
         with self._held_open:
             yield not self._closed
 
@@ -162,7 +161,7 @@ class SessionPool:
         return self._runtime.name if self._runtime is not None else "none"
 
     def interrupt(self) -> None:
-        """Let everybody who waits for a session, or for a step in one, go at once; what runs ends with `close`."""
+        """Make every wait for a session or a step return at once; running steps end with `close`."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -172,10 +171,10 @@ class SessionPool:
                 session.interrupt()
 
     def close(self) -> None:
-        """Close all, also those still starting."""
+        """Close all sessions, including those still starting."""
         self._closed = True
         with self._held_open:
-            pass  # nobody is in their folders any more
+            pass  # wait until nobody uses their folders
         if self._runtime is not None:
             self._runtime.close()
         for thread in self._threads:

@@ -1,4 +1,4 @@
-"""What a step takes: artifacts of earlier steps and files of the user; after a failure, what is left of them."""
+"""Resolves a step's inputs: artifacts of earlier steps and files of the user."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from bskernel.core.interfaces import OutputViolation, Store
 from bskernel.core.step import FromFile, Step
 
 
-class InputMissing(Exception):  # noqa: N818 - told to the build as data
+class InputMissing(Exception):  # noqa: N818 - reported as a failure of the step
     """An input file cannot be read."""
 
 
 def read_log(log: Digest | None, store: Store) -> bytes:
-    """What a step that was made before has said; nothing where the store has none of it."""
+    """The log of a recalled step; empty when the store does not have it."""
     return (store.get(log) if log is not None else None) or b""
 
 
 def resolve_inputs(step: Step, made: Mapping[str, ActionResult], store: Store) -> dict[str, Artifact]:
-    """The artifacts that a step takes; files of the user are captured. Raises InputMissing."""
+    """The step's input artifacts; files of the user are captured. Raises InputMissing."""
     inputs: dict[str, Artifact] = {}
     for name, source in step.inputs.items():
         if isinstance(source, FromFile):
@@ -37,7 +37,7 @@ def resolve_inputs(step: Step, made: Mapping[str, ActionResult], store: Store) -
 
 
 class ResolvedInputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What is left of a step's inputs after a failure; `partial` says what is older than it should be, or missing."""
+    """A step's inputs. After a failure, `partial` says which are outdated or missing."""
 
     inputs: dict[str, Artifact]
     partial: tuple[str, ...] = ()
@@ -46,8 +46,9 @@ class ResolvedInputs(msgspec.Struct, frozen=True, kw_only=True):
 def resolve_partial_inputs(
     step: Step, made: Mapping[str, ActionResult], store: Store, required: frozenset[str]
 ) -> ResolvedInputs | None:
-    """The inputs as far as they were made, each else the newest earlier one of its name; None when one is required.
+    """The inputs that exist after a failure; the newest earlier output of the same name replaces a missing one.
 
+    None when a required input is missing.
     Raises InputMissing.
     """
     inputs: dict[str, Artifact] = {}
@@ -64,11 +65,11 @@ def resolve_partial_inputs(
         older = [(maker, output) for maker, result in made.items() if (output := result.output(source.output))]
         if older:
             inputs[name] = _named(name, older[-1][1])
-            partial.append(f"{name} is that of {older[-1][0]}: {source.step} did not make it")
+            partial.append(f"{name} is that of {older[-1][0]}: {source.step} did not produce it")
         elif name in required:
             return None
         else:
-            partial.append(f"{name} is missing: {source.step} did not make it")
+            partial.append(f"{name} is missing: {source.step} did not produce it")
     return ResolvedInputs(inputs=inputs, partial=tuple(partial))
 
 

@@ -1,4 +1,4 @@
-"""One step of a build: recall it, or lay out its directory, have it carried out, and keep what it made."""
+"""Runs one step: prepares its directory, has a session run it, captures its outputs."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from bskernel.execution.output_capture import capture_outputs, last_lines
 
 
 class StepDirs(msgspec.Struct, frozen=True, kw_only=True):
-    """The folders of a step that is over."""
+    """The folders of an ended step."""
 
     directory: Path
     inputs: Path
 
 
 class StepOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a step that ran: a result or a failure, and its log; neither when it was interrupted."""
+    """How a step that ran ended: a result or a failure, and its log; neither when it was interrupted."""
 
     result: ActionResult | None
     failure: Failure | None
     log: bytes
     peak_mib: int | None = None
     session_over: bool = False  # it failed because its whole session ended
-    lost: bool = False  # its session went away for a reason that no step gave
-    oom_kills: int = 0  # processes that the system ended meanwhile, the step's own or those of others beside it
-    used: StepDirs | None = None  # to be given back
+    lost: bool = False  # its session is gone, and no step is to blame
+    oom_kills: int = 0  # processes killed for lack of memory during the step, its own or others'
+    used: StepDirs | None = None  # to be recycled
 
 
 def prepare_step_dir(
@@ -58,8 +58,8 @@ def prepare_step_dir(
         if not store.materialise(artifact, inputs / artifact.name, read_only=sealed):
             return Failure(
                 category="executor",
-                message=f"the bytes of input {artifact.name!r} are gone from the cache or damaged",
-                hint="run the build again: the step that makes it will run anew",
+                message=f"input {artifact.name!r} is missing from the cache or corrupt",
+                hint="run the build again: the step that produces it will run again",
             )
     dir_pool.overwrite(directory / MANIFEST, canonical_bytes(manifest))
     return None
@@ -73,12 +73,12 @@ def run_step(
     on_event: Callable[[Event], None],
     folder: str,
 ) -> StepOutcome:
-    """Carry out a step in a running session, in the folder of that name, and keep its outputs.
+    """Run a step in a session, in the folder of that name, and capture its outputs.
 
-    The folders that it has used are still to be given back.
+    The caller recycles the folders it has used.
     """
     if (session.root / folder).exists():
-        # The step runs again, and what it used before is not given back yet.
+        # The step runs again, and its earlier folders are not recycled yet.
         folder = f"{folder}-{os.urandom(4).hex()}"
     directory, given = _folders(session, folder, inputs)
     failure = prepare_step_dir(store, manifest_of(step, inputs), directory, given, sealed=session.seals_inputs)
@@ -86,7 +86,7 @@ def run_step(
         return StepOutcome(result=None, failure=failure, log=b"", used=StepDirs(directory=directory, inputs=given))
     ended = session.run(folder, timeout_s=step.timeout_s, memory_mib=step.memory_mib, on_event=on_event)
     if ended.interrupted:
-        # The step may still run: its folder stays until its session is closed.
+        # The step may still run: its folder stays until its session closes.
         return StepOutcome(result=None, failure=None, log=_read(directory / LOG))
     log = _read(directory / LOG)
     if ended.cancelled:
@@ -105,17 +105,17 @@ def run_step(
 
 
 def recycle(used: StepDirs) -> None:
-    """Empty a step's folders for another step, which takes as long as the disk does to remove what they hold."""
-    dir_pool.recycle(used.directory, used.inputs.name, _kept(used.inputs))
+    """Empty a step's folders for another step; takes as long as removing their content."""
+    dir_pool.recycle(used.directory, used.inputs.name, _layout(used.inputs))
 
 
 def _folders(session: Session, label: str, inputs: Iterable[str]) -> tuple[Path, Path]:
-    """A step's folder and that of its inputs, which it links to: spare ones, emptied but for what it overwrites."""
+    """The step's folder and its inputs' folder, which it links to; spare ones if there are any."""
     directory = session.root / label
     while (name := dir_pool.take(session.root, label)) is not None:
         given = session.inputs_root / name
-        # What runs beside may have written to them since they were given back.
-        if dir_pool.reset_dir(directory, _kept(given)) and (directory / INPUTS).is_symlink():
+        # A step that still runs may have written to them since they were recycled.
+        if dir_pool.reset_dir(directory, _layout(given)) and (directory / INPUTS).is_symlink():
             if not dir_pool.reset_dir(given, dict.fromkeys(inputs)):
                 dir_pool.remove(given)
             return directory, given
@@ -127,11 +127,11 @@ def _folders(session: Session, label: str, inputs: Iterable[str]) -> tuple[Path,
 
 
 def _link(given: Path) -> str:
-    # Relative, so that it holds on the host and wherever the folders are mounted.
+    # Relative, so that it is valid on the host and wherever the folders are mounted.
     return f"../../{given.parent.name}/{given.name}"
 
 
-def _kept(given: Path) -> dir_pool.Layout:
+def _layout(given: Path) -> dir_pool.Layout:
     return {INPUTS: _link(given), MANIFEST: None, OUTPUTS: {}, WORK: {"home": {}, "tmp": {}}}
 
 
@@ -152,9 +152,11 @@ def _outcome(step: Step, directory: Path, ended: SessionEnded, log: bytes, store
     try:
         result = decode_document(path.read_bytes())
     except (OSError, ProtocolError) as error:
-        return Failure(category="executor", message=f"{step.executor} wrote a result that cannot be read: {error}")
+        return Failure(category="executor", message=f"{step.executor} wrote an unreadable result: {error}")
     if not isinstance(result, StepResult) or result.step != step.name:
-        return Failure(category="executor", message=f"{step.executor} wrote a result that is not of step {step.name}")
+        return Failure(
+            category="executor", message=f"{step.executor} wrote the result of another step than {step.name}"
+        )
     if result.failure is not None and ended.oom_kills:
         return out_of_memory(step, ended, result.failure, ())
     return result.failure or capture_outputs(step, directory / OUTPUTS, result, log, store)

@@ -1,4 +1,4 @@
-"""Who carries out the steps of a build; what they say and how they end comes through one queue."""
+"""Runs the steps of a build in threads; their events and ends arrive in one queue."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from bskernel.execution.session_pool import SessionPool
 
 
 class StepEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that a running step says."""
+    """An event of a running step."""
 
     step: Step
     event: Event
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """Something beside the steps that the crew has noticed."""
+    """A remark of the pool that concerns no single step."""
 
     text: str
 
@@ -34,31 +34,31 @@ PoolEvent: TypeAlias = StepEvent | Notice | Completion
 
 
 class WorkerPool(Protocol):
-    """Carries out steps, on this machine or on others."""
+    """Runs steps, on this machine or on others."""
 
     @property
     def events(self) -> queue.SimpleQueue[PoolEvent]:
-        """What running steps say, and of each once how it ended; and what is noticed beside them."""
+        """Events of running steps, one Completion for each step, and notices."""
 
     @property
     def runtime_name(self) -> str:
-        """Where steps run; "none" as long as none did."""
+        """The runtime's name; "none" until a step has run."""
 
     def expect(self, executors: Sequence[ExecutorRef]) -> None:
-        """Steps of these executors will begin soon. Raises EnvironmentLacking, ConfigError."""
+        """Get ready for steps of these executors. Raises EnvironmentLacking, ConfigError."""
 
     def begin(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
-        """Begin a step whose executor was expected, without waiting for it."""
+        """Start a step whose executor was expected; does not wait for it."""
 
     def interrupt(self) -> None:
-        """Let every step end soon; nothing is remembered any more."""
+        """Make every step end soon; from now on nothing is remembered."""
 
 
 class LocalWorkerPool:
-    """The crew on this machine: it begins steps in sessions, each in a thread that nobody has to wait for."""
+    """The pool of this machine: each step runs in a session, in a daemon thread of its own."""
 
     def __init__(self, store: Store, sessions: SessionPool, *, share: bool) -> None:
-        """With `share`, what another build carries out now is waited for and recalled."""
+        """With `share`, the result of an action that another build is running is awaited and recalled."""
         self._sessions = sessions
         self._share = share
         self._runner = ActionRunner(store, sessions)
@@ -66,7 +66,7 @@ class LocalWorkerPool:
 
     @property
     def runtime_name(self) -> str:
-        """The runtime's name; "none" when no step ran."""
+        """The runtime's name; "none" until a step has run."""
         return self._sessions.runtime_name
 
     def expect(self, executors: Sequence[ExecutorRef]) -> None:
@@ -74,12 +74,12 @@ class LocalWorkerPool:
         self._sessions.expect(executors)
 
     def begin(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
-        """Begin a step whose executor was expected."""
+        """Start a step whose executor was expected."""
         work = threading.Thread(target=self._work, args=(step, action, inputs), name=step.label, daemon=True)
         work.start()
 
     def interrupt(self) -> None:
-        """Let every thread end soon; nothing is remembered any more."""
+        """Make every thread end soon; from now on nothing is remembered."""
         self._runner.interrupt()
 
     def _work(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
@@ -88,7 +88,7 @@ class LocalWorkerPool:
 
         done = self._runner.run(step, action, inputs, say, share=self._share)
         self.events.put(done)
-        # Not before: what comes next need not wait for it.
+        # After the event: the next step need not wait for this.
         self._runner.recycle(done)
 
 

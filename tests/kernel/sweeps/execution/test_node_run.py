@@ -141,7 +141,7 @@ def test_metrics_of_a_failed_point_are_collected_of_what_there_is(tmp_path: Path
     assert run.status == {"p": "failed", "q": "ok"}
     collected = run.points["p"].steps[3].ended.report
     assert collected.status == "ran"
-    assert collected.partial == ("more is that of early: bad did not make it",)
+    assert collected.partial == ("more is that of early: bad did not produce it",)
     assert [item.value for item in run.points["p"].quantities] == [1 + 3]
     assert [item.value for item in run.points["q"].quantities] == [1 + 43]
 
