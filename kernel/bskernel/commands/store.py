@@ -14,7 +14,7 @@ import msgspec
 from bskernel.commands.preview import recall_each
 from bskernel.config import StoreSection
 from bskernel.config.decoder import convert
-from bskernel.config.reader import given_store, limited_store, read_config
+from bskernel.config.reader import override_store, read_config, restrict_store
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.flow.loader import check_config, load_config
@@ -77,9 +77,9 @@ class StoreAdmin:
         if config is not None and url is None:
             section, folder = load_config(config).config.store, config.resolve().parent
         else:
-            table = given_store({}, os.environ).get("store", {})
+            table = override_store({}, os.environ).get("store", {})
             section, folder = convert(table, StoreSection, "the environment"), Path.cwd()
-        section = limited_store(
+        section = restrict_store(
             convert({**msgspec.to_builtins(section), **given}, StoreSection, "--mode"), os.environ
         )
         return cls(cache_folder(), shared_settings(section, folder), note)

@@ -25,7 +25,7 @@ class ConfigText(msgspec.Struct, frozen=True, kw_only=True):
 def with_assignment(data: dict[str, Any], assignment: str) -> dict[str, Any]:
     """The table with `KEY=VALUE` of `--set` applied. Raises ConfigError."""
     key, separator, text = assignment.partition("=")
-    # As in TOML: a part in quotes may have dots, such as a version.
+    # As in TOML, a quoted part may contain dots, e.g. a version.
     parts = [part.strip().strip('"') for part in _PART.findall(key)]
     if not separator or not all(parts):
         raise ConfigError(f"--set {assignment!r}: write KEY=VALUE, e.g. --set target.target_fps=50000")
@@ -37,21 +37,21 @@ def with_assignment(data: dict[str, Any], assignment: str) -> dict[str, Any]:
 
 
 def with_key(table: Mapping[str, Any], parts: Sequence[str], value: Any, where: str) -> dict[str, Any]:
-    """The table with the key at a dotted path, given by its parts, set; inner tables that are not there are made.
+    """The table with one key set, given by the parts of its dotted path. Missing inner tables are added.
 
-    Raises ConfigError, which `where` begins, for a part that is no table.
+    Raises ConfigError, prefixed by `where`, for a part that is not a table.
     """
     first, *rest = parts
     if not rest:
         return {**table, first: value}
     inner = table.get(first, {})
     if not isinstance(inner, dict):
-        listed = "[[step]] lists steps: put them into a flow.toml to set one of them by its name"
+        listed = "[[step]] lists steps: move them to a flow.toml to set one of them by name"
         hint = listed if first == "step" and isinstance(inner, list) else None
-        raise ConfigError(f"{where}: {first!r} is no table", hint=hint)
+        raise ConfigError(f"{where}: {first!r} is not a table", hint=hint)
     return {**table, first: with_key(inner, rest, value, where)}
 
 
 def with_jobs(assignments: Sequence[str], jobs: int | None) -> tuple[str, ...]:
-    """The assignments, and how many steps run at once where that is said beside them."""
+    """The assignments, with `jobs` as one more if it is given."""
     return (*assignments, *([f"limits.jobs={jobs}"] if jobs is not None else []))

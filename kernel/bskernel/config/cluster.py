@@ -1,4 +1,4 @@
-"""The types of [cluster]: what is asked of a queue that starts workers."""
+"""The types of [cluster]: the jobs that a batch system starts as workers."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import msgspec
 
 
 class ClusterSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Workers on other machines. It changes no result, and no key; what is absent is as Dask's configuration says."""
+    """Workers on other machines. Changes no result and no cache key. Defaults come from Dask's configuration."""
 
     workers: int = 1  # jobs, each with one worker
-    steps: int | None = None  # steps at once in each; as many as it has cores when absent
+    steps: int | None = None  # steps at once per worker; default: its cores
     cores: int | None = None
-    memory: str | None = None  # such as "32GB"
+    memory: str | None = None  # e.g. "32GB"
     queue: str | None = None
-    walltime: str | None = None  # such as "12:00:00"
-    directives: tuple[str, ...] = ()  # further lines of the job script's header, such as "--constraint=vivado"
-    prologue: tuple[str, ...] = ()  # shell lines that the job begins with, such as "module load python/3.11"
-    python: str | None = None  # the interpreter there; this one when absent
-    resources: dict[str, int] = {}  # what steps need -> how many of them each worker may have at once
-    logs: str | None = None  # a folder for what the jobs print; the batch system decides when absent
-    cache: str | None = None  # the workers' own cache folder, on a disk of their machine
+    walltime: str | None = None  # e.g. "12:00:00"
+    directives: tuple[str, ...] = ()  # more header lines of the job script, e.g. "--constraint=vivado"
+    prologue: tuple[str, ...] = ()  # shell lines at the start of the job, e.g. "module load python/3.11"
+    python: str | None = None  # the interpreter on the workers; default: this one
+    resources: dict[str, int] = {}  # a need of steps -> how many each worker may run at once
+    logs: str | None = None  # folder for the jobs' output; default: the batch system decides
+    cache: str | None = None  # the workers' cache folder, on their own disk
 
     def __post_init__(self) -> None:
         numbers = {"workers": self.workers, "steps": self.steps, "cores": self.cores}

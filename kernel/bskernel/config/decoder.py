@@ -1,4 +1,4 @@
-"""Strict decoding of files that people write: an error names the file, the key and the choices."""
+"""Strict decoding of files that people write. Errors name the file, the key and the choices."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def convert(data: object, type_: type[T], path: Path | str) -> T:
 
 
 def _fields_at(type_: Any, where: str) -> list[str]:
-    """Names of the fields that the struct at a dotted path has."""
+    """The field names of the struct at a dotted path."""
     struct = _struct_in(_type_at(type_, where))
     return [field.encode_name for field in msgspec.structs.fields(struct)] if struct else []
 
 
 def _type_at(type_: Any, where: str) -> Any:
-    """The type of what lies at a dotted path."""
+    """The type of the value at a dotted path."""
     for part in [part for part in re.split(r"\.|(?=\[)", where) if part]:
         struct = _struct_in(type_)
         if part.startswith("["):

@@ -1,4 +1,4 @@
-"""Reads build.toml, and what the environment says of the shared store, BSKERNEL_STORE and BSKERNEL_STORE_MODE."""
+"""Reads build.toml and the environment variables BSKERNEL_STORE and BSKERNEL_STORE_MODE."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bskernel.config.assignments import ConfigText, with_assignment
 from bskernel.core.errors import ConfigError
 
 URL, MODE = "BSKERNEL_STORE", "BSKERNEL_STORE_MODE"
-NONE = "none"  # as BSKERNEL_STORE: there is no shared store
+NONE = "none"  # the value of BSKERNEL_STORE for: no shared store
 
 
 def read_config(path: Path, assignments: Sequence[str] = ()) -> ConfigText:
     """Read a build.toml and change it by `--set` assignments. Raises ConfigError."""
     path = path.resolve()
-    data = given_store(read_toml(path), os.environ)
+    data = override_store(read_toml(path), os.environ)
     for assignment in assignments:
         data = with_assignment(data, assignment)
     return ConfigText(path=path, data=data)
@@ -35,22 +35,22 @@ def config_schema() -> str:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file as a dict. Raises ConfigError when it cannot be read or is no TOML."""
+    """A TOML file as a dict. Raises ConfigError when it is unreadable or not TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file") from None
+        raise ConfigError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
 
 
-def given_store(data: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """The data of a build.toml, its [store] as the environment has it.
+def override_store(data: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """The data of a build.toml with [store] overridden by the environment.
 
-    A URL of the environment comes without the file's options: they are of another store, and could send what is
-    meant for this one elsewhere. Raises ConfigError for a mode that there is not.
+    A URL of the environment drops the file's options: they belong to another store, and could redirect data meant for
+    this one. Raises ConfigError for an unknown mode.
     """
     url, mode = environment.get(URL), _mode(environment)
     table = data.get("store", {})
@@ -67,13 +67,13 @@ def given_store(data: dict[str, Any], environment: Mapping[str, str]) -> dict[st
     return {**data, "store": table}
 
 
-def limited_store(section: StoreSection, environment: Mapping[str, str]) -> StoreSection:
-    """The section; where the environment says read-only, nothing else makes it write."""
+def restrict_store(section: StoreSection, environment: Mapping[str, str]) -> StoreSection:
+    """The section; read-only if the environment says so, whatever else is set."""
     return msgspec.structs.replace(section, mode="read-only") if _mode(environment) == "read-only" else section
 
 
 def _mode(environment: Mapping[str, str]) -> str | None:
     mode = environment.get(MODE)
     if mode and mode not in get_args(StoreMode):
-        raise ConfigError(f"{MODE}={mode}: there is no such mode", hint=f"modes: {', '.join(get_args(StoreMode))}")
+        raise ConfigError(f"{MODE}={mode}: unknown mode", hint=f"modes: {', '.join(get_args(StoreMode))}")
     return mode or None

@@ -11,21 +11,21 @@ from bskernel.config.cluster import ClusterSection
 from bskernel.config.sweep import SweepSection
 from bskernel.core.stages import InputType, OutputType
 
-# What may be written to a shared store, and when: nothing; before a step is over; while the build goes on.
+# What a build writes to a shared store: nothing; each result before its step ends; results while the build goes on.
 StoreMode = Literal["read-only", "write-through", "write-back"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class BuildSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is built: paths are relative to the file that names them."""
+    """What to build. Paths are relative to the file that names them."""
 
     model: str
-    name: str = ""  # the model's file name without its suffix when empty
+    name: str = ""  # default: the model's file name without its suffix
     flow: str = "estimate"
-    backend: str | None = None  # a backend's name, or "auto"; when absent, [executors] or the defaults decide
-    output: str | None = None  # build/NAME beside build.toml when absent
-    salt: str = ""  # enters every action key: change it to build everything anew
+    backend: str | None = None  # a backend's name, or "auto"; default: what [executors] says
+    output: str | None = None  # default: build/NAME beside build.toml
+    salt: str = ""  # part of every cache key: change it to rebuild everything
 
     def __post_init__(self) -> None:
         if self.name and not _NAME.fullmatch(self.name):
@@ -35,7 +35,7 @@ class BuildSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class TargetSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What it is built for: FPGA part or board, clock period (ns), wanted throughput (inferences/s)."""
+    """The target: FPGA part or board, clock period (ns), throughput to reach (inferences/s)."""
 
     part: str | None = None
     board: str | None = None
@@ -50,7 +50,7 @@ class TargetSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a build changes about one step of its flow."""
+    """Changes of a build to one step of its flow."""
 
     executor: str | None = None  # NAME or NAME@VERSION
     entry: str | None = None
@@ -70,10 +70,10 @@ class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class StepTable(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One step of a flow. `entry` may be `EXECUTOR:ENTRY`."""
 
-    name: str | None = None  # the entry's name when absent
-    optional: bool = False  # left out where the executor's version has no such entry
-    ahead: bool = False  # runs also in a build that begins after it, where a step takes what it makes
-    # left out unless all of these hold of the build's values: "KEY" (is set), "KEY = VALUE", "KEY != VALUE"
+    name: str | None = None  # default: the entry's name
+    optional: bool = False  # left out when this version of the executor has no such entry
+    ahead: bool = False  # runs even if the build starts later, when its output is needed
+    # conditions on the build's values; the step is left out unless all are true
     when: str | tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -85,7 +85,7 @@ class StepTable(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Insertion(StepTable, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A step that a build adds to its flow, before or after one that is there."""
+    """A step that a build adds to its flow, before or after another one."""
 
     before: str | None = None
     after: str | None = None
@@ -97,7 +97,7 @@ class Insertion(StepTable, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Replacement(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a build has done instead of a step of its flow, under that step's name."""
+    """A step that replaces one of the flow, under the same name."""
 
     ahead: bool = False
     when: str | tuple[str, ...] = ()
@@ -109,7 +109,7 @@ class Replacement(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class FlowEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a build's steps differ from those of its flow; every place is one of the flow as it was."""
+    """Edits of a flow's steps. Every place is one in the unedited flow."""
 
     insert: tuple[Insertion, ...] = ()  # several at one place keep their order
     remove: tuple[str, ...] = ()
@@ -123,15 +123,15 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     step: tuple[StepTable, ...] = ()
     extends: str = ""  # a shipped flow, or a path that ends in .toml
     edit: FlowEdit = FlowEdit()
-    versions: dict[str, tuple[str, ...]] = {}  # executor -> those of its versions that carry the flow out; else all
+    versions: dict[str, tuple[str, ...]] = {}  # executor -> the versions that can run the flow; default: all
 
     def __post_init__(self) -> None:
         if bool(self.step) == bool(self.extends):
-            raise ValueError("a flow has either steps of its own ([[step]]) or the flow that it extends")
+            raise ValueError("a flow has either [[step]] tables or `extends`")
 
 
 class FlowSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which part of the flow is built: from and to a step, or a stage of the model; and changes to its steps."""
+    """The part of the flow to run, by steps or by stages of the model, and edits of its steps."""
 
     first: str | int | None = msgspec.field(default=None, name="from")
     last: str | int | None = msgspec.field(default=None, name="to")
@@ -141,17 +141,17 @@ class FlowSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class QualitySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """By what the network is judged, at every stage that can execute it."""
+    """How the network is evaluated, at every stage that can execute it."""
 
-    # an npz with `inputs` and perhaps `labels`, an npy, a folder with inputs.npy and labels.npy, or a folder of
-    # images, one subfolder for each class; without, few frames are drawn
+    # an npz with `inputs` and optional `labels`, an npy, a folder with inputs.npy and labels.npy, or a folder of
+    # images with one subfolder per class; default: a few random frames
     samples: str | None = None
-    labels: str | None = None  # an npy, where the samples have none of their own
-    limit: int | None = None  # frames taken of the samples
+    labels: str | None = None  # an npy, for samples without labels
+    limit: int | None = None  # how many frames of the samples to use
     float_model: str | None = None  # the network before quantization: ONNX
-    verify: Literal["stages", "steps", "off"] = "stages"  # where two models must compute the same
-    frames: int | None = None  # frames compared; without labels no others are executed
-    rtol: float | None = None  # allowed difference, relative to a frame's largest output
+    verify: Literal["stages", "steps", "off"] = "stages"  # where to compare a model with the one before
+    frames: int | None = None  # how many frames to compare; without labels only these are executed
+    rtol: float | None = None  # allowed difference relative to a frame's largest output
     atol: float | None = None
     allowed_mismatch: float | None = None  # fraction of frames
     on_mismatch: Literal["fail", "warn"] | None = None
@@ -168,18 +168,18 @@ class QualitySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ToolSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a tool is installed on this machine: the default, and other versions by their number."""
+    """Where a tool is installed on this machine: the default, and further versions by number."""
 
     path: str | None = None
     versions: dict[str, str] = {}  # "2022.2" -> folder
 
 
 class LimitsSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much may run at once. It changes no result, and no key."""
+    """How much may run at once. Changes no result and no cache key."""
 
-    jobs: int | None = None  # steps; as many as there are processors when absent
-    memory_mib: int | None = None  # what steps with a memory_mib of their own may hold together
-    resources: dict[str, int] = {}  # what entries need, such as "vivado" -> how many steps may have it at once
+    jobs: int | None = None  # steps at once; default: the number of processors
+    memory_mib: int | None = None  # the sum over running steps that have a memory_mib
+    resources: dict[str, int] = {}  # a need of entries, e.g. "vivado" -> how many steps may use it at once
 
     def __post_init__(self) -> None:
         for name, value in (("jobs", self.jobs), ("memory_mib", self.memory_mib), *self.resources.items()):
@@ -187,15 +187,15 @@ class LimitsSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                 raise ValueError(f"{name} must be above 0, not {value}")
         for name in ("jobs", "memory_mib"):
             if name in self.resources:
-                raise ValueError(f"resources: {name} is a limit of its own: write limits.{name} = ...")
+                raise ValueError(f"resources: {name} is not a resource: write limits.{name} = ...")
 
 
 class StoreSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A store that other machines share. It changes no result, and no key."""
+    """A store that machines share. Changes no result and no cache key."""
 
-    shared: str | None = None  # a folder, or a URL of fsspec, such as s3://bucket/prefix; BSKERNEL_STORE comes first
-    mode: StoreMode = "read-only"  # BSKERNEL_STORE_MODE comes first
-    # of fsspec's file system, such as endpoint_url; credentials belong into the environment
+    shared: str | None = None  # a folder or an fsspec URL, e.g. s3://bucket/prefix; $BSKERNEL_STORE overrides it
+    mode: StoreMode = "read-only"  # $BSKERNEL_STORE_MODE overrides it
+    # options of the fsspec file system, e.g. endpoint_url; credentials belong in the environment
     options: dict[str, Any] = {}
 
 
@@ -209,8 +209,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     limits: LimitsSection = LimitsSection()
     cluster: ClusterSection = ClusterSection()
     executors: dict[str, str] = {}  # executor -> version
-    tools: dict[str, ToolSection] = {}  # such as vivado
+    tools: dict[str, ToolSection] = {}  # e.g. vivado
     parameters: dict[str, dict[str, Any]] = {}  # executor -> parameters for all its steps
-    step: dict[str, StepOptions] | tuple[StepTable, ...] = {}  # changes to the flow's steps, or the steps
+    step: (
+        dict[str, StepOptions] | tuple[StepTable, ...]
+    ) = {}  # changes to the flow's steps, or a list of steps instead of a flow
     store: StoreSection = StoreSection()
-    sweep: SweepSection | None = None  # `bskernel run` builds without it
+    sweep: SweepSection | None = None  # `bskernel run` ignores it

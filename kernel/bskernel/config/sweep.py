@@ -8,17 +8,17 @@ import msgspec
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A range of numbers, both ends included: by a step, or so many of them; a search may also take any between."""
+    """A range of numbers with both ends, by step or by count; a search without either takes any number in it."""
 
     start: int | float = msgspec.field(name="from")
     end: int | float = msgspec.field(name="to")
     step: int | float | None = None
     count: int | None = None
-    log: bool = False  # equal ratios instead of equal distances
+    log: bool = False  # logarithmic spacing
 
     def __post_init__(self) -> None:
         if self.end < self.start:
-            raise ValueError(f"from {self.start} to {self.end}: the end lies before the start")
+            raise ValueError(f"from {self.start} to {self.end}: the end is before the start")
         if self.step is not None and self.count is not None:
             raise ValueError("a range has either a step or a count")
         if self.step is not None and self.step <= 0:
@@ -35,11 +35,11 @@ Values: TypeAlias = tuple[Any, ...] | Span
 
 
 class SearchSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which points of the grid an optimizer tries, instead of all; needs `maximize` or `minimize`."""
+    """An optimizer that chooses points of the grid; needs `maximize` or `minimize`."""
 
     trials: int
-    seed: int = 0  # equal seeds try equal points
-    batch: int = 4  # trials that are chosen at once, and may run at once; enters what is tried, unlike limits.jobs
+    seed: int = 0  # the same seed tries the same points
+    batch: int = 4  # trials chosen together; changes which points are tried, unlike limits.jobs
     sampler: Literal["tpe", "nsga2", "random"] = "tpe"
 
     def __post_init__(self) -> None:
@@ -49,16 +49,16 @@ class SearchSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class SweepSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Many builds as one: each point sets keys of this file, named by their dotted path, as --set does."""
+    """Many builds planned as one. Each point sets keys of this file by their dotted path, like --set."""
 
     grid: dict[str, Values] = {}  # key -> values: every combination
-    zip: dict[str, Values] = {}  # key -> values that change together, combined with every point of the grid
-    point: tuple[dict[str, Any], ...] = ()  # further points, each with its keys
-    when: str | tuple[str, ...] = ()  # points of which these do not hold are left out
-    require: str | tuple[str, ...] = ()  # conditions on metrics: a point that breaks one stops before costly steps
-    maximize: str | tuple[str, ...] = ()  # metrics of which more is better
+    zip: dict[str, Values] = {}  # key -> values that change together; combined with every point of the grid
+    point: tuple[dict[str, Any], ...] = ()  # further points, each with its own keys
+    when: str | tuple[str, ...] = ()  # only points for which these are true
+    require: str | tuple[str, ...] = ()  # conditions on metrics: a point that violates one stops before costly steps
+    maximize: str | tuple[str, ...] = ()  # metrics to maximize
     minimize: str | tuple[str, ...] = ()
-    max_points: int = 10_000  # more is an error: a guard against a grid that grew by accident
+    max_points: int = 10_000  # guards against a grid that is larger than intended
     search: SearchSection | None = None
 
     def __post_init__(self) -> None:
@@ -66,4 +66,4 @@ class SweepSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError(f"max_points must be above 0, not {self.max_points}")
         twice = sorted(self.grid.keys() & self.zip.keys())
         if twice:
-            raise ValueError(f"{twice[0]} is in grid and in zip: name it once")
+            raise ValueError(f"{twice[0]} is in both grid and zip: name it once")

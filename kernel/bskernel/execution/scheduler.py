@@ -50,7 +50,8 @@ class Schedule:
 
     Tasks start in that order as soon as their dependencies have ended; a task that fits the limits may overtake one
     that does not. A task that asks for more than the limits runs alone. After a failure only tasks with
-    `after_failure` start, one at a time and in order, once all others have ended: timing does not change their inputs.
+    `after_failure` start, in order and one at a time, once all others have ended, so timing does not change their
+    inputs.
 
     With `isolate`, a failure affects only tasks that wait for the failed one: those with `after_failure` start once
     all tasks they are `behind` have ended, the others never.

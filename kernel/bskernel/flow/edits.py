@@ -12,12 +12,12 @@ from bskernel.flow.selection import FlowStep, position
 
 
 class NamedTable(msgspec.Struct, frozen=True, kw_only=True):
-    """A step of a flow under the name that it has in this build."""
+    """A step of a flow with its name in this build."""
 
     name: str
     table: StepTable
-    follows: str | None = None  # the flow's step that an inserted one stands directly after
-    is_own: bool = False  # the build's, not the flow's: what it names is meant as it stands
+    follows: str | None = None  # the flow's step that an inserted step directly follows
+    is_own: bool = False  # the build's own step: the inputs it names are not redirected
 
     @property
     def seen(self) -> FlowStep:
@@ -27,7 +27,7 @@ class NamedTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Place(msgspec.Struct):
-    """A step with what is inserted around it, in order."""
+    """A step with the steps inserted before and after it, in order."""
 
     step: NamedTable
     before: list[_Place] = []
@@ -42,19 +42,19 @@ class _Place(msgspec.Struct):
 
 
 def entry_name(table: StepTable) -> str:
-    """The name of a step that has none of its own: its entry's."""
+    """The step's own name, else its entry's."""
     return table.name or str(table.entry).rpartition(":")[2]
 
 
-def named(flow: Sequence[StepTable], path: str) -> list[NamedTable]:
-    """The steps under names of their own; a second one of an entry gets a number. Raises ConfigError."""
+def name_steps(flow: Sequence[StepTable], path: str) -> list[NamedTable]:
+    """The steps with unique names; further steps of the same entry get a number. Raises ConfigError."""
     names: dict[str, None] = {}
-    used: dict[str, int] = {}  # the last number that an entry's name got
+    used: dict[str, int] = {}  # entry name -> the last number given
     for table in flow:
         name = entry_name(table)
         if name in names:
             if table.name is not None:
-                raise ConfigError(f"{path}: two steps are named {name!r}", hint="give one another name")
+                raise ConfigError(f"{path}: two steps have the name {name!r}", hint="rename one of them")
             entry, number = name, used.get(name, 1) + 1
             while f"{entry}-{number}" in names:
                 number += 1
@@ -64,10 +64,10 @@ def named(flow: Sequence[StepTable], path: str) -> list[NamedTable]:
 
 
 def edit_flow(flow: Sequence[NamedTable], edit: FlowEdit, where: str) -> tuple[NamedTable, ...]:
-    """The flow with edits; `where` is the key that holds them, for what errors say.
+    """Apply edits to a flow; `where` is their key, for error messages.
 
-    Places are steps of the flow as it was, or inserted steps above. Raises ConfigError with the choices: a place
-    that there is not or is not any more, a name that is taken, nothing left.
+    A place is a step of the unedited flow or a step inserted above. Raises ConfigError with the choices: an unknown
+    or removed place, a name already in use, no step left.
     """
     places = [_Place(step) for step in flow]
     seen = [step.seen for step in flow]
@@ -77,7 +77,7 @@ def edit_flow(flow: Sequence[NamedTable], edit: FlowEdit, where: str) -> tuple[N
         at = position(selector, seen, f"{where}.replace")
         name = flow[at].name
         if at in removed:
-            raise ConfigError(f"{where}: step {name!r} is both replaced and removed", hint="do one of them")
+            raise ConfigError(f"{where}: step {name!r} is both replaced and removed", hint="remove one of the two")
         if at in replaced:
             raise ConfigError(f"{where}.replace: {replaced[at]!r} and {selector!r} are the same step, {name!r}")
         replaced[at] = selector
@@ -91,14 +91,14 @@ def edit_flow(flow: Sequence[NamedTable], edit: FlowEdit, where: str) -> tuple[N
         if at in removed:
             gone = flow[at].name
             raise ConfigError(
-                f"{here} {gone!r}: flow.edit.remove takes that step away",
-                hint=f"name a step that stays: {', '.join(names)}; or replace it: [flow.edit.replace.{gone}]",
+                f"{here} {gone!r}: flow.edit.remove removes that step",
+                hint=f"name a remaining step: {', '.join(names)}; or replace it: [flow.edit.replace.{gone}]",
             )
         name = entry_name(insertion)
         if name in names:
             raise ConfigError(
-                f"{where}.insert[{number}]: there is a step {name!r} already",
-                hint="give the inserted step a name of its own: name = ...",
+                f"{where}.insert[{number}]: the name {name!r} is already in use",
+                hint="give the inserted step another name: name = ...",
             )
         beside = places[at].step
         follows = None if side == "before" else beside.name if at < len(flow) else beside.follows
@@ -109,5 +109,5 @@ def edit_flow(flow: Sequence[NamedTable], edit: FlowEdit, where: str) -> tuple[N
         names.append(name)
     kept = tuple(step for at, place in enumerate(places[: len(flow)]) if at not in removed for step in place.steps())
     if not kept:
-        raise ConfigError(f"{where}.remove: no step is left of {', '.join(step.name for step in flow)}")
+        raise ConfigError(f"{where}.remove: removes every step: {', '.join(step.name for step in flow)}")
     return kept

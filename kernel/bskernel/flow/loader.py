@@ -1,4 +1,4 @@
-"""A build's configuration with the flow that it names or holds."""
+"""Loads a configuration with the flow that it names or contains."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ import msgspec
 from bskernel.config import Config, Flow
 from bskernel.config.assignments import ConfigText
 from bskernel.config.decoder import convert
-from bskernel.config.reader import limited_store, read_config, read_toml
+from bskernel.config.reader import read_config, read_toml, restrict_store
 from bskernel.core.errors import ConfigError
-from bskernel.flow.edits import edit_flow, named
+from bskernel.flow.edits import edit_flow, name_steps
 from bskernel.flow.loaded_config import LoadedConfig
 
 FLOWS = Path(__file__).parent / "definitions"
 
 
 def flow_names() -> list[str]:
-    """The flows that ship with bskernel."""
+    """The names of the shipped flows."""
     return sorted(path.stem for path in FLOWS.glob("*.toml"))
 
 
 def load_flow(config: Config, path: Path) -> Flow:
-    """The flow that the configuration names or holds, with the steps of those that it extends.
+    """The flow that the configuration names or contains, with the steps of the flows it extends.
 
     Raises ConfigError with the choices.
     """
     if isinstance(config.step, tuple):
         if not config.step:
-            raise ConfigError(f"{path}: the list of steps is empty")
+            raise ConfigError(f"{path}: [[step]] is an empty list")
         return Flow(step=config.step, summary=f"the steps of {path.name}")
     return _flow(config.build.flow, path.parent, f"{path}: build.flow", ())
 
@@ -45,7 +45,7 @@ def _shipped(name: str) -> dict[str, Any]:
 
 
 def shipped_flow(name: str) -> Flow:
-    """A flow that ships with bskernel, with the steps of those that it extends."""
+    """A shipped flow, with the steps of the flows it extends."""
     return _flow(name, Path(), "bskernel", ())
 
 
@@ -57,8 +57,8 @@ def _flow(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Fl
         known, data, place = name, _shipped(name), f"flow {name}"
     else:
         raise ConfigError(
-            f"{where}: there is no flow {name!r}",
-            hint=f"flows: {', '.join(flow_names())}; or a path that ends in .toml; or [[step]] tables",
+            f"{where}: unknown flow {name!r}",
+            hint=f"flows: {', '.join(flow_names())}; or a path ending in .toml; or [[step]] tables",
         )
     if known in extending:
         raise ConfigError(f"{where}: {' extends '.join((*extending, known))}")
@@ -66,7 +66,7 @@ def _flow(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Fl
     if not flow.extends:
         return flow
     base = _flow(flow.extends, (folder / name).parent, f"{place}: extends", (*extending, known))
-    steps = edit_flow(named(base.step, place), flow.edit, f"{place}: edit")
+    steps = edit_flow(name_steps(base.step, place), flow.edit, f"{place}: edit")
     return Flow(
         step=tuple(msgspec.structs.replace(step.table, name=step.name) for step in steps),
         summary=flow.summary,
@@ -75,21 +75,20 @@ def _flow(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Fl
 
 
 def check_versions(flow: Flow, config: Config, path: Path) -> None:
-    """Raises ConfigError when the build asks for a version of an executor that does not carry the flow out."""
+    """Raise ConfigError when the build asks for an executor version that cannot run the flow."""
     for executor, versions in flow.versions.items():
         asked = config.executors.get(executor)
         if asked is not None and asked not in versions:
             raise ConfigError(
-                f"{path}: flow {config.build.flow!r} is not offered with {executor}@{asked}",
+                f"{path}: flow {config.build.flow!r} does not run on {executor}@{asked}",
                 hint=f"executors.{executor}: {', '.join(versions)}; or a flow of your own (docs/flows.md)",
             )
 
 
 def load_config(path: Path, assignments: Sequence[str] = ()) -> LoadedConfig:
-    """Read a build.toml, change it by `--set` assignments, and check everything that needs no executor.
+    """Read a build.toml, apply `--set` assignments, and check everything that needs no executor.
 
-    Where the environment names a shared store, it is that one, unless an assignment names another.
-    Raises ConfigError.
+    A shared store named by the environment wins over the file, and an assignment over both. Raises ConfigError.
     """
     return check_config(read_config(path, assignments))
 
@@ -98,10 +97,10 @@ def check_config(text: ConfigText) -> LoadedConfig:
     """Check everything that needs no executor. Raises ConfigError."""
     path, data = text.path, text.data
     if "build" not in data:
-        raise ConfigError(f"{path}: there is no [build] table", hint='the least is: [build] model = "net.onnx"')
+        raise ConfigError(f"{path}: the [build] table is missing", hint='the minimum is: [build] model = "net.onnx"')
     config = convert(data, Config, path)
-    config = msgspec.structs.replace(config, store=limited_store(config.store, os.environ))
+    config = msgspec.structs.replace(config, store=restrict_store(config.store, os.environ))
     loaded = LoadedConfig(config=config, path=path, flow=load_flow(config, path))
     if not loaded.model.is_file():
-        raise ConfigError(f"{path}: build.model: there is no file {loaded.model}")
+        raise ConfigError(f"{path}: build.model: no such file: {loaded.model}")
     return loaded

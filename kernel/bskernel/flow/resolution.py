@@ -1,4 +1,4 @@
-"""A flow's steps as a build has them: named, edited, each with its executor and entry found. Pure."""
+"""Resolves a flow's steps for a build: edits applied, executor and entry found for each. Pure."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from bskernel.config import Config, StepOptions, StepTable
 from bskernel.core.catalogue import ExecutorInfo, Executors
 from bskernel.core.errors import ConfigError
 from bskernel.core.hints import choices
-from bskernel.flow.edits import NamedTable, edit_flow, named
+from bskernel.flow.edits import NamedTable, edit_flow, name_steps
 from bskernel.flow.selection import FlowStep, stages_left
 
 
 class ResolvedFlowStep(msgspec.Struct, frozen=True, kw_only=True):
-    """A flow's step with the build's changes to it, its executor and entry found."""
+    """A flow's step with the build's changes, its executor and its entry."""
 
     name: str
     info: ExecutorInfo
     entry: EntryDescription
     options: StepOptions
-    ahead: bool = False  # runs also in a range that begins after it, where a step takes what it makes
-    table: str = ""  # the step whose [step.NAME] is in `options`: another's, where a check is added like that one
+    ahead: bool = False  # runs even in a range that starts later, when its output is needed
+    table: str = ""  # the step whose [step.NAME] is in `options`; differs for an added check
 
 
 def _merge(table: StepTable, change: StepOptions | None) -> StepOptions:
@@ -54,7 +54,7 @@ def resolve_step(step: NamedTable, config: Config, executors: Executors, path: P
     # An override that names another executor wins over the flow's EXECUTOR:ENTRY.
     executor = options.executor or prefix
     if not executor:
-        raise ConfigError(f"{where}: names no executor", hint='write entry = "EXECUTOR:ENTRY"')
+        raise ConfigError(f"{where}: no executor given", hint='write entry = "EXECUTOR:ENTRY"')
     info = executors.resolve(executor, config.executors, where)
     entry = info.entry(entry_name)
     if entry is None:
@@ -70,8 +70,8 @@ def resolve_step(step: NamedTable, config: Config, executors: Executors, path: P
 def edited_flow(
     config: Config, flow: Sequence[StepTable], path: Path
 ) -> tuple[tuple[NamedTable, ...], frozenset[str]]:
-    """The flow's steps with the build's edits, and the names of those that the edits take away."""
-    steps = named(flow, str(path))
+    """The flow's steps after the build's edits, and the names of the removed ones."""
+    steps = name_steps(flow, str(path))
     edited = edit_flow(steps, config.flow.edit, f"{path}: flow.edit")
     names = [step.name for step in edited]
     removed = frozenset(step.name for step in steps) - frozenset(names)
@@ -85,10 +85,10 @@ def edited_flow(
 def redirect_inputs(
     edited: Sequence[NamedTable], found: Sequence[ResolvedFlowStep], changes: Mapping[str, StepOptions]
 ) -> list[ResolvedFlowStep]:
-    """The steps, where those of the flow name another's output that a step inserted after it makes anew: that one's.
+    """Redirect inputs to steps that the build inserted: they replace the output of the step before them.
 
-    A flow that goes back to an earlier model would else go back to the one without the user's step. What the build
-    itself names stays.
+    Otherwise a flow that goes back to an earlier model would bypass the user's step. Inputs that the build itself
+    names stay as they are.
     """
     made: dict[str, str] = {}
     entries = {item.name: item.entry for item in found}
@@ -108,14 +108,14 @@ def redirect_inputs(
 
 
 def as_flow(wanted: Sequence[ResolvedFlowStep]) -> tuple[FlowStep, ...]:
-    """The steps as selectors see them, with the stages of the model between them."""
+    """The steps as selectors see them, with the model's stage after each."""
     left = stages_left([(item.name, item.entry, item.options.inputs) for item in wanted])
     return tuple(
         FlowStep(
             name=item.name,
             executor=item.info.name,
             entry=item.entry.name,
-            # A check looks at models of several stages: a build does not begin with it for one of them.
+            # A check takes models at several stages, so a build does not start at it.
             takes=() if item.entry.checks_model else item.entry.stage_in,
             leaves=stage,
         )

@@ -1,4 +1,4 @@
-"""Which steps of a flow a build takes: selectors of steps and stages of the model, resolved to one range. Pure."""
+"""Selects the range of a flow to run, by steps or by stages of the model. Pure."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from bskernel.core.stages import INPUT_TYPES, OUTPUT_TYPES
 
 
 class FlowStep(msgspec.Struct, frozen=True, kw_only=True):
-    """A step of a flow, as selectors see it. An empty `takes` takes any stage."""
+    """A step of a flow as selectors see it. An empty `takes` means any stage."""
 
     name: str
     executor: str
     entry: str
     takes: tuple[str, ...] = ()
-    leaves: str | None = None  # the stage that the model has after it, where that is known
+    leaves: str | None = None  # the model's stage after it, if known
 
 
 class RangeRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a command asks for: steps, or stages of the model."""
+    """The range that a command asks for, by steps or by stages of the model."""
 
     first: str | None = None
     last: str | None = None
@@ -34,7 +34,7 @@ class RangeRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RangeEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """One end of a range as it was asked for: by a step or by a stage, and by which option or key."""
+    """One end of a range as requested: a step or a stage, and the option or key that named it."""
 
     origin: str
     value: str
@@ -45,7 +45,7 @@ class RangeEnd(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):
-    """One end of a range as it was resolved: a step, its index in the whole flow, and what chose it."""
+    """One end of a range as resolved: the step, its index in the whole flow, and what chose it."""
 
     step: str
     index: int
@@ -53,20 +53,20 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True):
-    """The steps that a build takes, from the first to the last, both included."""
+    """The steps of a build, from the first to the last, both included."""
 
     first: Bound
     last: Bound
-    input_type: str | None = None  # what the user says that the model is
+    input_type: str | None = None  # the model's stage as the user states it
 
     @property
     def indices(self) -> range:
-        """Indices of its steps in the whole flow."""
+        """Indices of the steps in the whole flow."""
         return range(self.first.index, self.last.index + 1)
 
 
 def position(selector: str, steps: Sequence[FlowStep], where: str) -> int:
-    """The index of the one step that a name, an index (also negative) or EXECUTOR:ENTRY selects.
+    """The index of the step that a name, an index (also negative) or EXECUTOR:ENTRY selects.
 
     Raises ConfigError with the choices when no step or several match.
     """
@@ -82,16 +82,14 @@ def position(selector: str, steps: Sequence[FlowStep], where: str) -> int:
         if found:
             raise ConfigError(
                 f"{where} {selector!r} selects {len(found)} steps",
-                hint=f"name one of them: {', '.join(names[at] for at in found)}",
+                hint=f"choose one of them: {', '.join(names[at] for at in found)}",
             )
         known = list(dict.fromkeys(f"{step.executor}:{step.entry}" for step in steps))
-        raise ConfigError(f"{where} {selector!r}: there is no such step", hint=choices(selector, known, "steps"))
+        raise ConfigError(f"{where} {selector!r}: no such step", hint=choices(selector, known, "steps"))
     try:
         index = int(selector)
     except ValueError:
-        raise ConfigError(
-            f"{where} {selector!r}: there is no such step", hint=choices(selector, names, "steps")
-        ) from None
+        raise ConfigError(f"{where} {selector!r}: no such step", hint=choices(selector, names, "steps")) from None
     if not -len(names) <= index < len(names):
         raise ConfigError(
             f"{where} {index}: the flow has {len(names)} steps, 0 to {len(names) - 1}",
@@ -101,10 +99,10 @@ def position(selector: str, steps: Sequence[FlowStep], where: str) -> int:
 
 
 def stages_left(flow: Sequence[tuple[str, EntryDescription, Mapping[str, str]]]) -> list[str | None]:
-    """The stage of the model after each step, given by name, entry and the inputs that the flow names for it.
+    """The model's stage after each step, given by name, entry and the inputs that the flow names.
 
-    A step that names another's model has that model's stage; one that makes no model changes no stage, unless
-    its entry says so.
+    A step that takes another step's model starts at that model's stage. A step without a model among its outputs
+    changes no stage unless its entry says so.
     """
     left: dict[str, str | None] = {}
     model: str | None = None
@@ -120,7 +118,7 @@ def stages_left(flow: Sequence[tuple[str, EntryDescription, Mapping[str, str]]])
 
 def _asked(step: tuple[str, str | int | None], stage: tuple[str, str | None], what: str) -> RangeEnd | None:
     if step[1] is not None and stage[1] is not None:
-        raise ConfigError(f"{step[0]} and {stage[0]} both say where the build {what}", hint="give one of them")
+        raise ConfigError(f"{step[0]} and {stage[0]} both say where the build {what}", hint="give only one of them")
     if stage[1] is not None:
         return RangeEnd(origin=stage[0], value=stage[1], is_stage=True)
     return RangeEnd(origin=step[0], value=str(step[1])) if step[1] is not None else None
@@ -128,13 +126,13 @@ def _asked(step: tuple[str, str | int | None], stage: tuple[str, str | None], wh
 
 def _is_known(end: RangeEnd | None, known: Sequence[str]) -> None:
     if end is not None and end.is_stage and end.value not in known:
-        raise ConfigError(f"{end.origin} {end.value!r}: there is no such stage", hint=f"stages: {', '.join(known)}")
+        raise ConfigError(f"{end.origin} {end.value!r}: no such stage", hint=f"stages: {', '.join(known)}")
 
 
 def select(steps: Sequence[FlowStep], range_request: RangeRequest, config: FlowSection, path: str) -> Range:
-    """The range that the command asks for, and where it says nothing, that the configuration at `path` asks for.
+    """The range that the command asks for; where it says nothing, the range of the configuration at `path`.
 
-    Raises ConfigError with the choices: no such step or stage, a stage that is reached twice, no step left.
+    Raises ConfigError with the choices: an unknown step or stage, a stage that is reached twice, no step left.
     """
     first = _asked(("--from", range_request.first), ("--input-type", range_request.input_type), "begins") or _asked(
         (f"{path}: flow.from", config.first), (f"{path}: flow.input_type", config.input_type), "begins"
@@ -167,25 +165,23 @@ def _first_taking(end: RangeEnd, steps: Sequence[FlowStep]) -> int:
             return index
     taken = dict.fromkeys(stage for step in steps for stage in step.takes)
     raise ConfigError(
-        f"{end}: no step of the flow takes a model at that stage",
+        f"{end}: no step of the flow takes a model at this stage",
         hint=f"stages that its steps take: {', '.join(taken) or 'none is declared'}",
     )
 
 
 def _last_leaving(end: RangeEnd, steps: Sequence[FlowStep], start: int) -> int:
-    """The last step of the one run of steps, from `start` on, that leave the model at the stage."""
+    """The last step at that stage, from `start` on; there must be exactly one run of such steps."""
     runs = [list(run) for _, run in groupby(range(start, len(steps)), key=lambda index: steps[index].leaves)]
     found = [run[-1] for run in runs if steps[run[0]].leaves == end.value]
     if len(found) == 1:
         return found[0]
     if found:
         ends = " or ".join(f"--to {steps[index].name}" for index in found)
-        raise ConfigError(
-            f"{end}: the flow reaches that stage {len(found)} times, and leaves it in between", hint=f"say {ends}"
-        )
+        raise ConfigError(f"{end}: the flow reaches this stage {len(found)} times", hint=f"use {ends}")
     left = dict.fromkeys(step.leaves for step in steps[start:] if step.leaves is not None)
     since = f" from {steps[start].name} on" if start else ""
     raise ConfigError(
-        f"{end}: the flow never leaves the model at that stage{since}",
-        hint=f"stages that it has{since}: {', '.join(left) or 'none is declared'}",
+        f"{end}: the flow never reaches this stage{since}",
+        hint=f"stages that it reaches{since}: {', '.join(left) or 'none is declared'}",
     )

@@ -1,4 +1,4 @@
-"""The configuration as a build directory keeps it: as it was resolved, the same on every machine."""
+"""The resolved configuration for config.json, the same on every machine."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ def _portable(value: Any, folder: Path) -> Any:
 def snapshot_config(loaded: LoadedConfig) -> dict[str, Any]:
     """The configuration with defaults and `--set`, for config.json.
 
-    A path is relative to build.toml's folder, and outside of it the last part alone: what lies there is in the keys
-    of the steps, by content. Where the build is written, where and how much of it ran at once, which store was
-    shared, and which sweep it may be a point of, is left out.
+    A path is relative to build.toml's folder; of a path outside only the last part is kept: the steps' keys hold its
+    content. The output folder, limits, cluster, store and sweep are left out.
     """
     config = _portable(msgspec.to_builtins(loaded.config), loaded.folder)
     config["build"].pop("output", None)

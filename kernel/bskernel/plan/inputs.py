@@ -1,4 +1,4 @@
-"""Where each input of a step comes from: an earlier step, a file that the build names, the user's model. Pure."""
+"""Resolves the source of each input: an earlier step, a file of the build, or the user's model. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bskernel.core.hints import choices
 from bskernel.core.step import FromFile, FromStep, Source, Step
 from bskernel.flow.resolution import ResolvedFlowStep
 
-# What there is at a path: a file, a tree, or None. Planning asks; it looks at no disk itself.
+# Says what exists at a path: a file, a tree, or nothing (None). Planning itself does not look at the disk.
 KindOf: TypeAlias = Callable[[Path], ArtifactKind | None]
 
 
@@ -37,10 +37,12 @@ def _user_source(
     kind = kind_of(path)
     if kind is None:
         if step in removed:
-            raise ConfigError(f"{where}: there is no {text}: [flow.edit] removes that step", hint="name another")
+            raise ConfigError(
+                f"{where}: {text} does not exist: [flow.edit] removes step {step}", hint="name another step"
+            )
         raise ConfigError(
-            f"{where}: there is no file {path}",
-            hint=f"or name an earlier step's output as STEP.OUTPUT; steps: {', '.join(earlier) or 'none'}",
+            f"{where}: no such file: {path}",
+            hint=f"name a file, or an earlier step's output as STEP.OUTPUT; steps: {', '.join(earlier) or 'none'}",
         )
     if wanted.kind not in {kind, "any"}:
         raise ConfigError(f"{where}: {path} is not a {'folder' if wanted.kind == 'tree' else 'file'}")
@@ -48,18 +50,18 @@ def _user_source(
 
 
 class UpstreamModel(msgspec.Struct, frozen=True, kw_only=True):
-    """What the steps before the range would have made: only their last model, which is the user's file instead."""
+    """The user's model in place of what the steps before the range would have produced."""
 
     model: Path
     left_out: frozenset[str]  # STEP.OUTPUT of the steps before the range
-    stands_for: str | None  # the step of the flow whose model the file is
-    removed: frozenset[str]  # steps that the build's edits take away
+    stands_for: str | None  # the step whose model the file replaces
+    removed: frozenset[str]  # steps that the build's edits remove
 
 
 def upstream_model(
     wanted: Sequence[ResolvedFlowStep], start: int, model: Path, removed: frozenset[str]
 ) -> UpstreamModel:
-    """What the steps before index `start` of the flow leave to the user's file."""
+    """The user's model in place of the steps before index `start` of the flow."""
     before = wanted[:start]
     makers = [item.name for item in before if any(output.name == "model" for output in item.entry.outputs)]
     source = wanted[start].options.inputs.get("model", "").rpartition(".")[0]
@@ -77,9 +79,9 @@ def resolve_sources(
     path: Path,
     kind_of: KindOf,
 ) -> dict[str, Source]:
-    """The source of each input that is given; `newest` names the last of the `earlier` steps that makes an output.
+    """The source of each input of a step; `newest` maps an output to the last of `earlier` that produces it.
 
-    Raises ConfigError: no such input, output or file, or nothing gives a required one.
+    Raises ConfigError for an unknown input, output or file, and for a required input without a source.
     """
     folder, where = path.parent, f"{path}: step {wanted.name}"
     declared = {item.name: item for item in wanted.entry.inputs}
@@ -93,7 +95,7 @@ def resolve_sources(
     for name, item in declared.items():
         if name in wanted.options.inputs:
             text = wanted.options.inputs[name]
-            if text in build:  # a flow names a file of the build's by its key
+            if text in build:  # the flow names a file by the build's key
                 sources[name] = _user_source(str(build[text]), item, {}, (), folder, f"{path}: {text}", kind_of)
             elif text not in given.left_out:
                 sources[name] = _user_source(
@@ -103,8 +105,8 @@ def resolve_sources(
                 sources[name] = FromFile(path=given.model, kind="file")
             elif item.required:
                 raise ConfigError(
-                    f"{where}: its input {name!r} is {text}, of a step that is left out",
-                    hint=f"begin there or before, or set inputs.{name} = a {item.kind}: {item.help}",
+                    f"{where}: input {name!r} is {text}, from a step outside the range",
+                    hint=f"start the build there or earlier, or set inputs.{name} = a {item.kind}: {item.help}",
                 )
             continue
         if item.source == "config" and item.default_from in build:
@@ -117,7 +119,7 @@ def resolve_sources(
             sources[name] = FromFile(path=given.model, kind="file")
         elif item.required:
             raise ConfigError(
-                f"{where}: nothing gives its input {name!r}",
-                hint=f"put a step that makes it before, or set inputs.{name} = a {item.kind}: {item.help}",
+                f"{where}: input {name!r} has no source",
+                hint=f"add an earlier step that produces it, or set inputs.{name} = a {item.kind}: {item.help}",
             )
     return sources

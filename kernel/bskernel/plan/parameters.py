@@ -1,4 +1,4 @@
-"""Which value each parameter of a step has, and whether it may have it."""
+"""Resolves and checks the parameters of steps. Pure."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from bskernel.core.hints import choices
 
 
 class Origins(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step's parameters come from, beside the build's values and those for its executor."""
+    """The sources of a step's parameters other than the build's values and [parameters.EXECUTOR]."""
 
     entry: EntryDescription
-    executor: str  # whose [parameters.EXECUTOR] count
-    table: str  # whose [step.NAME] is in `own`
+    executor: str  # whose [parameters.EXECUTOR] applies
+    table: str  # the step whose [step.NAME] is in `own`
     own: dict[str, Any]
-    plan: dict[str, Any]  # what the plan itself says, such as "plan.stage"
+    plan: dict[str, Any]  # values of the plan itself, e.g. "plan.stage"
     where: str
 
     def resolve(self, executor_wide: Mapping[str, Any], build: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters, as `resolve_parameters` gives them."""
+        """The parameters, as `resolve_parameters` returns them."""
         return resolve_parameters(self.entry, executor_wide, self.own, {**build, **self.plan}, self.where)
 
 
 def check_executor_parameters(config: Config, executors: Executors, path: Path) -> None:
-    """Every key of [parameters.EXECUTOR] is a parameter of one of its entries, else ConfigError."""
+    """Raise ConfigError for a key of [parameters.EXECUTOR] that is a parameter of none of its entries."""
     for name, values in config.parameters.items():
         where = f"{path}: [parameters.{name}]"
         if name not in executors.names():
             raise ConfigError(
-                f"{where}: there is no executor {name!r}", hint=choices(name, executors.names(), "executors")
+                f"{where}: unknown executor {name!r}", hint=choices(name, executors.names(), "executors")
             )
         executors.check_described(name, "", where)
         known = {
@@ -64,7 +64,7 @@ def resolve_parameters(
     build: Mapping[str, Any],
     where: str,
 ) -> dict[str, Any]:
-    """The parameters that differ from the entry's defaults: the step's own, then its executor's, then the build's.
+    """The parameters that differ from the entry's defaults: the step's own, else its executor's, else the build's.
 
     Raises ConfigError for an unknown name, a value that the parameter's schema refuses, or a missing required one.
     """
@@ -94,7 +94,7 @@ def resolve_parameters(
     return values
 
 
-# What a schema that says nothing else allows; a bool is no number, though Python takes it for one.
+# Checks for schemas with a type only; a bool is not a number here, unlike in Python.
 _PLAIN: dict[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
     "boolean": lambda value: isinstance(value, bool),
@@ -105,7 +105,7 @@ _PLAIN: dict[str, Callable[[Any], bool]] = {
 
 
 def _plainly_fits(schema: Mapping[str, Any], value: Any) -> bool:
-    """Is it seen at a glance that the value fits? Most are, and to compile a schema takes milliseconds."""
+    """True when the value obviously fits; compiling a schema takes milliseconds, and most values need none."""
     if schema.keys() == {"anyOf"}:
         return any(_plainly_fits(option, value) for option in schema["anyOf"])
     if schema.keys() == {"type", "items"} and schema["type"] == "array":
@@ -130,7 +130,7 @@ def _checked(parameter: ParameterDescription, value: Any, where: str) -> Any:
         except fastjsonschema.JsonSchemaException as error:
             text = str(error).removeprefix("data ")
             raise ConfigError(f"{where} = {value!r}: {text}", hint=parameter.help) from error
-    # A whole number given for a float must have one form in the key: 5 and 5.0 are the same clock.
+    # A float parameter has one form in the key: 5 and 5.0 are the same clock.
     if isinstance(value, int) and not isinstance(value, bool) and _only_float(parameter.schema):
         return float(value)
     return value

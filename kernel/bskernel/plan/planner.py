@@ -1,4 +1,4 @@
-"""From a configuration and the executors' catalogues to the steps of a build. Pure."""
+"""Makes the plan of a build from its configuration, its flow and the executors' catalogues. Pure."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from bskernel.plan.parameters import Origins, check_executor_parameters
 from bskernel.plan.stage_check import with_stage_check
 from bskernel.plan.verification import checks_after_every_step, transformations
 
-TRANSFORMATIONS = "plan.transformations"  # a parameter that the plan fills: what made the model since its last check
+TRANSFORMATIONS = "plan.transformations"  # a parameter that the plan fills: the steps since the model's last check
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The steps of a build, in order, with every name resolved; `range` is the part of the flow that they are."""
+    """The ordered steps of a build with every name resolved; `range` is their part of the flow."""
 
     steps: tuple[Step, ...]
     range: Range
-    origins: tuple[Origins | None, ...] = ()  # of each step; None where no value of the build enters its parameters
-    # Values of the build on which more hangs than parameters: which steps there are, and what files they take.
+    origins: tuple[Origins | None, ...] = ()  # by step; None when no value of the build enters its parameters
+    # The build's values that decide more than parameters: which steps there are, and which files they take.
     chosen_by: frozenset[str] = frozenset()
     fed_by: frozenset[str] = frozenset()
 
@@ -49,9 +49,9 @@ def make_plan(
     kind_of: KindOf,
     range_request: RangeRequest = RangeRequest(),  # noqa: B008 - frozen
 ) -> Plan:
-    """Resolve every step of the flow. `path` is build.toml's, whose folder relative paths start from.
+    """Resolve every step of the flow. `path` is that of build.toml; relative paths start at its folder.
 
-    `kind_of` says what there is at the path of a file that the build names.
+    `kind_of` says what exists at a path that the build names.
 
     `range_request` is the range that the command asks for; it counts before that of the configuration. A step that
     checks the model's stage comes first where the build begins in the middle of the flow, if an executor has one.
@@ -81,17 +81,17 @@ def make_plan(
     given = upstream_model(wanted, chosen.first.index, model, removed)
     steps: dict[str, Step] = {}
     origins: list[Origins] = []
-    newest: dict[str, str] = {}  # output -> the last step that makes one of that name
+    newest: dict[str, str] = {}  # output -> the last step that produces it
     stage: str | None = None
     file_stages = {model: chosen.input_type or left.get(given.stands_for or "")}
-    checked: Source | None = None  # the model that the last check took
-    begins: tuple[Step, EntryDescription] | None = None  # the first step that says at which stage the file must be
+    checked: Source | None = None  # the model of the last check
+    begins: tuple[Step, EntryDescription] | None = None  # the first step that requires a stage of the user's model
     planned_items = [wanted[index] for index in (*ahead, *chosen.indices)]
     for item in planned_items:
         where = f"{path}: step {item.name}"
         inputs = resolve_sources(item, steps, newest, given, values, path, kind_of)
         source = inputs.get("model")
-        # A flow may go back to an earlier model: its stage counts, not the last step's.
+        # A flow may go back to an earlier model, so the stage is that model's, not the last step's.
         taken = stage
         if source is not None:
             taken = steps[source.step].stage_out if isinstance(source, FromStep) else file_stages.get(source.path)
@@ -141,7 +141,7 @@ def make_plan(
 
 
 def _files_named(items: Sequence[ResolvedFlowStep]) -> frozenset[str]:
-    """The keys of the build's values that name files for inputs, set or not."""
+    """The build's keys that name files for inputs, set or not."""
     texts = {text for item in items for text in item.options.inputs.values()}
     return frozenset(value_keys()) & texts.union(
         str(wanted.default_from) for item in items for wanted in item.entry.inputs if wanted.default_from
@@ -149,7 +149,7 @@ def _files_named(items: Sequence[ResolvedFlowStep]) -> frozenset[str]:
 
 
 def _with_checks(wanted: Sequence[ResolvedFlowStep]) -> list[ResolvedFlowStep]:
-    """The steps, with a check after each that lies between the first check and the last."""
+    """The steps, with a check after each one between the first check and the last."""
     steps: list[ResolvedFlowStep] = []
     added = checks_after_every_step([(item.name, item.entry) for item in wanted])
     for at, item in enumerate(wanted):
@@ -166,12 +166,12 @@ def _check_stage(stage: str | None, item: ResolvedFlowStep, where: str) -> None:
     takes = item.entry.stage_in
     if stage is not None and takes and stage not in takes:
         raise ConfigError(
-            f"{where}: takes a model at stage {' or '.join(takes)}, but the steps before it leave it at {stage}"
+            f"{where}: takes a model at stage {' or '.join(takes)}, but the steps before it produce stage {stage}"
         )
 
 
 def build_values(config: Config) -> dict[str, Any]:
-    """The build's own values that fill parameters, by the names that catalogues use."""
+    """The build's values that fill parameters, by the names in catalogues."""
     values = {
         f"{section}.{name}": value
         for section in ("target", "quality")

@@ -1,6 +1,6 @@
-"""The step that checks whether a user's model is at the stage that the build begins with. Pure.
+"""Adds the step that checks the stage of a user's model. Pure.
 
-The kernel cannot tell a stage: an entry that says `checks_stages` can. Where none is known the plan goes on without.
+The kernel cannot recognise a stage; an entry with `checks_stages` can. Without one the plan has no such step.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def with_stage_check(
     config: Config,
     path: Path,
 ) -> tuple[Step, ...]:
-    """The steps, a check first if one is needed and known: `begins`, of that entry, takes the user's model.
+    """The steps, with a stage check first if needed; `begins`, of that entry, takes the user's model.
 
-    The check has no outputs: the keys of the other steps are what they are without it.
+    The check has no outputs, so it changes no other step's key.
     """
     if input_type is None and frozenset(entry.stage_in) >= INITIAL_STAGES:
         return steps
@@ -63,7 +63,7 @@ def with_stage_check(
 
 
 def _behind(check: Step, step: Step) -> Step:
-    """One place later; if it waits for no other step it waits for the check, so that nothing runs in vain."""
+    """The step one place later; a step without dependencies waits for the check, so that nothing runs in vain."""
     begins = not any(isinstance(source, FromStep) for source in step.inputs.values())
     return msgspec.structs.replace(step, index=step.index + 1, after=(check.name,) if begins else step.after)
 

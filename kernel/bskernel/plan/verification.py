@@ -1,4 +1,4 @@
-"""Checks between the steps of a plan: where they go, and what lies between one and the next. Pure."""
+"""Places verification steps between the steps of a plan. Pure."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from bskernel.core.step import FromStep, Source, Step
 
 
 class AddedCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """A check to put after a step: as another of the flow is, under its own name."""
+    """A check to add after a step: a copy of another check of the flow under a new name."""
 
     name: str
-    like: int  # the position of the other one
+    like: int  # the position of the copied check
 
 
 def checks_after_every_step(steps: Sequence[tuple[str, EntryDescription]]) -> dict[int, AddedCheck]:
-    """By position: what follows each step that makes a model, between the first check of the flow and the last.
+    """Position -> the check to add after each step that produces a model, between the first and the last check.
 
-    Each is like the next check of the flow. None follows where that check comes next anyway: before another model.
+    Each copies the next check of the flow. None is added where that check comes next anyway.
     """
     first = next((at for at, (_, entry) in enumerate(steps) if entry.checks_model), len(steps))
-    followed: dict[int, int] = {}  # step -> the next check, where another model is made before that
+    followed: dict[int, int] = {}  # step -> the next check, when another model is produced before it
     check, another = None, False
     for at in range(len(steps) - 1, first, -1):
         entry = steps[at][1]
@@ -47,7 +47,7 @@ def _unused(name: str, taken: set[str]) -> str:
 
 
 def transformations(source: Source | None, checked: Source | None, steps: Mapping[str, Step]) -> tuple[str, ...]:
-    """The steps that made the model `source` out of the model `checked`; all, where it did not come from that one."""
+    """The steps between the models `checked` and `source`; all steps when `source` does not come from `checked`."""
     names: list[str] = []
     while isinstance(source, FromStep) and source != checked:
         names.append(source.step)

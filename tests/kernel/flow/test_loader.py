@@ -49,12 +49,15 @@ def test_a_user_s_flow_extends_a_shipped_one_or_another_file(tmp_path: Path) -> 
     ("text", "words"),
     [
         ('extends = "own.toml"\n', ["own.toml extends", "own.toml"]),
-        ('extends = "estimat"\n', ["own.toml: extends: there is no flow 'estimat'"]),
-        ('extends = "gone.toml"\n', ["gone.toml: there is no such file"]),
-        ('summary = "nothing"\n', ["a flow has either steps of its own ([[step]]) or the flow that it extends"]),
-        ('extends = "estimate"\n[[step]]\nentry = "testing:tidy"\n', ["a flow has either steps of its own"]),
+        ('extends = "estimat"\n', ["own.toml: extends: unknown flow 'estimat'"]),
+        ('extends = "gone.toml"\n', ["gone.toml: no such file"]),
+        ('summary = "nothing"\n', ["a flow has either [[step]] tables or `extends`"]),
+        ('extends = "estimate"\n[[step]]\nentry = "testing:tidy"\n', ["a flow has either [[step]] tables"]),
         ('extends = "estimate"\n[edit]\nremove = ["metric"]\n', ["own.toml: edit.remove 'metric'"]),
-        ('extends = "estimate"\n[[edit.insert]]\nbefore = "cleanup"\nentry = "a:metrics"\n', ["'metrics' already"]),
+        (
+            'extends = "estimate"\n[[edit.insert]]\nbefore = "cleanup"\nentry = "a:metrics"\n',
+            ["'metrics' is already in use"],
+        ),
     ],
 )
 def test_a_flow_that_cannot_be_made_is_refused_by_file_and_key(tmp_path: Path, text: str, words: list[str]) -> None:

@@ -116,35 +116,35 @@ def test_a_range_says_what_chose_it() -> None:
         (
             RangeRequest(first="clean"),
             FlowSection(),
-            "--from 'clean': there is no such step -> did you mean 'cleanup'?",
+            "--from 'clean': no such step -> did you mean 'cleanup'?",
         ),
         (RangeRequest(last="7"), FlowSection(), "--to 7: the flow has 7 steps, 0 to 6 -> order: cleanup, "),
         (
             RangeRequest(first="finn-step:codegen"),
             FlowSection(),
-            "selects 2 steps -> name one of them: sizing, codegen",
+            "selects 2 steps -> choose one of them: sizing, codegen",
         ),
         (RangeRequest(first="finn-step:clean"), FlowSection(), "no such step -> did you mean 'finn-step:"),
         (
             RangeRequest(input_type="hw"),
             FlowSection(),
-            "--input-type 'hw': there is no such stage -> stages: onnx, qonnx, ",
+            "--input-type 'hw': no such stage -> stages: onnx, qonnx, ",
         ),
         (
             RangeRequest(output_type="rtl"),
             FlowSection(),
-            "reaches that stage 2 times, and leaves it in between -> say --to ",
+            "reaches this stage 2 times -> use --to ",
         ),
         (RangeRequest(output_type="rtl"), FlowSection(), "--to sizing or --to simulate"),
         (
             RangeRequest(output_type="ip"),
             FlowSection(),
-            "never leaves the model at that stage -> stages that it has: qonnx,",
+            "never reaches this stage -> stages that it reaches: qonnx,",
         ),
         (
             RangeRequest(first="insert", output_type="finn"),
             FlowSection(),
-            "from insert on -> stages that it has from insert",
+            "from insert on -> stages that it reaches from insert",
         ),
         (
             RangeRequest(input_type="finn", last="0"),
@@ -161,7 +161,7 @@ def test_a_range_says_what_chose_it() -> None:
             FlowSection(),
             "--to and --output-type both say where the build ends",
         ),
-        (RangeRequest(), FlowSection(first="x"), "build.toml: flow.from 'x': there is no such step"),
+        (RangeRequest(), FlowSection(first="x"), "build.toml: flow.from 'x': no such step"),
         (
             RangeRequest(),
             FlowSection(last=1, output_type="finn"),
@@ -238,17 +238,20 @@ def test_a_replaced_step_keeps_its_place_and_name_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("tables", "text"),
     [
-        ({"remove": ["on"]}, "flow.edit.remove 'on': there is no such step -> did you mean 'one'?"),
-        ({"replace": {"four": {"entry": "a:b"}}}, "flow.edit.replace 'four': there is no such step -> steps: one, "),
-        ({"insert": [{"after": "four", "entry": "a:b"}]}, "flow.edit.insert[0]: after 'four': there is no such step"),
+        ({"remove": ["on"]}, "flow.edit.remove 'on': no such step -> did you mean 'one'?"),
+        ({"replace": {"four": {"entry": "a:b"}}}, "flow.edit.replace 'four': no such step -> steps: one, "),
+        ({"insert": [{"after": "four", "entry": "a:b"}]}, "flow.edit.insert[0]: after 'four': no such step"),
         (
             {"remove": ["two"], "insert": [{"before": "two", "entry": "a:b"}]},
-            "before 'two': flow.edit.remove takes that step away -> name a step that stays: one, three; or ",
+            "before 'two': flow.edit.remove removes that step -> name a remaining step: one, three; or ",
         ),
-        ({"insert": [{"after": "one", "entry": "a:three"}]}, "there is a step 'three' already -> give the inserted"),
+        (
+            {"insert": [{"after": "one", "entry": "a:three"}]},
+            "the name 'three' is already in use -> give the inserted",
+        ),
         ({"remove": ["one"], "replace": {"0": {"entry": "a:b"}}}, "step 'one' is both replaced and removed"),
         ({"replace": {"0": {"entry": "a:b"}, "one": {"entry": "a:b"}}}, "'0' and 'one' are the same step, 'one'"),
-        ({"remove": ["0", "1", "2"]}, "no step is left of one, two, three"),
+        ({"remove": ["0", "1", "2"]}, "removes every step: one, two, three"),
         ({"insert": [{"entry": "a:b"}]}, "an inserted step needs one place"),
         ({"insert": [{"entry": "a:b", "before": "one", "after": "one"}]}, "an inserted step needs one place"),
         ({"insert": [{"after": "one"}]}, "a step needs an entry"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from bskernel.config import StoreSection
-from bskernel.config.reader import given_store, limited_store
+from bskernel.config.reader import override_store, restrict_store
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.store import DiskStore, OpenStore, SharedSettings, shared_settings
@@ -298,22 +298,22 @@ def test_all_are_done_in_order_or_the_first_error_is_raised() -> None:
 
 def test_the_environment_comes_before_the_file_and_without_its_options() -> None:
     file = {"store": {"shared": "s3://theirs", "mode": "write-back", "options": {"endpoint_url": "http://theirs"}}}
-    assert given_store(file, {}) == file
-    assert given_store(file, {"BSKERNEL_STORE": "s3://ours"})["store"] == {
+    assert override_store(file, {}) == file
+    assert override_store(file, {"BSKERNEL_STORE": "s3://ours"})["store"] == {
         "shared": "s3://ours",
         "mode": "write-back",
     }
-    assert given_store(file, {"BSKERNEL_STORE": "none"})["store"] == {}
-    assert given_store({}, {"BSKERNEL_STORE": "here"})["store"] == {"shared": str(Path("here").absolute())}
+    assert override_store(file, {"BSKERNEL_STORE": "none"})["store"] == {}
+    assert override_store({}, {"BSKERNEL_STORE": "here"})["store"] == {"shared": str(Path("here").absolute())}
     with pytest.raises(ConfigError, match="BSKERNEL_STORE_MODE=writes"):
-        given_store(file, {"BSKERNEL_STORE_MODE": "writes"})
+        override_store(file, {"BSKERNEL_STORE_MODE": "writes"})
 
 
 def test_read_only_in_the_environment_stands() -> None:
     section = StoreSection(shared="s3://b", mode="write-through")
-    assert limited_store(section, {"BSKERNEL_STORE_MODE": "read-only"}).mode == "read-only"
-    assert limited_store(section, {"BSKERNEL_STORE_MODE": "write-back"}) == section
-    assert limited_store(section, {}) == section
+    assert restrict_store(section, {"BSKERNEL_STORE_MODE": "read-only"}).mode == "read-only"
+    assert restrict_store(section, {"BSKERNEL_STORE_MODE": "write-back"}) == section
+    assert restrict_store(section, {}) == section
 
 
 @pytest.mark.parametrize(

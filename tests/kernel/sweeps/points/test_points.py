@@ -198,9 +198,9 @@ def test_points_are_left_out_by_their_own_keys_and_by_those_of_the_file(
         ('[sweep.grid]\n"target.target_fps" = { from = 1, to = 2.5 }\n[sweep.search]\ntrials = 2', ["= 2.5", "`int"]),
         ('[sweep.grid]\n"parameters.x.y" = [1979-05-27]', ['sweep.grid."parameters.x.y"']),
         ('[sweep]\nmax_points = 1\n[sweep.grid]\n"target.clock_ns" = [1, 2]', ["it has 2 points", "max_points = 2"]),
-        ('[sweep.grid]\n"target.clock_ns.x" = [1]', ["'target.clock_ns' is no table"]),
+        ('[sweep.grid]\n"target.clock_ns.x" = [1]', ["'target.clock_ns' is not a table"]),
         ('[sweep.grid]\n"target." = [1]', ["no key ''"]),
-        ('[[step]]\nentry = "x"\n[sweep.grid]\n"step.a.executor" = [1]', ["'step' is no table", "a flow.toml"]),
+        ('[[step]]\nentry = "x"\n[sweep.grid]\n"step.a.executor" = [1]', ["'step' is not a table", "a flow.toml"]),
     ],
 )  # fmt: skip
 def test_a_sweep_that_cannot_be_is_refused_by_its_key(sweep: str, words: list[str]) -> None:
