@@ -110,7 +110,7 @@ def _inner(type_: Any, part: str, where: str, above: str) -> Any:
             raise ConfigError(f"{where}there is no key {part!r} in {place}", hint=choices(part, open_, "keys"))
         if get_origin(option) is dict and part:
             return get_args(option)[1]
-    raise ConfigError(f"{where}{above!r} is no table")
+    raise ConfigError(f"{where}{above!r} is not a table")
 
 
 def _is_table(type_: Any) -> bool:
