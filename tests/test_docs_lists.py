@@ -228,6 +228,12 @@ def test_the_page_on_diff_lists_the_stages_from_the_earliest_to_the_latest(tmp_p
     assert {*stages, *names(of_models)} == set(get_args(Stage))
 
 
+def test_the_first_example_on_sweeps_is_the_file_that_it_names() -> None:
+    (named,) = re.findall(r"^`(examples/\S+\.toml)`", page("sweeps.md", "Example"), re.MULTILINE)
+    (shown,) = re.findall(r"```toml\n(.*?)```", page("sweeps.md", "Example"), re.DOTALL)
+    assert tomllib.loads(shown) == tomllib.loads((ROOT / named).read_text())
+
+
 def test_the_page_on_sweeps_lists_the_keys_of_a_sweep_and_of_a_range() -> None:
     keys = section("SweepSection")
     listed = rows(page("sweeps.md", "Keys of `[sweep]`"), "key | meaning")
