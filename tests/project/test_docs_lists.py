@@ -21,8 +21,8 @@ from bskernel_executors.metrics.model import Stage
 from bskernel_executors.metrics.roofline import Bounds, LayerBound
 from bskernel_executors.qonnx_transform.cost import Cost, InferenceCost
 from bskernel_protocol import FailureCategory
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 PACKAGE = Path(bskernel.__file__).parent
 PROGRAM = Path(sys.executable).with_name("bskernel")
 
