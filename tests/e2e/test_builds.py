@@ -263,4 +263,4 @@ def test_a_finished_step_is_replayed_from_its_manifest(cli: Any, tmp_path: Path)
     done = cli("replay", str(tmp_path / "build" / "sum"), "add")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "replay" / "01-add" / "out" / "model").read_text() == "13"
-    assert "there is no step 'ad'" in cli("replay", str(tmp_path / "build" / "sum"), "ad").stderr
+    assert "unknown step 'ad'" in cli("replay", str(tmp_path / "build" / "sum"), "ad").stderr

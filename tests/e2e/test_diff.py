@@ -41,7 +41,7 @@ def test_a_setting_a_step_and_a_failure_are_found(cli: Cli, tmp_path: Path) -> N
     assert "target.target_fps  3  4" in done.stdout
     assert "executors: the same in 2 steps" in done.stdout
     assert "steps: 1 changed, 1 removed, 1 same" in done.stdout
-    assert "parameter number: 3 -> 4; made other model" in done.stdout
+    assert "parameter number: 3 -> 4; different output: model" in done.stdout
     assert "metrics: neither build has any" in done.stdout
 
     (tmp_path / "build.toml").write_text(

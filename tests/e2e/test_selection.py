@@ -117,7 +117,7 @@ def test_where_no_executor_can_tell_the_stage_the_plan_goes_on_without(cli: Any,
         (("--set", "flow.input_type=onx"), ["flow.input_type", "'onx'", "choices: onnx, qonnx, finn, hwgraph"]),
         (("--set", "flow.form=tidy"), ["unknown key 'form' at [flow]; did you mean 'from'", "input_type"]),
         (("--from", "again", "--set", "flow.edit.remove=[4]"), ["flow.edit.remove", "str"]),
-        (("--set", 'flow.edit.remove=["double"]'), ["there is no double.model: [flow.edit] removes that step"]),
+        (("--set", 'flow.edit.remove=["double"]'), ["double.model does not exist: [flow.edit] removes step double"]),
     ],
 )
 def test_a_selection_that_cannot_be_is_refused_with_the_choices(

@@ -1,1 +1,1 @@
-"""What people see of a build."""
+"""What people see of a build: text, tables, graphs, progress and the log."""

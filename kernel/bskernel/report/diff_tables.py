@@ -1,4 +1,4 @@
-"""A comparison as tables of text, for whatever shows them."""
+"""A comparison as tables of text."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from bskernel.result.comparison.steps import UsedExecutor
 from bskernel.result.quantities import STAND_IN, QuantityComparison
 
 ABSENT = "absent"
-FEW = 4  # names of steps that stand in one cell
-_VERDICTS = {"passed": "passed", "failed": "FAILED", "missing": "CANNOT BE JUDGED", "ignored": "ignored"}
+FEW = 4  # step names in one cell
+_VERDICTS = {"passed": "passed", "failed": "FAILED", "missing": "MISSING NUMBER", "ignored": "ignored"}
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a comparison: what it comes to in a line, and rows; `quiet` are rows without a difference."""
+    """One part of a comparison: a title and rows; `quiet` are rows without a difference."""
 
     title: str
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     quiet: tuple[tuple[str, ...], ...] = ()
-    numbers: frozenset[str] = frozenset()  # columns that hold numbers
+    numbers: frozenset[str] = frozenset()  # columns with numbers
 
 
 def plural(count: int, noun: str) -> str:
@@ -32,7 +32,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def _value(value: object) -> str:
-    # Texts in quotes: "5" is not 5, and "absent" not absent.
+    # Strings are quoted: "5" differs from 5, and "absent" from absent.
     return ABSENT if value is None else msgspec.json.encode(value).decode()
 
 
@@ -43,9 +43,7 @@ def _keys(changes: tuple[KeyChange, ...]) -> tuple[tuple[str, ...], ...]:
 def _config(comparison: Comparison) -> Table:
     if comparison.config is None:
         sides = " and ".join(comparison.config_missing)
-        return Table(
-            title=f"configuration: cannot be compared, {sides} has no config.json (an older build, or a copy)"
-        )
+        return Table(title=f"configuration: not compared, {sides} has no config.json (an older build, or a copy)")
     if not comparison.config:
         return Table(title="configuration: the same")
     title = f"configuration: {plural(len(comparison.config), 'key')} changed"
@@ -69,7 +67,7 @@ def _executors(comparison: Comparison) -> Table:
         unknown = sum(
             None in {used.digest for used in (step.base_executor, step.new_executor) if used} for step in both
         )
-        but = f", by name and version; of {unknown} the digest is not kept" if unknown else ""
+        but = f" by name and version; digest unknown for {unknown}" if unknown else ""
         return Table(title=f"executors: the same in {plural(len(both), 'step')}{but}")
     rows = tuple((*pair, _few(names)) for pair, names in changed.items())
     title = f"executors: changed in {plural(sum(map(len, changed.values())), 'step')}"
@@ -88,10 +86,10 @@ def _steps(comparison: Comparison) -> Table:
             continue
         outputs = ", ".join(step.outputs)
         if step.status == "same":
-            # It says that the step is not deterministic, or that a cache was tampered with.
-            what: tuple[str, ...] = (f"the key is the same, and yet what it made differs: {outputs}",)
+            # The step is not deterministic, or a cache was tampered with.
+            what: tuple[str, ...] = (f"same key, but different output: {outputs}",)
         elif step.status == "changed":
-            what = (*step.changes, f"made other {outputs}" if outputs else "made the same bytes")
+            what = (*step.changes, f"different output: {outputs}" if outputs else "same output")
         else:
             what = step.changes or (_executor(step.new_executor or step.base_executor),)
         rows.append((step.name, step.status, "; ".join(what)))
@@ -127,9 +125,9 @@ def _metrics(comparison: Comparison) -> Table:
         return Table(title="metrics: neither build has any")
     changed = [item for item in comparison.metrics if not item.same]
     absent = sum(item.base is None or item.new is None for item in changed)
-    also = f", {absent} of them absent on one side" if absent else ""
+    also = f", {absent} of them missing on one side" if absent else ""
     recorded = sum(item.source.startswith(STAND_IN) for item in comparison.metrics)
-    also += f"; {plural(recorded, 'number')} of a stand-in, not hardware's" if recorded else ""
+    also += f"; {plural(recorded, 'number')} from a stand-in, not from hardware" if recorded else ""
     return Table(
         title=f"metrics: {len(changed)} of {plural(len(comparison.metrics), 'number')} changed{also}",
         columns=("quantity", "stage", "A", "B", "change", "relative", "unit", "source"),
@@ -152,7 +150,7 @@ def _gates(comparison: Comparison) -> tuple[Table, ...]:
 
 
 def tables_of(comparison: Comparison) -> tuple[Table, ...]:
-    """Configuration, executors, steps, findings, metrics, and last the gates, if there are any."""
+    """Configuration, executors, steps, findings, metrics, and the gates, if any."""
     return (
         _config(comparison),
         _executors(comparison),

@@ -11,9 +11,9 @@ from bskernel.report.diff_tables import Table, tables_of
 from bskernel.report.terminal import aligned
 from bskernel.result.comparison import Comparison
 
-# By which a CI job finds its own comment, to replace it.
+# A CI job finds its own comment by this, to replace it.
 MARKER = "<!-- bskernel diff -->"
-MANY = 12  # rows that are folded away in a comment, where they are not numbers
+MANY = 12  # a comment folds tables with more rows than this, unless they are numbers
 
 
 def _heads(comparison: Comparison) -> list[tuple[str, str, str, str]]:
@@ -24,7 +24,7 @@ def _heads(comparison: Comparison) -> list[tuple[str, str, str, str]]:
 
 
 def as_text(comparison: Comparison) -> str:
-    """Everything that differs, and all metrics."""
+    """All differences, and all metrics."""
     lines = aligned([(f"{side} ({what})", name, status, label) for (side, label, name, status), what in
                      zip(_heads(comparison), ("base", "new"), strict=True)])  # fmt: skip
     for table in tables_of(comparison):
@@ -42,7 +42,7 @@ def _line(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """A code span that a table's cell can hold: in it no text is a mention, a link or markup."""
+    """A code span for a table cell, so that no text becomes a mention, a link or markup."""
     text = _line(text).replace("|", "\\|")
     if not text:
         return ""
@@ -67,7 +67,7 @@ def _folded(summary: str, lines: list[str]) -> list[str]:
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """The gates first, then what differs; metrics that do not are folded away."""
+    """The gates first, then the differences; unchanged metrics are folded."""
     verdict = "a gate failed" if comparison.failed else "no difference" if comparison.same else "differences"
     lines = [MARKER, f"### bskernel diff: {verdict}", ""]
     lines += [
@@ -82,11 +82,11 @@ def as_markdown(comparison: Comparison) -> str:
         elif table.rows:
             lines += ["", *_grid(table, table.rows)]
         if table.quiet:
-            lines += _folded(f"{len(table.quiet)} the same", _grid(table, table.quiet))
+            lines += _folded(f"{len(table.quiet)} unchanged", _grid(table, table.quiet))
     return "\n".join(lines) + "\n"
 
 
 def as_json(comparison: Comparison) -> str:
-    """All of it, with what it comes to: `same`, `failed`."""
+    """The whole comparison, with `same` and `failed`."""
     data = msgspec.to_builtins(comparison)
     return pretty_json({**data, "same": comparison.same, "failed": comparison.failed})

@@ -1,4 +1,4 @@
-"""An explanation as text."""
+"""Renders an explanation as text."""
 
 from __future__ import annotations
 
@@ -12,33 +12,36 @@ def _value(value: object) -> str:
     return " ".join(pretty_json(value).split())
 
 
-def describe_explanation(told: Explanation) -> str:
-    """What a step was and what became of it."""
-    memory = f", at most {told.peak_mib} MiB" if told.peak_mib is not None else ""
-    lines = [f"step {told.step}: {told.status}, {told.seconds:.2f} s{memory}", f"  {told.executor} : {told.entry}"]
-    if told.because is not None:
-        lines.append(f"  because {told.because}")
-    lines += [f"  partial: {reason}" for reason in told.partial]
-    if told.failure is not None:
-        lines += _failure(told)
-    for title, values in (("parameters", told.parameters), ("limits", told.limits)):
+def describe_explanation(explained: Explanation) -> str:
+    """A step and how it ended, as text."""
+    memory = f", at most {explained.peak_mib} MiB" if explained.peak_mib is not None else ""
+    lines = [
+        f"step {explained.step}: {explained.status}, {explained.seconds:.2f} s{memory}",
+        f"  {explained.executor} : {explained.entry}",
+    ]
+    if explained.because is not None:
+        lines.append(f"  because {explained.because}")
+    lines += [f"  partial: {reason}" for reason in explained.partial]
+    if explained.failure is not None:
+        lines += _failure(explained)
+    for title, values in (("parameters", explained.parameters), ("limits", explained.limits)):
         lines += (
             [f"  {title}:", *(f"    {name} = {_value(values[name])}" for name in sorted(values))] if values else []
         )
-    for title, artifacts in (("inputs", told.inputs), ("outputs", told.outputs)):
+    for title, artifacts in (("inputs", explained.inputs), ("outputs", explained.outputs)):
         if artifacts:
             lines.append(f"  {title}:")
             lines += [
                 f"    {item.name} ({item.kind}) {item.digest.sha256[:16]} {item.digest.size} B" for item in artifacts
             ]
-    lines += [f"  key: {told.key}"] if told.key is not None else []
-    lines += [f"  log: {told.log}"] if told.log is not None else []
-    lines += [f"  try: {command}" for command in told.commands]
+    lines += [f"  key: {explained.key}"] if explained.key is not None else []
+    lines += [f"  log: {explained.log}"] if explained.log is not None else []
+    lines += [f"  try: {command}" for command in explained.commands]
     return "\n".join(lines)
 
 
-def _failure(told: Explanation) -> list[str]:
-    failure = told.failure
+def _failure(explained: Explanation) -> list[str]:
+    failure = explained.failure
     if failure is None:
         return []
     lines = [f"  {failure.category}: {failure.message}"]
@@ -49,14 +52,14 @@ def _failure(told: Explanation) -> list[str]:
             "  decided from:",
             *(f"    {name} = {_value(failure.facts[name])}" for name in sorted(failure.facts)),
         ]
-    if told.excerpt:
-        lines += ["  the log there:", *(f"    | {line}" for line in told.excerpt)]
+    if explained.excerpt:
+        lines += ["  log excerpt:", *(f"    | {line}" for line in explained.excerpt)]
     return lines
 
 
 def describe_steps(result: BuildResult) -> str:
-    """The steps of a build that failed nowhere: a line for each."""
-    rows = [f"{result.name}: {result.status}, {len(result.steps)} steps; explain one by its name"]
+    """One line for each step of a build without a failure."""
+    rows = [f"{result.name}: {result.status}, {len(result.steps)} steps; give a step's name to explain it"]
     for index, step in enumerate(result.steps):
         key = step.key[:12] if step.key is not None else "-"
         rows.append(f"  {index:3} {step.status:<9} {step.seconds:7.2f} s  {key}  {step.name}  ({step.executor})")

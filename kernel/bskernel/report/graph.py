@@ -1,4 +1,4 @@
-"""A plan as a graph: its steps, the artifacts between them and the stage of the model; as text and for Mermaid."""
+"""A plan as a graph of steps and artifacts, as text and as a Mermaid flowchart."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ from bskernel.core.step import FromStep, Source, Step
 
 
 class Box(msgspec.Struct, frozen=True, kw_only=True):
-    """A step of a plan, as it is drawn."""
+    """A step in the graph."""
 
     number: int
     name: str
     executor: str
     cached: bool
-    stage: str | None  # of the model after it
+    stage: str | None  # the model's stage after it
 
     @property
     def state(self) -> str:
-        """Is its result there already?"""
+        """`cached` or `runs`."""
         return "cached" if self.cached else "runs"
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
-    """All artifacts that a step takes from one place: an earlier step, or a file or folder of the user's."""
+    """The artifacts that a step takes from one source: an earlier step, or a file or folder of the user."""
 
     source: int | None  # the step's number
     file: str | None
     target: int
     artifacts: tuple[str, ...]
-    stage: str | None = None  # of the model, where one is among them and its stage is known
+    stage: str | None = None  # the model's stage, if a model is among them and its stage is known
 
     @property
     def label(self) -> str:
-        """Its artifacts in words, the stage beside the model."""
+        """The artifacts' names, with the stage beside the model."""
         marked = [f"{name}: {self.stage}" if name == "model" and self.stage else name for name in self.artifacts]
         return ", ".join(marked)
 
 
 class Graph(msgspec.Struct, frozen=True, kw_only=True):
-    """Boxes in the order in which they run, and edges in order of their targets."""
+    """Boxes in running order, edges in order of their targets."""
 
     boxes: tuple[Box, ...]
     edges: tuple[Edge, ...]
 
     def into(self, number: int) -> tuple[Edge, ...]:
-        """The edges of one step's inputs."""
+        """The edges into one step."""
         return tuple(edge for edge in self.edges if edge.target == number)
 
 
 def graph_of(steps: Sequence[tuple[Step, bool]]) -> Graph:
-    """The graph of planned steps, each with whether its result is in the cache."""
+    """The graph of planned steps; each says whether its result is cached."""
     boxes = tuple(
         Box(number=step.index, name=step.name, executor=str(step.executor), cached=cached, stage=step.stage_out)
         for step, cached in steps
@@ -86,7 +86,7 @@ def graph_of(steps: Sequence[tuple[Step, bool]]) -> Graph:
 
 
 def as_text(graph: Graph) -> str:
-    """The steps as a list, under each where its inputs come from, and a line where the model's stage changes."""
+    """The steps as a list, with the sources of their inputs and a line where the model's stage changes."""
     names = max((len(box.name) for box in graph.boxes), default=0)
     executors = max((len(box.executor) for box in graph.boxes), default=0)
     labels = max((len(", ".join(edge.artifacts)) for edge in graph.edges), default=0)
@@ -104,7 +104,7 @@ def as_text(graph: Graph) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Text in a Mermaid string: whatever could mean something to it, or to HTML, as a numbered entity."""
+    """Text for a Mermaid string: characters special to Mermaid or HTML become numeric entities."""
     return re.sub(r"[^\w .:,@()+/-]", lambda match: f"#{ord(match[0])};", text)
 
 

@@ -1,4 +1,4 @@
-"""Gates as JUnit XML: each is a test case; what cannot be judged is an error, what need not be judged is skipped."""
+"""Gates as JUnit XML. Each gate is a test case; a gate with a missing number is an error, or skipped if so asked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from bskernel.result.comparison import Comparison, Verdict
 
-# What XML 1.0 has no way to say, not even escaped.
+# Characters that XML 1.0 cannot express, not even escaped.
 _UNSAYABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CHILD = {"failed": "failure", "missing": "error", "ignored": "skipped"}
 
@@ -26,7 +26,7 @@ def _details(verdict: Verdict) -> str:
 
 
 def as_junit(comparison: Comparison) -> str:
-    """The gates, as Jenkins and GitLab read them. No times: nothing was run."""
+    """The gates in the form that Jenkins and GitLab read. Without times: nothing was run."""
     verdicts = comparison.gates
     counts = {
         "tests": len(verdicts),
@@ -46,7 +46,7 @@ def as_junit(comparison: Comparison) -> str:
         )
         child = _CHILD.get(verdict.status)
         if child == "skipped":
-            # As text: Jenkins' older schema knows no attribute of it.
+            # As text: Jenkins' older schema has no attribute for it.
             ET.SubElement(case, child).text = _text(_details(verdict))
         elif child is not None:
             attributes = {"message": _text(verdict.text), "type": verdict.status}

@@ -1,4 +1,4 @@
-"""A build on a terminal: a line for each step that is over, and below them a bar with those that run."""
+"""A build on a terminal: one line per ended step, and below them a bar with the running steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STYLES = {"ran": "green", "recalled": "cyan", "failed": "bold red", "interrupted
 
 
 class ProgressBar(SilentObserver):
-    """Needs a terminal that can move its cursor."""
+    """The live display. Needs a terminal that can move its cursor."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False)
@@ -30,14 +30,14 @@ class ProgressBar(SilentObserver):
             transient=True,
         )
         self._task = self._bar.add_task("", total=None)
-        self._running: dict[str, str] = {}  # a step's label -> what it does, in the order of starts
+        self._running: dict[str, str] = {}  # a step's label -> what it does, in order of start
 
     def note(self, text: str) -> None:
-        """A line of its own."""
+        """Print a line above the bar."""
         self.line(Text(text))
 
     def line(self, text: Text) -> None:
-        """A line above the bar."""
+        """Print a line above the bar."""
         self._console.print(text, soft_wrap=True)
 
     def planned(self, steps: tuple[Step, ...]) -> None:
@@ -50,7 +50,7 @@ class ProgressBar(SilentObserver):
         self._show(step, step.name)
 
     def event(self, step: Step, event: Event) -> None:
-        """Show what the step does."""
+        """Show the step's progress."""
         if isinstance(event, Told):
             self._show(step, f"{step.name}: {event.text}")
 
@@ -63,7 +63,7 @@ class ProgressBar(SilentObserver):
             self._bar.update(self._task, description="  |  ".join(self._running.values()))
 
     def ended(self, step: Step, ended: EndedStep) -> None:
-        """The step's one line."""
+        """Print the step's line."""
         line = self._line(step, ended)
         if line is not None:
             self.line(line)
@@ -75,5 +75,5 @@ class ProgressBar(SilentObserver):
         return Text(step_line(step, ended.report), style=STYLES[ended.report.status])
 
     def over(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bar.stop()

@@ -1,4 +1,4 @@
-"""A build as text: a line per step, then the numbers or the failure."""
+"""A build as text: one line per step, then its numbers or its failure."""
 
 from __future__ import annotations
 
@@ -15,62 +15,62 @@ from bskernel.result.failure_text import describe_failed
 
 
 class SilentObserver:
-    """Shows nothing."""
+    """Ignores every event."""
 
     def note(self, text: str) -> None:
-        """Something beside the steps."""
+        """A remark about the build."""
 
     def planned(self, steps: tuple[Step, ...]) -> None:
-        """A build begins."""
+        """The build begins."""
 
     def started(self, step: Step) -> None:
         """A step begins."""
 
     def event(self, step: Step, event: Event) -> None:
-        """The step says something."""
+        """The step sent an event."""
 
     def ended(self, step: Step, ended: EndedStep) -> None:
-        """A step is over."""
+        """A step has ended."""
 
     def over(self) -> None:
-        """The build is over."""
+        """The build has ended."""
 
 
 def step_line(step: Step, report: StepReport) -> str:
-    """What became of a step, in one line."""
+    """How a step ended, in one line."""
     time = f"{report.seconds:7.2f} s" if report.status != "recalled" else "        "
     return f"  {report.status:<9} {time}  {step.name}  ({step.executor})"
 
 
 class LineObserver(SilentObserver):
-    """One line per step that is over: for files and CI."""
+    """Prints one line per ended step, for files and CI."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
 
     def note(self, text: str) -> None:
-        """A line of its own."""
+        """Print a line."""
         self._stream.write(f"{text}\n")
         self._stream.flush()
 
     def ended(self, step: Step, ended: EndedStep) -> None:
-        """The step's one line."""
+        """Print the step's line."""
         self.note(step_line(step, ended.report))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines whose columns begin at the same place; the first row is the head."""
+    """Rows of cells as lines with aligned columns; the first row is the header."""
     widths = [max(len(row[at]) for row in rows if at < len(row)) for at in range(max(map(len, rows)))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
 
 
 def describe_result(result: BuildResult) -> str:
-    """The end of a build as text: its summary rows, its failure if it has one, and where the results lie."""
+    """The result of a build as text: summary rows, tables, the failure if there is one, and the output folder."""
     ran = sum(step.status == "ran" for step in result.steps)
     recalled = sum(step.status == "recalled" for step in result.steps)
     lines = [f"{result.name}: {result.status}, {ran} steps ran, {recalled} recalled, {result.seconds:.2f} s"]
     for step in result.steps:
-        # Whatever an executor offers as `summary` rows and `tables` is shown: the kernel knows no meaning.
+        # Executors offer `summary` rows and `tables`; the kernel shows them without knowing what they mean.
         for row in step.record.get("summary", ()):
             note = f"  [{row['note']}]" if row.get("note") else ""
             lines.append(f"  {row['label']:<18} {row['value']}{note}")

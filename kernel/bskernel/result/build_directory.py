@@ -1,4 +1,4 @@
-"""The build directory: results for people and what a replay needs."""
+"""The build directory: results for people, and the data for a replay."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SUFFIXES = {"application/x-onnx": ".onnx", "application/json": ".json", "text/x
 
 
 class HardlinkCache:
-    """Files of steps in build directories beside one another, by what they hold: of equal ones others are links.
+    """Files of steps in sibling build directories, by content: equal files are hard links to one.
 
     None of these files is ever written to: what changes is replaced.
     """
@@ -35,10 +35,10 @@ class HardlinkCache:
         self._paths: dict[bytes, Path] = {}
 
     def link(self, data: bytes, path: Path) -> bool:
-        """Make `path`, which is not there, a link to a file that holds the data; False when there is none."""
+        """Make `path`, which must not exist, a link to a file with that content; False when there is none."""
         twin = self._paths.get(hashlib.sha256(data).digest())
         try:
-            # It was this that was written there, unless somebody did it over: then lengths mostly differ.
+            # The file still has this content unless somebody overwrote it; then its length mostly differs.
             if twin is None or twin.stat().st_size != len(data):
                 return False
             path.hardlink_to(twin)
@@ -47,19 +47,19 @@ class HardlinkCache:
         return True
 
     def note(self, data: bytes, path: Path) -> None:
-        """The file holds this."""
+        """Note the content of a file."""
         self._paths[hashlib.sha256(data).digest()] = path
 
 
 class RecordedStep(msgspec.Struct, frozen=True, kw_only=True):
-    """What lies in a build directory of a step."""
+    """The files of a step in a build directory."""
 
     folder: Path
     sizes: tuple[int, ...]  # of its files, in bytes
 
 
 def lock_folder(path: Path, what: str) -> IO[str]:
-    """Make a folder and keep others out that write the same there, until what is returned is closed.
+    """Make a folder and lock it against other writers of the same kind, until the returned lock is closed.
 
     Raises ConfigError.
     """
@@ -68,9 +68,11 @@ def lock_folder(path: Path, what: str) -> IO[str]:
         lock = (path / ".lock").open("w")
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise ConfigError(f"{path}: another {what} is writing here", hint="wait, or give --output") from None
+        raise ConfigError(
+            f"{path}: another {what} is writing here", hint="wait for it, or choose another folder with --output"
+        ) from None
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+        raise ConfigError(f"{path}: not writable: {error.strerror}") from error
     return lock
 
 
@@ -81,20 +83,20 @@ class BuildDirectory:
     """
 
     def __init__(self, path: Path, twins: HardlinkCache | None = None) -> None:
-        """With `twins`, files of steps may be links to those of other build directories."""
+        """With `twins`, files of steps may be hard links into other build directories."""
         self.path = path
         self._twins = twins
         self._lock: IO[str] | None = None
-        self._labels: dict[str, set[str]] | None = None  # of the steps' folders, by the steps' names
+        self._labels: dict[str, set[str]] | None = None  # step name -> its folders
 
     def open(self) -> None:
-        """Make it and keep other builds out. Raises ConfigError."""
+        """Make and lock the directory. Raises ConfigError."""
         self._lock = lock_folder(self.path, "build")
         for stale in (_STAMP, RESULT, FAILURE):
             (self.path / stale).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let others in."""
+        """Unlock the directory."""
         if self._lock is not None:
             self._lock.close()
 
@@ -103,7 +105,7 @@ class BuildDirectory:
         return self.path / "steps" / label
 
     def last_actions(self) -> dict[str, Action]:
-        """The action of each step when it was last built here, by the step's name."""
+        """Step name -> its action in the last build here."""
         actions = {}
         for path in sorted((self.path / "steps").glob("*/action.msgpack")):
             try:
@@ -113,7 +115,7 @@ class BuildDirectory:
         return actions
 
     def record_step(self, label: str, action: Action, manifest: StepManifest, log: bytes | None) -> RecordedStep:
-        """Keep what a step was and what it printed."""
+        """Write a step's action, manifest and log."""
         folder = self._made_for(label)
         files = (canonical_bytes(action), canonical_bytes(manifest), log or b"")
         for name, data in zip(_STEP_FILES, files, strict=True):
@@ -124,20 +126,20 @@ class BuildDirectory:
         return RecordedStep(folder=folder, sizes=tuple(map(len, files)))
 
     def record_same_step(self, label: str, twin: RecordedStep) -> bool:
-        """Keep of a step what another build directory has of it, by links to its files; False when that cannot be."""
+        """Link a step's files from another build directory; False when that is not possible."""
         folder = self._made_for(label)
         try:
             for name, size in zip(_STEP_FILES, twin.sizes, strict=True):
-                # Whoever does one over mostly changes its length.
+                # Overwriting a file mostly changes its length.
                 if os.stat(f"{twin.folder}/{name}").st_size != size:
                     return False
                 os.link(f"{twin.folder}/{name}", f"{folder}/{name}")
-        except OSError:  # also where another file is there already
+        except OSError:  # also when another file exists there
             return False
         return True
 
     def _made_for(self, label: str) -> Path:
-        """The step's folder; those that it had at other places of the plan go."""
+        """The step's folder; its folders from other positions in the plan are removed."""
         folder = self.step(label)
         for stale in self._labels_of(label.partition("-")[2]) - {label}:
             import shutil
@@ -148,7 +150,7 @@ class BuildDirectory:
         return folder
 
     def _labels_of(self, name: str) -> set[str]:
-        """The folders that a step of that name had when this build began."""
+        """The folders of a step of that name at the start of this build."""
         if self._labels is None:
             self._labels = {}
             with contextlib.suppress(FileNotFoundError):
@@ -164,10 +166,10 @@ class BuildDirectory:
             if step in {name, folder.name} or (step.isdigit() and int(step) == int(index)):
                 return folder, _manifests.decode((folder / "manifest.msgpack").read_bytes())
         names = ", ".join(folder.name.partition("-")[2] for folder in folders)
-        raise ConfigError(f"{self.path}: there is no step {step!r}", hint=f"steps: {names or 'none'}")
+        raise ConfigError(f"{self.path}: unknown step {step!r}", hint=f"steps: {names or 'none'}")
 
     def manifests(self) -> list[tuple[Path, StepManifest]]:
-        """Folder and manifest of every step that was noted, in order; what is damaged is left out."""
+        """Folder and manifest of every recorded step, in order; damaged ones are left out."""
         found = []
         for path in sorted((self.path / "steps").glob("*/manifest.msgpack")):
             with contextlib.suppress(OSError, msgspec.DecodeError):
@@ -177,7 +179,7 @@ class BuildDirectory:
     def export(
         self, artifacts: Iterable[Artifact], by_step: Mapping[str, Iterable[Artifact]], store: Store
     ) -> tuple[str, ...]:
-        """Lay the artifacts under artifacts/, those of single steps under by-step/STEP/, if others lie there.
+        """Export artifacts to artifacts/, and those of single steps to by-step/STEP/, unless they are there already.
 
         Returns those whose bytes are gone or damaged; when there are any, nothing is changed.
         """
@@ -206,22 +208,22 @@ class BuildDirectory:
         return ()
 
     def write_config(self, config: Any) -> None:
-        """config.json: the configuration as it was resolved."""
+        """Write config.json, the resolved configuration."""
         _replace(self.path / CONFIG, pretty_json(config).encode())
 
     def write_metrics(self, metrics: Any) -> None:
-        """metrics.json, or none when there are no metrics."""
+        """Write metrics.json, or remove it when there are no metrics."""
         if metrics is None:
             (self.path / "metrics.json").unlink(missing_ok=True)
         else:
             _replace(self.path / "metrics.json", pretty_json(metrics).encode())
 
     def write_result(self, result: Any) -> None:
-        """result.json, last of all: it stands for a build that came to its end."""
+        """Write result.json, last of all: it marks a finished build."""
         _replace(self.path / RESULT, pretty_json(result).encode())
 
     def write_stamp(self, text: str) -> None:
-        """What all that lies here can be told by, once it is whole: it goes when the next build begins here."""
+        """Write the stamp of a complete directory; the next build here removes it."""
         (self.path / _STAMP).write_text(text)
 
     def stamp(self) -> str | None:
@@ -231,7 +233,7 @@ class BuildDirectory:
         return None
 
     def write_failure(self, text: str) -> None:
-        """failure.txt: why the build failed, for people; a build that succeeds leaves none."""
+        """Write failure.txt, why the build failed; a successful build leaves none."""
         _replace(self.path / FAILURE, text.encode() + b"\n")
 
 
@@ -240,7 +242,7 @@ def _file_name(artifact: Artifact) -> str:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    # Many a build changes nothing. To read is quick; to replace a file makes some file systems wait for the disk.
+    # Builds often change nothing. Reading is quick; replacing a file makes some file systems wait for the disk.
     with contextlib.suppress(OSError):
         if path.read_bytes() == data:
             return

@@ -1,4 +1,4 @@
-"""What a build comes to."""
+"""The result of a build, as in result.json."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from bskernel.core.interfaces import Store
 from bskernel.core.step_report import StepReport
 from bskernel.plan.backend_choice import Choice
 
-METRICS = "metrics"  # the output with a build's numbers: the newest of that name counts
+METRICS = "metrics"  # the output with a build's numbers; the newest of that name counts
 
 
 class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of one build, as result.json holds it."""
+    """The result of one build, as in result.json."""
 
     name: str
-    status: Literal["ok", "stopped", "failed", "interrupted"]  # stopped: a point of a sweep that breaks a requirement
+    status: Literal["ok", "stopped", "failed", "interrupted"]  # stopped: a sweep point that violates a requirement
     runtime: str  # "none" when every step was recalled
     directory: Path
     seconds: float
     steps: tuple[StepReport, ...]
     artifacts: dict[str, Artifact]  # the newest of each name
-    by_step: dict[str, dict[str, Artifact]] = {}  # each step's JSON outputs, hidden by later ones or not
+    by_step: dict[str, dict[str, Artifact]] = {}  # each step's JSON outputs, also those that later steps replace
     metrics: dict[str, Any] | None = None
     failure: Failure | None = None
     backend: Choice | None = None  # None when the build names none
-    failed_step: str | None = None  # the step whose failure that is: the first
-    partial: dict[str, tuple[str, ...]] = {}  # step that ran after the failure -> what it had to do without
+    failed_step: str | None = None  # the first step that failed
+    partial: dict[str, tuple[str, ...]] = {}  # a step that ran after the failure -> what was outdated or missing
     commands: tuple[str, ...] = ()  # after a failure: what to try next
-    stopped_by: str | None = None  # the requirement that it breaks, with its numbers
+    stopped_by: str | None = None  # the violated requirement, with its numbers
 
     @property
     def exit_code(self) -> int:
-        """Of the command that made it."""
+        """The exit code of the command."""
         if self.status == "interrupted":
             return EXIT_INTERRUPTED
         if self.failure is None:
@@ -46,12 +46,12 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def newest_artifacts(reports: tuple[StepReport, ...]) -> dict[str, Artifact]:
-    """Of each output name the one that the last step made."""
+    """Output name -> the artifact of the last step that produced it."""
     return {artifact.name: artifact for report in reports for artifact in report.outputs}
 
 
 def metrics_of(reports: tuple[StepReport, ...], store: Store) -> dict[str, Any] | None:
-    """The build's numbers as its last step with an output `metrics` says them; None without one."""
+    """The build's numbers, from its last step with an output `metrics`; None without one."""
     artifact = newest_artifacts(reports).get(METRICS)
     data = store.get(artifact.digest) if artifact is not None else None
     if data is None:
@@ -61,7 +61,7 @@ def metrics_of(reports: tuple[StepReport, ...], store: Store) -> dict[str, Any] 
 
 
 def json_by_step(reports: tuple[StepReport, ...]) -> dict[str, dict[str, Artifact]]:
-    """Of each step its JSON outputs by name: numbers that no later step of the same kind may hide."""
+    """Step -> its JSON outputs by name, so that no later step hides them."""
     found = {
         report.name: {item.name: item for item in report.outputs if item.media_type == "application/json"}
         for report in reports
@@ -70,13 +70,13 @@ def json_by_step(reports: tuple[StepReport, ...]) -> dict[str, dict[str, Artifac
 
 
 def next_commands(directory: Path, report: StepReport, config: Path) -> tuple[str, ...]:
-    """What to try when a step has failed: look closer, run it alone, build on."""
+    """The commands to try after a failure: explain it, run the step alone, go on building."""
     import shlex
 
     build = shlex.quote(str(directory))
     look = [f"bskernel explain {build} {report.name}"]
     category = report.failure.category if report.failure is not None else "unknown"
-    # A step whose inputs were not found, or whose executor never started, cannot be run alone.
+    # A step without inputs, or whose executor never started, cannot run alone.
     if report.key is not None and category not in {"environment", "interrupted"}:
         look.append(f"bskernel replay {build} {report.name}")
     return (*look, f"bskernel run {shlex.quote(str(config))}")
@@ -94,7 +94,7 @@ def result_of(
     backend: Choice | None = None,
     stopped_by: str | None = None,
 ) -> BuildResult:
-    """What the reports of all steps come to: the first failure is the build's."""
+    """The build's result from the reports of its steps; the first failure is the build's."""
     first = next((report for report in reports if report.status in {"failed", "interrupted"}), None)
     interrupted = any(report.status == "interrupted" for report in reports)
     return BuildResult(

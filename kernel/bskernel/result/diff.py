@@ -1,4 +1,4 @@
-"""Reads a build that is over from its directory, or from its result.json alone; and the gates of a file."""
+"""Compares two finished builds, read from their directories or from a result.json; reads gates from a file."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def read_gates(path: Path) -> tuple[Gate, ...]:
     """The [[gate]] tables of a file. Raises ConfigError."""
     gates = convert(read_toml(path), _Gates, path).gate
     if not gates:
-        raise ConfigError(f"{path}: there is no [[gate]] table")
+        raise ConfigError(f"{path}: no [[gate]] table")
     return gates
 
 
@@ -108,7 +108,7 @@ def _judged(gates: Sequence[Gate], base: FinishedBuild, new: FinishedBuild, miss
     verdicts: list[Verdict] = []
     for gate in gates:
         if any(gate.title == other.gate.title for other in verdicts):
-            raise ConfigError(f"gate {gate.title!r} is given twice", hint="give each a name of its own")
+            raise ConfigError(f"gate {gate.title!r} is given twice", hint="give each gate its own name")
         try:
             verdicts.append(judge(gate, base.quantities, new.quantities, missing))
         except ExpressionError as error:

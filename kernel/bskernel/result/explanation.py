@@ -132,4 +132,4 @@ def _find(result: BuildResult, name: str, build: Path) -> StepReport:
         if name in {report.name, f"{index:02d}-{report.name}"} or (name.isdigit() and int(name) == index):
             return report
     names = ", ".join(report.name for report in result.steps)
-    raise ConfigError(f"{build}: there is no step {name!r}", hint=f"steps: {names}")
+    raise ConfigError(f"{build}: unknown step {name!r}", hint=f"steps: {names}")

@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
-# From the earliest to the latest: the later a number is found, the nearer it is to the hardware.
+# From the earliest to the latest; later stages are closer to the hardware.
 STAGES = ("estimate", "hls", "rtlsim", "synth", "routed", "measured")
-# How a source begins whose numbers were recorded from another design, in tests: they are no hardware's.
+# Prefix of a source whose numbers are recorded from another design, for tests; they say nothing of hardware.
 STAND_IN = "stand-in"
 
 
 class FoundQuantity(msgspec.Struct, frozen=True, kw_only=True):
-    """One number of one quantity, as a build says it; `name` is its dotted path in metrics.json."""
+    """One number of one quantity of a build; `name` is its dotted path in metrics.json."""
 
     name: str
     value: float
@@ -25,26 +25,26 @@ class FoundQuantity(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_stand_in(self) -> bool:
-        """Is it a number of a stand-in for a tool?"""
+        """True for a number from a stand-in for a tool."""
         return self.source.startswith(STAND_IN)
 
 
 class QuantityComparison(msgspec.Struct, frozen=True, kw_only=True):
-    """One quantity at one stage from one source in both builds. A number that a build lacks is None, never 0."""
+    """One quantity at one stage from one source in both builds. A missing number is None, never 0."""
 
     name: str
-    unit: str  # of the new build; of the base where the new one lacks it
+    unit: str  # of the new build; of the base if the new build has none
     stage: str
     source: str
     base: float | None
     new: float | None
-    base_unit: str | None = None  # only where it is another: then there is no change to speak of
-    change: float | None = None  # new less base, in the unit; None where it cannot be said
-    relative: float | None = None  # the change as a fraction of the base's magnitude; None for a base of 0
+    base_unit: str | None = None  # only if it differs; then there is no change to compute
+    change: float | None = None  # new minus base, in the unit; None if undefined
+    relative: float | None = None  # the change as a fraction of the base's magnitude; None if the base is 0
 
     @property
     def same(self) -> bool:
-        """Nothing changed."""
+        """True when nothing changed."""
         return self.base == self.new and self.base_unit is None
 
 
@@ -96,17 +96,17 @@ def _find(tree: Mapping[str, Any], prefix: str) -> Iterator[FoundQuantity]:
 
 
 def quantities_of(metrics: Mapping[str, Any] | None) -> tuple[FoundQuantity, ...]:
-    """All quantities: lists of {value, unit, stage, source}, however deep they lie in tables."""
+    """All quantities: lists of {value, unit, stage, source}, at any depth."""
     return tuple(_find(metrics or {}, ""))
 
 
 def stage_rank(stage: str) -> int:
-    """Its place in STAGES; a stage that is not there comes before all."""
+    """The position in STAGES; -1 for an unknown stage."""
     return STAGES.index(stage) if stage in STAGES else -1
 
 
 def _keyed(found: Sequence[FoundQuantity]) -> dict[tuple[str, str, str, int], FoundQuantity]:
-    # A source may say a quantity more than once: the first is compared with the first.
+    # A source may report a quantity more than once: the first is compared with the first.
     seen: Counter[tuple[str, str, str]] = Counter()
     keyed = {}
     for item in found:
@@ -117,7 +117,7 @@ def _keyed(found: Sequence[FoundQuantity]) -> dict[tuple[str, str, str, int], Fo
 
 
 def compare_quantities(base: Sequence[FoundQuantity], new: Sequence[FoundQuantity]) -> tuple[QuantityComparison, ...]:
-    """Every quantity of either build, by name, then from the earliest stage to the latest."""
+    """Every quantity of either build, by name, then by stage."""
     before, after = _keyed(base), _keyed(new)
     keys = sorted(before.keys() | after.keys(), key=lambda key: (key[0], stage_rank(key[1]), *key[1:]))
     return tuple(_compared(before.get(key), after.get(key), after.get(key) or before[key]) for key in keys)

@@ -1,4 +1,4 @@
-"""Tells all who listen, and keeps what a build directory needs of each step as soon as the step is over."""
+"""Records each step in the build directory as soon as it has ended."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from bskernel.result.build_directory import BuildDirectory
 
 
 class RecordingObserver(CompositeObserver):
-    """Writes as well."""
+    """Passes events on, and writes each ended step to the build directory."""
 
     def __init__(self, observers: tuple[Observer, ...], directory: BuildDirectory) -> None:
         super().__init__(observers)
         self.directory = directory
 
     def ended(self, step: Step, ended: EndedStep) -> None:
-        """A step is over: its folder is written before anybody hears of it."""
+        """A step has ended: its folder is written before the other observers hear of it."""
         if ended.action is not None:
             self.directory.record_step(step.label, ended.action, manifest_of(step, ended.inputs), ended.log)
         super().ended(step, ended)

@@ -1,4 +1,4 @@
-"""The end of a build: its result, and what of it is laid into its directory."""
+"""Writes a build's result into its directory: artifacts, metrics, result.json, failure.txt."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def summarize(
     backend: Choice | None = None,
     stopped_by: str | None = None,
 ) -> BuildResult:
-    """What the reports of a build's steps come to; failures are told where the steps' logs lie in `output`."""
+    """The result from the reports of a build's steps; failures get the path of their log in `output`."""
     return result_of(
         loaded.name,
         tuple(_with_log(report, step, output) for report, step in zip(reports, steps, strict=True)),
@@ -45,7 +45,7 @@ def summarize(
 
 
 def write_results(directory: BuildDirectory, result: BuildResult, store: Store, *, whole: bool) -> tuple[str, ...]:
-    """Lay out artifacts, metrics and, last, the result.
+    """Write artifacts, metrics and, last of all, the result.
 
     Returns the artifacts whose bytes are gone or damaged: with `whole`, nothing is written when there are any.
     """
@@ -61,7 +61,7 @@ def write_results(directory: BuildDirectory, result: BuildResult, store: Store, 
 
 
 def _with_log(report: StepReport, step: Step, output: Path) -> StepReport:
-    """The report, its failure told where the step's log lies."""
+    """The report, with the log's path in its failure."""
     if report.failure is None or report.key is None:
         return report
     log = str(BuildDirectory(output).step(step.label) / LOG)

@@ -60,7 +60,7 @@ def test_a_build_against_itself_shows_no_difference() -> None:
 
 def test_executors_whose_digest_is_not_kept_are_not_called_the_same_without_saying_so() -> None:
     bare = msgspec.structs.replace(BASE, steps=tuple(msgspec.structs.replace(s, action=None) for s in BASE.steps))
-    assert "executors: the same in 4 steps, by name and version; of 4 the digest is not kept\n" in as_text(
+    assert "executors: the same in 4 steps by name and version; digest unknown for 4\n" in as_text(
         compare(BASE, bare)
     )
 
@@ -134,6 +134,6 @@ def test_a_cell_stays_one_cell_of_code_whatever_is_in_it(text: str) -> None:
 def test_a_comparison_says_how_many_numbers_are_a_stand_in_s() -> None:
     recorded = {"slack": [value(0.5, "ns", "routed", "stand-in (report/x.json)")]}
     text = as_text(compare(BASE, msgspec.structs.replace(NEW, metrics=recorded)))
-    assert "; 1 number of a stand-in, not hardware's\n" in text
+    assert "; 1 number from a stand-in, not from hardware\n" in text
     assert "stand-in (report/x.json)" in text
     assert "stand-in" not in as_text(compare(BASE, NEW))

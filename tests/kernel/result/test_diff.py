@@ -76,7 +76,7 @@ def test_gates_of_a_file_are_strict(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"gates\.toml: unknown key 'fail-if' .* did you mean 'fail_if'"):
         read_gates(file)
     file.write_text("gate = []\n")
-    with pytest.raises(ConfigError, match=r"gates\.toml: there is no \[\[gate\]\] table"):
+    with pytest.raises(ConfigError, match=r"gates\.toml: no \[\[gate\]\] table"):
         read_gates(file)
 
 

@@ -1,4 +1,4 @@
-"""Two builds side by side, and gates on what changed. Pure: it reads and writes no files."""
+"""Compares two builds and judges gates. Pure."""
 
 from bskernel.expr.parser import ExpressionError, parse
 from bskernel.result.comparison.builds import Comparison, FinishedBuild, compare

@@ -1,4 +1,4 @@
-"""Two builds and what differs between them."""
+"""Two builds and their differences."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bskernel.result.quantities import FoundQuantity, QuantityComparison, compar
 
 
 class FinishedBuild(msgspec.Struct, frozen=True, kw_only=True):
-    """A build that is over, as its directory keeps it."""
+    """A finished build, as recorded in its directory."""
 
-    label: str  # how the user called it
+    label: str  # as the user named it
     name: str
     status: str
     steps: tuple[FinishedStep, ...]
@@ -24,12 +24,12 @@ class FinishedBuild(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def quantities(self) -> tuple[FoundQuantity, ...]:
-        """All numbers of its metrics."""
+        """All numbers in its metrics."""
         return quantities_of(self.metrics)
 
 
 class ComparedBuild(msgspec.Struct, frozen=True, kw_only=True):
-    """Which build a side is."""
+    """The build on one side."""
 
     label: str
     name: str
@@ -37,11 +37,11 @@ class ComparedBuild(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Base (A) and new (B) side by side, and what gates say to it."""
+    """The base build (A) and the new build (B) compared, with the verdicts of gates."""
 
     base: ComparedBuild
     new: ComparedBuild
-    config: tuple[KeyChange, ...] | None  # None when it cannot be compared: `config_missing` says in which
+    config: tuple[KeyChange, ...] | None  # None when one side has no config.json: see `config_missing`
     config_missing: tuple[str, ...]  # "A", "B"
     steps: tuple[StepComparison, ...]
     facts: tuple[KeyChange, ...]  # plain values of metrics.json that differ
@@ -50,7 +50,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def same(self) -> bool:
-        """No difference that is known, gates aside."""
+        """True without a known difference, gates aside."""
         return (
             self.base.status == self.new.status
             and not self.config
@@ -61,7 +61,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failed(self) -> bool:
-        """A gate failed, or could not be judged where it must be."""
+        """True when a gate failed, or a number it needs is missing."""
         return any(verdict.fails for verdict in self.gates)
 
 

@@ -1,4 +1,4 @@
-"""A quantity as people name it, and its name in metrics.json."""
+"""Resolves a quantity as people write it to its name in metrics.json."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bskernel.result.quantities import STAGES, FoundQuantity
 
 
 class QuantityNames:
-    """The names and stages of all numbers that there are; `nobody` says of whom, where a name is not among them."""
+    """The names and stages of all known numbers; `nobody` is the subject of the error for an unknown name."""
 
     def __init__(self, found: Iterable[FoundQuantity], nobody: str) -> None:
         known = {(item.name, item.stage) for item in found}
@@ -20,10 +20,10 @@ class QuantityNames:
         self._nobody = nobody
 
     def full_name(self, quantity: Quantity) -> str:
-        """The name in metrics.json; of a last part that several have, the first. Raises ExpressionError."""
+        """The name in metrics.json; if several share the last part, the first one. Raises ExpressionError."""
         if quantity.stage and quantity.stage not in {*self.stages, *STAGES}:
             choices = ", ".join([*STAGES, *sorted(self.stages.difference(STAGES))])
-            raise ExpressionError(f"there is no stage {quantity.stage!r}; stages: {choices}", quantity.column)
+            raise ExpressionError(f"unknown stage {quantity.stage!r}; stages: {choices}", quantity.column)
         if quantity.name in self.names:
             return quantity.name
         ends = [name for name in self.names if name.endswith(f".{quantity.name}")]

@@ -1,4 +1,4 @@
-"""Which keys of two configurations, or plain facts of two metrics.json, differ."""
+"""The keys in which two configurations, or the plain facts of two metrics.json, differ."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PLAIN = str | bool | int | float
 
 
 class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A key that differs; a side that lacks it is None, which no configuration holds as a value."""
+    """A key that differs. None means missing; no configuration has None as a value."""
 
     key: str  # dotted, as in TOML
     base: Any
@@ -21,7 +21,7 @@ class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _named(items: list[Any]) -> Mapping[str, Any] | None:
-    """A list of tables by their names, where every one has one of its own (else by their place)."""
+    """A list of tables by name if all names are unique, else by position."""
     if not items or not all(isinstance(item, Mapping) for item in items):
         return None
     names = [item.get("name") or item.get("entry") for item in items]
@@ -44,8 +44,8 @@ def _text(path: tuple[str, ...]) -> str:
 
 
 def compare_keys(base: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[KeyChange, ...]:
-    """The keys that differ, in order; tables are gone into, lists of tables by name."""
-    # By path and not by text: {"a.b": 1} is not {"a": {"b": 1}}.
+    """The keys that differ, in order; compares tables recursively, and lists of tables by name."""
+    # By path, not by text: {"a.b": 1} differs from {"a": {"b": 1}}.
     before, after = dict(_leaves(base, ())), dict(_leaves(new, ()))
     return tuple(
         KeyChange(key=_text(path), base=before.get(path), new=after.get(path))

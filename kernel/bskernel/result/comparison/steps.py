@@ -1,4 +1,4 @@
-"""The steps of two builds side by side: executors, keys, and which part of a key changed."""
+"""Compares the steps of two builds: executors, keys, and the changed parts of a key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ StepStatus: TypeAlias = Literal["same", "changed", "added", "removed", "unknown"
 
 
 class FinishedStep(msgspec.Struct, frozen=True, kw_only=True):
-    """A step of a finished or failed build; `action` is None when it is not kept, or not that of `key`."""
+    """A step of a finished or failed build; `action` is None when it is missing or does not match `key`."""
 
     name: str
     executor: str
@@ -24,30 +24,30 @@ class FinishedStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UsedExecutor(msgspec.Struct, frozen=True, kw_only=True):
-    """NAME@VERSION, and the digest of all that it was made of, if it is kept."""
+    """NAME@VERSION, and the digest of its content, if recorded."""
 
     name: str
     digest: str | None
 
 
 class StepComparison(msgspec.Struct, frozen=True, kw_only=True):
-    """What is the same and what is not about one step."""
+    """One step compared."""
 
     name: str
     status: StepStatus
     base_executor: UsedExecutor | None
     new_executor: UsedExecutor | None
-    changes: tuple[str, ...] = ()  # of the key, in words; of an unknown step, why
+    changes: tuple[str, ...] = ()  # changes of the key, in words; for an unknown step, the reason
     outputs: tuple[str, ...] = ()  # names of outputs whose bytes differ
 
     @property
     def same(self) -> bool:
-        """Neither the key nor what the step made differs."""
+        """True when neither the key nor an output differs."""
         return self.status == "same" and not self.outputs
 
     @property
     def same_executor(self) -> bool:
-        """Name, version and, where both are kept, digest."""
+        """True when name, version and, if both are recorded, digest are equal."""
         base, new = self.base_executor, self.new_executor
         if base is None or new is None or base.name != new.name:
             return False
@@ -68,7 +68,7 @@ def _status(base: FinishedStep, new: FinishedStep) -> tuple[StepStatus, tuple[st
         return "same", ()
     if base.action is None or new.action is None:
         sides = " and ".join(side for side, step in (("A", base), ("B", new)) if step.action is None)
-        return "changed", (f"what of the key is not known: its action is not kept in {sides}",)
+        return "changed", (f"unknown which part of the key: its action is not recorded in {sides}",)
     return "changed", differences(base.action, new.action)
 
 
@@ -78,7 +78,7 @@ def _different_outputs(base: FinishedStep, new: FinishedStep) -> tuple[str, ...]
 
 
 def compare_steps(base: tuple[FinishedStep, ...], new: tuple[FinishedStep, ...]) -> tuple[StepComparison, ...]:
-    """Steps by name: those of the new build in their order, then those that only the base had."""
+    """Steps by name: those of the new build in order, then those that only the base has."""
     before, after = {step.name: step for step in base}, {step.name: step for step in new}
     compared = []
     for name in [*after, *(name for name in before if name not in after)]:

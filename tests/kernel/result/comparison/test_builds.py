@@ -111,7 +111,7 @@ def test_a_step_whose_action_is_not_kept_or_that_did_not_run_says_so() -> None:
 
     one, two = step("fold", n=1), step("fold", n=2)
     bare = msgspec.structs.replace(two, action=None)
-    assert what(one, bare) == ("changed", ("what of the key is not known: its action is not kept in B",))
+    assert what(one, bare) == ("changed", ("unknown which part of the key: its action is not recorded in B",))
     assert what(msgspec.structs.replace(one, action=None), one) == ("same", ())
     skipped = FinishedStep(name="fold", executor="testing@1", status="skipped")
     assert what(one, skipped) == ("unknown", ("it was skipped in B",))

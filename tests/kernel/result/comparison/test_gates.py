@@ -97,7 +97,7 @@ def test_numbers_of_different_units_or_without_a_common_stage_cannot_be_judged()
             "LUT > 1 or troughput < base",
             "column 12: neither build has a quantity 'troughput'; did you mean 'throughput'",
         ),
-        ("LUT@sinth > 1", "column 1: there is no stage 'sinth'; stages: estimate, hls, rtlsim"),
+        ("LUT@sinth > 1", "column 1: unknown stage 'sinth'; stages: estimate, hls, rtlsim"),
     ],
 )
 def test_what_no_build_has_is_refused_as_mistyped_unless_what_is_missing_is_ignored(text: str, message: str) -> None:
