@@ -107,7 +107,7 @@ def test_where_no_executor_can_tell_the_stage_the_plan_goes_on_without(cli: Any,
         (("--to", "testing:generate"), ["selects 2 steps", "generate_for_sizing, generate"]),
         (("--to", "testing:generat"), ["did you mean 'testing:generate'", "testing:tidy"]),
         (("--output-type", "rtl"), ["2 times", "--to generate_for_sizing or --to generate"]),
-        (("--output-type", "ip"), ["never leaves the model at that stage", "finn, hwgraph, rtl"]),
+        (("--output-type", "ip"), ["never reaches this stage", "finn, hwgraph, rtl"]),
         (("--output-type", "ipp"), ["'ipp' is not one of", "'netlist'"]),
         (("--input-type", "rtl"), ["'rtl' is not one of", "'hwgraph'"]),
         (("--input-type", "hwgraph", "--to", "lower"), ["no step is left", ", ".join(ORDER)]),
@@ -133,7 +133,7 @@ def test_a_selection_that_cannot_be_is_refused_with_the_choices(
 def test_an_output_of_a_step_that_is_left_out_must_be_given(cli: Any, tmp_path: Path) -> None:
     done = cli("run", write(tmp_path, 6), "--from", "generate_for_sizing")
     assert done.returncode == 2
-    assert "step again: its input 'model' is double.model, of a step that is left out" in done.stderr
+    assert "step again: input 'model' is double.model, from a step outside the range" in done.stderr
     assert cli("run", write(tmp_path, 6), "--from", "again").returncode == 0
 
 
@@ -181,11 +181,11 @@ def test_a_step_that_goes_back_to_an_earlier_model_takes_it_with_what_is_inserte
         ('[[flow.edit.insert]]\nafter = "doubl"\nentry = "testing:add"\n', ["insert[0]: after 'doubl'", "'double'"]),
         ('[[flow.edit.insert]]\nafter = "double"\nentry = "testing:ad"\n', ["step ad", "'ad'", "did you mean 'add'"]),
         ('[[flow.edit.insert]]\nafter = "double"\nentry = "tsting:add"\n', ["no executor 'tsting'", "testing"]),
-        ('[[flow.edit.insert]]\nafter = "tidy"\nentry = "testing:lower"\n', ["there is a step 'lower' already"]),
+        ('[[flow.edit.insert]]\nafter = "tidy"\nentry = "testing:lower"\n', ["the name 'lower' is already in use"]),
         (
             '[flow.edit]\nremove = ["again"]\n[[flow.edit.insert]]\nafter = "again"\nentry = "testing:add"\n',
             [
-                "after 'again': flow.edit.remove takes that step away",
+                "after 'again': flow.edit.remove removes that step",
                 "stays: tidy, double",
                 "[flow.edit.replace.again]",
             ],
@@ -197,7 +197,7 @@ def test_a_step_that_goes_back_to_an_earlier_model_takes_it_with_what_is_inserte
         ),
         (
             '[[flow.edit.insert]]\nafter = "tidy"\nentry = "testing:needs-rtl"\n',
-            ["step needs-rtl: takes a model at stage rtl, but the steps before it leave it at finn"],
+            ["step needs-rtl: takes a model at stage rtl, but the steps before it produce stage finn"],
         ),
     ],
 )
