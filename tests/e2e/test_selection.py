@@ -186,7 +186,7 @@ def test_a_step_that_goes_back_to_an_earlier_model_takes_it_with_what_is_inserte
             '[flow.edit]\nremove = ["again"]\n[[flow.edit.insert]]\nafter = "again"\nentry = "testing:add"\n',
             [
                 "after 'again': flow.edit.remove removes that step",
-                "stays: tidy, double",
+                "name a remaining step: tidy, double",
                 "[flow.edit.replace.again]",
             ],
         ),
