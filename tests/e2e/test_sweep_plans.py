@@ -94,4 +94,4 @@ def test_goals_that_are_none_are_refused_before_anything_is_planned(
 def test_a_sweep_that_is_too_large_ends_with_the_exit_code_of_a_wrong_config(cli: Any, config: str) -> None:
     done = cli("plan", config, "--set", "sweep.max_points=5")
     assert done.returncode == 2
-    assert "it has 6 points, and [sweep] max_points is 5" in done.stderr
+    assert "6 points exceed [sweep] max_points = 5" in done.stderr

@@ -94,7 +94,7 @@ def test_points_share_steps_and_each_is_the_build_that_run_makes(cli: Any, tmp_p
     counts = {"points": 4, "ok": 4, "steps": 16, "nodes": 13, "shared": 3, "actions": 13, "ran": 13, "recalled": 0}
     assert {name: kept["counts"][name] for name in counts} == counts
     assert "4 points: 4 ok" in done.stdout
-    assert "16 steps, of which 3 were shared; 13 distinct actions; 13 ran, 0 recalled" in done.stdout
+    assert "16 steps, 3 of them shared; 13 distinct actions; 13 ran, 0 recalled" in done.stdout
     for value, row in rows_of(tmp_path).items():
         point = output_of(tmp_path) / row["directory"]
         alone = tmp_path / f"alone{value}"
@@ -235,7 +235,7 @@ def test_a_configuration_without_a_sweep_is_refused(cli: Any, tmp_path: Path) ->
     (tmp_path / "build.toml").write_text(CONFIG)
     done = cli("sweep", str(tmp_path / "build.toml"))
     assert done.returncode == 2
-    assert "there is no [sweep] table" in done.stderr
+    assert "the [sweep] table is missing" in done.stderr
 
 
 def test_what_is_found_damaged_when_points_are_written_is_made_again(cli: Any, tmp_path: Path, cache: Path) -> None:
@@ -414,7 +414,7 @@ def test_a_search_that_has_tried_everything_says_so(cli: Any, tmp_path: Path) ->
     pytest.importorskip("optuna")
     done = cli("sweep", write(tmp_path, "1, 2, 3", goals='maximize = "number"\nsearch = { trials = 6 }'))
     assert done.returncode == 0, done.stderr
-    assert "the search ends: all 3 points that it may choose were tried" in done.stderr
+    assert "the search ends: it has tried all 3 points" in done.stderr
     assert "0 points" not in done.stderr
 
 

@@ -1,1 +1,1 @@
-"""From the table of a sweep and its goals to a Pareto set, best points and a recommendation. Pure."""
+"""Analyses the table of a sweep by its goals: Pareto set, best points, a recommendation. Pure."""

@@ -1,4 +1,4 @@
-"""From a sweep's table and goals to its outcome. Pure."""
+"""Analyses a sweep's table by its goals. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bskernel.sweeps.analysis.table import Row, SweepTable
 
 
 class _Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """A point that ended well: its numbers, None where one is absent, and how it keeps each condition."""
+    """A successful point: its numbers (None if missing), and whether it satisfies each condition."""
 
     row: Row
     values: tuple[float | None, ...]
@@ -34,20 +34,20 @@ class _Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def objectives_of(goals: Goals, rows: Sequence[Row]) -> tuple[Objective, ...]:
-    """What is maximized, then what is minimized, in the order given. Raises ConfigError."""
+    """The objectives to maximize, then those to minimize, in the given order. Raises ConfigError."""
     names = names_in(rows)
     found: list[Objective] = []
     for sense in ("maximize", "minimize"):
         for text in getattr(goals, sense):
             metric = resolve(text, rows, names, sense)
             if any(str(metric) == str(other.metric) for other in found):
-                raise ConfigError(f"{sense} {text!r}: {metric} is an objective already", hint="name it once")
+                raise ConfigError(f"{sense} {text!r}: {metric} is already an objective", hint="name it once")
             found.append(Objective(metric=metric, sense=sense))
     return tuple(found)
 
 
 def goals_of(section: SweepSection, where: str) -> Goals:
-    """What [sweep] wants of points, before there are any: are these metrics and conditions at all?
+    """The goals of [sweep], checked for syntax before any point exists.
 
     Raises ConfigError, which `where` begins; also for a search without an objective.
     """
@@ -60,22 +60,22 @@ def goals_of(section: SweepSection, where: str) -> Goals:
                 raise ConfigError(f"{where}.{sense}: {text}: {error}", hint=f'e.g. {sense} = "LUT"') from error
     check_conditions(goals.require, f"{where}.require")
     if section.search is not None and not (goals.maximize or goals.minimize):
-        raise ConfigError(f"{where}.search: it needs an objective", hint='e.g. [sweep] maximize = "throughput"')
+        raise ConfigError(f"{where}.search: needs an objective", hint='e.g. [sweep] maximize = "throughput"')
     return goals
 
 
 def results_of(table: SweepTable, goals: Goals) -> Results:
-    """A table with what it comes to. Raises ConfigError, as `assess`."""
+    """The table with its analysis. Raises ConfigError, as `assess`."""
     return Results(table=table, goals=goals, outcome=assess(table, goals))
 
 
 def assess(table: SweepTable, goals: Goals) -> Outcome:
-    """Pareto set, best points and a recommendation, and what was left out of them.
+    """Compute the Pareto set, the best points and a recommendation, and list the points left out.
 
     Compared are points that ended well, have a number for every objective and keep every condition. Numbers from a
     stand-in for a tool are compared with no others: such points are left out, unless there are only such; then all
     that is said of them is marked. Raises ConfigError for a name or a condition that is none, but only when a point
-    ended well: of a sweep whose points all failed nothing is known, also no names.
+    succeeded: when all points failed, no names are known.
     """
     well = [row for row in table.rows if row.status == "ok"]
     left = [LeftOut(name=row.name, reason=_ended(row)) for row in table.rows if row.status != "ok"]
@@ -131,18 +131,18 @@ def _apart_from_stand_ins(judged: list[_Judged]) -> tuple[list[_Judged], list[Le
         return judged, [], ()
     if real:
         apart = [
-            LeftOut(name=one.row.name, reason=f"{', '.join(one.stand_in)} from a stand-in for the tool: no result")
+            LeftOut(name=one.row.name, reason=f"{', '.join(one.stand_in)} from a stand-in for the tool, not a result")
             for one in judged
             if one.stand_in
         ]
         return real, apart, (f"{len(apart)} points have numbers from a stand-in for a tool and are left out",)
-    return judged, [], ("all numbers here are from a stand-in for a tool, recorded from another design: no results",)
+    return judged, [], ("all numbers are from a stand-in for a tool, recorded from another design: not results",)
 
 
 def _why_not(one: _Judged, objectives: Sequence[Objective]) -> str | None:
     absent = [str(goal.metric) for goal, value in zip(objectives, one.values, strict=True) if value is None]
     if absent:
-        return f"{', '.join(absent)} is absent"
+        return f"{', '.join(absent)} is missing"
     return next((how.reason for how in one.kept if how.kept is not True), None)
 
 
@@ -158,7 +158,7 @@ def _costs(point: Scored, objectives: Sequence[Objective]) -> tuple[float, ...]:
 def _bests(
     judged: Sequence[_Judged], objectives: Sequence[Objective], requirements: Sequence[Requirement]
 ) -> tuple[Best, ...]:
-    """Of every objective the best without conditions, with each alone, and with all."""
+    """The best of each objective without conditions, under each condition alone, and under all."""
     every = tuple(range(len(requirements)))
     groups = list(dict.fromkeys([(), *((place,) for place in every), every]))
     bests = []

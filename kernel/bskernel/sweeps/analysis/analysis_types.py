@@ -1,4 +1,4 @@
-"""What a sweep comes to, judged by its objectives: the types."""
+"""The types of an analysis: goals, objectives, Pareto set, recommendation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Sense: TypeAlias = Literal["maximize", "minimize"]
 
 
 class Goals(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wanted of points, as [sweep] and the command line say it."""
+    """The goals, as given in [sweep] or on the command line."""
 
     maximize: tuple[str, ...] = ()
     minimize: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, section: SweepSection) -> Goals:
-        """Those of a [sweep] table."""
+        """The goals of a [sweep] table."""
         return cls(
             maximize=_texts(section.maximize), minimize=_texts(section.minimize), require=_texts(section.require)
         )
@@ -34,7 +34,7 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
         minimize: str | Sequence[str] = (),
         require: str | Sequence[str] = (),
     ) -> Goals:
-        """These with what is given in place: an objective replaces all objectives, a condition all conditions."""
+        """The goals with overrides: given objectives replace all objectives, given conditions all conditions."""
         goals = Goals(maximize=_texts(maximize), minimize=_texts(minimize), require=_texts(require))
         objectives = goals if goals.maximize or goals.minimize else self
         return Goals(
@@ -47,7 +47,7 @@ def _texts(one_or_more: str | Sequence[str]) -> tuple[str, ...]:
 
 
 class Objective(msgspec.Struct, frozen=True, kw_only=True):
-    """A metric, and which direction of it is better."""
+    """A metric and its better direction."""
 
     metric: Metric
     sense: Sense
@@ -61,57 +61,57 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True):
         return "highest" if self.sense == "maximize" else "lowest"
 
     def cost(self, value: float) -> float:
-        """A number of which less is better."""
+        """The value as a cost: less is better."""
         return -value if self.sense == "maximize" else value
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True):
-    """A point, and its numbers in the order of the objectives."""
+    """A point and its numbers, in the order of the objectives."""
 
     name: str
     values: tuple[float, ...]
-    stand_in: tuple[str, ...] = ()  # objectives and conditions whose number is from a stand-in for a tool
+    stand_in: tuple[str, ...] = ()  # objectives and conditions with numbers from a stand-in for a tool
 
 
 class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
-    """A point that is not compared, and why."""
+    """A point left out of the comparison, and why."""
 
     name: str
     reason: str
 
 
 class Best(msgspec.Struct, frozen=True, kw_only=True):
-    """The best point of one objective among those that keep `keeping`, which are `of` points.
+    """The best point of one objective among the `of` points that satisfy `keeping`.
 
     Of equally good ones it is the one that is best in the other objectives, in their order, and then the first.
     """
 
     objective: str
     keeping: tuple[str, ...]  # conditions; empty for all points
-    point: str | None  # None where no point keeps them
+    point: str | None  # None if no point satisfies them
     value: float | None = None
     unit: str = ""
     of: int = 0
-    change: float | None = None  # against the best without conditions, as a fraction of it: what keeping them costs
+    change: float | None = None  # relative to the best without conditions, as a fraction: the price of the conditions
     stand_in: bool = False
 
 
 class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
-    """One point of the Pareto set, by which method, and why in words."""
+    """The recommended point of the Pareto set, the method, and the reason in words."""
 
     point: str
     method: str
     reason: str
-    same: tuple[str, ...] = ()  # points whose numbers are the same
-    stand_in: bool = False  # its numbers are no result
+    same: tuple[str, ...] = ()  # points with equal numbers
+    stand_in: bool = False  # its numbers are from a stand-in
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What the points come to. Without objectives only the conditions are judged."""
+    """The analysis. Without objectives only the conditions are judged."""
 
     objectives: tuple[Objective, ...]
     require: tuple[str, ...]
-    points: tuple[Scored, ...]  # those that are compared: ended well, all numbers there, all conditions kept
+    points: tuple[Scored, ...]  # the compared points: successful, no number missing, all conditions satisfied
     pareto: tuple[Scored, ...] = ()
     best: tuple[Best, ...] = ()
     recommendation: Recommendation | None = None
@@ -120,7 +120,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """A sweep's points, what was wanted of them, and what they come to by that."""
+    """A sweep's table with its goals and their analysis."""
 
     table: SweepTable
     goals: Goals
@@ -128,12 +128,12 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def pareto(self) -> tuple[Row, ...]:
-        """The points that no other dominates, in the order of the table."""
+        """The rows of the Pareto set, in table order."""
         names = {point.name for point in self.outcome.pareto}
         return tuple(row for row in self.table.rows if row.name in names)
 
     @property
     def recommended(self) -> Row | None:
-        """The point that is recommended; None without objectives, or where no point is left to compare."""
+        """The recommended row; None without objectives, or without points to compare."""
         chosen = self.outcome.recommendation
         return next((row for row in self.table.rows if chosen is not None and row.name == chosen.point), None)

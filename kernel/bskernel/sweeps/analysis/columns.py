@@ -1,4 +1,4 @@
-"""A sweep's table as columns, for files that have such."""
+"""A sweep's table as typed columns, for CSV and Parquet."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bskernel.sweeps.analysis.metric import latest
 from bskernel.sweeps.analysis.table import SweepTable
 
 Kind: TypeAlias = Literal["text", "integer", "number", "truth"]
-SETTING = "set:"  # before the key that a point sets: no quantity's name begins so
+SETTING = "set:"  # prefix of settings; no quantity has it
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
-    """A column: one value for each point, None where the point has none."""
+    """A column with one value per point; None means missing."""
 
     name: str
     kind: Kind
@@ -67,7 +67,7 @@ def _is_exact(value: object) -> bool:
 
 
 def as_csv(table: SweepTable) -> str:
-    """The table as CSV with a header: what is absent is an empty cell, true and false are `true` and `false`."""
+    """The table as CSV with a header. Missing values are empty cells, booleans are `true` and `false`."""
     columns = columns_of(table)
     lines: list[Sequence[str]] = [[column.name for column in columns]]
     lines += zip(*([_cell(value) for value in column.values] for column in columns), strict=True)
@@ -75,7 +75,7 @@ def as_csv(table: SweepTable) -> str:
 
 
 def _quoted(cell: str) -> str:
-    # Python's csv leaves a lone carriage return without quotes, where lines end in a line feed alone.
+    # Python's csv does not quote a lone carriage return when lines end in a line feed.
     return '"' + cell.replace('"', '""') + '"' if any(sign in cell for sign in ',"\r\n') else cell
 
 

@@ -1,4 +1,4 @@
-"""Quantities as a sweep's results name them, and their number at a point."""
+"""Metrics by which points are compared, and their numbers."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from bskernel.result.comparison.gate_names import QuantityNames
 from bskernel.result.quantities import FoundQuantity, stage_rank
 from bskernel.sweeps.analysis.table import Row
 
-STAND_IN = "stand-in"  # what the source of a number begins with that is of another design, by the metrics executor
+STAND_IN = "stand-in"  # prefix of a source whose numbers are from another design (set by the metrics executor)
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """A quantity at one stage, by which points are compared."""
+    """A quantity at one stage, to compare points by."""
 
-    name: str  # in full, as in metrics.json
+    name: str  # the full name, as in metrics.json
     stage: str
     unit: str
-    source: str | None = None  # None where the points do not share one: then each point's first counts
+    source: str | None = None  # None if the points share no source; then each point's first one counts
 
     def __str__(self) -> str:
         return f"{self.name}@{self.stage}"
 
     def of(self, row: Row) -> FoundQuantity | None:
-        """Its number at a point; None where the point has none."""
+        """The number at a point; None if missing."""
         here = [item for item in row.quantities if (item.name, item.stage) == (self.name, self.stage)]
         same = [item for item in here if item.source == self.source]
         found = next(iter(same or here), None)
@@ -43,17 +43,17 @@ def names_in(rows: Iterable[Row]) -> QuantityNames:
 
 
 def is_stand_in(found: FoundQuantity) -> bool:
-    """Is it a number that a stand-in for a tool gave, recorded from another design?"""
+    """True for a number from a stand-in for a tool."""
     return found.source.startswith(STAND_IN)
 
 
 def shown(value: float) -> str:
-    """A number for people: six digits, or all of a large whole part."""
+    """A number for display: six digits, or all digits of a large integer part."""
     return f"{value:,.0f}" if 1e5 <= abs(value) < 1e15 else f"{value:,.6g}"
 
 
 def latest(row: Row) -> dict[str, FoundQuantity]:
-    """Every quantity of a point at its latest stage, of the first source there, by name."""
+    """Name -> quantity of a point at its latest stage, from the first source there."""
     newest: dict[str, FoundQuantity] = {}
     for item in row.quantities:
         before = newest.get(item.name)
@@ -63,7 +63,7 @@ def latest(row: Row) -> dict[str, FoundQuantity]:
 
 
 def resolve(text: str, rows: Sequence[Row], names: QuantityNames, where: str) -> Metric:
-    """The metric that NAME or NAME@STAGE means for points that are to be compared.
+    """Resolve NAME or NAME@STAGE to a metric for comparing these points.
 
     NAME is that of metrics.json or its last part. Points are comparable at one stage alone: without STAGE it is the
     one at which most points have the quantity, of equals the latest. `where` is told in errors. Raises ConfigError

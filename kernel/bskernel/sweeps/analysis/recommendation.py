@@ -1,4 +1,4 @@
-"""One point of a Pareto set that is a good compromise, and why in words."""
+"""Recommends the best compromise in a Pareto set, with the reason in words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ METHOD = (
 
 
 def distances(pareto: Sequence[Scored], objectives: Sequence[Objective]) -> list[float]:
-    """How far each point is from the ideal one that has the best of every objective.
+    """The distance of each point from the ideal point, which has the best value of every objective.
 
     Each objective is scaled over the Pareto set, from 0 for its best number to 1 for its worst, so that units do not
     matter; the distance is Euclidean, from 0 to the square root of the number of objectives.
@@ -24,7 +24,7 @@ def distances(pareto: Sequence[Scored], objectives: Sequence[Objective]) -> list
         costs = [objective.cost(point.values[place]) for point in pareto]
         best, worst = min(costs), max(costs)
         if worst > best:
-            # Halves first: the span of finite numbers may not be one.
+            # Halved first: the span of two finite numbers may overflow.
             span = worst / 2 - best / 2
             squares = [
                 so_far + ((cost / 2 - best / 2) / span) ** 2 for so_far, cost in zip(squares, costs, strict=True)
@@ -33,7 +33,7 @@ def distances(pareto: Sequence[Scored], objectives: Sequence[Objective]) -> list
 
 
 def recommend(pareto: Sequence[Scored], objectives: Sequence[Objective]) -> Recommendation | None:
-    """The point of the Pareto set that is nearest to the ideal; of equally near ones the first. None of no points."""
+    """The point of the Pareto set nearest to the ideal; the first of equally near ones. None for an empty set."""
     if not pareto or not objectives:
         return None
     far = distances(pareto, objectives)
@@ -43,9 +43,9 @@ def recommend(pareto: Sequence[Scored], objectives: Sequence[Objective]) -> Reco
     same = tuple(point.name for point in pareto if point.values == chosen.values and point is not chosen)
     reason = _reason(chosen, pareto, objectives, far[place])
     if near > len(same) + 1:
-        reason += f" {near} points are equally near: this is the first of them."
+        reason += f" {near} points are equally near; this is the first of them."
     if chosen.stand_in:
-        reason = f"NO RESULT: {', '.join(chosen.stand_in)} from a stand-in for the tool. {reason}"
+        reason = f"NOT A RESULT: {', '.join(chosen.stand_in)} from a stand-in for the tool. {reason}"
     return Recommendation(point=chosen.name, method=METHOD, reason=reason, same=same, stand_in=bool(chosen.stand_in))
 
 

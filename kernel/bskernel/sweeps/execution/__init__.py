@@ -1,1 +1,1 @@
-"""A sweep run: nodes, points, early stops."""
+"""Runs a sweep: its nodes, its points, its early stops."""

@@ -1,4 +1,4 @@
-"""Points that are over, with their steps."""
+"""A finished point and its steps."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from bskernel.sweeps.planning.graph import Point
 
 
 class PointStep(msgspec.Struct, frozen=True, kw_only=True):
-    """A step of a point, under the name and the place that it has there, and what became of it."""
+    """A step of a point, with its name and position there, and how it ended."""
 
     step: Step
-    ended: EndedStep  # its log is empty where the store has it
-    log: Digest | None = None  # by which the store has it
+    ended: EndedStep  # its log is empty if the store has it
+    log: Digest | None = None  # its digest in the store
 
 
 class FinishedPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A point that is over."""
+    """A point that has ended."""
 
     point: Point
     status: PointStatus
     steps: tuple[PointStep, ...]
-    reason: str | None = None  # what it broke, or failed of; of one that is ok, what could not be judged
+    reason: str | None = None  # the violated requirement or the failure; if ok, the requirements without a number
     metrics: dict[str, Any] | None = None
     quantities: tuple[FoundQuantity, ...] = ()  # all numbers in its metrics
 
     @property
     def failure(self) -> Failure | None:
-        """Of its first step that failed."""
+        """The failure of its first failed step."""
         return next((item.ended.report.failure for item in self.steps if item.ended.report.failure is not None), None)

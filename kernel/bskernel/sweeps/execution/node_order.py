@@ -13,10 +13,10 @@ from bskernel.sweeps.planning.graph import SweepPlan
 
 
 class NodeOrder:
-    """Nodes as steps and as tasks: a node's number is its step's index, and its step's label names its task."""
+    """Nodes as steps and as tasks: a node's number is its step's index, its step's label is its task's name."""
 
     def __init__(self, plan: SweepPlan, entry_of: EntryOf, *, judging: bool) -> None:
-        """With `judging`, what comes after a point's numbers waits until the point was judged by them."""
+        """With `judging`, nodes behind a point's metrics wait until the point was judged."""
         self._plan = plan
         self.steps = tuple(msgspec.structs.replace(node.step, index=at) for at, node in enumerate(plan.nodes))
         self.entries = tuple(entry_of(step) for step in self.steps)
@@ -24,17 +24,17 @@ class NodeOrder:
         for at, point in enumerate(plan.points):
             for node in point.nodes:
                 self.points_of[node].append(at)
-        # Of each node that runs also after a failure, those that come before it in every point that has it, in order.
+        # A node that runs also after a failure -> the nodes before it in each of its points, in order.
         self.before = {
             at: self._common_before(at)
             for at, entry in enumerate(self.entries)
             if runs_after_failure(entry) and self.points_of[at]
         }
-        # Of each point the places of the nodes that say its numbers.
+        # By point: the positions of the nodes that collect its metrics.
         self.judges = [self._judges(point.nodes) if judging else [] for point in plan.points]
 
     def tasks(self, limits: Mapping[str, int]) -> list[Task]:
-        """Closed are those that in each of their points come after one by which it is judged, or are in none."""
+        """The tasks; closed are nodes that come after collected metrics in all of their points."""
         free = {
             node
             for point, places in zip(self._plan.points, self.judges, strict=True)

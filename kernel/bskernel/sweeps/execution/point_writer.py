@@ -1,4 +1,4 @@
-"""A point's build directory: what any build has, written when the point is over, unless just that lies there."""
+"""Writes the build directory of a finished point, unless the same content is there already."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ from bskernel.sweeps.execution.finished_point import FinishedPoint, PointStep
 from bskernel.sweeps.planning.graph import Point
 from bskernel.sweeps.results.sweep_file import POINTS
 
-_WRITTEN = 1  # changes with what is written, so that directories of other versions are written anew
+_WRITTEN = 1  # the version of what is written; directories of other versions are rewritten
 
 
 class PointBuild(msgspec.Struct, frozen=True, kw_only=True):
-    """What a point's directory says of it besides its steps."""
+    """The configuration and backend of a point, for its directory."""
 
     loaded: LoadedConfig
     backend: Choice | None = None
 
 
 class PointWriter:
-    """Writes points that are over, one at a time, into OUTPUT/points/NAME."""
+    """Writes finished points, one at a time, to OUTPUT/points/NAME."""
 
     def __init__(self, output: Path, store: Store, base: LoadedConfig) -> None:
-        """`base` is the configuration that points change."""
+        """`base` is the configuration that points vary."""
         self._folder = output / POINTS
         self._store = store
         self._twins = HardlinkCache()
-        # Where a step lies already that points share, by what became of it.
+        # Where a shared step is recorded already, by the identity of its outcome.
         self._noted: dict[int, tuple[EndedStep, RecordedStep]] = {}
         self._base = msgspec.json.encode(snapshot_config(base), order="sorted").decode()
 
     def record(
         self, ended: FinishedPoint, build_of: Callable[[Point], PointBuild], *, runtime: str, whole: bool
     ) -> tuple[Row, tuple[str, ...]]:
-        """The point's row, and the artifacts that were found damaged: with `whole`, there is no result then.
+        """The point's row, and the artifacts found damaged; with `whole` no result is written then.
 
-        `build_of` is asked only for a point that is written.
+        `build_of` is called only for points that are written.
         """
         path = self._folder / ended.point.name
         row = row_of(ended, path)
@@ -93,13 +93,13 @@ class PointWriter:
         if twin is None or not directory.record_same_step(item.step.label, twin):
             manifest = manifest_of(item.step, item.ended.inputs)
             noted = directory.record_step(item.step.label, item.ended.action, manifest, self._log(item))
-            self._noted[id(item.ended)] = (item.ended, noted)  # as long as it is held, no other has its id
+            self._noted[id(item.ended)] = (item.ended, noted)  # holding it keeps its id unique
 
     def _log(self, item: PointStep) -> bytes:
         return item.ended.log or read_log(item.log, self._store)
 
     def _stamp(self, ended: FinishedPoint, path: Path) -> str:
-        """The digest of what is written: of each step what it was and made, not whether it ran or was recalled."""
+        """The digest of everything written, except times and whether a step ran or was recalled."""
         steps: list[Any] = []
         for item in ended.steps:
             report = item.ended.report
@@ -110,7 +110,7 @@ class PointWriter:
 
 
 def row_of(ended: FinishedPoint, directory: Path | None) -> Row:
-    """The point's row of the table."""
+    """The point's row in the table."""
     return Row(
         name=ended.point.name,
         settings=ended.point.settings,

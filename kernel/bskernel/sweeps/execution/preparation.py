@@ -1,4 +1,4 @@
-"""A sweep that can begin: its points planned with what this machine has."""
+"""Prepares a sweep: reads its configuration and plans its points on this machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from bskernel.workspace.workspace import PreparedBuild, Workspace
 
 
 class PreparedSweep:
-    """The points of a sweep, planned, and what plans more of them. Made by `prepare_sweep`."""
+    """The planned points of a sweep, and the planner for more. Made by `prepare_sweep`."""
 
     def __init__(self, workspace: Workspace, text: ConfigText, range_request: RangeRequest) -> None:
         """`text` is the build.toml with its [sweep]. Raises ConfigError, EnvironmentLacking."""
@@ -37,7 +37,7 @@ class PreparedSweep:
         self.goals: Goals = goals_of(self.section, f"{text.path}: sweep")
         base = {key: value for key, value in text.data.items() if key != "sweep"}
         if self.section.require:
-            # A flow may have steps for it. What the points are is not theirs to know.
+            # Flows may have steps for it; the other keys of [sweep] are hidden from points.
             base["sweep"] = {"require": self.section.require}
         self._keys = Keys(msgspec.structs.replace(text, data=base))
         self.points = Points(self.section, self._keys)
@@ -49,7 +49,7 @@ class PreparedSweep:
         self.plan: SweepPlan = self.planner.plan(self.points.all())
 
     def extend(self, settings: Sequence[Settings]) -> SweepPlan:
-        """More points, such as a search chooses, planned: them, and all nodes so far, in which the old ones keep
+        """Plan more points, e.g. those a search chooses: returns them with all nodes so far; old nodes keep
         their numbers. Keys and values are checked, `when` is not asked (`points.keeps`).
 
         Raises ConfigError, EnvironmentLacking.
@@ -64,7 +64,7 @@ class PreparedSweep:
         return added
 
     def config_of(self, point: Point) -> LoadedConfig:
-        """The configuration of a point, as `bskernel run` has it with the same `--set`; made when it is asked for."""
+        """The configuration of a point, as `bskernel run` would have it with the same `--set`."""
         loaded = check_config(self._keys.data_of(point.settings))
         settled = self.planner.shape(point).config
         config = msgspec.structs.replace(loaded.config, build=settled.build, executors=settled.executors)
@@ -72,17 +72,17 @@ class PreparedSweep:
         return msgspec.structs.replace(loaded, config=config, flow=flow)
 
     def backend_of(self, point: Point) -> Choice | None:
-        """The backend that carries out a point, where it asks for one."""
+        """The backend of a point, if it asks for one."""
         return self.planner.shape(point).backend
 
     def plan_of(self, point: Point) -> Plan:
-        """The plan of a point, as `bskernel run` makes it with the same `--set`."""
+        """The plan of a point, as `bskernel run` would make it with the same `--set`."""
         steps = (self.plan.nodes[node].step for node in point.nodes)
         placed = tuple(msgspec.structs.replace(step, index=at) for at, step in enumerate(steps))
         return Plan(steps=placed, range=self.planner.shape(point).plan.range)
 
     def prepared(self, point: Point, output: Path) -> PreparedBuild:
-        """A point as a build of its own, which can begin."""
+        """A point as a build of its own."""
         return PreparedBuild(
             loaded=self.config_of(point), plan=self.plan_of(point), output=output, backend=self.backend_of(point)
         )
@@ -101,7 +101,7 @@ class PreparedSweep:
                 raise
 
         settled = self._application.resolve_backend(loaded, plan_of, self._is_built)
-        # With other parameters a backend that refused these may be chosen.
+        # Other parameters may suit a backend that refused these.
         return PlannedBuild(config=settled.loaded.config, plan=settled.plan, backend=settled.choice, alone=refused)
 
 
@@ -112,7 +112,7 @@ def prepare_sweep(
     settings: Sequence[str] = (),
     range_request: RangeRequest = RangeRequest(),  # noqa: B008 - frozen
 ) -> PreparedSweep:
-    """Read a build.toml with a [sweep], change it by `--set`, and plan all its points.
+    """Read a build.toml with a [sweep], apply `--set`, and plan all points.
 
     Raises ConfigError, EnvironmentLacking.
     """

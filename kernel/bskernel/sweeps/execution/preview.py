@@ -1,4 +1,4 @@
-"""What of a sweep is there already, before anything runs."""
+"""Shows which nodes of a sweep are cached, before anything runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bskernel.sweeps.planning.graph import Node, SweepPlan
 
 
 class PreviewedNode(msgspec.Struct, frozen=True, kw_only=True):
-    """A distinct step: how many points have it, and whether its result is known and there."""
+    """A node: how many points need it, and whether it is cached."""
 
     node: Node
     points: int
@@ -25,7 +25,7 @@ class PreviewedNode(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def preview_sweep(plan: SweepPlan, store: Store) -> tuple[PreviewedNode, ...]:
-    """Of every node: is it recalled? What follows on a step that is not has no known key, and is taken to run.
+    """For every node, whether it will be recalled. Nodes behind one that must run have no known key: they will run.
 
     Files of the user are captured. Raises InputMissing.
     """
@@ -42,7 +42,7 @@ def preview_sweep(plan: SweepPlan, store: Store) -> tuple[PreviewedNode, ...]:
 
 
 def recall_nodes(plan: SweepPlan, recall: Callable[[Action], ActionResult | None], store: Store) -> int:
-    """Recall every action once; of how many nodes it is not known what they are, as others are missing."""
+    """Recall every action once; returns how many nodes have unknown actions because earlier results are missing."""
     made: dict[int, ActionResult] = {}
     asked: dict[Digest, ActionResult | None] = {}
     unknown = 0
@@ -60,7 +60,7 @@ def recall_nodes(plan: SweepPlan, recall: Callable[[Action], ActionResult | None
 
 
 def _action(node: Node, made: dict[int, ActionResult], store: Store) -> Action | None:
-    """What the node does; None where what it takes is not known."""
+    """The action of the node; None while its inputs are unknown."""
     sources = {source.step for source in node.step.inputs.values() if isinstance(source, FromStep)}
     if any(node.before[name] not in made for name in sources):
         return None
@@ -69,7 +69,7 @@ def _action(node: Node, made: dict[int, ActionResult], store: Store) -> Action |
 
 
 def drawn(foreseen: tuple[PreviewedNode, ...]) -> list[tuple[Step, bool]]:
-    """The nodes as steps of one plan, each with whether it is cached; names that several have are told apart."""
+    """The nodes as steps of one plan, each with whether it is cached; equal names are numbered."""
     alike = Counter(item.node.step.name for item in foreseen)
     seen: Counter[str] = Counter()
     names: list[str] = []
@@ -89,7 +89,7 @@ def drawn(foreseen: tuple[PreviewedNode, ...]) -> list[tuple[Step, bool]]:
 
 
 def as_data(plan: SweepPlan, foreseen: tuple[PreviewedNode, ...]) -> dict[str, Any]:
-    """Points, nodes and their numbers, for JSON."""
+    """Points, nodes and their counts, for JSON."""
     return {
         "points": plan.points,
         "steps": sum(len(point.nodes) for point in plan.points),

@@ -1,4 +1,4 @@
-"""A sweep under way: points in one batch or several, all with one crew, and their directories."""
+"""Runs a sweep: its points in one or several batches with one worker pool, and their directories."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from bskernel.workspace.workspace import Workspace
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How a sweep is carried out; none of it changes what its points make."""
+    """How to run a sweep; nothing here changes a result."""
 
     runtime: str = "auto"
     fresh: bool = False
     keep_s: float | None = None
-    cluster: str | None = None  # where steps are carried out, if not on this machine
+    cluster: str | None = None  # where steps run, if not on this machine
 
 
 class Sweep:
-    """Carries out points and keeps what became of them; a context, at whose end sessions are closed.
+    """Runs points and collects their rows. A context manager that closes its sessions at the end.
 
-    `run` may be called again and again, as a search does: what points of later batches share with earlier ones is
-    recalled, and the sessions stay.
+    `run` may be called repeatedly, as a search does: later batches recall what they share with earlier ones, and the
+    sessions stay.
     """
 
     def __init__(
@@ -52,22 +52,22 @@ class Sweep:
         observer: SweepObserver,
         options: Options = Options(),  # noqa: B008 - frozen
     ) -> None:
-        """`prepared` knows the configurations of the points."""
+        """`prepared` holds the configurations of the points."""
         base = prepared.loaded
-        self._application = workspace
+        self._workspace = workspace
         self._prepared = prepared
         self._base = base
         self._output = output
         self._options = options
         self._observers: tuple[SweepObserver, ...] = (observer,)
         self._began = time.monotonic()
-        self._rows: dict[str, Row | None] = {}  # in the order in which the sweep names its points
+        self._rows: dict[str, Row | None] = {}  # in the order of the points
         self._nodes: Counter[str] = Counter()
         self._keys: set[str] = set()
         self._failures: Counter[str] = Counter()
         self._done = 0
         search = prepared.section.search
-        # Points that there will be at least: a search has yet to choose its own.
+        # The least number of points: a search has yet to choose its own.
         self._expected = len(prepared.plan.points) + (search.trials if search is not None else 0)
         self.interrupted = False
 
@@ -77,10 +77,10 @@ class Sweep:
             log = stack.enter_context((self._output / BUILD_LOG).open("w", encoding="utf-8", buffering=1))
             self._observer = CompositeSweepObserver((SweepLog.to_file(log), *self._observers))
             stack.callback(self._observer.over)
-            stack.callback(self._application.files.save)
-            self._opened = stack.enter_context(self._application.open_store(self._base, self._observer.note))
+            stack.callback(self._workspace.files.save)
+            self._opened = stack.enter_context(self._workspace.open_store(self._base, self._observer.note))
             self._store = self._opened.store
-            self._pool, self._limits = stack.enter_context(self._hire())
+            self._pool, self._limits = stack.enter_context(self._open_pool())
             for stale in (SWEEP, CSV):
                 (self._output / stale).unlink(missing_ok=True)
             self._recorder = PointWriter(self._output, self._store, self._base)
@@ -92,8 +92,8 @@ class Sweep:
             self._opened.leave_pending()
         self._stack.close()
 
-    def _hire(self) -> AbstractContextManager[PoolHandle]:
-        return self._application.pool(
+    def _open_pool(self) -> AbstractContextManager[PoolHandle]:
+        return self._workspace.pool(
             self._base,
             self._store,
             runtime=self._options.runtime,
@@ -104,15 +104,15 @@ class Sweep:
         )
 
     def note(self, text: str) -> None:
-        """Tell those who hear of the sweep."""
+        """Pass a remark to the observers."""
         self._observer.note(text)
 
     def run_points(self, settings: Sequence[Settings]) -> tuple[Row, ...]:
-        """Plan these points and carry them out, as `run` does. Raises ConfigError, EnvironmentLacking."""
+        """Plan these points and run them. Raises ConfigError, EnvironmentLacking."""
         return self.run(self._prepared.extend(settings))
 
     def run(self, plan: SweepPlan) -> tuple[Row, ...]:
-        """Carry out a batch; the rows are in its order. After an interrupt, rows say so, and `interrupted` is set."""
+        """Run a batch; returns its rows in order. After an interrupt `interrupted` is set, and rows say so."""
         if not plan.points:
             return ()
         plan = with_points(plan, plan.points)
@@ -120,20 +120,20 @@ class Sweep:
             self._rows.setdefault(point.name, None)
         steps = sum(len(point.nodes) for point in plan.points)
         self._nodes.update(nodes=len(plan.nodes), steps=steps)
-        told = f"{counted(len(plan.points))} of {counted(steps, 'step')} in all, {len(plan.nodes)} of them distinct"
-        self._observer.note(told)
+        summary = f"{counted(len(plan.points))} with {counted(steps, 'step')}, {len(plan.nodes)} of them distinct"
+        self._observer.note(summary)
         self._observer.planned(tuple(node.step for node in plan.nodes))
         damaged = self._attempt(plan, whole=True)
         if damaged and not self.interrupted:
-            # Bytes that were not looked at until now were found damaged; they are gone, and what made them runs.
+            # Writing points found damaged bytes and removed them, so the steps that produce them run again.
             self._attempt(with_points(plan, damaged), whole=False)
         return tuple(row for point in plan.points if (row := self._rows[point.name]) is not None)
 
     def _attempt(self, plan: SweepPlan, *, whole: bool) -> tuple[Point, ...]:
-        """Carry out a plan once; returns the points of which artifacts were found damaged."""
+        """Run a plan once; returns the points with damaged artifacts."""
         damaged: list[Point] = []
 
-        def tell(ended: FinishedPoint) -> None:
+        def report(ended: FinishedPoint) -> None:
             row, lost = self._recorder.record(ended, self._build_of, runtime=self._pool.runtime_name, whole=whole)
             if lost:
                 damaged.append(ended.point)
@@ -152,9 +152,9 @@ class Sweep:
             self._observer,
             limits=self._limits,
             fresh=self._options.fresh and whole,
-            entry_of=self._application.entry,
+            entry_of=self._workspace.entry,
             require=self._prepared.goals.require,
-            on_point=tell,
+            on_point=report,
         )
         try:
             self.interrupted = not nodes.run()
@@ -177,7 +177,7 @@ class Sweep:
         self._keys |= {item.report.key for item in ended.values() if item.report.key is not None}
 
     def result(self) -> SweepResult:
-        """What it has come to until now, which sweep.json then holds."""
+        """Write sweep.json with everything so far, and return it."""
         rows = tuple(row for row in self._rows.values() if row is not None)
         counts = StepCounts.of(
             rows, self._nodes, steps=self._nodes["steps"], nodes=self._nodes["nodes"], actions=len(self._keys)
@@ -204,7 +204,7 @@ def run_sweep(
     output: Path | None = None,
     options: Options = Options(),  # noqa: B008 - frozen
 ) -> SweepResult:
-    """Carry out all points of a sweep. Raises ConfigError, EnvironmentLacking."""
+    """Run all points of a sweep. Raises ConfigError, EnvironmentLacking."""
     folder = (output or default_output(prepared.loaded)).resolve()
     with Sweep(workspace, prepared, folder, observer, options) as sweep:
         try:
@@ -214,7 +214,7 @@ def run_sweep(
         except KeyboardInterrupt:
             sweep.interrupted = True
         finally:
-            # Also what a search has built that then cannot go on.
+            # Also when a search fails after some points.
             result = sweep.result()
         return result
 
@@ -230,9 +230,9 @@ def _search(prepared: PreparedSweep, sweep: Sweep) -> None:
         run_points=sweep.run_points,
     )
     if searched.ended == "exhausted":
-        sweep.note(f"the search ends: all {counted(len(searched.table.rows))} that it may choose were tried")
+        sweep.note(f"the search ends: it has tried all {counted(len(searched.table.rows))}")
 
 
 def default_output(loaded: LoadedConfig) -> Path:
-    """Where a sweep lies when it is not said: beside the build directory of the configuration alone."""
+    """The default output folder: beside the configuration's build directory."""
     return loaded.output.with_name(f"{loaded.output.name}-sweep")

@@ -1,4 +1,4 @@
-"""A sweep before it runs: its points, and one plan for all of them in which equal steps are one."""
+"""The plan of a sweep: its points, and the nodes they share."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from bskernel.core.step import Step
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """One build of a sweep: what it sets, and of which nodes its plan consists, in the plan's order."""
+    """One build of a sweep: its settings, and its nodes in plan order."""
 
-    name: str  # the digest of its settings, shortened: the same whatever other points there are
-    settings: dict[str, Any]  # dotted key -> value, as the configuration has it
+    name: str  # the shortened digest of its settings; does not depend on other points
+    settings: dict[str, Any]  # dotted key -> value as the configuration holds it
     nodes: tuple[int, ...]
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """A step of one or more points that does the same to the same in all of them.
+    """A step that is equal in one or more points.
 
     `step` is as the first of them has it; `before` maps the names of steps that it refers to, in `inputs` and
     `after`, to nodes, which all come before it.
@@ -26,7 +26,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     step: Step
     before: dict[str, int]
-    salt: str = ""  # of the builds that it belongs to: it enters the key of its action
+    salt: str = ""  # the salt of its points; part of its cache key
 
 
 class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class SweepPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def with_points(plan: SweepPlan, points: tuple[Point, ...]) -> SweepPlan:
-    """The plan of some of its points alone."""
+    """The plan of some of the points."""
     nodes = sorted({node for point in points for node in point.nodes})
     place = {node: at for at, node in enumerate(nodes)}
     return SweepPlan(

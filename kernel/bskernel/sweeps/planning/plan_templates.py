@@ -1,4 +1,4 @@
-"""What builds that differ in parameters alone have in common, and how the parameters follow from settings. Pure."""
+"""Plans points that differ in parameters only: the shared steps, and the parameters for given settings. Pure."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from bskernel.plan.planner import Plan, build_values
 
 
 class Numbering:
-    """A number for each distinct text of bytes, in the order in which they come."""
+    """Numbers distinct byte strings in order of appearance."""
 
     def __init__(self) -> None:
         self._numbers: dict[bytes, int] = {}
 
     def of(self, data: bytes) -> int:
-        """The number."""
+        """The number of the bytes."""
         return self._numbers.setdefault(data, len(self._numbers))
 
 
-Resolved = tuple[int, dict[str, Any]]  # a number that equal parameters share, and the parameters
+Resolved = tuple[int, dict[str, Any]]  # (the number of these parameters, the parameters)
 
 
 class TemplateStep:
-    """A step that all builds of a shape have, but for its parameters."""
+    """A step of a template; only its parameters differ between points."""
 
     def __init__(
         self,
@@ -47,19 +47,19 @@ class TemplateStep:
         ids: Mapping[str, int],
     ) -> None:
         self.step = step
-        self.before = before  # steps that it refers to -> their position
+        self.before = before  # steps that it refers to -> their positions
         self.takes_all = takes_all
-        self.template = template  # a number that steps share which are equal but for parameters and position
+        self.template = template  # equal for steps that differ in parameters and position only
         self._origins = origins
         self._values = values
         self._executor_wide = executor_wide
         self._numbers = numbers
         self._reads = sorted(_reads(origins, ids)) if origins is not None else []
-        # The build that the shape was made of has resolved them.
+        # The point from which the template was made has resolved them.
         self._resolved = {self._combination(ids): self._numbered(step.parameters)}
 
     def parameters(self, settings: Mapping[str, Any], ids: Mapping[str, int]) -> Resolved:
-        """The parameters of a point, resolved once for each combination of what it reads. Raises ConfigError."""
+        """The parameters of a point, resolved once per combination of values the step reads. Raises ConfigError."""
         combination = self._combination(ids)
         found = self._resolved.get(combination)
         if found is None:
@@ -89,7 +89,7 @@ class TemplateStep:
 
 
 class PlanTemplate:
-    """Builds with the same steps, which take the same from one another and from files."""
+    """A plan shared by points with the same steps, connected in the same way to each other and to files."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class PlanTemplate:
         templates: Numbering,
         parameters: Numbering,
     ) -> None:
-        """`config` and `plan` are those of one of them, which sets keys to the values of these `ids`."""
+        """`config` and `plan` are those of one point, whose keys have the values with these `ids`."""
         self.config = config
         self.plan = plan
         self.backend = backend
@@ -135,7 +135,7 @@ def _template(step: Step, salt: str) -> bytes:
 
 
 def _reads(origins: Origins, keys: Mapping[str, int]) -> list[str]:
-    """Which of these keys may change the parameters of a step."""
+    """The keys that may change the parameters of a step."""
     parameters = {parameter.name for parameter in origins.entry.parameters}
     filled = {parameter.default_from for parameter in origins.entry.parameters}
     found = []

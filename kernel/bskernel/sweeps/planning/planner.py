@@ -1,4 +1,4 @@
-"""One plan for many points: what points have in common is planned once. Pure.
+"""Plans many points as one: what points share is planned once. Pure.
 
 Points whose builds have the same steps, fed by the same files, differ in parameters alone: they have one shape. It is
 planned as a build is, for its first point; of every other point a step's parameters are resolved, once for each
@@ -24,12 +24,12 @@ from bskernel.sweeps.points.points import PointNames, Settings, of_point
 
 
 class PlannedBuild(msgspec.Struct, frozen=True, kw_only=True):
-    """A point that was planned by itself, as `bskernel run` plans it."""
+    """A point planned on its own, as `bskernel run` plans it."""
 
-    config: Config  # with its backend settled
+    config: Config  # with its backend resolved
     plan: Plan
     backend: Choice | None = None
-    alone: bool = False  # what it says of which keys matter holds for this point alone
+    alone: bool = False  # its set of relevant keys holds for this point only
 
 
 PlanPoint = Callable[[Settings], PlannedBuild]
@@ -37,17 +37,17 @@ EntryOf = Callable[[Step], EntryDescription | None]
 
 
 class _Family:
-    """Points that set the same keys, and those that may change anything to the same."""
+    """Points that set the same keys, and give the same values to all keys that may change more than parameters."""
 
     def __init__(self) -> None:
-        self.chosen_by: list[str] | None = None  # keys by which steps are there or not; None before one was planned
-        self.fed_by: dict[tuple[int, ...], list[str]] = {}  # values of these -> keys that name files
+        self.chosen_by: list[str] | None = None  # keys that decide which steps exist; None before the first plan
+        self.fed_by: dict[tuple[int, ...], list[str]] = {}  # their values -> keys that name files
         self.shapes: dict[tuple[tuple[int, ...], tuple[int, ...]], PlanTemplate] = {}
-        self.alone = False  # every point must be planned by itself
+        self.alone = False  # every point is planned on its own
 
 
 class Planner:
-    """Plans points, also more of them later: nodes and names stay what they are, and new ones come behind."""
+    """Plans points, also further ones later: existing nodes keep their numbers, new ones are appended."""
 
     def __init__(self, plan_point: PlanPoint, entry_of: EntryOf) -> None:
         self._plan_point = plan_point
@@ -62,7 +62,7 @@ class Planner:
         self._shape_of: dict[str, PlanTemplate] = {}
 
     def plan(self, settings: Iterable[Settings]) -> SweepPlan:
-        """These points, and all nodes so far, those of points that were planned before among them.
+        """These points, with all nodes so far, including those of earlier points.
 
         Raises ConfigError and EnvironmentLacking as planning a build does, with the point's settings.
         """
@@ -70,7 +70,7 @@ class Planner:
         return SweepPlan(points=points, nodes=tuple(self._nodes))
 
     def shape(self, point: Point) -> PlanTemplate:
-        """What the build of a planned point shares with others."""
+        """The template made from a planned point."""
         return self._shape_of[point.name]
 
     def _point(self, settings: Settings) -> Point:
@@ -79,7 +79,7 @@ class Planner:
             shape = self._shape(settings, ids)
             nodes = self._nodes_of(shape, settings, ids)
             if nodes is None:
-                # It may be that another backend takes these parameters; if none does, this says why.
+                # Another backend may take these parameters; if none does, this error says why.
                 shape = self._shaped(self._plan_point(settings), ids)
                 nodes = self._nodes_of(shape, settings, ids) or ()
         except BskernelError as error:
@@ -89,7 +89,7 @@ class Planner:
         return Point(name=name, settings=settings, nodes=nodes)
 
     def _shape(self, settings: Settings, ids: Mapping[str, int]) -> PlanTemplate:
-        """The shape of a point, which is planned if it is the first of it."""
+        """The template of a point; the first point of a template is planned."""
         fixed = tuple((key, number) for key, number in sorted(ids.items()) if not _fills_parameters(key))
         family = self._families.setdefault((fixed, tuple(sorted(ids))), _Family())
         if family.chosen_by is None or family.alone:
@@ -126,7 +126,7 @@ class Planner:
         )
 
     def _nodes_of(self, shape: PlanTemplate, settings: Settings, ids: Mapping[str, int]) -> tuple[int, ...] | None:
-        """The point's nodes, new ones where there are none yet; None where its parameters are refused."""
+        """The point's nodes, new ones included; None if its parameters are refused."""
         nodes: list[int] = []
         try:
             resolved = [step.parameters(settings, ids) for step in shape.steps]
@@ -134,7 +134,7 @@ class Planner:
             return None
         for step, (number, parameters) in zip(shape.steps, resolved, strict=True):
             before = tuple([nodes[at] for at in step.before.values()])
-            # After a failure it takes what was made until then, whoever made it.
+            # After a failure it takes everything made until then.
             key = (step.template, number, before, tuple(nodes) if step.takes_all else None)
             node = self._known.get(key)
             if node is None:
@@ -153,7 +153,7 @@ def _node(step: TemplateStep, parameters: dict[str, Any], before: tuple[int, ...
 
 
 def _fills_parameters(key: str) -> bool:
-    """May the key, where nothing else of the flow mentions it, change parameters alone?"""
+    """True when the key can change parameters only, unless the flow mentions it elsewhere."""
     section, *parts = key.split(".")
     if section in {"target", "quality"}:
         return len(parts) == 1

@@ -27,15 +27,15 @@ from bskernel.sweeps.plots.plot_data import (
     tooltip,
 )
 
-GAP, HEIGHT = 150, 320  # between axes, and of them, in pixels
-TICKS = 5  # of an axis with many numbers
-MANY = 14  # values of an axis that are labelled
-APART = 0.045  # least distance of labels on an axis
+GAP, HEIGHT = 150, 320  # distance between axes and their height, in pixels
+TICKS = 5  # ticks on an axis with many numbers
+MANY = 14  # labelled values on an axis
+APART = 0.045  # least distance between labels on an axis
 _WIDTHS = {DOMINATED: 1.0, PARETO: 1.8, RECOMMENDED: 3.5}
 
 
 class Axis(msgspec.Struct, frozen=True, kw_only=True):
-    """An axis: where each point meets it, from 0 below to 1 above, None where it does not; and its labels."""
+    """An axis: the position of each point from 0 (bottom) to 1 (top), None if missing; and its labels."""
 
     title: str
     places: tuple[float | None, ...]
@@ -43,7 +43,7 @@ class Axis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def numeric_axis(title: str, values: Sequence[float | None], *, reverse: bool = False) -> Axis:
-    """An axis of numbers: logarithmic where they are of several magnitudes; `reverse` has the smallest above."""
+    """An axis of numbers, logarithmic if they span several magnitudes; with `reverse` the smallest is on top."""
     known = [value for value in values if value is not None]
     low, high = min(known), max(known)
     log = is_wide(known)
@@ -67,7 +67,7 @@ def numeric_axis(title: str, values: Sequence[float | None], *, reverse: bool = 
 
 
 def _apart(labels: Sequence[tuple[float, str]]) -> tuple[tuple[float, str], ...]:
-    """Both ends, and of the labels between them those that do not run into others."""
+    """Both ends, and the labels between them that do not overlap."""
     kept = [*labels[:1], *labels[1:][-1:]]
     for label in labels[1:-1]:
         if all(abs(label[0] - other) >= APART for other, _ in kept):
@@ -76,7 +76,7 @@ def _apart(labels: Sequence[tuple[float, str]]) -> tuple[tuple[float, str], ...]
 
 
 def categorical_axis(title: str, values: Sequence[Any], order: Sequence[Any]) -> Axis:
-    """An axis of whatever values, upwards as `order` has them."""
+    """An axis of arbitrary values, from the bottom in the order of `order`."""
     texts = [text_of(value) for value in values]
     different = [text for text in dict.fromkeys(map(text_of, order)) if text in texts]
     last = len(different) - 1
@@ -90,7 +90,7 @@ def _is_number(value: Any) -> bool:
 
 
 def axes_of(table: SweepTable, outcome: Outcome) -> tuple[Axis, ...]:
-    """Settings that are not the same at all points, then the objectives, each with its better end above."""
+    """The settings that differ between points, then the objectives, each with its better end on top."""
     points = [point for point, _ in drawn(outcome)]
     settings = {row.name: row.settings for row in table.rows}
     axes = []
@@ -111,7 +111,7 @@ def axes_of(table: SweepTable, outcome: Outcome) -> tuple[Axis, ...]:
 
 
 def parallel(table: SweepTable, outcome: Outcome) -> Spec:
-    """A line for each point through all axes."""
+    """One line per point through all axes."""
     axes = axes_of(table, outcome)
     points = records(table, outcome)
     vertices = [
@@ -121,7 +121,7 @@ def parallel(table: SweepTable, outcome: Outcome) -> Spec:
     ]
     head = title("settings and objectives", table, outcome)
     return {
-        "title": {**head, "subtitle": [*head["subtitle"], "of objectives the better end is above"], "offset": 40},
+        "title": {**head, "subtitle": [*head["subtitle"], "objectives: better end on top"], "offset": 40},
         "config": {**CONFIG, "view": {"stroke": None}},
         "width": GAP * max(len(axes) - 1, 1),
         "height": HEIGHT,
@@ -163,7 +163,7 @@ def _lines(kind: str, table: SweepTable, outcome: Outcome) -> Spec:
             {"filter": f"datum.k === '{kind}'"},
             {"lookup": "n", "from": {"data": {"name": "points"}, "key": "n", "fields": details}},
         ],
-        # Not `opacity`, for which the renderer of PNG composes the whole picture anew with each line.
+        # Not `opacity`: the PNG renderer would compose the whole picture again for each line.
         "mark": {"type": "line", "strokeWidth": _WIDTHS[kind], "strokeOpacity": 0.35 if kind == DOMINATED else 0.9,
                  "invalid": "break-paths-filter-domains"},
         "encoding": {
@@ -176,7 +176,7 @@ def _lines(kind: str, table: SweepTable, outcome: Outcome) -> Spec:
 
 
 def _two_lines(title: str) -> str:
-    # Neighbours would run into one another: a name is broken at its last dot.
+    # Broken at the last dot, so that neighbours do not overlap.
     name, gap, rest = title.partition(" ")
     before, dot, last = name.rpartition(".")
     return f"{before}{dot}\n{last}{gap}{rest}" if dot else f"{name}\n{rest}" if rest else f"\n{name}"
@@ -192,7 +192,7 @@ def _texts(axes: Sequence[Axis]) -> list[Spec]:
                 "mark": {"type": "text", "align": "left", "dx": 5, "fontSize": 10, **look},
                 "encoding": {"text": {"field": "t", "type": "nominal"}},
             }
-            # A bright edge below it keeps a label legible where lines cross it.
+            # A white edge keeps labels legible over lines.
             for look in ({"color": "white", "stroke": "white", "strokeWidth": 3}, {"color": "#333333"})
         ),
         {

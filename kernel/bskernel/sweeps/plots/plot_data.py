@@ -1,4 +1,4 @@
-"""What plots of a sweep share: the points that are drawn, their kinds and colours, and tooltips. Pure.
+"""Shared parts of the plots: drawn points, kinds and colours, tooltips. Pure.
 
 A plot is described in Vega-Lite, as plain values. Fields have names of our own (s0, v0), since keys and metrics hold
 dots and brackets, which are paths in Vega-Lite's field names.
@@ -13,12 +13,12 @@ from bskernel.sweeps.analysis.analysis_types import Objective, Outcome, Scored
 from bskernel.sweeps.analysis.table import SweepTable, value_text
 
 Spec: TypeAlias = dict[str, Any]
-MOST = 1000  # points that are drawn besides the Pareto set: more are a grey cloud, and a slow file
+MOST = 1000  # drawn points besides the Pareto set; more are a grey cloud and a slow file
 DOMINATED, PARETO, RECOMMENDED = "dominated", "Pareto set", "recommended"
-# Told apart also by those who do not see red and green alike, and in print: size and darkness differ too.
+# Distinguishable for the colour-blind and in print: size and darkness differ too.
 KINDS = {DOMINATED: ("#b5b5b5", 35), PARETO: ("#d55e00", 80), RECOMMENDED: ("#0072b2", 180)}
 CONFIG: Spec = {"background": "white", "view": {"stroke": "#dddddd"}, "axis": {"grid": True, "gridColor": "#eeeeee"}}
-WIDE = 100  # largest number over smallest, from which on an axis is logarithmic
+WIDE = 100  # the ratio of largest to smallest from which an axis is logarithmic
 
 
 def text_of(value: Any) -> str:
@@ -41,7 +41,7 @@ def is_wide(values: Sequence[float]) -> bool:
 def drawn(outcome: Outcome) -> tuple[tuple[Scored, str], ...]:
     """The points to draw with their kinds: dominated ones first, so that the others lie above them.
 
-    Of more than MOST dominated points every so-manyth is drawn.
+    Of more than MOST dominated points a regular sample is drawn.
     """
     best = {point.name for point in outcome.pareto}
     behind = [point for point in outcome.points if point.name not in best]
@@ -92,9 +92,7 @@ def title(what: str, table: SweepTable, outcome: Outcome) -> Spec:
     if shown < len(outcome.points):
         lines.append(f"drawn: {shown} points, all of the Pareto set and some of those that are dominated")
     if outcome.left_out:
-        lines.append(
-            f"left out: {len(outcome.left_out)} points that did not end well, lack a number or break a condition"
-        )
+        lines.append(f"left out: {len(outcome.left_out)} points that failed, lack a number or violate a condition")
     lines += outcome.warnings
     return {
         "text": f"{table.name}: {what}",

@@ -19,12 +19,12 @@ from bskernel.sweeps.plots.plot_data import (
     tooltip,
 )
 
-SIDE = {2: 440, 3: 340}  # of a plot, in pixels, by the number of objectives
+SIDE = {2: 440, 3: 340}  # side of a plot in pixels, by number of objectives
 COLUMNS = 2
 
 
 def scatter(table: SweepTable, outcome: Outcome) -> Spec:
-    """A plot for each pair of objectives, the earlier one upwards.
+    """One plot per pair of objectives, with the earlier one upwards.
 
     With two objectives a stepped line bounds what the Pareto set dominates. With more there is none: a point that is
     in the set for the sake of a third objective may lie anywhere.
@@ -75,7 +75,7 @@ def _pair(table: SweepTable, outcome: Outcome, upwards: int, across: int, *, ste
 
 
 def _front(place: Spec, across: Objective, at: int) -> Spec:
-    # What costs less to the left can be had by whoever pays more: the line steps after the point, else before it.
+    # The line bounds the dominated area: it steps after a point if the x axis is minimized, else before it.
     shape = "step-after" if across.sense == "minimize" else "step-before"
     return {
         "transform": [{"filter": f"datum.k !== '{DOMINATED}'"}],

@@ -1,4 +1,4 @@
-"""Which keys of a build.toml the points of a sweep may set, and to what: each value checked by itself. Pure."""
+"""The keys of build.toml that points may set; checks each key and each value. Pure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from bskernel.config.decoder import convert
 from bskernel.core.errors import ConfigError
 from bskernel.core.hints import choices
 
-# What a point cannot set, and why.
+# Keys that a point cannot set, and why.
 _CLOSED = {
-    "sweep": "a sweep does not change itself",
-    "limits": "limits are those of the sweep as a whole",
-    "store": "the store is that of the sweep as a whole",
-    "cluster": "the cluster is that of the sweep as a whole",
+    "sweep": "a sweep cannot change itself",
+    "limits": "limits apply to the sweep as a whole",
+    "store": "the whole sweep uses one store",
+    "cluster": "the whole sweep uses one cluster",
     "build.name": "the sweep names its points",
-    "build.output": "the sweep says where its points are built",
+    "build.output": "the sweep chooses the folders of its points",
 }
 
 
@@ -30,7 +30,7 @@ class Keys:
     """The keys of one build.toml."""
 
     def __init__(self, text: ConfigText) -> None:
-        """`text` has of [sweep] what its points know of it. Raises ConfigError when it is no configuration."""
+        """`text` holds the part of [sweep] that points see. Raises ConfigError for an invalid configuration."""
         self.text = text
         self.config = convert(text.data, Config, text.path)
         self._plain: dict[str, Any] = msgspec.to_builtins(self.config)
@@ -38,10 +38,10 @@ class Keys:
         self._checked: dict[tuple[str, bytes], Any] = {}
 
     def check(self, key: str, where: str) -> None:
-        """Is it a key of build.toml that a point may set? Raises ConfigError with the choices."""
+        """Raise ConfigError with the choices unless a point may set the key."""
         for closed, why in _CLOSED.items():
             if key == closed or key.startswith(f"{closed}."):
-                raise ConfigError(f"{where}: {closed} cannot be set by a point: {why}")
+                raise ConfigError(f"{where}: a point cannot set {closed}: {why}")
         type_: Any = Config
         above = ""
         for part in key.split("."):
@@ -49,11 +49,11 @@ class Keys:
             above = f"{above}.{part}" if above else part
         if _is_table(type_):
             raise ConfigError(
-                f"{where}: {key} is a table", hint=f'name one of its keys by its whole path, in quotes: "{key}.KEY"'
+                f"{where}: {key} is a table", hint=f'give the full path of one of its keys, in quotes: "{key}.KEY"'
             )
 
     def value(self, key: str, value: Any, where: str) -> Any:
-        """The value as the configuration has it, such as 5.0 for a clock of 5. Raises ConfigError.
+        """The value as the configuration holds it, e.g. 5.0 for a clock of 5. Raises ConfigError.
 
         What parameters may be is not known here but in the catalogues of executors.
         """
@@ -62,7 +62,7 @@ class Keys:
         except ProtocolError as error:
             raise ConfigError(f"{where} = {value!r}: {error}") from error
         if msgspec.to_builtins(value) != value:
-            raise ConfigError(f"{where} = {value}: dates and times are no values of a build", hint="write a text")
+            raise ConfigError(f"{where} = {value}: dates and times are not valid values", hint="write a string")
         if known not in self._checked:
             self._checked[known] = self._value(key, value, f"{where} = {value!r}")
         return self._checked[known]
@@ -76,14 +76,14 @@ class Keys:
         return found
 
     def of_build(self, key: str) -> Any:
-        """The value that a key has where no point sets it; None where it has none."""
+        """The value of a key that no point sets; None if it has none."""
         found: Any = self._plain
         for part in key.split("."):
             found = found.get(part) if isinstance(found, dict) else None
         return found
 
     def data_of(self, settings: Mapping[str, Any]) -> ConfigText:
-        """The build.toml of a point. Raises ConfigError for keys that exclude one another."""
+        """The build.toml of a point. Raises ConfigError for keys that exclude each other."""
         data = self.text.data
         for key, value in settings.items():
             data = with_key(data, key.split("."), value, f"{self.text.path}: {key}")
@@ -91,7 +91,7 @@ class Keys:
 
 
 def _options(type_: Any) -> list[Any]:
-    """The types that a value may have: those of a union, or the one."""
+    """The types that a value may have: the members of a union, or the type itself."""
     return list(get_args(type_)) if get_origin(type_) in {Union, types.UnionType} else [type_]
 
 
@@ -107,7 +107,7 @@ def _inner(type_: Any, part: str, where: str, above: str) -> Any:
             shut = [key for key in fields if (f"{above}.{key}" if above else key) in _CLOSED]
             open_ = [key for key in fields if key not in shut]
             place = f"[{above}]" if above else "a build.toml"
-            raise ConfigError(f"{where}there is no key {part!r} in {place}", hint=choices(part, open_, "keys"))
+            raise ConfigError(f"{where}unknown key {part!r} in {place}", hint=choices(part, open_, "keys"))
         if get_origin(option) is dict and part:
             return get_args(option)[1]
     raise ConfigError(f"{where}{above!r} is not a table")

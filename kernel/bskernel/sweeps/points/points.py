@@ -1,4 +1,4 @@
-"""From [sweep] to what each of its points sets. Pure."""
+"""Expands [sweep] to its points. Pure."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ from bskernel.sweeps.points.point_filter import holds, parse_conditions
 from bskernel.sweeps.points.ranges import size, values
 
 Settings = dict[str, Any]  # dotted key -> value
-_SHORTEST = 12  # digits of a name: among 10,000 points two are alike once in six million sweeps
+_SHORTEST = 12  # digits of a name: 10,000 points collide once in six million sweeps
 
 
 class _Sweep(msgspec.Struct, frozen=True):
-    """So that messages name the table."""
+    """Decoded as a whole, so that messages name the table."""
 
     sweep: SweepSection
 
 
 def read_section(text: ConfigText) -> SweepSection:
-    """The [sweep] of a build.toml. Raises ConfigError, which names the key that is wrong."""
+    """The [sweep] of a build.toml. Raises ConfigError that names the wrong key."""
     data = text.data.get("sweep")
     if data is None:
-        raise ConfigError(f"{text.path}: there is no [sweep] table", hint="`bskernel run` builds it as it is")
+        raise ConfigError(
+            f"{text.path}: the [sweep] table is missing", hint="`bskernel run` builds the file as it is"
+        )
     for part in ("grid", "zip"):
         inner = data.get(part, {}) if isinstance(data, dict) else {}
         for key, raw in inner.items() if isinstance(inner, dict) else ():
@@ -56,10 +58,10 @@ def _refuse_unquoted(part: str, key: str, raw: Any, where: str) -> None:
 
 
 class Points:
-    """What the points of a sweep set; every key and every single value of it is checked when it is made."""
+    """The points of a sweep. The constructor checks every key and every value."""
 
     def __init__(self, section: SweepSection, keys: Keys) -> None:
-        """Raises ConfigError: an unknown key, a value of the wrong type, no condition, too many points or none."""
+        """Raises ConfigError: unknown key, value of the wrong type, invalid condition, too many points or none."""
         self.section = section
         self._keys = keys
         self._where = f"{keys.text.path}: sweep"
@@ -77,12 +79,12 @@ class Points:
         self._own = own
 
     def checked(self, key: str, value: Any, where: str) -> Any:
-        """A value of a key as the configuration has it. Raises ConfigError."""
+        """The value as the configuration holds it. Raises ConfigError."""
         self._keys.check(key, where)
         return self._keys.value(key, value, where)
 
     def keeps(self, settings: Mapping[str, Any]) -> bool:
-        """Do all conditions of [sweep] when hold of a point? Raises ConfigError where it cannot be said."""
+        """True when all conditions in `when` hold for a point. Raises ConfigError if one cannot be evaluated."""
 
         def value_of(key: str) -> Any:
             return settings[key] if key in settings else self._keys.of_build(key)
@@ -93,7 +95,7 @@ class Points:
             raise of_point(error, settings) from error
 
     def all(self) -> tuple[Settings, ...]:
-        """Each once, in order: the grid's, its last key changing fastest, then those of [[sweep.point]].
+        """All points without duplicates: those of the grid, with its last key changing fastest, then [[sweep.point]].
 
         Of a search (`section.search`) the latter alone: the others are its to choose. Raises ConfigError where `when`
         leaves none.
@@ -106,7 +108,7 @@ class Points:
             if self.keeps(settings):
                 found.setdefault(canonical_bytes(settings), settings)
         if number and not found and self.section.search is None:
-            raise ConfigError(f"{self._where}.when: it holds of none of {number} points")
+            raise ConfigError(f"{self._where}.when excludes all {number} points")
         return tuple(found.values())
 
     def _combined(self) -> Iterator[Settings]:
@@ -119,31 +121,31 @@ class Points:
                 yield {**dict(zip(self._grid, values_of_grid, strict=True)), **row}
 
     def _check_number(self) -> None:
-        """Before a list is made of anything: how many points there will be."""
+        """Check the number of points before any list is built."""
         section = self.section
         grid = {key: self._size("grid", key, given) for key, given in section.grid.items()}
         zipped = {key: self._size("zip", key, given) for key, given in section.zip.items()}
         if len(set(zipped.values())) > 1:
-            told = ", ".join(f"{key} has {number}" for key, number in zipped.items())
-            raise ConfigError(f"{self._where}.zip: its keys have unequal numbers of values: {told}")
+            sizes = ", ".join(f"{key} has {number}" for key, number in zipped.items())
+            raise ConfigError(f"{self._where}.zip: the keys have different numbers of values: {sizes}")
         combined = math.prod([*grid.values(), *list(zipped.values())[:1]]) if grid or zipped else 0
         if section.search is not None:
-            # Each list is made, but not every combination.
+            # Builds each list, but not every combination.
             combined = max(section.search.trials, *grid.values(), *zipped.values())
         number = combined + len(section.point)
         if not number:
-            raise ConfigError(f"{self._where}: there is no point", hint="give a grid, a zip or a [[sweep.point]]")
+            raise ConfigError(f"{self._where}: no points", hint="give a grid, a zip or a [[sweep.point]]")
         if number > section.max_points:
             raise ConfigError(
-                f"{self._where}: it has {number} points, and [sweep] max_points is {section.max_points}",
-                hint=f"take fewer values, or set max_points = {number}; what `when` leaves out counts too",
+                f"{self._where}: {number} points exceed [sweep] max_points = {section.max_points}",
+                hint=f"use fewer values, or set max_points = {number}; points that `when` excludes count too",
             )
 
     def _size(self, part: str, key: str, given: Values) -> int:
         where = f'{self._where}.{part}."{key}"'
         number = len(self._ends(part, given)) or (size(given, where) if isinstance(given, Span) else len(given))
         if not number:
-            raise ConfigError(f"{where}: there is no value")
+            raise ConfigError(f"{where}: no values")
         return number
 
     def _list(self, part: str, key: str, given: Values) -> tuple[Any, ...]:
@@ -152,7 +154,7 @@ class Points:
         return tuple(self.checked(key, value, where) for value in found)
 
     def _ends(self, part: str, given: Values) -> tuple[Any, ...]:
-        """Of a range of which a search may take any number, the ends: they are what can be checked."""
+        """The ends of a range in which a search may take any number: only they can be checked."""
         if part == "zip" or self.section.search is None or not isinstance(given, Span):
             return ()
         return (given.start, given.end) if given.step is None and given.count is None else ()
@@ -161,23 +163,23 @@ class Points:
         for key in settings:
             above = next((other for other in settings if key.startswith(f"{other}.")), None)
             if above is not None:
-                raise ConfigError(f"{where}: {key} lies in {above}, which is set too", hint="set one of them")
+                raise ConfigError(f"{where}: {key} is inside {above}, which is also set", hint="set only one of them")
 
 
 def of_point(error: BskernelError, settings: Mapping[str, Any]) -> BskernelError:
-    """The error, which says of which point it is."""
-    told = f" (the point with {settings_text(settings)})" if settings else ""
-    return type(error)(f"{error.message}{told}", hint=error.hint)
+    """The error with the point it belongs to."""
+    text = f" (the point with {settings_text(settings)})" if settings else ""
+    return type(error)(f"{error.message}{text}", hint=error.hint)
 
 
 class PointNames:
-    """Names of points: their settings' digest, as short as it may be among all that were named."""
+    """Names of points: the digest of their settings, as short as possible among the named points."""
 
     def __init__(self) -> None:
         self._digests: dict[str, str] = {}  # name -> digest
 
     def of(self, settings: Settings) -> str:
-        """The name of a point: 12 hexadecimal digits, more where another point has them already."""
+        """The name of a point: 12 hexadecimal digits, or more if another point has these already."""
         digest = digest_of_bytes(canonical_bytes(settings)).sha256
         length = _SHORTEST
         while self._digests.setdefault(digest[:length], digest) != digest:

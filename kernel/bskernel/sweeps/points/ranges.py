@@ -12,7 +12,7 @@ Number = int | float
 
 
 def size(span: Span, where: str) -> int:
-    """How many values it has, which may be more than can be made. Raises ConfigError for a range without an end.
+    """The number of values, which may be too large to list. Raises ConfigError for an infinite range.
 
     A range of rounded numbers may come to fewer, for each is there once.
     """
@@ -23,15 +23,15 @@ def size(span: Span, where: str) -> int:
     if span.count is None:
         raise ConfigError(
             f"{where}: a range of a grid needs a step or a count",
-            hint="without, it holds every number between: only a search ([sweep.search]) can choose of those",
+            hint="only a search ([sweep.search]) can use a range without them",
         )
     if span.count == 1 and span.start != span.end:
-        raise ConfigError(f"{where}: a range of one value has equal ends, not {span.start} and {span.end}")
+        raise ConfigError(f"{where}: a range with count = 1 needs equal ends, not {span.start} and {span.end}")
     return span.count
 
 
 def values(span: Span, where: str) -> tuple[Number, ...]:
-    """All values, in order, each once.
+    """All values in order, without duplicates.
 
     By a step: from, from + step, ... up to and including `to` where that is one of them. By a count: both ends and
     what lies between at equal distances, or ratios (`log`). They are computed as decimals, not in binary: from 0.1 by
@@ -56,7 +56,7 @@ def values(span: Span, where: str) -> tuple[Number, ...]:
 def _ratios(span: Span, number: int, *, whole: bool) -> tuple[Number, ...]:
     steps = max(number - 1, 1)
     between = (span.start * (span.end / span.start) ** (at / steps) for at in range(1, number - 1))
-    # The ends are what they are, whatever powers come to.
+    # The ends are exact, whatever rounding the powers have.
     found = [float(span.start), *between, *([float(span.end)] if number > 1 else [])]
     return tuple(dict.fromkeys(round(value) if whole else value for value in found))
 

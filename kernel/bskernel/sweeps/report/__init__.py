@@ -1,1 +1,1 @@
-"""What a sweep shows: progress, text, tables, plots."""
+"""What people see of a sweep: progress, text, Parquet, rendered plots."""

@@ -28,4 +28,4 @@ def write_parquet(table: SweepTable, path: Path) -> None:
     try:
         parquet.write_table(pa.Table.from_arrays(arrays, schema=schema), path)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error}") from error
+        raise ConfigError(f"{path}: not writable: {error}") from error

@@ -1,4 +1,4 @@
-"""A sweep on a terminal: a line for each point, and below them a bar with the steps that run."""
+"""A sweep on a terminal: one line per point, and below them a bar with the running steps."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _STYLES = {"ok": "green", "stopped": "yellow", "failed": "bold red", "interrupte
 
 
 class SweepBar(ProgressBar):
-    """Needs a terminal that can move its cursor."""
+    """The live display. Needs a terminal that can move its cursor."""
 
     def _line(self, step: Step, ended: EndedStep) -> Text | None:
         report = ended.report
         return Text(step_line(step, report), style=STYLES[report.status]) if report.failure is not None else None
 
     def point(self, row: Row, done: int, total: int) -> None:
-        """The point's one line."""
+        """Print the point's line."""
         self.line(Text(point_line(row, done, total), style=_STYLES[row.status]))

@@ -18,7 +18,7 @@ from bskernel.sweeps.plots.parallel import parallel
 from bskernel.sweeps.plots.plot_data import Spec
 from bskernel.sweeps.plots.scatter import scatter
 
-# The policy forbids what the page never does: to load anything from anywhere.
+# The policy forbids the page to load anything.
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -50,9 +50,9 @@ def write_plots(table: SweepTable, outcome: Outcome, folder: Path) -> tuple[Path
     except ImportError:
         raise EnvironmentLacking("plots need vl-convert-python", hint="pip install 'bskernel[plots]'") from None
     if not outcome.objectives:
-        raise ConfigError("there is nothing to plot: no objective", hint="give --maximize or --minimize")
+        raise ConfigError("nothing to plot: no objective", hint="give --maximize or --minimize")
     if not outcome.points:
-        raise ConfigError("there is nothing to plot: no point is left to compare")
+        raise ConfigError("nothing to plot: no points to compare")
     specs = {"pareto": scatter(table, outcome)} if len(outcome.objectives) > 1 else {}
     specs["parallel"] = parallel(table, outcome)
     written = []
@@ -64,7 +64,7 @@ def write_plots(table: SweepTable, outcome: Outcome, folder: Path) -> tuple[Path
                 path.write_bytes(data)
                 written.append(path)
     except OSError as error:
-        raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from error
+        raise ConfigError(f"{folder}: not writable: {error.strerror}") from error
     return tuple(written)
 
 
@@ -73,7 +73,7 @@ def _rendered(vl_convert: Any, spec: Spec) -> dict[str, bytes]:
     page = _PAGE.format(
         title=html.escape(spec["title"]["text"]),
         library=vl_convert.javascript_bundle(),
-        # In a script a text may not end it, nor begin a comment: `<` is written as an escape, which JSON reads back.
+        # A string in a script must not end the script or start a comment, so `<` is escaped.
         spec=text.replace("<", "\\u003c"),
     )
     svg = vl_convert.vegalite_to_svg(text)

@@ -12,12 +12,12 @@ from bskernel.sweeps.analysis.metric import latest, shown
 from bskernel.sweeps.analysis.table import Row, SweepTable, counted, settings_text, value_text
 from bskernel.sweeps.results.sweep_result import SweepResult
 
-MANY = 40  # rows of a table that a terminal is given
-FEW = 3  # names of points in a line
+MANY = 40  # rows of a table on a terminal
+FEW = 3  # names of points in one line
 
 
 def as_text(results: Results) -> str:
-    """The points, the Pareto set, the best of each objective, a recommendation, and what was left out."""
+    """The points, the Pareto set, the best of each objective, the recommendation, and the points left out."""
     table, outcome = results.table, results.outcome
     counts = Counter(row.status for row in table.rows)
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
@@ -34,14 +34,14 @@ def as_text(results: Results) -> str:
 
 
 def effort_text(result: SweepResult) -> str:
-    """How much was done, how much of it was shared, why points failed, and where the results lie."""
+    """How many steps there were, ran and were shared, why points failed, and the output folder."""
     counts = result.counts
     told = (
-        f"{counts.steps} steps, of which {counts.shared} were shared",
+        f"{counts.steps} steps, {counts.shared} of them shared",
         f"{counts.actions} distinct actions",
         f"{counts.ran} ran, {counts.recalled} recalled",
         *([f"{counts.nodes_failed} failed"] if counts.nodes_failed else []),
-        *([f"{counts.skipped} not begun"] if counts.skipped else []),
+        *([f"{counts.skipped} not started"] if counts.skipped else []),
     )
     failed = next((row.directory for row in result.table.rows if row.status == "failed" and row.directory), None)
     why = [f"why points failed: bskernel explain {failed}"] if failed is not None else []
@@ -70,7 +70,7 @@ def _settings(row: Row, table: SweepTable) -> list[str]:
 
 
 def _points(table: SweepTable, outcome: Outcome) -> list[tuple[str, ...]]:
-    """Every point; of numbers the objectives', or all at their latest stages where there are none."""
+    """Every point with its objectives; without objectives, with all numbers at their latest stages."""
     if outcome.objectives:
         heads = [str(objective.metric) for objective in outcome.objectives]
         numbers = [[objective.metric.of(row) for objective in outcome.objectives] for row in table.rows]
@@ -103,7 +103,7 @@ def _pareto(table: SweepTable, outcome: Outcome) -> list[str]:
     head = ("point", *(str(objective.metric) for objective in outcome.objectives), *table.keys, "")
     ordered = sorted(outcome.pareto, key=lambda point: first.cost(point.values[0]))
     more = Counter(point.values for point in ordered)
-    alike = {point.values: point for point in reversed(ordered)}  # of points with equal numbers the first
+    alike = {point.values: point for point in reversed(ordered)}  # the first of points with equal numbers
     told = [cells(point) for point in ordered if alike[point.values] is point]
     title = f"Pareto set: {len(outcome.pareto)} of {counted(len(outcome.points))}"
     goals = "; ".join(map(str, outcome.objectives))
@@ -111,7 +111,7 @@ def _pareto(table: SweepTable, outcome: Outcome) -> list[str]:
 
 
 def _best(bests: Sequence[Best]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [("objective", "of points that keep", "points", "best", "value", "costs", "")]
+    rows: list[tuple[str, ...]] = [("objective", "condition", "points", "best", "value", "costs", "")]
     for best in bests:
         keeping = " and ".join(best.keeping) or "(any)"
         value = "-" if best.value is None else shown(best.value) + ("" if best.unit == "count" else f" {best.unit}")
@@ -122,7 +122,7 @@ def _best(bests: Sequence[Best]) -> list[tuple[str, ...]]:
 
 
 def _left_out(points: Sequence[LeftOut]) -> list[tuple[str, ...]]:
-    """A line for each reason, with the points that are left out for it."""
+    """One line per reason, with the points left out for it."""
     names: dict[str, list[str]] = {}
     for one in points:
         names.setdefault(_line(one.reason), []).append(one.name)
@@ -137,9 +137,9 @@ def _some(names: Sequence[str]) -> str:
 def _recommendation(table: SweepTable, outcome: Outcome) -> list[str]:
     chosen = outcome.recommendation
     if chosen is None:
-        return ["recommended: none: no point is left to compare"] if outcome.objectives else []
+        return ["recommended: none, no points to compare"] if outcome.objectives else []
     row = next(row for row in table.rows if row.name == chosen.point)
     lines = [f"recommended: {chosen.point}: {settings_text(row.settings)}", f"    {chosen.reason}"]
     if chosen.same:
-        lines.append(f"    the same numbers: {_some(chosen.same)}")
+        lines.append(f"    equal numbers: {_some(chosen.same)}")
     return [*lines, f"    by the {chosen.method}"]

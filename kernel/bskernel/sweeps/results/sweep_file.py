@@ -1,4 +1,4 @@
-"""sweep.json and sweep.csv: a sweep as its directory keeps it, finished or not."""
+"""Reads and writes sweep.json and sweep.csv, of a finished or unfinished sweep."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from bskernel.sweeps.results.sweep_result import SweepResult
 
 SWEEP = "sweep.json"
 CSV = "sweep.csv"
-POINTS = "points"  # the folder of their build directories
+POINTS = "points"  # the folder of the build directories
 _DIRECTORY = "give the output directory of a sweep"
 
 
 class StoredSweep(msgspec.Struct, frozen=True, kw_only=True):
-    """What sweep.json says: the points so far, and what was wanted of them. Other fields are passed over."""
+    """The content of sweep.json: the points so far, and the goals. Other fields are ignored."""
 
     table: SweepTable
     goals: Goals = Goals()
 
 
 def read_sweep(path: Path) -> StoredSweep:
-    """A sweep's directory, or its sweep.json; directories of points are made absolute. Raises ConfigError."""
+    """Read a sweep's directory or its sweep.json; directories of points become absolute. Raises ConfigError."""
     file = path / SWEEP if path.is_dir() else path
     try:
         kept = msgspec.json.decode(file.read_bytes(), type=StoredSweep, dec_hook=_path)
     except FileNotFoundError:
-        raise ConfigError(f"{file}: there is no such file", hint=_hint(path)) from None
+        raise ConfigError(f"{file}: no such file", hint=_hint(path)) from None
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+        raise ConfigError(f"{file}: not readable: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not the result of a sweep: {error}", hint=_DIRECTORY) from error
+        raise ConfigError(f"{file}: not a sweep result: {error}", hint=_DIRECTORY) from error
     rows = tuple(_at(row, file.parent.resolve()) for row in kept.table.rows)
     return msgspec.structs.replace(kept, table=msgspec.structs.replace(kept.table, rows=rows))
 
 
 def write_sweep(result: SweepResult) -> None:
-    """sweep.json, whole or not at all, and the table alone as sweep.csv.
+    """Write sweep.json atomically, and the table as sweep.csv.
 
-    Directories of points are told from the sweep's, so that all can be moved.
+    Directories of points are relative to the sweep's, so that the folder can be moved.
     """
     rows = tuple(_below(row, result.directory) for row in result.table.rows)
     told = {name: getattr(result, name) for name in ("status", "goals", "counts", "failures", "runtime", "seconds")}
@@ -57,7 +57,7 @@ def write_sweep(result: SweepResult) -> None:
 
 def _hint(path: Path) -> str:
     if (path / POINTS).is_dir():
-        return "the sweep there is under way or was killed: run it again, and what it made is recalled"
+        return "the sweep is running or was killed: run it again, finished steps are recalled"
     return _DIRECTORY
 
 

@@ -1,4 +1,4 @@
-"""A sweep that is over: what became of its points, and how much of it was done."""
+"""The result of a sweep: its table, goals, status and counts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bskernel.sweeps.analysis.table import Row, SweepTable
 
 
 class StepCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """How many points came to what, and how many steps that was."""
+    """How many points and steps ended in which way."""
 
     points: int = 0
     ok: int = 0
@@ -23,17 +23,17 @@ class StepCounts(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
     interrupted: int = 0
     steps: int = 0  # of all points
-    nodes: int = 0  # distinct ones, as far as could be told before they ran
-    shared: int = 0  # steps that were another point's too, and so no node of their own
-    actions: int = 0  # distinct keys of what ran or was recalled
+    nodes: int = 0  # distinct steps, as far as known before running
+    shared: int = 0  # steps that share the node of another point
+    actions: int = 0  # distinct keys that ran or were recalled
     ran: int = 0  # nodes
     recalled: int = 0
     nodes_failed: int = 0
-    skipped: int = 0  # nodes that were not begun
+    skipped: int = 0  # nodes that did not start
 
     @classmethod
     def of(cls, rows: Iterable[Row], ended: Mapping[str, int], *, steps: int, nodes: int, actions: int) -> Self:
-        """`ended` says how many nodes ended in which status."""
+        """`ended` maps a status to its number of nodes."""
         points = Counter(row.status for row in rows)
         begun = sum(ended.get(status, 0) for status in ("ran", "recalled", "failed", "interrupted"))
         return cls(
@@ -54,20 +54,20 @@ class StepCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SweepResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a sweep, as sweep.json holds it."""
+    """The result of a sweep, as in sweep.json."""
 
     table: SweepTable
-    goals: Goals  # what its [sweep] wants of points; `bskernel.results` judges them by it
+    goals: Goals  # the goals of [sweep], used by `bskernel.results`
     counts: StepCounts
-    status: Literal["ok", "failed", "interrupted"]  # ok also where points were stopped
+    status: Literal["ok", "failed", "interrupted"]  # ok also if points were stopped
     directory: Path
     runtime: str  # "none" when every step was recalled
     seconds: float
-    failures: dict[str, int] = {}  # category -> points that failed of it
+    failures: dict[str, int] = {}  # category -> number of failed points
 
     @property
     def exit_code(self) -> int:
-        """Of the command that made it."""
+        """The exit code of the command."""
         if self.status == "interrupted":
             return EXIT_INTERRUPTED
         if not self.failures:

@@ -1,4 +1,4 @@
-"""What an optimizer is told of a point: its objectives, and by how much it breaks conditions. Pure."""
+"""Values of a point for an optimizer: its objectives, and how far it violates conditions. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bskernel.sweeps.analysis.metric import names_in
 from bskernel.sweeps.analysis.table import Row
 from bskernel.sweeps.search.violation import UNKNOWN, violation
 
-STOPPED = "stopped"  # the constraint of a point that was stopped, beside the conditions
+STOPPED = "stopped"  # the extra constraint of stopped points
 
 
 class ObjectiveValues:
-    """Points by their goals, whose names mean something as soon as a point ended well."""
+    """Evaluates points by the goals, whose names can be resolved once a point has succeeded."""
 
     def __init__(self, goals: Goals) -> None:
         self._goals = goals
@@ -25,14 +25,14 @@ class ObjectiveValues:
         self._worst: list[float] = []
 
     def learn(self, rows: Sequence[Row]) -> None:
-        """Find what the goals name: once, from the points so far. Raises ConfigError."""
+        """Resolve the names of the goals, once, from the points so far. Raises ConfigError."""
         well = [row for row in rows if row.status == "ok" and row.quantities]
         if well and not self._objectives:
             self._objectives = objectives_of(self._goals, well)
             self._requirements = read_requirements(self._goals.require, names_in(rows), "require")
 
     def values(self, row: Row) -> list[float] | None:
-        """Its objectives; None for a point without a result.
+        """The objectives of a point; None for a point without a result.
 
         Of one that was stopped before it had them, the worst so far: an optimizer ranks points that are not allowed
         by their violation alone, but wants numbers.
@@ -51,7 +51,7 @@ class ObjectiveValues:
         return None
 
     def violations(self, row: Row) -> dict[str, float]:
-        """By how much it breaks each condition: above 0 where it does. Empty without conditions."""
+        """How far a point violates each condition: above 0 if it does. Empty without conditions."""
         if not self._goals.require:
             return {}
         found = {requirement.text: violation(requirement, row) for requirement in self._requirements}

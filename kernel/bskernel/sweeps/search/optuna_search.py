@@ -27,24 +27,24 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
 Settings: TypeAlias = dict[str, Any]
-PATIENCE = 10  # choices in a row without a new point, after which a point that was not tried yet is drawn
-MOST_DRAWN = 10_000  # draws of such a point
+PATIENCE = 10  # after this many choices without a new point, an untried point is drawn at random
+MOST_DRAWN = 10_000  # draws of an untried point
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """What the optimizer asked for."""
+    """One request of the optimizer."""
 
     settings: Settings
-    point: str | None  # its name; None where `when` leaves it out, or where it was not built any more
-    again: bool = False  # it was asked for before: what it came to was told again, nothing ran
+    point: str | None  # its name; None if `when` excludes it, or it was not built
+    again: bool = False  # requested before: the earlier result was reported again, nothing ran
 
 
 class SearchOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """All points that were built, in the order in which they were chosen, and every trial."""
+    """All built points in the order of choice, and every trial."""
 
     table: SweepTable
     trials: tuple[Trial, ...]
-    ended: Literal["trials", "exhausted", "interrupted"]  # as many as wanted; no further points; by the user
+    ended: Literal["trials", "exhausted", "interrupted"]  # enough trials; no further points; by the user
 
 
 def search(
@@ -69,9 +69,7 @@ def search(
         raise EnvironmentLacking("a search needs Optuna", hint="pip install 'bskernel[search]'") from None
     goals, space = goals_of(section, where), space_of(section, where)
     if section.search is None or not space:
-        raise ConfigError(
-            f"{where}.search: there is nothing to choose from", hint="give a [sweep.grid] or [sweep.zip]"
-        )
+        raise ConfigError(f"{where}.search: nothing to choose from", hint="give a [sweep.grid] or [sweep.zip]")
     with _silent(optuna):
         under_way = _Search(optuna, section.search, goals, space, keeps)
         ended = under_way.run(run_points)
@@ -98,7 +96,7 @@ class _Asked(msgspec.Struct, frozen=True):
 
 
 class _Search:
-    """A study, and what became of the points that it asked for."""
+    """A study, and the results of the points it requested."""
 
     def __init__(
         self,
@@ -119,12 +117,12 @@ class _Search:
             sampler=_sampler(optuna, section),
             directions=[*["maximize"] * len(goals.maximize), *["minimize"] * len(goals.minimize)],
         )
-        self._draw = random.Random(section.seed)  # noqa: S311 - no secret
+        self._draw = random.Random(section.seed)  # noqa: S311 - not a secret
         self._asked: list[_Asked] = []
-        self.rows: dict[str, Row | None] = {}  # by settings as text, in the order of asking; None until it is built
+        self.rows: dict[str, Row | None] = {}  # by settings as text, in order of request; None until built
 
     def trials(self) -> tuple[Trial, ...]:
-        """What was asked for, in order."""
+        """All requests, in order."""
 
         def name(asked: _Asked) -> str | None:
             row = self.rows.get(asked.key)
@@ -135,7 +133,7 @@ class _Search:
     def run(
         self, run_points: Callable[[Sequence[Settings]], Sequence[Row]]
     ) -> Literal["trials", "exhausted", "interrupted"]:
-        """Batches until there are as many points as wanted."""
+        """Run batches until there are enough points."""
         while (left := self._section.trials - len(self.rows)) > 0:
             batch = self._ask(min(self._section.batch, left))
             new = [asked for asked in batch if not asked.again]
@@ -152,7 +150,7 @@ class _Search:
         return "trials"
 
     def _ask(self, wanted: int) -> list[_Asked]:
-        """So many new points, if there are, among points that were asked for in this batch already."""
+        """Request up to that many new points for one batch."""
         batch: list[_Asked] = []
         new = fruitless = 0
         while new < wanted:
@@ -182,7 +180,7 @@ class _Search:
         return _Asked(trial, settings, key, self._keeps(settings), key in self.rows)
 
     def _untried(self) -> dict[str, float] | None:
-        """A point that was not asked for yet, by chance: an optimizer that is sure of itself repeats itself."""
+        """Draw an untried point at random: a converged optimizer repeats itself."""
         start = self._draw.randrange(size_of(self._space))
         for step in range(MOST_DRAWN):
             chosen = some_point(self._space, start + step, self._draw.random)

@@ -1,4 +1,4 @@
-"""Of what a search chooses: a dimension for each key of the grid, and one for all keys of `zip`. Pure."""
+"""The search space: one dimension per key of the grid, and one for all keys of `zip`. Pure."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import msgspec
 from bskernel.config import Span, SweepSection, Values
 from bskernel.sweeps.points.ranges import values
 
-DIGITS = 6  # of a number that is chosen from a range, so that people can write it
+DIGITS = 6  # significant digits of a number chosen from a range
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """Values to choose from; each is a whole setting of `keys`, and is known by its place."""
+    """Listed values; each sets all of `keys`, and its position identifies it."""
 
     keys: tuple[str, ...]
     choices: tuple[tuple[Any, ...], ...]
-    ordered: bool  # neighbours are alike: numbers, which then are in order
+    ordered: bool  # the values are sorted numbers
 
     def settings(self, chosen: float) -> dict[str, Any]:
-        """What the choice sets."""
+        """The settings of a choice."""
         return dict(zip(self.keys, self.choices[int(chosen)], strict=True))
 
 
 class Between(msgspec.Struct, frozen=True, kw_only=True):
-    """Any number from low to high, both included; a whole one where both ends are."""
+    """Any number from low to high, both included; an integer if both ends are."""
 
     key: str
     low: int | float
@@ -36,11 +36,11 @@ class Between(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def whole(self) -> bool:
-        """Are both ends integers?"""
+        """True when both ends are integers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def settings(self, chosen: float) -> dict[str, Any]:
-        """What the choice sets: of a fraction, so many digits as are worth telling."""
+        """The settings of a choice; a fraction is rounded to DIGITS significant digits."""
         if self.whole:
             return {self.key: int(chosen)}
         return {self.key: min(max(float(f"{chosen:.{DIGITS}g}"), float(self.low)), float(self.high))}
@@ -50,7 +50,7 @@ Dimension: TypeAlias = Listed | Between
 
 
 def space_of(section: SweepSection, where: str) -> dict[str, Dimension]:
-    """The dimensions, by name: a key of the grid, or `zip`. Raises ConfigError, which `where` begins."""
+    """The dimensions by name: a key of the grid, or `zip`. Raises ConfigError prefixed by `where`."""
     space: dict[str, Dimension] = {}
     for key, given in section.grid.items():
         at = f'{where}.grid."{key}"'
@@ -72,7 +72,7 @@ def _listed(given: Mapping[str, Values], where: str) -> Listed:
 
 
 class _Distinct:
-    """A choice that is equal to another when they are the same in JSON: 1 is not true, and lists have no hash."""
+    """A value that compares equal by its JSON: 1 differs from true, and lists can be hashed."""
 
     def __init__(self, values: tuple[Any, ...]) -> None:
         self.values = values
@@ -90,7 +90,7 @@ def _is_number(value: object) -> bool:
 
 
 def settings_of(space: Mapping[str, Dimension], chosen: Mapping[str, float]) -> dict[str, Any]:
-    """What a point sets, of the choice in each dimension."""
+    """The settings of a point, from its choice in each dimension."""
     settings: dict[str, Any] = {}
     for name, dimension in space.items():
         settings |= dimension.settings(chosen[name])
@@ -98,12 +98,12 @@ def settings_of(space: Mapping[str, Dimension], chosen: Mapping[str, float]) -> 
 
 
 def size_of(space: Mapping[str, Dimension]) -> int:
-    """How many combinations of listed values there are."""
+    """The number of combinations of listed values."""
     return math.prod(len(one.choices) for one in space.values() if isinstance(one, Listed))
 
 
 def some_point(space: Mapping[str, Dimension], at: int, draw: Callable[[], float]) -> dict[str, int | float]:
-    """The combination of listed values with this number, modulo `size_of`; of ranges by `draw`, from 0 to 1."""
+    """The combination of listed values with this number, modulo `size_of`; ranges use `draw`, from 0 to 1."""
     chosen: dict[str, int | float] = {}
     for name, one in space.items():
         if isinstance(one, Listed):

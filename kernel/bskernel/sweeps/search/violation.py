@@ -1,4 +1,4 @@
-"""By how much a point breaks a condition: what an optimizer needs beyond whether it does. Pure."""
+"""How far a point violates a condition, as a number for an optimizer. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from bskernel.expr.ast import Condition, Logical, Not, Quantity, Unjudgeable, ca
 from bskernel.sweeps.analysis.constraints import Absent, Requirement, reading
 from bskernel.sweeps.analysis.table import Row
 
-UNKNOWN = 2.0  # of a condition that cannot be judged: as much as a comparison may at most be broken by
-_LEAST = 1e-9  # of a condition that just does not hold
+UNKNOWN = 2.0  # for a condition without its numbers: the largest violation of a comparison
+_LEAST = 1e-9  # for a condition that is only just violated
 _OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 
 
 def violation(requirement: Requirement, row: Row) -> float:
-    """Above 0 where the point breaks the condition, and the more so the larger; else 0 or below.
+    """Above 0 if the point violates the condition, growing with the violation; else 0 or below.
 
     Of a comparison it is the distance of its sides relative to the larger of them, so that LUT and volt weigh alike;
     of `and` it is the worst part, of `or` the best.
@@ -30,7 +30,7 @@ def violation(requirement: Requirement, row: Row) -> float:
 
 
 def _violation(node: Condition, number: Callable[[Quantity], float], *, holds: bool) -> float:
-    """By how much it is not so that the node is true (`holds`), or that it is false."""
+    """How far the node is from being true (`holds`), or from being false."""
     if isinstance(node, Not):
         return _violation(node.operand, number, holds=not holds)
     if isinstance(node, Logical):
@@ -38,7 +38,7 @@ def _violation(node: Condition, number: Callable[[Quantity], float], *, holds: b
         return max(parts) if (node.operator == "and") == holds else min(parts)
     sign = node.operator if holds else _OPPOSITE[node.operator]
     left, right = calculate(node.left, number), calculate(node.right, number)
-    # Halves, since the difference of finite numbers may not be one.
+    # Halved: the difference of two finite numbers may overflow.
     scale = max(abs(left), abs(right)) / 2
     apart = (left / 2 - right / 2) / scale if scale else 0.0
     if sign == "==":
@@ -46,5 +46,5 @@ def _violation(node: Condition, number: Callable[[Quantity], float], *, holds: b
     if sign == "!=":
         return 0.0 if left != right else _LEAST
     above = apart if sign in {"<", "<="} else -apart
-    # Of equal sides the strict comparisons are broken.
+    # With equal sides the strict comparisons are violated.
     return max(above, _LEAST) if left == right and sign in {"<", ">"} else above

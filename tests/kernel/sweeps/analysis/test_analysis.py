@@ -74,14 +74,14 @@ def test_a_point_without_a_number_is_named_and_never_counts_as_zero() -> None:
     without_lut = row("b", found("throughput", 900, unit="inferences/s"))
     outcome = assess(table(design("a", 100, 50), without_lut), FAST_AND_SMALL)
     assert names(outcome) == ["a"]
-    assert left_out(outcome) == {"b": "resources.LUT@estimate is absent"}
+    assert left_out(outcome) == {"b": "resources.LUT@estimate is missing"}
     # It is still the fastest of all: that needs no LUT.
     assert outcome.best[0].point == "b"
 
 
 def test_a_number_that_is_not_finite_is_none() -> None:
     outcome = assess(table(design("a", 100, 50), design("b", math.inf, 40)), FAST_AND_SMALL)
-    assert left_out(outcome) == {"b": "throughput@estimate is absent"}
+    assert left_out(outcome) == {"b": "throughput@estimate is missing"}
 
 
 def test_points_that_did_not_end_well_are_left_out_with_their_reason() -> None:
@@ -120,7 +120,7 @@ def test_a_limit_is_judged_at_a_points_own_latest_stage_and_objectives_at_one_st
     assert left_out(outcome) == {"far": "LUT < 80 does not hold: LUT@synth is 90"}
     outcome = assess(table(far, near, also), Goals(minimize=("LUT@synth",)))
     assert names(outcome) == ["also"]
-    assert left_out(outcome) == {"near": "LUT@synth is absent"}
+    assert left_out(outcome) == {"near": "LUT@synth is missing"}
 
 
 def test_numbers_of_one_source_are_compared_where_all_points_have_it() -> None:
@@ -201,7 +201,7 @@ def test_a_choice_among_equally_near_points_is_told() -> None:
     chosen = assess(table(design("a", 9, 9), design("b", 1, 1)), FAST_AND_SMALL).recommendation
     assert chosen is not None
     assert chosen.point == "a"
-    assert "2 points are equally near: this is the first of them." in chosen.reason
+    assert "2 points are equally near; this is the first of them." in chosen.reason
 
 
 def with_stand_in(point: Row) -> Row:
@@ -212,7 +212,7 @@ def with_stand_in(point: Row) -> Row:
 def test_numbers_of_a_stand_in_are_compared_with_no_others() -> None:
     outcome = assess(table(design("a", 9, 5), with_stand_in(design("b", 99, 1))), FAST_AND_SMALL)
     assert names(outcome) == ["a"]
-    assert left_out(outcome) == {"b": "resources.LUT@estimate from a stand-in for the tool: no result"}
+    assert left_out(outcome) == {"b": "resources.LUT@estimate from a stand-in for the tool, not a result"}
     assert outcome.warnings
     assert all(best.point == "a" for best in outcome.best)
 
@@ -220,20 +220,20 @@ def test_numbers_of_a_stand_in_are_compared_with_no_others() -> None:
 def test_where_all_are_of_a_stand_in_everything_is_marked() -> None:
     outcome = assess(table(*map(with_stand_in, (design("a", 9, 5), design("b", 8, 4)))), FAST_AND_SMALL)
     assert outcome.warnings == (
-        "all numbers here are from a stand-in for a tool, recorded from another design: no results",
+        "all numbers are from a stand-in for a tool, recorded from another design: not results",
     )
     assert all(point.stand_in == ("resources.LUT@estimate",) for point in outcome.pareto)
     assert all(best.stand_in for best in outcome.best)
     assert outcome.recommendation is not None
     assert outcome.recommendation.stand_in
-    assert outcome.recommendation.reason.startswith("NO RESULT: resources.LUT@estimate from a stand-in")
+    assert outcome.recommendation.reason.startswith("NOT A RESULT: resources.LUT@estimate from a stand-in")
 
 
 def test_a_condition_on_a_stand_ins_number_marks_the_point_too() -> None:
     goals = Goals(maximize=("throughput",), require=("LUT < 10",))
     outcome = assess(table(design("a", 9, 5), with_stand_in(design("b", 99, 1))), goals)
     assert names(outcome) == ["a"]
-    assert left_out(outcome) == {"b": "LUT < 10 from a stand-in for the tool: no result"}
+    assert left_out(outcome) == {"b": "LUT < 10 from a stand-in for the tool, not a result"}
 
 
 @pytest.mark.parametrize(
@@ -243,8 +243,8 @@ def test_a_condition_on_a_stand_ins_number_marks_the_point_too() -> None:
         (Goals(minimize=("LUT@cad",)), "minimize 'LUT@cad': column 1: unknown stage 'cad'"),
         (Goals(minimize=("LUT + 1",)), "column 5: expected the end, found '+'"),
         (Goals(minimize=("base.LUT",)), "column 1: expected a quantity, such as throughput or LUT@synth"),
-        (Goals(minimize=("LUT", "resources.LUT")), "resources.LUT@estimate is an objective already"),
-        (Goals(maximize=("LUT",), minimize=("LUT",)), "resources.LUT@estimate is an objective already"),
+        (Goals(minimize=("LUT", "resources.LUT")), "resources.LUT@estimate is already an objective"),
+        (Goals(maximize=("LUT",), minimize=("LUT",)), "resources.LUT@estimate is already an objective"),
         (Goals(require=("LUT < base",)), "require 'LUT < base': column 7: a point has no base to be compared with"),
         (Goals(require=("LUT",)), "a comparison is needed here"),
     ],

@@ -143,7 +143,7 @@ def test_one_objective_has_no_pareto_plot(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("goals", [Goals(), Goals(minimize=("DSP",), require=("DSP < 0",))])
 def test_nothing_to_plot_is_told(tmp_path: Path, goals: Goals) -> None:
-    with pytest.raises(ConfigError, match="there is nothing to plot"):
+    with pytest.raises(ConfigError, match="nothing to plot"):
         write_plots(*plotted(goals), tmp_path)
 
 

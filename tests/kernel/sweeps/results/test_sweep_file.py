@@ -95,7 +95,7 @@ def test_a_whole_number_beyond_64_bits_is_kept_as_text(tmp_path: Path) -> None:
 
 
 def test_parquet_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be written"):
+    with pytest.raises(ConfigError, match="not writable"):
         write_parquet(digits(), tmp_path / "absent" / "sweep.parquet")
 
 
@@ -126,12 +126,12 @@ def test_directories_of_points_are_told_from_the_sweeps_which_may_have_been_move
 )
 def test_what_is_no_sweep_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "sweep.json").write_text(text, encoding="latin-1")
-    with pytest.raises(ConfigError, match="not the result of a sweep"):
+    with pytest.raises(ConfigError, match="not a sweep result"):
         read_sweep(tmp_path)
 
 
 def test_a_directory_without_a_sweep_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no such file"):
+    with pytest.raises(ConfigError, match="no such file"):
         read_sweep(tmp_path)
 
 
@@ -223,8 +223,8 @@ def test_numbers_of_a_stand_in_are_marked_in_what_is_shown(tmp_path: Path) -> No
     fake = row("a", found("LUT", 5, "synth", source="stand-in:synthesis.json"), fps=1)
     write_sweep(StoredSweep(table=table(fake), goals=Goals(minimize=("LUT",))), tmp_path)
     shown = command(tmp_path).stdout
-    assert "all numbers here are from a stand-in for a tool" in shown
-    assert "NO RESULT: LUT@synth from a stand-in for the tool" in shown
+    assert "all numbers are from a stand-in for a tool" in shown
+    assert "NOT A RESULT: LUT@synth from a stand-in for the tool" in shown
 
 
 @pytest.mark.parametrize(

@@ -257,8 +257,8 @@ def test_one_objective_is_enough() -> None:
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        (section(9, minimize=(), maximize=()), "it needs an objective"),
-        (section(9, grid={}), "there is nothing to choose from"),
+        (section(9, minimize=(), maximize=()), "needs an objective"),
+        (section(9, grid={}), "nothing to choose from"),
     ],
 )
 def test_a_search_without_a_goal_or_a_choice_is_refused_before_anything_runs(
