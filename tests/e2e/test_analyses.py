@@ -5,22 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.commands.build import run_build
-from bskernel.report.terminal import SilentObserver, describe_result
+from bskernel.report.terminal import describe_result
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.builds import build
 from support.paths import ROOT
 
 EXAMPLES = ROOT / "examples"
 pytestmark = pytest.mark.env
 # Of 64-32-32-10, fully connected, in and out of each layer.
 DIGITS = {"MatMul_0": 64 * 32, "MatMul_1": 32 * 32, "MatMul_2": 32 * 10}
-
-
-def build(workspace: Workspace, config: Path, output: Path, **more: Any) -> BuildResult:
-    return run_build(
-        workspace, workspace.prepare(config, output=output, **more), runtime="process", observer=SilentObserver()
-    )
 
 
 @pytest.fixture(scope="module")

@@ -1,25 +1,26 @@
 """The digits example by a backend: the one that is named, or the first that can."""
 
+import io
 from pathlib import Path
 
 import pytest
-from bskernel.commands.build import run_build
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.report.terminal import LineObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.builds import build
 from support.paths import ROOT
 
 DIGITS = ROOT / "examples" / "digits"
 pytestmark = pytest.mark.env
 
 
-def build(workspace: Workspace, output: Path, *settings: str) -> tuple[BuildResult, str]:
-    prepared = workspace.prepare(DIGITS / "build.toml", settings=settings, output=output)
-    with (output.parent / "said.txt").open("w") as said:
-        result = run_build(workspace, prepared, runtime="process", observer=LineObserver(said))
+def build_digits(workspace: Workspace, output: Path, *settings: str) -> tuple[BuildResult, str]:
+    """The build's result, and what it printed meanwhile."""
+    printed = io.StringIO()
+    result = build(workspace, DIGITS / "build.toml", output, *settings, observer=LineObserver(printed))
     assert result.status == "ok", result.failure
-    return result, (output.parent / "said.txt").read_text()
+    return result, printed.getvalue()
 
 
 def versions(result: BuildResult) -> set[str]:
@@ -27,7 +28,7 @@ def versions(result: BuildResult) -> set[str]:
 
 
 def test_digits_is_built_by_the_backend_that_is_named(workspace: Workspace, tmp_path: Path) -> None:
-    result, said = build(workspace, tmp_path / "out", "build.backend=finn-plus-1.4.0")
+    result, said = build_digits(workspace, tmp_path / "out", "build.backend=finn-plus-1.4.0")
     assert versions(result) == {"finn-step@finn-plus-1.4.0"}
     assert said.startswith(
         "backend: finn-plus-1.4.0 (named in build.backend): flow estimate with finn-step@finn-plus-1.4.0"
@@ -37,10 +38,10 @@ def test_digits_is_built_by_the_backend_that_is_named(workspace: Workspace, tmp_
 
 
 def test_auto_builds_digits_with_the_first_and_says_why_not_the_others(workspace: Workspace, tmp_path: Path) -> None:
-    result, said = build(workspace, tmp_path / "auto", "build.backend=auto")
+    result, said = build_digits(workspace, tmp_path / "auto", "build.backend=auto")
     assert versions(result) == {"finn-step@finn-plus-1.6.1"}
     assert "not finn-plus-1.4.0: not needed: finn-plus-1.6.1 comes before it" in said
-    plain, unsaid = build(workspace, tmp_path / "plain")
+    plain, unsaid = build_digits(workspace, tmp_path / "plain")
     assert plain.backend is None
     assert "backend" not in unsaid
     assert [step.key for step in plain.steps] == [step.key for step in result.steps]

@@ -7,12 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
-from bskernel.commands.build import run_build
 from bskernel.images import describe, find_recipes, locate_root
 from bskernel.images.environment import cache_folder
-from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.builds import build
 from support.paths import ROOT
 
 DIGITS = ROOT / "examples" / "digits" / "build.toml"
@@ -28,10 +27,8 @@ pytestmark = [
 ]
 
 
-def build(output: Path, *more: str) -> BuildResult:
-    workspace = Workspace(locate_root(), cache_folder())
-    prepared = workspace.prepare(DIGITS, settings=(*SETTINGS, *more), output=output)
-    return run_build(workspace, prepared, runtime="process", observer=SilentObserver(), fresh=True)
+def build_digits(output: Path, *more: str) -> BuildResult:
+    return build(Workspace(locate_root(), cache_folder()), DIGITS, output, *SETTINGS, *more, fresh=True)
 
 
 def test_the_catalogue_says_what_the_executor_says() -> None:
@@ -40,7 +37,7 @@ def test_the_catalogue_says_what_the_executor_says() -> None:
 
 
 def test_brainsmith_estimates_digits_and_twice_alike(tmp_path: Path) -> None:
-    first, second = build(tmp_path / "first"), build(tmp_path / "second")
+    first, second = build_digits(tmp_path / "first"), build_digits(tmp_path / "second")
     assert first.status == "ok", first.failure
     assert [step.outputs for step in first.steps] == [step.outputs for step in second.steps]
     report = tmp_path / "first" / "artifacts" / "output" / "report" / "estimate_network_performance.json"
@@ -50,7 +47,7 @@ def test_brainsmith_estimates_digits_and_twice_alike(tmp_path: Path) -> None:
 
 def test_a_kernel_that_brainsmith_does_not_have_is_refused_in_its_words(tmp_path: Path) -> None:
     kernels = '["finn:MVAU", { "finn:Thresholding" = ["Thresholding_none"] }]'
-    result = build(tmp_path / "out", f"parameters.brainsmith.kernels={kernels}")
+    result = build_digits(tmp_path / "out", f"parameters.brainsmith.kernels={kernels}")
     assert result.failure is not None
     assert result.failure.category == "config"
     assert "Backend 'Thresholding_none' not found for kernel 'finn:Thresholding'" in result.failure.message

@@ -1,6 +1,5 @@
 """Whole builds by the command line, with a real executor, in either runtime."""
 
-import json
 import os
 import re
 import signal
@@ -14,6 +13,7 @@ from bskernel.core.errors import EnvironmentLacking
 from bskernel.images.engine import connect
 from bskernel.runtime.container import SESSION_LABEL
 from bskernel.runtime.session_dirs import processes_of
+from support.builds import result_of, statuses, write
 
 CONFIG = """
 [build]
@@ -41,12 +41,6 @@ parameters = {{ how = "{how}" }}
 """
 
 
-def write(folder: Path, text: str) -> str:
-    (folder / "number.txt").write_text("5")
-    (folder / "build.toml").write_text(text)
-    return str(folder / "build.toml")
-
-
 def containers_of(session: str) -> list[str]:
     """Containers of a session, in whatever state; none where there is no engine."""
     try:
@@ -57,14 +51,6 @@ def containers_of(session: str) -> list[str]:
     return [found["Id"] for found in client.containers(all=True, filters=labels)]
 
 
-def result_of(folder: Path, name: str = "sum") -> Any:
-    return json.loads((folder / "build" / name / "result.json").read_text())
-
-
-def statuses(folder: Path) -> list[str]:
-    return [step["status"] for step in result_of(folder)["steps"]]
-
-
 @pytest.mark.in_both
 def test_a_build_runs_and_its_second_run_recalls_everything(cli: Any, tmp_path: Path) -> None:
     config = write(tmp_path, CONFIG.format(fps=3))
@@ -72,7 +58,7 @@ def test_a_build_runs_and_its_second_run_recalls_everything(cli: Any, tmp_path: 
     assert first.returncode == 0, first.stderr
     assert (tmp_path / "build" / "sum" / "artifacts" / "model").read_text() == "26"
     assert cli("run", config).returncode == 0
-    assert statuses(tmp_path) == ["recalled"] * 3
+    assert list(statuses(tmp_path / "build" / "sum").values()) == ["recalled"] * 3
 
 
 def test_a_changed_parameter_reruns_from_the_step_that_reads_it_and_plan_says_why(cli: Any, tmp_path: Path) -> None:
@@ -81,7 +67,7 @@ def test_a_changed_parameter_reruns_from_the_step_that_reads_it_and_plan_says_wh
     plan = cli("plan", config).stdout
     assert "parameter number: 3 -> 4" in plan
     assert cli("run", config).returncode == 0
-    assert statuses(tmp_path) == ["recalled", "ran", "ran"]
+    assert list(statuses(tmp_path / "build" / "sum").values()) == ["recalled", "ran", "ran"]
 
 
 def test_two_paths_give_the_same_digests(cli: Any, tmp_path: Path) -> None:
@@ -90,7 +76,7 @@ def test_two_paths_give_the_same_digests(cli: Any, tmp_path: Path) -> None:
         folder = tmp_path / name
         folder.mkdir(parents=True)
         assert cli("run", write(folder, CONFIG.format(fps=3)), "--fresh").returncode == 0
-        digests.append([step["outputs"] for step in result_of(folder)["steps"]])
+        digests.append([step["outputs"] for step in result_of(folder / "build" / "sum")["steps"]])
     assert digests[0] == digests[1]
 
 
@@ -112,7 +98,7 @@ def test_two_paths_give_the_same_digests(cli: Any, tmp_path: Path) -> None:
 )
 def test_each_misdeed_ends_in_its_own_failure(cli: Any, tmp_path: Path, how: str, category: str, text: str) -> None:
     done = cli("run", write(tmp_path, MISBEHAVE.format(how=how, more="")))
-    failure = result_of(tmp_path, "number")["failure"]
+    failure = result_of(tmp_path / "build" / "number")["failure"]
     assert done.returncode == 3
     assert failure["category"] == category
     assert text in failure["message"]
@@ -121,7 +107,7 @@ def test_each_misdeed_ends_in_its_own_failure(cli: Any, tmp_path: Path, how: str
 
 def test_a_failure_says_where_the_log_lies(cli: Any, tmp_path: Path) -> None:
     cli("run", write(tmp_path, MISBEHAVE.format(how="raise", more="")))
-    failure = result_of(tmp_path, "number")["failure"]
+    failure = result_of(tmp_path / "build" / "number")["failure"]
     assert "about to do wrong" in Path(failure["log"]).read_text()
     assert any(line.startswith("arithmetic.py:") for line in failure["cause"])
 
@@ -137,7 +123,7 @@ def test_a_step_that_writes_to_its_input_spoils_no_artifact(cli: Any, tmp_path: 
 @pytest.mark.in_both
 def test_garbage_on_the_channel_is_shown(cli: Any, tmp_path: Path) -> None:
     done = cli("run", write(tmp_path, MISBEHAVE.format(how="garbage-channel", more="")))
-    assert result_of(tmp_path, "number")["failure"]["cause"][0] == "a library's progress bar"
+    assert result_of(tmp_path / "build" / "number")["failure"]["cause"][0] == "a library's progress bar"
     assert "a library's progress bar" in done.stdout
 
 
@@ -146,7 +132,7 @@ def test_a_failed_step_is_not_cached(cli: Any, tmp_path: Path) -> None:
     config = write(tmp_path, MISBEHAVE.format(how="raise", more=""))
     assert cli("run", config).returncode == 3
     assert cli("run", config).returncode == 3
-    assert [step["status"] for step in result_of(tmp_path, "number")["steps"]] == ["recalled", "failed"]
+    assert [step["status"] for step in result_of(tmp_path / "build" / "number")["steps"]] == ["recalled", "failed"]
 
 
 @pytest.mark.in_both
@@ -158,13 +144,13 @@ def test_a_session_warms_up_beside_its_first_step_and_does_not_keep_it_from_endi
 @pytest.mark.in_both
 def test_a_step_that_hangs_ends_at_its_time_limit(cli: Any, tmp_path: Path) -> None:
     assert cli("run", write(tmp_path, MISBEHAVE.format(how="hang", more="timeout_s = 0.5"))).returncode == 3
-    assert result_of(tmp_path, "number")["failure"]["category"] == "timeout"
+    assert result_of(tmp_path / "build" / "number")["failure"]["category"] == "timeout"
 
 
 @pytest.mark.in_both
 def test_a_step_that_takes_too_much_memory_says_so(cli: Any, tmp_path: Path) -> None:
     assert cli("run", write(tmp_path, MISBEHAVE.format(how="memory", more="memory_mib = 512"))).returncode == 3
-    assert result_of(tmp_path, "number")["failure"]["category"] == "out_of_memory"
+    assert result_of(tmp_path / "build" / "number")["failure"]["category"] == "out_of_memory"
 
 
 @pytest.mark.in_both
@@ -207,7 +193,7 @@ def test_nothing_outlives_a_kernel_however_it_ends(
 def test_a_container_can_do_nothing_but_its_step(cli: Any, tmp_path: Path) -> None:
     config = write(tmp_path, '[build]\nmodel = "number.txt"\n[[step]]\nentry = "testing:look"\n')
     assert cli("run", config, "--runtime", "docker").returncode == 0
-    seen = result_of(tmp_path, "number")["steps"][0]["record"]
+    seen = result_of(tmp_path / "build" / "number")["steps"][0]["record"]
     assert seen["writable"] == ["work"]
     assert seen["interfaces"] == ["lo"]
     assert seen["uid"] == os.getuid()
@@ -254,7 +240,7 @@ def test_a_range_without_steps_is_refused_with_the_order(cli: Any, tmp_path: Pat
 
 def test_a_range_of_steps_is_run_alone(cli: Any, tmp_path: Path) -> None:
     assert cli("run", write(tmp_path, CONFIG.format(fps=1)), "--from", "1", "--to", "-2").returncode == 0
-    assert [step["name"] for step in result_of(tmp_path)["steps"]] == ["add"]
+    assert [step["name"] for step in result_of(tmp_path / "build" / "sum")["steps"]] == ["add"]
 
 
 @pytest.mark.in_both

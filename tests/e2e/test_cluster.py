@@ -11,6 +11,7 @@ from typing import Any
 
 import bskernel
 import pytest
+from support.builds import result_of, statuses, write
 from support.dask_cluster import Cluster, processes_that_name, stored_in
 from support.eventually import eventually
 from vivado_stand_in.install import make_install
@@ -46,20 +47,6 @@ def then(name: str, of: str) -> str:
     return THEN.format(name=name, of=of)
 
 
-def write(folder: Path, *parts: str) -> str:
-    (folder / "number.txt").write_text("5")
-    (folder / "build.toml").write_text(BUILD + "".join(parts))
-    return str(folder / "build.toml")
-
-
-def result_of(output: Path) -> Any:
-    return json.loads((output / "result.json").read_text())
-
-
-def statuses(output: Path) -> dict[str, str]:
-    return {step["name"]: step["status"] for step in result_of(output)["steps"]}
-
-
 def words(cache: Path, word: str) -> list[Path]:
     """The sessions in which a step has left that word."""
     return [path.parent for path in (cache / "sessions").glob(f"*/steps/.{word}")]
@@ -78,7 +65,7 @@ def output(tmp_path: Path) -> Path:
 def test_a_build_runs_on_local_workers_and_tells_where_their_dashboard_is(
     cli: Any, tmp_path: Path, cache: Path, output: Path
 ) -> None:
-    config = write(tmp_path, meet("a"), meet("b"), then("c", "a"))
+    config = write(tmp_path, BUILD, meet("a"), meet("b"), then("c", "a"))
     done = cli("run", config, "--cluster", "local:2", "--verbose")
     assert done.returncode == 0, done.stderr
     assert statuses(output) == {"a": "ran", "b": "ran", "c": "ran"}
@@ -97,7 +84,7 @@ def test_a_build_runs_on_local_workers_and_tells_where_their_dashboard_is(
 def test_what_a_worker_ran_that_was_killed_runs_elsewhere_and_what_it_had_made_does_not(
     begin: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, cache: Path, output: Path
 ) -> None:
-    config = write(tmp_path, meet("a"), meet("b", "go", helper=True), then("c", "b"))
+    config = write(tmp_path, BUILD, meet("a"), meet("b", "go", helper=True), then("c", "b"))
     kernel = begin("run", config, "--cluster", "local:2", "--verbose")
     (session,) = eventually(lambda: words(cache, "b.helps"))
     eventually(lambda: "step ended" in (output / "log.jsonl").read_text())
@@ -118,7 +105,7 @@ def test_a_step_that_worker_after_worker_dies_of_fails(
     begin: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, cache: Path, output: Path
 ) -> None:
     once = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
-    kernel = begin("run", write(tmp_path, meet("a", "never")), "--cluster", "local:1", **once)
+    kernel = begin("run", write(tmp_path, BUILD, meet("a", "never")), "--cluster", "local:1", **once)
     killed: set[Path] = set()
     for _ in range(2):
         (session,) = eventually(lambda: [path for path in words(cache, "a") if path not in killed])
@@ -134,14 +121,14 @@ def test_a_step_that_worker_after_worker_dies_of_fails(
 def test_local_workers_end_with_a_build_that_is_killed_and_the_next_recalls_what_they_made(
     begin: Callable[..., subprocess.Popen[bytes]], cli: Any, tmp_path: Path, cache: Path, output: Path
 ) -> None:
-    config = write(tmp_path, meet("a"), meet("b", "go", helper=True))
+    config = write(tmp_path, BUILD, meet("a"), meet("b", "go", helper=True))
     kernel = begin("run", config, "--cluster", "local:2")
     eventually(lambda: words(cache, "b.helps"))
     eventually(lambda: "step ended" in (output / "log.jsonl").read_text())
     kernel.kill()
     kernel.wait()
     eventually(lambda: processes_that_name(cache) == {})
-    config = write(tmp_path, meet("a"), meet("b", helper=False))
+    config = write(tmp_path, BUILD, meet("a"), meet("b", helper=False))
     assert cli("run", config, "--cluster", "local:1").returncode == 0
     assert statuses(output) == {"a": "recalled", "b": "ran"}
     assert list((cache / "sessions").iterdir()) == []
@@ -155,7 +142,7 @@ def test_an_interrupt_ends_workers_and_steps(
     output: Path,
     signum: signal.Signals,
 ) -> None:
-    config = write(tmp_path, meet("a", "never", helper=True), then("b", "a"))
+    config = write(tmp_path, BUILD, meet("a", "never", helper=True), then("b", "a"))
     kernel = begin("run", config, "--cluster", "local:1", "--verbose")
     eventually(lambda: words(cache, "a.helps") and "a is here" in (tmp_path / "begun.out").read_text())
     kernel.send_signal(signum)
@@ -176,10 +163,10 @@ def test_an_interrupt_ends_workers_and_steps(
     ],
 )  # fmt: skip
 def test_what_no_cluster_can_be_is_told_before_anything_runs(cli: Any, tmp_path: Path, where: str, says: str) -> None:
-    done = cli("run", write(tmp_path, meet("a")), "--cluster", where)
+    done = cli("run", write(tmp_path, BUILD, meet("a")), "--cluster", where)
     assert done.returncode == 2
     assert says in done.stderr
-    done = cli("run", write(tmp_path, meet("a")), "--cluster", where, "--keep-warm", "1m")
+    done = cli("run", write(tmp_path, BUILD, meet("a")), "--cluster", where, "--keep-warm", "1m")
     assert done.returncode == 2
 
 
@@ -188,12 +175,14 @@ def test_without_a_batch_system_no_job_is_waited_for(
     cli: Any, surroundings: dict[str, str], shared: dict[str, str], tmp_path: Path, output: Path
 ) -> None:
     surroundings.update(shared)
-    done = cli("run", write(tmp_path, meet("a"), '[cluster]\ncores = 1\nmemory = "1GB"\n'), "--cluster", "slurm")
+    done = cli(
+        "run", write(tmp_path, BUILD, meet("a"), '[cluster]\ncores = 1\nmemory = "1GB"\n'), "--cluster", "slurm"
+    )
     assert done.returncode == 4
     failure = result_of(output)["failure"]
     assert "takes no job" in failure["message"]
     assert "sbatch" in failure["message"]
-    done = cli("run", write(tmp_path, meet("a")), "--cluster", "slurm")
+    done = cli("run", write(tmp_path, BUILD, meet("a")), "--cluster", "slurm")
     assert done.returncode == 2
     assert "set cores and memory in [cluster]" in done.stderr
 
@@ -232,7 +221,7 @@ def test_what_no_worker_has_is_told_at_once_and_what_one_has_is_used(
     tmp_path: Path,
     output: Path,
 ) -> None:
-    config = write(tmp_path, ASK.format(path=make_install(tmp_path / "Xilinx")))
+    config = write(tmp_path, BUILD, ASK.format(path=make_install(tmp_path / "Xilinx")))
     # While there is no worker nobody knows what they will have: a step waits, and says so once the first is there.
     kernel = begin("run", config, "--cluster", cluster.address, **shared)
     eventually(lambda: "dashboard" in (tmp_path / "begun.out").read_text())
@@ -259,7 +248,7 @@ def test_a_worker_without_the_checkout_says_so(
     cluster.variables["BSKERNEL_ROOT"] = str(tmp_path / "elsewhere")
     cluster.worker("one")
     surroundings.update(shared)
-    done = cli("run", write(tmp_path, meet("a")), "--cluster", cluster.address)
+    done = cli("run", write(tmp_path, BUILD, meet("a")), "--cluster", cluster.address)
     assert done.returncode == 4
     failure = result_of(output)["failure"]
     assert "executors' recipes" in failure["message"]
@@ -273,7 +262,7 @@ def test_a_cluster_without_bskernel_is_told(
     cluster.variables["PYTHONPATH"] = str(tmp_path)
     cluster.worker("one")
     surroundings.update(shared)
-    done = cli("run", write(tmp_path, meet("a")), "--cluster", cluster.address)
+    done = cli("run", write(tmp_path, BUILD, meet("a")), "--cluster", cluster.address)
     assert done.returncode == 4
     failure = result_of(output)["failure"]
     assert "cannot import bskernel" in failure["message"]
@@ -288,7 +277,7 @@ def test_a_build_whose_scheduler_is_killed_says_so_and_the_next_goes_on(
     output: Path,
 ) -> None:
     cluster.worker("one")
-    config = write(tmp_path, meet("a"), meet("b", "go"))
+    config = write(tmp_path, BUILD, meet("a"), meet("b", "go"))
     kernel = begin("run", config, "--cluster", cluster.address, **shared)
     eventually(lambda: words(cluster.cache("one"), "b"))
     cluster.kill("scheduler")
@@ -314,7 +303,7 @@ def test_a_worker_of_another_version_says_so(
     cluster.variables["PYTHONPATH"] = str(other.parent)
     cluster.worker("one")
     surroundings.update(shared)
-    done = cli("run", write(tmp_path, meet("a")), "--cluster", cluster.address)
+    done = cli("run", write(tmp_path, BUILD, meet("a")), "--cluster", cluster.address)
     assert done.returncode == 4
     failure = result_of(output)["failure"]
     assert "another version of bskernel" in failure["message"]

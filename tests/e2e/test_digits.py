@@ -7,32 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.commands.build import run_build
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.images import describe, ensure_environment, environment_variables, find_recipes
-from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.builds import build, statuses
 from support.paths import ROOT, SUPPORT
 
 DIGITS = ROOT / "examples" / "digits"
 pytestmark = pytest.mark.env
-
-
-def build(
-    workspace: Workspace,
-    config: Path,
-    output: Path,
-    *settings: str,
-    fresh: bool = False,
-    runtime: str = "process",
-) -> BuildResult:
-    prepared = workspace.prepare(config, settings=settings, output=output)
-    return run_build(workspace, prepared, runtime=runtime, observer=SilentObserver(), fresh=fresh)
-
-
-def statuses(result: BuildResult) -> dict[str, str]:
-    return {step.name: step.status for step in result.steps}
 
 
 @pytest.fixture(scope="module")

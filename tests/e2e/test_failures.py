@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import pytest
 from bskernel_protocol import FailureCategory
+from support.builds import result_of, write
 
 HERE = Path(__file__).parent
 BUILD = """
@@ -60,21 +61,11 @@ inputs = {{ log = "{log}" }}
 """
 
 
-def write(folder: Path, text: str, number: str = "5") -> str:
-    (folder / "number.txt").write_text(number)
-    (folder / "build.toml").write_text(text)
-    return str(folder / "build.toml")
-
-
-def result_of(folder: Path) -> Any:
-    return json.loads((folder / "build" / "b" / "result.json").read_text())
-
-
 def failure_of(cli: Any, folder: Path, text: str, *, number: str = "5", code: int = 3) -> Any:
     """The failure of a build; it is shown, and lies in the build directory, as result.json has it."""
-    done = cli("run", write(folder, text, number))
+    done = cli("run", write(folder, text, number=number))
     assert done.returncode == code, done.stdout + done.stderr
-    failure = result_of(folder)["failure"]
+    failure = result_of(folder / "build" / "b")["failure"]
     written = (folder / "build" / "b" / "failure.txt").read_text()
     for said in (failure["message"], failure["hint"] or "", *failure["cause"]):
         assert said in done.stdout
@@ -102,7 +93,7 @@ def test_a_crash_is_told_by_its_signal_with_the_command_to_see_it_again(cli: Any
     assert failure["facts"]["signal"] == "SIGSEGV"
     assert failure["facts"]["exit_status"] == -11
     assert failure["facts"]["limit_mib"] == 4096
-    commands = result_of(tmp_path)["commands"]
+    commands = result_of(tmp_path / "build" / "b")["commands"]
     assert f"bskernel replay {tmp_path}/build/b misbehave" in commands
 
 
@@ -162,14 +153,14 @@ def test_an_executor_that_breaks_its_word_is_a_defect_of_the_executor(cli: Any, 
 def test_an_executor_whose_environment_cannot_be_made_fails_its_step_and_keeps_those_before(
     cli: Any, tmp_path: Path, root: Path, cache: Path, surroundings: dict[str, str]
 ) -> None:
-    config = write(tmp_path, BUILD.format(fps=1), "2")
+    config = write(tmp_path, BUILD.format(fps=1), number=2)
     assert cli("run", config, "--to", "double").returncode == 0
     # The same sources and catalogue, so that `double` is recalled, but nothing to run the rest in.
     (cache / "envs").unlink()
     surroundings |= {"UV_OFFLINE": "1", "UV_CACHE_DIR": str(tmp_path / "nothing"), "UV_PYTHON_DOWNLOADS": "never"}
     done = cli("run", config)
     assert done.returncode == 4, done.stdout + done.stderr
-    result = result_of(tmp_path)
+    result = result_of(tmp_path / "build" / "b")
     assert [step["status"] for step in result["steps"][:3]] == ["recalled", "failed", "skipped"]
     assert result["failure"]["category"] == "environment"
     assert "uv pip sync failed" in result["failure"]["message"]
@@ -228,7 +219,7 @@ def test_a_real_log_whose_timing_failed_is_told_as_timing(cli: Any, tmp_path: Pa
 def test_what_was_made_before_a_failure_is_kept_and_measured(cli: Any, tmp_path: Path) -> None:
     failure = failure_of(cli, tmp_path, BUILD.format(fps=3))
     assert failure["category"] == "verification"
-    result = result_of(tmp_path)
+    result = result_of(tmp_path / "build" / "b")
     assert [step["status"] for step in result["steps"]] == ["ran", "ran", "failed", "skipped", "ran"]
     assert result["status"] == "failed"
     assert result["failed_step"] == "measure"
@@ -247,8 +238,8 @@ def test_what_was_made_before_a_failure_is_kept_and_measured(cli: Any, tmp_path:
 
 def test_a_build_that_succeeds_afterwards_leaves_no_trace_of_the_failure(cli: Any, tmp_path: Path) -> None:
     failure_of(cli, tmp_path, BUILD.format(fps=3))
-    assert cli("run", write(tmp_path, BUILD.format(fps=3), "1")).returncode == 0
-    result = result_of(tmp_path)
+    assert cli("run", write(tmp_path, BUILD.format(fps=3), number=1)).returncode == 0
+    result = result_of(tmp_path / "build" / "b")
     assert (result["status"], result["failure"], result["partial"], result["commands"]) == ("ok", None, {}, [])
     assert result["metrics"] == {"measured": 5, "model": 10}
     assert not (tmp_path / "build" / "b" / "failure.txt").exists()
@@ -256,7 +247,7 @@ def test_a_build_that_succeeds_afterwards_leaves_no_trace_of_the_failure(cli: An
 
 def test_a_step_for_afterwards_is_skipped_when_nothing_it_needs_was_made(cli: Any, tmp_path: Path) -> None:
     failure_of(cli, tmp_path, BUILD.format(fps=1), number="many")
-    assert [step["status"] for step in result_of(tmp_path)["steps"]] == ["failed", *["skipped"] * 4]
+    assert [step["status"] for step in result_of(tmp_path / "build" / "b")["steps"]] == ["failed", *["skipped"] * 4]
 
 
 @pytest.mark.in_both
@@ -279,7 +270,7 @@ def test_an_interrupted_build_keeps_what_is_finished_and_runs_nothing_more(
     out, err = kernel.communicate(timeout=30)
     assert kernel.returncode == 130
     assert "every process of the build has ended" in err
-    result = result_of(tmp_path)
+    result = result_of(tmp_path / "build" / "b")
     assert result["status"] == "interrupted"
     assert [step["status"] for step in result["steps"]] == ["ran", "interrupted", "skipped"]
     assert result["failure"]["category"] == "interrupted"
@@ -289,7 +280,7 @@ def test_an_interrupted_build_keeps_what_is_finished_and_runs_nothing_more(
     log = (tmp_path / "build" / "b" / "steps" / "01-misbehave" / "log.jsonl").read_text()
     assert "about to do wrong" in log
     assert cli("run", config, "--to", "double").returncode == 0
-    assert [step["status"] for step in result_of(tmp_path)["steps"]] == ["recalled"]
+    assert [step["status"] for step in result_of(tmp_path / "build" / "b")["steps"]] == ["recalled"]
 
 
 def test_every_category_is_provoked_by_a_test() -> None:

@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bskernel.commands.build import run_build
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Session
 from bskernel.core.step import ExecutorRef
-from bskernel.flow.selection import RangeRequest
 from bskernel.images import ensure_environment
-from bskernel.report.terminal import SilentObserver, describe_result
+from bskernel.report.terminal import describe_result
 from bskernel.result.build_result import BuildResult
 from bskernel.runtime.warm.runtime import WarmRuntime
 from bskernel.workspace.workspace import Workspace
 from bskernel_protocol import Failure
+from support.builds import build_text
 from support.paths import ROOT, SUPPORT
 
 REPORTS = ROOT / "tests" / "executors" / "reports"
@@ -73,14 +72,6 @@ def models(workspace: Workspace, environments: Path, tmp_path_factory: pytest.Te
     subprocess.run([str(python), str(SUPPORT / "small_models.py"), str(folder)], check=True)
     (folder / "damaged.onnx").write_bytes((folder / "sound.onnx").read_bytes()[:-40])
     return folder
-
-
-def build(workspace: Workspace, tmp_path: Path, text: str, last: str | None = None) -> BuildResult:
-    (tmp_path / "build.toml").write_text(text)
-    prepared = workspace.prepare(
-        tmp_path / "build.toml", range_request=RangeRequest(last=last), output=tmp_path / "out"
-    )
-    return run_build(workspace, prepared, runtime="process", observer=SilentObserver())
 
 
 def failed(result: BuildResult) -> Failure:
@@ -148,7 +139,7 @@ def test_a_network_that_cannot_become_hardware_is_told_by_layer_with_what_to_cha
     needles: list[str],
 ) -> None:
     text = FLOW.format(model=models / f"{model}.onnx", flow="estimate", target=PART)
-    result = build(workspace, tmp_path, text, step)
+    result = build_text(workspace, tmp_path, text, step)
     failure = failed(result)
     assert (result.failed_step, failure.category, failure.facts.get("rule")) == (step, category, rule)
     for needle in needles:
@@ -161,7 +152,7 @@ def test_a_target_that_is_not_given_is_told_with_the_boards(
     workspace: Workspace, models: Path, tmp_path: Path
 ) -> None:
     text = FLOW.format(model=models / "sound.onnx", flow="estimate", target="")
-    failure = failed(build(workspace, tmp_path, text, "step_specialize_layers"))
+    failure = failed(build_text(workspace, tmp_path, text, "step_specialize_layers"))
     assert failure.category == "config"
     assert failure.facts["exception"] == "finn.util.exception.FINNConfigurationError"
     assert "set target.part" in str(failure.hint)
@@ -174,7 +165,7 @@ def test_a_folding_of_the_wrong_type_is_told_by_layer_and_key(
     (tmp_path / "folding.json").write_text('{"Defaults": {}, "MVAU_hls_0": {"PE": "2"}}')
     text = FLOW.format(model=models / "sound.onnx", flow="estimate", target=PART)
     text += '[step.step_apply_folding_config.inputs]\nfolding_config = "folding.json"\n'
-    failure = failed(build(workspace, tmp_path, text, "step_apply_folding_config"))
+    failure = failed(build_text(workspace, tmp_path, text, "step_apply_folding_config"))
     assert failure.category == "config"
     assert failure.hint == "PE of MVAU_hls MVAU_hls_0 must be of type int, and the config gives one of type str"
 
@@ -185,7 +176,7 @@ def test_a_layer_that_exists_in_hls_alone_is_refused_by_name_in_the_flow_without
 ) -> None:
     text = FLOW.format(model=models / "sound.onnx", flow="rtl", target=PART)
     text += '[step.prefer.parameters]\nlayers = { MVAU_0 = "hls" }\n'
-    failure = failed(build(workspace, tmp_path, text, "insert_deep_fifos"))
+    failure = failed(build_text(workspace, tmp_path, text, "insert_deep_fifos"))
     assert failure.category == "kernel"
     assert "MVAU_hls_0 (MVAU_hls)" in failure.message
     assert "needs Vitis HLS" in failure.message
@@ -200,7 +191,7 @@ def test_a_step_that_needs_vivado_says_so_before_it_begins(
 ) -> None:
     shutil.copy(models / "sound.onnx", tmp_path / "model.onnx")
     with pytest.raises(EnvironmentLacking, match=r"step only needs vitis_hls.*tools\.vitis_hls\.path") as caught:
-        build(workspace, tmp_path, one_step("finn-step:step_set_fifo_depths", ""))
+        build_text(workspace, tmp_path, one_step("finn-step:step_set_fifo_depths", ""))
     assert caught.value.exit_code == 4
 
 
@@ -214,7 +205,7 @@ def finn_output(tmp_path: Path, **reports: str) -> None:
 @pytest.mark.provokes("metrics")
 def test_a_damaged_report_is_named(workspace: Workspace, tmp_path: Path) -> None:
     finn_output(tmp_path, estimate_layer_cycles__json='{"MVAU_rtl_0": 10')
-    failure = failed(build(workspace, tmp_path, one_step("metrics:collect", 'inputs = { output = "output" }')))
+    failure = failed(build_text(workspace, tmp_path, one_step("metrics:collect", 'inputs = { output = "output" }')))
     assert failure.category == "metrics"
     assert "report/estimate_layer_cycles.json is not readable JSON" in failure.message
 
@@ -223,17 +214,17 @@ def test_a_damaged_report_is_named(workspace: Workspace, tmp_path: Path) -> None
 def test_a_clock_that_must_be_met_and_is_not_says_which_would_be(workspace: Workspace, tmp_path: Path) -> None:
     finn_output(tmp_path, post_route_timing__rpt=(REPORTS / "artix7_timing_summary.rpt").read_text())
     wanted = 'inputs = { output = "output" }\nparameters = { require_timing = true }'
-    failure = failed(build(workspace, tmp_path, one_step("metrics:collect", wanted)))
+    failure = failed(build_text(workspace, tmp_path, one_step("metrics:collect", wanted)))
     assert failure.category == "timing"
     assert "the worst slack is -3.463 ns (report/post_route_timing.rpt) at a clock period of 5 ns" in failure.message
     assert "8.463 ns would be met" in str(failure.hint)
-    assert build(workspace, tmp_path, one_step("metrics:collect", wanted.splitlines()[0])).status == "ok"
+    assert build_text(workspace, tmp_path, one_step("metrics:collect", wanted.splitlines()[0])).status == "ok"
 
 
 def test_a_clock_that_must_be_met_and_was_never_looked_at_is_no_success(workspace: Workspace, tmp_path: Path) -> None:
     finn_output(tmp_path)
     wanted = 'inputs = { output = "output" }\nparameters = { require_timing = true }'
-    failure = failed(build(workspace, tmp_path, one_step("metrics:collect", wanted)))
+    failure = failed(build_text(workspace, tmp_path, one_step("metrics:collect", wanted)))
     assert failure.category == "metrics"
     assert "no report says whether the clock is met" in failure.message
 
@@ -247,7 +238,7 @@ def test_a_design_that_is_broken_is_told_by_the_synthesiser_s_first_error(
     (tmp_path / "rtl" / "top.sv").write_text("module top(input logic clk); nowhere u(.clk(clk)); endmodule\n")
     (tmp_path / "rtl" / "mem" / "none.dat").write_text("0\n")
     (tmp_path / "rtl" / "design.json").write_text('{"top": "top", "sources": ["top.sv"], "layers": []}')
-    failure = failed(build(workspace, tmp_path, one_step("yosys-synth:synthesize", 'inputs = { rtl = "rtl" }')))
+    failure = failed(build_text(workspace, tmp_path, one_step("yosys-synth:synthesize", 'inputs = { rtl = "rtl" }')))
     assert failure.category == "synthesis"
     assert "unknown module 'nowhere'" in failure.message
     assert "top.sv:1" in failure.cause[0]

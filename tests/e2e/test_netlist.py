@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bskernel.commands.build import run_build
-from bskernel.report.terminal import SilentObserver, describe_result
+from bskernel.report.terminal import describe_result
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.builds import build
 from support.paths import ROOT
 
 DIGITS = ROOT / "examples" / "digits"
@@ -44,12 +44,6 @@ module bskernel_top (
 	assign in0_V_TREADY = out0_V_TREADY;
 endmodule
 """
-
-
-def build(workspace: Workspace, config: Path, output: Path) -> BuildResult:
-    return run_build(
-        workspace, workspace.prepare(config, output=output), runtime="process", observer=SilentObserver()
-    )
 
 
 @pytest.fixture(scope="module")

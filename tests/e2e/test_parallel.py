@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from bskernel.runtime.session_dirs import processes_of
+from support.builds import result_of, statuses, write
 from support.eventually import eventually
 
 BUILD = '[build]\nname = "b"\nmodel = "number.txt"\n'
@@ -37,20 +38,6 @@ def meet(name: str, *until: str, then: str = "end") -> str:
     return MEET.format(name=name, until=list(until), then=then)
 
 
-def write(folder: Path, *steps: str) -> str:
-    (folder / "number.txt").write_text("5")
-    (folder / "build.toml").write_text(BUILD + "".join(steps))
-    return str(folder / "build.toml")
-
-
-def result_of(output: Path) -> Any:
-    return json.loads((output / "result.json").read_text())
-
-
-def statuses(output: Path) -> dict[str, str]:
-    return {step["name"]: step["status"] for step in result_of(output)["steps"]}
-
-
 def told(output: Path) -> list[tuple[str, str]]:
     """What became of which step, in the order in which it was told."""
     try:
@@ -67,7 +54,7 @@ def words(cache: Path, word: str) -> list[Path]:
 
 @pytest.mark.in_both
 def test_independent_steps_run_at_once_and_are_reported_in_the_plan_s_order(cli: Any, tmp_path: Path) -> None:
-    config = write(tmp_path, meet("a", "b"), meet("b", "a"), AFTER.format(name="c", of="a"))
+    config = write(tmp_path, BUILD, meet("a", "b"), meet("b", "a"), AFTER.format(name="c", of="a"))
     done = cli("run", config, "--jobs", "2")
     assert done.returncode == 0, done.stderr
     assert list(statuses(tmp_path / "build" / "b").items()) == [("a", "ran"), ("b", "ran"), ("c", "ran")]
@@ -77,21 +64,21 @@ def test_independent_steps_run_at_once_and_are_reported_in_the_plan_s_order(cli:
 
 
 def test_one_job_is_one_step_after_another(cli: Any, tmp_path: Path) -> None:
-    config = write(tmp_path, meet("a"), meet("b"), meet("c"))
+    config = write(tmp_path, BUILD, meet("a"), meet("b"), meet("c"))
     assert cli("run", config, "--jobs", "1").returncode == 0
     expected = [(event, step) for step in "abc" for event in ("step started", "step ended")]
     assert told(tmp_path / "build" / "b") == expected
 
 
 def test_limits_are_the_build_s_and_change_no_key_and_no_record(cli: Any, tmp_path: Path) -> None:
-    config = write(tmp_path, meet("a"), "[limits]\njobs = 1\nmemory_mib = 100\nresources = { vivado = 1 }\n")
+    config = write(tmp_path, BUILD, meet("a"), "[limits]\njobs = 1\nmemory_mib = 100\nresources = { vivado = 1 }\n")
     assert cli("run", config, "--runtime", "process").returncode == 0
     kept = (tmp_path / "build" / "b" / "config.json").read_text()
-    config = write(tmp_path, meet("a"))
+    config = write(tmp_path, BUILD, meet("a"))
     assert cli("run", config).returncode == 0
     assert statuses(tmp_path / "build" / "b") == {"a": "recalled"}
     assert (tmp_path / "build" / "b" / "config.json").read_text() == kept
-    done = cli("run", write(tmp_path, meet("a"), "[limits]\njobs = 0\n"))
+    done = cli("run", write(tmp_path, BUILD, meet("a"), "[limits]\njobs = 0\n"))
     assert done.returncode == 2
     assert "jobs must be above 0, not 0" in done.stderr
 
@@ -99,7 +86,7 @@ def test_limits_are_the_build_s_and_change_no_key_and_no_record(cli: Any, tmp_pa
 def test_of_equal_steps_one_runs(cli: Any, tmp_path: Path) -> None:
     # Both say the same word: their actions are equal, and only one of them waits for c.
     equal = [meet("a", "c").replace('name = "a"', f'name = "{name}"', 1) for name in ("first", "second")]
-    config = write(tmp_path, *equal, meet("c", "a"))
+    config = write(tmp_path, BUILD, *equal, meet("c", "a"))
     assert cli("run", config, "--jobs", "3").returncode == 0
     assert statuses(tmp_path / "build" / "b") == {"first": "ran", "second": "recalled", "c": "ran"}
     assert cli("run", config, "--jobs", "3", "--fresh").returncode == 0
@@ -109,7 +96,7 @@ def test_of_equal_steps_one_runs(cli: Any, tmp_path: Path) -> None:
 def test_two_builds_at_once_carry_an_action_out_once(
     begin: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, cache: Path
 ) -> None:
-    config = write(tmp_path, meet("a", "go"))
+    config = write(tmp_path, BUILD, meet("a", "go"))
     first, second = tmp_path / "first", tmp_path / "second"
     kernels = [begin("run", config, "--output", str(first))]
     (session,) = eventually(lambda: words(cache, "a"))
@@ -123,7 +110,7 @@ def test_two_builds_at_once_carry_an_action_out_once(
 def test_a_build_takes_over_from_one_that_died(
     begin: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, cache: Path
 ) -> None:
-    config = write(tmp_path, meet("a", "go"))
+    config = write(tmp_path, BUILD, meet("a", "go"))
     dying = begin("run", config, "--output", str(tmp_path / "first"))
     (dead,) = eventually(lambda: words(cache, "a"))
     heir = begin("run", config, "--output", str(tmp_path / "second"))
@@ -143,6 +130,7 @@ def test_after_a_failure_what_runs_ends_and_is_kept_and_nothing_else_starts_but_
     output = tmp_path / "out"
     config = write(
         tmp_path,
+        BUILD,
         meet("a", "b", then="fail"),
         meet("b", "a", "go"),
         meet("c"),
@@ -170,7 +158,7 @@ def test_an_interrupt_ends_all_that_runs_and_says_so_of_each(
     begin: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, cache: Path, signum: signal.Signals
 ) -> None:
     output = tmp_path / "out"
-    config = write(tmp_path, meet("a", "never"), meet("b", "never"), meet("c"))
+    config = write(tmp_path, BUILD, meet("a", "never"), meet("b", "never"), meet("c"))
     kernel = begin("run", config, "--output", str(output), "--jobs", "2")
     (session,) = eventually(lambda: words(cache, "a") if words(cache, "b") else [])
     logs = {name: session / name / "log.jsonl" for name in ("00-a", "01-b")}
@@ -190,7 +178,7 @@ def test_a_step_whose_session_another_ended_runs_again_alone(
     begin: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, cache: Path
 ) -> None:
     output = tmp_path / "out"
-    config = write(tmp_path, meet("a", "go"), meet("b", "a", then="end-session"))
+    config = write(tmp_path, BUILD, meet("a", "go"), meet("b", "a", then="end-session"))
     kernel = begin("run", config, "--output", str(output), "--jobs", "2")
     (first,) = eventually(lambda: words(cache, "b"))
     (second,) = eventually(lambda: [path for path in words(cache, "a") if path != first])
@@ -210,7 +198,7 @@ def test_a_memory_limit_is_its_step_s_alone(cli: Any, tmp_path: Path) -> None:
         'parameters = { how = "memory-together" }\nmemory_mib = 512\n'
     )
     # Beside it, without a limit: in another container, in which nothing is ended.
-    config = write(tmp_path, meet("a", "b"), greedy, meet("b", "a"))
+    config = write(tmp_path, BUILD, meet("a", "b"), greedy, meet("b", "a"))
     assert cli("run", config, "--jobs", "3").returncode == 3
     assert statuses(tmp_path / "build" / "b") == {"a": "ran", "greedy": "failed", "b": "ran"}
     failure = result_of(tmp_path / "build" / "b")["failure"]
@@ -221,7 +209,7 @@ def test_a_memory_limit_is_its_step_s_alone(cli: Any, tmp_path: Path) -> None:
 
 def test_a_build_needs_no_more_processors_than_it_may_have(cli: Any, tmp_path: Path) -> None:
     """Without a limit as many steps run as there are processors for this process."""
-    config = write(tmp_path, meet("a"), meet("b"), meet("c"))
+    config = write(tmp_path, BUILD, meet("a"), meet("b"), meet("c"))
     cpus = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(cpus)})

@@ -9,23 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bskernel.commands.build import run_build
-from bskernel.flow.selection import RangeRequest
 from bskernel.images import ensure_environment, environment_variables
-from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.builds import build
 from support.paths import ROOT, SUPPORT
 
 DIGITS = ROOT / "examples" / "digits"
 SAMPLES = "quality.samples=heldout.npz"
 LABELS = np.load(DIGITS / "heldout.npz")["labels"]
 pytestmark = pytest.mark.env
-
-
-def build(workspace: Workspace, config: Path, output: Path, *settings: str, last: str | None = None) -> BuildResult:
-    prepared = workspace.prepare(config, settings=settings, output=output, range_request=RangeRequest(last=last))
-    return run_build(workspace, prepared, runtime="process", observer=SilentObserver())
 
 
 def stages(output: Path) -> list[dict[str, Any]]:

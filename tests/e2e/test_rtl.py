@@ -10,6 +10,7 @@ from bskernel.flow.selection import RangeRequest
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.builds import build
 from support.paths import ROOT
 
 DIGITS = ROOT / "examples" / "digits"
@@ -39,11 +40,6 @@ def _compiler(runtime: str) -> None:
     """Containers bring their own."""
     if runtime == "process" and shutil.which("g++") is None:
         pytest.skip("no C++ compiler: install g++, as .ci/run does")
-
-
-def build(workspace: Workspace, config: Path, output: Path, *settings: str, runtime: str = "process") -> BuildResult:
-    prepared = workspace.prepare(config, settings=settings, output=output)
-    return run_build(workspace, prepared, runtime=runtime, observer=SilentObserver())
 
 
 @pytest.mark.in_both

@@ -6,6 +6,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from support.builds import write
 
 FLOW = """
 [build]
@@ -27,12 +28,6 @@ inputs = { model = "double.model" }
 entry = "testing:generate"
 """
 ORDER = ["tidy", "double", "lower", "generate_for_sizing", "again", "generate"]
-
-
-def write(folder: Path, number: int = 5, more: str = "") -> str:
-    (folder / "number.txt").write_text(str(number))
-    (folder / "build.toml").write_text(FLOW + more)
-    return str(folder / "build.toml")
 
 
 def ran(folder: Path) -> list[str]:
@@ -59,17 +54,17 @@ def made(folder: Path) -> str:
 def test_a_part_of_the_flow_is_run_alone(
     cli: Any, tmp_path: Path, options: tuple[str, ...], expected: list[str]
 ) -> None:
-    done = cli("run", write(tmp_path), *options)
+    done = cli("run", write(tmp_path, FLOW), *options)
     assert done.returncode == 0, done.stderr + done.stdout
     assert ran(tmp_path) == expected
 
 
 def test_a_build_from_the_middle_goes_on_where_another_ended(cli: Any, tmp_path: Path) -> None:
-    assert cli("run", write(tmp_path)).returncode == 0
+    assert cli("run", write(tmp_path, FLOW)).returncode == 0
     assert ran(tmp_path) == ORDER
     whole = made(tmp_path)
-    assert cli("run", write(tmp_path), "--output-type", "finn").returncode == 0
-    config = write(tmp_path, int(made(tmp_path)), more='[flow]\ninput_type = "finn"\n')
+    assert cli("run", write(tmp_path, FLOW), "--output-type", "finn").returncode == 0
+    config = write(tmp_path, FLOW, '[flow]\ninput_type = "finn"\n', number=int(made(tmp_path)))
     done = cli("run", config)
     assert done.returncode == 0, done.stdout
     # `again` names the output of a step that is left out: the given model stands for it.
@@ -83,19 +78,19 @@ def test_a_model_at_another_stage_is_refused_with_where_to_begin_and_the_check_i
     cli: Any, tmp_path: Path
 ) -> None:
     for _ in range(2):
-        done = cli("run", write(tmp_path, 5), "--from", "lower")
+        done = cli("run", write(tmp_path, FLOW), "--from", "lower")
         assert done.returncode == 3
         assert failure(tmp_path)["category"] == "model_load"
         assert "the number is at stage onnx, not at finn" in done.stdout
         assert "begin with --from tidy" in done.stdout
     for expected in ("ran", "recalled"):
-        assert cli("run", write(tmp_path, 6), "--from", "lower").returncode == 0
+        assert cli("run", write(tmp_path, FLOW, number=6), "--from", "lower").returncode == 0
         result = json.loads((tmp_path / "build" / "number" / "result.json").read_text())
         assert (result["steps"][0]["name"], result["steps"][0]["status"]) == ("check_stage", expected)
 
 
 def test_where_no_executor_can_tell_the_stage_the_plan_goes_on_without(cli: Any, tmp_path: Path) -> None:
-    assert cli("run", write(tmp_path, 6), "--from", "generate").returncode == 0
+    assert cli("run", write(tmp_path, FLOW, number=6), "--from", "generate").returncode == 0
     assert ran(tmp_path) == ["generate"]
 
 
@@ -124,17 +119,17 @@ def test_a_selection_that_cannot_be_is_refused_with_the_choices(
     cli: Any, tmp_path: Path, options: tuple[str, ...], needles: list[str]
 ) -> None:
     for command in ("run", "plan"):
-        done = cli(command, write(tmp_path), *options)
+        done = cli(command, write(tmp_path, FLOW), *options)
         assert done.returncode == 2
         for needle in needles:
             assert needle in done.stderr
 
 
 def test_an_output_of_a_step_that_is_left_out_must_be_given(cli: Any, tmp_path: Path) -> None:
-    done = cli("run", write(tmp_path, 6), "--from", "generate_for_sizing")
+    done = cli("run", write(tmp_path, FLOW, number=6), "--from", "generate_for_sizing")
     assert done.returncode == 2
     assert "step again: input 'model' is double.model, from a step outside the range" in done.stderr
-    assert cli("run", write(tmp_path, 6), "--from", "again").returncode == 0
+    assert cli("run", write(tmp_path, FLOW, number=6), "--from", "again").returncode == 0
 
 
 EDIT = """
@@ -155,7 +150,7 @@ entry = "testing:add"
 
 
 def test_steps_are_inserted_replaced_and_removed(cli: Any, tmp_path: Path) -> None:
-    done = cli("run", write(tmp_path, 5, more=EDIT))
+    done = cli("run", write(tmp_path, FLOW, EDIT))
     assert done.returncode == 0, done.stderr
     assert ran(tmp_path) == ["tidy", "double", "mine", "add", "lower", "generate"]
     assert made(tmp_path) == str((5 + 100) * 2 + 10 + 1 + 2 + 2)
@@ -165,12 +160,12 @@ def test_a_step_that_goes_back_to_an_earlier_model_takes_it_with_what_is_inserte
     cli: Any, tmp_path: Path
 ) -> None:
     insert = '[[flow.edit.insert]]\nafter = "double"\nname = "{}"\nentry = "testing:add"\nparameters.number = 10\n'
-    assert cli("run", write(tmp_path, 5, more=insert.format("a") + insert.format("b"))).returncode == 0
+    assert cli("run", write(tmp_path, FLOW, insert.format("a") + insert.format("b"))).returncode == 0
     assert made(tmp_path) == str((5 + 2) * 2 + 10 + 10 + 2 + 2)
     own = (
         '[[flow.edit.insert]]\nafter = "generate"\nname = "c"\nentry = "testing:add"\ninputs.model = "double.model"\n'
     )
-    text = cli("plan", write(tmp_path, more=insert.format("a") + own), "--graph", "text").stdout
+    text = cli("plan", write(tmp_path, FLOW, insert.format("a") + own), "--graph", "text").stdout
     assert "c                    testing@1  runs\n       model  <- 1 double\n" in text
     assert "again                testing@1  runs\n       model  <- 2 a\n" in text
 
@@ -204,7 +199,7 @@ def test_a_step_that_goes_back_to_an_earlier_model_takes_it_with_what_is_inserte
 def test_an_edit_that_cannot_be_made_is_refused_with_the_choices(
     cli: Any, tmp_path: Path, edit: str, needles: list[str]
 ) -> None:
-    done = cli("plan", write(tmp_path, more=edit))
+    done = cli("plan", write(tmp_path, FLOW, edit))
     assert done.returncode == 2
     assert "build.toml" in done.stderr
     for needle in needles:
@@ -224,7 +219,7 @@ def test_changes_to_a_step_that_is_removed_are_refused(cli: Any, tmp_path: Path)
 
 
 def test_plan_says_what_chose_the_range(cli: Any, tmp_path: Path) -> None:
-    config = write(tmp_path, 6, more="[flow]\nto = -1\n")
+    config = write(tmp_path, FLOW, "[flow]\nto = -1\n", number=6)
     shown = json.loads(cli("plan", config, "--input-type", "finn", "--json").stdout)
     assert shown["range"] == {
         "first": {"step": "lower", "index": 2, "origin": "--input-type finn"},
@@ -236,7 +231,7 @@ def test_plan_says_what_chose_the_range(cli: Any, tmp_path: Path) -> None:
 
 
 def test_a_plan_is_drawn_as_text_for_mermaid_and_as_svg(cli: Any, tmp_path: Path) -> None:
-    config = write(tmp_path)
+    config = write(tmp_path, FLOW)
     assert cli("run", config, "--to", "double").returncode == 0
     text = cli("plan", config, "--graph", "text").stdout
     assert "  1  double               testing@1  cached\n       model  <- 0 tidy\n" in text

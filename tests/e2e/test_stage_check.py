@@ -5,12 +5,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bskernel.commands.build import run_build
 from bskernel.flow.selection import RangeRequest
 from bskernel.images import ensure_environment
-from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.builds import build
 from support.paths import ROOT
 
 DIGITS = ROOT / "examples" / "digits"
@@ -22,15 +21,6 @@ target_fps = 100_000
 [parameters.finn-step]
 standalone_thresholds = true
 """
-
-
-def build(
-    workspace: Workspace, config: Path, output: Path, *settings: str, range_request: RangeRequest | None = None
-) -> BuildResult:
-    prepared = workspace.prepare(
-        config, settings=settings, range_request=range_request or RangeRequest(), output=output
-    )
-    return run_build(workspace, prepared, runtime="process", observer=SilentObserver())
 
 
 @pytest.fixture(scope="module")

@@ -4,20 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.commands.build import run_build
-from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
+from support.builds import build_text
 from support.paths import ROOT
 
 MODEL = ROOT / "examples" / "digits" / "digits_w4a4.onnx"
+OF_DIGITS = f'build.model = "{MODEL}"\n'
 pytestmark = pytest.mark.env
-
-
-def build(workspace: Workspace, tmp_path: Path, text: str) -> BuildResult:
-    (tmp_path / "build.toml").write_text(f'build.model = "{MODEL}"\n{text}')
-    prepared = workspace.prepare(tmp_path / "build.toml", output=tmp_path / "out")
-    return run_build(workspace, prepared, runtime="process", observer=SilentObserver())
 
 
 def transform(parameters: str) -> str:
@@ -35,7 +29,7 @@ def test_transformations_are_applied_by_short_and_dotted_name_with_arguments(
     names = (
         '["InferShapes", { name = "qonnx.transformation.general.GiveUniqueNodeNames", args = { prefix = "net_" } }]'
     )
-    result = build(workspace, tmp_path, transform(f"transforms = {names}"))
+    result = build_text(workspace, tmp_path, OF_DIGITS + transform(f"transforms = {names}"))
     assert result.status == "ok", result.failure
     first, second = result.steps[0].record["transforms"]
     assert first["name"] == "InferShapes"
@@ -56,7 +50,7 @@ def test_transformations_are_applied_by_short_and_dotted_name_with_arguments(
 def test_what_a_transform_cannot_do_is_said_with_the_choices(
     workspace: Workspace, tmp_path: Path, parameters: str, needles: list[str]
 ) -> None:
-    text = failed(build(workspace, tmp_path, transform(parameters)))
+    text = failed(build_text(workspace, tmp_path, OF_DIGITS + transform(parameters)))
     for needle in needles:
         assert needle in text
 
@@ -67,7 +61,7 @@ ESTIMATE = "[target]\nclock_ns = 5.0\n"
 def test_a_folding_that_no_hardware_can_have_is_refused(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "folding.json").write_text('{"Defaults": {}, "MVAU_rtl_0": {"PE": 7, "SIMD": 1}}')
     inputs = '[step.step_apply_folding_config.inputs]\nfolding_config = "folding.json"\n'
-    text = failed(build(workspace, tmp_path, f'{ESTIMATE}board = "ZCU104"\n{inputs}'))
+    text = failed(build_text(workspace, tmp_path, OF_DIGITS + f'{ESTIMATE}board = "ZCU104"\n{inputs}'))
     assert text.startswith("config: step_apply_folding_config: MVAU_rtl_0: PE = 7 does not divide MH = ")
 
 
@@ -82,13 +76,13 @@ def test_a_folding_that_no_hardware_can_have_is_refused(workspace: Workspace, tm
 def test_a_target_that_does_not_exist_is_refused(
     workspace: Workspace, tmp_path: Path, target: str, needles: list[str]
 ) -> None:
-    text = failed(build(workspace, tmp_path, f"{ESTIMATE}{target}\n"))
+    text = failed(build_text(workspace, tmp_path, OF_DIGITS + f"{ESTIMATE}{target}\n"))
     for needle in needles:
         assert needle in text
 
 
 def test_a_network_that_nobody_folded_is_built_with_a_warning(workspace: Workspace, tmp_path: Path) -> None:
-    result = build(workspace, tmp_path, f'{ESTIMATE}board = "ZCU104"\n')
+    result = build_text(workspace, tmp_path, OF_DIGITS + f'{ESTIMATE}board = "ZCU104"\n')
     assert result.status == "ok", result.failure
     rows: list[dict[str, Any]] = [row for step in result.steps for row in step.record.get("summary", ())]
     assert any("PE = SIMD = 1" in row["value"] for row in rows)
@@ -115,11 +109,11 @@ def test_a_step_of_the_user_s_own_is_run_from_a_folder(workspace: Workspace, tmp
         "    return model\n"
     )
     text = f"{ESTIMATE}{CUSTOM.format(function='own:mark')}"
-    result = build(workspace, tmp_path, text)
+    result = build_text(workspace, tmp_path, OF_DIGITS + text)
     assert result.status == "ok", result.failure
     first = result.artifacts["model"]
     (tmp_path / "steps" / "own.py").write_text("def mark(model, cfg):\n    return model\n")
-    again = build(workspace, tmp_path, text)
+    again = build_text(workspace, tmp_path, OF_DIGITS + text)
     assert [step.status for step in again.steps] == ["recalled", "recalled", "ran"]
     assert again.artifacts["model"] != first
 
@@ -127,5 +121,5 @@ def test_a_step_of_the_user_s_own_is_run_from_a_folder(workspace: Workspace, tmp
 def test_a_step_that_is_not_in_the_folder_is_named(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "steps").mkdir()
     (tmp_path / "steps" / "own.py").write_text("")
-    text = failed(build(workspace, tmp_path, f"{ESTIMATE}{CUSTOM.format(function='own:mark')}"))
+    text = failed(build_text(workspace, tmp_path, OF_DIGITS + f"{ESTIMATE}{CUSTOM.format(function='own:mark')}"))
     assert text.startswith("config: there is no function 'own:mark'")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from bskernel.runtime.session_dirs import processes_of
+from support.builds import result_of, statuses, write
 from support.eventually import eventually
 
 CONFIG = """
@@ -45,10 +46,8 @@ GRID = """
 """
 
 
-def write(folder: Path, values: str = "1, 2, 3, 4", goals: str = "", steps: str = CONFIG) -> str:
-    (folder / "number.txt").write_text("5")
-    (folder / "build.toml").write_text(steps + GRID.format(values=values, goals=goals))
-    return str(folder / "build.toml")
+def write_sweep(folder: Path, values: str = "1, 2, 3, 4", goals: str = "", steps: str = CONFIG) -> str:
+    return write(folder, steps, GRID.format(values=values, goals=goals))
 
 
 def output_of(folder: Path) -> Path:
@@ -69,14 +68,6 @@ def ended(folder: Path) -> Counter[str]:
     return Counter(line["status"] for line in lines if line["event"] in {"step ended", "step failed"})
 
 
-def statuses(result: Any) -> dict[str, str]:
-    return {step["name"]: step["status"] for step in result["steps"]}
-
-
-def result_of(build: Path) -> Any:
-    return json.loads((build / "result.json").read_text())
-
-
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
     """Every file: when it was written, and what it holds."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
@@ -85,7 +76,7 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 @pytest.mark.in_both
 def test_points_share_steps_and_each_is_the_build_that_run_makes(cli: Any, tmp_path: Path) -> None:
-    config = write(tmp_path)
+    config = write_sweep(tmp_path)
     done = cli("sweep", config)
     assert done.returncode == 0, done.stderr
     assert ended(tmp_path) == {"ran": 1 + 3 * 4}
@@ -115,7 +106,7 @@ def test_points_share_steps_and_each_is_the_build_that_run_makes(cli: Any, tmp_p
 
 
 def test_explain_replay_diff_and_bundle_know_a_point_as_any_build(cli: Any, tmp_path: Path) -> None:
-    assert cli("sweep", write(tmp_path)).returncode == 0
+    assert cli("sweep", write_sweep(tmp_path)).returncode == 0
     first, second = (output_of(tmp_path) / rows_of(tmp_path)[value]["directory"] for value in (1, 2))
     told = json.loads(cli("explain", str(first), "own", "--json").stdout)
     assert (told["step"], told["status"], told["entry"]) == ("own", "ran", "add")
@@ -129,7 +120,7 @@ def test_explain_replay_diff_and_bundle_know_a_point_as_any_build(cli: Any, tmp_
 
 
 def test_a_sweep_with_nothing_to_do_writes_no_point_anew(cli: Any, tmp_path: Path) -> None:
-    config = write(tmp_path)
+    config = write_sweep(tmp_path)
     assert cli("sweep", config).returncode == 0
     before = contents(output_of(tmp_path) / "points")
     done = cli("sweep", config)
@@ -141,7 +132,7 @@ def test_a_sweep_with_nothing_to_do_writes_no_point_anew(cli: Any, tmp_path: Pat
 
 
 def test_a_point_is_written_anew_when_something_else_lies_there(cli: Any, tmp_path: Path) -> None:
-    config = write(tmp_path)
+    config = write_sweep(tmp_path)
     assert cli("sweep", config).returncode == 0
     points = output_of(tmp_path) / "points"
     before = contents(points)
@@ -159,14 +150,14 @@ def test_a_point_is_written_anew_when_something_else_lies_there(cli: Any, tmp_pa
 
 
 def test_more_points_run_only_what_is_theirs(cli: Any, tmp_path: Path) -> None:
-    assert cli("sweep", write(tmp_path)).returncode == 0
-    assert cli("sweep", write(tmp_path, "1, 2, 3, 4, 5")).returncode == 0
+    assert cli("sweep", write_sweep(tmp_path)).returncode == 0
+    assert cli("sweep", write_sweep(tmp_path, "1, 2, 3, 4, 5")).returncode == 0
     assert ended(tmp_path) == {"recalled": 13, "ran": 3}
 
 
 def test_a_failed_point_is_a_row_and_leaves_the_others_alone(cli: Any, tmp_path: Path) -> None:
     steps = CONFIG.replace("testing:double", "testing:measure").replace("number = 10", "number = 1")
-    done = cli("sweep", write(tmp_path, "1, 2, 3, 4, 5", steps=steps), "--jobs", "2")
+    done = cli("sweep", write_sweep(tmp_path, "1, 2, 3, 4, 5", steps=steps), "--jobs", "2")
     assert done.returncode == 3
     rows = rows_of(tmp_path)
     assert [rows[value]["status"] for value in range(1, 6)] == ["ok", "ok", "ok", "failed", "failed"]
@@ -187,7 +178,7 @@ def test_a_failed_point_is_a_row_and_leaves_the_others_alone(cli: Any, tmp_path:
 
 
 def test_a_point_that_breaks_a_requirement_is_stopped_before_what_is_costly(cli: Any, tmp_path: Path) -> None:
-    config = write(tmp_path, goals='require = "number < 18 or number > 34"')
+    config = write_sweep(tmp_path, goals='require = "number < 18 or number > 34"')
     done = cli("sweep", config)
     assert done.returncode == 0, done.stderr
     rows = rows_of(tmp_path)
@@ -224,7 +215,7 @@ def test_a_point_that_breaks_a_requirement_is_stopped_before_what_is_costly(cli:
 def test_what_is_no_requirement_is_refused_before_anything_runs(
     cli: Any, tmp_path: Path, goals: str, told: str
 ) -> None:
-    done = cli("sweep", write(tmp_path, goals=goals))
+    done = cli("sweep", write_sweep(tmp_path, goals=goals))
     assert done.returncode == 2
     assert told in done.stderr
     assert not output_of(tmp_path).exists()
@@ -239,7 +230,7 @@ def test_a_configuration_without_a_sweep_is_refused(cli: Any, tmp_path: Path) ->
 
 
 def test_what_is_found_damaged_when_points_are_written_is_made_again(cli: Any, tmp_path: Path, cache: Path) -> None:
-    config = write(tmp_path)
+    config = write_sweep(tmp_path)
     assert cli("sweep", config).returncode == 0
     point = output_of(tmp_path) / rows_of(tmp_path)[2]["directory"]
     (made,) = [item for item in result_of(point)["steps"] if item["name"] == "costly"]
@@ -261,7 +252,7 @@ def test_what_is_found_damaged_when_points_are_written_is_made_again(cli: Any, t
 
 
 def test_json_is_the_table_with_what_became_of_each_point(cli: Any, tmp_path: Path) -> None:
-    done = cli("sweep", write(tmp_path), "--json", "--output", str(tmp_path / "out"))
+    done = cli("sweep", write_sweep(tmp_path), "--json", "--output", str(tmp_path / "out"))
     told = json.loads(done.stdout)
     assert [row["settings"]["target.target_fps"] for row in told["table"]["rows"]] == [1, 2, 3, 4]
     assert told["table"]["keys"] == ["target.target_fps"]
@@ -276,7 +267,7 @@ def test_the_library_returns_the_table(
 
     for name, value in surroundings.items():
         monkeypatch.setenv(name, value)
-    result = bskernel.sweep(write(tmp_path), settings=["build.salt=lib"], runtime="process", jobs=2)
+    result = bskernel.sweep(write_sweep(tmp_path), settings=["build.salt=lib"], runtime="process", jobs=2)
     assert (result.status, result.exit_code, result.counts.ran) == ("ok", 0, 13)
     assert [row.quantities[0].value for row in result.table.rows] == [32, 34, 36, 38]
     again = bskernel.sweep(tmp_path / "build.toml", settings=["build.salt=lib"], runtime="process", last="own")
@@ -391,7 +382,7 @@ def test_points_run_at_once_in_sessions_that_they_share(cli: Any, tmp_path: Path
 def test_a_search_builds_its_batches_as_points_of_one_sweep(cli: Any, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     goals = 'maximize = "number"\nsearch = { trials = 6, batch = 2, seed = 3 }'
-    config = write(tmp_path, ", ".join(map(str, range(1, 41))), goals=goals)
+    config = write_sweep(tmp_path, ", ".join(map(str, range(1, 41))), goals=goals)
     with Path(config).open("a") as file:
         file.write('[[sweep.point]]\n"target.target_fps" = 99\n')
     done = cli("sweep", config)
@@ -412,7 +403,7 @@ def test_a_search_builds_its_batches_as_points_of_one_sweep(cli: Any, tmp_path: 
 
 def test_a_search_that_has_tried_everything_says_so(cli: Any, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
-    done = cli("sweep", write(tmp_path, "1, 2, 3", goals='maximize = "number"\nsearch = { trials = 6 }'))
+    done = cli("sweep", write_sweep(tmp_path, "1, 2, 3", goals='maximize = "number"\nsearch = { trials = 6 }'))
     assert done.returncode == 0, done.stderr
     assert "the search ends: it has tried all 3 points" in done.stderr
     assert "0 points" not in done.stderr
@@ -422,7 +413,7 @@ def test_a_search_that_has_tried_everything_says_so(cli: Any, tmp_path: Path) ->
 def test_an_objective_that_no_point_has_does_not_undo_what_was_built(
     cli: Any, tmp_path: Path, form: tuple[str, ...]
 ) -> None:
-    done = cli("sweep", write(tmp_path, goals='maximize = "nombre"'), *form)
+    done = cli("sweep", write_sweep(tmp_path, goals='maximize = "nombre"'), *form)
     assert done.returncode == 2
     assert "'nombre'" in done.stderr
     assert ("13 ran" in done.stdout) or json.loads(done.stdout)["counts"]["ran"] == 13

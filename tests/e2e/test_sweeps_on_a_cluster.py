@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.builds import write
 from support.dask_cluster import Cluster, processes_that_name, stored_in
 from support.eventually import eventually
 from support.s3_server import BUCKET, S3Server
@@ -158,7 +159,7 @@ def bucket(tmp_path: Path, server: S3Server) -> Shared:
     )
 
 
-def write(
+def write_sweep(
     folder: Path,
     *,
     values: str = str(list(POINTS)),
@@ -167,10 +168,8 @@ def write(
     fails_at: str = "[]",
     more: str = "",
 ) -> str:
-    (folder / "number.txt").write_text("5")
     steps = STEPS.format(folder=folder / "counts", own=own, fails_at=fails_at)
-    (folder / "build.toml").write_text(steps + more + GRID.format(goals=goals, values=values))
-    return str(folder / "build.toml")
+    return write(folder, steps, more, GRID.format(goals=goals, values=values))
 
 
 def output_of(folder: Path) -> Path:
@@ -185,7 +184,7 @@ def rows_of(output: Path) -> dict[int, Any]:
     return {row["settings"]["target.target_fps"]: row for row in sweep_of(output)["table"]["rows"]}
 
 
-def statuses(output: Path) -> dict[int, str]:
+def point_statuses(output: Path) -> dict[int, str]:
     return {value: row["status"] for value, row in rows_of(output).items()}
 
 
@@ -212,13 +211,13 @@ def test_machines_that_share_a_store_run_every_distinct_action_once_and_make_the
     kind: str,
 ) -> None:
     shared: Shared = request.getfixturevalue(kind)
-    config, output = write(tmp_path), output_of(tmp_path)
+    config, output = write_sweep(tmp_path), output_of(tmp_path)
     counts.hold("own-16", "own-17")
     kernel = begin("sweep", config, "--cluster", cluster.address, **shared.variables)
     eventually(lambda: len(counts.began) >= 3)
     counts.let_go()
     assert kernel.wait(90) == 0, (tmp_path / "begun.out").read_text()
-    assert set(statuses(output).values()) == {"ok"}
+    assert set(point_statuses(output).values()) == {"ok"}
     assert counts.began == counts.done == ALL
     assert counts.where(cluster) == {"one", "two"}
     kept = sweep_of(output)
@@ -248,7 +247,7 @@ def test_what_a_worker_had_made_that_is_killed_is_recalled_and_what_it_ran_runs_
     tmp_path: Path,
     counts: Counts,
 ) -> None:
-    config, output = write(tmp_path), output_of(tmp_path)
+    config, output = write_sweep(tmp_path), output_of(tmp_path)
     counts.hold("costly-18", "costly-20")
     kernel = begin("sweep", config, "--cluster", cluster.address, **folder.variables)
     eventually(lambda: {"costly-18", "costly-20"} <= counts.began.keys())
@@ -259,7 +258,7 @@ def test_what_a_worker_had_made_that_is_killed_is_recalled_and_what_it_ran_runs_
     cluster.kill("one")
     counts.let_go()
     assert kernel.wait(90) == 0, (tmp_path / "begun.out").read_text()
-    assert set(statuses(output).values()) == {"ok"}
+    assert set(point_statuses(output).values()) == {"ok"}
     assert {name: counts.began[name] for name in made} == made
     assert counts.began == ALL | {lost: 2}
     assert counts.done == ALL
@@ -268,7 +267,7 @@ def test_what_a_worker_had_made_that_is_killed_is_recalled_and_what_it_ran_runs_
     assert left
     cluster.have("one")
     counts.hold("own-115", "own-116")
-    begin("sweep", write(tmp_path, values="[100, 101]"), "--cluster", cluster.address, **folder.variables)
+    begin("sweep", write_sweep(tmp_path, values="[100, 101]"), "--cluster", cluster.address, **folder.variables)
     eventually(lambda: {"own-115", "own-116"} <= counts.began.keys())
     assert not any(path.exists() for path in left)
 
@@ -280,7 +279,7 @@ def test_a_sweep_that_is_killed_leaves_nothing_running_and_goes_on_with_what_is_
     tmp_path: Path,
     counts: Counts,
 ) -> None:
-    config, output = write(tmp_path), output_of(tmp_path)
+    config, output = write_sweep(tmp_path), output_of(tmp_path)
     counts.hold("costly-18", "costly-20")
     kernel = begin("sweep", config, "--cluster", cluster.address, **folder.variables)
     eventually(lambda: {"costly-18", "costly-20"} <= counts.began.keys())
@@ -293,7 +292,7 @@ def test_a_sweep_that_is_killed_leaves_nothing_running_and_goes_on_with_what_is_
     counts.let_go()
     again = begin("sweep", config, "--cluster", cluster.address, **folder.variables)
     assert again.wait(90) == 0, (tmp_path / "begun.out").read_text()
-    assert set(statuses(output).values()) == {"ok"}
+    assert set(point_statuses(output).values()) == {"ok"}
     assert {name: counts.began[name] for name in made} == made
     assert counts.done == ALL
     assert counts.began == ALL | {"costly-18": 2, "costly-20": 2}
@@ -312,7 +311,7 @@ def test_without_the_server_of_the_shared_store_points_fail_and_nothing_that_was
     tmp_path: Path,
     counts: Counts,
 ) -> None:
-    config, output = write(tmp_path), output_of(tmp_path)
+    config, output = write_sweep(tmp_path), output_of(tmp_path)
     counts.hold("costly-18", "costly-20")
     kernel = begin("sweep", config, "--cluster", cluster.address, **bucket.variables)
     eventually(lambda: {"costly-18", "costly-20"} <= counts.began.keys())
@@ -334,7 +333,7 @@ def test_without_the_server_of_the_shared_store_points_fail_and_nothing_that_was
     cluster.have("one")
     again = begin("sweep", config, "--cluster", cluster.address, **bucket.variables)
     assert again.wait(90) == 0, (tmp_path / "begun.out").read_text()
-    assert set(statuses(output).values()) == {"ok"}
+    assert set(point_statuses(output).values()) == {"ok"}
     # Nor does what a worker had made and could not hand over.
     assert {name: counts.began[name] for name in (*made, kept)} == {**made, kept: 1}
     assert counts.done.keys() == ALL.keys()
@@ -343,7 +342,7 @@ def test_without_the_server_of_the_shared_store_points_fail_and_nothing_that_was
 def test_a_sweep_whose_scheduler_is_killed_says_so_and_goes_on_when_there_is_one_again(
     cluster: Cluster, begin: Callable[..., subprocess.Popen[bytes]], folder: Shared, tmp_path: Path, counts: Counts
 ) -> None:
-    config, output = write(tmp_path, more="[limits]\njobs = 2\n"), output_of(tmp_path)
+    config, output = write_sweep(tmp_path, more="[limits]\njobs = 2\n"), output_of(tmp_path)
     counts.hold("own-18", "own-20")
     kernel = begin("sweep", config, "--cluster", cluster.address, **folder.variables)
     eventually(lambda: {"own-18", "own-20"} <= counts.began.keys())
@@ -368,7 +367,7 @@ def test_a_sweep_whose_scheduler_is_killed_says_so_and_goes_on_when_there_is_one
 def test_a_step_that_fails_and_a_requirement_that_is_broken_concern_their_points_alone(
     cluster: Cluster, begin: Callable[..., subprocess.Popen[bytes]], folder: Shared, tmp_path: Path, counts: Counts
 ) -> None:
-    config = write(tmp_path, goals='require = "number < 20"', fails_at="[17]")
+    config = write_sweep(tmp_path, goals='require = "number < 20"', fails_at="[17]")
     kernel = begin("sweep", config, "--cluster", cluster.address, **folder.variables)
     assert kernel.wait(90) == 3, (tmp_path / "begun.out").read_text()
     rows = rows_of(output_of(tmp_path))
@@ -387,7 +386,7 @@ def test_steps_wait_for_what_the_last_worker_had_and_limits_hold_whatever_worker
     machines.end_if_there("two")
     machines.worker("two", "--resources", "vivado=1")
     tool = f'[tools.vivado]\npath = "{make_install(tmp_path / "Xilinx")}"\n'
-    config = write(tmp_path, values="[1, 2]", own="count-with-vivado", more=tool)
+    config = write_sweep(tmp_path, values="[1, 2]", own="count-with-vivado", more=tool)
     counts.hold("own-16", "own-17")
     kernel = begin("sweep", config, "--cluster", machines.address, **folder.variables)
     (run,) = eventually(lambda: list((counts.folder / "runs").glob("own-*")))
@@ -404,7 +403,7 @@ def test_steps_wait_for_what_the_last_worker_had_and_limits_hold_whatever_worker
         assert (tmp_path / "begun.out").read_text().count(told) == 1
         assert 2 in counts.beside("own")
         limits = f"{tool}[limits]\nresources = {{ vivado = 1 }}\n"
-        write(tmp_path, values="[3, 4, 5, 6]", own="count-with-vivado", more=limits)
+        write_sweep(tmp_path, values="[3, 4, 5, 6]", own="count-with-vivado", more=limits)
         for path in (counts.folder / "done").iterdir():
             path.unlink()
         kernel = begin("sweep", config, "--cluster", machines.address, **folder.variables)
@@ -422,7 +421,7 @@ def test_what_is_damaged_in_the_shared_store_is_mended_by_the_worker_that_has_it
     cache: Path,
     counts: Counts,
 ) -> None:
-    config, output = write(tmp_path, values="[1]"), output_of(tmp_path)
+    config, output = write_sweep(tmp_path, values="[1]"), output_of(tmp_path)
     assert begin("sweep", config, "--cluster", cluster.address, **folder.variables).wait(90) == 0
     made = points(output)
     damaged = [path for path in tmp_path.glob("shared/blobs/*/*") if path.read_bytes() == b"17"]
@@ -456,14 +455,14 @@ def test_an_interrupt_ends_a_sweep_and_all_that_it_runs_at_once(
     else:
         variables = {}
     counts.hold("own-17", "own-18")
-    kernel = begin("sweep", write(tmp_path), "--cluster", where, **variables)
+    kernel = begin("sweep", write_sweep(tmp_path), "--cluster", where, **variables)
     eventually(lambda: {"own-17", "own-18"} <= counts.began.keys())
     assert counts.alive() == {"own-17", "own-18"}
     kernel.send_signal(signal.SIGINT)
     assert kernel.wait(30) == 130
     kept = sweep_of(output_of(tmp_path))
     assert kept["status"] == "interrupted"
-    assert {"interrupted"} <= set(statuses(output_of(tmp_path)).values())
+    assert {"interrupted"} <= set(point_statuses(output_of(tmp_path)).values())
     eventually(lambda: not counts.alive())
     assert processes_that_name(cache) == {}
     assert not (cache / "sessions").exists() or list((cache / "sessions").iterdir()) == []
@@ -474,7 +473,7 @@ def test_an_interrupt_ends_a_sweep_and_all_that_it_runs_at_once(
 def test_what_no_cluster_can_be_is_told_and_an_earlier_sweep_stays(
     cli: Any, tmp_path: Path, counts: Counts, where: str, says: str
 ) -> None:
-    config, output = write(tmp_path, values="[1]"), output_of(tmp_path)
+    config, output = write_sweep(tmp_path, values="[1]"), output_of(tmp_path)
     assert cli("sweep", config).returncode == 0
     kept = sweep_of(output)
     done = cli("sweep", config, "--cluster", where)
@@ -488,7 +487,7 @@ def test_a_search_on_local_workers_builds_the_points_that_it_builds_without(
 ) -> None:
     pytest.importorskip("optuna")
     goals = 'maximize = "number"\nsearch = { trials = 6, batch = 2, seed = 3 }'
-    config = write(tmp_path, values=str(list(range(1, 41))), goals=goals)
+    config = write_sweep(tmp_path, values=str(list(range(1, 41))), goals=goals)
     done = cli("sweep", config, "--cluster", "local:2", "--json")
     assert done.returncode == 0, done.stderr
     assert set(counts.began.values()) == {1}

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from bskernel.commands.build import run_build
-from bskernel.report.terminal import SilentObserver, describe_result
-from bskernel.result.build_result import BuildResult
+from bskernel.report.terminal import describe_result
 from bskernel.workspace.workspace import Workspace
+from support.builds import build
 from support.paths import ROOT
 from vivado_stand_in.install import make_install
 from vivado_stand_in.interrupting import assert_an_interrupt_ends_all
@@ -32,11 +31,6 @@ parameters = {{ require_timing = {require_timing} }}
 """
 
 
-def run(workspace: Workspace, config: Path, output: Path, *settings: str, runtime: str = "process") -> BuildResult:
-    prepared = workspace.prepare(config, settings=settings, output=output)
-    return run_build(workspace, prepared, runtime=runtime, observer=SilentObserver())
-
-
 def small(folder: Path, behaviour: str, require_timing: str = "false") -> Path:
     """A design of one empty module, and a build that synthesises it."""
     for name in ("rtl/mem", "rtl/hdl"):
@@ -57,7 +51,7 @@ def test_digits_are_synthesised_and_the_stand_in_s_numbers_cannot_pass_for_hardw
     # Another build of Vivado in each runtime: neither is to recall what the other has made with it.
     path = make_install(tmp_path / "Xilinx", build={"process": "1000001", "docker": "1000003"}[runtime])
     setting = f"tools.vivado.path={path}"
-    result = run(workspace, DIGITS / "synth.toml", tmp_path / "out", setting, runtime=runtime)
+    result = build(workspace, DIGITS / "synth.toml", tmp_path / "out", setting, runtime=runtime)
     assert result.status == "ok", result.failure
     assert result.metrics is not None
     sources = {
@@ -106,7 +100,7 @@ def test_a_failure_has_its_first_true_cause_and_what_to_do(
     cause: str,
     hint: str,
 ) -> None:
-    result = run(workspace, small(tmp_path, behaviour), tmp_path / "out", runtime=runtime)
+    result = build(workspace, small(tmp_path, behaviour), tmp_path / "out", runtime=runtime)
     assert result.failure is not None
     assert [report.name for report in result.steps if report.status == "failed"] == [step]
     failure = result.failure
@@ -115,12 +109,12 @@ def test_a_failure_has_its_first_true_cause_and_what_to_do(
 
 def test_a_clock_that_is_not_met_is_a_result_unless_it_is_required(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "lenient").mkdir()
-    result = run(workspace, small(tmp_path / "lenient", "missed"), tmp_path / "lenient" / "out")
+    result = build(workspace, small(tmp_path / "lenient", "missed"), tmp_path / "lenient" / "out")
     assert result.status == "ok", result.failure
     found = json.loads((tmp_path / "lenient" / "out" / "artifacts" / "implementation.json").read_text())
     assert (found["met"], found["wns_ns"], found["stand_in"]) == (False, -3.463, True)
     assert "timing NOT met" in describe_result(result)
-    strict = run(workspace, small(tmp_path / "strict", "missed", "true"), tmp_path / "strict" / "out")
+    strict = build(workspace, small(tmp_path / "strict", "missed", "true"), tmp_path / "strict" / "out")
     assert strict.failure is not None
     assert (strict.failure.category, "worst slack -3.463 ns" in strict.failure.message) == ("timing", True)
 
@@ -129,7 +123,7 @@ def test_a_step_that_hangs_ends_at_its_time_limit(workspace: Workspace, tmp_path
     config = small(tmp_path, "hang")
     text = config.read_text().replace('synthesize"\n', 'synthesize"\ntimeout_s = 3\n')
     config.write_text(text)
-    result = run(workspace, config, tmp_path / "out")
+    result = build(workspace, config, tmp_path / "out")
     assert result.failure is not None
     assert result.failure.category == "timeout"
 
@@ -137,7 +131,7 @@ def test_a_step_that_hangs_ends_at_its_time_limit(workspace: Workspace, tmp_path
 def test_an_older_vivado_has_no_qor_report_and_that_is_no_failure(workspace: Workspace, tmp_path: Path) -> None:
     config = small(tmp_path, "met")
     older = make_install(tmp_path / "older", "2019.2")
-    result = run(workspace, config, tmp_path / "out", f"tools.vivado.path={older}")
+    result = build(workspace, config, tmp_path / "out", f"tools.vivado.path={older}")
     assert result.status == "ok", result.failure
     assert not (tmp_path / "out" / "artifacts" / "vivado_implementation" / "qor.json").exists()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.builds import result_of, statuses, write
 from vivado_stand_in.install import make_install
 
 CONFIG = """
@@ -25,14 +26,8 @@ entry = "testing:ask-tool"
 SERVER = "2100@licences.example.invalid"
 
 
-def write(folder: Path, path: Path | str, more: str = "") -> str:
-    (folder / "number.txt").write_text("5")
-    (folder / "build.toml").write_text(CONFIG.format(path=path, more=more))
-    return str(folder / "build.toml")
-
-
 def steps_of(folder: Path) -> list[Any]:
-    steps: list[Any] = json.loads((folder / "build" / "sum" / "result.json").read_text())["steps"]
+    steps: list[Any] = result_of(folder / "build" / "sum")["steps"]
     return steps
 
 
@@ -42,10 +37,6 @@ def texts_of(bundle: Path) -> dict[str, str]:
         return {name: file.read().decode() for name, file in files.items() if file is not None}
 
 
-def statuses(folder: Path) -> list[str]:
-    return [step["status"] for step in steps_of(folder)]
-
-
 @pytest.mark.in_both
 def test_a_step_has_its_tool_read_only_with_its_licence_file_and_no_network(
     cli: Any, tmp_path: Path, surroundings: dict[str, str], runtime: str
@@ -53,7 +44,7 @@ def test_a_step_has_its_tool_read_only_with_its_licence_file_and_no_network(
     licence = tmp_path / "Xilinx.lic"
     licence.write_text("FEATURE")
     surroundings["XILINXD_LICENSE_FILE"] = str(licence)
-    done = cli("run", write(tmp_path, make_install(tmp_path / "Xilinx")))
+    done = cli("run", write(tmp_path, CONFIG.format(path=make_install(tmp_path / "Xilinx"), more="")))
     assert done.returncode == 0, done.stderr
     seen = steps_of(tmp_path)[1]["record"]
     assert seen["said"] == "Vivado STAND-IN v2024.2 (64-bit)"
@@ -71,7 +62,7 @@ def test_a_network_is_given_for_a_licence_server_and_said(
     cli: Any, tmp_path: Path, surroundings: dict[str, str]
 ) -> None:
     surroundings["LM_LICENSE_FILE"] = SERVER
-    done = cli("run", write(tmp_path, make_install(tmp_path / "Xilinx")))
+    done = cli("run", write(tmp_path, CONFIG.format(path=make_install(tmp_path / "Xilinx"), more="")))
     assert done.returncode == 0, done.stderr
     assert "network: testing@1 may use it, as a licence server must be asked" in done.stderr
     assert steps_of(tmp_path)[1]["record"]["interfaces"] > 1
@@ -81,7 +72,7 @@ def test_a_licence_is_in_no_log_key_manifest_or_failure(
     cli: Any, tmp_path: Path, surroundings: dict[str, str], cache: Path
 ) -> None:
     server = surroundings["XILINXD_LICENSE_FILE"] = "refuse-me@example.invalid"
-    done = cli("run", write(tmp_path, make_install(tmp_path / "Xilinx")), "--verbose")
+    done = cli("run", write(tmp_path, CONFIG.format(path=make_install(tmp_path / "Xilinx"), more="")), "--verbose")
     assert done.returncode == 3
     assert "licence: no licence at <licence>" in done.stdout
     assert "<licence> is down" in done.stdout
@@ -94,22 +85,22 @@ def test_a_licence_is_in_no_log_key_manifest_or_failure(
 def test_the_same_install_elsewhere_is_a_hit_and_another_version_reruns_only_what_uses_it(
     cli: Any, tmp_path: Path
 ) -> None:
-    assert cli("run", write(tmp_path, make_install(tmp_path / "Xilinx"))).returncode == 0
-    assert cli("run", write(tmp_path, make_install(tmp_path / "moved"))).returncode == 0
-    assert statuses(tmp_path) == ["recalled", "recalled"]
-    config = write(tmp_path, make_install(tmp_path / "Xilinx", "2023.1", build="7"))
+    assert cli("run", write(tmp_path, CONFIG.format(path=make_install(tmp_path / "Xilinx"), more=""))).returncode == 0
+    assert cli("run", write(tmp_path, CONFIG.format(path=make_install(tmp_path / "moved"), more=""))).returncode == 0
+    assert list(statuses(tmp_path / "build" / "sum").values()) == ["recalled", "recalled"]
+    config = write(tmp_path, CONFIG.format(path=make_install(tmp_path / "Xilinx", "2023.1", build="7"), more=""))
     planned = cli("plan", config).stdout
     assert f"needs vivado: Vivado STAND-IN 2023.1 (build 7), {tmp_path / 'Xilinx'}" in planned
     assert "tool vivado: Vivado STAND-IN 2024.2 build 1000001" in planned
     assert cli("run", config).returncode == 0
-    assert statuses(tmp_path) == ["recalled", "ran"]
+    assert list(statuses(tmp_path / "build" / "sum").values()) == ["recalled", "ran"]
 
 
 @pytest.mark.in_both
 def test_two_versions_serve_one_build(cli: Any, tmp_path: Path) -> None:
     make_install(tmp_path / "Xilinx", "2022.2")
     more = '[[step]]\nname = "older"\nentry = "testing:ask-tool"\ntools = { vivado = "2022.2" }\n'
-    done = cli("run", write(tmp_path, make_install(tmp_path / "Xilinx"), more))
+    done = cli("run", write(tmp_path, CONFIG.format(path=make_install(tmp_path / "Xilinx"), more=more)))
     assert done.returncode == 0, done.stderr
     said = [step["record"]["said"] for step in steps_of(tmp_path)[1:]]
     assert said == ["Vivado STAND-IN v2024.2 (64-bit)", "Vivado STAND-IN v2022.2 (64-bit)"]
@@ -117,7 +108,7 @@ def test_two_versions_serve_one_build(cli: Any, tmp_path: Path) -> None:
 
 @pytest.mark.in_both
 def test_a_step_with_a_tool_is_replayed_with_it(cli: Any, tmp_path: Path) -> None:
-    cli("run", write(tmp_path, make_install(tmp_path / "Xilinx")))
+    cli("run", write(tmp_path, CONFIG.format(path=make_install(tmp_path / "Xilinx"), more="")))
     done = cli("replay", str(tmp_path / "build" / "sum"), "ask-tool")
     assert done.returncode == 0, done.stderr
     assert "STAND-IN v2024.2" in (tmp_path / "replay" / "01-ask-tool" / "out" / "model").read_text()
@@ -167,7 +158,7 @@ def test_a_bundle_holds_the_logs_of_a_build_and_no_secret(
     cli: Any, tmp_path: Path, surroundings: dict[str, str], command: tuple[str, ...]
 ) -> None:
     surroundings["XILINXD_LICENSE_FILE"] = SERVER
-    assert cli("run", write(tmp_path, make_install(tmp_path / "Xilinx"))).returncode == 0
+    assert cli("run", write(tmp_path, CONFIG.format(path=make_install(tmp_path / "Xilinx"), more=""))).returncode == 0
     reports = tmp_path / "build" / "sum" / "artifacts" / "vivado_synthesis"
     reports.mkdir(parents=True)
     (reports / "utilization.rpt").write_text(f"| LUT | 7 | by {SERVER.partition('@')[2]}")

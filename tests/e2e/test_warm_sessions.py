@@ -20,6 +20,7 @@ from bskernel.runtime.container import SESSION_LABEL
 from bskernel.runtime.session_dirs import processes_of
 from bskernel.runtime.warm.messages import DaemonRecord
 from bskernel.runtime.warm.registry import SessionRegistry
+from support.builds import result_of, statuses, write
 
 CONFIG = """
 [build]
@@ -58,20 +59,6 @@ parameters = {{{{ session = "{{session}}" }}}}
 )
 LIMIT_S = 60  # for what should take a second
 BSKERNEL = str(Path(sys.executable).parent / "bskernel")
-
-
-def write(folder: Path, text: str) -> str:
-    (folder / "number.txt").write_text("5")
-    (folder / "build.toml").write_text(text)
-    return str(folder / "build.toml")
-
-
-def result_of(folder: Path) -> Any:
-    return json.loads((folder / "build" / "sum" / "result.json").read_text())
-
-
-def statuses(folder: Path) -> list[str]:
-    return [step["status"] for step in result_of(folder)["steps"]]
 
 
 def containers_of(session: str) -> list[str]:
@@ -191,14 +178,14 @@ def lingering(tmp_path: Path, surroundings: dict[str, str], up: DaemonRecord) ->
 def test_runs_use_what_is_up_and_make_the_same_bytes(cli: Any, tmp_path: Path, cache: Path) -> None:
     config = write(tmp_path, CONFIG)
     assert cli("run", config).returncode == 0
-    cold = [step["outputs"] for step in result_of(tmp_path)["steps"]]
+    cold = [step["outputs"] for step in result_of(tmp_path / "build" / "sum")["steps"]]
     assert kept_in(cache) == []
     assert cli("up", config).returncode == 0
     kept = the_kept(cache)
     for _ in range(2):
         done = cli("run", config, "--fresh")
         assert "a warm session" in done.stderr
-        assert [step["outputs"] for step in result_of(tmp_path)["steps"]] == cold
+        assert [step["outputs"] for step in result_of(tmp_path / "build" / "sum")["steps"]] == cold
         assert [path.name for path in (cache / "sessions").iterdir()] == [kept.session]
         assert list((cache / "sessions" / kept.session / "steps").iterdir()) == []
         assert list((cache / "sessions" / kept.session / "inputs").iterdir()) == []
@@ -253,7 +240,7 @@ def test_a_run_whose_session_is_taken_down_goes_on_in_its_own(
     assert not up.keeper.alive
     assert processes_of(up.session) == []
     assert lingering.wait() == 0, lingering.events
-    assert statuses(tmp_path) == ["ran", "ran"]
+    assert list(statuses(tmp_path / "build" / "sum").values()) == ["ran", "ran"]
     assert (tmp_path / "build" / "sum" / "artifacts" / "model").read_text() == "10"
     assert_nothing_is_left(cache, up)
 
@@ -264,7 +251,7 @@ def test_a_run_whose_keeper_is_killed_goes_on_in_its_own_session(
 ) -> None:
     os.kill(up.keeper.pid, signal.SIGKILL)
     assert lingering.wait() == 0, lingering.events
-    assert statuses(tmp_path) == ["ran", "ran"]
+    assert list(statuses(tmp_path / "build" / "sum").values()) == ["ran", "ran"]
     assert processes_of(up.session) == []
     assert containers_of(up.session) == []
     assert cli("run", write(tmp_path, CONFIG), "--fresh").returncode == 0
@@ -332,7 +319,7 @@ def test_steps_that_ran_at_once_in_a_lost_session_run_at_once_in_one_other(
     else:
         assert cli("down").returncode == 0
     assert both_lingering.wait() == 0, both_lingering.events
-    assert statuses(tmp_path) == ["ran", "ran"]
+    assert list(statuses(tmp_path / "build" / "sum").values()) == ["ran", "ran"]
     assert both_lingering.events.count("its warm session is gone; a new one is started") == 1
     assert "runs again alone" not in both_lingering.events
     assert processes_of(up.session) == []
@@ -346,7 +333,7 @@ def test_a_server_that_is_killed_is_a_crash_of_the_step_and_ends_its_keeper(
 ) -> None:
     os.kill(server_of(up.session), signal.SIGKILL)
     assert lingering.wait() == 3
-    failure = result_of(tmp_path)["failure"]
+    failure = result_of(tmp_path / "build" / "sum")["failure"]
     assert failure["category"] == "crash"
     wait_for_end(up.keeper.pid)
     assert_nothing_is_left(cache, up)
@@ -381,7 +368,7 @@ def test_a_step_that_hangs_is_ended_at_its_limit_and_the_session_stays(
 ) -> None:
     config = write(tmp_path, LINGER.format(session=up.session) + "timeout_s = 0.5\n")
     assert cli("run", config, "--fresh").returncode == 3
-    assert result_of(tmp_path)["failure"]["category"] == "timeout"
+    assert result_of(tmp_path / "build" / "sum")["failure"]["category"] == "timeout"
     assert "a warm session" in cli("run", write(tmp_path, CONFIG), "--fresh").stderr
     assert the_kept(cache) == up
 
@@ -393,7 +380,7 @@ def test_garbage_on_the_channel_is_told_as_ever_and_ends_the_session(
     text = '[build]\nname = "sum"\nmodel = "number.txt"\n[[step]]\nentry = "testing:misbehave"\n'
     done = cli("run", write(tmp_path, text + 'parameters = { how = "garbage-channel" }\n'))
     assert done.returncode == 3
-    assert result_of(tmp_path)["failure"]["cause"][0] == "a library's progress bar"
+    assert result_of(tmp_path / "build" / "sum")["failure"]["cause"][0] == "a library's progress bar"
     wait_for_end(up.keeper.pid)
     assert_nothing_is_left(cache, up)
 
@@ -425,7 +412,7 @@ def test_a_build_that_is_cached_starts_and_uses_nothing(cli: Any, tmp_path: Path
     config = write(tmp_path, CONFIG)
     assert cli("run", config).returncode == 0
     assert cli("run", config, "--keep-warm", "1h").returncode == 0
-    assert result_of(tmp_path)["runtime"] == "none"
+    assert result_of(tmp_path / "build" / "sum")["runtime"] == "none"
     assert kept_in(cache) == []
 
 

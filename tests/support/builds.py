@@ -49,3 +49,8 @@ def statuses(build: Path | BuildResult | dict[str, Any]) -> dict[str, str]:
         return {step.name: step.status for step in build.steps}
     steps: Sequence[dict[str, str]] = (result_of(build) if isinstance(build, Path) else build)["steps"]
     return {step["name"]: step["status"] for step in steps}
+
+
+def build_text(workspace: Workspace, folder: Path, text: str, last: str | None = None) -> BuildResult:
+    """Build a build.toml of that text in FOLDER/out."""
+    return build(workspace, Path(write(folder, text)), folder / "out", last=last)

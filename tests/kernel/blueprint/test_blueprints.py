@@ -66,7 +66,7 @@ def child(tmp_path: Path) -> Path:
     return tmp_path / "child.yaml"
 
 
-def write(folder: Path, text: str) -> Path:
+def write_blueprint(folder: Path, text: str) -> Path:
     (folder / "x.yaml").write_text(text)
     return folder / "x.yaml"
 
@@ -141,7 +141,7 @@ def test_what_is_exported_of_an_import_is_the_blueprint(child: Path, tmp_path: P
     exported = again(blueprint, tmp_path / "builds")
     assert exported.blueprint == blueprint
     assert said(exported.notes) == {"build.model": "lost"}
-    assert read_blueprint(write(tmp_path, to_yaml(exported.blueprint)))[0] == blueprint
+    assert read_blueprint(write_blueprint(tmp_path, to_yaml(exported.blueprint)))[0] == blueprint
 
 
 def test_a_range_of_steps_is_kept(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_any_expressible_blueprint_survives_the_way_there_and_back(
     )
     exported = again(blueprint, folder)
     assert exported.blueprint == blueprint
-    assert read_blueprint(write(folder, to_yaml(blueprint)))[0] == blueprint
+    assert read_blueprint(write_blueprint(folder, to_yaml(blueprint)))[0] == blueprint
 
 
 def test_lists_that_are_no_ways_through_one_list_are_refused() -> None:
@@ -250,7 +250,7 @@ def test_lists_that_are_no_ways_through_one_list_are_refused() -> None:
 )
 def test_what_is_no_blueprint_is_named(tmp_path: Path, text: str, needle: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        read_blueprint(write(tmp_path, text))
+        read_blueprint(write_blueprint(tmp_path, text))
     assert needle in caught.value.message
 
 
@@ -280,7 +280,7 @@ finn_config:
 design_space:
   steps: [a, b, "finn:c", d.e]
 """
-    blueprint, read = read_blueprint(write(tmp_path, text))
+    blueprint, read = read_blueprint(write_blueprint(tmp_path, text))
     imported = import_blueprint(blueprint, "net.onnx", 1)
     assert said((*read, *imported.notes)) == {
         "target_fps": "lost",
