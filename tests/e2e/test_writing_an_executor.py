@@ -56,7 +56,8 @@ def run_block(commands: list[tuple[str, list[str]]], root: Path, surroundings: d
     )
     lines = iter(done.stdout.splitlines())
     for at, (command, shown) in enumerate(commands):
-        wanted, said = list(shown), []
+        wanted = list(shown)
+        said: list[str] = []
         for line in lines:
             if ended := ENDED.match(line):
                 followed = at + 1 < len(commands) and commands[at + 1][0] == "echo $?"
