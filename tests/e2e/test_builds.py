@@ -92,7 +92,7 @@ def test_two_paths_give_the_same_digests(cli: Any, tmp_path: Path) -> None:
         ("outside", "executor", "'more' outside out/ and work/"),
         ("link-out", "executor", "'model' is not a file"),
         ("leak", "executor", "contains a path of this machine"),
-        ("garbage-result", "executor", "cannot be read"),
+        ("garbage-result", "executor", "unreadable result"),
         ("garbage-channel", "executor", "wrote garbage on the protocol channel"),
     ],
 )
@@ -220,7 +220,7 @@ def test_a_container_can_do_nothing_but_its_step(cli: Any, tmp_path: Path) -> No
         ),
         (
             "[build]\nmodel='number.txt'\n[[step]]\nentry='testing:double'\n[[step]]\nentry='testing:needs-rtl'\n",
-            ["stage rtl", "leave it at finn"],
+            ["stage rtl", "produce stage finn"],
         ),
     ],
 )
