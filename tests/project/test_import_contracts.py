@@ -167,11 +167,6 @@ def test_the_kernel_has_few_folders_and_no_module_at_its_top() -> None:
     assert len(top) <= 20
 
 
-def test_no_module_is_named_by_a_gerund() -> None:
-    folders = [ROOT / "kernel", ROOT / "executors", ROOT / "protocol"]
-    assert [path.name for folder in folders for path in folder.rglob("*ing.py")] == []
-
-
 def test_the_lists_of_executors_are_complete() -> None:
     folder = ROOT / "executors" / "bskernel_executors"
     folders = {f"bskernel_executors.{path.parent.name}" for path in folder.glob("*/__init__.py")}
