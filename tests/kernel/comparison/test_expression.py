@@ -7,7 +7,6 @@ import msgspec
 import pytest
 from bskernel.expr.ast import (
     Arithmetic,
-    Comparing,
     Condition,
     Logical,
     Negative,
@@ -15,6 +14,7 @@ from bskernel.expr.ast import (
     Number,
     Operation,
     Quantity,
+    Relation,
     Unjudgeable,
     is_true,
     quantities_in,
@@ -41,7 +41,7 @@ ARITHMETIC: st.SearchStrategy[Arithmetic] = st.recursive(
     lambda inner: st.builds(Negative, inner) | st.builds(Operation, st.sampled_from("+-*/"), inner, inner),
     max_leaves=8,
 )
-COMPARISONS = st.builds(Comparing, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), ARITHMETIC, ARITHMETIC)
+COMPARISONS = st.builds(Relation, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), ARITHMETIC, ARITHMETIC)
 CONDITIONS: st.SearchStrategy[Condition] = st.recursive(
     COMPARISONS,
     lambda inner: st.builds(Not, inner) | st.builds(Logical, st.sampled_from(["and", "or"]), inner, inner),

@@ -242,7 +242,7 @@ def test_a_condition_on_a_stand_ins_number_marks_the_point_too() -> None:
         (Goals(maximize=("thruput",)), "no point has a quantity 'thruput'; did you mean 'throughput'?"),
         (Goals(minimize=("LUT@cad",)), "minimize 'LUT@cad': column 1: there is no stage 'cad'"),
         (Goals(minimize=("LUT + 1",)), "column 5: expected the end, found '+'"),
-        (Goals(minimize=("base.LUT",)), "column 1: expected a quantity, such as throughput or LUT@synth"),
+        (Goals(minimize=("base.LUT",)), "column 1: expected a quantity, e.g. throughput or LUT@synth"),
         (Goals(minimize=("LUT", "resources.LUT")), "resources.LUT@estimate is an objective already"),
         (Goals(maximize=("LUT",), minimize=("LUT",)), "resources.LUT@estimate is an objective already"),
         (Goals(require=("LUT < base",)), "require 'LUT < base': column 7: a point has no base to be compared with"),

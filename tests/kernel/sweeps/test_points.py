@@ -183,7 +183,7 @@ def test_points_are_left_out_by_their_own_keys_and_by_those_of_the_file(
         ('[sweep]\nwhen = "target.clock_ns < 1"\n[[sweep.point]]', ["sweep.when: it holds of none of 1 points"]),
         ('[sweep]\nwhen = "target.clok_ns < 1"\n[[sweep.point]]', ["sweep.when", "did you mean 'clock_ns'"]),
         ('[sweep]\nwhen = "target.target_fps < 1"\n[[sweep.point]]', ["sweep.when", "target.target_fps is not set"]),
-        ('[sweep]\nwhen = "target.part < 1"\n[[sweep.point]]', ["target.part is 'xc7z020', which is no number"]),
+        ('[sweep]\nwhen = "target.part < 1"\n[[sweep.point]]', ["target.part is 'xc7z020', which is not a number"]),
         ('[sweep]\nwhen = "target.part"\n[[sweep.point]]', ["sweep.when", "column 1: a comparison is needed"]),
         ('[sweep]\nwhen = "target.clock_ns = 1"\n[[sweep.point]]', ["sweep.when", "column 17"]),
         ('[sweep.zip]\n"target.part" = ["a"]\n"target.clock_ns" = [1, 2]', ["sweep.zip", "target.clock_ns has 2"]),
