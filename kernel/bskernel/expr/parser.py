@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from bskernel.expr.ast import Condition, Quantity
+from typing import TYPE_CHECKING
+
 from bskernel.expr.errors import ExpressionError
+
+if TYPE_CHECKING:
+    from bskernel.expr.ast import Condition, Quantity
 
 __all__ = ["ExpressionError", "parse", "parse_quantity"]
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from bskernel.config.schema import QualitySection, TargetSection
 from bskernel.core.errors import ConfigError
 from bskernel.core.hints import choices
-from bskernel.expr.ast import Condition, Unjudgeable, is_true, quantities_in
 from bskernel.expr.parser import ExpressionError, parse
+
+if TYPE_CHECKING:
+    from bskernel.expr.ast import Condition
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {"target": TargetSection, "quality": QualitySection}
 REQUIRE = "sweep.require"  # set for the points of a sweep that requires something, and for no other build
@@ -28,12 +30,6 @@ class _ShortForm(msgspec.Struct, frozen=True):
     key: str
     sign: str | None
     text: str | None
-
-    def holds(self, values: Mapping[str, Any]) -> bool:
-        if self.sign is None:
-            return self.key in values
-        # As a text even where the value is a number: 5.0 is not 5 here.
-        return (str(values.get(self.key)) == self.text) == (self.sign == "=")
 
 
 @functools.cache
@@ -57,6 +53,8 @@ def _parsed(text: str) -> _ShortForm | Condition:
 def _keys_of(condition: _ShortForm | Condition) -> list[str]:
     if isinstance(condition, _ShortForm):
         return [condition.key]
+    from bskernel.expr.ast import quantities_in
+
     return [quantity.name for quantity in quantities_in(condition)]
 
 
@@ -92,13 +90,21 @@ def _checked(text: str, where: str) -> _ShortForm | Condition:
         ) from error
     for key in _keys_of(condition):
         if key not in value_keys():
-            raise ConfigError(f"{where}: when: no build has the key {key!r}", hint=choices(key, value_keys(), "keys"))
+            quotes = "" if isinstance(condition, _ShortForm) else "; a text is written in quotes"
+            raise ConfigError(
+                f"{where}: when: no build has the key {key!r}", hint=f"{choices(key, value_keys(), 'keys')}{quotes}"
+            )
     return condition
 
 
 def _holds(condition: _ShortForm | Condition, values: Mapping[str, Any], where: str) -> bool:
     if isinstance(condition, _ShortForm):
-        return condition.holds(values)
+        if condition.sign is None:
+            return condition.key in values
+        # As texts even where the value is a number: 5.0 is not 5 here.
+        return (str(values.get(condition.key)) == condition.text) == (condition.sign == "=")
+    from bskernel.expr.ast import Unjudgeable, is_true
+
     try:
         return is_true(condition, lambda quantity: values.get(quantity.name))
     except Unjudgeable as error:
