@@ -1,4 +1,4 @@
-"""The language of gates: what it says, what it refuses, and that it never crashes."""
+"""The language of conditions: what it says, what it refuses, and that it never crashes."""
 
 import contextlib
 from typing import Any
@@ -7,7 +7,6 @@ import msgspec
 import pytest
 from bskernel.expr.ast import (
     Arithmetic,
-    Comparing,
     Condition,
     Logical,
     Negative,
@@ -15,7 +14,9 @@ from bskernel.expr.ast import (
     Number,
     Operation,
     Quantity,
+    Relation,
     Unjudgeable,
+    Word,
     is_true,
     quantities_in,
     text_of,
@@ -36,18 +37,37 @@ SIDES = st.sampled_from(["base", "new"])
 LEAVES: st.SearchStrategy[Arithmetic] = st.builds(Quantity, SIDES, NAMES, STAGES) | st.builds(
     Number, st.floats(min_value=0, allow_infinity=False)
 )
-ARITHMETIC: st.SearchStrategy[Arithmetic] = st.recursive(
-    LEAVES,
-    lambda inner: st.builds(Negative, inner) | st.builds(Operation, st.sampled_from("+-*/"), inner, inner),
-    max_leaves=8,
+# Keys may hold hyphens, and begin with what are words of the language.
+KEYS = st.sampled_from(["a", "target.clock_ns", "a-b.c-9", "and-x", "true-", "base", "base.x", "_.not", "nota"])
+WORDS = st.one_of(
+    st.booleans(),
+    *(st.text(st.characters(exclude_characters=f"{quote}\n", codec="utf-8"), max_size=6) for quote in "\"'"),
 )
-COMPARISONS = st.builds(Comparing, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), ARITHMETIC, ARITHMETIC)
-CONDITIONS: st.SearchStrategy[Condition] = st.recursive(
-    COMPARISONS,
-    lambda inner: st.builds(Not, inner) | st.builds(Logical, st.sampled_from(["and", "or"]), inner, inner),
-    max_leaves=6,
+KEY_LEAVES: st.SearchStrategy[Arithmetic] = (
+    st.builds(Quantity, st.just("new"), KEYS)
+    | st.builds(Number, st.floats(min_value=0, allow_infinity=False))
+    | st.builds(Word, WORDS)
 )
+
+
+def conditions(leaves: st.SearchStrategy[Arithmetic]) -> st.SearchStrategy[Condition]:
+    arithmetic: st.SearchStrategy[Arithmetic] = st.recursive(
+        leaves,
+        lambda inner: st.builds(Negative, inner) | st.builds(Operation, st.sampled_from("+-*/"), inner, inner),
+        max_leaves=8,
+    )
+    relations = st.builds(Relation, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), arithmetic, arithmetic)
+    found: st.SearchStrategy[Condition] = st.recursive(
+        relations,
+        lambda inner: st.builds(Not, inner) | st.builds(Logical, st.sampled_from(["and", "or"]), inner, inner),
+        max_leaves=6,
+    )
+    return found
+
+
+CONDITIONS, KEY_CONDITIONS = conditions(LEAVES), conditions(KEY_LEAVES)
 PIECES = ["throughput", "base", "base.LUT", "@rtlsim", "@", ".", "0.98", "1e9", "1e999", "<", ">=", "=", "!", "-"]
+PIECES += ["'x'", '"x"', "a-b", "true", "=", "9" * 400]
 PIECES += ["*", "/", "**", "(", ")", "and", "or", "not", " ", "\n", "'", "é", "\0", "__import__", "[0]", ",", "²"]
 
 
@@ -71,19 +91,26 @@ def test_what_is_written_out_parses_to_the_same(condition: Condition) -> None:
 
 
 @settings(deadline=None)
+@given(KEY_CONDITIONS)
+def test_what_is_written_out_of_keys_parses_to_the_same(condition: Condition) -> None:
+    assert without_columns(parse(text_of(condition), keys=True)) == condition
+
+
+@settings(deadline=None)
 @given(
     st.text()
     | st.lists(st.sampled_from(PIECES), max_size=60).map("".join)
-    | st.lists(st.sampled_from(PIECES)).map(" ".join)
+    | st.lists(st.sampled_from(PIECES)).map(" ".join),
+    st.booleans(),
 )
-def test_any_text_is_a_condition_or_refused_at_a_column_that_it_has(text: str) -> None:
+def test_any_text_is_a_condition_or_refused_at_a_column_that_it_has(text: str, keys: bool) -> None:
     try:
-        condition = parse(text)
+        condition = parse(text, keys=keys)
     except ExpressionError as error:
         column = error.column
     else:
         column = 1
-        assert without_columns(parse(text_of(condition))) == without_columns(condition)
+        assert without_columns(parse(text_of(condition), keys=keys)) == without_columns(condition)
     assert 1 <= column <= len(text) + 1
 
 
@@ -94,10 +121,39 @@ def test_a_condition_is_true_or_false_or_cannot_be_judged(condition: Condition, 
         assert is_true(condition, lambda _: value) in {True, False}
 
 
+@settings(deadline=None)
+@given(KEY_CONDITIONS, st.none() | st.booleans() | st.text() | st.integers() | st.floats(allow_nan=False))
+def test_a_condition_over_keys_is_true_or_false_or_cannot_be_judged(condition: Condition, value: Any) -> None:
+    with contextlib.suppress(Unjudgeable):
+        assert is_true(condition, lambda _: value) in {True, False}
+
+
+@pytest.mark.parametrize("keys", [False, True])
 @pytest.mark.parametrize("text", ["(" * 5000, "-" * 5000 + "1 < 2", "not " * 5000, "1 < " + "1+" * 5000 + "1"])
-def test_what_would_exhaust_the_stack_is_refused(text: str) -> None:
+def test_what_would_exhaust_the_stack_is_refused(text: str, keys: bool) -> None:
     with pytest.raises(ExpressionError, match=r"nested more than|more than 400"):
-        parse(text)
+        parse(text, keys=keys)
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing", "deepest"), [("(", ")", 38), ("not ", "", 38), ("1 < 2 and (", ")", 19)]
+)
+def test_nesting_has_a_limit_and_is_taken_up_to_it(opening: str, closing: str, deepest: int) -> None:
+    assert parse(opening * deepest + "x < 1" + closing * deepest)
+    with pytest.raises(ExpressionError, match="nested more than 40 deep"):
+        parse(opening * (deepest + 1) + "x < 1" + closing * (deepest + 1))
+
+
+def test_a_tree_holds_plain_values_under_the_tags_that_they_have_always_had() -> None:
+    condition = parse("not a < 0.5 * b@synth or -base.c == base.d + 1")
+    assert all(type(quantity.name) is type(quantity.stage or "") is str for quantity in quantities_in(condition))
+    assert msgspec.to_builtins(condition)["type"] == "Logical"
+    assert msgspec.to_builtins(condition)["left"]["type"] == "Not"
+    relation = msgspec.to_builtins(condition)["right"]
+    tags = [relation["type"], relation["left"]["type"], relation["right"]["type"], relation["right"]["right"]["type"]]
+    assert tags == ["Comparing", "Negative", "Operation", "Number"]
+    word = msgspec.to_builtins(parse("a == 'x'", keys=True))
+    assert (word["left"]["type"], word["right"]["type"]) == ("Quantity", "Word")
 
 
 def test_the_largest_expression_that_is_taken_can_be_judged_and_written() -> None:

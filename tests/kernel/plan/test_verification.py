@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from bskernel.core.errors import ConfigError
 from bskernel.core.step import ExecutorRef, FromFile, FromStep, Source, Step
-from bskernel.flow.conditions import holds, value_keys
+from bskernel.flow.conditions import holds, keys_in, value_keys
 from bskernel.plan.verification import AddedCheck, checks_after_every_step, transformations
 from bskernel_protocol import EntryDescription, OutputDescription
 
@@ -26,6 +26,15 @@ VALUES: dict[str, Any] = {"quality.verify": "stages", "target.target_fps": 100}
         ("target.target_fps = 100", True),
         (("quality.verify != off", "quality.float_model"), False),
         (("quality.verify != off", "target.target_fps"), True),
+        ('quality.verify == "stages"', True),
+        ("quality.verify != 'stages'", False),
+        ("target.target_fps > 99 and quality.verify", True),
+        ("target.target_fps > 99 and quality.samples", False),
+        ("quality.float_model or not quality.samples", True),
+        ("not (target.target_fps / 2 >= 50)", False),
+        ("quality.samples == quality.labels", False),  # neither is set, and what is not set equals nothing
+        ("quality.samples and quality.limit > 10", False),  # the limit is not set, but nothing asks for it
+        (("quality.samples", "quality.limit > 10"), False),
     ],
 )
 def test_a_step_belongs_to_a_build_when_all_its_conditions_hold(condition: Any, expected: bool) -> None:
@@ -36,7 +45,15 @@ def test_a_step_belongs_to_a_build_when_all_its_conditions_hold(condition: Any, 
     ("condition", "needles"),
     [
         ("quality.verfy", ["step samples", "quality.verfy", "quality.verify"]),
-        ("quality.verify > 3", ["is no condition", "KEY != VALUE"]),
+        ("quality.verify > ", ["step samples: when", "is not a condition: column 18", "KEY != VALUE"]),
+        (
+            "quality.verify > 3",
+            ["step samples: when: 'quality.verify > 3': quality.verify is 'stages'", "not a number"],
+        ),
+        ("quality.limit > 3", ["step samples: when: 'quality.limit > 3': quality.limit is not set"]),
+        ("quality.verify == off", ["no build has the key 'off'", "a text is written in quotes"]),
+        ('quality.verify = "off"', ["is not a condition: column 16", "write `==`"]),
+        ("quality.samples and nosuch.key", ["no build has the key 'nosuch.key'"]),
         (("quality.float_model", "nosuch"), ["nosuch"]),
     ],
 )
@@ -45,6 +62,39 @@ def test_a_condition_that_no_build_can_meet_is_refused_with_the_choices(conditio
         holds(condition, VALUES, "step samples")
     for needle in needles:
         assert needle in f"{error.value.message} {error.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("condition", "values", "expected"),
+    [
+        ("target.clock_ns = 5", {"target.clock_ns": 5.0}, False),
+        ("target.clock_ns = 5.0", {"target.clock_ns": 5.0}, True),
+        ("target.clock_ns != 5", {"target.clock_ns": 5.0}, True),
+        ("(target.clock_ns != 5)", {"target.clock_ns": 5.0}, False),
+        ("target.clock_ns == 5", {"target.clock_ns": 5.0}, True),
+        ("quality.samples = None", {}, True),
+        ("target.part=xc7z020-1", {"target.part": "xc7z020-1"}, True),
+        ("target.part != target.board", {"target.part": "target.board"}, False),
+        ("  quality.samples = a/b=c.npz\n", {"quality.samples": "a/b=c.npz"}, True),
+        ("quality.metric = (x", {"quality.metric": "(x"}, True),
+    ],
+)
+def test_a_text_without_quotes_beside_one_key_is_compared_as_text(
+    condition: str, values: dict[str, Any], expected: bool
+) -> None:
+    assert holds(condition, values, "flow") is expected
+
+
+def test_a_condition_names_its_keys_and_what_is_none_names_none() -> None:
+    assert keys_in("quality.verify != off") == {"quality.verify"}
+    assert keys_in(("target.part", "target.clock_ns < 5 and (quality.samples or not quality.labels == 'x')")) == {
+        "target.part",
+        "target.clock_ns",
+        "quality.samples",
+        "quality.labels",
+    }
+    assert keys_in(("quality.verify >", "target.part")) == {"target.part"}
+    assert keys_in(()) == set()
 
 
 def test_the_keys_are_those_of_the_sections() -> None:

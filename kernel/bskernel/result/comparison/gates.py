@@ -61,7 +61,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Missing(Exception):  # noqa: N818 - becomes a verdict
-    """A number that is needed is absent."""
+    """A number that is needed is missing."""
 
 
 class _Values:
@@ -75,11 +75,11 @@ class _Values:
         """What a side says of a quantity."""
         found = [item for item in self._sides[side] if item.name == name]
         if not found:
-            raise _Missing(f"{name} is absent in {_LETTER[side]}")
+            raise _Missing(f"{name} is missing in {_LETTER[side]}")
         at = [item for item in found if item.stage == stage or stage is None]
         if not at:
             stages = ", ".join(dict.fromkeys(item.stage for item in found))
-            raise _Missing(f"{name}@{stage} is absent in {_LETTER[side]}, which has it at {stages}")
+            raise _Missing(f"{name}@{stage} is missing in {_LETTER[side]}, which has it at {stages}")
         return at
 
     def latest_stage(self, name: str, sides: Sequence[Side]) -> str:

@@ -28,7 +28,7 @@ class ConstraintCheck(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a point keeps a condition; `kept` is None where that cannot be told."""
 
     kept: bool | None
-    reason: str  # by which numbers, or what is absent
+    reason: str  # by which numbers, or what is missing
     stand_in: bool = False  # one of the numbers is from a stand-in for a tool
 
 
@@ -85,7 +85,7 @@ def reading(quantity: Quantity, requirement: Requirement, row: Row) -> FoundQuan
     name = requirement.names[quantity.name]
     having = [item for item in row.quantities if item.name == name and quantity.stage in {None, item.stage}]
     if not having:
-        raise Absent(f"{name}{'@' + quantity.stage if quantity.stage else ''} is absent")
+        raise Absent(f"{name}{'@' + quantity.stage if quantity.stage else ''} is missing")
     # A limit holds for the point alone, so it is the number that is nearest to the hardware.
     return max(having, key=lambda item: stage_rank(item.stage))
 

@@ -67,9 +67,9 @@ def test_numbers_of_one_source_are_compared_where_both_builds_have_it() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("latency > base", "latency is absent in B"),
+        ("latency > base", "latency is missing in B"),
         ("LUT@synth > base", "resources.LUT@synth is missing in A, which has it at estimate"),
-        ("throughput@measured < 5", "throughput@measured is absent in B, which has it at estimate, rtlsim"),
+        ("throughput@measured < 5", "throughput@measured is missing in B, which has it at estimate, rtlsim"),
         ("throughput / base.resources.URAM < 1", "base.resources.URAM is 0, and is divided by"),
     ],
 )

@@ -106,7 +106,7 @@ def test_a_point_that_breaks_a_condition_is_no_candidate_and_is_told_by_which_nu
     outcome = assess(table(*points), goals)
     assert names(outcome) == ["c"]
     assert left_out(outcome) == {
-        "a": "power < 1 cannot be judged: power is absent",
+        "a": "power < 1 cannot be judged: power is missing",
         "b": "LUT <= 60 does not hold: resources.LUT@estimate is 80",
     }
 
@@ -242,7 +242,7 @@ def test_a_condition_on_a_stand_ins_number_marks_the_point_too() -> None:
         (Goals(maximize=("thruput",)), "no point has a quantity 'thruput'; did you mean 'throughput'?"),
         (Goals(minimize=("LUT@cad",)), "minimize 'LUT@cad': column 1: unknown stage 'cad'"),
         (Goals(minimize=("LUT + 1",)), "column 5: expected the end, found '+'"),
-        (Goals(minimize=("base.LUT",)), "column 1: expected a quantity, such as throughput or LUT@synth"),
+        (Goals(minimize=("base.LUT",)), "column 1: expected a quantity, e.g. throughput or LUT@synth"),
         (Goals(minimize=("LUT", "resources.LUT")), "resources.LUT@estimate is already an objective"),
         (Goals(maximize=("LUT",), minimize=("LUT",)), "resources.LUT@estimate is already an objective"),
         (Goals(require=("LUT < base",)), "require 'LUT < base': column 7: a point has no base to be compared with"),

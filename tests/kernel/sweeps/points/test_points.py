@@ -166,6 +166,7 @@ def test_a_range_too_long_to_be_made_is_counted_before_it_is() -> None:
             [{FPS: 1, CLOCK: 4.0}],
         ),
         ('target.board != "ZCU104" and target.clock_ns + target.target_fps == 7', [{FPS: 2, CLOCK: 5.0}]),
+        ("target.part and not target.board and target.clock_ns * target.target_fps > 9", [{FPS: 2, CLOCK: 5.0}]),
     ],
 )  # fmt: skip
 def test_points_are_left_out_by_their_own_keys_and_by_those_of_the_file(
@@ -183,8 +184,9 @@ def test_points_are_left_out_by_their_own_keys_and_by_those_of_the_file(
         ('[sweep]\nwhen = "target.clock_ns < 1"\n[[sweep.point]]', ["sweep.when excludes all 1 points"]),
         ('[sweep]\nwhen = "target.clok_ns < 1"\n[[sweep.point]]', ["sweep.when", "did you mean 'clock_ns'"]),
         ('[sweep]\nwhen = "target.target_fps < 1"\n[[sweep.point]]', ["sweep.when", "target.target_fps is not set"]),
-        ('[sweep]\nwhen = "target.part < 1"\n[[sweep.point]]', ["target.part is 'xc7z020', which is no number"]),
-        ('[sweep]\nwhen = "target.part"\n[[sweep.point]]', ["sweep.when", "column 1: a comparison is needed"]),
+        ('[sweep]\nwhen = "target.part < 1"\n[[sweep.point]]', ["target.part is 'xc7z020', which is not a number"]),
+        ('[sweep]\nwhen = "target.board"\n[[sweep.point]]', ["sweep.when excludes all 1 points"]),
+        ('[sweep]\nwhen = "target.clock_ns+1"\n[[sweep.point]]', ["sweep.when", "column 1: a comparison is needed"]),
         ('[sweep]\nwhen = "target.clock_ns = 1"\n[[sweep.point]]', ["sweep.when", "column 17"]),
         ('[sweep.zip]\n"target.part" = ["a"]\n"target.clock_ns" = [1, 2]', ["sweep.zip", "target.clock_ns has 2"]),
         ('[sweep.grid]\n"target.clock_ns" = { from = 1, to = 2 }', ["a step or a count", "[sweep.search]"]),
@@ -257,6 +259,34 @@ def test_a_condition_over_keys_is_read_as_it_is_written(key: str, text: str) -> 
 def test_whatever_is_no_condition_over_keys_is_refused_as_such(text: str) -> None:
     with contextlib.suppress(ExpressionError):
         assert parse(text_of(parse(text, keys=True)), keys=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "column 1: expected a number, a key, a text in quotes or '(', found the end"),
+        ("target.part == 'x", 'column 16: "\'" cannot stand here'),
+        ("target.part = 'x'", "column 13: '=' cannot stand here: write `==`"),
+        ("(a < 1) + 2 > 1", "column 1: a number is needed here, not a condition"),
+        ("a and 'x'", "column 7: a comparison is needed here, e.g. `target.clock_ns < 5`"),
+        ("true", "column 1: a comparison is needed here"),
+        ("a@synth < 1", "column 2: '@' cannot stand here"),
+    ],
+)
+def test_what_is_no_condition_over_keys_is_refused_with_its_column(text: str, message: str) -> None:
+    with pytest.raises(ExpressionError) as refused:
+        parse(text, keys=True)
+    assert str(refused.value).startswith(message)
+
+
+def test_a_text_keeps_the_quotes_within_it() -> None:
+    condition = parse("""a == 'say "x"' or a == "it's" """, keys=True)
+    assert parse(text_of(condition), keys=True) == condition
+
+
+def test_numbers_of_keys_that_are_too_large_are_refused_like_those_of_quantities() -> None:
+    told = refusal(f'[sweep]\nwhen = "{" * ".join([FPS] * 60)} > 1"\n[[sweep.point]]\n"{FPS}" = 9000000000000000000')
+    assert "is too large for a number" in told
 
 
 def test_texts_and_hyphens_belong_to_keys_and_not_to_gates() -> None:
