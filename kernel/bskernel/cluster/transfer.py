@@ -51,7 +51,7 @@ class ArtifactTransfer:
         if outcome.result.log is not None:
             self._local.put(outcome.log)
         numbers = [output for output in outcome.result.outputs if output.media_type == _JSON]
-        if not self._shared.bring(numbers) and (why := self._shared.unreachable) is not None:
+        if not self._shared.fetch(numbers) and (why := self._shared.unreachable) is not None:
             return _cannot(f"the result of step {step.name} cannot be fetched", why)
         return None
 

@@ -79,7 +79,7 @@ class WorkerSite:
 
     def _fetch_inputs(self, order: StepRequest) -> None:
         store = self._shared
-        if store is None or store.bring(order.inputs.values()) or store.unreachable is None:
+        if store is None or store.fetch(order.inputs.values()) or store.unreachable is None:
             return  # of what is damaged, or in no store, the step fails
         raise EnvironmentLacking(
             f"{platform.node()}: the inputs of step {order.step.name} cannot be fetched: {store.unreachable}",
