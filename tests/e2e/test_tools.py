@@ -128,7 +128,7 @@ def test_a_step_without_its_tool_is_refused_before_anything_runs(cli: Any, tmp_p
     (tmp_path / "build.toml").write_text('[build]\nmodel="number.txt"\n[[step]]\nentry="testing:ask-tool"\n')
     done = cli("run", str(tmp_path / "build.toml"))
     assert done.returncode == 4
-    assert "step ask-tool needs vivado, and none is declared: set tools.vivado.path" in done.stderr
+    assert "step ask-tool needs vivado, but tools.vivado.path is not set" in done.stderr
     assert not (tmp_path / "build").exists()
     chosen = f"tools.vivado.path={make_install(tmp_path / 'Xilinx')}"
     assert cli("run", str(tmp_path / "build.toml"), "--set", chosen).returncode == 0
