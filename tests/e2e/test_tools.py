@@ -73,7 +73,7 @@ def test_a_network_is_given_for_a_licence_server_and_said(
     surroundings["LM_LICENSE_FILE"] = SERVER
     done = cli("run", write(tmp_path, make_install(tmp_path / "Xilinx")))
     assert done.returncode == 0, done.stderr
-    assert "network: testing@1 may use it, as a licence server must be asked" in done.stderr
+    assert "network: testing@1 has access to it because its tool needs a licence server" in done.stderr
     assert steps_of(tmp_path)[1]["record"]["interfaces"] > 1
 
 

@@ -32,7 +32,7 @@ def _declared(step: Step, tool: str, sections: Mapping[str, ToolSection], path: 
     if section.path is None:
         raise EnvironmentLacking(
             f"{path}: step {step.name} needs {tool}, but tools.{tool}.path is not set",
-            hint=f"set it in the file or with --set tools.{tool}.path=/opt/Xilinx/... (`bskernel doctor` lists installs),"
+            hint=f"set it in the file or with --set tools.{tool}.path=FOLDER (`bskernel doctor` lists installs),"
             " or end the build before the step (--to)",
         )
     return section.path, f"tools.{tool}.path", None
