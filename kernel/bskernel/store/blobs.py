@@ -47,7 +47,7 @@ class Blobs:
                 self.adopt(temporary, digest)
         return digest
 
-    def take(self, path: Path) -> Digest:
+    def put_file(self, path: Path) -> Digest:
         """Store a file's bytes, reading them once. Raises OSError when the file cannot be read."""
         with open(path, "rb", buffering=0) as source:
             if os.fstat(source.fileno()).st_size < _CHUNK:
@@ -76,7 +76,7 @@ class Blobs:
         _unlink(path)
         return None
 
-    def lay(self, digest: Digest, target: Path, *, executable: bool = False, link: bool = False) -> bool:
+    def write_to(self, digest: Digest, target: Path, *, executable: bool = False, link: bool = False) -> bool:
         """Write the bytes to `target` and verify them; False, leaving no file, when they are missing or damaged.
 
         Overwrites an existing file in place, which changes its other hard links too.

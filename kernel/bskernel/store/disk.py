@@ -59,7 +59,7 @@ class DiskStore:
 
         Raises OutputViolation for a missing path, the wrong kind, links out of the tree and special files.
         """
-        return self._capture(path, name, kind, media_type, self._bytes.take)
+        return self._capture(path, name, kind, media_type, self._bytes.put_file)
 
     def _capture(
         self, path: Path, name: str, kind: ArtifactKind, media_type: str, take: Callable[[Path], Digest]
@@ -73,7 +73,7 @@ class DiskStore:
         digest = self._files.known(path)
         if digest is None or not self._bytes.is_whole(digest):
             before = path.stat()
-            digest = self._bytes.take(path)
+            digest = self._bytes.put_file(path)
             self._files.note(path, before, digest)
         return digest
 
@@ -84,7 +84,7 @@ class DiskStore:
         """
         target.parent.mkdir(parents=True, exist_ok=True)
         if artifact.kind == "file":
-            return self._bytes.lay(artifact.digest, target, link=read_only)
+            return self._bytes.write_to(artifact.digest, target, link=read_only)
         listing = self._listing(artifact)
         if listing is None:
             return False
@@ -95,7 +95,7 @@ class DiskStore:
             if folder not in existing:
                 (target / folder).mkdir(parents=True, exist_ok=True)
                 existing.add(folder)
-            if not self._bytes.lay(file.digest, target / file.path, executable=file.executable, link=read_only):
+            if not self._bytes.write_to(file.digest, target / file.path, executable=file.executable, link=read_only):
                 import shutil
 
                 shutil.rmtree(target)
