@@ -93,7 +93,7 @@ def test_two_paths_give_the_same_digests(cli: Any, tmp_path: Path) -> None:
         ("link-out", "executor", "'model' is not a file"),
         ("leak", "executor", "contains a path of this machine"),
         ("garbage-result", "executor", "unreadable result"),
-        ("garbage-channel", "executor", "wrote garbage on the protocol channel"),
+        ("garbage-channel", "executor", "wrote invalid bytes to the protocol channel"),
     ],
 )
 def test_each_misdeed_ends_in_its_own_failure(cli: Any, tmp_path: Path, how: str, category: str, text: str) -> None:

@@ -114,7 +114,7 @@ def test_a_step_that_worker_after_worker_dies_of_fails(
     assert kernel.wait(90) == 3
     failure = result_of(output)["failure"]
     assert failure["category"] == "crash"
-    assert "2 workers ended while they carried it out" in failure["message"]
+    assert "2 workers ended while running it" in failure["message"]
     assert processes_that_name(cache) == {}
 
 
@@ -156,7 +156,7 @@ def test_an_interrupt_ends_workers_and_steps(
 @pytest.mark.parametrize(
     ("where", "says"),
     [
-        ("local:0", "there is no such place"),
+        ("local:0", "not a cluster address"),
         ("kubernetes", "local:N, tcp://HOST:PORT, tls://HOST:PORT, slurm, lsf, pbs"),
         ("tcp://127.0.0.1:1", "set store.shared"),
         ("slurm", "set store.shared"),
@@ -180,7 +180,7 @@ def test_without_a_batch_system_no_job_is_waited_for(
     )
     assert done.returncode == 4
     failure = result_of(output)["failure"]
-    assert "takes no job" in failure["message"]
+    assert "does not accept jobs" in failure["message"]
     assert "sbatch" in failure["message"]
     done = cli("run", write(tmp_path, BUILD, meet("a")), "--cluster", "slurm")
     assert done.returncode == 2
@@ -307,4 +307,4 @@ def test_a_worker_of_another_version_says_so(
     assert done.returncode == 4
     failure = result_of(output)["failure"]
     assert "another version of bskernel" in failure["message"]
-    assert "start the worker anew" in failure["hint"]
+    assert "restart the worker" in failure["hint"]

@@ -219,7 +219,7 @@ def test_a_store_that_never_answers_costs_one_warning_and_the_next_run_pushes(
 
 def test_a_folder_that_is_not_there_is_not_made(machine: Callable[..., Machine], tmp_path: Path) -> None:
     one = machine("one", BSKERNEL_STORE=str(tmp_path / "not-mounted"), BSKERNEL_STORE_MODE="write-through")
-    assert "make it, or mount it" in "".join(warnings(one.run()))
+    assert "create or mount it" in "".join(warnings(one.run()))
     assert not (tmp_path / "not-mounted").exists()
 
 
@@ -460,7 +460,7 @@ def test_nothing_goes_while_a_build_runs_nor_what_is_still_to_be_pushed(
     kernel = one.begin("run", "build.toml", "--jobs", "1")
     eventually(lambda: list(one.cache.glob("sessions/*/steps/.here")))
     refused = one.call("store", "gc", "--max-size", "0")
-    assert (refused.returncode, "a build uses the cache" in refused.stderr) == (4, True)
+    assert (refused.returncode, "a build is using the cache" in refused.stderr) == (4, True)
     for word in one.cache.glob("sessions/*/steps/.here"):
         word.with_name("go").touch()
         word.with_name(".go").touch()

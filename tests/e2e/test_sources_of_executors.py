@@ -140,7 +140,7 @@ def test_a_recipe_that_nobody_described_breaks_no_other_command(cli: Any, config
     assert cli("images", "list").returncode == 0
     checked = cli("images", "check")
     assert checked.returncode == 4
-    assert "catalogue cannot be asked for: tiny@1: source tiny at commit" in checked.stdout
+    assert "catalogue cannot be checked: tiny@1: source tiny at commit" in checked.stdout
     for arguments in (("plan", config), ("steps", "tiny"), ("run", config)):
         done = cli(*arguments)
         assert done.returncode == 4

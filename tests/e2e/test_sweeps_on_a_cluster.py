@@ -322,7 +322,7 @@ def test_without_the_server_of_the_shared_store_points_fail_and_nothing_that_was
         counts.let_go()
         assert kernel.wait(300) == 4, (tmp_path / "begun.out").read_text()
         reasons = [row["reason"] for row in rows_of(output).values() if row["status"] == "failed"]
-        assert any("cannot be handed over" in reason for reason in reasons)
+        assert any("cannot be uploaded" in reason for reason in reasons)
     finally:
         server.start()
         server.restore(disk)
@@ -469,7 +469,7 @@ def test_an_interrupt_ends_a_sweep_and_all_that_it_runs_at_once(
     counts.let_go()
 
 
-@pytest.mark.parametrize(("where", "says"), [("kubernetes", "there is no such place"), ("slurm", "set store.shared")])
+@pytest.mark.parametrize(("where", "says"), [("kubernetes", "not a cluster address"), ("slurm", "set store.shared")])
 def test_what_no_cluster_can_be_is_told_and_an_earlier_sweep_stays(
     cli: Any, tmp_path: Path, counts: Counts, where: str, says: str
 ) -> None:

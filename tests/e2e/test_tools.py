@@ -64,7 +64,7 @@ def test_a_network_is_given_for_a_licence_server_and_said(
     surroundings["LM_LICENSE_FILE"] = SERVER
     done = cli("run", write(tmp_path, CONFIG.format(path=make_install(tmp_path / "Xilinx"), more="")))
     assert done.returncode == 0, done.stderr
-    assert "network: testing@1 may use it, as a licence server must be asked" in done.stderr
+    assert "network: testing@1 has access to it because its tool needs a licence server" in done.stderr
     assert steps_of(tmp_path)[1]["record"]["interfaces"] > 1
 
 
@@ -119,7 +119,7 @@ def test_a_step_without_its_tool_is_refused_before_anything_runs(cli: Any, tmp_p
     (tmp_path / "build.toml").write_text('[build]\nmodel="number.txt"\n[[step]]\nentry="testing:ask-tool"\n')
     done = cli("run", str(tmp_path / "build.toml"))
     assert done.returncode == 4
-    assert "step ask-tool needs vivado, and none is declared: set tools.vivado.path" in done.stderr
+    assert "step ask-tool needs vivado, but tools.vivado.path is not set" in done.stderr
     assert not (tmp_path / "build").exists()
     chosen = f"tools.vivado.path={make_install(tmp_path / 'Xilinx')}"
     assert cli("run", str(tmp_path / "build.toml"), "--set", chosen).returncode == 0

@@ -403,7 +403,7 @@ def test_a_session_of_another_recipe_is_not_used_and_ends(
     changing.write_text(changing.read_text() + '\n[environment]\nCOLOUR = "blue"\n')
     done = cli("run", write(tmp_path, CONFIG), "--fresh")
     assert done.returncode == 0, done.stderr
-    assert "its warm session is of another recipe, and ends" in done.stderr
+    assert "ending its warm session, which belongs to another recipe" in done.stderr
     wait_for_end(old.keeper.pid)
     assert_nothing_is_left(cache, old)
 
@@ -429,7 +429,7 @@ def test_a_folder_that_others_may_enter_is_not_trusted(cli: Any, tmp_path: Path,
     (cache / "kept").chmod(0o755)
     done = cli("up", "testing")
     assert done.returncode == 4
-    assert re.search(r"kept is not a folder of this user alone", done.stderr)
+    assert re.search(r"kept must be a folder that only this user can access", done.stderr)
     assert cli("run", write(tmp_path, CONFIG), "--keep-warm", "1h").returncode == 0
     (cache / "kept").rmdir()
 

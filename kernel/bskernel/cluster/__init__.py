@@ -1,1 +1,1 @@
-"""Builds carried out by Dask's workers, on this machine or on others. No other module of the kernel imports Dask."""
+"""Runs steps on Dask workers, on this machine or on others. No other folder of the kernel imports Dask."""

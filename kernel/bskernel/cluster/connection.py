@@ -1,4 +1,4 @@
-"""A cluster for the length of a run: found or started, with a crew on it, and closed at the end."""
+"""Connects to a cluster or starts one for the duration of a run, with a worker pool on it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from dask.utils import parse_bytes
 from distributed import Client, LocalCluster, Security
 from distributed.core import Status
 
-from bskernel.cluster.address import LocalAddress, Place, QueueAddress, QueueName, SchedulerAddress
+from bskernel.cluster.address import ClusterAddress, LocalAddress, QueueAddress, QueueName, SchedulerAddress
 from bskernel.cluster.dask_pool import DaskWorkerPool
 from bskernel.cluster.local_workers import LocalWorkers, local_workers
 from bskernel.cluster.messages import Site
 from bskernel.cluster.request import ClusterRequest
-from bskernel.cluster.resources import declared, split_limits, step_demand
+from bskernel.cluster.resources import format_resources, split_limits, step_demand
 from bskernel.cluster.version_check import code_digest
 from bskernel.cluster.worker_plugin import end_all
 from bskernel.config import ClusterSection
@@ -41,53 +41,53 @@ _CONNECT_S = 20.0
 DemandOf: TypeAlias = Callable[[Step], dict[str, int]]
 Note: TypeAlias = Callable[[str], None]
 Queue: TypeAlias = "queue.SimpleQueue[PoolEvent]"
-_FIRST_WORKER_S = 60.0  # a worker of this machine that is not there by then never will be
+_FIRST_WORKER_S = 60.0  # how long the first worker on this machine may take to start
 
 
 class ConnectedCluster(NamedTuple):
     """A cluster that answers."""
 
     client: Client
-    cache: str | None  # the workers'; their own when None
-    demand_of: DemandOf  # what a step holds of a worker
+    cache: str | None  # the workers' cache; None for their own default
+    demand_of: DemandOf  # step -> the resources that it takes on a worker
     workers: LocalWorkers | None = None
 
 
 @contextlib.contextmanager
 def open_pool(
-    place: Place, wanted: ClusterRequest, store: Store, note: Note, said: Queue
+    address: ClusterAddress, request: ClusterRequest, store: Store, note: Note, events: Queue
 ) -> Iterator[DaskWorkerPool]:
-    """A crew on the cluster at `place`, which says all in `said`. Raises EnvironmentLacking, ConfigError.
+    """A worker pool on the cluster at `address`, which puts its events into `events`.
 
-    `store` is the build's own, which has the inputs of its steps.
+    `store` is the build's own, with the inputs of its steps. Raises EnvironmentLacking, ConfigError.
     """
     with _quiet(), contextlib.ExitStack() as stack:
-        if isinstance(place, LocalAddress):
-            found = _local(place, wanted, note)
-        elif isinstance(place, SchedulerAddress):
-            found = _running(place, wanted, note)
+        if isinstance(address, LocalAddress):
+            opened = _local(address, request, note)
+        elif isinstance(address, SchedulerAddress):
+            opened = _running(address, request, note)
         else:
-            found = _queue(place, wanted, note)
-        cluster = stack.enter_context(found)
+            opened = _queue(address, request, note)
+        cluster = stack.enter_context(opened)
         site = Site(
             code=code_digest(),
-            root=str(wanted.root.resolve()),
-            runtime=wanted.runtime,
+            root=str(request.root.resolve()),
+            runtime=request.runtime,
             cache=cluster.cache,
-            shared=wanted.shared_for(place),
-            handed_over=not isinstance(place, LocalAddress),
+            shared=request.shared_for(address),
+            handed_over=not isinstance(address, LocalAddress),
         )
-        pool = DaskWorkerPool(cluster.client, site, store, said, share=wanted.share, demand_of=cluster.demand_of)
+        pool = DaskWorkerPool(cluster.client, site, store, events, share=request.share, demand_of=cluster.demand_of)
         if cluster.workers is not None:
-            cluster.workers.when_none_lives = pool.give_up
+            cluster.workers.on_give_up = pool.give_up
         yield pool
 
 
 @contextlib.contextmanager
-def _local(place: LocalAddress, wanted: ClusterRequest, note: Note) -> Iterator[ConnectedCluster]:
-    limits = wanted.config.limits
+def _local(address: LocalAddress, request: ClusterRequest, note: Note) -> Iterator[ConnectedCluster]:
+    limits = request.config.limits
     security = Security.temporary()
-    folders = make_folders(wanted.cache)
+    folders = make_folders(request.cache)
     try:
         with (
             LocalCluster(
@@ -96,7 +96,7 @@ def _local(place: LocalAddress, wanted: ClusterRequest, note: Note) -> Iterator[
             ) as cluster,
             local_workers(
                 cluster.scheduler_address,
-                split_limits(limits.resources, place.workers),
+                split_limits(limits.resources, address.workers),
                 folders.home,
                 _credentials(security, folders.home),
             ) as workers,
@@ -105,52 +105,55 @@ def _local(place: LocalAddress, wanted: ClusterRequest, note: Note) -> Iterator[
             try:
                 client.wait_for_workers(1, timeout=_FIRST_WORKER_S)
             except TimeoutError as error:
-                raise EnvironmentLacking("no worker starts here: " + " | ".join(workers.last_words())) from error
-            # What a step holds beside those is not limited here, as it is not without a cluster.
+                raise EnvironmentLacking(
+                    "no worker started on this machine: " + " | ".join(workers.last_words())
+                ) from error
+            # Other resources are not limited on this machine, as without a cluster.
             demand = _demand(frozenset(limits.resources), memory=False)
-            yield ConnectedCluster(client, str(wanted.cache), demand, workers)
+            yield ConnectedCluster(client, str(request.cache), demand, workers)
     finally:
         folders.remove()
 
 
 @contextlib.contextmanager
-def _running(place: SchedulerAddress, wanted: ClusterRequest, note: Note) -> Iterator[ConnectedCluster]:
-    with _client(place.address, note, None) as client:
+def _running(address: SchedulerAddress, request: ClusterRequest, note: Note) -> Iterator[ConnectedCluster]:
+    with _client(address.address, note, None) as client:
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         if not workers:
-            note(f"cluster {place.address} has no workers yet: steps wait for them")
+            note(f"cluster {address.address} has no workers yet: steps wait for them")
         memory = any(MEMORY in worker["resources"] for worker in workers)
-        yield ConnectedCluster(client, wanted.config.cluster.cache, _demand(None, memory=memory))
+        yield ConnectedCluster(client, request.config.cluster.cache, _demand(None, memory=memory))
 
 
 @contextlib.contextmanager
-def _queue(place: QueueAddress, wanted: ClusterRequest, note: Note) -> Iterator[ConnectedCluster]:
-    section = wanted.config.cluster
+def _queue(address: QueueAddress, request: ClusterRequest, note: Note) -> Iterator[ConnectedCluster]:
+    section = request.config.cluster
     options = queue_options(section)
-    if dask.config.get(f"jobqueue.{place.system}.shared-temp-directory", None):
+    if dask.config.get(f"jobqueue.{address.system}.shared-temp-directory", None):
         options["security"] = True
     try:
-        cluster = batch_systems()[place.system](**options, silence_logs=False)
+        cluster = batch_systems()[address.system](**options, silence_logs=False)
     except (ValueError, TypeError) as error:
         raise ConfigError(
-            f"--cluster {place.system}: {' '.join(str(error).split())}",
-            hint="set cores and memory in [cluster], or in Dask's own jobqueue.yaml",
+            f"--cluster {address.system}: {' '.join(str(error).split())}",
+            hint="set cores and memory in [cluster] or in Dask's jobqueue.yaml",
         ) from error
     with cluster, _client(cluster, note, cluster.security) as client:
-        _submit(cluster, section.workers, place.system)
-        note(f"cluster: {section.workers} jobs are asked of {place.system}")
+        _submit(cluster, section.workers, address.system)
+        note(f"cluster: submitted {section.workers} jobs to {address.system}")
         try:
             yield ConnectedCluster(client, section.cache, _demand(None, memory=section.memory is not None))
         finally:
-            # A job that is cancelled has no time to clean up.
+            # A cancelled job has no time to clean up.
             with contextlib.suppress(OSError):
                 client.run(end_all, on_error="ignore")
 
 
 def batch_systems() -> dict[QueueName, type[JobQueueCluster]]:
-    """Dask's clusters by the systems that start their workers.
+    """Dask's cluster classes by batch system.
 
-    To import them takes over interrupts, which would end the run at once and without an error: they are given back.
+    Importing them installs a handler for SIGINT that would end the run at once without an error, so this function
+    restores the old one.
     """
     handler = signal.getsignal(signal.SIGINT)
     from dask_jobqueue.lsf import LSFCluster
@@ -163,32 +166,32 @@ def batch_systems() -> dict[QueueName, type[JobQueueCluster]]:
 
 
 def _submit(cluster: JobQueueCluster, jobs: int, system: str) -> None:
-    """Ask for jobs, and wait until the batch system has taken them; `scale` would only log that it has not."""
+    """Submit jobs and wait until the batch system has accepted them; Dask's `scale` would only log a failure."""
     for _ in range(jobs):
         cluster.worker_spec.update(cluster.new_worker_spec())
     try:
         cluster.sync(cluster._correct_state)
     except (OSError, RuntimeError, ValueError) as error:
-        # Dask cannot close what never began.
+        # Dask cannot close jobs that never started.
         for name, job in list(cluster.workers.items()):
             if job.job_id is None:
                 job.status = Status.failed
                 del cluster.workers[name], cluster.worker_spec[name]
         raise EnvironmentLacking(
-            f"--cluster {system}: the batch system takes no job: {' '.join(str(error).split())}",
-            hint="run this where jobs can be submitted; what is asked for is in [cluster] and Dask's jobqueue.yaml",
+            f"--cluster {system}: the batch system does not accept jobs: {' '.join(str(error).split())}",
+            hint="run this where jobs can be submitted; [cluster] and Dask's jobqueue.yaml describe the jobs",
         ) from error
 
 
 def queue_options(section: ClusterSection) -> dict[str, Any]:
-    """What a batch system's cluster is made with; what is not said is as Dask's configuration says."""
+    """The arguments of a batch system's cluster class; Dask's configuration supplies the rest."""
     resources = dict(section.resources)
     if section.memory is not None:
-        resources[MEMORY] = parse_bytes(section.memory) >> 20
-    arguments = ["--resources", declared(resources)] if resources else []
+        resources[MEMORY] = parse_bytes(section.memory) >> 20  # MiB
+    arguments = ["--resources", format_resources(resources)] if resources else []
     if section.steps is not None:
-        arguments += ["--nthreads", str(section.steps)]  # the last one counts
-    said = {
+        arguments += ["--nthreads", str(section.steps)]  # overrides Dask's own --nthreads
+    options = {
         "cores": section.cores,
         "memory": section.memory,
         "queue": section.queue,
@@ -199,7 +202,7 @@ def queue_options(section: ClusterSection) -> dict[str, Any]:
         "python": section.python or sys.executable,
         "log_directory": section.logs,
     }
-    return {"processes": 1, **{name: value for name, value in said.items() if value is not None}}
+    return {"processes": 1, **{name: value for name, value in options.items() if value is not None}}
 
 
 @contextlib.contextmanager
@@ -209,7 +212,7 @@ def _client(where: Any, note: Note, security: Security | None) -> Iterator[Clien
     except (OSError, ValueError) as error:
         raise EnvironmentLacking(
             f"no scheduler answers at {where}: {error}",
-            hint="start one: dask scheduler; `tls://` needs Dask's own keys",
+            hint="start one with: dask scheduler; tls:// needs Dask's own keys",
         ) from error
     with client:
         note(f"cluster: dashboard at {client.dashboard_link}")
@@ -221,7 +224,7 @@ def _demand(limited: frozenset[str] | None, *, memory: bool) -> DemandOf:
 
 
 def _credentials(security: Security, folder: Path) -> list[str]:
-    """As arguments of a worker: whoever else is on this machine must not give it work."""
+    """TLS credentials as arguments of a worker: other users of this machine must not send it work."""
     folder.chmod(0o700)
     arguments = []
     for name, text in security.get_tls_config_for_role("worker").items():
@@ -235,7 +238,7 @@ def _credentials(security: Security, folder: Path) -> list[str]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """What Dask warns of, such as a worker that is lost, the build tells in its own words."""
+    """Silence Dask's warnings, e.g. of a lost worker: the build reports them itself."""
     loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client", "tornado.application")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""The crew on a Dask cluster: one task for each step, whose key says which action it is."""
+"""A worker pool on a Dask cluster: one task per step, whose key contains the key of its action."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _NAME = "bskernel"
 _LOST = Failure(
     category="environment",
     message="the cluster's scheduler was lost",
-    hint="run this again: what was made until then is recalled",
+    hint="run this again: steps that have finished are cached",
 )
-_INSTALL = "install bskernel[cluster], of the build's version, where the workers run"
+_INSTALL = "install bskernel[cluster] in the build's version where the workers run"
 
 
 def _task() -> Callable[[str, bytes], bytes]:
-    """Sent by value: a worker that cannot find what it is sent by name ends, and the task waits for ever."""
+    """The task, sent by value: a worker that cannot import a task by name ends, and the step would wait forever."""
 
     def bskernel(code: str, data: bytes) -> bytes:
         from bskernel.cluster.worker_plugin import run_task
@@ -53,150 +53,152 @@ _TASK = _task()
 
 
 class DaskWorkerPool:
-    """Carries out steps on a cluster's workers, and hears what they say while they run."""
+    """Runs steps on a cluster's workers and receives their events."""
 
     def __init__(
         self,
         client: Client,
         site: Site,
         store: Store,
-        said: queue.SimpleQueue[PoolEvent],
+        events: queue.SimpleQueue[PoolEvent],
         *,
         share: bool,
         demand_of: Callable[[Step], dict[str, int]],
     ) -> None:
-        """`store` has the inputs of steps, and what the workers make when they share it.
+        """`store` has the inputs of steps, and the workers' results if they share it.
 
-        `demand_of` says what a step holds of a worker. With `share`, what was made meanwhile is recalled.
+        `demand_of` returns the resources that a step takes on a worker. With `share`, a step whose result exists
+        meanwhile is recalled.
         """
         self._client = client
         self._site = site
-        self._handing = ArtifactTransfer(store, handed_over=site.handed_over)
+        self._transfer = ArtifactTransfer(store, handed_over=site.handed_over)
         self._logs = LogBuffer()
         self._share = share
         self._demand_of = demand_of
         self._lock = threading.Lock()
         self._running: dict[str, Step] = {}  # by the task's key
         self._futures: dict[str, Future[bytes]] = {}
-        self._asked: Counter[str] = Counter()
-        self._supply = Capacity(client)
-        self._hopeless: Failure | None = None  # why no step ends any more
+        self._submissions: Counter[str] = Counter()
+        self._capacity = Capacity(client)
+        self._final_failure: Failure | None = None  # why no further step can end
         self._runtime_name = "none"
-        self.events = said
-        # Dask forgets a topic that has a client's name some time after that client.
-        client.subscribe_topic(client.id, self._hear)
-        if site.handed_over:  # else who started the workers replaces them
-            self._supply.watch(self._left, lambda text: said.put(Notice(text=text)))
+        self.events = events
+        # Dask removes a topic named after a client some time after the client has gone.
+        client.subscribe_topic(client.id, self._on_event)
+        if site.handed_over:  # otherwise LocalWorkers replaces workers
+            self._capacity.watch(self._unfinished, lambda text: events.put(Notice(text=text)))
 
     @property
     def runtime_name(self) -> str:
-        """The workers' runtime; "none" when no step ran."""
+        """The workers' runtime; "none" until a step has run."""
         return self._runtime_name
 
     def expect(self, executors: Sequence[ExecutorRef]) -> None:
-        """Workers start what they need when they need it."""
+        """Do nothing: workers start executors when they need them."""
 
     def begin(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
-        """Submit a step; one that no worker will ever have room for fails at once."""
+        """Submit a step. A step whose demand no worker can ever meet fails at once."""
         demand = self._demand_of(step)
-        if (why := self._supply.lacking(demand)) is not None:
+        if (shortage := self._capacity.find_shortage(demand)) is not None:
             hint = f"start workers with it: dask worker --resources {next(iter(demand))}=N, or [cluster] resources"
-            self._over(
-                step, failed_outcome(Failure(category="environment", message=f"step {step.name}: {why}", hint=hint))
+            self._finish(
+                step,
+                failed_outcome(Failure(category="environment", message=f"step {step.name}: {shortage}", hint=hint)),
             )
             return
-        if (unshared := self._handing.give(step, inputs)) is not None:
-            self._over(step, failed_outcome(unshared))
+        if (unsent := self._transfer.send_inputs(step, inputs)) is not None:
+            self._finish(step, failed_outcome(unsent))
             return
         key = self._key(action)
-        order = StepRequest(
+        request = StepRequest(
             site=self._site,
             step=msgspec.structs.replace(step, inputs={}),
             action=action,
             inputs=inputs,
             share=self._share,
-            damaged=self._handing.is_doubtful(action),
+            damaged=self._transfer.is_doubtful(action),
             topic=self._client.id,
         )
         if self._is_lost:
             self._give_up(_LOST)
         with self._lock:
-            hopeless = self._hopeless
-            if hopeless is None:
+            failure = self._final_failure
+            if failure is None:
                 self._running[key] = step
                 self._logs.begin(key)
-        if hopeless is not None:
-            self._over(step, failed_outcome(hopeless))
+        if failure is not None:
+            self._finish(step, failed_outcome(failure))
             return
         try:
             future = self._client.submit(
-                _TASK, code_digest(), encode(order), key=key, resources=demand or None, allow_other_workers=False
+                _TASK, code_digest(), encode(request), key=key, resources=demand or None, allow_other_workers=False
             )
-        except ClosedClientError:  # lost in this moment
+        except ClosedClientError:  # the scheduler was lost just now
             self._give_up(_LOST)
             return
         with self._lock:
             self._futures[key] = future
-        future.add_done_callback(functools.partial(self._done, key))
+        future.add_done_callback(functools.partial(self._on_done, key))
 
     def _key(self, action: Action) -> str:
-        """Dask shows what comes before the first dash as the task's kind."""
+        """The task's key. Dask shows the part before the first dash as the kind of task."""
         entry = action.entry.replace("-", "_")
-        # Of two builds with one action and one site Dask runs one task; of one that is to be fresh, each.
+        # Builds with the same action and site share a Dask task; a --fresh build gets its own.
         other = self._site.digest[:8] if self._share else uuid.uuid4().hex[:8]
         key = f"{entry}-{action.key.sha256[:32]}-{other}"
-        # What is asked for again is asked in earnest: Dask may still know how the last one ended.
-        self._asked[key] += 1
-        return key if self._asked[key] == 1 else f"{key}-{self._asked[key]}"
+        # A resubmitted action gets a new key, because Dask may still remember how the old task ended.
+        self._submissions[key] += 1
+        return key if self._submissions[key] == 1 else f"{key}-{self._submissions[key]}"
 
-    def _left(self) -> list[tuple[Step, dict[str, int]]]:
+    def _unfinished(self) -> list[tuple[Step, dict[str, int]]]:
         with self._lock:
-            left = list(self._running.values())
-        return [(step, self._demand_of(step)) for step in left]
+            unfinished = list(self._running.values())
+        return [(step, self._demand_of(step)) for step in unfinished]
 
     def give_up(self, last_words: tuple[str, ...]) -> None:
-        """No worker lives any more: every step fails of that."""
-        message = "one worker after another ended, and no more are started"
+        """Fail every step because all workers have ended; `last_words` are the lines that one printed last."""
+        message = "workers keep ending; no more are started"
         self._give_up(Failure(category="crash", message=message, cause=last_words))
 
     def _give_up(self, failure: Failure) -> None:
         with self._lock:
-            self._hopeless = failure
-            left = list(self._running.values())
+            self._final_failure = failure
+            unfinished = list(self._running.values())
             self._running.clear()
-        for step in left:
-            self._over(step, failed_outcome(failure))
+        for step in unfinished:
+            self._finish(step, failed_outcome(failure))
 
     @property
     def _is_lost(self) -> bool:
-        """Is the scheduler gone? What was with it is cancelled, and of what comes later nothing is ever heard."""
+        """True when the scheduler is gone: its tasks are cancelled, and later ones would never end."""
         return self._client.status != "running"
 
     def interrupt(self) -> None:
-        """Cancel every task: the workers end what runs."""
+        """Cancel every task, which ends its step on the worker."""
         with self._lock:
-            left, futures = dict(self._running), list(self._futures.values())
+            unfinished, futures = dict(self._running), list(self._futures.values())
             self._running.clear()
             self._futures.clear()
         with contextlib.suppress(OSError, CancelledError):  # the scheduler may be gone
-            self._client.cancel(futures)  # what another build waits for too goes on
-        for key, step in left.items():
+            self._client.cancel(futures)  # tasks that another build waits for too continue
+        for key, step in unfinished.items():
             log = self._logs.end(key)
             self.events.put(Completion(step=step, outcome=StepOutcome(result=None, failure=None, log=log)))
 
-    def _hear(self, event: tuple[float, Any]) -> None:
-        """What a worker says of a step; Dask's own events are of no interest."""
+    def _on_event(self, event: tuple[float, Any]) -> None:
+        """Handle an event of a step; ignore Dask's own events."""
         message = event[1]
         data = message.get(_NAME) if isinstance(message, dict) else None
         if data is None:
             return
-        told = decode_event(data)
-        step = self._running.get(told.key)
+        received = decode_event(data)
+        step = self._running.get(received.key)
         if step is not None:
-            self._logs.hear(told.key, told.event)
-            self.events.put(StepEvent(step=step, event=msgspec.structs.replace(told.event, directory=step.label)))
+            self._logs.add(received.key, received.event)
+            self.events.put(StepEvent(step=step, event=msgspec.structs.replace(received.event, directory=step.label)))
 
-    def _done(self, key: str, future: Future[bytes]) -> None:
+    def _on_done(self, key: str, future: Future[bytes]) -> None:
         with self._lock:
             step = self._running.pop(key, None)
             self._futures.pop(key, None)
@@ -204,34 +206,34 @@ class DaskWorkerPool:
             return
         self._logs.end(key)
         try:
-            self._answered(step, decode_answer(future.result()))
+            self._handle_answer(step, decode_answer(future.result()))
         except KilledWorker as error:
-            self._over(step, failed_outcome(_lost(step, error)))
+            self._finish(step, failed_outcome(_lost(step, error)))
         except CancelledError:
-            self._over(step, failed_outcome(_cancelled(step, lost=self._is_lost)))
+            self._finish(step, failed_outcome(_cancelled(step, lost=self._is_lost)))
             if self._is_lost:
                 self._give_up(_LOST)
         except ImportError as error:
             message = f"step {step.name}: a worker of the cluster cannot import bskernel"
             failure = Failure(category="environment", message=message, cause=(str(error),), hint=_INSTALL)
-            self._over(step, failed_outcome(failure))
-        except Exception as error:  # noqa: BLE001 - raised again where the build is carried out
-            # It may be lost while an answer is fetched, which is heard of sooner than that it is lost.
+            self._finish(step, failed_outcome(failure))
+        except Exception as error:  # noqa: BLE001 - raised again in the deciding thread
+            # The scheduler may be lost while an answer is fetched: this error comes before the lost status.
             if self._is_lost or (isinstance(error, OSError) and future.status != "error"):
-                self._over(step, failed_outcome(_cancelled(step, lost=True)))
+                self._finish(step, failed_outcome(_cancelled(step, lost=True)))
             else:
                 self.events.put(Completion(step=step, error=error))
         finally:
             future.release()
 
-    def _answered(self, step: Step, answer: Answer) -> None:
+    def _handle_answer(self, step: Step, answer: Answer) -> None:
         if isinstance(answer, Rejected):
-            self._over(step, failed_outcome(answer.failure))
+            self._finish(step, failed_outcome(answer.failure))
             return
         if answer.runtime != "none":
             self._runtime_name = answer.runtime
-        if (unfetched := self._handing.take(step, answer.outcome)) is not None:
-            self._over(step, failed_outcome(unfetched))
+        if (unfetched := self._transfer.fetch_result(step, answer.outcome)) is not None:
+            self._finish(step, failed_outcome(unfetched))
             return
         self.events.put(
             Completion(
@@ -243,21 +245,21 @@ class DaskWorkerPool:
             )
         )
 
-    def _over(self, step: Step, outcome: StepOutcome) -> None:
+    def _finish(self, step: Step, outcome: StepOutcome) -> None:
         self.events.put(Completion(step=step, outcome=outcome))
 
 
 def _cancelled(step: Step, *, lost: bool) -> Failure:
-    while_there = f"the cluster's scheduler was lost while step {step.name} was with it"
-    message = while_there if lost else f"somebody has cancelled step {step.name} on the cluster"
+    lost_message = f"the cluster's scheduler was lost while it was running step {step.name}"
+    message = lost_message if lost else f"step {step.name} was cancelled on the cluster by someone else"
     return msgspec.structs.replace(_LOST, message=message)
 
 
 def _lost(step: Step, error: KilledWorker) -> Failure:
     return Failure(
         category="crash",
-        message=f"step {step.name}: {error.allowed_failures + 1} workers ended while they carried it out, the last "
-        f"one {error.last_worker.address}",
-        hint="look at the workers' logs: a worker that is ended for lack of memory, or at its time limit, ends so",
+        message=f"step {step.name}: {error.allowed_failures + 1} workers ended while running it, the last "
+        f"one at {error.last_worker.address}",
+        hint="read the workers' logs: a worker may have run out of memory or reached its time limit",
         facts={"decided_by": "runtime"},
     )

@@ -1,4 +1,4 @@
-"""`dask worker` that ends with the process that started it (`-m bskernel.cluster.local_worker_main`)."""
+"""`dask worker` that ends together with its parent process (`-m bskernel.cluster.local_worker_main`)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from distributed.cli.dask_worker import main
 _END_S = 10.0
 
 
-def _end_with_starter() -> None:
-    """Standard input closes with its other end, however that ends: also while there is no scheduler yet to lose."""
+def _end_with_parent() -> None:
+    """End when stdin closes, which happens however the parent ends, even before the worker has a scheduler."""
     while os.read(sys.stdin.fileno(), 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
@@ -23,5 +23,5 @@ def _end_with_starter() -> None:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_end_with_starter, name="starter", daemon=True).start()
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     main()

@@ -1,4 +1,4 @@
-"""What the build and the workers tell one another, as MessagePack: to Dask it is bytes."""
+"""The messages between a build and its workers, as MessagePack; to Dask they are bytes."""
 
 from __future__ import annotations
 
@@ -15,52 +15,52 @@ from bskernel.store import SharedSettings
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a worker must know or have, whichever step it carries out."""
+    """What a worker needs to know for any step of a build."""
 
-    code: str  # the digest of the kernel's and the protocol's sources, which must be the same
+    code: str  # the digest of the kernel's and the protocol's sources, which must match the worker's
     root: str  # the checkout with the executors' recipes
     runtime: str  # docker, process or auto
-    cache: str | None  # the workers' cache folder; their own when None
-    shared: SharedSettings | None  # the store behind that
-    handed_over: bool  # a result that is not in the shared store is none
+    cache: str | None  # the workers' cache folder; None for their own default
+    shared: SharedSettings | None  # the shared store behind the cache
+    handed_over: bool  # inputs and results pass through the shared store
 
     @property
     def digest(self) -> str:
-        """Tells sites apart."""
+        """The digest of all fields."""
         return digest_of_bytes(_encoder.encode(self)).sha256
 
 
 class StepRequest(msgspec.Struct, frozen=True, kw_only=True, tag="order"):
-    """A step to carry out. Its inputs come by digest from the store."""
+    """A step to run. The worker reads its inputs from the store, by digest."""
 
     site: Site
     step: Step
     action: Action
     inputs: dict[str, Artifact]
-    share: bool  # recall what was made meanwhile
-    damaged: bool  # what the shared store has of it, which is to be mended
-    topic: str  # where events go
+    share: bool  # recall a result that exists meanwhile
+    damaged: bool  # the shared store's copy of the result is damaged: replace it
+    topic: str  # the Dask topic for events
 
 
 class StepAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
-    """How it ended there."""
+    """How a step ended on a worker."""
 
     outcome: StepOutcome
     seconds: float
     recalled: bool
     doubtful: bool
     runtime: str  # where it ran: docker or process
-    worker: str  # HOST (ADDRESS), for people
+    worker: str  # HOST (ADDRESS), for display
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
-    """The worker cannot carry it out."""
+    """The worker cannot run the step."""
 
     failure: Failure
 
 
 class StepEventMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """What a running step says."""
+    """An event of a running step."""
 
     key: str  # the task's
     event: Event
@@ -72,36 +72,36 @@ Answer: TypeAlias = StepAnswer | Rejected
 def _as_text(value: Any) -> str:
     if isinstance(value, Path):
         return str(value)
-    raise NotImplementedError(f"{type(value).__name__} has no form")
+    raise NotImplementedError(f"cannot encode {type(value).__name__}")
 
 
-def _from_text(wanted: type, value: Any) -> Any:
-    if issubclass(wanted, Path):
+def _from_text(target: type, value: Any) -> Any:
+    if issubclass(target, Path):
         return Path(value)
-    raise NotImplementedError(f"{wanted.__name__} has no form")
+    raise NotImplementedError(f"cannot decode {target.__name__}")
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_as_text)
-_order = msgspec.msgpack.Decoder(StepRequest, dec_hook=_from_text)
+_request = msgspec.msgpack.Decoder(StepRequest, dec_hook=_from_text)
 _answer: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
-_told = msgspec.msgpack.Decoder(StepEventMessage)
+_event = msgspec.msgpack.Decoder(StepEventMessage)
 
 
 def encode(message: StepRequest | Answer | StepEventMessage) -> bytes:
-    """The message's bytes. Equal messages of equal code: nothing here outlives a run."""
+    """Encode a message. Both sides run the same version of the code, and no message outlives a run."""
     return _encoder.encode(message)
 
 
 def decode_request(data: bytes) -> StepRequest:
-    """Raises msgspec.DecodeError: of another version of the kernel."""
-    return _order.decode(data)
+    """Decode a request. Raises msgspec.DecodeError for one from another version of the kernel."""
+    return _request.decode(data)
 
 
 def decode_answer(data: bytes) -> Answer:
-    """Raises msgspec.DecodeError."""
+    """Decode an answer. Raises msgspec.DecodeError."""
     return _answer.decode(data)
 
 
 def decode_event(data: bytes) -> StepEventMessage:
-    """Raises msgspec.DecodeError."""
-    return _told.decode(data)
+    """Decode an event. Raises msgspec.DecodeError."""
+    return _event.decode(data)

@@ -1,4 +1,4 @@
-"""What a run asks of a cluster, whichever it is."""
+"""What a run needs to open a cluster of any kind."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ from pathlib import Path
 
 import msgspec
 
-from bskernel.cluster.address import LocalAddress, Place
+from bskernel.cluster.address import ClusterAddress, LocalAddress
 from bskernel.config import Config
 from bskernel.core.errors import ConfigError
 from bskernel.store import SharedSettings
 
 
 class ClusterRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The run's configuration, and what of this machine the workers need to know."""
+    """The run's configuration, and what the workers need to know about this machine."""
 
     config: Config
     shared: SharedSettings | None
     root: Path  # the checkout
     cache: Path  # this machine's
     runtime: str
-    share: bool  # recall what others made meanwhile
+    share: bool  # recall results of other builds
 
-    def shared_for(self, place: Place) -> SharedSettings | None:
-        """The shared store as the workers use it: on other machines it is where results are handed over.
+    def shared_for(self, address: ClusterAddress) -> SharedSettings | None:
+        """The workers' shared store: on other machines inputs and results pass through it.
 
-        Raises ConfigError when there is none, or it may not be written to.
+        Raises ConfigError when no shared store is set or it is read-only.
         """
-        if isinstance(place, LocalAddress):
+        if isinstance(address, LocalAddress):
             return self.shared
         if self.shared is None:
             raise ConfigError(
-                "--cluster: other machines hand over results by a shared store, and there is none",
+                "--cluster: workers on other machines need a shared store, and none is set",
                 hint='set store.shared = "FOLDER or URL" and store.mode = "write-through", or BSKERNEL_STORE and '
                 "BSKERNEL_STORE_MODE",
             )
         if self.shared.mode == "read-only":
             raise ConfigError(
-                f"--cluster: other machines hand over results by the shared store {self.shared.shown}, which is "
+                f"--cluster: workers on other machines must write to the shared store {self.shared.shown}, which is "
                 "read-only here",
                 hint='set store.mode = "write-through", or BSKERNEL_STORE_MODE=write-through',
             )

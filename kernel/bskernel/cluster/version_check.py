@@ -1,4 +1,4 @@
-"""Whether the build and its workers are of one version."""
+"""Identifies the version of the code, which must be the same for a build and its workers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bskernel_protocol import canonical_bytes, digest_of_bytes, digest_of_file
 
 @functools.cache
 def code_digest() -> str:
-    """Of every source of the kernel and of the protocol, wherever they are installed."""
+    """The digest of all sources of the kernel and the protocol, wherever they are installed."""
     folders = (Path(__file__).parents[1], Path(bskernel_protocol.__file__).parent)
     files = [
         [folder.name, path.relative_to(folder).as_posix(), digest_of_file(path).sha256]

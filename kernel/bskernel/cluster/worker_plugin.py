@@ -1,4 +1,4 @@
-"""The task that Dask's workers carry out, and what each worker keeps for it."""
+"""The task that Dask's workers run, and the state that each worker keeps between tasks."""
 
 from __future__ import annotations
 
@@ -33,46 +33,46 @@ _installing = threading.Lock()
 
 
 class SessionsPlugin(WorkerPlugin):
-    """The benches of a worker, and the steps that run on them: a task that Dask cancels ends its step."""
+    """The sites of a worker and their running steps. If Dask cancels a task, its step is cancelled."""
 
     name = _NAME
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sites: dict[str, WorkerSite] = {}  # by their sites
+        self._sites: dict[str, WorkerSite] = {}  # by Site.digest
         self._cancel_tokens: dict[object, CancelToken] = {}
         self._closed = False
 
     @contextlib.contextmanager
-    def bench(self, site: Site) -> Iterator[WorkerSite]:
-        """The site's bench, made when there is none; idle ones of other sites then make room for it.
+    def use_site(self, site: Site) -> Iterator[WorkerSite]:
+        """The worker's state for the site, created if missing; idle other sites are closed then.
 
         Raises EnvironmentLacking, ConfigError; Reschedule when the worker is closing.
         """
         with self._lock:
             if self._closed:
                 raise Reschedule
-            left = []
+            closing = []
             if site.digest not in self._sites:
-                idle = [other for other, bench in self._sites.items() if not bench.busy]
-                left = [self._sites.pop(other) for other in idle]
+                idle = [digest for digest, other in self._sites.items() if not other.busy]
+                closing = [self._sites.pop(digest) for digest in idle]
                 self._sites[site.digest] = WorkerSite(site)
-            bench = self._sites[site.digest]
-            bench.busy += 1
-        for other in left:
+            worker_site = self._sites[site.digest]
+            worker_site.busy += 1
+        for other in closing:
             other.close()
         try:
-            yield bench
+            yield worker_site
         finally:
             with self._lock:
-                bench.busy -= 1
+                worker_site.busy -= 1
 
     @contextlib.contextmanager
     def cancellable(self, key: object, worker: Worker) -> Iterator[CancelToken]:
-        """What ends the step of that task, for as long as it runs."""
+        """The cancel token of a task's step, valid during the context."""
         cancel_token = self._cancel_tokens[key] = CancelToken()
         try:
-            task = worker.state.tasks.get(key)  # type: ignore[call-overload] # a key may be anything that is hashable
+            task = worker.state.tasks.get(key)  # type: ignore[call-overload] # a key may be any hashable value
             if task is not None and task.state == "cancelled":
                 cancel_token.cancel()
             yield cancel_token
@@ -80,7 +80,7 @@ class SessionsPlugin(WorkerPlugin):
             del self._cancel_tokens[key]
 
     def transition(self, key: object, start: str, finish: str, **_: Any) -> None:
-        """Dask tells of every task; one that goes back from `executing` is wanted by nobody any more."""
+        """Called by Dask when a task changes its state. From `executing` to `released` means cancelled."""
         if (
             start == "executing"
             and finish == "released"
@@ -89,7 +89,7 @@ class SessionsPlugin(WorkerPlugin):
             cancel_token.cancel()
 
     async def teardown(self, worker: Worker) -> None:
-        """The worker closes: nothing that it started outlives it."""
+        """Called by Dask when the worker closes: end everything that it started."""
         await asyncio.to_thread(self.close)
 
     def close(self) -> None:
@@ -98,48 +98,48 @@ class SessionsPlugin(WorkerPlugin):
             self._closed = True
             sites = list(self._sites.values())
             self._sites.clear()
-        for bench in sites:
-            bench.close()
+        for site in sites:
+            site.close()
 
 
 def run_task(code: str, data: bytes) -> bytes:
-    """The task: carry out an order, which is of a kernel with the sources `code`; the answer's bytes.
+    """The Dask task: run an encoded request from a kernel with the sources `code`; returns the encoded answer.
 
-    Raises Reschedule when the worker ends in the midst of it, and whatever must not happen.
+    Raises Reschedule when the worker ends while the step runs, and any unexpected error of the step.
     """
     worker = get_worker()
     if code != code_digest():
-        return encode(_refused(_other_code(code)))
+        return encode(Rejected(failure=_version_failure(code)))
     return encode(_answer(worker, decode_request(data)))
 
 
 async def end_all(dask_worker: Worker) -> None:
-    """Let the worker end all that it has started; it carries out nothing any more."""
-    kept = dask_worker.plugins.get(_NAME)
-    if isinstance(kept, SessionsPlugin):
-        await kept.teardown(dask_worker)
+    """End everything that the worker has started; it runs no more steps."""
+    plugin = dask_worker.plugins.get(_NAME)
+    if isinstance(plugin, SessionsPlugin):
+        await plugin.teardown(dask_worker)
 
 
-def _answer(worker: Worker, order: StepRequest) -> Answer:
+def _answer(worker: Worker, request: StepRequest) -> Answer:
     key = worker.get_current_task()
-    kept = _kept(worker)
+    plugin = _ensure_plugin(worker)
 
-    def say(event: Event) -> None:
-        worker.log_event(order.topic, {_NAME: encode(StepEventMessage(key=str(key), event=event))})
+    def on_event(event: Event) -> None:
+        worker.log_event(request.topic, {_NAME: encode(StepEventMessage(key=str(key), event=event))})
 
     try:
-        with kept.bench(order.site) as bench, kept.cancellable(key, worker) as cancel_token:
-            done = bench.run(order, say, cancel_token)
-            return _ended(done, bench.runtime_name, worker)
+        with plugin.use_site(request.site) as site, plugin.cancellable(key, worker) as cancel_token:
+            done = site.run(request, on_event, cancel_token)
+            return _step_answer(done, site.runtime_name, worker)
     except BskernelError as error:
-        return _refused(environment_failure(error))
+        return Rejected(failure=environment_failure(error))
 
 
-def _ended(done: Completion, runtime: str, worker: Worker) -> StepAnswer:
+def _step_answer(done: Completion, runtime: str, worker: Worker) -> StepAnswer:
     if done.error is not None:
         raise done.error
     if done.outcome.result is None and done.outcome.failure is None:
-        raise Reschedule  # either it was cancelled, and nobody asks, or the worker is about to end
+        raise Reschedule  # it was cancelled and nobody waits for it, or the worker is about to end
     return StepAnswer(
         outcome=done.outcome,
         seconds=done.seconds,
@@ -150,26 +150,22 @@ def _ended(done: Completion, runtime: str, worker: Worker) -> StepAnswer:
     )
 
 
-def _kept(worker: Worker) -> SessionsPlugin:
+def _ensure_plugin(worker: Worker) -> SessionsPlugin:
     with _installing:
-        kept = worker.plugins.get(_NAME)
-        if not isinstance(kept, SessionsPlugin):
-            kept = SessionsPlugin()
-            adding = asyncio.run_coroutine_threadsafe(worker.plugin_add(kept, _NAME), worker.loop.asyncio_loop)  # type: ignore[attr-defined]
+        plugin = worker.plugins.get(_NAME)
+        if not isinstance(plugin, SessionsPlugin):
+            plugin = SessionsPlugin()
+            adding = asyncio.run_coroutine_threadsafe(worker.plugin_add(plugin, _NAME), worker.loop.asyncio_loop)  # type: ignore[attr-defined]
             adding.result()
-        return kept
+        return plugin
 
 
-def _refused(failure: Failure) -> Rejected:
-    return Rejected(failure=failure)
-
-
-def _other_code(code: str) -> Failure:
+def _version_failure(code: str) -> Failure:
     return Failure(
         category="environment",
         message=f"the worker on {platform.node()} has another version of bskernel than the build: its sources are "
         f"{code_digest()[:12]}, the build's {code[:12]}",
-        hint="install the same bskernel there, and start the worker anew",
+        hint="install the same bskernel there and restart the worker",
     )
 
 

@@ -1,4 +1,4 @@
-"""A worker's place for one site's steps: its stores, and sessions that are kept as long as the worker lives."""
+"""A worker's state for the steps of one site: its stores, and sessions that live as long as the worker."""
 
 from __future__ import annotations
 
@@ -27,99 +27,105 @@ from bskernel.tools import identify
 
 
 class WorkerSite:
-    """Carries out the steps of one site, each in the thread that asks."""
+    """Runs the steps of one site, each in the calling thread."""
 
     def __init__(self, site: Site) -> None:
-        """Raises EnvironmentLacking, ConfigError: this machine lacks what the site needs."""
-        self._runtime_wanted = site.runtime
+        """Raises EnvironmentLacking, ConfigError when this machine lacks something that the site needs."""
+        self._requested_runtime = site.runtime
         self._root = _root(site)
         self._cache = _cache(site)
         self._recipes = find_recipes(self._root)
         self._sessions = SessionPool(self._runtime)
         self._cache.mkdir(parents=True, exist_ok=True)
-        self._opened = OpenStore(self._cache, site.shared, lambda text: self._tell(text))
+        self._opened = OpenStore(self._cache, site.shared, lambda text: self._report(text))
         self._handed_over = site.handed_over
         self._runner = ActionRunner(self._opened.store, self._sessions)
         self._opened.__enter__()
-        self._expecting = threading.Lock()
-        self._tell: Callable[[str], None] = lambda _: None  # whoever has something made now
+        self._preparing = threading.Lock()
+        self._report: Callable[[str], None] = lambda _: None  # the step that prepares its executor now
         self._count = itertools.count()
-        self.busy = 0  # steps that run; whoever holds the benches counts
+        self.busy = 0  # running steps, counted by SessionsPlugin
 
     @property
     def runtime_name(self) -> str:
-        """Where steps run; "none" as long as none did."""
+        """The runtime of the steps; "none" until one has run."""
         return self._sessions.runtime_name
 
-    def run(self, order: StepRequest, say: Callable[[Event], None], cancel_token: CancelToken) -> Completion:
-        """Carry out a step. Raises EnvironmentLacking, ConfigError for what only this machine lacks."""
-        known = self._runner.recall(order.step, order.action) if order.share else None
-        done = known or self._made(order, say, cancel_token)
+    def run(self, request: StepRequest, on_event: Callable[[Event], None], cancel_token: CancelToken) -> Completion:
+        """Run a step. Raises EnvironmentLacking, ConfigError when this machine lacks what it needs."""
+        recalled = self._runner.recall(request.step, request.action) if request.share else None
+        done = recalled or self._run(request, on_event, cancel_token)
         if done.outcome.result is not None:
-            self._hand_over(order, recalled=done.recalled)
+            self._share_result(request, recalled=done.recalled)
         return done
 
-    def _made(self, order: StepRequest, say: Callable[[Event], None], cancel_token: CancelToken) -> Completion:
-        step = order.step
-        self._fetch_inputs(order)
+    def _run(self, request: StepRequest, on_event: Callable[[Event], None], cancel_token: CancelToken) -> Completion:
+        step = request.step
+        self._fetch_inputs(request)
         for tool in step.executor.tools:
             self._check_tool(tool.tool, tool.root, tool.identity)
-        with self._expecting:
-            self._tell = lambda text: say(Progress(directory=step.label, text=text))
+        with self._preparing:
+            self._report = lambda text: on_event(Progress(directory=step.label, text=text))
             self._check_recipe(step.executor)
             self._sessions.expect([step.executor])
-            self._tell = lambda _: None
-        # Steps of several builds, which may have one name, run in one session.
+            self._report = lambda _: None
+        # Several builds share a session, and their steps may have the same name.
         folder = f"{step.label}-{next(self._count)}"
         done = self._runner.run(
-            step, order.action, order.inputs, say, share=order.share, cancel_token=cancel_token, folder=folder
+            step,
+            request.action,
+            request.inputs,
+            on_event,
+            share=request.share,
+            cancel_token=cancel_token,
+            folder=folder,
         )
         self._runner.recycle(done)
         return msgspec.structs.replace(done, outcome=msgspec.structs.replace(done.outcome, used=None))
 
-    def _fetch_inputs(self, order: StepRequest) -> None:
+    def _fetch_inputs(self, request: StepRequest) -> None:
         store = self._shared
-        if store is None or store.bring(order.inputs.values()) or store.unreachable is None:
-            return  # of what is damaged, or in no store, the step fails
+        if store is None or store.fetch(request.inputs.values()) or store.unreachable is None:
+            return  # if an input is damaged or in no store, the step itself fails
         raise EnvironmentLacking(
-            f"{platform.node()}: the inputs of step {order.step.name} cannot be fetched: {store.unreachable}",
-            hint="see whether the shared store can be read from there",
+            f"{platform.node()}: the inputs of step {request.step.name} cannot be fetched: {store.unreachable}",
+            hint="check that the shared store can be read from there",
         )
 
     @property
     def _shared(self) -> LayeredStore | None:
-        """The store by which results are handed over; None where the build has this machine's cache."""
+        """The store that passes results to the build; None when the build uses this machine's cache."""
         store = self._opened.store
         return store if self._handed_over and isinstance(store, LayeredStore) else None
 
-    def _hand_over(self, order: StepRequest, *, recalled: bool) -> None:
-        """Have the result where the build finds it; what was just made was written through, as far as that went."""
+    def _share_result(self, request: StepRequest, *, recalled: bool) -> None:
+        """Push a result that write-through has not pushed, so that the build can fetch it."""
         store = self._shared
         if store is None or (not recalled and store.failure is None):
             return
-        if not store.push(order.action.key.sha256, again=order.damaged):
+        if not store.push(request.action.key.sha256, again=request.damaged):
             raise EnvironmentLacking(
-                f"{platform.node()}: the result of step {order.step.name} cannot be handed over: "
-                f"{store.failure or 'it is gone from the cache'}",
-                hint="see whether the shared store can be written from there; the worker's cache keeps the result",
+                f"{platform.node()}: the result of step {request.step.name} cannot be uploaded: "
+                f"{store.failure or 'it is missing from the cache'}",
+                hint="check that the shared store can be written from there; the result stays in the worker's cache",
             )
 
     def _check_tool(self, tool: str, root: Path, identity: str) -> None:
-        here = identify(tool, root, self._cache, f"{platform.node()}: {tool}")
-        if here.identity != identity:
+        install = identify(tool, root, self._cache, f"{platform.node()}: {tool}")
+        if install.identity != identity:
             raise EnvironmentLacking(
-                f"{platform.node()}: {root} is {here.identity}, and on the machine of the build {identity}",
-                hint="have the same install at the same path on all machines",
+                f"{platform.node()}: {root} is {install.identity}, but on the build's machine it is {identity}",
+                hint="install the same version at the same path on all machines",
             )
 
     def _check_recipe(self, executor: ExecutorRef) -> None:
         if self._recipe(executor).digest != executor.digest:
-            self._recipes = find_recipes(self._root)  # the checkout has changed since they were read
-        if (found := self._recipe(executor).digest) != executor.digest:
+            self._recipes = find_recipes(self._root)  # the checkout may have changed since they were read
+        if (digest := self._recipe(executor).digest) != executor.digest:
             raise EnvironmentLacking(
-                f"{platform.node()}: {executor} in {self._root} is {found[:12]}, and that of the build is "
+                f"{platform.node()}: {executor} in {self._root} is {digest[:12]}, but the build's is "
                 f"{executor.digest[:12]}",
-                hint="bring the checkout there to the same commit, or let both be one on a shared file system",
+                hint="update the checkout there to the same commit, or share one checkout between the machines",
             )
 
     def _recipe(self, executor: ExecutorRef) -> Recipe:
@@ -129,13 +135,13 @@ class WorkerSite:
         raise EnvironmentLacking(f"{platform.node()}: there is no executor {executor} in {self._root}")
 
     def _runtime(self) -> FramedRuntime:
-        starter = choose_starter(self._runtime_wanted, self._cache, self._recipe, lambda text: self._tell(text))
+        starter = choose_starter(self._requested_runtime, self._cache, self._recipe, lambda text: self._report(text))
         runtime = FramedRuntime(self._cache, starter)
         runtime.remove_orphans()
         return runtime
 
     def close(self) -> None:
-        """Let every step end, and end every process and container; safe to call twice."""
+        """Interrupt every step and end every process and container. May be called twice."""
         self._runner.interrupt()
         self._sessions.close()
         self._opened.leave_pending()
@@ -143,16 +149,16 @@ class WorkerSite:
 
 
 def _root(site: Site) -> Path:
-    """BSKERNEL_ROOT of this process, or where the build has the checkout, or where this package lies."""
+    """The checkout: BSKERNEL_ROOT of this process, or the build's path if it exists here, or this package's."""
     if "BSKERNEL_ROOT" in os.environ or not (Path(site.root) / "images").is_dir():
         return locate_root()
     return Path(site.root)
 
 
 def _cache(site: Site) -> Path:
-    """The site's, or BSKERNEL_CACHE of this process, or one of this machine's own.
+    """The cache: the site's, or BSKERNEL_CACHE of this process, or a folder for this machine.
 
-    A home folder is often that of many machines, whose sessions would take one another's for abandoned.
+    Several machines often share a home folder, and each would take the others' sessions for orphans.
     """
     if site.cache is not None:
         return Path(os.path.expandvars(site.cache)).expanduser()

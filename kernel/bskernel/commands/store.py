@@ -22,13 +22,13 @@ from bskernel.flow.selection import RangeRequest
 from bskernel.images.environment import cache_folder
 from bskernel.result.build_directory import BuildDirectory
 from bskernel.store import DiskStore, SharedSettings, shared_settings
-from bskernel.store.gc import Checked, Garbage, StoreCounts, check, count, garbage, needs, remove
+from bskernel.store.gc import Checked, Garbage, StoreCounts, check, collect_needs, count, find_garbage, remove
 from bskernel.store.inventory import Inventory, LocalInventory, SharedInventory
 from bskernel.store.layered import LayeredStore
 from bskernel.store.remote import RemoteStore
 from bskernel.store.upload_journal import UploadJournal, all_pending
 from bskernel.store.uploader import Pushed
-from bskernel.store.usage_lock import in_use, tidying
+from bskernel.store.usage_lock import hold_exclusive, hold_shared
 from bskernel.sweeps.execution.preparation import PreparedSweep
 from bskernel.sweeps.execution.preview import recall_nodes
 from bskernel.sweeps.results.sweep_file import POINTS
@@ -87,7 +87,7 @@ class StoreAdmin:
     def push(self, what: Path | None) -> Pushed:
         """Copy results to the shared store. Raises ConfigError when nothing may; EnvironmentLacking when it fails."""
         store = LayeredStore(self._local, self._writable(), self._cache, self._note)
-        with in_use(self._cache):
+        with hold_shared(self._cache):
             if what is None:
                 keys = self._local.keys()
             else:
@@ -111,7 +111,7 @@ class StoreAdmin:
             counts["present" if here else "pulled" if found else "missing"] += 1
             return found
 
-        with in_use(self._cache):
+        with hold_shared(self._cache):
             counts["missing"] += self._recall_each(what, recall)
             store.close(wait=False)
         if store.failure is not None:
@@ -146,9 +146,9 @@ class StoreAdmin:
 
         def tidied(shelf: Inventory) -> Garbage:
             results = list(shelf.items("actions"))
-            found = garbage(
+            found = find_garbage(
                 results,
-                needs(shelf, results),
+                collect_needs(shelf, results),
                 shelf.items("blobs"),
                 shelf.items("incoming"),
                 now=time.time(),
@@ -168,13 +168,13 @@ class StoreAdmin:
     def _on(self, shared: bool, function: Callable[[Inventory], T], *, alone: bool) -> T:
         if shared:
             return self._there(function)
-        with (tidying if alone else in_use)(self._cache):
+        with (hold_exclusive if alone else hold_shared)(self._cache):
             return function(LocalInventory(self._cache))
 
     def _there(self, function: Callable[[Inventory], T]) -> T:
         settings = self._named()
         try:
-            with in_use(self._cache):
+            with hold_shared(self._cache):
                 return function(SharedInventory(RemoteStore(settings), self._local))
         except BskernelError:
             raise

@@ -1,4 +1,4 @@
-"""What actions run in: recipes, and the environments made from them."""
+"""Recipes of executors, and the environments and container images built from them."""
 
 from bskernel.images.description import describe
 from bskernel.images.environment import Environment, ensure_environment, why_not_here

@@ -1,4 +1,4 @@
-"""A folder that is made once for all builds of a machine: whole, or not at all."""
+"""Creates a folder once for all builds on a machine, atomically."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DONE = "bskernel-done"
 
 @contextlib.contextmanager
 def atomic_dir(folder: Path) -> Iterator[Path | None]:
-    """Yield a temporary folder to fill, or None when `folder` is made already; then move it into place."""
+    """Yield a temporary folder to fill and move it into place afterwards; yield None when `folder` exists already."""
     import shutil
 
     folder.parent.mkdir(parents=True, exist_ok=True)

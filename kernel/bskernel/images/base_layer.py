@@ -1,4 +1,4 @@
-"""Making a base image: its packages fetched, checked by their hashes, and unpacked into one layer."""
+"""Builds a base image: downloads its packages, verifies their hashes, and unpacks them into one layer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BASE_LABEL = "bskernel.base"
 _MIRROR = "https://deb.debian.org/debian"
 _MERGED = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
-_LEFT_OUT = ("usr/share/man/", "usr/share/info/", "usr/share/lintian/", "usr/share/locale/", "usr/share/bug/")
+_EXCLUDED = ("usr/share/man/", "usr/share/info/", "usr/share/lintian/", "usr/share/locale/", "usr/share/bug/")
 _ACCOUNTS = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
     "etc/group": "root:x:0:\nnogroup:x:65534:\n",
@@ -37,9 +37,9 @@ def _mirrors() -> tuple[str, ...]:
 
 
 def fetch_package(package: Package, cache: Path) -> Path:
-    """The .deb, from the cache or a mirror, its hash verified. Raises EnvironmentLacking.
+    """The path of the .deb, from the cache or a mirror, with its hash verified. Raises EnvironmentLacking.
 
-    BSKERNEL_DEBIAN_MIRROR names another mirror; SSL_CERT_FILE a private authority.
+    BSKERNEL_DEBIAN_MIRROR names another mirror, SSL_CERT_FILE a private certificate authority.
     """
     path = cache / "packages" / f"{package.sha256}.deb"
     if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == package.sha256:
@@ -54,7 +54,7 @@ def fetch_package(package: Package, cache: Path) -> Path:
             reasons.append(f"{url}: {error}")
             continue
         if hashlib.sha256(data).hexdigest() != package.sha256:
-            reasons.append(f"{url}: the bytes are not those of the lock")
+            reasons.append(f"{url}: its SHA-256 differs from the one in the lock")
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
@@ -62,15 +62,15 @@ def fetch_package(package: Package, cache: Path) -> Path:
         Path(file.name).replace(path)
         return path
     raise EnvironmentLacking(
-        f"a package of the base image cannot be had: {'; '.join(reasons)}",
-        hint="set BSKERNEL_DEBIAN_MIRROR to a mirror that has it, or write the lock anew",
+        f"cannot download a package of the base image: {'; '.join(reasons)}",
+        hint="set BSKERNEL_DEBIAN_MIRROR to a mirror that has it, or regenerate the lock",
     )
 
 
 def members_of(deb: bytes) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-    """What a .deb (an ar archive) would install: entries of its data.tar. Raises ValueError when it is none."""
+    """The files that a .deb (an ar archive) installs, from its data.tar. Raises ValueError if it is not a .deb."""
     if not deb.startswith(b"!<arch>\n"):
-        raise ValueError("no Debian package: it is no ar archive")
+        raise ValueError("not a Debian package: not an ar archive")
     at = 8
     while at + 60 <= len(deb):
         name, size = deb[at : at + 16].decode("ascii").rstrip(" /"), int(deb[at + 48 : at + 58])
@@ -81,18 +81,18 @@ def members_of(deb: bytes) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]
                     yield member, archive.extractfile(member) if member.isfile() else None
             return
         at += size + size % 2
-    raise ValueError("no Debian package: it has no data.tar")
+    raise ValueError("not a Debian package: it has no data.tar")
 
 
-def _placed(name: str) -> str:
-    """Where an entry of a package lies when /bin, /lib... are links into /usr, as Debian 12 has it."""
+def _merged_path(name: str) -> str:
+    """The path of a package's entry where /bin, /lib... are links into /usr, as in Debian 12."""
     name = name.removeprefix("./").rstrip("/")
     return f"usr/{name}" if name.split("/", 1)[0] in _MERGED else name
 
 
-def _wanted(name: str) -> bool:
+def _is_needed(name: str) -> bool:
     is_document = name.startswith("usr/share/doc/") and not name.endswith("/copyright")
-    return bool(name) and not is_document and not f"{name}/".startswith(_LEFT_OUT)
+    return bool(name) and not is_document and not f"{name}/".startswith(_EXCLUDED)
 
 
 def _entry(name: str, kind: bytes, mode: int, *, target: str = "", size: int = 0) -> tarfile.TarInfo:
@@ -102,7 +102,7 @@ def _entry(name: str, kind: bytes, mode: int, *, target: str = "", size: int = 0
 
 
 def write_layer(debs: Iterator[bytes], target: IO[bytes]) -> None:
-    """One layer of all packages as a tar: the same bytes for the same packages in the same order."""
+    """Write one layer of all packages as a tar: the same packages in the same order give the same bytes."""
     seen: set[str] = set()
     with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as layer:
         for name in (*_MERGED, "tmp", "root", "bskernel", "bskernel/steps", "bskernel/inputs", "etc"):
@@ -117,19 +117,19 @@ def write_layer(debs: Iterator[bytes], target: IO[bytes]) -> None:
             seen.add(name)
         for deb in debs:
             for member, data in members_of(deb):
-                name = _placed(member.name)
-                if not _wanted(name) or name in seen:
+                name = _merged_path(member.name)
+                if not _is_needed(name) or name in seen:
                     continue
                 seen.add(name)
                 info = _entry(name, member.type, member.mode, target=member.linkname, size=member.size)
                 info.mtime = int(member.mtime)
                 if member.islnk():
-                    info.linkname = _placed(member.linkname)
+                    info.linkname = _merged_path(member.linkname)
                 layer.addfile(info, data)
 
 
 def ensure_base(base: Base, client: docker.APIClient, cache: Path, report: Callable[[str], None]) -> None:
-    """Have the base image in the engine. Raises EnvironmentLacking."""
+    """Build or pull the base image unless the engine has it. Raises EnvironmentLacking."""
     import docker
 
     with contextlib.suppress(docker.errors.ImageNotFound):
@@ -142,7 +142,7 @@ def ensure_base(base: Base, client: docker.APIClient, cache: Path, report: Calla
         except docker.errors.APIError as error:
             raise EnvironmentLacking(f"base {base.name}: the engine cannot pull it: {error.explanation}") from error
         return
-    report(f"making the base image {base.name} from {len(base.packages)} Debian packages (once)")
+    report(f"building the base image {base.name} from {len(base.packages)} Debian packages (once)")
     debs = (fetch_package(package, cache).read_bytes() for package in base.packages)
     with tempfile.TemporaryFile(dir=cache) as file:
         try:

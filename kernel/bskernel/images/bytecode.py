@@ -1,4 +1,4 @@
-"""An executor's sources compiled when they are put in place: where nothing may be written, each start would do it."""
+"""Compiles an executor's sources on installation: in a read-only container every start would compile them again."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 from bskernel.images.recipe import Recipe
 
 
-def compiled(recipe: Recipe) -> Iterator[tuple[str, bytes]]:
-    """(path inside PYTHONPATH, bytes) of each source's bytecode; none when this is another Python than the recipe's.
+def compile_sources(recipe: Recipe) -> Iterator[tuple[str, bytes]]:
+    """(path inside PYTHONPATH, bytecode) of each source; nothing when this Python's version is not the recipe's.
 
-    It is taken without a look at the source: both lie in a folder, or an image, that is named by the sources' digest.
+    Python uses the bytecode without checking the source: both are in a folder or image named by the sources' digest.
     """
     if recipe.file.python != f"{sys.version_info.major}.{sys.version_info.minor}":
         return
@@ -27,5 +27,5 @@ def compiled(recipe: Recipe) -> Iterator[tuple[str, bytes]]:
                 try:
                     py_compile.compile(str(path), str(target), name, doraise=True, invalidation_mode=mode)
                 except py_compile.PyCompileError:
-                    continue  # who imports it is told
+                    continue  # importing it raises the error
                 yield str(PurePosixPath(importlib.util.cache_from_source(name))), target.read_bytes()

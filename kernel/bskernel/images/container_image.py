@@ -1,7 +1,7 @@
-"""An executor's image, built by the engine from its recipe with no network: base, environment, sources.
+"""The image of an executor, built by the engine from its recipe without network: base, environment, sources.
 
-Two images, since they change at different pace: bskernel/environment holds the base and the locked packages,
-bskernel/EXECUTOR:VERSION adds the executor's few source files. Labels tie each to the recipe it was made from.
+There are two images because they change at different rates: bskernel/environment holds the base and the locked
+packages, bskernel/EXECUTOR:VERSION adds the executor's few source files. Labels name the recipe of each.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import msgspec
 
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.images.base_layer import ensure_base
-from bskernel.images.bytecode import compiled
+from bskernel.images.bytecode import compile_sources
 from bskernel.images.environment import ensure_environment
 from bskernel.images.recipe import Recipe, environment_variables
 
@@ -35,36 +35,36 @@ ImageState = Literal["built", "stale", "not built"]
 
 
 class BuiltImage(msgspec.Struct, frozen=True, kw_only=True):
-    """An image that is what its recipe says, by the engine's identifier."""
+    """An image that matches its recipe, with the engine's identifier."""
 
     id: str
     name: str
 
 
 def image_name(recipe: Recipe) -> str:
-    """The tag that people see; what runs is chosen by identifier."""
+    """The tag for people; containers are started by identifier."""
     return f"bskernel/{recipe.file.executor}:{recipe.file.version}"
 
 
 def find_image(client: docker.APIClient, name: str, label: str, digest: str) -> tuple[ImageState, str]:
-    """Is there an image of that name, is it of that recipe, and its identifier ("" when there is none)."""
+    """The state of the image of that name compared with the recipe's digest, and its identifier ("" if missing)."""
     import docker
 
     try:
-        found = client.inspect_image(name)
+        image = client.inspect_image(name)
     except docker.errors.ImageNotFound:
         return "not built", ""
-    labels = found["Config"].get("Labels") or {}
-    return ("built" if labels.get(label) == digest else "stale"), found["Id"]
+    labels = image["Config"].get("Labels") or {}
+    return ("built" if labels.get(label) == digest else "stale"), image["Id"]
 
 
 def state_of(recipe: Recipe, client: docker.APIClient) -> ImageState:
-    """Is the recipe's image built, and from this recipe?"""
+    """Whether the recipe's image is built and matches the recipe."""
     return find_image(client, image_name(recipe), RECIPE_LABEL, recipe.digest)[0]
 
 
 def dockerfile(base: str, folder: str, target: str, labels: dict[str, str], variables: dict[str, str]) -> str:
-    """One COPY on a base; nothing runs while the image is built."""
+    """A Dockerfile with one COPY onto a base; it runs no command."""
     lines = [f"FROM {base}", f"COPY {folder} {target}"]
     lines += [f"LABEL {key}={msgspec.json.encode(value).decode()}" for key, value in sorted(labels.items())]
     lines += [f"ENV {key}={msgspec.json.encode(value).decode()}" for key, value in sorted(variables.items())]
@@ -77,8 +77,8 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
     archive.addfile(info, io.BytesIO(data))
 
 
-def _normal(info: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Owner, group and mode bits that do not depend on who made the environment; bytecode needs the times."""
+def _normalise(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Reset owner, group and mode, which depend on the user. Bytecode needs the times unchanged."""
     info.uid = info.gid = 0
     info.uname = info.gname = ""
     info.mode = 0o755 if info.isdir() or info.mode & 0o100 else 0o644
@@ -86,11 +86,11 @@ def _normal(info: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def _write_environment(venv: Path, archive: tarfile.TarFile, interpreter: str) -> None:
-    def keep(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    def select(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
         inside = info.name.removeprefix("env/")
-        return None if inside == "pyvenv.cfg" or inside.startswith("bin/python") else _normal(info)
+        return None if inside == "pyvenv.cfg" or inside.startswith("bin/python") else _normalise(info)
 
-    archive.add(venv, "env", filter=keep)
+    archive.add(venv, "env", filter=select)
     home = os.path.dirname(interpreter)  # noqa: PTH120 - a path inside the image
     _add(archive, "env/pyvenv.cfg", f"home = {home}\ninclude-system-site-packages = false\n".encode())
     for name in ("python", "python3"):
@@ -104,13 +104,13 @@ def _build(
 ) -> str:
     import docker
 
-    # One .dockerignore of the package's own must not decide what an image holds: the context is ours alone.
+    # A custom context, because a package's .dockerignore must not affect the image.
     with tempfile.TemporaryFile(dir=cache) as context:
         with tarfile.open(fileobj=context, mode="w", format=tarfile.PAX_FORMAT) as archive:
             _add(archive, "Dockerfile", dockerfile_text.encode())
             fill(archive)
         context.seek(0)
-        said: list[str] = []
+        output: list[str] = []
         try:
             for line in client.build(
                 fileobj=context,
@@ -121,9 +121,9 @@ def _build(
                 forcerm=True,
                 decode=True,
             ):
-                said.append(str(line.get("error") or line.get("stream") or "").strip())
+                output.append(str(line.get("error") or line.get("stream") or "").strip())
                 if "error" in line:
-                    raise EnvironmentLacking(f"the engine cannot build {name}: {said[-1]}")
+                    raise EnvironmentLacking(f"the engine cannot build {name}: {output[-1]}")
         except docker.errors.DockerException as error:
             raise EnvironmentLacking(f"the engine cannot build {name}: {error}") from error
     identifier: str = client.inspect_image(name)["Id"]
@@ -131,7 +131,7 @@ def _build(
 
 
 @contextlib.contextmanager
-def _alone(cache: Path) -> Iterator[IO[str]]:
+def _lock_images(cache: Path) -> Iterator[IO[str]]:
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "images.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -139,14 +139,14 @@ def _alone(cache: Path) -> Iterator[IO[str]]:
 
 
 def ensure_image(recipe: Recipe, client: docker.APIClient, cache: Path, report: Callable[[str], None]) -> BuiltImage:
-    """The image of exactly this recipe; a missing or stale one is built. Raises EnvironmentLacking, ConfigError."""
+    """The image of this recipe, built if missing or stale. Raises EnvironmentLacking, ConfigError."""
     import docker
 
     name = image_name(recipe)
     state, identifier = find_image(client, name, RECIPE_LABEL, recipe.digest)
     if state == "built":
         return BuiltImage(id=identifier, name=name)
-    with _alone(cache):
+    with _lock_images(cache):
         state, old = find_image(client, name, RECIPE_LABEL, recipe.digest)
         if state == "built":
             return BuiltImage(id=old, name=name)
@@ -160,7 +160,7 @@ def ensure_image(recipe: Recipe, client: docker.APIClient, cache: Path, report: 
             report(f"building the image of {recipe.name}'s environment (once)")
             text = dockerfile(base.reference, "env", "/opt/bskernel/env", {label: digest}, {})
             _build(client, environment, text, lambda archive: _write_environment(venv, archive, interpreter), cache)
-        report(f"building {name}" + (": the one that is there is of another recipe" if state == "stale" else ""))
+        report(f"building {name}" + (": the existing image is from another recipe" if state == "stale" else ""))
         labels = {
             RECIPE_LABEL: recipe.digest,
             "bskernel.executor": recipe.file.executor,
@@ -175,13 +175,13 @@ def ensure_image(recipe: Recipe, client: docker.APIClient, cache: Path, report: 
         def add_sources(archive: tarfile.TarFile) -> None:
             for path, file in files:
                 _add(archive, f"code/{path}", file.read_bytes())
-            for path, data in compiled(recipe):
+            for path, data in compile_sources(recipe):
                 _add(archive, f"code/{path}", data)
 
         text = dockerfile(environment, "code", CODE, labels, variables)
         identifier = _build(client, name, text, add_sources, cache)
         if state == "stale":
-            # In use by another build's session, it stays.
+            # The engine refuses while another build's session uses it.
             with contextlib.suppress(docker.errors.APIError):
                 client.remove_image(old)
     return BuiltImage(id=identifier, name=name)

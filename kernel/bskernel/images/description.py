@@ -1,4 +1,4 @@
-"""Ask an executor for its catalogue."""
+"""Asks an executor for its catalogue."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bskernel.images.recipe import Recipe, environment_variables
 
 
 def describe(recipe: Recipe, cache: Path, report: Callable[[str], None]) -> str:
-    """The catalogue as JSON text. Raises EnvironmentLacking with the executor's own error."""
+    """The executor's catalogue as JSON text. Raises EnvironmentLacking with the executor's own error."""
     import subprocess
 
     environment = ensure_environment(recipe, cache, report)

@@ -1,4 +1,4 @@
-"""The Docker engine: is there one, and a client for it. The SDK is imported only when an engine may be there."""
+"""Connects to the Docker engine. The SDK is imported only if an engine may be running."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _HINT = "start one (Debian: docker/engine start), set DOCKER_HOST, or use --runt
 
 
 def _reason(error: BaseException) -> str:
-    """What the system said; the SDK and its HTTP library wrap it several times."""
+    """The text of the innermost error; the SDK and its HTTP library wrap it several times."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     return str(error)
 
 
 def connect() -> docker.APIClient:
-    """A client of the engine at DOCKER_HOST or the usual socket. Raises EnvironmentLacking when none answers."""
+    """A client for the engine at DOCKER_HOST or the default socket. Raises EnvironmentLacking when none answers."""
     host = os.environ.get("DOCKER_HOST") or _DEFAULT_HOST
     socket = host.removeprefix("unix://")
     if socket != host and not Path(socket).exists():
-        raise EnvironmentLacking(f"no Docker engine: there is no {socket}", hint=_HINT)
-    # Importing the SDK takes longer than a whole build whose steps are all recalled.
+        raise EnvironmentLacking(f"no Docker engine: no such socket: {socket}", hint=_HINT)
+    # Importing the SDK takes longer than a build whose steps are all cached.
     import docker
     from docker.utils import kwargs_from_env
 

@@ -1,4 +1,4 @@
-"""The environment of an executor on this machine: a virtual environment from its lock, and its sources."""
+"""An executor's environment on this machine: a virtual environment made from its lock, and its sources."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bskernel.images.source_install import install
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """The interpreter, and the folder of sources for PYTHONPATH."""
+    """An environment's interpreter, and the folder of its sources for PYTHONPATH."""
 
     python: Path
     code: Path
@@ -36,7 +36,7 @@ def _uv(*arguments: str, **variables: str) -> None:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise EnvironmentLacking(
             f"uv {' '.join(arguments[:2])} failed: {' '.join(lines[-6:])}",
-            hint="it needs Python 3.11 and, at first, a package index (a private one: UV_INDEX_URL, SSL_CERT_FILE)",
+            hint="uv needs Python 3.11 and, once, a package index (a private one: UV_INDEX_URL, SSL_CERT_FILE)",
         )
 
 
@@ -44,17 +44,19 @@ def _apply(edit: Edit, site: Path, recipe: Recipe) -> None:
     path = site / edit.file
     where = f"{recipe.folder / 'image.toml'}: edit of {edit.file}"
     if not path.is_file():
-        raise ConfigError(f"{where}: the lock installs no such file")
+        raise ConfigError(f"{where}: the packages of the lock have no such file")
     text = path.read_text(encoding="utf-8")
     if text.count(edit.find) != 1:
-        raise ConfigError(f"{where}: its text occurs {text.count(edit.find)} times, not once", hint=edit.reason)
-    # A hard link into the installer's cache must not be written through.
+        raise ConfigError(
+            f"{where}: the text to find occurs {text.count(edit.find)} times, not once", hint=edit.reason
+        )
+    # The file may be a hard link into uv's cache: replace it instead of writing to it.
     path.unlink()
     path.write_text(text.replace(edit.find, edit.replace), encoding="utf-8")
 
 
 def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None]) -> Environment:
-    """Make the environment if it is not there: whole or not at all, once for all builds of this machine.
+    """Make the environment unless it exists, atomically and once for all builds on this machine.
 
     Raises EnvironmentLacking when it cannot be made, ConfigError when an edit no longer matches.
     """
@@ -65,7 +67,7 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
     if not (venv / DONE).exists():
         with atomic_dir(venv) as folder:
             if folder is not None:
-                # Sources first: what is missing is told before minutes of downloads.
+                # Sources first: a missing one is reported before minutes of downloads.
                 trees = [ensure_tree(source, recipe.name, cache, report) for source in recipe.file.source]
                 report(f"making the environment of {recipe.name} from its lock (once)")
                 _uv("venv", "--quiet", "--relocatable", "--python", recipe.file.python, str(folder))
@@ -95,14 +97,14 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
                 for name, path in recipe.source_files():
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(path, folder / name)
-                for name, data in bytecode.compiled(recipe):
+                for name, data in bytecode.compile_sources(recipe):
                     (folder / name).parent.mkdir(exist_ok=True)
                     (folder / name).write_bytes(data)
     return Environment(python=venv / "bin" / "python", code=code)
 
 
 def cache_folder() -> Path:
-    """BSKERNEL_CACHE, or bskernel in the user's cache folder."""
+    """The cache folder: BSKERNEL_CACHE, or bskernel in the user's cache folder."""
     named = os.environ.get("BSKERNEL_CACHE")
     if named:
         return Path(named).resolve()
@@ -111,13 +113,13 @@ def cache_folder() -> Path:
 
 
 def is_made(recipe: Recipe, cache: Path) -> bool:
-    """Is the recipe's environment on this machine already?"""
+    """True when the recipe's environment exists on this machine."""
     return (cache / "envs" / recipe.environment_digest / DONE).exists()
 
 
 def why_not_here(recipe: Recipe, cache: Path) -> EnvironmentLacking | None:
-    """Why the recipe's environment cannot be had here, as far as that is known without making it."""
+    """Why the recipe's environment cannot be made here, as far as known in advance; None if nothing prevents it."""
     if is_made(recipe, cache):
         return None
-    found = (why_no_tree(source, recipe.name, cache) for source in recipe.file.source)
-    return next((lacking for lacking in found if lacking is not None), None)
+    problems = (why_no_tree(source, recipe.name, cache) for source in recipe.file.source)
+    return next((problem for problem in problems if problem is not None), None)

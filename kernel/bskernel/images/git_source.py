@@ -1,7 +1,7 @@
-"""A git repository at one commit, as part of a recipe: the commit names the content, whoever the bytes come from.
+"""A git repository at one commit, as part of a recipe. The commit identifies the content, whatever the repository.
 
-Git checks the hash of every object that it fetches, and the files are written from those objects themselves: no
-attribute, filter or setting of the user's git has a say. So the tree is that of the commit, from any repository.
+Git checks the hash of every object that it fetches, and the files are written from those objects directly: no git
+attribute, filter or user setting affects them. So the tree is the commit's, from any repository.
 """
 
 from __future__ import annotations
@@ -31,47 +31,47 @@ class GitSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     name: str
     commit: str
-    url: str | None = None  # where it is fetched from when the user names no other place; not in the digest
-    build: bool = True  # into a wheel, without its dependencies, by the build backend that the lock installs
-    version: str | None = None  # for build backends that would ask git for it
-    keep: bool = False  # lay the whole tree at src/NAME of the environment
-    path: tuple[str, ...] = ()  # folders of the tree that Python imports from; the tree is kept
+    url: str | None = None  # the repository, unless the user sets another; not part of the digest
+    build: bool = True  # build and install a wheel without dependencies, with the build backend from the lock
+    version: str | None = None  # for build backends that would take it from git
+    keep: bool = False  # copy the whole tree to src/NAME of the environment
+    path: tuple[str, ...] = ()  # folders of the tree to add to sys.path; implies keep
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise ValueError(f"source name {self.name!r}: lower-case letters, digits and dash only")
+            raise ValueError(f"source name {self.name!r}: only lower-case letters, digits and dashes are allowed")
         if not _COMMIT.fullmatch(self.commit):
-            raise ValueError(f"source {self.name}: commit {self.commit!r} is not the 40 hexadecimal digits of one")
+            raise ValueError(f"source {self.name}: commit {self.commit!r} is not 40 hexadecimal digits")
         if not (self.build or self.keep or self.path):
-            raise ValueError(f"source {self.name}: build it, keep it, or name a path, else it has no effect")
+            raise ValueError(f"source {self.name}: has no effect: set build, keep or path")
 
     @property
     def variable(self) -> str:
-        """The environment variable that names a repository which has the commit."""
+        """The environment variable that names another repository with the commit."""
         return f"BSKERNEL_SOURCE_{self.name.upper().replace('-', '_')}"
 
     @property
     def content(self) -> list[object]:
-        """All that may change what the source makes of an environment."""
+        """Everything about the source that can change an environment; part of its digest."""
         return [self.name, self.commit, self.build, self.version, self.keep, list(self.path)]
 
     @property
-    def place(self) -> str | None:
-        """The repository that it is fetched from, or None when nobody names one."""
+    def repository(self) -> str | None:
+        """The folder or URL of the repository to fetch from, None when none is set."""
         return os.environ.get(self.variable) or self.url
 
-    def lacking(self, recipe: str, why: str) -> EnvironmentLacking:
-        """The error of a source that cannot be had."""
+    def missing(self, recipe: str, why: str) -> EnvironmentLacking:
+        """The error for a source that is not available."""
         return EnvironmentLacking(
             f"{recipe}: source {self.name} at commit {self.commit[:12]}: {why}",
-            hint=f"set {self.variable} to a git repository (a folder or a URL) that has the commit {self.commit}",
+            hint=f"set {self.variable} to a git repository (a folder or a URL) with commit {self.commit}",
         )
 
 
-def _surroundings() -> dict[str, str]:
-    mine = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"}
-    kept = {key: value for key, value in os.environ.items() if key not in mine}
-    return kept | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+def _git_environment() -> dict[str, str]:
+    dropped = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"}
+    inherited = {key: value for key, value in os.environ.items() if key not in dropped}
+    return inherited | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -82,7 +82,7 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         capture_output=True,
         check=False,
         stdin=subprocess.DEVNULL,
-        env=_surroundings(),
+        env=_git_environment(),
     )
 
 
@@ -91,48 +91,48 @@ def _is_made(source: GitSource, cache: Path) -> bool:
 
 
 def why_no_tree(source: GitSource, recipe: str, cache: Path) -> EnvironmentLacking | None:
-    """Why the tree cannot be had here, as far as that is known without the network."""
+    """Why the tree is not available here, as far as known without the network; None if nothing prevents it."""
     import shutil
 
     if _is_made(source, cache):
         return None
     if shutil.which("git") is None:
-        return source.lacking(recipe, "there is no git")
-    place = source.place
-    if place is None:
-        return source.lacking(recipe, "no repository is named")
-    if _URL.match(place):
+        return source.missing(recipe, "git is not installed")
+    repository = source.repository
+    if repository is None:
+        return source.missing(recipe, "no repository is set")
+    if _URL.match(repository):
         return None
-    folder = Path(place).expanduser()
+    folder = Path(repository).expanduser()
     if not folder.is_dir():
-        return source.lacking(recipe, f"there is no folder {folder}")
+        return source.missing(recipe, f"no such folder: {folder}")
     if _git(folder, "cat-file", "-e", f"{source.commit}^{{commit}}").returncode:
-        return source.lacking(recipe, f"{folder} is no git repository that has it")
+        return source.missing(recipe, f"{folder} is not a git repository with that commit")
     return None
 
 
 def ensure_tree(source: GitSource, recipe: str, cache: Path, report: Callable[[str], None]) -> Path:
-    """The commit's tree under the cache. Raises EnvironmentLacking with what to set."""
+    """The folder of the commit's tree, in the cache. Raises EnvironmentLacking, naming the variable to set."""
     import tempfile
 
     target = cache / "sources" / source.commit
-    lacking = why_no_tree(source, recipe, cache)
-    if lacking is not None:
-        raise lacking
+    problem = why_no_tree(source, recipe, cache)
+    if problem is not None:
+        raise problem
     with atomic_dir(target) as folder:
         if folder is not None:
-            place = str(source.place)
-            report(f"taking source {source.name} of {recipe} at {source.commit[:12]} from {place} (once)")
+            repository = str(source.repository)
+            report(f"fetching source {source.name} of {recipe} at {source.commit[:12]} from {repository} (once)")
             folder.mkdir()
             with tempfile.TemporaryDirectory(dir=cache, prefix="git-") as scratch:
-                _fetch(source, recipe, place, Path(scratch))
+                _fetch(source, recipe, repository, Path(scratch))
                 for name, mode, data in _files(source, recipe, Path(scratch)):
                     _write(source, recipe, folder, name, mode, data)
     return target
 
 
-def _fetch(source: GitSource, recipe: str, place: str, repository: Path) -> None:
-    where = place if _URL.match(place) else str(Path(place).expanduser().resolve())
+def _fetch(source: GitSource, recipe: str, origin: str, repository: Path) -> None:
+    where = origin if _URL.match(origin) else str(Path(origin).expanduser().resolve())
     for arguments in (
         ("init", "--quiet", "--bare"),
         ("fetch", "--quiet", "--no-tags", "--depth", "1", where, source.commit),
@@ -140,33 +140,33 @@ def _fetch(source: GitSource, recipe: str, place: str, repository: Path) -> None
         done = _git(repository, *arguments)
         if done.returncode:
             lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise source.lacking(recipe, f"git cannot fetch it from {place}: {' '.join(lines[-3:])}")
+            raise source.missing(recipe, f"git cannot fetch it from {origin}: {' '.join(lines[-3:])}")
 
 
 def _files(source: GitSource, recipe: str, repository: Path) -> Iterator[tuple[str, str, bytes]]:
-    """Path, git's mode and content of every file."""
+    """The path, git mode and content of every file."""
     import subprocess
 
     listed = _git(repository, "ls-tree", "-r", "-z", "--full-tree", source.commit)
     if listed.returncode:
-        raise source.lacking(recipe, listed.stderr.decode("utf-8", "replace").strip())
+        raise source.missing(recipe, listed.stderr.decode("utf-8", "replace").strip())
     entries = []
     for entry in filter(None, listed.stdout.split(b"\0")):
         description, _, path = entry.partition(b"\t")
         mode, _, identifier = description.decode("ascii").split()
-        # What lies in a submodule is another repository: it would need a [[source]] of its own.
+        # A submodule is another repository and needs its own [[source]].
         if mode != _SUBMODULE:
             entries.append((os.fsdecode(path), mode, identifier))
-    wanted = repository / "wanted"
-    wanted.write_text("".join(f"{identifier}\n" for _, _, identifier in entries), encoding="ascii")
-    with wanted.open("rb") as asked:
+    requests = repository / "requests"
+    requests.write_text("".join(f"{identifier}\n" for _, _, identifier in entries), encoding="ascii")
+    with requests.open("rb") as stdin:
         command = ["git", "-C", str(repository), "cat-file", "--batch"]
-        child = subprocess.Popen(command, stdin=asked, stdout=subprocess.PIPE, env=_surroundings())
+        child = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, env=_git_environment())
         with child, cast("IO[bytes]", child.stdout) as answers:
             for name, mode, identifier in entries:
                 head = answers.readline().split()
                 if len(head) != 3:
-                    raise source.lacking(recipe, f"git has no object {identifier} ({name})")
+                    raise source.missing(recipe, f"git has no object {identifier} ({name})")
                 yield name, mode, answers.read(int(head[2]))
                 answers.read(1)
 
@@ -177,7 +177,7 @@ def _write(source: GitSource, recipe: str, folder: Path, name: str, mode: str, d
     if mode == _LINK:
         target = Path(os.path.normpath(path.parent / os.fsdecode(data)))
         if not target.is_relative_to(folder):
-            raise source.lacking(recipe, f"its file {name} is a link that leaves the tree")
+            raise source.missing(recipe, f"its file {name} is a link out of the tree")
         path.symlink_to(os.fsdecode(data))
         return
     path.write_bytes(data)

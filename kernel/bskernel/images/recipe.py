@@ -1,4 +1,4 @@
-"""The recipe of an executor: a folder images/EXECUTOR/VERSION, its lock, and the sources it names."""
+"""The recipe of an executor: a folder images/EXECUTOR/VERSION with its lock, and the sources that it names."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from bskernel.images.base import Base, read_base
 from bskernel.images.git_source import GitSource
 from bskernel.store.file_digests import FileDigests
 
-# Wheels for this C library run on the base image and on every host of the last years; which ones are taken must not
-# depend on the host's own.
+# Wheels for this C library run on the base image and on every recent host. The choice of wheels must not depend on
+# the host's own library.
 PLATFORM = f"{os.uname().machine}-manylinux_2_28"
 CONSTANT = {
     "LANG": "C.UTF-8",
@@ -37,7 +37,7 @@ CONSTANT = {
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An exact-match edit of an installed library: `find` occurs once in `file` (under site-packages)."""
+    """An exact-match edit of an installed library: `find` occurs exactly once in `file` (under site-packages)."""
 
     file: str
     find: str
@@ -59,16 +59,16 @@ class ImageFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     default: bool = False
     environment: dict[str, str] = {}
     edit: tuple[Edit, ...] = ()
-    source: tuple[GitSource, ...] = ()  # git repositories beside the lock; `sources` are the executor's own files
+    source: tuple[GitSource, ...] = ()  # git repositories in addition to the lock; `sources` are the executor's files
 
     def __post_init__(self) -> None:
         names = [source.name for source in self.source]
         if len(set(names)) != len(names):
-            raise ValueError(f"two sources have one name: {', '.join(names)}")
+            raise ValueError(f"two sources have the same name: {', '.join(names)}")
 
 
 class Recipe:
-    """One image.toml with its folder; digests are computed once, when asked for."""
+    """An image.toml with its folder. Digests are computed once, on first use."""
 
     def __init__(self, root: Path, folder: Path, file: ImageFile, files: FileDigests) -> None:
         self._files = files
@@ -83,16 +83,16 @@ class Recipe:
 
     @property
     def module(self) -> str:
-        """The module whose registry the executor serves."""
+        """The Python module that registers the executor's entries."""
         return self.file.module
 
     @property
     def lock(self) -> Path:
-        """Locked requirements, each with its hashes."""
+        """The path of the locked requirements with their hashes."""
         return self.folder / "requirements.lock"
 
     def source_files(self) -> Iterator[tuple[str, Path]]:
-        """(path inside PYTHONPATH, file) of the executor's sources, in order."""
+        """(path inside PYTHONPATH, file) of each source, in order. Raises ConfigError for a missing one."""
         for source in self.file.sources:
             path = self.root / source
             if path.is_file():
@@ -102,11 +102,11 @@ class Recipe:
                 for name in sorted(_files_in(str(path)), key=lambda name: name.split("/")):
                     yield f"{folder}/{name}" if folder else name, path / name
             else:
-                raise ConfigError(f"{self.folder / 'image.toml'}: sources: there is no {path}")
+                raise ConfigError(f"{self.folder / 'image.toml'}: sources: no such file or folder: {path}")
 
     @cached_property
     def environment_digest(self) -> str:
-        """Of the interpreter's version, the platform, the lock, edits and sources: what an environment is made of."""
+        """The digest of what an environment is made of: Python version, platform, lock, edits and git sources."""
         edits = [msgspec.to_builtins(edit) for edit in self.file.edit]
         parts: list[object] = [self.file.python, PLATFORM, _read(self.lock), edits]
         if self.file.source:
@@ -115,7 +115,7 @@ class Recipe:
 
     @cached_property
     def base(self) -> Base:
-        """What its container's image is made on. Raises ConfigError."""
+        """The base of the container image. Raises ConfigError."""
         try:
             return read_base(self.root, self.file.base)
         except ConfigError as error:
@@ -123,15 +123,16 @@ class Recipe:
 
     @cached_property
     def code_digest(self) -> str:
-        """Of the sources' paths and bytes."""
+        """The digest of the sources' paths and bytes."""
         files = [[name, self._files.of(path).sha256] for name, path in self.source_files()]
         return digest_of_bytes(canonical_bytes(sorted(files))).sha256
 
     @cached_property
     def digest(self) -> str:
-        """Of all that may change what the executor makes: base, environment, code, module and variables.
+        """The digest of everything that can change the executor's outputs.
 
-        The base counts in every runtime, so that a key says the same wherever the step ran.
+        These are base, environment, code, module and variables. The base counts in every runtime, so that a cache key
+        means the same wherever the step ran.
         """
         parts = [
             self.base.digest,
@@ -144,14 +145,14 @@ class Recipe:
 
     @property
     def ref(self) -> ExecutorRef:
-        """The executor that the recipe makes."""
+        """The executor that the recipe describes."""
         return ExecutorRef(name=self.file.executor, version=self.file.version, digest=self.digest)
 
 
 def _files_in(folder: str, above: str = "") -> Iterator[str]:
-    """Files below a folder, by their paths in it, but for what Python compiles there."""
-    with os.scandir(folder) as found:
-        for entry in found:
+    """The relative paths of all files below a folder, except Python's bytecode."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 if entry.name != "__pycache__":
                     yield from _files_in(entry.path, f"{above}{entry.name}/")
@@ -177,25 +178,25 @@ def environment_variables(recipe: Recipe) -> dict[str, str]:
 
 
 def locate_root() -> Path:
-    """The checkout that holds images/: BSKERNEL_ROOT, or the one this package lies in. Raises EnvironmentLacking."""
+    """The checkout with images/: BSKERNEL_ROOT, or the one that contains this package. Raises EnvironmentLacking."""
     named = os.environ.get("BSKERNEL_ROOT")
     root = Path(named) if named else Path(__file__).resolve().parents[3]
     if not (root / "images").is_dir():
         raise EnvironmentLacking(
-            f"there is no folder {root / 'images'} with the executors' recipes",
+            f"no such folder: {root / 'images'}, which holds the executors' recipes",
             hint="set BSKERNEL_ROOT to a checkout of bskernel",
         )
     return root
 
 
 def find_recipes(root: Path, files: FileDigests | None = None) -> tuple[Recipe, ...]:
-    """All recipes under images/, in order of path; `files` knows files that were read before. Raises ConfigError."""
+    """All recipes under images/, in order of path. `files` holds known digests of files. Raises ConfigError."""
     files = files or FileDigests()
     recipes = []
     for path in sorted((root / "images").glob("*/*/image.toml")):
         file = convert(read_toml(path), ImageFile, path)
         if (file.executor, file.version) != (path.parent.parent.name, path.parent.name):
-            raise ConfigError(f"{path}: says {file.executor}@{file.version}, which its folder does not")
+            raise ConfigError(f"{path}: its executor {file.executor}@{file.version} does not match its folder")
         recipes.append(Recipe(root, path.parent, file, files))
     return tuple(recipes)
 
@@ -210,7 +211,7 @@ def choose_recipes(recipes: tuple[Recipe, ...], names: Sequence[str]) -> tuple[R
 
 
 def load_executors(recipes: tuple[Recipe, ...]) -> Executors:
-    """Every recipe with the catalogue that lies beside it; one without is undescribed."""
+    """Every recipe with its catalogue.json; recipes without one are `undescribed`."""
     known, undescribed = [], []
     for recipe in recipes:
         path = recipe.folder / "catalogue.json"
@@ -232,4 +233,4 @@ def _read_catalogue(path: Path) -> Catalogue:
     try:
         return msgspec.json.decode(_read(path), type=Catalogue)
     except msgspec.DecodeError as error:
-        raise ConfigError(f"{path}: {error}", hint="write it anew: bskernel images describe") from error
+        raise ConfigError(f"{path}: {error}", hint="regenerate it: bskernel images describe") from error

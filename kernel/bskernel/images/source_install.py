@@ -1,4 +1,4 @@
-"""What a recipe's git sources become in its environment: wheels that are built and installed, trees that are kept."""
+"""Installs a recipe's git sources into its environment, as wheels built from them or as copies of their trees."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from bskernel.core.errors import EnvironmentLacking
 from bskernel.images.atomic_dir import DONE
 from bskernel.images.git_source import GitSource
 
-KEPT = "src"  # a source's tree lies at src/NAME of the environment
-RunUv = Callable[..., None]  # its arguments are uv's, its keywords variables
+KEPT = "src"  # kept trees are at src/NAME of the environment
+RunUv = Callable[..., None]  # takes uv's arguments, and environment variables as keywords
 
 
 def install(source: GitSource, tree: Path, environment: Path, site: Path, uv: RunUv) -> None:
-    """Install one source into an environment that holds its locked packages already. Raises EnvironmentLacking."""
+    """Install a source into an environment that has its locked packages already. Raises EnvironmentLacking."""
     import tempfile
 
     if source.build:
@@ -27,7 +27,7 @@ def install(source: GitSource, tree: Path, environment: Path, site: Path, uv: Ru
         lines = [f"{up}/{KEPT}/{source.name}/{folder}".removesuffix("/.") for folder in source.path]
         for folder in source.path:
             if not (tree / folder).is_dir():
-                raise EnvironmentLacking(f"source {source.name}: path: its tree has no folder {folder!r}")
+                raise EnvironmentLacking(f"source {source.name}: path: no folder {folder!r} in its tree")
         (site / f"bskernel-{source.name}.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -38,17 +38,17 @@ def _copy(tree: Path, target: Path) -> None:
 
 
 def _build_and_install(source: GitSource, tree: Path, python: Path, scratch: Path, uv: RunUv) -> None:
-    # Build backends write into the tree that they build.
+    # Build backends write to the tree that they build, so build a copy.
     _copy(tree, scratch / source.name)
     variables = {} if source.version is None else {"SETUPTOOLS_SCM_PRETEND_VERSION": source.version}
     wheels = scratch / "wheels"
     common = ("--quiet", "--no-cache", "--python", str(python))
-    # Without isolation, the build backend is the one of the lock, not the newest of an index.
+    # Without isolation, uv uses the build backend from the lock, not the newest one from an index.
     build = ("build", "--wheel", "--no-build-isolation", *common, "--out-dir", str(wheels))
     uv(*build, str(scratch / source.name), **variables)
     (wheel,) = wheels.glob("*.whl")
     name, version = wheel.name.split("-")[:2]
-    # By name from a folder: installed by path, the package would note where it was built.
+    # By name from a folder: installed by path, the package's metadata would record where it was built.
     uv(
         "pip", "install", "--no-deps", "--no-index", "--compile-bytecode", *common,
         "--find-links", str(wheels), f"{name}=={version}", **variables,

@@ -1,4 +1,4 @@
-"""Are the catalogue, the environment and the image what the recipe says?"""
+"""Compares the catalogue, the environment and the image of a recipe with the recipe."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 
 class RecipeState(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is of a recipe on this machine."""
+    """The state of a recipe's catalogue, environment and image on this machine."""
 
     name: str
     digest: str
     summary: str
     environment: str  # made, not made
     image: str  # built, stale, not built, no engine
-    catalogue: str = "not checked"  # current, differs, or why it cannot be asked for
+    catalogue: str = "not checked"  # current, differs, or why it cannot be checked
 
     @property
     def sound(self) -> bool:
-        """Is nothing there that belongs to another recipe?"""
+        """True when nothing is outdated."""
         return self.image != "stale" and self.catalogue in {"current", "not checked"}
 
 
 def state_on(recipe: Recipe, cache: Path, client: docker.APIClient | None) -> RecipeState:
-    """What is made of the recipe; nothing is made for it."""
+    """The recipe's state. Builds nothing and does not check the catalogue."""
     image = "no engine"
     if client is not None:
         from bskernel.images.container_image import state_of
@@ -49,11 +49,11 @@ def state_on(recipe: Recipe, cache: Path, client: docker.APIClient | None) -> Re
 
 
 def check(recipe: Recipe, cache: Path, client: docker.APIClient | None, report: Callable[[str], None]) -> RecipeState:
-    """Also asks the executor whether catalogue.json is what it says of itself; makes its environment for that."""
-    lacking = why_not_here(recipe, cache)
-    if lacking is not None:
-        told = f"cannot be asked for: {lacking.message} ({lacking.hint})"
-        return msgspec.structs.replace(state_on(recipe, cache, client), catalogue=told)
+    """The recipe's state, with catalogue.json compared to the executor's own; makes its environment for that."""
+    problem = why_not_here(recipe, cache)
+    if problem is not None:
+        reason = f"cannot be checked: {problem.message} ({problem.hint})"
+        return msgspec.structs.replace(state_on(recipe, cache, client), catalogue=reason)
     text = describe(recipe, cache, report)
     path = recipe.folder / "catalogue.json"
     same = path.is_file() and path.read_text(encoding="utf-8") == text

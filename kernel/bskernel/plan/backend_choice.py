@@ -79,7 +79,7 @@ def backend_flow(config: Config, backend: Backend) -> str | None:
 def _lacks(backend: Backend, config: Config, plan: Plan, here: Availability) -> list[str]:
     """What the backend as a whole lacks; a tool that a step lacks is found when the step is planned."""
     undeclared = [tool for tool in backend.file.needs if tool not in config.tools]
-    reasons = [f"it needs {tool}, and none is declared: set tools.{tool}.path" for tool in undeclared]
+    reasons = [f"it needs {tool}, but tools.{tool}.path is not set" for tool in undeclared]
     executors = dict.fromkeys(str(step.executor) for step in plan.steps)
     return reasons + [here.lacking[executor] for executor in executors if executor in here.lacking]
 

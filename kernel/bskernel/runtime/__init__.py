@@ -1,1 +1,1 @@
-"""Runtimes: where executors run."""
+"""Runtimes: run executors as containers or as processes."""

@@ -1,4 +1,4 @@
-"""A session over framed messages, whatever carries the bytes: a subprocess's pipes or a container's streams."""
+"""A session's protocol: framed messages over any transport, e.g. a child's pipes or a container's streams."""
 
 from __future__ import annotations
 
@@ -33,45 +33,45 @@ from bskernel_protocol.framing import ByteSink, ByteSource
 from bskernel.core.interfaces import SessionEnded, SessionFailed
 
 _GRACE_S = 2.0
-_SHOWN = 400  # bytes of garbage that a failure shows
+_SHOWN = 400  # bytes of invalid output that a failure shows
 
 
 class Transport(Protocol):
-    """What carries a session's bytes and can end it."""
+    """Carries a session's bytes, and can end the session."""
 
     source: ByteSource
     sink: ByteSink
-    seals_inputs: bool  # can nothing in the session write to inputs, however it tries?
+    seals_inputs: bool  # True when nothing in the session can write to its inputs
 
     def limit_memory(self, mebibytes: int | None) -> None:
-        """What the session may hold in all, where the runtime can limit that; None is no limit."""
+        """Limit the memory of the whole session, in MiB, if the runtime can; None removes the limit."""
 
     def end_facts(self) -> dict[str, Any]:
-        """Why the executor's server ended of itself: `exit_status`, `signal`, `oom_kills`, as far as it is known."""
+        """Why the executor's server ended: `exit_status`, `signal`, `oom_kills`, as far as known."""
 
     def end(self) -> None:
-        """End every process of the session; afterwards `source` is at its end."""
+        """End every process of the session; `source` then reaches its end."""
 
     def close(self) -> None:
-        """Close the streams, once nobody reads them."""
+        """Close the streams. Nobody may be reading them."""
 
     def last_words(self) -> tuple[str, ...]:
-        """The last lines that the executor's server printed outside the protocol."""
+        """The last lines that the executor's server wrote to stderr."""
 
 
 class _Interrupted:
-    """Wakes whoever waits for a step: the build is to end."""
+    """Wakes every waiting thread: the build is ending."""
 
 
 class _Cancelled:
-    """Wakes whoever waits for a step that nobody wants any more."""
+    """Wakes the thread that waits for a cancelled step."""
 
 
-_Said: TypeAlias = "Event | Failure | _Interrupted | _Cancelled"
-_Events: TypeAlias = "queue.SimpleQueue[_Said]"
+_ChannelEvent: TypeAlias = "Event | Failure | _Interrupted | _Cancelled"
+_Events: TypeAlias = "queue.SimpleQueue[_ChannelEvent]"
 
 
-def _next(events: _Events, timeout_s: float | None) -> _Said | None:
+def _next(events: _Events, timeout_s: float | None) -> _ChannelEvent | None:
     try:
         return events.get(timeout=timeout_s)
     except queue.Empty:
@@ -79,95 +79,95 @@ def _next(events: _Events, timeout_s: float | None) -> _Said | None:
 
 
 class Channel:
-    """Reads events in a thread of its own and hands each to whoever waits for its step.
+    """Reads events in its own thread and passes each to the thread that waits for its step.
 
-    So waiting can time out and be interrupted, and steps run beside one another. Once the executor has ended, every
-    step that runs or is asked for ends with what it ended of.
+    So a wait can time out or be interrupted, and several steps can run at the same time. Once the executor has ended,
+    every running or later step ends with the same failure.
     """
 
-    def __init__(self, carrier: Transport, executor: str) -> None:
-        self._carrier = carrier
+    def __init__(self, transport: Transport, executor: str) -> None:
+        self._transport = transport
         self._executor = executor
         self._lock = threading.Lock()
         self._sending = threading.Lock()
-        self._first: _Events = queue.SimpleQueue()  # what comes before any step, and belongs to none
+        self._first: _Events = queue.SimpleQueue()  # events that belong to no step
         self._steps: dict[str, _Events] = {}
-        self._unwanted: set[str] = set()  # steps that are to end, also such as have not begun
-        self._over: Failure | _Interrupted | None = None
-        self._to_end = False
+        self._cancelled: set[str] = set()  # cancelled steps, including ones that have not started
+        self._end: Failure | _Interrupted | None = None
+        self._end_expected = False
         self._reader = threading.Thread(target=self._read, name=f"events of {executor}", daemon=True)
         self._reader.start()
 
     def expect_end(self) -> None:
-        """The carrier is about to be ended: of what need not be found out, unless a step runs."""
-        self._to_end = True
+        """The caller is about to end the transport: do not ask why it ended, unless a step runs."""
+        self._end_expected = True
 
     def close(self) -> None:
-        """Wait until the reader has seen the end; the carrier must have ended."""
+        """Wait until the reader thread has ended; the transport must have ended."""
         self._reader.join()
 
     @property
     def over(self) -> bool:
-        """Has the executor ended, or was this interrupted?"""
-        return self._over is not None
+        """True once the executor has ended or the channel was interrupted."""
+        return self._end is not None
 
     def interrupt(self) -> None:
-        """End every wait for a step, at once; what runs goes on until the carrier ends."""
+        """End every wait for a step at once. Running steps continue until the transport ends."""
         self._finish(_Interrupted())
 
     def cancel(self, directory: str) -> None:
-        """End one step, which may not have begun; the others go on."""
+        """Cancel one step, started or not; other steps continue."""
         with self._lock:
-            self._unwanted.add(directory)
+            self._cancelled.add(directory)
             if directory in self._steps:
                 self._steps[directory].put(_Cancelled())
 
-    def _finish(self, why: Failure | _Interrupted) -> None:
+    def _finish(self, reason: Failure | _Interrupted) -> None:
         with self._lock:
-            self._over = self._over or why
+            self._end = self._end or reason
             waiting = [self._first, *self._steps.values()]
         for events in waiting:
-            events.put(self._over)
+            events.put(self._end)
 
     def _deliver(self, event: Event) -> None:
         with self._lock:
             events = self._first if isinstance(event, Ready) else self._steps.get(event.directory)
-        # A step that nobody waits for any more may still speak.
+        # A step that nobody waits for any more may still send events.
         if events is not None:
             events.put(event)
 
     def _read(self) -> None:
         try:
-            while (frame := read_frame(self._carrier.source)) is not None:
+            while (frame := read_frame(self._transport.source)) is not None:
                 self._deliver(decode_event(frame))
         except FrameError as error:
-            # What more it says can only be read when it has ended: more may never come.
-            self._carrier.end()
-            text = (error.data + self._rest()).decode("utf-8", "backslashreplace")
+            # End it before reading the rest: it might never send more.
+            self._transport.end()
+            text = (error.data + self._read_rest()).decode("utf-8", "backslashreplace")
             lines = tuple(line for line in text.splitlines() if line.strip())
-            self._finish(self._failure("executor", f"wrote garbage on the protocol channel: {error}", lines))
+            self._finish(self._failure("executor", f"wrote invalid bytes to the protocol channel: {error}", lines))
             return
         except ProtocolError as error:
-            self._finish(self._failure("executor", f"sent what the protocol does not know: {error}"))
+            self._finish(self._failure("executor", f"sent a message that is not in the protocol: {error}"))
             return
         except (OSError, ValueError):
             pass
         with self._lock:
-            unasked = self._to_end and not self._steps
-        if unasked:
+            expected = self._end_expected and not self._steps
+        if expected:
             self.interrupt()
             return
-        facts = self._carrier.end_facts()
+        facts = self._transport.end_facts()
         if facts.get("oom_kills"):
-            self._finish(self._failure("out_of_memory", "was ended by the system: no memory was left", (), facts))
+            self._finish(self._failure("out_of_memory", "was killed by the system: out of memory", (), facts))
         else:
-            how = f" ({facts['signal']})" if "signal" in facts else ""
-            self._finish(self._failure("crash", f"ended unexpectedly{how}", (), facts))
+            signal = f" ({facts['signal']})" if "signal" in facts else ""
+            self._finish(self._failure("crash", f"ended unexpectedly{signal}", (), facts))
 
-    def _rest(self) -> bytes:
+    def _read_rest(self) -> bytes:
         data = b""
         with contextlib.suppress(OSError, ValueError):
-            while len(data) < _SHOWN and (part := self._carrier.source.read(_SHOWN)):
+            while len(data) < _SHOWN and (part := self._transport.source.read(_SHOWN)):
                 data += part
         return data
 
@@ -178,9 +178,9 @@ class Channel:
         cause: tuple[str, ...] = (),
         facts: dict[str, Any] | None = None,
     ) -> Failure:
-        lines = (*cause, *self._carrier.last_words())
-        known = {**(facts or {}), "decided_by": "runtime"}
-        return Failure(category=category, message=f"{self._executor} {what}", cause=lines, facts=known)
+        lines = (*cause, *self._transport.last_words())
+        all_facts = {**(facts or {}), "decided_by": "runtime"}
+        return Failure(category=category, message=f"{self._executor} {what}", cause=lines, facts=all_facts)
 
     def wait_until_ready(self, timeout_s: float) -> None:
         """Wait for the executor's first message. Raises SessionFailed."""
@@ -190,21 +190,23 @@ class Channel:
         if event is None:
             raise SessionFailed(self._failure("timeout", f"was not ready after {timeout_s:.0f} s"))
         if not isinstance(event, Ready) or event.protocol != PROTOCOL_VERSION:
-            raise SessionFailed(self._failure("executor", f"began with {event}, not with version {PROTOCOL_VERSION}"))
+            raise SessionFailed(
+                self._failure("executor", f"started with {event}, not with protocol version {PROTOCOL_VERSION}")
+            )
 
     def _send(self, command: Command) -> None:
-        # A session that is gone is noticed by the reader, which says why.
+        # If the session is gone, the reader thread notices and finds the reason.
         with self._sending, contextlib.suppress(OSError, ValueError):
-            write_frame(self._carrier.sink, encode(command))
+            write_frame(self._transport.sink, encode(command))
 
     def run(self, directory: str, timeout_s: float | None, on_event: Callable[[Event], None]) -> SessionEnded:
-        """Carry out one step; one that times out, or is unwanted, is cancelled, and its session ended if need be."""
+        """Run one step. Cancels it on timeout or request, and ends the session if the executor does not react."""
         events: _Events = queue.SimpleQueue()
         with self._lock:
             self._steps[directory] = events
-            if self._over is not None:
-                events.put(self._over)
-            elif directory in self._unwanted:
+            if self._end is not None:
+                events.put(self._end)
+            elif directory in self._cancelled:
                 events.put(_Cancelled())
         try:
             self._send(RunStep(directory=directory))
@@ -212,29 +214,29 @@ class Channel:
         finally:
             with self._lock:
                 del self._steps[directory]
-                self._unwanted.discard(directory)
+                self._cancelled.discard(directory)
 
     def _wait(
         self, directory: str, events: _Events, timeout_s: float | None, on_event: Callable[[Event], None]
     ) -> SessionEnded:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        cancelled = unwanted = False
+        cancelled = requested = False
         last = ""
         while True:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            event = _next(events, left)
+            remaining_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+            event = _next(events, remaining_s)
             if isinstance(event, _Interrupted):
                 return SessionEnded(interrupted=True)
             if isinstance(event, _Cancelled) and cancelled:
                 continue
             if isinstance(event, _Cancelled) or (event is None and not cancelled):
-                cancelled, unwanted = True, event is not None
+                cancelled, requested = True, event is not None
                 self._send(Cancel(directory=directory))
                 deadline = time.monotonic() + _GRACE_S
             elif event is None or (cancelled and isinstance(event, StepFinished | Failure)):
                 if event is None:
-                    self._carrier.end()
-                return SessionEnded(cancelled=True) if unwanted else SessionEnded(failure=_timeout(timeout_s, last))
+                    self._transport.end()
+                return SessionEnded(cancelled=True) if requested else SessionEnded(failure=_timeout(timeout_s, last))
             elif isinstance(event, Failure):
                 return SessionEnded(failure=event, session_over=True)
             elif isinstance(event, StepFinished):
@@ -248,6 +250,6 @@ def _timeout(timeout_s: float | None, last: str) -> Failure:
     facts = {"limit_s": timeout_s, "decided_by": "runtime"}
     return Failure(
         category="timeout",
-        message=f"the step took longer than its {timeout_s:g} s",
+        message=f"the step exceeded its time limit of {timeout_s:g} s",
         facts={**facts, "last_progress": last} if last else facts,
     )

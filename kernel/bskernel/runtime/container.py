@@ -1,4 +1,4 @@
-"""The container runtime: an executor as a locked-down container of its own image."""
+"""The container runtime: runs an executor as a locked-down container of its own image."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ _GONE_S = 10.0
 def host_settings(
     *, binds: dict[str, dict[str, str]], memory_bytes: int, cpus: int, keep: bool = False, network: str = "none"
 ) -> dict[str, Any]:
-    """What a container may do: no network, nothing writable but its mounts and /tmp, no privilege, bounded.
+    """A container's settings: no network, nothing writable but its mounts and /tmp, no privileges, limited resources.
 
-    A `network` is given only where a tool must ask a licence server.
+    It gets a `network` only if a tool must reach a licence server.
     """
     return {
         "auto_remove": not keep,
@@ -49,7 +49,7 @@ def host_settings(
         "cap_drop": ["ALL"],
         "init": False,
         "ipc_mode": "private",
-        "log_config": {"type": "none"},  # else the engine writes to the disk whatever the session says
+        "log_config": {"type": "none"},  # otherwise the engine writes all protocol messages to disk
         "mem_limit": memory_bytes,
         "memswap_limit": memory_bytes,
         "nano_cpus": cpus * 1_000_000_000,
@@ -62,17 +62,17 @@ def host_settings(
 
 
 def user_of(info: dict[str, Any]) -> str:
-    """UID:GID that owns what a container writes: ours; in a rootless engine, its root is us."""
+    """UID:GID to run a container as: this user's, or 0:0 in a rootless engine, where root is this user."""
     rootless = any("rootless" in option for option in info.get("SecurityOptions") or ())
     return "0:0" if rootless else f"{os.getuid()}:{os.getgid()}"
 
 
 class _Output:
-    """The container's standard output, taken from the engine's one stream; what else it prints is remembered."""
+    """The container's stdout, split from the engine's combined stream. Keeps the last lines of its stderr."""
 
-    def __init__(self, frames: Iterator[tuple[int, bytes]], words: collections.deque[str]) -> None:
+    def __init__(self, frames: Iterator[tuple[int, bytes]], stderr: collections.deque[str]) -> None:
         self._frames = frames
-        self._words = words
+        self._stderr = stderr
         self._rest = b""
 
     def read(self, size: int, /) -> bytes:
@@ -84,13 +84,13 @@ class _Output:
             if stream == _STDOUT:
                 self._rest = data
             else:
-                self._words.extend(line for line in data.decode("utf-8", "replace").splitlines() if line.strip())
+                self._stderr.extend(line for line in data.decode("utf-8", "replace").splitlines() if line.strip())
         data, self._rest = self._rest[:size], self._rest[size:]
         return data
 
 
 class _Input:
-    """The container's standard input."""
+    """The container's stdin."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -103,9 +103,9 @@ class _Input:
 
 
 class ContainerTransport:
-    """A container and the stream that is attached to it."""
+    """A container and its attached stream."""
 
-    seals_inputs = True  # they are mounted read-only
+    seals_inputs = True  # inputs are mounted read-only
 
     def __init__(self, client: docker.APIClient, container: str, stream: Any) -> None:
         from docker.utils.socket import frames_iter
@@ -114,15 +114,15 @@ class ContainerTransport:
         self._container = container
         self._stream = stream
         self._connection: socket.socket = getattr(stream, "_sock", stream)
-        self._words: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
+        self._stderr: collections.deque[str] = collections.deque(maxlen=_LAST_LINES)
         self.frames: Iterator[tuple[int, bytes]] = frames_iter(stream, tty=False)
-        self.source: ByteSource = _Output(self.frames, self._words)
+        self.source: ByteSource = _Output(self.frames, self._stderr)
         self.sink: ByteSink = _Input(self._connection)
-        self._began = int(time.time())
+        self._started = int(time.time())
         self._limit: int | None = None
 
     def limit_memory(self, mebibytes: int | None) -> None:
-        """What the container may hold in all; an engine that cannot lower it now leaves it as it is."""
+        """Limit the container's memory, in MiB. If the engine cannot lower it now, the old limit stays."""
         import docker
 
         if mebibytes == self._limit:
@@ -133,35 +133,37 @@ class ContainerTransport:
             self._limit = mebibytes
 
     def end_facts(self) -> dict[str, Any]:
-        """Did the container end for lack of memory? The engine remembers, also when it has removed it."""
+        """`oom_kills` if the container ran out of memory; the engine knows even after removing it."""
         import docker
 
         filters = {"container": self._container, "event": "oom"}
         try:
-            found = self._client.events(since=self._began, until=int(time.time()) + 1, filters=filters, decode=True)
-            return {"oom_kills": 1} if next(iter(found), None) is not None else {}
+            events = self._client.events(
+                since=self._started, until=int(time.time()) + 1, filters=filters, decode=True
+            )
+            return {"oom_kills": 1} if next(iter(events), None) is not None else {}
         except (docker.errors.APIError, OSError):
             return {}
 
     def end(self) -> None:
-        """Remove the container, whatever it does."""
+        """Remove the container, even if it is running."""
         remove_container(self._client, self._container)
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close the stream, once nobody reads it."""
+        """Close the stream. Nobody may be reading it."""
         with contextlib.suppress(OSError):
             self._connection.close()
             self._stream.close()
 
     def last_words(self) -> tuple[str, ...]:
-        """The end of the server's own error output."""
-        return tuple(self._words)
+        """The last lines of the server's stderr."""
+        return tuple(self._stderr)
 
 
 def remove_container(client: docker.APIClient, container: str) -> None:
-    """Kill and remove it, and wait until the engine knows it no more."""
+    """Kill and remove a container, and wait until it is gone."""
     import docker
 
     deadline = time.monotonic() + _GONE_S
@@ -171,7 +173,7 @@ def remove_container(client: docker.APIClient, container: str) -> None:
         except docker.errors.NotFound:
             return
         except docker.errors.APIError:
-            # "removal is already in progress": it removes itself when its process ends
+            # "removal is already in progress": auto_remove has started it
             time.sleep(0.02)
 
 
@@ -193,14 +195,14 @@ class ContainerStarter:
         self._info: dict[str, Any] = client.info()
 
     def prepare(self, executor: ExecutorRef) -> None:
-        """Build the image if it is not there, or is not of this recipe."""
+        """Build the image unless it exists and matches the recipe."""
         self._image_of(executor)
 
     def end_orphans(self, session_id: str) -> None:
-        """Remove the session's containers, in whatever state they are."""
+        """Remove the session's containers, whatever their state."""
         labels = {"label": f"{SESSION_LABEL}={session_id}"}
-        for found in self._client.containers(all=True, filters=labels):
-            remove_container(self._client, found["Id"])
+        for container in self._client.containers(all=True, filters=labels):
+            remove_container(self._client, container["Id"])
 
     def create(
         self,
@@ -210,25 +212,26 @@ class ContainerStarter:
         labels: dict[str, str],
         *,
         keep: bool = False,
-        given: ToolMounts = NOTHING,
+        tools: ToolMounts = NOTHING,
     ) -> str:
-        """A container that is not started yet: `binds` maps host folders to (path inside, "rw" or "ro").
+        """Create a container without starting it; returns its identifier.
 
-        With `keep` it stays when its process has ended, so that its exit code can be asked for.
+        `binds` maps host folders to (path inside, "rw" or "ro"). With `keep` the container stays after its process
+        has ended, so that its exit code can be read.
         """
-        binds = binds | {path: (str(path), "ro") for path in given.folders}
+        binds = binds | {path: (str(path), "ro") for path in tools.folders}
         settings = host_settings(
             binds={str(path): {"bind": bind, "mode": mode} for path, (bind, mode) in binds.items()},
             memory_bytes=int(self._info["MemTotal"]),
             cpus=int(self._info["NCPU"]),
             keep=keep,
-            network=given.network,
+            network=tools.network,
         )
         container: str = self._client.create_container(
             image.id,
             command,
             user=user_of(self._info),
-            environment=_HOME | given.variables | {"BSKERNEL_SESSION": labels[SESSION_LABEL]},
+            environment=_HOME | tools.variables | {"BSKERNEL_SESSION": labels[SESSION_LABEL]},
             labels=labels,
             stdin_open=True,
             working_dir="/tmp",  # noqa: S108 - the container's own
@@ -237,47 +240,47 @@ class ContainerStarter:
         return container
 
     def attach(self, container: str) -> ContainerTransport:
-        """Its streams; before it is started, so that nothing it says is lost."""
+        """Attach to a container's streams. Call this before starting it, so that no output is lost."""
         streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         return ContainerTransport(self._client, container, self._client.attach_socket(container, params=streams))
 
     def run_by_hand(
         self, executor: ExecutorRef, directory: Path, folders: SessionFolders, report: Callable[[str], None]
     ) -> int:
-        """As a container of its own; a like command is told, so that it can be given again."""
+        """Run one step in its own container, in the foreground; reports an equivalent `docker run` command."""
         image = self._image_of(executor)
         inside = f"{STEPS}/{directory.name}"
         command = [PYTHON, "-P", "-m", "bskernel_executors.sdk", "run", inside]
-        given = tool_mounts_for(executor.tools, os.environ)
-        by_hand = ["docker", "run", "--rm", "-it", f"--network={given.network}", f"--user={user_of(self._info)}"]
-        by_hand += given.options()
-        report(shlex.join([*by_hand, f"--volume={directory}:{inside}", image.name, *command]))
+        tools = tool_mounts_for(executor.tools, os.environ)
+        docker_run = ["docker", "run", "--rm", "-it", f"--network={tools.network}", f"--user={user_of(self._info)}"]
+        docker_run += tools.options()
+        report(shlex.join([*docker_run, f"--volume={directory}:{inside}", image.name, *command]))
         labels = {SESSION_LABEL: folders.id}
-        container = self.create(image, command, {directory: (inside, "rw")}, labels, keep=True, given=given)
-        carrier = self.attach(container)
+        container = self.create(image, command, {directory: (inside, "rw")}, labels, keep=True, tools=tools)
+        transport = self.attach(container)
         self._client.start(container)
-        for stream, data in carrier.frames:
+        for stream, data in transport.frames:
             target = sys.stdout if stream == _STDOUT else sys.stderr
             target.write(data.decode("utf-8", "replace"))
             target.flush()
-        carrier.close()
+        transport.close()
         code: int = self._client.wait(container)["StatusCode"]
         return code
 
     def start(self, executor: ExecutorRef, folders: SessionFolders) -> ContainerTransport:
-        """Start the server."""
+        """Start the executor's server in a container."""
         import docker
 
         image = self._image_of(executor)
         command = [PYTHON, "-P", "-m", "bskernel_executors.sdk", "serve", "--root", STEPS]
         binds = {folders.steps: (STEPS, "rw"), folders.inputs: (INPUTS, "ro")}
-        given = tool_mounts_for(executor.tools, os.environ)
-        if given.network != "none":
-            self._report(f"network: {executor} may use it, as a licence server must be asked")
+        tools = tool_mounts_for(executor.tools, os.environ)
+        if tools.network != "none":
+            self._report(f"network: {executor} has access to it because its tool needs a licence server")
         try:
-            container = self.create(image, command, binds, {SESSION_LABEL: folders.id}, given=given)
+            container = self.create(image, command, binds, {SESSION_LABEL: folders.id}, tools=tools)
             try:
-                carrier = self.attach(container)
+                transport = self.attach(container)
                 self._client.start(container)
             except BaseException:
                 remove_container(self._client, container)
@@ -286,9 +289,9 @@ class ContainerStarter:
             failure = Failure(
                 category="environment",
                 message=f"{executor}: the engine cannot start its container: {error.explanation}",
-                hint="--runtime process needs no engine",
+                hint="--runtime process runs without an engine",
             )
             raise SessionFailed(failure) from error
         except OSError as error:
             raise EnvironmentLacking(f"the Docker engine is gone: {error}") from error
-        return carrier
+        return transport

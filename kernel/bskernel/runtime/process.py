@@ -1,4 +1,4 @@
-"""The process runtime: an executor as a child process in its own locked virtual environment."""
+"""The process runtime: runs an executor as a child process in its own locked virtual environment."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from bskernel.runtime.session_dirs import SessionFolders, end_processes_of
 from bskernel.tools import licences_of, needs_licence, search_path, tool_variables
 
 _LAST_LINES = 12
-_ENDING_S = 1.0  # a server whose pipe has closed is about to end
+_EXIT_S = 1.0  # how long a server may take to exit after closing its pipe
 
 
 class ProcessTransport:
     """A child process's pipes."""
 
-    seals_inputs = False  # it is this user's process: modes do not bind it
+    seals_inputs = False  # the child runs as this user and can change file modes
 
     def __init__(self, child: subprocess.Popen[bytes], session_id: str, log: Path) -> None:
         if child.stdout is None or child.stdin is None:
-            raise ValueError("the child has no pipes")
+            raise ValueError("the child's stdin and stdout must be pipes")
         self.source: ByteSource = child.stdout
         self.sink: ByteSink = child.stdin
         self._child = child
@@ -40,32 +40,32 @@ class ProcessTransport:
         self._log = log
 
     def limit_memory(self, mebibytes: int | None) -> None:
-        """Nothing limits processes together here: the step limits each of its own."""
+        """Do nothing: this runtime cannot limit a session; each step limits its own processes."""
 
     def end_facts(self) -> dict[str, Any]:
-        """The server's exit code or signal, if it has ended of itself."""
+        """The server's exit code or signal, if it has ended."""
         try:
-            return exit_facts(self._child.wait(timeout=_ENDING_S))
+            return exit_facts(self._child.wait(timeout=_EXIT_S))
         except subprocess.TimeoutExpired:
             return {}
 
     def end(self) -> None:
-        """Kill the server and whatever carries the session's mark."""
+        """Kill the server and every process of the session."""
         with contextlib.suppress(ProcessLookupError):
             self._child.kill()
         self._child.wait()
         end_processes_of(self._session_id)
 
     def close(self) -> None:
-        """Close the pipes, once nobody reads them."""
+        """Close the pipes. Nobody may be reading them."""
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None:
-                # What is still buffered for a server that is gone has nowhere to go.
+                # Buffered bytes cannot be sent to a server that has ended.
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
 
     def last_words(self) -> tuple[str, ...]:
-        """The end of the server's own error output."""
+        """The last lines of the server's stderr."""
         try:
             text = self._log.read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -88,14 +88,14 @@ class ProcessStarter:
         self._environment_of = environment_of
 
     def prepare(self, executor: ExecutorRef) -> None:
-        """Make the environment if it is not there."""
+        """Make the environment unless it exists."""
         self._environment_of(self._recipe_of(executor))
 
     def end_orphans(self, session_id: str) -> None:
-        """Kill what carries the session's mark."""
+        """Kill every process of the session."""
         end_processes_of(session_id)
 
-    def _surroundings(self, executor: ExecutorRef, folders: SessionFolders) -> tuple[list[str], dict[str, str]]:
+    def _command(self, executor: ExecutorRef, folders: SessionFolders) -> tuple[list[str], dict[str, str]]:
         recipe = self._recipe_of(executor)
         environment = self._environment_of(recipe)
         variables = environment_variables(recipe) | {
@@ -113,19 +113,19 @@ class ProcessStarter:
     def run_by_hand(
         self, executor: ExecutorRef, directory: Path, folders: SessionFolders, report: Callable[[str], None]
     ) -> int:
-        """As a child process; the command is told, so that it can be given again."""
-        python, variables = self._surroundings(executor, folders)
+        """Run one step as a child process in the foreground; reports the command so that it can be repeated."""
+        python, variables = self._command(executor, folders)
         command = [*python, "run", str(directory)]
-        mine = {"HOME", "TMPDIR", "BSKERNEL_SESSION", *LICENCE_VARIABLES}
-        settings = [f"{key}={value}" for key, value in sorted(variables.items()) if key not in mine]
-        # A licence's value is shown nowhere: the shell that the command is given to fills it in.
+        hidden = {"HOME", "TMPDIR", "BSKERNEL_SESSION", *LICENCE_VARIABLES}
+        settings = [f"{key}={value}" for key, value in sorted(variables.items()) if key not in hidden]
+        # Never print a licence's value: the user's shell expands the variable.
         licences = "".join(f' {name}="${name}"' for name in LICENCE_VARIABLES if name in variables)
         report(f"env -i{licences} {shlex.join([*settings, *command])}")
         return subprocess.run(command, env=variables, check=False).returncode
 
     def start(self, executor: ExecutorRef, folders: SessionFolders) -> ProcessTransport:
-        """Start the server."""
-        python, variables = self._surroundings(executor, folders)
+        """Start the executor's server as a child process."""
+        python, variables = self._command(executor, folders)
         log = folders.path / "server.log"
         command = [*python, "serve", "--root", str(folders.steps)]
         try:
@@ -141,6 +141,6 @@ class ProcessStarter:
                     start_new_session=True,
                 )
         except OSError as error:
-            failure = Failure(category="environment", message=f"{executor} cannot be started: {error}")
+            failure = Failure(category="environment", message=f"cannot start {executor}: {error}")
             raise SessionFailed(failure) from error
         return ProcessTransport(child, folders.id, log)

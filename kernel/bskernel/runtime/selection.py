@@ -1,4 +1,4 @@
-"""Which runtime a build gets: the one that is asked for, or the container runtime where an engine answers."""
+"""Chooses the runtime of a build: the requested one, or containers if an engine answers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ RecipeOf = Callable[[ExecutorRef], Recipe]
 
 
 def choose_starter(name: str, cache: Path, recipe_of: RecipeOf, report: Callable[[str], None]) -> Starter:
-    """What starts executors in the runtime of that name; `auto` reports which and why.
+    """The starter for the runtime of that name; `auto` reports its choice and the reason.
 
-    Raises ConfigError for another name, EnvironmentLacking when docker is asked for and no engine answers.
+    Raises ConfigError for an unknown name, EnvironmentLacking when docker is requested and no engine answers.
     """
     if name not in RUNTIMES:
-        raise ConfigError(f"runtime {name!r}: there is no such runtime", hint=f"runtimes: {', '.join(RUNTIMES)}")
+        raise ConfigError(f"unknown runtime {name!r}", hint=f"runtimes: {', '.join(RUNTIMES)}")
     if name == "process":
         return process_starter(cache, recipe_of, report)
     try:
@@ -42,7 +42,7 @@ def choose_starter(name: str, cache: Path, recipe_of: RecipeOf, report: Callable
 
 
 def process_starter(cache: Path, recipe_of: RecipeOf, report: Callable[[str], None]) -> ProcessStarter:
-    """Starts executors in their environments."""
+    """A starter that runs executors in their virtual environments."""
 
     def environment_of(recipe: Recipe) -> Environment:
         return ensure_environment(recipe, cache, report)
@@ -51,7 +51,7 @@ def process_starter(cache: Path, recipe_of: RecipeOf, report: Callable[[str], No
 
 
 def container_starter(cache: Path, recipe_of: RecipeOf, report: Callable[[str], None]) -> ContainerStarter:
-    """Starts executors in containers of their images. Raises EnvironmentLacking when no engine answers."""
+    """A starter that runs executors in containers. Raises EnvironmentLacking when no engine answers."""
     from bskernel.images.container_image import ensure_image
     from bskernel.images.engine import connect
     from bskernel.runtime.container import ContainerStarter

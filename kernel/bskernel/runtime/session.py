@@ -1,4 +1,4 @@
-"""Sessions of any runtime: folders, a carrier, framed messages; none outlives the runtime that opened it."""
+"""Sessions of any runtime: folders, a transport and framed messages. No session outlives its runtime."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bskernel_protocol import Event
 from bskernel.core.interfaces import SessionEnded
 from bskernel.core.step import ExecutorRef
 from bskernel.runtime.channel import Channel, Transport
-from bskernel.runtime.session_dirs import SessionFolders, abandoned, make_folders
+from bskernel.runtime.session_dirs import SessionFolders, find_orphans, make_folders
 
 _READY_S = 180.0
 
 
 class Starter(Protocol):
-    """What differs between runtimes."""
+    """Starts executors; the part that differs between runtimes."""
 
     @property
     def name(self) -> str:
@@ -26,10 +26,10 @@ class Starter(Protocol):
 
     @property
     def limits_sessions(self) -> bool:
-        """Are memory limits those of whole sessions?"""
+        """True when a memory limit applies to the whole session."""
 
     def prepare(self, executor: ExecutorRef) -> None:
-        """Have what the executor runs in: an environment or an image. Raises EnvironmentLacking, ConfigError."""
+        """Make the executor's environment or image unless it exists. Raises EnvironmentLacking, ConfigError."""
 
     def start(self, executor: ExecutorRef, folders: SessionFolders) -> Transport:
         """Start the executor's server. Raises SessionFailed, EnvironmentLacking."""
@@ -37,40 +37,40 @@ class Starter(Protocol):
     def run_by_hand(
         self, executor: ExecutorRef, directory: Path, folders: SessionFolders, report: Callable[[str], None]
     ) -> int:
-        """Carry out the step in `directory` with no session; what it says goes to this process's own output."""
+        """Run the step in `directory` without a session, on this process's stdout; returns its exit code."""
 
     def end_orphans(self, session_id: str) -> None:
-        """End what a session of a kernel that is gone has left running."""
+        """End the processes or containers of a session whose owner has died."""
 
 
 class FramedSession:
     """An executor's server that speaks the protocol."""
 
-    def __init__(self, carrier: Transport, folders: SessionFolders, executor: ExecutorRef) -> None:
-        self._carrier = carrier
+    def __init__(self, transport: Transport, folders: SessionFolders, executor: ExecutorRef) -> None:
+        self._transport = transport
         self._folders = folders
-        self._channel = Channel(carrier, str(executor))
+        self._channel = Channel(transport, str(executor))
         self._limiting = threading.Lock()
         self._closing = threading.Lock()
         self._closed = False
 
     @property
     def root(self) -> Path:
-        """Step directories on the host."""
+        """The folder of step directories on the host."""
         return self._folders.steps
 
     @property
     def inputs_root(self) -> Path:
-        """Inputs on the host."""
+        """The folder of inputs on the host."""
         return self._folders.inputs
 
     @property
     def seals_inputs(self) -> bool:
-        """Can the executor not write to its inputs?"""
-        return self._carrier.seals_inputs
+        """True when the executor cannot write to its inputs."""
+        return self._transport.seals_inputs
 
     def wait_until_ready(self) -> None:
-        """Raises SessionFailed."""
+        """Wait until the executor has imported its libraries. Raises SessionFailed."""
         self._channel.wait_until_ready(_READY_S)
 
     def run(
@@ -81,22 +81,22 @@ class FramedSession:
         memory_mib: int | None = None,
         on_event: Callable[[Event], None],
     ) -> SessionEnded:
-        """Carry out one step; others may run beside it."""
+        """Run one step; others may run at the same time."""
         with self._limiting:
-            self._carrier.limit_memory(memory_mib)
+            self._transport.limit_memory(memory_mib)
         return self._channel.run(directory, timeout_s, on_event)
 
     def cancel(self, directory: str) -> None:
-        """End one step."""
+        """Cancel one step."""
         self._channel.cancel(directory)
 
     @property
     def over(self) -> bool:
-        """Has its executor ended?"""
+        """True once the executor has ended."""
         return self._channel.over
 
     def interrupt(self) -> None:
-        """Let every `run` return at once."""
+        """Make every `run` return at once."""
         self._channel.interrupt()
 
     def close(self) -> None:
@@ -105,17 +105,17 @@ class FramedSession:
             if not self._closed:
                 self._closed = True
                 self._channel.expect_end()
-                self._carrier.end()
+                self._transport.end()
                 self._channel.close()
-                self._carrier.close()
+                self._transport.close()
                 self._folders.remove()
 
 
 SessionT = TypeVar("SessionT", bound=FramedSession)
 
 
-def when_ready(session: SessionT, *, closed: bool) -> SessionT:
-    """The session once it is ready; one that does not come up is closed, as where its runtime is `closed` already.
+def wait_ready(session: SessionT, *, closed: bool) -> SessionT:
+    """Wait until the session is ready and return it; close it if that fails or its runtime is `closed` already.
 
     Raises SessionFailed.
     """
@@ -130,7 +130,7 @@ def when_ready(session: SessionT, *, closed: bool) -> SessionT:
 
 
 class FramedRuntime:
-    """Opens sessions by a starter."""
+    """Opens sessions with a starter."""
 
     def __init__(self, cache: Path, starter: Starter) -> None:
         self._cache = cache
@@ -146,45 +146,45 @@ class FramedRuntime:
 
     @property
     def limits_sessions(self) -> bool:
-        """Are memory limits those of whole sessions?"""
+        """True when a memory limit applies to the whole session."""
         return self._starter.limits_sessions
 
     def remove_orphans(self) -> int:
-        """End and remove what kernels that are gone have left; how many sessions that were."""
-        left = list(abandoned(self._cache))
-        for folders in left:
+        """End and remove the sessions of owners that have died; returns how many there were."""
+        orphans = list(find_orphans(self._cache))
+        for folders in orphans:
             self._starter.end_orphans(folders.id)
             folders.remove()
-        return len(left)
+        return len(orphans)
 
     def end_orphans(self, folders: SessionFolders) -> None:
-        """End what a session whose owner is gone has left running."""
+        """End the processes or containers of a session whose owner has died."""
         self._starter.end_orphans(folders.id)
 
     def prepare(self, executor: ExecutorRef) -> None:
-        """Have what the executor runs in. Raises EnvironmentLacking, ConfigError."""
+        """Make the executor's environment or image unless it exists. Raises EnvironmentLacking, ConfigError."""
         self._starter.prepare(executor)
 
     def open(self, executor: ExecutorRef) -> FramedSession:
-        """Start an executor and wait until it has imported its libraries."""
+        """Start an executor and wait until it is ready. Raises SessionFailed, EnvironmentLacking."""
         folders = make_folders(self._cache)
         try:
-            carrier = self._starter.start(executor, folders)
+            transport = self._starter.start(executor, folders)
         except BaseException:
             folders.remove()
             raise
-        session = FramedSession(carrier, folders, executor)
+        session = FramedSession(transport, folders, executor)
         with self._lock:
             self._sessions.append(session)
             closed = self._closed
-        return when_ready(session, closed=closed)
+        return wait_ready(session, closed=closed)
 
     def close(self) -> None:
-        """Close every session, also those that are still starting; nothing is started any more."""
+        """Close every session, including those that are still starting; no session starts after this."""
         with self._lock:
             self._closed = True
             sessions = list(self._sessions)
-        # Beside one another: an engine takes its time to remove a container, and an interrupt must not.
+        # In parallel: an engine may be slow to remove a container, and an interrupt should end the build fast.
         closing = [threading.Thread(target=session.close) for session in sessions[1:]]
         for thread in closing:
             thread.start()

@@ -1,4 +1,4 @@
-"""The folders of a session, who owns them, and how those of a dead owner are found."""
+"""The folders of a session, their owner, and how to find those of a dead owner."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _OWNER = "owner.json"
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
-    """The process that a session belongs to, a kernel or a keeper.
+    """The process that owns a session: a kernel or a warm session's daemon.
 
-    Its start time tells it from a later one of the same number.
+    Its start time distinguishes it from a later process with the same PID.
     """
 
     pid: int
     started: str
     boot: str
-    host: str = ""  # a cache may be that of several machines
+    host: str = ""  # several machines may share a cache
 
     @property
     def alive(self) -> bool:
-        """Does this process still run?"""
-        return self.boot == _boot() and self.started == _started(self.pid)
+        """True while this process runs."""
+        return self.boot == _boot() and self.started == _start_time(self.pid)
 
     @property
     def gone(self) -> bool:
-        """Did it run on this machine, and does no more? What others do is for them to know."""
+        """True when it ran on this machine and has ended. Processes of other machines never count as gone."""
         return self.host in {"", platform.node()} and not self.alive
 
 
@@ -42,7 +42,7 @@ def _boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
-def _started(pid: int) -> str:
+def _start_time(pid: int) -> str:
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -52,24 +52,24 @@ def _started(pid: int) -> str:
 
 
 def this_process() -> Owner:
-    """The owner that this process is."""
-    return Owner(pid=os.getpid(), started=_started(os.getpid()), boot=_boot(), host=platform.node())
+    """This process as an owner."""
+    return Owner(pid=os.getpid(), started=_start_time(os.getpid()), boot=_boot(), host=platform.node())
 
 
 class SessionFolders(msgspec.Struct, frozen=True, kw_only=True):
-    """One session's folder: step directories, their inputs, and a home for its server."""
+    """A session's folder with its step directories, their inputs, and its server's home."""
 
     id: str
     path: Path
 
     @property
     def steps(self) -> Path:
-        """Step directories."""
+        """The folder of step directories."""
         return self.path / "steps"
 
     @property
     def inputs(self) -> Path:
-        """Inputs of the steps, by the step directory's name."""
+        """The folder of inputs, with one folder per step directory."""
         return self.path / "inputs"
 
     @property
@@ -78,25 +78,25 @@ class SessionFolders(msgspec.Struct, frozen=True, kw_only=True):
         return self.path / "home"
 
     def remove(self) -> None:
-        """Remove all of it."""
+        """Remove all folders."""
         _remove(self.path)
 
     def clear(self) -> bool:
-        """Remove what is left of steps; False when something cannot be removed."""
-        left = [path for folder in (self.steps, self.inputs) for path in folder.iterdir()]
-        for path in left:
+        """Remove the leftovers of steps; False when something cannot be removed."""
+        leftovers = [path for folder in (self.steps, self.inputs) for path in folder.iterdir()]
+        for path in leftovers:
             if path.is_dir() and not path.is_symlink():
                 _remove(path)
             else:
                 path.unlink(missing_ok=True)
-        return not any(os.path.lexists(path) for path in left)
+        return not any(os.path.lexists(path) for path in leftovers)
 
     def are_ours(self) -> bool:
-        """Is this process their owner? Whoever is removes them."""
+        """True when this process owns the folders and so must remove them."""
         return owner_of(self.path) == this_process()
 
     def take_over(self) -> None:
-        """Make this process their owner. Raises OSError when they are gone."""
+        """Make this process the owner. Raises OSError when the folders are gone."""
         temporary = self.path / ".owner.json"
         temporary.write_bytes(msgspec.json.encode(this_process()))
         temporary.replace(self.path / _OWNER)
@@ -110,7 +110,7 @@ def _remove(path: Path) -> None:
 
 
 def owner_of(path: Path) -> Owner | None:
-    """Who a session's folder belongs to; None when there is none."""
+    """The owner of a session's folder, None if it cannot be read."""
     try:
         return msgspec.json.decode((path / _OWNER).read_bytes(), type=Owner)
     except (OSError, msgspec.DecodeError):
@@ -118,12 +118,12 @@ def owner_of(path: Path) -> Owner | None:
 
 
 def folders_of(cache: Path, session_id: str) -> SessionFolders:
-    """Where the folders of a session lie."""
+    """The folders of a session, whether or not they exist."""
     return SessionFolders(id=session_id, path=cache / "sessions" / session_id)
 
 
 def make_folders(cache: Path) -> SessionFolders:
-    """New folders, owned by this process."""
+    """Create the folders of a new session, owned by this process."""
     session = folders_of(cache, uuid.uuid4().hex)
     session.path.mkdir(parents=True)
     session.take_over()
@@ -132,8 +132,8 @@ def make_folders(cache: Path) -> SessionFolders:
     return session
 
 
-def abandoned(cache: Path) -> Iterator[SessionFolders]:
-    """Folders whose owner is gone."""
+def find_orphans(cache: Path) -> Iterator[SessionFolders]:
+    """The folders of sessions whose owner has died."""
     for path in sorted((cache / "sessions").glob("*")):
         owner = owner_of(path)
         if owner is not None and owner.gone:
@@ -141,19 +141,19 @@ def abandoned(cache: Path) -> Iterator[SessionFolders]:
 
 
 def processes_of(session_id: str) -> list[int]:
-    """Processes that carry the session's mark in their environment, wherever they have moved to."""
-    mark = f"BSKERNEL_SESSION={session_id}".encode()
-    found = []
+    """The PIDs of all processes with the session's identifier in their environment, whatever their parent is now."""
+    variable = f"BSKERNEL_SESSION={session_id}".encode()
+    pids = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
-            if mark in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
-    return found
+            if variable in path.read_bytes().split(b"\0"):
+                pids.append(int(path.parent.name))
+    return pids
 
 
 def end_processes_of(session_id: str) -> None:
-    """Kill all processes of a session, also those that left its process group, until none is left."""
-    while pids := [pid for pid in processes_of(session_id) if _started(pid) != "gone"]:
+    """Kill all processes of a session, including those that left its process group, until none remains."""
+    while pids := [pid for pid in processes_of(session_id) if _start_time(pid) != "gone"]:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What a container of an executor with tools gets beyond any other: mounts, variables, a network. A value."""
+"""What a container needs in addition if its executor uses tools: mounts, variables and a network. A pure value."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bskernel.core.tool import ToolInstall
 from bskernel.images.container_image import PATH
 from bskernel.tools import licences_of, mounts, needs_licence, search_path, tool_variables
 
-# A container's own folders: a tool that lies on the host in one of these would hide them, or be hidden.
-_TAKEN = tuple(
+# The container's own folders. A tool mounted in one of these would hide parts of it, or be hidden.
+_RESERVED = tuple(
     map(
         Path,
         ("/bin", "/bskernel", "/dev", "/etc", "/lib", "/lib64", "/opt/bskernel", "/proc", "/sbin", "/sys", "/usr"),
@@ -23,14 +23,14 @@ _TAKEN = tuple(
 
 
 class ToolMounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Folders and files, read-only at the host's own paths; variables; and the engine's network."""
+    """Folders and files to mount read-only at the host's own paths, variables, and the engine's network."""
 
     folders: tuple[Path, ...] = ()
     variables: dict[str, str] = {}
     network: str = "none"
 
     def options(self) -> list[str]:
-        """As `docker run` takes them; a licence's value is left to the shell that the command is given to."""
+        """The options for `docker run`. Licence variables are passed by name, so that their values are not shown."""
         named = [
             name if name in LICENCE_VARIABLES else f"{name}={value}" for name, value in sorted(self.variables.items())
         ]
@@ -41,15 +41,15 @@ NOTHING = ToolMounts()
 
 
 def tool_mounts_for(tools: tuple[ToolInstall, ...], environment: Mapping[str, str]) -> ToolMounts:
-    """For a session with these tools; `environment` is the kernel's own. Raises ConfigError for a path in its way."""
+    """The mounts for these tools; `environment` is the kernel's. Raises ConfigError for a reserved path."""
     if not tools:
         return NOTHING
     folders = mounts(tools)
     for folder in folders:
-        if folder == Path("/") or any(folder.is_relative_to(own) or own.is_relative_to(folder) for own in _TAKEN):
+        if folder == Path("/") or any(folder.is_relative_to(own) or own.is_relative_to(folder) for own in _RESERVED):
             raise ConfigError(
                 f"{folder} cannot be mounted at its own path in a container",
-                hint="have the tool elsewhere, such as under /opt/Xilinx or /tools/Xilinx; or use --runtime process",
+                hint="install the tool elsewhere, e.g. under /opt/Xilinx or /tools/Xilinx, or use --runtime process",
             )
     variables = tool_variables(tools) | {"PATH": search_path(tools, PATH)}
     if not needs_licence(tools):

@@ -1,4 +1,4 @@
-"""Where artifacts and results are kept: on disk, and behind that in a store that machines share."""
+"""Stores artifacts and results: on disk, with an optional shared store behind it."""
 
 from bskernel.store.disk import DiskStore
 from bskernel.store.open_store import OpenStore

@@ -1,4 +1,4 @@
-"""Bytes on disk by their digest: every write is whole or not at all, every read is verified."""
+"""Bytes on disk, named by their digest. Every write is atomic, every read is verified."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from pathlib import Path
 
 from bskernel_protocol import Digest, digest_of_bytes
 
-# A blob that this store wrote, whole, has this modification time, and whatever is written into it later takes that
-# away: of one that has it, the size is all that need be looked at until its bytes are read.
+# The modification time of every blob that this store wrote completely. A later write to the file changes it, so a
+# blob with this time and the right size counts as intact until its bytes are read.
 STAMP_NS = 315_532_800 * 10**9
 _FICLONE = 0x40049409
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # bytes
 _NOT_CLONED = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.ETXTBSY}
 
 
 class Blobs:
-    """Files at AB/SHA256 under a folder; `incoming` is where they are written before they get there.
+    """Files at AB/SHA256 under a folder; they are written in `incoming` first.
 
-    Nothing is flushed to the disk: a blob that a power failure tears has not its digest's size or bytes, so it is
-    missing, and what made it runs again.
+    Nothing is flushed to the disk: a blob that a power failure tears does not match its digest, so it counts as
+    missing and the step that produced it runs again.
     """
 
     def __init__(self, folder: Path, incoming: Path) -> None:
         self._folder = str(folder)
         self._incoming = str(incoming)
         self._prefixes: set[str] = set()
-        self._named = f"{os.getpid():x}-{os.urandom(6).hex()}"
+        self._prefix = f"{os.getpid():x}-{os.urandom(6).hex()}"
         self._count = 0
-        self._clones = True  # until the file system says that it cannot
+        self._clones = True  # until the file system refuses
 
     def put(self, data: bytes) -> Digest:
-        """Keep bytes; a damaged copy is replaced."""
+        """Store bytes and return their digest; replaces a damaged copy."""
         digest = digest_of_bytes(data)
         if not self.is_whole(digest):
             with self.new() as temporary:
@@ -47,14 +47,14 @@ class Blobs:
                 self.adopt(temporary, digest)
         return digest
 
-    def take(self, path: Path) -> Digest:
-        """Keep a file's bytes as they are read, once. Raises OSError when they cannot be."""
+    def put_file(self, path: Path) -> Digest:
+        """Store a file's bytes, reading them once. Raises OSError when the file cannot be read."""
         with open(path, "rb", buffering=0) as source:
             if os.fstat(source.fileno()).st_size < _CHUNK:
                 return self.put(source.read())
             with self.new() as temporary:
                 with open(temporary, "xb+", buffering=0) as target:
-                    # A clone is what the file was at one moment; without one, what was read is what is written.
+                    # A clone is a snapshot; without one, the bytes that are hashed are the bytes that are written.
                     cloned = self._clone(source.fileno(), target.fileno())
                     digest = _hash(target.fileno()) if cloned else _hash(source.fileno(), target.fileno())
                 if self.is_whole(digest):
@@ -64,7 +64,7 @@ class Blobs:
         return digest
 
     def get(self, digest: Digest) -> bytes | None:
-        """The bytes of that digest, or None when they are missing, torn or altered; damaged ones are removed."""
+        """The bytes of that digest, or None when they are missing or damaged. Removes a damaged blob."""
         path = self.path(digest)
         try:
             with open(path, "rb", buffering=0) as file:
@@ -76,11 +76,11 @@ class Blobs:
         _unlink(path)
         return None
 
-    def lay(self, digest: Digest, target: Path, *, executable: bool = False, link: bool = False) -> bool:
-        """Lay the bytes at `target`, verified; False, with nothing left there, when they are missing or damaged.
+    def write_to(self, digest: Digest, target: Path, *, executable: bool = False, link: bool = False) -> bool:
+        """Write the bytes to `target` and verify them; False, leaving no file, when they are missing or damaged.
 
-        A file that is there is overwritten, one that it is linked with too.
-        With `link`, what lies there may be the blob itself: only for those who cannot write there.
+        Overwrites an existing file in place, which changes its other hard links too.
+        With `link`, `target` may be a hard link to the blob: only for readers that cannot write to it.
         """
         path, name = self.path(digest), str(target)
         try:
@@ -92,15 +92,15 @@ class Blobs:
                 whole = _hash(source) == digest
             else:
                 mode = 0o755 if executable else 0o644
-                made = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, mode)
+                copy = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, mode)
                 try:
-                    os.fchmod(made, mode)
-                    # Cut to the size last: what is emptied first is written out at once by some file systems.
-                    cloned = digest.size >= _CHUNK and self._clone(source, made)
-                    whole = (_hash(made) if cloned else _hash(source, made)) == digest
-                    os.ftruncate(made, digest.size)
+                    os.fchmod(copy, mode)
+                    # Truncate last: some file systems write a file out at once when it is truncated first.
+                    cloned = digest.size >= _CHUNK and self._clone(source, copy)
+                    whole = (_hash(copy) if cloned else _hash(source, copy)) == digest
+                    os.ftruncate(copy, digest.size)
                 finally:
-                    os.close(made)
+                    os.close(copy)
         finally:
             os.close(source)
         if not whole:
@@ -109,21 +109,21 @@ class Blobs:
         return whole
 
     def is_whole(self, digest: Digest) -> bool:
-        """Is there a blob that nobody has written into since it was found whole? Else its bytes are read."""
+        """True when the blob exists and is intact. Reads its bytes only if it was written to since the last check."""
         path = self.path(digest)
         try:
-            found = os.stat(path)
-            if not stat.S_ISREG(found.st_mode) or found.st_size != digest.size:
+            status = os.stat(path)
+            if not stat.S_ISREG(status.st_mode) or status.st_size != digest.size:
                 return False
-            if found.st_mtime_ns == STAMP_NS:
+            if status.st_mtime_ns == STAMP_NS:
                 return True
             file = os.open(path, os.O_RDONLY)
         except OSError:
             return False
         try:
             whole = _hash(file) == digest
-            if whole and os.fstat(file).st_mtime_ns == found.st_mtime_ns:
-                with contextlib.suppress(OSError):  # of another user
+            if whole and os.fstat(file).st_mtime_ns == status.st_mtime_ns:
+                with contextlib.suppress(OSError):  # another user's file
                     os.utime(file, ns=(STAMP_NS, STAMP_NS))
         finally:
             os.close(file)
@@ -132,11 +132,11 @@ class Blobs:
         return whole
 
     def path(self, digest: Digest) -> str:
-        """Where its blob lies, if there is one."""
+        """The path of the blob, whether or not it exists."""
         return f"{self._folder}/{digest.sha256[:2]}/{digest.sha256}"
 
     def adopt(self, temporary: str, digest: Digest) -> None:
-        """Take a file that was found to have that digest, under a name of `new`, as the blob."""
+        """Move a file from `new`, whose digest has been verified, to the blob's path."""
         os.utime(temporary, ns=(STAMP_NS, STAMP_NS))
         if digest.sha256[:2] not in self._prefixes:
             os.makedirs(f"{self._folder}/{digest.sha256[:2]}", exist_ok=True)
@@ -145,9 +145,9 @@ class Blobs:
 
     @contextlib.contextmanager
     def new(self) -> Iterator[str]:
-        """A name for a file to be; what is there when that fails is removed."""
-        self._count += 1  # by threads too: os.urandom tells stores apart, open("x") what is left
-        temporary = f"{self._incoming}/{self._named}-{threading.get_ident():x}-{self._count}"
+        """A fresh path in `incoming`; the file is removed when the context raises."""
+        self._count += 1  # not atomic across threads: the thread's id is part of the name too
+        temporary = f"{self._incoming}/{self._prefix}-{threading.get_ident():x}-{self._count}"
         try:
             yield temporary
         except BaseException:
@@ -156,7 +156,7 @@ class Blobs:
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[str]:
-        """As `new`, but what is still there afterwards is removed in any case."""
+        """Like `new`, but the file is also removed at the end of the context."""
         with self.new() as temporary:
             yield temporary
             _unlink(temporary)
@@ -181,7 +181,7 @@ def _unlink(path: str) -> None:
 def _linked(path: str, target: str) -> bool:
     try:
         os.link(path, target)
-    except OSError:  # another file system, or one without links, or too many
+    except OSError:  # another file system, no hard links, or too many of them
         return False
     return True
 
@@ -192,7 +192,7 @@ def _write(file: int, data: memoryview) -> None:
 
 
 def _hash(source: int, target: int | None = None) -> Digest:
-    """The digest of what is in a file from its beginning, which is also written to `target`."""
+    """The digest of a whole file, whose bytes are also copied to `target`."""
     os.lseek(source, 0, os.SEEK_SET)
     buffer = memoryview(bytearray(min(_CHUNK, os.fstat(source).st_size + 1)))
     hasher, size = hashlib.sha256(), 0

@@ -1,4 +1,4 @@
-"""The same done to many things at once, each within its time, by threads that nobody has to wait for."""
+"""A parallel map with a time limit for each item, in daemon threads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 WIDTH = 8
-_LOOK_S = 0.5
+_POLL_S = 0.5
 
 
 class _Batch(Generic[T, R]):
@@ -21,7 +21,7 @@ class _Batch(Generic[T, R]):
         self.results: dict[int, R] = {}
         self.error: Exception | None = None
         self.stopped = False
-        self.under_way: dict[int, float] = {}  # item -> when it began
+        self.started: dict[int, float] = {}  # index of a running item -> its start time
         self.changed = threading.Condition()
 
     def work(self) -> None:
@@ -31,10 +31,10 @@ class _Batch(Generic[T, R]):
                 if self.stopped or self.error is not None or at >= len(self.items):
                     return
                 self.next += 1
-                self.under_way[at] = time.monotonic()
+                self.started[at] = time.monotonic()
             result, error = self._attempt(self.items[at])
             with self.changed:
-                del self.under_way[at]
+                del self.started[at]
                 if error is not None:
                     self.error = self.error or error
                 else:
@@ -44,17 +44,17 @@ class _Batch(Generic[T, R]):
     def _attempt(self, item: T) -> tuple[list[R], Exception | None]:
         try:
             return [self.function(item)], None
-        except Exception as error:  # noqa: BLE001 - raised again by who waits
+        except Exception as error:  # noqa: BLE001 - raised again in the waiting thread
             return [], error
 
 
 def bounded_map(
     function: Callable[[T], R], items: Sequence[T], *, limit_s: Callable[[T], float], width: int = WIDTH
 ) -> list[R]:
-    """What the function makes of each item, in their order; `width` of them at once.
+    """Apply the function to `width` items at a time; returns the results in the order of the items.
 
-    Raises the first error, and TimeoutError when one takes longer than its `limit_s`: a thread that hangs is left
-    behind, and ends with the process.
+    Raises the first error, and TimeoutError when an item takes longer than its `limit_s` in seconds. A thread that
+    hangs is abandoned and ends with the process.
     """
     batch = _Batch(function, items)
     for _ in range(min(width, len(items))):
@@ -62,9 +62,9 @@ def bounded_map(
     try:
         with batch.changed:
             while len(batch.results) < len(items) and batch.error is None:
-                batch.changed.wait(_LOOK_S)
+                batch.changed.wait(_POLL_S)
                 now = time.monotonic()
-                for at, began in batch.under_way.items():
+                for at, began in batch.started.items():
                     if now - began > limit_s(items[at]):
                         raise TimeoutError(f"no answer within {now - began:.0f} s")
     finally:

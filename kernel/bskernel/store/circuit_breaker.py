@@ -1,4 +1,4 @@
-"""Does a shared store answer? One that fails is told of once and left alone for a while."""
+"""A circuit breaker: reports the first failure of a shared store, then leaves the store alone for a while."""
 
 from __future__ import annotations
 
@@ -7,55 +7,57 @@ import threading
 import time
 from collections.abc import Callable
 
-_FIRST_S = 30.0  # how long it is left alone after a first failure; twice as long after each further one
+_FIRST_S = 30.0  # the pause after the first failure; it doubles with each further failure
 _LONGEST_S = 600.0
-_WORTH = 10  # and at least so many times as long as was waited in vain
+_PAUSE_FACTOR = 10  # the pause is at least this many times the time lost by the failed call
 _WRITES_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 
-class _Way:
+class _Direction:
     """Reading or writing."""
 
     def __init__(self) -> None:
         self.closed_until = 0.0
         self.pause_s = _FIRST_S
-        self.told = False
+        self.reported = False
 
 
 class CircuitBreaker:
-    """What has failed of late, for reading and writing apart: a store that is full can still be read."""
+    """Recent failures, separate for reading and writing: a store that is full can still be read."""
 
     def __init__(
-        self, tell: Callable[[BaseException, bool], None], clock: Callable[[], float] = time.monotonic
+        self, report: Callable[[BaseException, bool], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`tell` hears of the first failure, and whether it is one of writing alone."""
-        self._tell = tell
+        """Calls `report` with the first failure, and True when only writing fails."""
+        self._report = report
         self._clock = clock
         self._lock = threading.Lock()
-        self._reading, self._writing = _Way(), _Way()
+        self._reading, self._writing = _Direction(), _Direction()
         self.failure: BaseException | None = None  # the latest
 
     def is_open(self, *, writing: bool = False) -> bool:
-        """May it be asked now?"""
-        ways = (self._reading, self._writing) if writing else (self._reading,)
-        return all(self._clock() >= way.closed_until for way in ways)
+        """True when the store may be used now."""
+        directions = (self._reading, self._writing) if writing else (self._reading,)
+        return all(self._clock() >= direction.closed_until for direction in directions)
 
-    def failed(self, error: BaseException, *, writing: bool = False, lost_s: float = 0.0) -> None:
-        """It did not do what it was asked for, and that took so long."""
-        alone = writing and (isinstance(error, PermissionError) or getattr(error, "errno", None) in _WRITES_ONLY)
-        way = self._writing if alone else self._reading
+    def record_failure(self, error: BaseException, *, writing: bool = False, lost_s: float = 0.0) -> None:
+        """Record a failed call that took `lost_s` seconds."""
+        writes_only = writing and (
+            isinstance(error, PermissionError) or getattr(error, "errno", None) in _WRITES_ONLY
+        )
+        direction = self._writing if writes_only else self._reading
         with self._lock:
             self.failure = error
-            if self._clock() < way.closed_until:
-                return  # what was asked at the same time as something that has failed already
-            way.closed_until = self._clock() + max(way.pause_s, _WORTH * lost_s)
-            way.pause_s = min(2 * way.pause_s, _LONGEST_S)
-            told, way.told = way.told, True
-        if not told:
-            self._tell(error, alone)
+            if self._clock() < direction.closed_until:
+                return  # this call ran at the same time as one that has failed already
+            direction.closed_until = self._clock() + max(direction.pause_s, _PAUSE_FACTOR * lost_s)
+            direction.pause_s = min(2 * direction.pause_s, _LONGEST_S)
+            reported, direction.reported = direction.reported, True
+        if not reported:
+            self._report(error, writes_only)
 
-    def answered(self, *, writing: bool = False) -> None:
-        """It did what it was asked for."""
+    def record_success(self, *, writing: bool = False) -> None:
+        """Record a call that succeeded."""
         self._reading.pause_s = _FIRST_S
         if writing:
             self._writing.pause_s = _FIRST_S

@@ -1,4 +1,4 @@
-"""Claims on actions: who holds one carries the action out, in whatever process; all others wait or look again."""
+"""Claims on actions: one process or thread runs a claimed action, all others wait for its result."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def _lock(fd: int, kind: int, offset: int) -> None:
 
 
 class Claims:
-    """One empty file; a claim locks the byte whose number is the beginning of the action's key.
+    """An empty file; a claim locks the byte at the offset given by the first digits of the action's key.
 
-    The lock is that of an open file: it ends with the process that holds it, however that ends, nothing is left to be
-    swept, and threads of one process exclude one another too. Two keys with one beginning merely wait for each other.
+    These are open file description locks: they end with the process however it ends, leave nothing to clean up, and
+    exclude threads of one process too. Two keys with the same first digits merely wait for each other.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,7 +31,7 @@ class Claims:
 
     @contextlib.contextmanager
     def attempt(self, key: Digest) -> Iterator[bool]:
-        """Claim the action for the time of the context; False when somebody else holds it."""
+        """Claim the action during the context; yields False when another process or thread has claimed it."""
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             try:

@@ -1,4 +1,4 @@
-"""Which blobs a result consists of."""
+"""Decodes results and tree listings, and collects the blobs that they name."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from bskernel_protocol import Artifact, Digest, ProtocolError, TreeListing, deco
 from bskernel.core.action import ActionResult
 
 Get = Callable[[Digest], bytes | None]
-_NO_NAMES = frozenset({"", ".", ".."})
+_INVALID_NAMES = frozenset({"", ".", ".."})
 _results = msgspec.msgpack.Decoder(ActionResult)
 
 
 def decoded_result(data: bytes | None) -> ActionResult | None:
-    """A result from its canonical bytes; None when they are damaged, or an output has a name that no output has.
+    """A result from its canonical bytes; None when they are damaged or an output's name is not valid.
 
-    Artifacts are laid by their names: one with a path in it could be laid anywhere.
+    Artifacts are written to disk by name: a name with a path in it could write anywhere.
     """
     try:
         result = _results.decode(data) if data is not None else None
     except (msgspec.DecodeError, ValueError):
         return None
-    if result is None or any("/" in made.name or made.name in _NO_NAMES for made in result.outputs):
+    if result is None or any("/" in output.name or output.name in _INVALID_NAMES for output in result.outputs):
         return None
     return result
 
 
 def decoded_listing(data: bytes | None) -> TreeListing | None:
-    """A tree's listing from its bytes; None when they are none."""
+    """A tree's listing from its bytes; None when they are missing or not a listing."""
     try:
         document = decode_document(data) if data is not None else None
     except ProtocolError:
@@ -38,13 +38,13 @@ def decoded_listing(data: bytes | None) -> TreeListing | None:
 
 
 def blobs_of(artifacts: Iterable[Artifact], get: Get) -> set[Digest] | None:
-    """Every blob of the artifacts: their own and the files of trees; None when a listing cannot be had by `get`."""
-    found: set[Digest] = set()
+    """Every blob of the artifacts, including the files of trees; None when `get` cannot return a tree's listing."""
+    blobs: set[Digest] = set()
     for artifact in artifacts:
-        found.add(artifact.digest)
+        blobs.add(artifact.digest)
         if artifact.kind == "tree":
             listing = decoded_listing(get(artifact.digest))
             if listing is None:
                 return None
-            found |= {file.digest for file in listing.files}
-    return found
+            blobs |= {file.digest for file in listing.files}
+    return blobs

@@ -1,4 +1,4 @@
-"""A store on disk: every write is whole or not at all, every read is verified."""
+"""A store on disk. Every write is atomic, every read is verified."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from bskernel.store.codec import decoded_listing, decoded_result
 from bskernel.store.file_digests import FileDigests
 from bskernel.store.trees import list_tree
 
-_USE_NOTED_S = 86_400  # how much older than this a result's time must be before its use is noted by it
+_TOUCH_AFTER_S = 86_400  # a use updates a result's modification time only if that is older than this
 
 
 class DiskStore:
     """Blobs under blobs/AB/SHA256, results of actions under actions/AB/SHA256."""
 
     def __init__(self, root: Path, files: FileDigests | None = None) -> None:
-        """`files` knows which of the user's files were read. Raises EnvironmentLacking when `root` is read-only."""
+        """`files` holds known digests of the user's files. Raises EnvironmentLacking when `root` is not writable."""
         self._files = files or FileDigests()
         self._actions = root / "actions"
         blobs, incoming = root / "blobs", root / "incoming"
@@ -38,30 +38,30 @@ class DiskStore:
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EnvironmentLacking(
-                f"the cache {root} cannot be written: {error.strerror}",
+                f"cannot write to the cache {root}: {error.strerror}",
                 hint="set BSKERNEL_CACHE to another folder",
             ) from error
 
     def put(self, data: bytes) -> Digest:
-        """Keep bytes; a damaged copy is replaced."""
+        """Store bytes and return their digest; replaces a damaged copy."""
         return self._bytes.put(data)
 
     def get(self, digest: Digest) -> bytes | None:
-        """The bytes of that digest, or None when they are missing, torn or altered."""
+        """The bytes of that digest, or None when they are missing or damaged."""
         return self._bytes.get(digest)
 
     def observe(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
-        """Keep a file or tree of the user's, as `capture` does: a file that has not changed is not read again."""
-        return self._captured(path, name, kind, media_type, self._take_known)
+        """Store a file or tree of the user like `capture`, without rereading files that have not changed."""
+        return self._capture(path, name, kind, media_type, self._take_known)
 
     def capture(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
-        """Keep a file or tree. What is kept is what was read, even if somebody goes on writing.
+        """Store a file or tree as it was read, even if another process keeps writing to it.
 
-        Raises OutputViolation for a missing path, the other kind, links out of it and special files.
+        Raises OutputViolation for a missing path, the wrong kind, links out of the tree and special files.
         """
-        return self._captured(path, name, kind, media_type, self._bytes.take)
+        return self._capture(path, name, kind, media_type, self._bytes.put_file)
 
-    def _captured(
+    def _capture(
         self, path: Path, name: str, kind: ArtifactKind, media_type: str, take: Callable[[Path], Digest]
     ) -> Artifact:
         if path.is_symlink() or not (path.is_file() if kind == "file" else path.is_dir()):
@@ -73,29 +73,29 @@ class DiskStore:
         digest = self._files.known(path)
         if digest is None or not self._bytes.is_whole(digest):
             before = path.stat()
-            digest = self._bytes.take(path)
+            digest = self._bytes.put_file(path)
             self._files.note(path, before, digest)
         return digest
 
     def materialise(self, artifact: Artifact, target: Path, *, read_only: bool = False) -> bool:
-        """Lay the artifact at `target` as a copy; False, with nothing left there, when bytes are missing.
+        """Copy the artifact to `target`; False, leaving nothing there, when bytes are missing.
 
-        Where nobody who gets it can write there, `read_only`, no copy is made but links, as far as that goes.
+        With `read_only`, when no reader can write to `target`, hard links replace copies where possible.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
         if artifact.kind == "file":
-            return self._bytes.lay(artifact.digest, target, link=read_only)
+            return self._bytes.write_to(artifact.digest, target, link=read_only)
         listing = self._listing(artifact)
         if listing is None:
             return False
         target.mkdir()
-        made = {"."}
+        existing = {"."}
         for file in listing.files:
             folder = posixpath.dirname(file.path)
-            if folder not in made:
+            if folder not in existing:
                 (target / folder).mkdir(parents=True, exist_ok=True)
-                made.add(folder)
-            if not self._bytes.lay(file.digest, target / file.path, executable=file.executable, link=read_only):
+                existing.add(folder)
+            if not self._bytes.write_to(file.digest, target / file.path, executable=file.executable, link=read_only):
                 import shutil
 
                 shutil.rmtree(target)
@@ -103,15 +103,15 @@ class DiskStore:
         return True
 
     def recall(self, action: Action) -> ActionResult | None:
-        """What the action made, if every byte of it is here; those of what was written to since are read."""
+        """The action's result if all its blobs are here. Reads blobs that were written to since the last check."""
         return self.recall_key(action.key.sha256)
 
     def peek(self, action: Action) -> ActionResult | None:
-        """The same: nothing has to be fetched."""
+        """The same as `recall`: a local store fetches nothing."""
         return self.recall(action)
 
     def recall_key(self, key: str) -> ActionResult | None:
-        """As `recall`, by the action's key."""
+        """Like `recall`, by the action's key."""
         path = self._action(key)
         try:
             result = decoded_result(path.read_bytes())
@@ -119,11 +119,11 @@ class DiskStore:
             return None
         if result is None or not all(self._complete(artifact) for artifact in result.outputs):
             return None
-        _note_use(path)
+        _touch(path)
         return result
 
     def remember(self, action: Action, result: ActionResult) -> None:
-        """Keep a result. Raises ValueError when an artifact of it is not here."""
+        """Store a result. Raises ValueError when one of its artifacts is missing."""
         self.check(result)
         target = self._action(action.key.sha256)
         target.parent.mkdir(exist_ok=True)
@@ -132,17 +132,17 @@ class DiskStore:
             Path(temporary).replace(target)
 
     def check(self, result: ActionResult) -> None:
-        """Raises ValueError when an artifact of it is not here."""
+        """Raise ValueError when one of the result's artifacts is missing."""
         for artifact in result.outputs:
             if not self._complete(artifact):
                 raise ValueError(f"artifact {artifact.name} is not in the store")
 
     def save(self) -> None:
-        """Remember which files of the user's were read."""
+        """Save the known digests of the user's files."""
         self._files.save()
 
     def claim(self, action: Action) -> contextlib.AbstractContextManager[bool]:
-        """Claim an action while it is carried out; False when another thread or process has claimed it."""
+        """Claim an action during the context; yields False when another thread or process has claimed it."""
         return self._claims.attempt(action.key)
 
     def keys(self) -> list[str]:
@@ -150,19 +150,19 @@ class DiskStore:
         return sorted(name for _, _, names in os.walk(self._actions) for name in names)
 
     def holds(self, digest: Digest) -> bool:
-        """Is that blob here, as far as its size and stamp tell?"""
+        """True when the blob is here. Reads its bytes only if it was written to since the last check."""
         return self._bytes.is_whole(digest)
 
     def blob_path(self, digest: Digest) -> str:
-        """Where the blob lies, if it is here."""
+        """The path of the blob, whether or not it exists."""
         return self._bytes.path(digest)
 
     def new(self) -> contextlib.AbstractContextManager[str]:
-        """A name for a file that may be adopted; if it is not, it is gone afterwards."""
+        """A fresh path for a file to adopt; a file that is not adopted is removed at the end of the context."""
         return self._bytes.scratch()
 
     def adopt(self, path: str, digest: Digest) -> None:
-        """Take a file that `new` has named, and whose bytes were verified, as that blob."""
+        """Move a file from `new`, whose digest has been verified, to the blob's path."""
         self._bytes.adopt(path, digest)
 
     def _complete(self, artifact: Artifact) -> bool:
@@ -178,7 +178,7 @@ class DiskStore:
         return self._actions / key[:2] / key
 
 
-def _note_use(path: Path) -> None:
-    with contextlib.suppress(OSError):  # of another user
-        if path.stat().st_mtime + _USE_NOTED_S < time.time():
+def _touch(path: Path) -> None:
+    with contextlib.suppress(OSError):  # another user's file
+        if path.stat().st_mtime + _TOUCH_AFTER_S < time.time():
             os.utime(path)

@@ -1,4 +1,4 @@
-"""Digests of files that have not changed since they were last read, by what the file system says of them."""
+"""Digests of files, reread only when their size, times or inode change."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import NamedTuple
 import msgspec
 from bskernel_protocol import Digest, digest_of_file
 
-# As in git's index: a file that was changed just before it was read may change again within the same tick of the
-# file system's clock, and look the same. It is read anew until its last change is older than any such tick.
+# As in git's index: a file that changed just before it was read may change again within the same tick of the file
+# system's clock and look the same. It is reread until its last change is older than any such tick.
 _RACY_NS = 2_000_000_000
-_MOST = 50_000  # beyond this, only what the last command asked for is kept
+_MOST = 50_000  # beyond this, only the files of the last command are saved
 
 
 class _Known(NamedTuple):
-    """What `stat` said of a file before it was read, and the SHA-256 of its bytes."""
+    """A file's `stat` from before it was read, and the SHA-256 of its bytes."""
 
     size: int
     mtime_ns: int
@@ -27,19 +27,19 @@ class _Known(NamedTuple):
     device: int
     sha256: str
 
-    def is_of(self, found: os.stat_result) -> bool:
-        """Has the file not been changed or replaced? Its change time cannot be set back."""
-        return self[:5] == (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
+    def matches(self, status: os.stat_result) -> bool:
+        """True when the file was not changed or replaced. Programs cannot set its change time back."""
+        return self[:5] == (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
 
 
 _decoder = msgspec.msgpack.Decoder(dict[str, _Known])
 
 
 class FileDigests:
-    """Reads each file once as long as it stays the same, also over several commands when it has a file of its own."""
+    """Reads each file once while it stays the same, across commands too if given a path to save to."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """What is remembered lies at `path`; what is damaged there counts as forgotten."""
+        """Loads and saves the digests at `path`; a damaged file counts as empty."""
         self._path = path
         self._known: dict[str, _Known] = {}
         self._used: dict[str, _Known] = {}
@@ -49,16 +49,16 @@ class FileDigests:
                 self._known = _decoder.decode(path.read_bytes())
 
     def known(self, path: Path) -> Digest | None:
-        """The digest of a file that is as it was when it was read last. Raises OSError when there is none."""
+        """The known digest of a file, None if it has changed since it was read. Raises OSError for a missing file."""
         name = os.path.abspath(path)
-        known, found = self._known.get(name), os.stat(name)
-        if known is None or not known.is_of(found):
+        known, status = self._known.get(name), os.stat(name)
+        if known is None or not known.matches(status):
             return None
         self._used[name] = known
         return Digest(sha256=known.sha256, size=known.size)
 
     def note(self, path: Path, before: os.stat_result, digest: Digest) -> None:
-        """Remember what was read of a file of which `stat` said `before` before it was read."""
+        """Remember the digest of a file whose `stat` before the read was `before`."""
         if max(before.st_mtime_ns, before.st_ctime_ns) + _RACY_NS > time.time_ns() or before.st_size != digest.size:
             return
         name = os.path.abspath(path)
@@ -68,7 +68,7 @@ class FileDigests:
         self._changed = True
 
     def of(self, path: Path) -> Digest:
-        """The digest of a file's bytes. Raises OSError when it cannot be read."""
+        """The digest of a file's bytes. Raises OSError when the file cannot be read."""
         digest = self.known(path)
         if digest is None:
             before = path.stat()
@@ -77,7 +77,7 @@ class FileDigests:
         return digest
 
     def save(self) -> None:
-        """Remember for later commands. That it cannot be written costs time, nothing else."""
+        """Save the digests for later commands. A failure to write is ignored: it only costs time."""
         if self._path is None or not self._changed:
             return
         known = self._known if len(self._known) <= _MOST else self._used

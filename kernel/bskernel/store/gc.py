@@ -1,4 +1,4 @@
-"""Counts a store, checks it, and says what of it may go."""
+"""Counts the contents of a store, verifies them, and selects what garbage collection removes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from bskernel.store.inventory import Inventory
 from bskernel.store.remote import Item, Kind
 
 R = TypeVar("R")
-GRACE_S = 86_400.0  # what no result names may be of one that is being made; it goes when it is older than this
+GRACE_S = (
+    86_400.0  # a blob that no result names may belong to a running step; it is removed once it is older than this
+)
 _ANSWER_S = 60.0
-_SLOWEST = 256 << 10  # bytes a second
+_SLOWEST = 256 << 10  # bytes per second
 
 
 class StoreCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a store holds, in files and bytes."""
+    """The contents of a store, in files and bytes."""
 
     results: int
     blobs: int
@@ -28,7 +30,7 @@ class StoreCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check found: blobs whose bytes are not those of their names, results of which something is missing."""
+    """The outcome of a check: blobs that do not match their names, and results with missing parts."""
 
     results: int
     blobs: int
@@ -38,19 +40,19 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sound(self) -> bool:
-        """Is nothing damaged?"""
+        """True when nothing is damaged or missing."""
         return not self.damaged and not self.dangling
 
 
 class Needed(msgspec.Struct, frozen=True, kw_only=True):
-    """The blobs that a result cannot do without, and its log, by their names."""
+    """The names of the blobs that a result needs, and of its log, which may be missing."""
 
     blobs: frozenset[str]
-    log: frozenset[str]  # one, or none
+    log: frozenset[str]  # one name or none
 
 
 class Garbage(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a store may go, and how many bytes of blobs that frees, of how many."""
+    """What to remove from a store; `freed` and `bytes` are the bytes of the removed blobs and of all blobs."""
 
     results: tuple[str, ...] = ()
     blobs: tuple[str, ...] = ()
@@ -59,35 +61,33 @@ class Garbage(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int = 0
 
 
-def count(shelf: Inventory) -> StoreCounts:
-    """What a store holds."""
-    blobs = list(shelf.items("blobs"))
+def count(inventory: Inventory) -> StoreCounts:
+    """Count the results, blobs and bytes of a store."""
+    blobs = list(inventory.items("blobs"))
     return StoreCounts(
-        results=sum(1 for _ in shelf.items("actions")), blobs=len(blobs), bytes=sum(item.size for item in blobs)
+        results=sum(1 for _ in inventory.items("actions")), blobs=len(blobs), bytes=sum(item.size for item in blobs)
     )
 
 
-def check(shelf: Inventory) -> Checked:
-    """Read all of a store."""
-    blobs = list(shelf.items("blobs"))
-    whole = _each(lambda item: _is_whole(shelf, item), blobs)
+def check(inventory: Inventory) -> Checked:
+    """Read and verify everything in a store."""
+    blobs = list(inventory.items("blobs"))
+    whole = _each(lambda item: _is_whole(inventory, item), blobs)
     damaged = tuple(sorted(item.name for item, good in zip(blobs, whole, strict=True) if not good))
     good = {item.name: item.size for item, good in zip(blobs, whole, strict=True) if good}
-    results = list(shelf.items("actions"))
-    needed = needs(shelf, results)
-    dangling = tuple(
-        sorted(key for key, wanted in needed.items() if wanted is None or not wanted.blobs <= good.keys())
-    )
+    results = list(inventory.items("actions"))
+    needed = collect_needs(inventory, results)
+    dangling = tuple(sorted(key for key, needs in needed.items() if needs is None or not needs.blobs <= good.keys()))
     held = sum(item.size for item in blobs)
     return Checked(results=len(results), blobs=len(blobs), bytes=held, damaged=damaged, dangling=dangling)
 
 
-def needs(shelf: Inventory, results: Sequence[Item]) -> dict[str, Needed | None]:
-    """Of each result what it needs; None where it, or a listing of it, is damaged."""
+def collect_needs(inventory: Inventory, results: Sequence[Item]) -> dict[str, Needed | None]:
+    """The blobs that each result needs; None where the result, or the listing of one of its trees, is damaged."""
 
     def of(item: Item) -> Needed | None:
-        result = shelf.result(item.name)
-        blobs = blobs_of(result.outputs, shelf.read) if result is not None else None
+        result = inventory.result(item.name)
+        blobs = blobs_of(result.outputs, inventory.read) if result is not None else None
         if result is None or blobs is None:
             return None
         log = frozenset({result.log.sha256} if result.log is not None else ())
@@ -96,7 +96,7 @@ def needs(shelf: Inventory, results: Sequence[Item]) -> dict[str, Needed | None]
     return dict(zip([item.name for item in results], _each(of, results), strict=True))
 
 
-def garbage(
+def find_garbage(
     results: Iterable[Item],
     needed: Mapping[str, Needed | None],
     blobs: Iterable[Item],
@@ -108,52 +108,52 @@ def garbage(
     freed_at_once: bool,
     keep: Set[str] = frozenset(),
 ) -> Garbage:
-    """Which results may go: damaged ones, those not used for so long, and those for which `max_bytes` leave no room.
+    """Select results to remove: damaged ones, those unused for `older_than_s` seconds, and those beyond `max_bytes`.
 
-    None of `keep` goes. Of the last, those used last are kept first. Their blobs go with them, where no other result
-    names them. A blob that no result named before stays for a day, as one that is being made may name it; unless
-    `freed_at_once`, so does one that a result names which goes.
+    The most recently used results stay; those in `keep` always stay, unless damaged. Blobs that no remaining result
+    names go too. A blob that no result named before stays for a day, because a running step may be about to name it;
+    unless `freed_at_once`, the blobs of removed results stay for a day too.
     """
     blobs = list(blobs)
     sizes = {blob.name: blob.size for blob in blobs}
     kept: set[str] = set()
-    goes: list[str] = []
+    removed: list[str] = []
     held = 0
     for item in sorted(results, key=lambda item: -_time(item, now)):
-        wanted = needed[item.name]
-        if wanted is None or not wanted.blobs <= sizes.keys():
-            goes.append(item.name)
+        needs = needed[item.name]
+        if needs is None or not needs.blobs <= sizes.keys():
+            removed.append(item.name)
             continue
-        names = wanted.blobs | wanted.log
+        names = needs.blobs | needs.log
         more = sum(sizes.get(name, 0) for name in names - kept)
         too_old = older_than_s is not None and now - _time(item, now) > older_than_s
         if item.name not in keep and (too_old or (max_bytes is not None and held + more > max_bytes)):
-            goes.append(item.name)
+            removed.append(item.name)
         else:
             kept |= names
             held += more
-    freed = {name for key in goes for name in _names(needed[key])} if freed_at_once else set()
-    gone = [
+    freed = {name for key in removed for name in _names(needed[key])} if freed_at_once else set()
+    unused = [
         blob for blob in blobs if blob.name not in kept and (blob.name in freed or now - _time(blob, now) > GRACE_S)
     ]
     return Garbage(
-        results=tuple(sorted(goes)),
-        blobs=tuple(sorted(blob.name for blob in gone)),
+        results=tuple(sorted(removed)),
+        blobs=tuple(sorted(blob.name for blob in unused)),
         incoming=tuple(sorted(item.name for item in incoming if now - _time(item, now) > GRACE_S)),
-        freed=sum(blob.size for blob in gone),
+        freed=sum(blob.size for blob in unused),
         bytes=sum(sizes.values()),
     )
 
 
-def remove(shelf: Inventory, found: Garbage) -> None:
-    """Remove what may go: results before their blobs, so that none is told of whose blobs are gone."""
+def remove(inventory: Inventory, garbage: Garbage) -> None:
+    """Remove garbage: results before their blobs, so that no result is ever listed without its blobs."""
     kinds: tuple[tuple[Kind, tuple[str, ...]], ...] = (
-        ("actions", found.results),
-        ("blobs", found.blobs),
-        ("incoming", found.incoming),
+        ("actions", garbage.results),
+        ("blobs", garbage.blobs),
+        ("incoming", garbage.incoming),
     )
     for kind, names in kinds:
-        bounded_map(lambda name, kind=kind: shelf.remove(kind, name), names, limit_s=lambda _: _ANSWER_S)  # type: ignore[misc]
+        bounded_map(lambda name, kind=kind: inventory.remove(kind, name), names, limit_s=lambda _: _ANSWER_S)  # type: ignore[misc]
 
 
 def _names(needed: Needed | None) -> frozenset[str]:
@@ -164,12 +164,12 @@ def _time(item: Item, now: float) -> float:
     return item.time if item.time is not None else now
 
 
-def _is_whole(shelf: Inventory, item: Item) -> bool:
+def _is_whole(inventory: Inventory, item: Item) -> bool:
     try:
         digest = Digest(sha256=item.name, size=item.size)
     except ValueError:
         return False
-    return shelf.is_whole(digest)
+    return inventory.is_whole(digest)
 
 
 def _each(function: Callable[[Item], R], items: Sequence[Item]) -> list[R]:

@@ -1,4 +1,4 @@
-"""A store as a heap of files, to be counted, checked and tidied: the local one and a shared one alike."""
+"""The files of a store, local or shared, for counting, checking and garbage collection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bskernel.store.remote import Item, Kind, RemoteStore
 
 
 class Inventory(Protocol):
-    """What tidying needs of a store. What it raises is what the store raises."""
+    """What garbage collection needs from a store. Methods raise whatever the store raises."""
 
     def items(self, kind: Kind) -> Iterator[Item]:
         """All files of a kind."""
@@ -26,10 +26,10 @@ class Inventory(Protocol):
         """A result; None when it is damaged."""
 
     def read(self, digest: Digest) -> bytes | None:
-        """A blob's bytes, verified; a damaged one stays where it is."""
+        """A blob's verified bytes; None when it is missing or damaged. A damaged blob is not removed."""
 
     def is_whole(self, digest: Digest) -> bool:
-        """Are the bytes that lie there those of the digest? They are all read."""
+        """True when the blob's bytes match the digest; reads all of them."""
 
     def remove(self, kind: Kind, name: str) -> None:
         """Remove a file, if it is there."""
@@ -42,14 +42,14 @@ class LocalInventory:
         self._cache = cache
 
     def items(self, kind: Kind) -> Iterator[Item]:
-        """A result's time is that of its last use, to a day; a blob's when it was written or last linked."""
+        """The files of a kind. A result's time is its last use, to a day; a blob's when it was written or linked."""
         for folder, _, names in os.walk(self._cache / kind):
             for name in names:
                 with contextlib.suppress(OSError):
-                    found = os.stat(os.path.join(folder, name))
-                    # A blob's modification time is its stamp.
-                    time = found.st_ctime if kind == "blobs" else found.st_mtime
-                    yield Item(name=name, size=found.st_size, time=time)
+                    status = os.stat(os.path.join(folder, name))
+                    # A blob's modification time is always STAMP_NS.
+                    time = status.st_ctime if kind == "blobs" else status.st_mtime
+                    yield Item(name=name, size=status.st_size, time=time)
 
     def result(self, key: str) -> ActionResult | None:
         """A result; None when it is damaged."""
@@ -83,14 +83,14 @@ class LocalInventory:
 
 
 class SharedInventory:
-    """A shared store; what is read of it goes through a file of the cache that is removed."""
+    """A shared store, read through temporary files in the cache."""
 
     def __init__(self, remote: RemoteStore, local: DiskStore) -> None:
         self._remote = remote
         self._local = local
 
     def items(self, kind: Kind) -> Iterator[Item]:
-        """A file's time is that at which it was written."""
+        """The files of a kind. A file's time is when it was written."""
         return self._remote.items(kind)
 
     def result(self, key: str) -> ActionResult | None:
@@ -101,8 +101,8 @@ class SharedInventory:
     def read(self, digest: Digest) -> bytes | None:
         """A blob's bytes, verified."""
         with self._local.new() as target:
-            found = self._remote.fetch(digest, target)
-            return Path(target).read_bytes() if found == "whole" else None
+            state = self._remote.fetch(digest, target)
+            return Path(target).read_bytes() if state == "whole" else None
 
     def is_whole(self, digest: Digest) -> bool:
         """Are the bytes that lie there those of the digest?"""

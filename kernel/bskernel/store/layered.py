@@ -1,4 +1,4 @@
-"""The local store and a shared one behind it: what is missing is asked for there, what is made goes there."""
+"""The local store with a shared one behind it: downloads what is missing here and uploads new results."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from bskernel.store.uploader import Pushed, Uploader
 
 
 class LayeredStore:
-    """Claims, captures and all bytes are the local store's; the shared one only ever adds results and their blobs.
+    """Claims, captures and reads use the local store; the shared one only adds results and their blobs.
 
-    That it fails is told once, and changes nothing but where results come from: what could not be pushed stays
-    listed. `note` is called in the thread that made the store, when that thread calls a method.
+    A failing shared store is reported once and only costs time: results that could not be pushed stay in the upload
+    journal. `note` is called only in the thread that created the store, when that thread calls a method.
     """
 
     def __init__(self, local: DiskStore, settings: SharedSettings, cache: Path, note: Callable[[str], None]) -> None:
@@ -38,74 +38,74 @@ class LayeredStore:
         if self._writes:
             self._push_pending()
 
-    # What is local alone
+    # Local only
 
     def capture(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
-        """Keep a file or tree here, as DiskStore does."""
+        """Store a file or tree locally, like DiskStore."""
         return self._local.capture(path, name, kind, media_type)
 
     def observe(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
-        """Keep a file or tree of the user's here, as DiskStore does."""
+        """Store a file or tree of the user locally, like DiskStore."""
         return self._local.observe(path, name, kind, media_type)
 
     def put(self, data: bytes) -> Digest:
-        """Keep bytes here."""
+        """Store bytes locally and return their digest."""
         return self._local.put(data)
 
     def claim(self, action: Action) -> contextlib.AbstractContextManager[bool]:
         """Claim an action among the processes of this machine."""
         return self._local.claim(action)
 
-    # What is asked for there when it is not here
+    # Reads that fall back to the shared store
 
     def get(self, digest: Digest) -> bytes | None:
-        """The bytes of that digest, verified, or None."""
+        """The verified bytes of that digest, or None."""
         data = self._local.get(digest)
-        if data is None and self._fetcher.fetched([digest]):
+        if data is None and self._fetcher.fetch_all([digest]):
             data = self._local.get(digest)
-        self._link.pass_notes_on()
+        self._link.deliver_notes()
         return data
 
     def materialise(self, artifact: Artifact, target: Path, *, read_only: bool = False) -> bool:
-        """Lay the artifact at `target`; False, with nothing left there, when bytes are missing here and there."""
-        laid = self._local.materialise(artifact, target, read_only=read_only)
-        if not laid and self._fetcher.brought([artifact]):
-            laid = self._local.materialise(artifact, target, read_only=read_only)
-        self._link.pass_notes_on()
-        return laid
+        """Copy the artifact to `target`; False, leaving nothing there, when bytes are missing from both stores."""
+        copied = self._local.materialise(artifact, target, read_only=read_only)
+        if not copied and self._fetcher.fetch_artifacts([artifact]):
+            copied = self._local.materialise(artifact, target, read_only=read_only)
+        self._link.deliver_notes()
+        return copied
 
     def recall(self, action: Action) -> ActionResult | None:
-        """What the action made; when another machine made it, every byte of it is here before it is told."""
-        known = self._local.recall(action)
-        if known is None:
-            known = self._fetcher.result_with_blobs(action.key.sha256)
-            if known is not None:
-                self._local.remember(action, known)
-        self._link.pass_notes_on()
-        return known
+        """The action's result, from either store; downloads all its blobs first if it is remote."""
+        result = self._local.recall(action)
+        if result is None:
+            result = self._fetcher.result_with_blobs(action.key.sha256)
+            if result is not None:
+                self._local.remember(action, result)
+        self._link.deliver_notes()
+        return result
 
     def peek(self, action: Action) -> ActionResult | None:
-        """What `recall` would most likely tell, without a blob being fetched."""
-        known = self._local.peek(action)
-        if known is None:
-            known = self._fetcher.likely(action.key.sha256)
-        self._link.pass_notes_on()
-        return known
+        """What `recall` would most likely return, without downloading blobs."""
+        result = self._local.peek(action)
+        if result is None:
+            result = self._fetcher.likely(action.key.sha256)
+        self._link.deliver_notes()
+        return result
 
-    def bring(self, artifacts: Iterable[Artifact]) -> bool:
-        """Have these here; False when bytes of them are missing here and there."""
-        brought = self._fetcher.brought(artifacts)
-        self._link.pass_notes_on()
-        return brought
+    def fetch(self, artifacts: Iterable[Artifact]) -> bool:
+        """Download the artifacts; False when bytes are missing from both stores."""
+        fetched = self._fetcher.fetch_artifacts(artifacts)
+        self._link.deliver_notes()
+        return fetched
 
     def is_doubtful(self, key: str) -> bool:
-        """Was that result found damaged there?"""
+        """True when the shared store's copy of that result was damaged."""
         return key in self._fetcher.damaged
 
-    # What goes there
+    # Writes
 
     def remember(self, action: Action, result: ActionResult) -> None:
-        """Keep what an action made, here and, as the mode says, there. Raises ValueError for missing artifacts."""
+        """Store a result here and, depending on the mode, remotely. Raises ValueError for missing artifacts."""
         if not self._writes:
             self._local.remember(action, result)
             return
@@ -117,29 +117,29 @@ class LayeredStore:
         self._local.remember(action, result)
         if self._settings.mode == "write-back":
             self._pusher.add(key)
-        self._link.pass_notes_on()
+        self._link.deliver_notes()
 
     def share(self, artifacts: Iterable[Artifact]) -> bool:
-        """Have artifacts there too, though no result names them: the inputs of what others carry out."""
+        """Upload artifacts that no result names: the inputs of steps that other machines run."""
         shared = self._writes and self._sender.share(artifacts)
-        self._link.pass_notes_on()
+        self._link.deliver_notes()
         return shared
 
     def push(self, key: str, *, again: bool = False) -> bool:
-        """Have one result there too, `again` though it is; False when it is not, and why it is not was told."""
+        """Upload a result, with `again` even if it is there; False when it is not there afterwards."""
         if again:
             self._fetcher.damaged.add(key)
         pushed = self._sender.push(key)
-        self._link.pass_notes_on()
+        self._link.deliver_notes()
         return pushed
 
     def push_all(self, keys: Iterable[str]) -> Pushed:
-        """Have results there too, as far as they are here and the shared store goes on answering."""
+        """Upload the results that are here, while the shared store answers."""
         pushed = self._sender.push_all(keys)
-        self._link.pass_notes_on()
+        self._link.deliver_notes()
         return pushed
 
-    # How it goes on and ends
+    # State and end
 
     @property
     def _writes(self) -> bool:
@@ -147,29 +147,29 @@ class LayeredStore:
 
     @property
     def failure(self) -> str | None:
-        """Why the shared store failed last, without credentials; None when it did not."""
+        """The last error of the shared store, without credentials; None if it has not failed."""
         return self._link.failure
 
     @property
     def unreachable(self) -> str | None:
-        """Why the shared store is left alone now, without credentials; None while it is asked."""
+        """Why the shared store is not used now, without credentials; None while it is used."""
         return None if self._link.is_open(writing=self._writes) else self._link.failure
 
     def close(self, *, wait: bool) -> None:
-        """Stop pushing; with `wait`, when all that is listed was tried."""
+        """Stop pushing, with `wait` once every pending result was tried."""
         try:
             if wait and self._writes:
                 self._push_pending()
-            self._pusher.end(wait=wait, is_slow=self._tell_of_waiting)
+            self._pusher.end(wait=wait, is_slow=self._note_wait)
         finally:
-            self._link.pass_notes_on()
+            self._link.deliver_notes()
 
     def _push_pending(self) -> None:
-        for key in self._pending.keys():  # noqa: SIM118 - no dict
+        for key in self._pending.keys():  # noqa: SIM118 - not a dict
             self._pusher.add(key)
 
-    def _tell_of_waiting(self, count: int) -> None:
-        self._link.tell(
+    def _note_wait(self, count: int) -> None:
+        self._link.queue_note(
             f"pushing {count} results to {self._settings.shown}; an interrupt leaves them for the next run"
         )
-        self._link.pass_notes_on()
+        self._link.deliver_notes()

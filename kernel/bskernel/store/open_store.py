@@ -1,4 +1,4 @@
-"""Opens the store of a build, a sweep or a worker: the local one, and behind it the shared one, if there is one."""
+"""Opens the store of a build, a sweep or a worker: the local one, and the shared one behind it if configured."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from bskernel.core.interfaces import Store
 from bskernel.store.disk import DiskStore
 from bskernel.store.settings import SharedSettings
-from bskernel.store.usage_lock import in_use
+from bskernel.store.usage_lock import hold_shared
 
 if TYPE_CHECKING:
     from bskernel.store.layered import LayeredStore
 
 
 class OpenStore:
-    """A store while it is used: garbage collection waits for it, and what is to be pushed is pushed at the end.
+    """A store in use: holds off garbage collection, and finishes pending uploads when it closes.
 
-    `note` is told, in the thread that opened it, once, when the shared store cannot be used.
+    Calls `note` once, in the thread that opened the store, when the shared store cannot be used.
     """
 
     def __init__(
@@ -29,10 +29,10 @@ class OpenStore:
         note: Callable[[str], None],
         local: DiskStore | None = None,
     ) -> None:
-        """`local` is that of the cache, if it is open. Raises EnvironmentLacking when the cache cannot be written."""
+        """`local` is the cache's store, if open already. Raises EnvironmentLacking when the cache is not writable."""
         local = local or DiskStore(cache)
         self._layered: LayeredStore | None = None
-        self._used = in_use(cache)
+        self._lock = hold_shared(cache)
         self._wait = True
         self.store: Store = local
         if shared is not None:
@@ -41,11 +41,11 @@ class OpenStore:
             self.store = self._layered = LayeredStore(local, shared, cache, note)
 
     def leave_pending(self) -> None:
-        """Do not wait for what is still to be pushed: it stays listed."""
+        """Do not wait for pending uploads: they stay in the journal for the next run."""
         self._wait = False
 
     def __enter__(self) -> OpenStore:
-        self._used.__enter__()
+        self._lock.__enter__()
         return self
 
     def __exit__(
@@ -55,4 +55,4 @@ class OpenStore:
             if self._layered is not None:
                 self._layered.close(wait=self._wait and error is None)
         finally:
-            self._used.__exit__(kind, error, trace)
+            self._lock.__exit__(kind, error, trace)

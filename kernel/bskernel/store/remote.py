@@ -1,4 +1,4 @@
-"""A store on anything that fsspec reaches."""
+"""A store on any file system that fsspec supports."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from bskernel_protocol import Digest, digest_of_bytes, digest_of_file
 from bskernel.store.file_systems import open_file_system, rename, size_of, time_of, write, writes_whole
 from bskernel.store.settings import SharedSettings
 
-LAYOUT = b"1\n"  # of the folders below; another layout gets another number, in `bskernel-store`
+LAYOUT = b"1\n"  # the version of the folder layout, written to `bskernel-store`
 _MARKER, _BLOBS, _ACTIONS, _INCOMING = "bskernel-store", "blobs", "actions", "incoming"
-_AT_ONCE = 8 << 20  # bytes that are sent from memory
+_IN_MEMORY = 8 << 20  # blobs of up to this many bytes are sent from memory
 
 Kind = Literal["blobs", "actions", "incoming"]
-Found = Literal["whole", "missing", "damaged"]
+BlobState = Literal["whole", "missing", "damaged"]
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A blob or a result as a store lists it."""
+    """A blob or a result in a store's listing."""
 
     name: str  # SHA-256 or key
     size: int
-    time: float | None  # of its last use, or when it was written: seconds since the epoch; None where it is not known
+    time: float | None  # of its last use, or when it was written; seconds since the epoch, None if unknown
 
 
 class RemoteStore:
     """Blobs at blobs/AB/SHA256 and results at actions/AB/KEY below a URL, for many readers and writers.
 
-    What is there is never changed but to mend it. Any method raises what fsspec and the libraries behind it raise;
-    nothing is asked of the store before the first of them is called.
+    Existing files are only rewritten to repair them. Any method raises what fsspec and its libraries raise; the first
+    call connects to the store.
     """
 
     def __init__(self, settings: SharedSettings) -> None:
@@ -49,9 +49,9 @@ class RemoteStore:
         self._folders: set[str] = set()
         self._present: set[str] = set()
 
-    def fetch(self, digest: Digest, target: str) -> Found:
-        """Write a blob's bytes to a new file; unless they are found whole there is none."""
-        if not self._copied(self._blob(digest.sha256), target):
+    def fetch(self, digest: Digest, target: str) -> BlobState:
+        """Download a blob to a new file and verify it; the file remains only if the blob is whole."""
+        if not self._download(self._blob(digest.sha256), target):
             return "missing"
         if digest_of_file(Path(target)) == digest:
             return "whole"
@@ -60,53 +60,53 @@ class RemoteStore:
         return "damaged"
 
     def result(self, key: str, target: str) -> bytes | None:
-        """The bytes of an action's result, by way of a new file that is removed."""
-        if not self._copied(self._action(key), target):
+        """The bytes of an action's result, None when it is missing. `target` is a temporary file."""
+        if not self._download(self._action(key), target):
             return None
         data = Path(target).read_bytes()
         Path(target).unlink()
         return data
 
     def holds(self, digest: Digest) -> bool:
-        """Is there a blob of that name and size?"""
+        """True when the store has a blob of that name and size."""
         if digest.sha256 in self._present:
             return True
         fs = self._opened()
         try:
-            found = size_of(fs, self._blob(digest.sha256)) == digest.size
+            present = size_of(fs, self._blob(digest.sha256)) == digest.size
         except FileNotFoundError:
             return False
-        if found:
+        if present:
             self._present.add(digest.sha256)
-        return bool(found)
+        return bool(present)
 
     def send(self, digest: Digest, source: str, *, again: bool = False) -> bool:
-        """Have a blob there, whole; `again` though it is. False when the source has not these bytes."""
+        """Upload a blob unless it is there; `again` in any case. False when the source does not match the digest."""
         if not again and self.holds(digest):
             return True
         try:
-            data = Path(source).read_bytes() if digest.size <= _AT_ONCE else None
-            found = digest_of_bytes(data) if data is not None else digest_of_file(Path(source))
-        except OSError:  # of this machine's disk: the shared store has nothing to do with it
+            data = Path(source).read_bytes() if digest.size <= _IN_MEMORY else None
+            actual = digest_of_bytes(data) if data is not None else digest_of_file(Path(source))
+        except OSError:  # an error of the local disk, not of the shared store
             return False
-        if found != digest:
+        if actual != digest:
             return False
         self._put(self._blob(digest.sha256), source if data is None else data, digest.size)
         self._present.add(digest.sha256)
         return True
 
     def send_result(self, key: str, data: bytes) -> None:
-        """Keep an action's result; every blob of it must be there."""
+        """Upload an action's result; its blobs must be there already."""
         self._put(self._action(key), data, len(data))
 
     def items(self, kind: Kind) -> Iterator[Item]:
-        """All blobs, results of actions, or what is being written, or was when its writer died."""
+        """All blobs, all results, or all files that are being written or whose writer died."""
         fs = self._opened()
         for path, info in fs.find(f"{self._root}/{kind}", detail=True).items():
             yield Item(name=path.rpartition("/")[2], size=info["size"], time=time_of(info))
 
     def learn(self) -> set[str]:
-        """Look at all blobs at once, so that none is asked for alone; returns the keys of all results."""
+        """List all blobs, which saves one request per blob; returns the keys of all results."""
         self._present |= {item.name for item in self.items("blobs")}
         return self.keys()
 
@@ -115,7 +115,7 @@ class RemoteStore:
         return {item.name for item in self.items("actions")}
 
     def remove(self, kind: Kind, name: str) -> None:
-        """Remove a blob, a result, or what a writer left."""
+        """Remove a blob, a result, or a leftover of a writer, if it exists."""
         self._present.discard(name)
         path = f"{self._root}/{kind}/{name}" if kind == _INCOMING else f"{self._root}/{kind}/{name[:2]}/{name}"
         with contextlib.suppress(FileNotFoundError):
@@ -129,7 +129,7 @@ class RemoteStore:
         self._opened()
         return f"{self._root}/{_ACTIONS}/{key[:2]}/{key}"
 
-    def _copied(self, path: str, target: str) -> bool:
+    def _download(self, path: str, target: str) -> bool:
         try:
             self._opened().get_file(path, target)
         except FileNotFoundError:
@@ -138,27 +138,27 @@ class RemoteStore:
             return False
         return True
 
-    def _put(self, path: str, what: str | bytes, size: int) -> None:
+    def _put(self, path: str, source: str | bytes, size: int) -> None:
         fs = self._opened()
         if not self._marked:
             self._mark()
         if self._whole:
-            write(fs, path, what)
+            write(fs, path, source)
             return
         for folder in (f"{self._root}/{_INCOMING}", path.rpartition("/")[0]):
             if folder not in self._folders:
                 fs.makedirs(folder, exist_ok=True)
                 self._folders.add(folder)
-        beside = f"{self._root}/{_INCOMING}/{socket.gethostname()}-{os.getpid():x}-{os.urandom(8).hex()}"
+        temporary = f"{self._root}/{_INCOMING}/{socket.gethostname()}-{os.getpid():x}-{os.urandom(8).hex()}"
         try:
-            write(fs, beside, what)
-            written = fs.info(beside)["size"]
+            write(fs, temporary, source)
+            written = fs.info(temporary)["size"]
             if written != size:
                 raise OSError(f"{written} of {size} bytes were written")
-            rename(fs, beside, path, size)
+            rename(fs, temporary, path, size)
         except BaseException:
             with contextlib.suppress(Exception):
-                fs.rm_file(beside)
+                fs.rm_file(temporary)
             raise
 
     def _opened(self) -> Any:
@@ -172,29 +172,29 @@ class RemoteStore:
         return self._fs
 
     def _check(self, fs: Any) -> None:
-        """Is it there, and of our layout? Raises OSError."""
+        """Raise OSError when the store does not exist or has an unknown layout."""
         try:
             layout = fs.cat_file(f"{self._root}/{_MARKER}")
         except FileNotFoundError:
-            # The folder is not made here: where a network's folder is not mounted, one on this disk would be.
-            place = self._root.partition("/")[0] if self._whole else self._root
-            if not self._is_there(fs, place):
+            # Do not create the folder: if a network folder is not mounted, it would be on the local disk.
+            root = self._root.partition("/")[0] if self._whole else self._root
+            if not self._exists(fs, root):
                 what = "bucket" if self._whole else "folder"
-                raise OSError(f"there is no {what} {place}: make it, or mount it") from None
+                raise OSError(f"no such {what}: {root}; create or mount it") from None
             return
         if layout != LAYOUT:
-            raise OSError("its layout is not one that this version of bskernel knows")
+            raise OSError("this version of bskernel does not know its layout")
         self._marked = True
 
-    def _is_there(self, fs: Any, place: str) -> bool:
+    def _exists(self, fs: Any, root: str) -> bool:
         if not self._whole:
-            return bool(fs.isdir(place))
+            return bool(fs.isdir(root))
         try:
-            fs.info(place)
+            fs.info(root)
         except FileNotFoundError:
             return False
         except PermissionError:
-            pass  # who may use a bucket's objects need not be let see the bucket
+            pass  # users may have access to objects but not to the bucket itself
         return True
 
     def _mark(self: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which store is shared with other machines, how it may be used, and how its name is shown."""
+"""The settings of the shared store: its URL, its mode, and how to show it without credentials."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from bskernel.config import StoreMode, StoreSection
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.redaction import Redactor, secrets_in
 
-# What fsspec needs beside itself: protocol -> (module, extra of bskernel that has it)
+# The libraries that fsspec needs: protocol -> (module, extra of bskernel that installs it)
 _NEEDS = {"file": ("fsspec", "shared"), "local": ("fsspec", "shared"), "s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3")}
 _NEEDS |= {"ssh": ("sshfs", "ssh"), "sftp": ("sshfs", "ssh")}
-_LONGEST = 300  # characters of an error that are told
+_LONGEST = 300  # characters of an error that are shown
 
 
 class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """All that another process needs to open the same shared store; it may hold credentials."""
+    """Everything another process needs to open the same shared store. It may hold credentials."""
 
-    url: str  # of fsspec, or an absolute path
+    url: str  # an fsspec URL or an absolute path
     mode: StoreMode = "read-only"
-    options: dict[str, Any] = {}  # of its file system, such as endpoint_url
+    options: dict[str, Any] = {}  # of the fsspec file system, e.g. endpoint_url
 
     @property
     def protocol(self) -> str:
-        """Of the URL: `file` for a plain path."""
+        """The URL's protocol; `file` for a plain path."""
         return self.url.partition("://")[0] if "://" in self.url else "file"
 
     @property
@@ -40,12 +40,12 @@ class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
         if "://" not in self.url:
             return self.url
         head, _, rest = self.url.partition("://")
-        place, slash, path = rest.partition("/")
-        return f"{head}://{place.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
+        host, slash, path = rest.partition("/")
+        return f"{head}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
 
     @property
     def name(self) -> str:
-        """What tells this store from others in a cache; it does not depend on who uses it."""
+        """A name that identifies this store within a cache, the same for all users and credentials."""
         endpoint = self.options.get("endpoint_url") or os.environ.get("AWS_ENDPOINT_URL", "")
         text = f"{self.shown}\0{endpoint if self.protocol in ('s3', 's3a') else ''}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -54,7 +54,7 @@ class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
         return f"SharedSettings({self.shown!r}, {self.mode!r}, options: {', '.join(self.options) or 'none'})"
 
     def without_secrets(self, error: BaseException) -> str:
-        """What an error says, on one line, without credentials."""
+        """An error's text on one line, without credentials."""
         redactor = Redactor({}, [*_secrets_of(self), *secrets_in(os.environ)], paths=False)
         if isinstance(error, OSError) and error.strerror and error.filename:
             text = f"{error.filename}: {error.strerror}"
@@ -64,9 +64,9 @@ class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def shared_settings(section: StoreSection, folder: Path) -> SharedSettings | None:
-    """The shared store of a configuration whose paths are relative to `folder`; None when it names none.
+    """The shared store of a configuration whose paths are relative to `folder`; None without one.
 
-    Raises EnvironmentLacking when a library for it is not installed, ConfigError when fsspec knows no such URL.
+    Raises EnvironmentLacking when a library is not installed, ConfigError when fsspec does not know the protocol.
     """
     if not section.shared:
         return None
@@ -83,10 +83,10 @@ def shared_settings(section: StoreSection, folder: Path) -> SharedSettings | Non
 
 def _check_installed(settings: SharedSettings) -> None:
     module, extra = _NEEDS.get(settings.protocol, ("fsspec", "shared"))
-    for wanted in ("fsspec", module):
-        if importlib.util.find_spec(wanted) is None:
+    for library in ("fsspec", module):
+        if importlib.util.find_spec(library) is None:
             raise EnvironmentLacking(
-                f"the shared store {settings.shown} needs {wanted}, which is not installed",
+                f"the shared store {settings.shown} needs {library}, which is not installed",
                 hint=f"uv pip install 'bskernel[{extra}]', or pip install 'bskernel[{extra}]'",
             )
     if settings.protocol in _NEEDS:
@@ -98,12 +98,12 @@ def _check_installed(settings: SharedSettings) -> None:
     except ImportError as error:
         raise EnvironmentLacking(
             f"the shared store {settings.shown} needs a library that is not installed: {error}",
-            hint="install it beside bskernel; docs/shared-store.md",
+            hint="install it in bskernel's environment; see docs/shared-store.md",
         ) from error
     except ValueError as error:
         raise ConfigError(
-            f"store.shared: fsspec knows no {settings.protocol}://",
-            hint="give a folder, s3://bucket/prefix, ssh://host/folder, or another URL of fsspec",
+            f"store.shared: fsspec does not know {settings.protocol}://",
+            hint="use a folder, s3://bucket/prefix, ssh://host/folder, or another fsspec URL",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What a folder holds, as a listing: each file read once, links inside it followed, anything else refused."""
+"""Lists a folder: reads each file once, follows links inside the folder, and refuses anything else."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from bskernel.core.interfaces import OutputViolation
 
 
 def list_tree(root: Path, name: str, take: Callable[[Path], Digest]) -> TreeListing:
-    """The listing of a folder whose files are given to `take`.
+    """The listing of a folder, with the digests that `take` returns for its files.
 
-    Raises OutputViolation for links out of it or to no file, special files and names that no listing can hold.
+    Raises OutputViolation for links out of the folder or not to a file, special files and invalid names.
     """
     files = sorted(_files(root, "", name, take), key=lambda file: file.path)
     return TreeListing(files=tuple(files))
 
 
 def _files(root: Path, folder: str, name: str, take: Callable[[Path], Digest]) -> Iterator[TreeFile]:
-    with os.scandir(root / folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
+    with os.scandir(root / folder) as scan:
+        entries = sorted(scan, key=lambda entry: entry.name)
     for entry in entries:
         inside = f"{folder}{entry.name}"
         if entry.is_symlink():
@@ -46,4 +46,6 @@ def _check_link(root: Path, inside: str, name: str) -> None:
     if not real.is_relative_to(root.resolve()):
         raise OutputViolation(f"{name}/{inside} links to {path.readlink()}, outside the tree")
     if not real.is_file():
-        raise OutputViolation(f"{name}/{inside} links to no file: only links to files of the tree are kept")
+        raise OutputViolation(
+            f"{name}/{inside} is a link that does not point to a file; only links to files are allowed"
+        )

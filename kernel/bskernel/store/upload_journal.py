@@ -1,4 +1,4 @@
-"""Results that are still to be pushed to a shared store: empty files, named by their keys, in the cache."""
+"""Results to be pushed to a shared store: empty files in the cache, named by the results' keys."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import time
 from pathlib import Path
 
 PENDING = "pending"
-
-
-_LONG_S = 86_400
+_GRACE_S = 86_400
 
 
 class UploadJournal:
-    """Those for one shared store; several processes may add and remove at once."""
+    """The pending results of one shared store; several processes may add and remove at the same time."""
 
     def __init__(self, cache: Path, name: str) -> None:
         self._folder = cache / PENDING / name
 
     def add(self, key: str) -> None:
-        """List a result. Raises OSError."""
+        """Add a result. Raises OSError."""
         path = self._folder / key
         try:
             path.touch()
@@ -28,18 +26,18 @@ class UploadJournal:
             path.touch()
 
     def remove(self, key: str) -> None:
-        """Take it off the list."""
+        """Remove a result."""
         with contextlib.suppress(OSError):
             (self._folder / key).unlink()
 
     def forget(self, key: str) -> None:
-        """Take off the list what is not here; after a day, as a build lists results just before it keeps them."""
+        """Remove a result that is missing here, after a day: a build adds a result just before it stores it."""
         with contextlib.suppress(OSError):
-            if (self._folder / key).stat().st_mtime + _LONG_S < time.time():
+            if (self._folder / key).stat().st_mtime + _GRACE_S < time.time():
                 (self._folder / key).unlink()
 
     def keys(self) -> list[str]:
-        """All that are listed, in order of their keys."""
+        """The keys of all pending results, sorted."""
         try:
             return sorted(path.name for path in self._folder.iterdir())
         except OSError:
@@ -47,5 +45,5 @@ class UploadJournal:
 
 
 def all_pending(cache: Path) -> set[str]:
-    """What is still to be pushed, to whichever shared store."""
+    """The keys of the pending results of all shared stores."""
     return {path.name for path in (cache / PENDING).glob("*/*")}

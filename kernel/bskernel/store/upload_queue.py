@@ -1,4 +1,4 @@
-"""Pushes results in the background, in threads that nobody has to wait for."""
+"""Pushes results in the background, in daemon threads."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 
-_WIDTH = 4  # results at once, each with several blobs
+_WIDTH = 4  # results at a time, each with several blobs
 _SLOW_S = 2.0
-_LOOK_S = 0.2  # so that an interrupt is heard while one waits
+_POLL_S = 0.2  # so that an interrupt can end the wait
 
 
 class UploadQueue:
-    """What was added is pushed once; one that is being pushed or waits is not added again."""
+    """Pushes each result that is added; ignores one that is queued or being pushed already."""
 
     def __init__(self, push: Callable[[str], object]) -> None:
         self._push = push
@@ -25,7 +25,7 @@ class UploadQueue:
         self._threads: list[threading.Thread] = []
 
     def add(self, key: str) -> None:
-        """Push it after those before it have begun."""
+        """Queue a result."""
         with self._lock:
             if key in self._waiting or self._stopped:
                 return
@@ -36,16 +36,16 @@ class UploadQueue:
                 self._threads[-1].start()
 
     def end(self, *, wait: bool, is_slow: Callable[[int], None]) -> None:
-        """Push no more: at once, or with `wait` once all that waits was tried; `is_slow` hears how many do."""
-        told = time.monotonic() + _SLOW_S
+        """Stop, at once or with `wait` once every queued result was tried. Calls `is_slow` once with their number."""
+        slow_at = time.monotonic() + _SLOW_S
         self._stopped = self._stopped or not wait
         for _ in self._threads:
             self._queue.put(None)
         while wait and (alive := [thread for thread in self._threads if thread.is_alive()]):
             try:
-                alive[0].join(_LOOK_S)
-                if time.monotonic() > told:
-                    told = math.inf
+                alive[0].join(_POLL_S)
+                if time.monotonic() > slow_at:
+                    slow_at = math.inf
                     is_slow(len(self._waiting))
             except BaseException:
                 self._stopped = True

@@ -1,4 +1,4 @@
-"""Brings results of the local store to a shared one: their blobs first, each whole, then what names them."""
+"""Uploads results from the local store to a shared one: first their blobs, then the result that names them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bskernel.store.upload_journal import UploadJournal
 
 
 class Pushed(msgspec.Struct, frozen=True, kw_only=True):
-    """How many results were pushed, were there, are not here, or could not be pushed."""
+    """How many results were pushed, were there already, are missing here, or failed."""
 
     pushed: int = 0
     present: int = 0
@@ -27,7 +27,7 @@ class Pushed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Uploader:
-    """From one store to the other; what was sent is taken off the list of what is pending."""
+    """Uploads to the shared store and removes uploaded results from the journal."""
 
     def __init__(
         self, local: DiskStore, remote: RemoteStore, link: RemoteLink, fetcher: Fetcher, pending: UploadJournal
@@ -39,7 +39,7 @@ class Uploader:
         self._pending = pending
 
     def push(self, key: str) -> bool:
-        """Have a result that is kept here there too; False when it is not, and why it is not was told."""
+        """Upload a local result; False when it is not in the shared store afterwards. Failures are reported."""
         result = self._local.recall_key(key)
         if result is None:
             self._pending.forget(key)
@@ -47,21 +47,21 @@ class Uploader:
         return self.send(key, result)
 
     def share(self, artifacts: Iterable[Artifact]) -> bool:
-        """Have artifacts there too, though no result names them: the inputs of what others carry out."""
+        """Upload artifacts that no result names: the inputs of steps that other machines run."""
         blobs = blobs_of(artifacts, self._local.get)
         if blobs is None:
             return False
-        shared = self._link.asked(lambda: self._sent(blobs), writing=True)
+        shared = self._link.ask(lambda: self._send_blobs(blobs), writing=True)
         return bool(shared)
 
     def push_all(self, keys: Iterable[str]) -> Pushed:
-        """Have results there too, as far as they are here and the shared store goes on answering."""
-        there = self._link.asked(self._remote.learn)
+        """Upload the results that are here, while the shared store answers."""
+        present = self._link.ask(self._remote.learn)
         counts = Counter[str]()
         for key in keys:
-            if there is None or not self._link.is_open(writing=True):
+            if present is None or not self._link.is_open(writing=True):
                 counts["failed"] += 1
-            elif key in there and key not in self._fetcher.damaged:
+            elif key in present and key not in self._fetcher.damaged:
                 self._pending.remove(key)
                 counts["present"] += 1
             elif self.push(key):
@@ -71,31 +71,31 @@ class Uploader:
         return Pushed(**counts)
 
     def send(self, key: str, result: ActionResult) -> bool:
-        """Have a result there whose blobs are here; False when it is not."""
+        """Upload a result whose blobs are here; False when it is not in the shared store afterwards."""
         if not self._link.is_open(writing=True):
             return False
         blobs = blobs_of(result.outputs, self._local.get)
-        pushed = blobs is not None and self._link.asked(lambda: self._send(key, result, blobs), writing=True)
+        pushed = blobs is not None and self._link.ask(lambda: self._send(key, result, blobs), writing=True)
         if pushed:
             self._pending.remove(key)
         return bool(pushed)
 
     def _send(self, key: str, result: ActionResult, blobs: set[Digest]) -> bool:
         data = canonical_bytes(result)
-        again = key in self._fetcher.damaged  # then others of its blobs may be, that nobody has looked at
-        there = once(lambda: self._fetcher.read_result(key)) if not again else None
-        if there is not None and there != data and self._is_whole(decoded_result(there)):
+        again = key in self._fetcher.damaged  # then blobs that nobody has read may be damaged too
+        remote = once(lambda: self._fetcher.read_result(key)) if not again else None
+        if remote is not None and remote != data and self._is_whole(decoded_result(remote)):
             return True  # another machine was first
-        if not self._sent(blobs, [result.log] if result.log is not None else [], again=again):
+        if not self._send_blobs(blobs, [result.log] if result.log is not None else [], again=again):
             return False
-        if there != data:
+        if remote != data:
             once(lambda: self._remote.send_result(key, data))
             self._fetcher.damaged.discard(key)
         return True
 
-    def _sent(self, blobs: set[Digest], welcome: Iterable[Digest] = (), *, again: bool = False) -> bool:
-        """Have all these blobs there, `again` though they are; those that are merely welcome may be missing here."""
-        both = sorted({*blobs, *welcome})
+    def _send_blobs(self, blobs: set[Digest], optional: Iterable[Digest] = (), *, again: bool = False) -> bool:
+        """Upload blobs, with `again` even if they are there; only `optional` ones may be missing here."""
+        both = sorted({*blobs, *optional})
         sent = each(lambda digest: self._send_blob(digest, again=again), both)
         return all(good for digest, good in zip(both, sent, strict=True) if digest in blobs)
 
@@ -107,13 +107,13 @@ class Uploader:
         return sent
 
     def _is_whole(self, result: ActionResult | None) -> bool:
-        """Are all blobs of another machine's result there, and none known to be damaged?"""
-        blobs = blobs_of(result.outputs, self._listing_there) if result is not None else None
+        """True when the shared store has all blobs of another machine's result and none is known to be damaged."""
+        blobs = blobs_of(result.outputs, self._get_or_fetch) if result is not None else None
         if blobs is None or any(digest.sha256 in self._fetcher.damaged for digest in blobs):
             return False
         return all(each(self._remote.holds, sorted(blobs)))
 
-    def _listing_there(self, digest: Digest) -> bytes | None:
+    def _get_or_fetch(self, digest: Digest) -> bytes | None:
         return (
             self._local.get(digest) if self._local.holds(digest) or each(self._fetcher.fetch, [digest])[0] else None
         )

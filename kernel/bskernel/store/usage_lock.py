@@ -1,4 +1,4 @@
-"""Who uses a cache, and who tidies it: many use it at once, none while it is tidied."""
+"""The lock of a cache: shared by its users, exclusive for garbage collection."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from pathlib import Path
 
 from bskernel.core.errors import EnvironmentLacking
 
-_LOCK = "in-use"  # the lock is that of an open file: it ends with the process that holds it, however that ends
+_LOCK = "in-use"  # an flock on this file: it ends with the process that holds it, however the process ends
 
 
 @contextlib.contextmanager
-def in_use(cache: Path) -> Iterator[None]:
-    """Use the cache; waits while it is tidied."""
+def hold_shared(cache: Path) -> Iterator[None]:
+    """Keep garbage collection out during the context; waits while it runs."""
     with (cache / _LOCK).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         yield
 
 
 @contextlib.contextmanager
-def tidying(cache: Path) -> Iterator[None]:
-    """Have the cache alone. Raises EnvironmentLacking while somebody uses it."""
+def hold_exclusive(cache: Path) -> Iterator[None]:
+    """Lock the cache for garbage collection. Raises EnvironmentLacking while another process uses it."""
     with (cache / _LOCK).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise EnvironmentLacking(
-                f"a build uses the cache {cache} now", hint="run this again when no build runs"
+                f"a build is using the cache {cache}", hint="run this again when no build is running"
             ) from None
         yield

@@ -1,4 +1,4 @@
-"""Tools installed on this machine that steps are given: found, identified by what they are, mounted."""
+"""Tools of this machine: finds them, identifies them by content, and assigns them to steps."""
 
 from bskernel.tools.assignment import Identify, equip
 from bskernel.tools.discovery import FoundInstall, find_installs

@@ -1,4 +1,4 @@
-"""Gives every step the tools that its entry needs, or says which key is missing before anything runs."""
+"""Assigns to every step the tools that its entry needs; reports a missing key before anything runs."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from bskernel.core.step import Step
 from bskernel.core.tool import ToolInstall
 from bskernel.tools.known import known_tools
 
-Identify = Callable[[str, Path, str], ToolInstall]  # tool, folder, the key that names it
+Identify = Callable[[str, Path, str], ToolInstall]  # (tool, folder, the key that names it)
 
 
 def _declared(step: Step, tool: str, sections: Mapping[str, ToolSection], path: Path) -> tuple[str, str, str | None]:
-    """The folder, the key that says it, and the version that it must have."""
+    """The tool's folder, the key that sets it, and the version that it must have."""
     section = sections.get(tool, ToolSection())
-    wanted = step.tool_versions.get(tool)
-    if wanted is not None:
-        folder = section.versions.get(wanted)
+    version = step.tool_versions.get(tool)
+    if version is not None:
+        folder = section.versions.get(version)
         if folder is None:
             raise ConfigError(
-                f"{path}: step {step.name}: tools.{tool}: there is no version {wanted!r}",
-                hint=f"{choices(wanted, sorted(section.versions), 'versions')}, by [tools.{tool}.versions]",
+                f"{path}: step {step.name}: tools.{tool}: unknown version {version!r}",
+                hint=f"{choices(version, sorted(section.versions), 'versions')}, by [tools.{tool}.versions]",
             )
-        return folder, f'tools.{tool}.versions."{wanted}"', wanted
+        return folder, f'tools.{tool}.versions."{version}"', version
     if section.path is None:
         raise EnvironmentLacking(
-            f"{path}: step {step.name} needs {tool}, and none is declared: set tools.{tool}.path",
-            hint=f"in the file, or by --set tools.{tool}.path=/opt/Xilinx/...; `bskernel doctor` lists what it finds;"
-            " or stop the build before the step (--to)",
+            f"{path}: step {step.name} needs {tool}, but tools.{tool}.path is not set",
+            hint=f"set it in the file or with --set tools.{tool}.path=FOLDER (`bskernel doctor` lists installs),"
+            " or end the build before the step (--to)",
         )
     return section.path, f"tools.{tool}.path", None
 
@@ -41,17 +41,17 @@ def _declared(step: Step, tool: str, sections: Mapping[str, ToolSection], path: 
 def equip(
     steps: tuple[Step, ...], sections: Mapping[str, ToolSection], path: Path, identify: Identify
 ) -> tuple[Step, ...]:
-    """The steps with their tools. `path` is build.toml's, whose folder relative paths start from.
+    """The steps with their tools. `path` is build.toml; tool paths are relative to its folder.
 
-    Raises EnvironmentLacking: a tool that is not declared, or not where its key says. ConfigError: one that is not
-    known, or of another version than its key says.
+    Raises EnvironmentLacking for a tool that is not configured or not where its key says, ConfigError for an unknown
+    tool or one whose version differs from its key.
     """
     for tool in sections:
         if tool not in known_tools():
             raise ConfigError(
-                f"{path}: [tools.{tool}]: no such tool", hint=choices(tool, sorted(known_tools()), "tools")
+                f"{path}: [tools.{tool}]: unknown tool", hint=choices(tool, sorted(known_tools()), "tools")
             )
-    found: dict[tuple[str, str], ToolInstall] = {}
+    installs: dict[tuple[str, str], ToolInstall] = {}
     equipped = []
     for step in steps:
         for tool in step.tool_versions:
@@ -63,9 +63,9 @@ def equip(
         tools = []
         for tool in sorted(step.needs):
             folder, key, version = _declared(step, tool, sections, path)
-            if (tool, folder) not in found:
-                found[tool, folder] = identify(tool, path.parent / Path(folder).expanduser(), f"{path}: {key}")
-            install = found[tool, folder]
+            if (tool, folder) not in installs:
+                installs[tool, folder] = identify(tool, path.parent / Path(folder).expanduser(), f"{path}: {key}")
+            install = installs[tool, folder]
             if version is not None and install.version != version:
                 raise ConfigError(f"{path}: {key}: {install.root} is {install.label}")
             tools.append(install)

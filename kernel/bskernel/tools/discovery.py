@@ -1,4 +1,4 @@
-"""Looks for installs where they usually lie: /opt/Xilinx, /tools/Xilinx, PATH, and the tools' own variables."""
+"""Looks for installs in the usual places: /opt/Xilinx, /tools/Xilinx, PATH, and the tools' own variables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOTS = (Path("/opt/Xilinx"), Path("/tools/Xilinx"), Path("/opt/AMD"), Path("/to
 
 
 class FoundInstall(msgspec.Struct, frozen=True, kw_only=True):
-    """An install, or why what looks like one is none."""
+    """An install, or the problem with a folder that looks like one."""
 
     tool: str
     root: Path
@@ -35,27 +35,29 @@ def _candidates(known: KnownTool, roots: tuple[Path, ...], environment: Mapping[
     if environment.get(known.variable):
         yield Path(environment[known.variable])
     for program in known.programs:
-        found = shutil.which(Path(program).name, path=environment.get("PATH", os.defpath))
-        if found:
-            yield Path(found).resolve().parent.parent
+        program_path = shutil.which(Path(program).name, path=environment.get("PATH", os.defpath))
+        if program_path:
+            yield Path(program_path).resolve().parent.parent
 
 
 def find_installs(
     cache: Path, environment: Mapping[str, str], roots: tuple[Path, ...] = ROOTS
 ) -> tuple[FoundInstall, ...]:
-    """All installs, each once, in order of tool and version."""
-    found: dict[tuple[str, Path], FoundInstall] = {}
+    """All installs on this machine, sorted by tool and version, without duplicates."""
+    installs: dict[tuple[str, Path], FoundInstall] = {}
     for tool, known in known_tools().items():
         for path in _candidates(known, roots, environment):
             root = locate(tool, path)
-            if root is None or (tool, root) in found:
+            if root is None or (tool, root) in installs:
                 continue
             try:
                 install = identify(tool, root, cache, str(root))
             except BskernelError as error:
-                found[tool, root] = FoundInstall(tool=tool, root=root, problem=error.message)
+                installs[tool, root] = FoundInstall(tool=tool, root=root, problem=error.message)
             else:
-                found[tool, root] = FoundInstall(tool=tool, root=root, install=install)
+                installs[tool, root] = FoundInstall(tool=tool, root=root, install=install)
     return tuple(
-        sorted(found.values(), key=lambda item: (item.tool, item.install.version if item.install else "", item.root))
+        sorted(
+            installs.values(), key=lambda item: (item.tool, item.install.version if item.install else "", item.root)
+        )
     )

@@ -1,7 +1,7 @@
-"""What a session with tools gets: variables, a search path, folders to mount. They lie at the host's own paths.
+"""What a session with tools gets: variables, a search path, and folders mounted at the host's own paths.
 
-FINN takes the version from the path, and Vivado finds SharedData beside its own folder: a constant path inside a
-container would break both. That no path reaches an artifact is the executors' business, in either runtime.
+FINN takes the version from the path, and Vivado finds SharedData next to its own folder: a constant path inside a
+container would break both. Executors keep these paths out of artifacts, in either runtime.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bskernel.tools.known import known_tools
 
 
 def tool_variables(tools: tuple[ToolInstall, ...]) -> dict[str, str]:
-    """Where each tool lies, and what it must be told; the same in either runtime."""
+    """The environment variables of the tools, including their paths; the same in either runtime."""
     variables: dict[str, str] = {}
     for install in tools:
         known = known_tools()[install.tool]
@@ -22,15 +22,15 @@ def tool_variables(tools: tuple[ToolInstall, ...]) -> dict[str, str]:
 
 
 def search_path(tools: tuple[ToolInstall, ...], path: str) -> str:
-    """PATH with the tools' programs first."""
+    """The search path `path` with the tools' programs first."""
     return ":".join([*(f"{install.root}/bin" for install in tools), path])
 
 
 def mounts(tools: tuple[ToolInstall, ...]) -> tuple[Path, ...]:
-    """The folders that a container needs, each once."""
+    """The folders to mount into a container, without duplicates."""
     return tuple(dict.fromkeys(folder for install in tools for folder in (install.root, *install.beside)))
 
 
 def needs_licence(tools: tuple[ToolInstall, ...]) -> bool:
-    """Does any of them ask for a licence?"""
+    """True when any of the tools needs a licence."""
     return any(known_tools()[install.tool].licence for install in tools)

@@ -1,7 +1,7 @@
-"""What an install is: its version and build as it says them, and a fingerprint of its files.
+"""Identifies an install by the version and build that it reports, and by a fingerprint of its files.
 
-An install has a hundred gigabytes: of its libraries the names and sizes are hashed, of small programs and patches the
-bytes too. A patch or an update changes them; the path does not matter, nor do times.
+An install can have 100 GB, so only names and sizes of libraries are hashed, and the bytes of small programs and
+patches. A patch or an update changes the fingerprint; paths and times do not.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from bskernel.core.tool import ToolInstall
 from bskernel.tools.known import KnownTool, known_tools
 
 _SMALL = 64 * 1024
-_ASK_S = 120
+_QUERY_S = 120
 _VERSION = re.compile(r"^(?P<product>[^\n]*?) v(?P<version>\d{4}\.\d+(?:\.\d+)?)", re.MULTILINE)
 _BUILD = re.compile(r"SW Build:? (\d+)")
 _IN_PATH = re.compile(r"\d{4}\.\d+(?:\.\d+)?")
 _UNKNOWN_BUILD = "unknown"
 
 
-class _Said(msgspec.Struct, frozen=True, kw_only=True):
-    """What an install of a fingerprint said of itself, kept so that it is asked once; `root` is where it lay."""
+class _Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What the install with a fingerprint reported, saved so that it runs once; `root` is its last known path."""
 
     product: str
     version: str
@@ -36,7 +36,7 @@ class _Said(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def locate(tool: str, path: Path) -> Path | None:
-    """The install's root, when it is `path` or lies in it, in either layout."""
+    """The install's root: `path` or a folder in it, in either layout; None when there is no install."""
     known = known_tools()[tool]
     for root in (path, *(path / folder for folder in known.folders)):
         if any((root / program).is_file() for program in known.programs):
@@ -46,11 +46,11 @@ def locate(tool: str, path: Path) -> Path | None:
 
 def _files(root: Path, folders: tuple[str, ...]) -> Iterator[Path]:
     for folder in folders:
-        for place, inner, names in os.walk(root / folder):
+        for parent, inner, names in os.walk(root / folder):
             inner.sort()
-            links = [name for name in inner if Path(place, name).is_symlink()]
+            links = [name for name in inner if Path(parent, name).is_symlink()]
             for name in sorted([*names, *links]):
-                yield Path(place, name)
+                yield Path(parent, name)
 
 
 def _content(path: Path, own: bytes, *, read: bool) -> bytes:
@@ -61,7 +61,7 @@ def _content(path: Path, own: bytes, *, read: bool) -> bytes:
 
 
 def fingerprint(root: Path, known: KnownTool) -> str:
-    """A digest of names and sizes, links' targets, and small files' bytes with the root's own path left out.
+    """A digest of names, sizes, link targets, and the bytes of small files without the root's own path.
 
     Raises EnvironmentLacking when a file cannot be read.
     """
@@ -74,17 +74,17 @@ def fingerprint(root: Path, known: KnownTool) -> str:
                     digest.update(b"%d:" % len(part))
                     digest.update(part)
     except OSError as error:
-        raise EnvironmentLacking(f"{error.filename or root}: cannot be read: {error.strerror}") from error
+        raise EnvironmentLacking(f"cannot read {error.filename or root}: {error.strerror}") from error
     return digest.hexdigest()
 
 
-def _ask(tool: str, root: Path) -> _Said:
-    """Run it with -version; where it does not run, its version is the one in its path."""
+def _query(tool: str, root: Path) -> _Report:
+    """Run the tool with -version; if that fails, take the version from its path. Raises EnvironmentLacking."""
     import subprocess
     import tempfile
 
     program = next(root / name for name in known_tools()[tool].programs if (root / name).is_file())
-    said = ""
+    output = ""
     with tempfile.TemporaryDirectory() as home:
         variables = {"PATH": "/usr/bin:/bin", "HOME": home, "LANG": "C.UTF-8"}
         try:
@@ -95,21 +95,21 @@ def _ask(tool: str, root: Path) -> _Said:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=_ASK_S,
+                timeout=_QUERY_S,
                 check=False,
                 stdin=subprocess.DEVNULL,
             )
-            said = done.stdout
+            output = done.stdout
         except (OSError, subprocess.TimeoutExpired) as error:
-            said = ""
+            output = ""
             reason = str(error)
         else:
             reason = done.stderr.strip()[-200:] or f"exit code {done.returncode}"
-    version, build = _VERSION.search(said), _BUILD.search(said)
+    version, build = _VERSION.search(output), _BUILD.search(output)
     if version is not None:
         product = version["product"].strip(" *#").partition(" - ")[0]
-        return _Said(
-            product="Vivado" if product == "vivado" else product,  # 2024.1 writes it small
+        return _Report(
+            product="Vivado" if product == "vivado" else product,  # 2024.1 writes it in lower case
             version=version["version"],
             build=build.group(1) if build is not None else _UNKNOWN_BUILD,
             root=str(root),
@@ -117,47 +117,47 @@ def _ask(tool: str, root: Path) -> _Said:
     named = [part for part in reversed(root.parts) if _IN_PATH.fullmatch(part)]
     if not named:
         raise EnvironmentLacking(
-            f"{program} -version does not say a version: {reason}",
-            hint="run it by hand; an install whose folder is named for its version needs not be asked",
+            f"{program} -version does not print a version: {reason}",
+            hint="run it by hand; for a folder named after its version, that version is used",
         )
-    return _Said(product=tool, version=named[0], build=_UNKNOWN_BUILD, root=str(root))
+    return _Report(product=tool, version=named[0], build=_UNKNOWN_BUILD, root=str(root))
 
 
-def _said(tool: str, root: Path, digest: str, cache: Path) -> _Said:
+def _recall_or_query(tool: str, root: Path, digest: str, cache: Path) -> _Report:
     path = cache / "tools" / f"{tool}-{digest}.json"
-    before: _Said | None
+    saved: _Report | None
     try:
-        before = msgspec.json.decode(path.read_bytes(), type=_Said)
+        saved = msgspec.json.decode(path.read_bytes(), type=_Report)
     except (OSError, msgspec.DecodeError):
-        before = None
-    # One that could not run is asked again: what it lacked may have been installed since.
-    asked = before is None or before.build == _UNKNOWN_BUILD
-    said = _ask(tool, root) if asked or before is None else msgspec.structs.replace(before, root=str(root))
-    if said != before:
+        saved = None
+    # An install that could not run is queried again: what it lacked may have been installed since.
+    stale = saved is None or saved.build == _UNKNOWN_BUILD
+    report = _query(tool, root) if stale or saved is None else msgspec.structs.replace(saved, root=str(root))
+    if report != saved:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_bytes(msgspec.json.encode(said))
+        temporary.write_bytes(msgspec.json.encode(report))
         temporary.replace(path)
-    return said
+    return report
 
 
 def identify(tool: str, path: Path, cache: Path, where: str) -> ToolInstall:
-    """The install at `path`. Raises EnvironmentLacking, naming `where`, when there is none or it says no version."""
+    """The install at `path`. Raises EnvironmentLacking, prefixed by `where`, if it is missing or has no version."""
     root = locate(tool, path)
     known = known_tools()[tool]
     if root is None:
         raise EnvironmentLacking(
-            f"{where}: there is no {tool} in {path}: neither {' nor '.join(known.programs)}",
-            hint="name the folder that holds bin, such as /opt/Xilinx/Vivado/2024.2 or /opt/Xilinx/2025.1/Vivado;"
-            " `bskernel doctor` lists the installs that it finds",
+            f"{where}: no {tool} in {path}: neither {' nor '.join(known.programs)} exists",
+            hint="name the folder that contains bin, e.g. /opt/Xilinx/Vivado/2024.2 or /opt/Xilinx/2025.1/Vivado;"
+            " `bskernel doctor` lists installs",
         )
     digest = fingerprint(root, known)
-    said = _said(tool, root, digest, cache)
+    report = _recall_or_query(tool, root, digest, cache)
     return ToolInstall(
         tool=tool,
-        product=said.product,
-        version=said.version,
-        build=said.build,
+        product=report.product,
+        version=report.version,
+        build=report.build,
         fingerprint=digest,
         root=root,
         beside=tuple(sorted(_beside(root, known))),
@@ -173,13 +173,13 @@ def _beside(root: Path, known: KnownTool) -> Iterator[Path]:
 
 
 def find_again(tool: str, identity: str, cache: Path) -> ToolInstall:
-    """The install that a manifest names, where it lay last. Raises EnvironmentLacking when it is another one now."""
+    """The install that a manifest names, at its last known path. Raises EnvironmentLacking if it has changed."""
     path = cache / "tools" / f"{tool}-{identity.rpartition(' ')[2]}.json"
     try:
-        root = Path(msgspec.json.decode(path.read_bytes(), type=_Said).root)
+        root = Path(msgspec.json.decode(path.read_bytes(), type=_Report).root)
         install = identify(tool, root, cache, str(root))
     except (OSError, msgspec.DecodeError, EnvironmentLacking) as error:
         raise EnvironmentLacking(f"the {tool} of that step, {identity}, is not on this machine") from error
     if install.identity != identity:
-        raise EnvironmentLacking(f"{root} is {install.label} now, not the {tool} of that step")
+        raise EnvironmentLacking(f"{root} is now {install.label}, not the {tool} of that step")
     return install

@@ -1,4 +1,4 @@
-"""Which tools steps may need, and what an install of each looks like: the table tools.toml."""
+"""The tools that steps may need, and how to recognise an install of each: the table tools.toml."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import msgspec
 
 
 class KnownTool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an install of a tool looks like."""
+    """How to recognise and use an install of a tool."""
 
-    programs: tuple[str, ...]  # below its root; one of them is there
+    programs: tuple[str, ...]  # paths below the root; at least one exists
     folders: tuple[str, ...]
     listed: tuple[str, ...]
     read: tuple[str, ...]
-    variable: str  # tells a step's program where it lies
+    variable: str  # the environment variable with its path
     beside: tuple[str, ...] = ()
     licence: bool = False
     environment: dict[str, str] = {}
@@ -24,6 +24,6 @@ class KnownTool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 @cache
 def known_tools() -> dict[str, KnownTool]:
-    """By our name for each."""
+    """The known tools by their name in build.toml."""
     text = Path(__file__).with_name("tools.toml").read_text(encoding="utf-8")
     return msgspec.convert(tomllib.loads(text), dict[str, KnownTool])

@@ -1,4 +1,4 @@
-"""The licence variables of AMD's tools: passed on to steps whose tools need them, and shown nowhere."""
+"""The licence variables of AMD's tools. Steps whose tools need them get them; their values are never shown."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from bskernel_protocol.licences import LICENCE_VARIABLES
 
 
 class Licences(msgspec.Struct, frozen=True, kw_only=True):
-    """What the variables name: files and folders, and servers as port@host."""
+    """The licence variables and what they name: files, folders, and servers as port@host."""
 
     variables: dict[str, str] = {}
     files: tuple[Path, ...] = ()
-    missing: tuple[str, ...] = ()  # variables that name a file which is not there
+    missing: tuple[str, ...] = ()  # variables that name a missing file
     floating: bool = False
 
     def shown(self) -> dict[str, str]:
-        """Each variable with what kind of thing it names, never the value."""
+        """For each variable the kind of what it names, never the value."""
         return {
             name: self._kind(self.variables[name]) if name in self.variables else "not set"
             for name in LICENCE_VARIABLES
@@ -27,16 +27,16 @@ class Licences(msgspec.Struct, frozen=True, kw_only=True):
     def _kind(self, value: str) -> str:
         parts = [part for part in value.split(":") if part]
         servers = sum("@" in part for part in parts)
-        said = [
+        kinds = [
             f"{count} {what}{'s' if count > 1 else ''}"
             for count, what in ((servers, "server"), (len(parts) - servers, "file"))
             if count
         ]
-        return f"set ({' and '.join(said) or 'empty'})"
+        return f"set ({' and '.join(kinds) or 'empty'})"
 
 
 def licences_of(environment: Mapping[str, str]) -> Licences:
-    """From a process's environment."""
+    """The licences of a process's environment."""
     variables = {name: environment[name] for name in LICENCE_VARIABLES if environment.get(name)}
     files: dict[Path, None] = {}
     missing: dict[str, None] = {}

@@ -21,7 +21,7 @@ from bskernel.cluster.messages import (
     encode,
 )
 from bskernel.cluster.request import ClusterRequest
-from bskernel.cluster.resources import lacking, limits_on, split_limits, step_demand
+from bskernel.cluster.resources import find_shortage, limits_on, split_limits, step_demand
 from bskernel.config import BuildSection, ClusterSection, Config, LimitsSection
 from bskernel.config.decoder import convert
 from bskernel.core.action import ActionResult, action_of
@@ -87,7 +87,7 @@ def test_a_step_holds_what_its_entry_needs_and_its_memory() -> None:
     ],
 )
 def test_what_no_worker_will_ever_have_is_named(workers: list[dict[str, float]], why: str | None) -> None:
-    found = lacking(step_demand(STEP, None, memory=True), workers)
+    found = find_shortage(step_demand(STEP, None, memory=True), workers)
     assert (found is None) == (why is None)
     assert why is None or (found or "").startswith(why)
 

@@ -41,40 +41,40 @@ def test_of_a_result_the_numbers_and_the_log_come_here_and_all_else_stays(tmp_pa
     metrics = artifact(there, tmp_path, "metrics", "application/json", "{}")
     result = ActionResult(outputs=(model, metrics), log=there.put(b"log"))
     there.remember(action_of(STEP, {}), result)
-    handing = ArtifactTransfer(here, handed_over=True)
-    assert handing.take(STEP, StepOutcome(result=result, failure=None, log=b"log")) is None
+    transfer = ArtifactTransfer(here, handed_over=True)
+    assert transfer.fetch_result(STEP, StepOutcome(result=result, failure=None, log=b"log")) is None
     local = DiskStore(tmp_path / "here")
     assert result.log is not None
     assert [local.get(digest) for digest in (metrics.digest, result.log, model.digest)] == [b"{}", b"log", None]
     # What a worker made is there for others: it is not looked for here.
-    assert handing.give(STEP, {"model": model}) is None
+    assert transfer.send_inputs(STEP, {"model": model}) is None
 
 
 def test_no_step_begins_whose_result_nobody_would_get(tmp_path: Path) -> None:
     here = machine(tmp_path / "here", tmp_path / "not-mounted")
-    handing = ArtifactTransfer(here, handed_over=True)
-    first = handing.give(STEP, {"model": artifact(here, tmp_path, "model", "text/plain", "5")})
+    transfer = ArtifactTransfer(here, handed_over=True)
+    first = transfer.send_inputs(STEP, {"model": artifact(here, tmp_path, "model", "text/plain", "5")})
     assert first is not None
-    assert (first.category, "inputs of step fold cannot be handed over" in first.message) == ("environment", True)
-    second = handing.give(STEP, {})
+    assert (first.category, "inputs of step fold cannot be uploaded" in first.message) == ("environment", True)
+    second = transfer.send_inputs(STEP, {})
     assert second is not None
-    assert "result of step fold could not be handed over" in second.message
+    assert "result of step fold could not be uploaded" in second.message
     assert "not-mounted" in "".join(second.cause)
 
 
 def test_where_workers_have_the_build_s_cache_nothing_is_handed_over(tmp_path: Path) -> None:
     here = machine(tmp_path / "here", tmp_path / "not-mounted")
     given = {"model": artifact(here, tmp_path, "model", "text/plain", "5")}
-    assert ArtifactTransfer(here, handed_over=False).give(STEP, given) is None
+    assert ArtifactTransfer(here, handed_over=False).send_inputs(STEP, given) is None
     assert here.unreachable is None
 
 
 def test_what_a_running_step_says_is_its_log_until_it_ends() -> None:
     logs = LogBuffer()
     logs.begin("a")
-    logs.hear("a", OutputLine(directory="d", stream="stderr", text="one"))
-    logs.hear("a", Progress(directory="d", text="two"))
-    logs.hear("other", Progress(directory="d", text="three"))
+    logs.add("a", OutputLine(directory="d", stream="stderr", text="one"))
+    logs.add("a", Progress(directory="d", text="two"))
+    logs.add("other", Progress(directory="d", text="three"))
     lines = [decode(line, type=LogLine) for line in logs.end("a").splitlines()]
     assert [(line.stream, line.text) for line in lines] == [("stderr", "one"), ("progress", "two")]
     assert logs.end("a") == b""

@@ -103,15 +103,15 @@ def test_a_source_that_nobody_gives_says_what_to_set(tmp_path: Path) -> None:
     source = GitSource(name="my-lib", commit="a" * 40)
     with pytest.raises(EnvironmentLacking) as caught:
         ensure_tree(source, "tiny@1", tmp_path, print)
-    assert caught.value.message == f"tiny@1: source my-lib at commit {'a' * 12}: no repository is named"
+    assert caught.value.message == f"tiny@1: source my-lib at commit {'a' * 12}: no repository is set"
     assert caught.value.hint == (
-        f"set BSKERNEL_SOURCE_MY_LIB to a git repository (a folder or a URL) that has the commit {'a' * 40}"
+        f"set BSKERNEL_SOURCE_MY_LIB to a git repository (a folder or a URL) with commit {'a' * 40}"
     )
 
 
 @pytest.mark.parametrize(
     ("place", "needle"),
-    [("nosuch", "there is no folder"), ("repository", "is no git repository that has it"),
+    [("nosuch", "no such folder: "), ("repository", "is not a git repository with that commit"),
      ("file:///nosuch/repository.git", "git cannot fetch it from")],
 )  # fmt: skip
 def test_a_place_that_has_not_the_commit_is_named(
@@ -141,7 +141,7 @@ def test_a_link_that_leaves_the_tree_is_refused(
 ) -> None:
     (repository / "out").symlink_to("../../etc/passwd")
     source = GitSource(name="tiny", commit=commit(repository, "link"))
-    with pytest.raises(EnvironmentLacking, match="its file out is a link that leaves the tree"):
+    with pytest.raises(EnvironmentLacking, match="its file out is a link out of the tree"):
         taken(str(repository), source, tmp_path / "cache", monkeypatch)
 
 
@@ -167,10 +167,10 @@ def source_table(commit: str, more: str = "") -> str:
 @pytest.mark.parametrize(
     ("text", "needle"),
     [
-        (source_table("abc"), "not the 40 hexadecimal digits"),
-        (source_table("a" * 40, "build = false"), "it has no effect"),
+        (source_table("abc"), "not 40 hexadecimal digits"),
+        (source_table("a" * 40, "build = false"), "has no effect: set build, keep or path"),
         (source_table("a" * 40, 'branch = "main"'), "unknown key 'branch'"),
-        (source_table("a" * 40) + source_table("b" * 40), "two sources have one name"),
+        (source_table("a" * 40) + source_table("b" * 40), "two sources have the same name"),
     ],
 )
 def test_a_source_that_says_nothing_certain_is_refused(tmp_path: Path, text: str, needle: str) -> None:
@@ -204,7 +204,7 @@ def test_what_is_not_here_is_known_before_anything_is_made(
     repository: Path, pinned: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = recipe_with(tmp_path / "checkout", source_table(pinned))
-    assert "no repository is named" in str(why_not_here(recipe, tmp_path))
+    assert "no repository is set" in str(why_not_here(recipe, tmp_path))
     monkeypatch.setenv("BSKERNEL_SOURCE_TINY", str(repository))
     assert why_not_here(recipe, tmp_path) is None
     monkeypatch.setenv("BSKERNEL_SOURCE_TINY", "https://example.com/tiny.git")

@@ -94,7 +94,7 @@ def test_a_package_of_other_bytes_is_not_taken(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "mirror" / "pool").mkdir(parents=True)
     (tmp_path / "mirror" / "pool" / "a.deb").write_bytes(b"other")
     monkeypatch.setenv("BSKERNEL_DEBIAN_MIRROR", f"file://{tmp_path}/mirror")
-    with pytest.raises(EnvironmentLacking, match="not those of the lock"):
+    with pytest.raises(EnvironmentLacking, match="differs from the one in the lock"):
         fetch_package(Package(sha256="0" * 64, size=5, path="pool/a.deb"), tmp_path / "cache")
     assert not list((tmp_path / "cache").rglob("*.deb"))
 
@@ -104,7 +104,7 @@ def test_a_package_of_other_bytes_is_not_taken(tmp_path: Path, monkeypatch: pyte
     [
         ("debian-13", "bases: debian-12-cxx, debian-12-python"),
         ("python:3.11", "bases: debian-12-cxx, debian-12-python"),
-        ("python@sha256:12", "named by digest"),
+        ("python@sha256:12", "must be given by digest"),
     ],
 )
 def test_a_base_is_a_lock_of_ours_or_a_registry_image_by_digest(name: str, text: str) -> None:

@@ -135,7 +135,7 @@ def test_a_named_backend_whose_environment_cannot_be_had_is_refused() -> None:
 def test_auto_passes_over_a_backend_whose_steps_need_a_tool_that_is_not_declared() -> None:
     error = refused('build.backend = "auto"\nbuild.flow = "full"')
     assert isinstance(error, EnvironmentLacking)
-    assert "new: step synthesise needs vivado, and none is declared: set tools.vivado.path" in error.message
+    assert "new: step synthesise needs vivado, but tools.vivado.path is not set" in error.message
     assert "else: it does not offer the flow 'full' (it offers estimate)" in error.message
     chosen = decide('build.backend = "auto"\nbuild.flow = "full"\ntools.vivado.path = "/opt/V"')
     assert chosen.choice.backend == "new"
@@ -147,7 +147,7 @@ def test_a_backend_that_needs_a_tool_for_all_it_does_is_passed_over_where_none_i
     backends = (Backend(name="old", file=file), *BACKENDS[1:])
     chosen = decide('build.backend = "auto"', backends=backends)
     assert chosen.choice.backend == "new"
-    assert chosen.choice.others["old"] == ("it needs vivado, and none is declared: set tools.vivado.path",)
+    assert chosen.choice.others["old"] == ("it needs vivado, but tools.vivado.path is not set",)
     declared = decide('build.backend = "auto"\ntools.vivado.path = "/opt/V"', backends=backends)
     assert declared.choice.backend == "old"
 
@@ -157,8 +157,7 @@ def test_only_steps_up_to_the_wanted_last_one_count() -> None:
     error = refused('build.backend = "new"\nbuild.flow = "full"')
     assert isinstance(error, EnvironmentLacking)
     assert error.message == (
-        "/b.toml: backend 'new' cannot run this build: step synthesise needs vivado, and none is declared: "
-        "set tools.vivado.path"
+        "/b.toml: backend 'new' cannot run this build: step synthesise needs vivado, but tools.vivado.path is not set"
     )
 
 

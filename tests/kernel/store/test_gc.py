@@ -1,6 +1,6 @@
 """What of a store may go: decided by counting, before anything is touched."""
 
-from bskernel.store.gc import GRACE_S, Needed, garbage
+from bskernel.store.gc import GRACE_S, Needed, find_garbage
 from bskernel.store.remote import Item
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +45,7 @@ def test_what_stays_is_whole_and_fits_and_what_goes_nobody_needs(
     at_once: bool,
     keep: frozenset[str],
 ) -> None:
-    found = garbage(
+    found = find_garbage(
         results,
         needed,
         blobs,
@@ -84,10 +84,10 @@ def test_the_longest_unused_goes_first() -> None:
     results = [Item(name=name, size=1, time=NOW - age) for name, age in (("a", 30), ("b", 10), ("c", 20))]
     blobs = [Item(name=name, size=10, time=NOW) for name in "abc"]
     wants = {name: Needed(blobs=frozenset({name}), log=frozenset()) for name in "abc"}
-    found = garbage(results, wants, blobs, (), now=NOW, max_bytes=20, freed_at_once=True)
+    found = find_garbage(results, wants, blobs, (), now=NOW, max_bytes=20, freed_at_once=True)
     assert (found.results, found.blobs, found.freed, found.bytes) == (("a",), ("a",), 10, 30)
 
 
 def test_what_a_dead_writer_left_goes_after_a_day() -> None:
     left = [Item(name="old", size=1, time=NOW - GRACE_S - 1), Item(name="new", size=1, time=NOW - 1)]
-    assert garbage((), {}, (), left, now=NOW, freed_at_once=False).incoming == ("old",)
+    assert find_garbage((), {}, (), left, now=NOW, freed_at_once=False).incoming == ("old",)

@@ -20,7 +20,7 @@ from bskernel.store import DiskStore, OpenStore, SharedSettings, shared_settings
 from bskernel.store.bounded_map import bounded_map
 from bskernel.store.circuit_breaker import CircuitBreaker
 from bskernel.store.remote import RemoteStore
-from bskernel.store.usage_lock import in_use, tidying
+from bskernel.store.usage_lock import hold_exclusive, hold_shared
 from bskernel_protocol import PROTOCOL_VERSION, Artifact, canonical_bytes, digest_of_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -246,36 +246,36 @@ def test_a_worker_s_process_opens_the_store_from_pickled_settings(tmp_path: Path
 
 def test_a_failing_store_is_told_of_once_and_asked_again_after_a_while() -> None:
     now, told = [0.0], list[tuple[str, bool]]()
-    reach = CircuitBreaker(lambda error, writing: told.append((str(error), writing)), clock=lambda: now[0])
-    reach.failed(OSError("gone"))
-    assert not reach.is_open()
-    assert not reach.is_open(writing=True)
+    breaker = CircuitBreaker(lambda error, writing: told.append((str(error), writing)), clock=lambda: now[0])
+    breaker.record_failure(OSError("gone"))
+    assert not breaker.is_open()
+    assert not breaker.is_open(writing=True)
     now[0] = 31.0
-    assert reach.is_open()
-    reach.failed(OSError("gone again"))
+    assert breaker.is_open()
+    breaker.record_failure(OSError("gone again"))
     now[0] = 62.0
-    assert not reach.is_open(), "twice as long after the second failure"
+    assert not breaker.is_open(), "twice as long after the second failure"
     now[0] = 92.0
-    assert reach.is_open()
-    reach.answered()
-    reach.failed(OSError("gone"))
+    assert breaker.is_open()
+    breaker.record_success()
+    breaker.record_failure(OSError("gone"))
     now[0] = 123.0
-    assert reach.is_open(), "it has answered meanwhile"
-    reach.failed(TimeoutError(), lost_s=60.0)
+    assert breaker.is_open(), "it has answered meanwhile"
+    breaker.record_failure(TimeoutError(), lost_s=60.0)
     now[0] = 722.0
-    assert not reach.is_open(), "no more than a tenth of a build's time is lost"
+    assert not breaker.is_open(), "no more than a tenth of a build's time is lost"
     now[0] = 724.0
-    assert reach.is_open()
+    assert breaker.is_open()
     assert told == [("gone", False)]
 
 
 @pytest.mark.parametrize("error", [PermissionError("no"), OSError(errno.ENOSPC, "full")])
 def test_a_store_that_cannot_be_written_is_still_read(error: OSError) -> None:
     told: list[bool] = []
-    reach = CircuitBreaker(lambda _, writing: told.append(writing), clock=lambda: 0.0)
-    reach.failed(error, writing=True)
-    assert reach.is_open()
-    assert not reach.is_open(writing=True)
+    breaker = CircuitBreaker(lambda _, writing: told.append(writing), clock=lambda: 0.0)
+    breaker.record_failure(error, writing=True)
+    assert breaker.is_open()
+    assert not breaker.is_open(writing=True)
     assert told == [True]
 
 
@@ -382,13 +382,13 @@ def test_libraries_are_imported_when_a_shared_store_is_asked(code: str, absent: 
 
 def test_a_cache_is_tidied_by_one_while_nobody_uses_it(tmp_path: Path) -> None:
     with (
-        in_use(tmp_path),
-        in_use(tmp_path),
-        pytest.raises(EnvironmentLacking, match="a build uses"),
-        tidying(tmp_path),
+        hold_shared(tmp_path),
+        hold_shared(tmp_path),
+        pytest.raises(EnvironmentLacking, match="a build is using"),
+        hold_exclusive(tmp_path),
     ):
         pass
-    with tidying(tmp_path), pytest.raises(EnvironmentLacking), tidying(tmp_path):
+    with hold_exclusive(tmp_path), pytest.raises(EnvironmentLacking), hold_exclusive(tmp_path):
         pass
 
 

@@ -1,1 +1,1 @@
-"""Sessions that stay ready between runs: each owned by a small process, its keeper, which runs connect to."""
+"""Warm sessions, which stay ready between runs. A small daemon process owns each, and runs connect to it."""

@@ -1,6 +1,7 @@
-"""A keeper's process: starts a session, says that it is up, and stays. Its first argument is an Order as JSON.
+"""The daemon process of a warm session. Its first argument is a DaemonSpec as JSON.
 
-It says one word as JSON (Up; Busy or Failed, and ends), and then lets go of its standard output.
+It starts the session, writes one JSON message to stdout and closes stdout. After Up it stays; after Busy or Failed it
+exits.
 """
 
 from __future__ import annotations
@@ -25,36 +26,36 @@ from bskernel.runtime.warm.messages import Busy, DaemonRecord, DaemonSpec, Faile
 from bskernel.runtime.warm.registry import SessionEntry, SessionRegistry
 
 
-def _recipe_of(order: DaemonSpec, executor: ExecutorRef) -> Recipe:
-    for recipe in find_recipes(Path(order.root)):
+def _recipe_of(spec: DaemonSpec, executor: ExecutorRef) -> Recipe:
+    for recipe in find_recipes(Path(spec.root)):
         if recipe.name == str(executor) and recipe.digest == executor.digest:
             return recipe
     raise EnvironmentLacking(f"{executor} has changed in this moment", hint="run the command again")
 
 
-def _say(told: Up | Busy | Failed) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
+def _report(message: Up | Busy | Failed) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
     sys.stdout.buffer.flush()
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 1)
     os.close(null)
 
 
-def _keep(order: DaemonSpec, place: SessionEntry) -> None:
+def _serve(spec: DaemonSpec, entry: SessionEntry) -> None:
     starter = choose_starter(
-        order.runtime, Path(order.cache), lambda executor: _recipe_of(order, executor), lambda _: None
+        spec.runtime, Path(spec.cache), lambda executor: _recipe_of(spec, executor), lambda _: None
     )
-    folders = make_folders(Path(order.cache))
+    folders = make_folders(Path(spec.cache))
     try:
-        carrier = starter.start(order.executor, folders)
+        transport = starter.start(spec.executor, folders)
     except BaseException:
         folders.remove()
         raise
-    keeper = WarmDaemon(carrier, folders, order.idle_s)
-    listener = place.listen()
-    place.write(DaemonRecord(order=order, session=folders.id, keeper=this_process()))
-    _say(Up())
-    keeper.serve(listener)
+    daemon = WarmDaemon(transport, folders, spec.idle_s)
+    listener = entry.listen()
+    entry.write(DaemonRecord(order=spec, session=folders.id, keeper=this_process()))
+    _report(Up())
+    daemon.serve(listener)
 
 
 def _terminate(_signum: int, _frame: object) -> NoReturn:
@@ -62,25 +63,25 @@ def _terminate(_signum: int, _frame: object) -> NoReturn:
 
 
 def main() -> None:
-    """Entry point."""
+    """Run the daemon."""
     if os.fork() != 0:
-        # Whoever started this process waits for it alone: the keeper is nobody's child.
+        # The launcher waits only for this process: the daemon must not be its child.
         os._exit(0)
     signal.signal(signal.SIGTERM, _terminate)
-    order = msgspec.json.decode(sys.argv[1], type=DaemonSpec)
-    place = SessionRegistry(Path(order.cache)).of(order.executor, order.runtime)
-    with place.held() as lock:
+    spec = msgspec.json.decode(sys.argv[1], type=DaemonSpec)
+    entry = SessionRegistry(Path(spec.cache)).entry(spec.executor, spec.runtime)
+    with entry.hold() as lock:
         if lock is None:
-            _say(Busy())
+            _report(Busy())
             return
         try:
-            _keep(order, place)
+            _serve(spec, entry)
         except SessionFailed as error:
-            _say(Failed(failure=error.failure))
+            _report(Failed(failure=error.failure))
         except BskernelError as error:
-            _say(Failed(failure=environment_failure(error)))
+            _report(Failed(failure=environment_failure(error)))
     sys.stderr.flush()
-    # Threads that still wait for a run have nothing left to do.
+    # Do not wait for threads that still wait for a run.
     os._exit(0)
 
 

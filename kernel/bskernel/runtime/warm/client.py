@@ -1,4 +1,4 @@
-"""A kept session as a run sees it while it has it: its carrier is the keeper's, by way of a socket."""
+"""The client of a warm session's daemon: borrows the session, whose transport the daemon relays over a socket."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from bskernel.runtime.warm.messages import (
 from bskernel.runtime.warm.registry import SessionEntry
 from bskernel.runtime.warm.sockets import SocketStream, receive_reply, require_same_user, send
 
-_ANSWER_S = 30.0  # the longest that a keeper needs: it cleans up after another run
+_ANSWER_S = 30.0  # the time limit for an answer: the daemon may be cleaning up after another run
 _GONE = (OSError, FrameError, msgspec.DecodeError)
 
 
-def _connect(place: SessionEntry) -> socket.socket | None:
-    """None when no keeper of this user's is there."""
+def _connect(entry: SessionEntry) -> socket.socket | None:
+    """A connection to the daemon, None when no daemon of this user listens."""
     try:
-        connection = place.connect()
+        connection = entry.connect()
     except OSError:
         return None
     try:
@@ -50,7 +50,7 @@ def _connect(place: SessionEntry) -> socket.socket | None:
 
 
 def _request(connection: socket.socket, request: Request) -> Reply | None:
-    """None when the keeper is gone."""
+    """The daemon's reply, None when it is gone."""
     try:
         send(connection, request)
         return receive_reply(connection)
@@ -58,9 +58,9 @@ def _request(connection: socket.socket, request: Request) -> Reply | None:
         return None
 
 
-def ask(place: SessionEntry, idle_s: float | None = None) -> Status | None:
-    """How it is; None when no keeper answers."""
-    connection = _connect(place)
+def request_status(entry: SessionEntry, idle_s: float | None = None) -> Status | None:
+    """The session's status, None when no daemon answers. `idle_s` sets a new idle time, in seconds."""
+    connection = _connect(entry)
     if connection is None:
         return None
     with connection:
@@ -68,17 +68,17 @@ def ask(place: SessionEntry, idle_s: float | None = None) -> Status | None:
     return reply if isinstance(reply, Status) else None
 
 
-def request_end(place: SessionEntry, *, when_free: bool) -> None:
-    """At once, or when nobody uses it."""
-    connection = _connect(place)
+def request_end(entry: SessionEntry, *, when_free: bool) -> None:
+    """Ask the daemon to end the session, at once or when no run uses it."""
+    connection = _connect(entry)
     if connection is not None:
         with connection:
             _request(connection, EndRequest(when_free=when_free))
 
 
-def borrow(place: SessionEntry, cache: Path, idle_s: float | None) -> BorrowedTransport | None:
-    """Use the session, if it is there and nobody else uses it."""
-    connection = _connect(place)
+def borrow(entry: SessionEntry, cache: Path, idle_s: float | None) -> BorrowedTransport | None:
+    """Borrow the session; None when it does not exist or another run uses it."""
+    connection = _connect(entry)
     if connection is None:
         return None
     try:
@@ -87,84 +87,84 @@ def borrow(place: SessionEntry, cache: Path, idle_s: float | None) -> BorrowedTr
             _, (data,), _, _ = socket.recv_fds(connection, 1, 1)
             return BorrowedTransport(connection, socket.socket(fileno=data), folders_of(cache, reply.session))
     except (OSError, ValueError):
-        pass  # it ended in this moment
+        pass  # it has just ended
     connection.close()
     return None
 
 
 class BorrowedTransport:
-    """Carries the bytes of a server that a keeper owns; what only its owner can do is asked for."""
+    """The transport of a session that a daemon owns; asks the daemon for what only the owner can do."""
 
     def __init__(self, control: socket.socket, data: socket.socket, folders: SessionFolders) -> None:
         self.folders = folders
         self.source: ByteSource = SocketStream(data)
         self.sink: ByteSink = SocketStream(data)
-        self.seals_inputs = False  # how its folders are mounted, the keeper alone knows
+        self.seals_inputs = False  # only the daemon knows how the folders are mounted
         self._control = control
         self._data = data
         self._asking = threading.Lock()
         self._limit: int | None = None
-        self._ended: EndFacts | None = None
-        self._keeper_gone = False
+        self._end_facts: EndFacts | None = None
+        self._daemon_gone = False
         self._released = False
 
     @property
     def lost(self) -> bool:
-        """Is it gone for a reason that no step gave: its keeper died, or the user had it taken down?"""
-        taken_down = self._ended is not None and self._ended.taken_down
-        return not self._released and (self._keeper_gone or taken_down)
+        """True when no step is to blame for the end: the daemon died, or the user ended the session."""
+        taken_down = self._end_facts is not None and self._end_facts.taken_down
+        return not self._released and (self._daemon_gone or taken_down)
 
     def _ask(self, request: Request) -> Reply | None:
         with self._asking:
-            reply = None if self._keeper_gone else _request(self._control, request)
-            self._keeper_gone = reply is None
+            reply = None if self._daemon_gone else _request(self._control, request)
+            self._daemon_gone = reply is None
             return reply
 
     def limit_memory(self, mebibytes: int | None) -> None:
-        """What the session may hold in all."""
+        """Limit the memory of the whole session, in MiB; None removes the limit."""
         if mebibytes != self._limit:
             self._limit = mebibytes
             self._ask(LimitRequest(mebibytes=mebibytes))
 
-    def _why(self) -> EndFacts | None:
-        if self._ended is None:
+    def _request_end_facts(self) -> EndFacts | None:
+        if self._end_facts is None:
             reply = self._ask(EndFactsRequest())
-            self._ended = reply if isinstance(reply, EndFacts) else None
-        return self._ended
+            self._end_facts = reply if isinstance(reply, EndFacts) else None
+        return self._end_facts
 
     def end_facts(self) -> dict[str, Any]:
-        """Why the server ended of itself, as its keeper knows it."""
-        why = self._why()
+        """Why the server ended, according to the daemon."""
+        end = self._request_end_facts()
         if self.lost:
-            # Steps are still being laid out there, or read. The keeper leaves the folders to their new owner.
+            # Other threads may still use the folders. The daemon leaves them to their new owner.
             with contextlib.suppress(OSError):
                 self.folders.take_over()
             self.hang_up()
-        return why.facts if why is not None else {}
+        return end.facts if end is not None else {}
 
     def last_words(self) -> tuple[str, ...]:
-        """The end of the server's own error output."""
-        why = self._why()
-        return why.last_words if why is not None else ()
+        """The last lines of the server's stderr."""
+        end = self._request_end_facts()
+        return end.last_words if end is not None else ()
 
     def end(self) -> None:
-        """Have the server killed; its keeper ends with it."""
+        """Kill the server, which ends its daemon too."""
         self._ask(KillRequest())
 
     def release(self) -> None:
-        """Give the session back, and wait until the next run may have it."""
+        """Return the session, and wait until it is ready for the next run."""
         self._released = True
         self._ask(ReleaseRequest())
         self.hang_up()
 
     def hang_up(self) -> None:
-        """Leave without a word; whoever reads `source` sees its end."""
+        """Disconnect without returning the session; `source` reaches its end."""
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError):
             self._data.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close the sockets, once nobody reads them."""
+        """Close the sockets. Nobody may be reading them."""
         self._control.close()
         self._data.close()

@@ -1,4 +1,4 @@
-"""The owner of a kept session: lends it to one run at a time, and ends it when its time is over."""
+"""The owner of a warm session: lends it to one run at a time, and ends it when it has been idle too long."""
 
 from __future__ import annotations
 
@@ -33,66 +33,66 @@ from bskernel.runtime.warm.relay import ServerRelay
 from bskernel.runtime.warm.sockets import receive_request, require_same_user, send
 
 _READY_S = 180.0  # a server may take that long to import its libraries
-_GRACE_S = 2.0  # a run whose session is taken down may take that long to save its step
+_GRACE_S = 2.0  # a run may take that long to save its step after its session was ended
 _BROKEN = (OSError, FrameError, msgspec.DecodeError)
 
 
 class WarmDaemon:
-    """Keeps one session until nobody has used it for `idle_s`, or it is told to end, or its server ends."""
+    """Owns one session until it has been idle for `idle_s` seconds, a client ends it, or its server ends."""
 
-    def __init__(self, carrier: Transport, folders: SessionFolders, idle_s: float) -> None:
-        self._carrier = carrier
+    def __init__(self, transport: Transport, folders: SessionFolders, idle_s: float) -> None:
+        self._transport = transport
         self._folders = folders
         self._idle_s = idle_s
         self._changed = threading.Condition()
-        self._since = time.monotonic()
-        self._used = False
-        self._settling = False  # the run is gone, and what it left is being removed
+        self._idle_since = time.monotonic()
+        self._in_use = False
+        self._recycling = False  # the run has ended and its leftovers are being removed
         self._ending = False
-        self._down = False  # at once, whoever uses it
-        self._server = ServerRelay(carrier, self._server_changed)
+        self._ending_now = False  # do not wait for the run that uses it
+        self._server = ServerRelay(transport, self._update)
 
     def serve(self, listener: socket.socket) -> None:
-        """Until the session's time is over; then every process of it is ended and its folders are removed."""
+        """Serve clients until the session ends; then end all its processes and remove its folders."""
         threading.Thread(target=self._accept, args=(listener,), name="accept", daemon=True).start()
         self._server.start()
         try:
             self._wait()
         finally:
-            self._carrier.end()
-            # A run whose session was taken down goes on elsewhere and needs its step's folder.
+            self._transport.end()
+            # A run whose session was ended continues in a new session and needs its step's folder.
             if self._folders.are_ours():
                 self._folders.remove()
 
     def _wait(self) -> None:
         with self._changed:
-            while self._used or not self._ending:
-                if self._down:
-                    self._changed.wait_for(lambda: not self._used, _GRACE_S)
+            while self._in_use or not self._ending:
+                if self._ending_now:
+                    self._changed.wait_for(lambda: not self._in_use, _GRACE_S)
                     return
-                left = None if self._used else self._left()
-                if left is not None and left <= 0:
+                left_s = None if self._in_use else self._left_s()
+                if left_s is not None and left_s <= 0:
                     self._ending = True
                     return
-                self._changed.wait(left)
+                self._changed.wait(left_s)
 
-    def _left(self) -> float:
+    def _left_s(self) -> float:
         limit = self._idle_s if self._server.ready else max(self._idle_s, _READY_S)
-        return self._since + limit - time.monotonic()
+        return self._idle_since + limit - time.monotonic()
 
-    def _server_changed(self) -> None:
+    def _update(self) -> None:
         with self._changed:
             self._ending = self._ending or self._server.gone
-            self._since = time.monotonic()
+            self._idle_since = time.monotonic()
             self._changed.notify_all()
 
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = listener.accept()
-                threading.Thread(target=self._attend, args=(connection,), daemon=True).start()
+                threading.Thread(target=self._handle, args=(connection,), daemon=True).start()
 
-    def _attend(self, connection: socket.socket) -> None:
+    def _handle(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(*_BROKEN):
             require_same_user(connection)
             while (request := receive_request(connection)) is not None:
@@ -107,41 +107,41 @@ class WarmDaemon:
     def _status(self, request: Request) -> Status:
         with self._changed:
             if isinstance(request, StatusRequest) and request.idle_s is not None:
-                self._idle_s, self._since = request.idle_s, time.monotonic()
+                self._idle_s, self._idle_since = request.idle_s, time.monotonic()
                 self._changed.notify_all()
-            if self._used or self._ending:
+            if self._in_use or self._ending:
                 return Status(state="ending" if self._ending else "in use", keeps_s=self._idle_s)
             state: State = "idle" if self._server.ready else "starting"
-            idle = time.monotonic() - self._since
-            return Status(state=state, keeps_s=self._idle_s, idle_s=idle, left_s=max(0.0, self._left()))
+            idle = time.monotonic() - self._idle_since
+            return Status(state=state, keeps_s=self._idle_s, idle_s=idle, left_s=max(0.0, self._left_s()))
 
     def _end(self, request: EndRequest) -> None:
         with self._changed:
             self._ending = True
-            self._down = self._down or not request.when_free
+            self._ending_now = self._ending_now or not request.when_free
             self._changed.notify_all()
-        if self._down:
-            self._carrier.end()
+        if self._ending_now:
+            self._transport.end()
 
     def _lend(self, connection: socket.socket, lease: LeaseRequest) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: not self._settling)
-            free = not (self._used or self._ending)
+            self._changed.wait_for(lambda: not self._recycling)
+            free = not (self._in_use or self._ending)
             if free:
-                self._used = True
+                self._in_use = True
                 self._idle_s = self._idle_s if lease.idle_s is None else lease.idle_s
         if not free:
             send(connection, Busy())
             return
         released = False
         try:
-            released = self._attend_user(connection)
+            released = self._handle_run(connection)
         finally:
-            self._settle()
+            self._recycle()
         if released:
             send(connection, Acknowledged())
 
-    def _attend_user(self, connection: socket.socket) -> bool:
+    def _handle_run(self, connection: socket.socket) -> bool:
         with self._server.connect() as theirs:
             send(connection, Granted(session=self._folders.id))
             socket.send_fds(connection, [b"\0"], [theirs.fileno()])
@@ -149,29 +149,29 @@ class WarmDaemon:
             while (request := receive_request(connection)) is not None:
                 if isinstance(request, ReleaseRequest):
                     return True
-                send(connection, self._heed(request))
+                send(connection, self._answer(request))
         return False
 
-    def _heed(self, request: Request) -> Reply:
+    def _answer(self, request: Request) -> Reply:
         if isinstance(request, EndFactsRequest):
-            words = self._carrier.last_words()
-            return EndFacts(facts=self._carrier.end_facts(), last_words=words, taken_down=self._down)
+            words = self._transport.last_words()
+            return EndFacts(facts=self._transport.end_facts(), last_words=words, taken_down=self._ending_now)
         if isinstance(request, LimitRequest):
-            self._carrier.limit_memory(request.mebibytes)
+            self._transport.limit_memory(request.mebibytes)
         elif isinstance(request, KillRequest):
-            self._carrier.end()
+            self._transport.end()
         return Acknowledged()
 
-    def _settle(self) -> None:
-        """After a run, however it ended: nothing of it is left, or the session ends."""
+    def _recycle(self) -> None:
+        """Clean up after a run, however it ended; end the session if that fails."""
         with self._changed:
-            self._settling = True
+            self._recycling = True
         usable = self._server.disconnect()
         if usable:
-            self._carrier.limit_memory(None)
+            self._transport.limit_memory(None)
             usable = self._folders.clear()
         with self._changed:
-            self._used = self._settling = False
+            self._in_use = self._recycling = False
             self._ending = self._ending or not usable
-            self._since = time.monotonic()
+            self._idle_since = time.monotonic()
             self._changed.notify_all()

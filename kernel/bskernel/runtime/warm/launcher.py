@@ -1,4 +1,4 @@
-"""Starts a keeper."""
+"""Starts the daemon of a warm session."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bskernel.runtime.warm.registry import SessionEntry
 _LAST_LINES = 8
 
 
-def start_daemon(order: DaemonSpec, place: SessionEntry) -> bool:
-    """True when its server is starting; whoever borrows it hears when it is ready. False when another is there.
+def start_daemon(spec: DaemonSpec, entry: SessionEntry) -> bool:
+    """Start a daemon; False when the session has one already. Returns while the server is still starting.
 
     Raises SessionFailed.
     """
-    command = [sys.executable, "-P", "-m", "bskernel.runtime.warm", msgspec.json.encode(order).decode()]
-    with place.log.open("w+b") as log:
+    command = [sys.executable, "-P", "-m", "bskernel.runtime.warm", msgspec.json.encode(spec).decode()]
+    with entry.log.open("w+b") as log:
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
@@ -32,13 +32,13 @@ def start_daemon(order: DaemonSpec, place: SessionEntry) -> bool:
             check=False,
         )
         log.seek(0)
-        said = log.read().decode("utf-8", "replace")
+        output = log.read().decode("utf-8", "replace")
     try:
-        told = msgspec.json.decode(done.stdout, type=Up | Busy | Failed)
+        message = msgspec.json.decode(done.stdout, type=Up | Busy | Failed)
     except msgspec.DecodeError:
-        cause = tuple(line for line in said.splitlines() if line.strip())[-_LAST_LINES:]
-        message = f"the keeper of {order.executor} did not come up"
-        raise SessionFailed(Failure(category="environment", message=message, cause=cause)) from None
-    if isinstance(told, Failed):
-        raise SessionFailed(told.failure)
-    return isinstance(told, Up)
+        cause = tuple(line for line in output.splitlines() if line.strip())[-_LAST_LINES:]
+        text = f"the warm session of {spec.executor} did not start"
+        raise SessionFailed(Failure(category="environment", message=text, cause=cause)) from None
+    if isinstance(message, Failed):
+        raise SessionFailed(message.failure)
+    return isinstance(message, Up)

@@ -1,4 +1,4 @@
-"""What a kept session is, and what is said between its keeper and those who use it. Only this kernel speaks this."""
+"""The record of a warm session, and the messages between its daemon and clients; private to this kernel version."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ State = Literal["starting", "idle", "in use", "ending"]
 
 
 class DaemonSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a keeper is to start. All of it but `idle_s` and `root` is in the session's name."""
+    """What a daemon starts. Everything but `idle_s` and `root` is part of the session's identity."""
 
     executor: ExecutorRef
     runtime: str
-    idle_s: float  # how long nobody may use it before it ends
-    root: str  # the checkout whose recipe it is
+    idle_s: float  # idle time in seconds after which it ends
+    root: str  # the checkout with the recipe
     cache: str
 
 
 class DaemonRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A kept session, as its keeper writes it down."""
+    """A warm session, as its daemon records it on disk."""
 
     order: DaemonSpec
     session: str
@@ -32,49 +32,49 @@ class DaemonRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Up(msgspec.Struct, frozen=True, kw_only=True, tag="up"):
-    """A new keeper's first and only word: its server is starting."""
+    """A new daemon's only message to its launcher: the server is starting."""
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
-    """A new keeper's last word."""
+    """A new daemon could not start the server; it exits."""
 
     failure: Failure
 
 
 class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True, tag="lease"):
-    """Use the session until this connection ends; `idle_s` is the user's newest wish."""
+    """Borrow the session until this connection ends; `idle_s` sets a new idle time in seconds."""
 
     idle_s: float | None = None
 
 
 class StatusRequest(msgspec.Struct, frozen=True, kw_only=True, tag="ask"):
-    """How is it? With `idle_s`, let it stay that long from now on."""
+    """Ask for the status; `idle_s` sets a new idle time in seconds, counted from now."""
 
     idle_s: float | None = None
 
 
 class EndRequest(msgspec.Struct, frozen=True, kw_only=True, tag="end"):
-    """End: at once, or with `when_free` as soon as nobody uses it."""
+    """End the session, at once or with `when_free` as soon as no run uses it."""
 
     when_free: bool = False
 
 
 class LimitRequest(msgspec.Struct, frozen=True, kw_only=True, tag="limit"):
-    """What the session may hold in all, in MiB."""
+    """Limit the memory of the whole session, in MiB; None removes the limit."""
 
     mebibytes: int | None
 
 
 class EndFactsRequest(msgspec.Struct, frozen=True, kw_only=True, tag="why-ended"):
-    """Why the server ended, and its last lines."""
+    """Ask why the server ended, and for its last lines."""
 
 
 class KillRequest(msgspec.Struct, frozen=True, kw_only=True, tag="end-server"):
-    """It does not heed: kill it."""
+    """Kill the server, which does not react."""
 
 
 class ReleaseRequest(msgspec.Struct, frozen=True, kw_only=True, tag="release"):
-    """The run is over; answered when the next one may come."""
+    """The run has ended. The answer comes when the session is ready for the next run."""
 
 
 Request: TypeAlias = (
@@ -83,17 +83,17 @@ Request: TypeAlias = (
 
 
 class Granted(msgspec.Struct, frozen=True, kw_only=True, tag="granted"):
-    """The session is yours: a socket with its frames comes with this."""
+    """The session is lent; a socket for its frames follows."""
 
     session: str
 
 
 class Busy(msgspec.Struct, frozen=True, kw_only=True, tag="busy"):
-    """Another run uses it, or it ends; of a new keeper, that there is one already."""
+    """Another run uses the session, or it is ending. From a new daemon: the session has one already."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status"):
-    """How it is; `idle_s` since its last use and `left_s` until it ends, where nobody uses it."""
+    """The session's status. If idle: `idle_s` seconds since its last use, `left_s` seconds until it ends."""
 
     state: State
     keeps_s: float
@@ -102,7 +102,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status"):
 
 
 class EndFacts(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
-    """Why the server ended; `taken_down` when the user wanted it and no step is to blame."""
+    """Why the server ended; `taken_down` when the user ended it, so that no step is to blame."""
 
     facts: dict[str, Any]
     last_words: tuple[str, ...]
@@ -110,7 +110,7 @@ class EndFacts(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
 
 
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
-    """It is done."""
+    """The request has been handled."""
 
 
 Reply: TypeAlias = Granted | Busy | Status | EndFacts | Acknowledged

@@ -1,4 +1,4 @@
-"""Where kept sessions are found: a folder of the user's own, and in it one for each, named by all that it is."""
+"""Warm sessions on disk: a private folder of the user, with one folder for each, named by its identity."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _SOCKET = "socket"
 
 
 def require_private(folder: Path) -> None:
-    """Raises PermissionError when another user may have put something there."""
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise PermissionError(f"{folder} is not a folder of this user alone (mode 0700)")
+    """Raise PermissionError unless only this user can write to the folder."""
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise PermissionError(f"{folder} must be a folder that only this user can access (mode 0700)")
 
 
 class SessionEntry:
-    """The folder of one kept session: `keeper.json` and a socket. A lock beside it belongs to its keeper."""
+    """The folder of one warm session, with `keeper.json` and a socket. Its daemon holds the lock file next to it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -38,8 +38,8 @@ class SessionEntry:
         self._lock = path.with_name(f"{path.name}.lock")
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[IO[str] | None]:
-        """The lock, for a keeper's life or a clean-up; None when another has it. Lock and log go with its holder."""
+    def hold(self) -> Iterator[IO[str] | None]:
+        """Hold the lock; yields None when another process holds it. Afterwards removes folder, log and lock file."""
         with self._lock.open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -47,7 +47,7 @@ class SessionEntry:
                 yield None
                 return
             if not self._lock.exists() or not os.path.samestat(os.fstat(lock.fileno()), self._lock.stat()):
-                yield None  # its holder removed it in this moment
+                yield None  # its holder has just removed it
                 return
             try:
                 yield lock
@@ -57,12 +57,12 @@ class SessionEntry:
                 self._lock.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """What a keeper that is gone has left; nothing when another has taken its place."""
-        with self.held():
+        """Remove the leftovers of a dead daemon; do nothing if a new one holds the lock."""
+        with self.hold():
             pass
 
     def listen(self) -> socket.socket:
-        """A new folder and in it a socket to be found at. The lock must be held."""
+        """Create the folder with a listening socket in it. The caller must hold the lock."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(mode=0o700)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -72,7 +72,7 @@ class SessionEntry:
         return listener
 
     def connect(self) -> socket.socket:
-        """Raises OSError when no keeper is there."""
+        """Connect to the daemon. Raises OSError when none listens."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with self._address() as address:
@@ -84,21 +84,21 @@ class SessionEntry:
 
     @contextlib.contextmanager
     def _address(self) -> Iterator[str]:
-        """The socket's path by way of an open folder: as such it may hold 107 bytes, which caches exceed."""
+        """A short path to the socket through an open folder: paths of sockets are limited to 107 bytes."""
         folder = os.open(self.path, os.O_PATH | os.O_DIRECTORY)
         try:
             yield f"/proc/self/fd/{folder}/{_SOCKET}"
         finally:
             os.close(folder)
 
-    def write(self, kept: DaemonRecord) -> None:
-        """Note down who keeps what."""
+    def write(self, record: DaemonRecord) -> None:
+        """Write the daemon's record."""
         temporary = self.path / f".{_RECORD}"
-        temporary.write_bytes(msgspec.json.encode(kept))
+        temporary.write_bytes(msgspec.json.encode(record))
         temporary.replace(self.path / _RECORD)
 
     def read(self) -> DaemonRecord | None:
-        """What is noted down; None when nothing that can be read is."""
+        """The daemon's record, None when it is missing or unreadable."""
         try:
             return msgspec.json.decode((self.path / _RECORD).read_bytes(), type=DaemonRecord)
         except (OSError, msgspec.DecodeError):
@@ -106,25 +106,25 @@ class SessionEntry:
 
 
 class SessionRegistry:
-    """The kept sessions of a cache's user."""
+    """The warm sessions in a user's cache."""
 
     def __init__(self, cache: Path) -> None:
         self._folder = cache / "kept"
 
-    def of(self, executor: ExecutorRef, runtime: str) -> SessionEntry:
-        """Where a session of exactly this executor is kept; the digest in its name makes another recipe another."""
+    def entry(self, executor: ExecutorRef, runtime: str) -> SessionEntry:
+        """The entry of the session of exactly this executor: another recipe has another entry."""
         identity = digest_of_bytes(canonical_bytes([runtime, msgspec.to_builtins(executor)])).sha256
         return SessionEntry(self._folder / f"{executor}-{runtime}-{identity[:24]}")
 
-    def make(self) -> None:
-        """Have the folder. Raises PermissionError when others may write to it."""
+    def create(self) -> None:
+        """Create the registry's folder. Raises PermissionError when other users can write to it."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         require_private(self._folder)
 
     def all(self) -> list[tuple[SessionEntry, DaemonRecord]]:
-        """All that are noted down, also by keepers that are gone. Raises PermissionError as `make` does."""
+        """All entries with a record, including those of dead daemons. Raises PermissionError like `create`."""
         if not self._folder.exists():
             return []
         require_private(self._folder)
-        places = [SessionEntry(path) for path in sorted(self._folder.iterdir()) if path.is_dir()]
-        return [(place, kept) for place in places if (kept := place.read()) is not None]
+        entries = [SessionEntry(path) for path in sorted(self._folder.iterdir()) if path.is_dir()]
+        return [(entry, record) for entry in entries if (record := entry.read()) is not None]

@@ -1,8 +1,8 @@
-"""A server that one run after the other uses: its frames are relayed, and what it is busy with is known.
+"""Relays frames between a server and the runs that use it one after another, and tracks the running steps.
 
-The keeper relays and does not hand the server's pipes to the run. A run may be killed at any byte: only whole
-commands reach the server, and the keeper knows which steps to cancel. A container's stream, which only the engine's
-SDK can take apart, stays with the keeper: a run needs no SDK. It costs some 0.1 ms for each message.
+The daemon relays instead of handing the server's pipes to the run for two reasons. A run may be killed at any byte:
+with a relay only whole commands reach the server, and the daemon knows which steps to cancel. And only the engine's
+SDK can split a container's stream: with a relay a run needs no SDK. It costs about 0.1 ms per message.
 """
 
 from __future__ import annotations
@@ -33,34 +33,34 @@ from bskernel.runtime.warm.sockets import SocketStream
 _GRACE_S = 2.0
 
 
-class _Watch:
-    """Whole messages in what passes by; after the first bytes that are no frame, none."""
+class _FrameParser:
+    """Splits a stream into messages; returns none after the first bytes that are not a frame."""
 
     def __init__(self) -> None:
         self._rest = b""
         self.torn = False
 
-    def messages(self, data: bytes) -> list[bytes]:
-        found: list[bytes] = []
+    def feed(self, data: bytes) -> list[bytes]:
+        messages: list[bytes] = []
         self._rest += data
         while not self.torn and len(self._rest) >= HEADER.size:
             magic, size = HEADER.unpack(self._rest[: HEADER.size])
             self.torn = magic != MAGIC
             if self.torn or len(self._rest) < HEADER.size + size:
                 break
-            found.append(self._rest[HEADER.size : HEADER.size + size])
+            messages.append(self._rest[HEADER.size : HEADER.size + size])
             self._rest = self._rest[HEADER.size + size :]
-        return found
+        return messages
 
 
 class ServerRelay:
-    """Relays between a server and whoever uses it; calls `changed` when the server is ready and when it has ended."""
+    """Relays between a server and the run that uses it; calls `changed` when the server is ready or has ended."""
 
-    def __init__(self, carrier: Transport, changed: Callable[[], None]) -> None:
-        self._carrier = carrier
-        self._tell = changed
+    def __init__(self, transport: Transport, changed: Callable[[], None]) -> None:
+        self._transport = transport
+        self._notify = changed
         self._changed = threading.Condition()
-        self._watch = _Watch()
+        self._parser = _FrameParser()
         self._ready: bytes | None = None
         self._gone = False
         self._running: set[str] = set()
@@ -68,21 +68,21 @@ class ServerRelay:
         self._commands: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to listen to it."""
+        """Start relaying the server's events."""
         threading.Thread(target=self._relay_events, name="events", daemon=True).start()
 
     @property
     def ready(self) -> bool:
-        """Has it imported its libraries?"""
+        """True once the server has imported its libraries."""
         return self._ready is not None
 
     @property
     def gone(self) -> bool:
-        """Has it ended?"""
+        """True once the server has ended."""
         return self._gone
 
     def connect(self) -> socket.socket:
-        """The user's end of a new connection, which begins, as any server's, with Ready."""
+        """The run's end of a new connection. Like any server's stream it starts with Ready."""
         ours, theirs = socket.socketpair()
         with self._changed:
             if self._ready is not None:
@@ -95,7 +95,7 @@ class ServerRelay:
         return theirs
 
     def disconnect(self) -> bool:
-        """Cancel what runs and forget the user; True when the server can be used again."""
+        """Disconnect the run and cancel its steps; True when the server can be used again."""
         with self._changed:
             user, self._user = self._user, None
         if user is None or self._commands is None:
@@ -109,9 +109,9 @@ class ServerRelay:
             if self._running and not self._gone and not stuck:
                 with contextlib.suppress(OSError, ValueError):
                     for directory in sorted(self._running):
-                        write_frame(self._carrier.sink, encode(Cancel(directory=directory)))
+                        write_frame(self._transport.sink, encode(Cancel(directory=directory)))
                 self._changed.wait_for(lambda: self._gone or not self._running, _GRACE_S)
-            return not (stuck or self._gone or self._running or self._watch.torn)
+            return not (stuck or self._gone or self._running or self._parser.torn)
 
     def _relay_commands(self, user: socket.socket) -> None:
         with contextlib.suppress(OSError, ValueError, FrameError, ProtocolError):
@@ -120,20 +120,20 @@ class ServerRelay:
                 if isinstance(command, RunStep):
                     with self._changed:
                         self._running.add(command.directory)
-                write_frame(self._carrier.sink, frame)
+                write_frame(self._transport.sink, frame)
 
     def _relay_events(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            while data := self._carrier.source.read(1 << 16):
+            while data := self._transport.source.read(1 << 16):
                 with self._changed:
                     was_ready = self.ready
-                    for message in self._watch.messages(data):
+                    for message in self._parser.feed(data):
                         self._note(message)
                     user = self._user
                 if self.ready != was_ready:
-                    self._tell()
+                    self._notify()
                 if user is not None:
-                    # As it came, also when it is no frame: the run says what was wrong.
+                    # Unchanged, even if it is not a frame: the run reports the error.
                     with contextlib.suppress(OSError):
                         user.sendall(data)
         with self._changed:
@@ -143,13 +143,13 @@ class ServerRelay:
         if user is not None:
             with contextlib.suppress(OSError):
                 user.shutdown(socket.SHUT_WR)
-        self._tell()
+        self._notify()
 
     def _note(self, message: bytes) -> None:
         try:
             event = decode_event(message)
         except ProtocolError:
-            self._watch.torn = True
+            self._parser.torn = True
             return
         if isinstance(event, Ready):
             self._ready = message

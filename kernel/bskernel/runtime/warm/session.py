@@ -1,4 +1,4 @@
-"""A kept session for the length of a run."""
+"""A warm session that a run has borrowed."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from bskernel.runtime.warm.client import BorrowedTransport
 
 
 class WarmSession(FramedSession):
-    """Borrowed from its keeper: closing gives it back. One that is lost is over, and its steps may run elsewhere."""
+    """Borrowed from its daemon; closing it returns it. If it is lost, its steps may run in another session."""
 
     def __init__(
-        self, carrier: BorrowedTransport, executor: ExecutorRef, end_orphans: Callable[[SessionFolders], None]
+        self, transport: BorrowedTransport, executor: ExecutorRef, end_orphans: Callable[[SessionFolders], None]
     ) -> None:
-        super().__init__(carrier, carrier.folders, executor)
+        super().__init__(transport, transport.folders, executor)
         self.executor = executor
-        self._lent = carrier
-        self._end_left = end_orphans
+        self._borrowed = transport
+        self._end_orphans = end_orphans
 
     @property
     def lost(self) -> bool:
-        """Is it gone for a reason that no step gave?"""
-        return self._lent.lost
+        """True when it ended and no step is to blame."""
+        return self._borrowed.lost
 
     def run(
         self,
@@ -40,23 +40,23 @@ class WarmSession(FramedSession):
         memory_mib: int | None = None,
         on_event: Callable[[Event], None],
     ) -> SessionEnded:
-        """Carry out one step; others may run beside it."""
+        """Run one step; others may run at the same time."""
         ended = super().run(directory, timeout_s=timeout_s, memory_mib=memory_mib, on_event=on_event)
         return msgspec.structs.replace(ended, lost=ended.session_over and self.lost)
 
     def close(self) -> None:
-        """Give it back as it was; safe to call twice, from any thread."""
+        """Return the session to its daemon. May be called twice, from any thread."""
         with self._closing:
             if self._closed:
                 return
             self._closed = True
             lost = self.lost
-            self._lent.release()
+            self._borrowed.release()
             self._channel.close()
-            self._lent.close()
-            # What cannot be ended now stays ours, and the next run ends it as that of a dead owner.
+            self._borrowed.close()
+            # What cannot be ended now still belongs to this process; the next run ends it as an orphan.
             with contextlib.suppress(EnvironmentLacking):
                 if lost:
-                    self._end_left(self._folders)
+                    self._end_orphans(self._folders)
                 if self._folders.are_ours():
                     self._folders.remove()

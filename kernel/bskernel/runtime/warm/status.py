@@ -1,4 +1,4 @@
-"""What is kept now, and ending it."""
+"""Lists warm sessions and ends them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 
 from bskernel.runtime.session import Starter
 from bskernel.runtime.session_dirs import Owner, folders_of, owner_of, processes_of
-from bskernel.runtime.warm.client import ask, request_end
+from bskernel.runtime.warm.client import request_end, request_status
 from bskernel.runtime.warm.messages import DaemonRecord, State
 from bskernel.runtime.warm.registry import SessionEntry, SessionRegistry
 
@@ -21,7 +21,7 @@ _END_S = 15.0  # an engine may need that long to remove a container
 
 
 class WarmStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A kept session now. What is not known, or does not apply, is None."""
+    """The status of a warm session. Values that are unknown or do not apply are None."""
 
     executor: str
     digest: str
@@ -29,12 +29,12 @@ class WarmStatus(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     keeps_s: float
     idle_s: float | None = None
-    left_s: float | None = None  # until it ends, when nobody uses it
-    memory_mib: int | None = None  # of its processes and its keeper
+    left_s: float | None = None  # seconds until it ends, while idle
+    memory_mib: int | None = None  # of its processes and its daemon
 
 
-def _memory(pid: int) -> int | None:
-    """What a process holds, in KiB, with its share of what it shares (PSS)."""
+def _memory_kib(pid: int) -> int | None:
+    """The memory of a process in KiB, with its proportional share of shared pages (PSS)."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
             if line.startswith("Pss:"):
@@ -42,39 +42,39 @@ def _memory(pid: int) -> int | None:
     return None
 
 
-def _memory_mib(kept: DaemonRecord) -> int | None:
-    pids = processes_of(kept.session)
-    found = [_memory(pid) for pid in (kept.keeper.pid, *pids)]
-    known = [size for size in found if size is not None]
-    # Of an engine elsewhere we see no processes: less than all is not told.
-    return sum(known) >> 10 if pids and len(known) == len(found) else None
+def _memory_mib(record: DaemonRecord) -> int | None:
+    pids = processes_of(record.session)
+    sizes = [_memory_kib(pid) for pid in (record.keeper.pid, *pids)]
+    known = [size for size in sizes if size is not None]
+    # A remote engine's processes are invisible here; a partial sum would be wrong.
+    return sum(known) >> 10 if pids and len(known) == len(sizes) else None
 
 
 def warm_statuses(cache: Path) -> Iterator[WarmStatus]:
-    """What is kept and answers. Raises PermissionError when the folder is not this user's alone."""
-    for place, kept in SessionRegistry(cache).all():
-        status = ask(place)
+    """The warm sessions whose daemons answer. Raises PermissionError when other users can access the folder."""
+    for entry, record in SessionRegistry(cache).all():
+        status = request_status(entry)
         if status is not None:
             yield WarmStatus(
-                executor=str(kept.order.executor),
-                digest=kept.order.executor.digest,
-                runtime=kept.order.runtime,
+                executor=str(record.order.executor),
+                digest=record.order.executor.digest,
+                runtime=record.order.runtime,
                 state=status.state,
                 keeps_s=status.keeps_s,
                 idle_s=status.idle_s,
                 left_s=status.left_s,
-                memory_mib=_memory_mib(kept),
+                memory_mib=_memory_mib(record),
             )
 
 
 def _wait_for_end(owner: Owner) -> None:
-    """Until the process is gone; one that does not heed is killed."""
+    """Wait until the process has ended; kill it if it takes too long."""
     try:
         pidfd = os.pidfd_open(owner.pid)
     except OSError:
         return
     try:
-        # The number may be another process's by now.
+        # The PID may belong to another process by now.
         if owner.alive and not select.select([pidfd], [], [], _END_S)[0]:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             select.select([pidfd], [], [])
@@ -82,32 +82,32 @@ def _wait_for_end(owner: Owner) -> None:
         os.close(pidfd)
 
 
-def _end(place: SessionEntry, kept: DaemonRecord, cache: Path, starter: Callable[[str], Starter]) -> None:
-    request_end(place, when_free=False)
-    _wait_for_end(kept.keeper)
-    folders = folders_of(cache, kept.session)
-    if owner_of(folders.path) == kept.keeper:
-        # It was killed, so nobody has ended its server for it.
-        starter(kept.order.runtime).end_orphans(kept.session)
+def _end(entry: SessionEntry, record: DaemonRecord, cache: Path, starter: Callable[[str], Starter]) -> None:
+    request_end(entry, when_free=False)
+    _wait_for_end(record.keeper)
+    folders = folders_of(cache, record.session)
+    if owner_of(folders.path) == record.keeper:
+        # It was killed, so its server may still run.
+        starter(record.order.runtime).end_orphans(record.session)
         folders.remove()
-    place.remove()
+    entry.remove()
 
 
-def end_failed(place: SessionEntry, cache: Path, starter: Callable[[str], Starter]) -> None:
-    """End one that did not come up; when this returns nothing of it is left."""
-    kept = place.read()
-    if kept is not None:
-        _end(place, kept, cache, starter)
+def end_failed(entry: SessionEntry, cache: Path, starter: Callable[[str], Starter]) -> None:
+    """End a session that failed to start, with all its processes and files."""
+    record = entry.read()
+    if record is not None:
+        _end(entry, record, cache, starter)
 
 
 def end_all(cache: Path, names: Sequence[str], starter: Callable[[str], Starter]) -> Iterator[str]:
-    """End those named NAME or NAME@VERSION, or all; yields each when nothing of it is left.
+    """End the sessions named NAME or NAME@VERSION, or all; yields each once it has ended completely.
 
-    A build that uses one goes on in a new session. `starter` is what starts executors in a runtime of that name.
-    Raises PermissionError when the folder is not this user's alone.
+    A build that uses one continues in a new session. `starter` returns the starter of the runtime of that name.
+    Raises PermissionError when other users can access the folder.
     """
-    for place, kept in SessionRegistry(cache).all():
-        executor = kept.order.executor
+    for entry, record in SessionRegistry(cache).all():
+        executor = record.order.executor
         if not names or {executor.name, str(executor)} & set(names):
-            _end(place, kept, cache, starter)
-            yield f"{executor} ({kept.order.runtime})"
+            _end(entry, record, cache, starter)
+            yield f"{executor} ({record.order.runtime})"

@@ -36,7 +36,7 @@ def test_another_user_is_refused() -> None:
         connection, _ = listener.accept()
         with connection:
             assert peer_uid(connection) == NOBODY
-            with pytest.raises(PermissionError, match=f"user {NOBODY}'s, not user 0's"):
+            with pytest.raises(PermissionError, match=f"user {NOBODY}, not user 0"):
                 require_same_user(connection)
         os.waitpid(child, 0)
 
@@ -63,26 +63,30 @@ def test_another_users_folder_is_not_trusted(tmp_path: Path) -> None:
 
 
 def test_another_digest_or_runtime_is_another_session(tmp_path: Path) -> None:
-    places = SessionRegistry(tmp_path)
+    registry = SessionRegistry(tmp_path)
     other = msgspec.structs.replace(EXECUTOR, digest="b" * 64)
-    names = {places.of(EXECUTOR, "process").path, places.of(EXECUTOR, "docker").path, places.of(other, "docker").path}
+    names = {
+        registry.entry(EXECUTOR, "process").path,
+        registry.entry(EXECUTOR, "docker").path,
+        registry.entry(other, "docker").path,
+    }
     assert len(names) == 3
-    assert places.of(EXECUTOR, "docker").path in names
+    assert registry.entry(EXECUTOR, "docker").path in names
 
 
 def test_a_socket_is_found_however_long_its_path_is(tmp_path: Path) -> None:
-    places = SessionRegistry(tmp_path / ("long" * 40))
-    places.make()
-    place = places.of(EXECUTOR, "process")
-    with place.held() as lock, place.listen() as listener, place.connect() as connection:
+    registry = SessionRegistry(tmp_path / ("long" * 40))
+    registry.create()
+    entry = registry.entry(EXECUTOR, "process")
+    with entry.hold() as lock, entry.listen() as listener, entry.connect() as connection:
         assert lock is not None
         listener.accept()[0].close()
         assert connection.recv(1) == b""
 
 
 def test_one_keeper_at_a_time_and_its_place_goes_with_it(tmp_path: Path) -> None:
-    place = SessionEntry(tmp_path / "it")
-    with place.held() as first, SessionEntry(tmp_path / "it").held() as second:
+    entry = SessionEntry(tmp_path / "it")
+    with entry.hold() as first, SessionEntry(tmp_path / "it").hold() as second:
         assert first is not None
         assert second is None
     assert list(tmp_path.iterdir()) == []
