@@ -5,10 +5,12 @@ import ctypes
 import fcntl
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Annotated
@@ -54,6 +56,31 @@ def add(step: Step[Number]) -> None:
 @registry.entry("double", summary="doubles", inputs=MODEL_IN, outputs=MODEL_OUT, stage_out="finn")
 def double(step: Step[msgspec.Struct]) -> None:
     step.output("model").write_text(str(2 * int(step.required_input("model").read_text())))
+
+
+class Draw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    log: Annotated[bool, parameter("log what is drawn")] = True
+
+
+@registry.entry("draw", summary="draws random numbers", parameters=Draw, inputs=MODEL_IN, outputs=MODEL_OUT)
+def draw(step: Step[Draw]) -> None:
+    print("before")
+    if step.params.log:
+        imported = "structlog" in sys.modules
+        step.log.info("drawing", work=step.work, numbers=[1, 2.5], imported=imported)
+        try:
+            int("many")
+        except ValueError:
+            step.log.exception("no number\nat all")
+    print("after", file=sys.stderr)
+    number = random.random()  # noqa: S311
+    step.output("model").write_text(f"{number} {Path(tempfile.mkstemp()[1]).name}")
+
+
+@registry.entry("log-licence", summary="logs the licence that it is given", inputs=MODEL_IN, outputs=MODEL_OUT)
+def log_licence(step: Step[msgspec.Struct]) -> None:
+    step.log.info("the licence", licence=os.environ["XILINXD_LICENSE_FILE"])
+    step.output("model").write_text("0")
 
 
 @registry.entry(

@@ -118,6 +118,7 @@ class Server:
             os.close(self._source.fileno())
             os.close(self._sink.fileno())
             function()
+        # A forked child must never return into its parent's code, whatever is raised.
         except BaseException:
             log = make_logger(executor=f"{self._registry.executor}@{self._registry.version}")
             log.exception("warm-up failed; steps run without it")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import random
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,9 +22,13 @@ _FIRST = ("event", "level")  # so that a line can be read from its start
 
 
 def import_structlog() -> None:
-    """Import structlog now, so that processes forked later need not. Without it, only a step that logs fails."""
+    """Import structlog now, so that processes forked later inherit it. If it is missing, a step that logs fails."""
+    # structlog imports rich if it is installed, and rich draws a random number during its import. What a step draws
+    # must not depend on whether it has logged before.
+    state = random.getstate()
     with contextlib.suppress(ModuleNotFoundError):
         importlib.import_module("structlog")
+    random.setstate(state)
 
 
 def _put_event_first(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -35,6 +40,7 @@ def make_logger(**context: str) -> FilteringBoundLogger:
 
     Values that JSON has no form for are written as text, with str().
     """
+    import_structlog()
     import structlog
 
     # The descriptor and not sys.stderr, which libraries redirect. BytesLogger flushes after each line.
