@@ -1,4 +1,4 @@
-"""What kernel and executors say to each other: values, their canonical bytes, and the frames that carry them."""
+"""The protocol between kernel and executors: its values, their canonical bytes, and the frames that carry them."""
 
 from bskernel_protocol.artifact import Artifact, ArtifactKind, TreeFile, TreeListing, check_relative_path
 from bskernel_protocol.catalogue import (

@@ -158,7 +158,7 @@ def fill_hint(match: RuleMatch, context: FailureContext, fault: FaultyNode | Non
             "entry": context.entry,
             "parameters": _Parameters(context.parameters),
             "part": _first(context.parameters, "part", "fpga_part", "board") or "the device",
-            "clock": f"{period} ns" if (period := _first(context.parameters, *_PERIODS)) else "the requested clock",
+            "clock": f"{period} ns" if (period := _first(context.parameters, *_PERIODS)) else "the requested value",
             "node": fault.name if fault is not None else "a node",
             "operator": fault.operator if fault is not None else "operator",
             "attributes": ", ".join(f"{name} = {value}" for name, value in attributes.items()) or "none",
