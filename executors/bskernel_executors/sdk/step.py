@@ -131,9 +131,13 @@ class Step(Generic[ParamsT]):
         """Add facts to the step's record; a later value replaces an earlier one of the same key.
 
         Keys are strings, values are JSON types without NaN and infinities. They must be deterministic: no times, no
-        paths. The key `summary` holds rows ({label, value, note}) for the build's report.
+        paths. The key `summary` holds rows ({label, value, note}) for the build's report. Rows with the label
+        "warning" are logged too.
         """
         self.facts.update(facts)
+        for row in facts.get("summary", ()):
+            if row["label"] == "warning":
+                self.log.warning(row["value"])
 
     def set_hint_values(self, **values: str) -> None:
         """Set values that hints of the executor's rules may use if the step fails (`values` of its rules file)."""

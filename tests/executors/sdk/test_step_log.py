@@ -11,6 +11,7 @@ from typing import Any, Self
 import msgspec
 import pytest
 import structlog
+from bskernel_executors.sdk import Step
 from bskernel_executors.sdk.step_log import import_structlog, make_logger
 from bskernel_protocol import (
     PROTOCOL_VERSION,
@@ -195,6 +196,33 @@ def test_a_warm_up_that_fails_is_in_the_server_s_log(tmp_path: Path) -> None:
         event = json.loads(server.process.stderr.readline())
     assert (event["event"], event["executor"]) == ("warm-up failed; steps run without it", "failing@1")
     assert event["exception"].splitlines()[-1] == "ValueError: invalid literal for int() with base 10: 'many'"
+
+
+def test_a_warning_for_the_build_s_report_is_in_the_log_too(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    step = Step(
+        name="fold",
+        entry="step_fold",
+        executor="finn-step@1",
+        params=None,
+        directory=tmp_path,
+        inputs=frozenset(),
+        outputs=frozenset(),
+        report_progress=print,
+    )
+    rows = [{"label": "nodes", "value": "7", "note": ""}, {"label": "warning", "value": "nothing folded", "note": ""}]
+    step.record({"summary": rows})
+    assert step.facts == {"summary": rows}
+    context = {"step": "fold", "entry": "step_fold", "executor": "finn-step@1"}
+    assert json.loads(capfd.readouterr().err) == {"event": "nothing folded", "level": "warning", **context}
+
+
+def test_without_structlog_only_a_step_that_logs_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "structlog", None)
+    import_structlog()
+    with pytest.raises(ModuleNotFoundError, match="structlog"):
+        make_logger(step="s")
 
 
 def test_structlog_s_configuration_stays_as_it_was(capfd: pytest.CaptureFixture[str]) -> None:
