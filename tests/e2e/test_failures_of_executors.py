@@ -104,7 +104,7 @@ standalone_thresholds = true
     ("model", "step", "category", "rule", "needles"),
     [
         pytest.param(
-            "damaged", "cleanup", "model_load", None, ["damaged", "export it again"],
+            "damaged", "cleanup", "model_load", None, ["damaged", "export it anew"],
             marks=pytest.mark.provokes("model_load"),
         ),
         pytest.param(
