@@ -254,7 +254,7 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     word: Annotated[str, parameter("what the step is called in the folder")]
     folder: Annotated[str, parameter("where every run leaves a file: FOLDER/began, then FOLDER/done")]
     number: Annotated[int, parameter("what to add", default_from="target.target_fps")] = 1
-    fails_at: Annotated[tuple[int, ...], parameter("numbers that it does not come to")] = ()
+    fails_at: Annotated[tuple[int, ...], parameter("numbers at which it fails")] = ()
 
 
 @registry.entry("count", summary="adds, and can be counted", parameters=Counted, inputs=MODEL_IN, outputs=NUMBER_OUT)
@@ -279,8 +279,8 @@ def count(step: Step[Counted]) -> None:
     if made in step.params.fails_at:
         raise StepFailure(category="kernel", message=f"{made} cannot be")
     step.output("model").write_text(str(made))
-    told = [{"value": made, "unit": "count", "stage": "estimate", "source": "testing"}]
-    step.output("metrics").write_text(json.dumps({"number": told}))
+    quantities = [{"value": made, "unit": "count", "stage": "estimate", "source": "testing"}]
+    step.output("metrics").write_text(json.dumps({"number": quantities}))
     (folder / "done" / run).write_text(str(beside))
 
 
@@ -431,5 +431,5 @@ def measure(step: Step[msgspec.Struct]) -> None:
 )
 def tell(step: Step[msgspec.Struct]) -> None:
     value = int(step.required_input("model").read_text())
-    told = [{"value": value, "unit": "count", "stage": "estimate", "source": "testing"}]
-    step.output("metrics").write_text(json.dumps({"number": told}))
+    quantities = [{"value": value, "unit": "count", "stage": "estimate", "source": "testing"}]
+    step.output("metrics").write_text(json.dumps({"number": quantities}))

@@ -24,7 +24,7 @@ from bskernel_protocol import (
     read_frame,
     write_frame,
 )
-from bskernel_protocol.framing import FrameError
+from bskernel_protocol.frames import FrameError
 
 from bskernel_executors.sdk.huge_pages import HugePageMover
 from bskernel_executors.sdk.oom_counter import count_oom_kills
