@@ -1,4 +1,4 @@
-"""What kernel and executors say to each other: values, their canonical bytes, and the frames that carry them."""
+"""The protocol between kernel and executors: its values, their canonical bytes, and the frames that carry them."""
 
 from bskernel_protocol.artifact import Artifact, ArtifactKind, TreeFile, TreeListing, check_relative_path
 from bskernel_protocol.catalogue import (
@@ -20,7 +20,7 @@ from bskernel_protocol.codec import (
 )
 from bskernel_protocol.digest import Digest, digest_of_bytes, digest_of_file
 from bskernel_protocol.failure import Failure, FailureCategory
-from bskernel_protocol.framing import FrameError, read_frame, write_frame
+from bskernel_protocol.frames import FrameError, read_frame, write_frame
 from bskernel_protocol.manifest import LogLine, StepManifest, StepResult
 from bskernel_protocol.messages import (
     Cancel,

@@ -1,4 +1,4 @@
-"""Artifacts: the files and trees that steps take and make."""
+"""Artifacts: the files and trees that steps read and write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ArtifactKind: TypeAlias = Literal["file", "tree"]
 
 
 def check_relative_path(path: str) -> str:
-    """Return `path` if it is a plain relative POSIX path that stays inside its tree, else raise ValueError."""
+    """Return `path` if it is a relative POSIX path that stays inside its tree. Raises ValueError for any other."""
     parts = path.split("/")
     if not path or "\\" in path or "\0" in path or any(part in {"", ".", ".."} for part in parts):
         raise ValueError(f"not a relative path inside its tree: {path!r}")
@@ -38,7 +38,7 @@ class TreeListing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def __post_init__(self) -> None:
         paths = [file.path for file in self.files]
         if paths != sorted(set(paths)):
-            raise ValueError("a tree lists each path once, in order")
+            raise ValueError("a tree must list each path once, in sorted order")
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

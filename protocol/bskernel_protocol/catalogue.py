@@ -1,4 +1,4 @@
-"""What an executor can do, as data: its entries with their parameters, inputs, outputs and stages."""
+"""The catalogue of an executor as data: its entries with their parameters, inputs, outputs and stages."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class ParameterDescription(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     required: bool = False
     default: Any = None
     unit: str | None = None
-    default_from: str | None = None  # a key of the build, e.g. "target.clock_ns", that fills it when absent
+    # the key of the build that fills it if the build does not set it, e.g. "target.clock_ns"
+    default_from: str | None = None
 
 
 class InputDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One input of an entry."""
 
     name: str
-    kind: ArtifactKind | Literal["any"]  # "any": a file or a folder, as the build gives it
+    kind: ArtifactKind | Literal["any"]  # "any": a file or a folder
     required: bool = True
     help: str = ""
-    # "flow": fed by the newest output of that name; "config": only when the build names a file for it
+    # "flow": fed by the newest output of the same name; "config": only by a path that the build names
     source: Literal["flow", "config"] = "flow"
-    default_from: str | None = (
-        None  # a key of the build, e.g. "quality.samples", whose file fills it when none is given
-    )
+    # the key of the build whose path feeds it if nothing else does, e.g. "quality.samples"
+    default_from: str | None = None
 
 
 class OutputDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,12 +57,13 @@ class EntryDescription(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     stage_in: tuple[str, ...] = ()
     stage_out: str | None = None
     needs: tuple[str, ...] = ()  # tools that must be mounted, e.g. "vivado"
-    failure: FailureCategory = "unknown"  # what its failures are when nothing says otherwise
-    # The stages that it can tell. Such an entry fails unless its input `model` is at one of its parameter `stages`;
-    # its parameter `starts`, if any, is stage -> step that takes it. Plans that begin with a user's file use it.
+    failure: FailureCategory = "unknown"  # the category of its failures that no rule knows
+    # The stages that it can recognize. Such an entry fails unless its input `model` is at one of the stages in its
+    # parameter `stages`; its parameter `starts`, if any, maps a stage to the step that accepts it. A plan that begins
+    # with a user's model in the middle of a flow runs it first.
     checks_stages: tuple[str, ...] = ()
-    after_failure: bool = False  # runs also when an earlier step failed, with what was made until then
-    # executes the model that it takes and compares it with the last such step's: a plan may repeat it after any step
+    after_failure: bool = False  # also runs if an earlier step has failed, on the artifacts made so far
+    # executes its model and compares it with the model of the last such step; a plan may repeat it after any step
     checks_model: bool = False
 
 

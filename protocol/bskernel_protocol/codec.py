@@ -1,4 +1,4 @@
-"""Canonical bytes of every value, and strict decoding through the tagged unions only."""
+"""Canonical bytes of values, and strict decoding of the tagged unions."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Document: TypeAlias = StepManifest | StepResult | TreeListing | Failure | Catalo
 
 
 class ProtocolError(ValueError):
-    """Bytes or values that the protocol does not allow."""
+    """The protocol does not allow these bytes or this value."""
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
-# A lone tagged decoder accepts a message without its tag; a union's decoder refuses it.
+# Decoders of unions, since a decoder of a single tagged struct accepts a message without its tag.
 _document: msgspec.msgpack.Decoder[Document] = msgspec.msgpack.Decoder(Document)
 _command: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
 _event: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
@@ -36,11 +36,11 @@ _PLAIN = frozenset({str, int, bool, type(None), bytes})
 
 def _refuse_non_finite(value: Any, where: str, *path: str | int) -> None:
     if isinstance(value, float) and not math.isfinite(value):
-        raise ProtocolError(f"{_at(where, path)} is {value}: NaN and infinities have no canonical form")
+        raise ProtocolError(f"{_at(where, path)} is {value}; NaN and infinities cannot be encoded")
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise ProtocolError(f"{_at(where, path)} has the key {key!r}: keys are strings")
+                raise ProtocolError(f"{_at(where, path)} has the key {key!r}; keys must be strings")
             if type(item) not in _PLAIN:
                 _refuse_non_finite(item, where, *path, key)
     elif isinstance(value, list | tuple):
@@ -54,41 +54,41 @@ def _at(where: str, path: tuple[str | int, ...]) -> str:
 
 
 def canonical_bytes(value: Any) -> bytes:
-    """The one MessagePack form of a value: equal values give equal bytes on every machine.
+    """Encode a value as MessagePack. Equal values give equal bytes on every machine.
 
-    Raises ProtocolError for NaN, infinities, keys that are no strings and types without a form.
+    Raises ProtocolError for NaN, infinities, keys that are not strings, and types that cannot be encoded.
     """
     try:
         _refuse_non_finite(msgspec.to_builtins(value), type(value).__name__)
         return _encoder.encode(value)
     except (TypeError, OverflowError) as error:
-        raise ProtocolError(f"{type(value).__name__} has no canonical form: {error}") from error
+        raise ProtocolError(f"{type(value).__name__} cannot be encoded: {error}") from error
 
 
 encode = canonical_bytes
 
 
-def _checked_protocol(version: int) -> None:
+def _check_version(version: int) -> None:
     if version != PROTOCOL_VERSION:
-        raise ProtocolError(f"protocol version {version}, but this side speaks {PROTOCOL_VERSION}")
+        raise ProtocolError(f"unsupported protocol version {version}; this program supports {PROTOCOL_VERSION}")
 
 
 def decode_document(data: bytes) -> Document:
-    """Decode what lies in a file (manifest, result, tree listing, failure, catalogue).
+    """Decode a file's bytes: a manifest, result, tree listing, failure or catalogue.
 
-    Raises ProtocolError when the bytes are no such document or of another protocol version.
+    Raises ProtocolError if they are not such a document, or have another protocol version.
     """
     try:
         document = _document.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProtocolError(f"not a bskernel document: {error}") from error
     if isinstance(document, StepManifest | StepResult | Catalogue):
-        _checked_protocol(document.protocol)
+        _check_version(document.protocol)
     return document
 
 
 def decode_command(data: bytes) -> Command:
-    """Decode a message to a session. Raises ProtocolError."""
+    """Decode a message from a kernel to a session. Raises ProtocolError."""
     try:
         return _command.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -96,7 +96,7 @@ def decode_command(data: bytes) -> Command:
 
 
 def decode_event(data: bytes) -> Event:
-    """Decode a message from a session. Raises ProtocolError."""
+    """Decode a message from a session to its kernel. Raises ProtocolError."""
     try:
         event = _event.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -107,15 +107,15 @@ def decode_event(data: bytes) -> Event:
 def _path_as_text(value: Any) -> str:
     if isinstance(value, os.PathLike):
         return str(value)
-    raise ProtocolError(f"{type(value).__name__} has no JSON form")
+    raise ProtocolError(f"{type(value).__name__} cannot be encoded as JSON")
 
 
 def pretty_json(value: Any) -> str:
-    """JSON for people and for files under version control: sorted keys, two spaces, a final line end.
+    """Encode as JSON for people and version control: sorted keys, two spaces, a final newline.
 
     Raises ProtocolError as `canonical_bytes` does.
     """
     builtins = msgspec.to_builtins(value, enc_hook=_path_as_text)
     _refuse_non_finite(builtins, type(value).__name__)
-    # Laid out afterwards: to indent, json would leave its C encoder for one that takes ten times as long.
+    # Indented afterwards: with `indent`, json uses its Python encoder, which takes ten times as long.
     return msgspec.json.format(json.dumps(builtins, sort_keys=True, ensure_ascii=False), indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""A digest names bytes by their SHA-256 and their size."""
+"""Digests: they identify bytes by SHA-256 and size."""
 
 from __future__ import annotations
 
@@ -24,24 +24,21 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if not _HEX.fullmatch(self.sha256):
             raise ValueError(f"not a SHA-256 in lower-case hexadecimal: {self.sha256!r}")
         if self.size < 0:
-            raise ValueError(f"a size cannot be negative: {self.size}")
+            raise ValueError(f"negative size: {self.size}")
 
     @property
     def short(self) -> str:
-        """Twelve digits, for people."""
+        """The first twelve digits, for people."""
         return self.sha256[:12]
 
 
 def digest_of_bytes(data: bytes) -> Digest:
-    """Digest of bytes in memory."""
+    """Return the digest of bytes in memory."""
     return Digest(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
 
 
 def digest_of_file(path: Path) -> Digest:
-    """Digest of a file's bytes, read once.
-
-    Raises OSError when the file cannot be read.
-    """
+    """Return the digest of a file's bytes. Raises OSError if it cannot be read."""
     hasher = hashlib.sha256()
     size = 0
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Names inside a session's root and inside a step directory."""
+"""File names inside a step directory."""
 
 MANIFEST = "manifest.msgpack"
 RESULT = "result.msgpack"
@@ -6,4 +6,4 @@ LOG = "log.jsonl"
 INPUTS = "in"
 OUTPUTS = "out"
 WORK = "work"
-LAYOUT = frozenset({MANIFEST, INPUTS, OUTPUTS, WORK, RESULT, LOG})  # all that a step directory holds
+LAYOUT = frozenset({MANIFEST, INPUTS, OUTPUTS, WORK, RESULT, LOG})  # everything in a step directory

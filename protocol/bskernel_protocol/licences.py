@@ -1,4 +1,4 @@
-"""Licence variables of AMD's tools, and what of their values no log, result or report may show."""
+"""Licence variables of AMD's tools, and which parts of their values no log, result or report may show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ LICENCE_VARIABLES = ("XILINXD_LICENSE_FILE", "LM_LICENSE_FILE")
 
 
 def licence_texts(value: str) -> tuple[str, ...]:
-    """A variable's value, its parts, and of PORT@HOST the host; what is empty is left out."""
+    """Return a variable's value, its colon-separated parts, and the host of each PORT@HOST, without empty ones."""
     parts = [part for part in value.split(":") if part]
     hosts = [part.partition("@")[2] for part in parts]
     return tuple(dict.fromkeys(text for text in (value, *parts, *hosts) if text))

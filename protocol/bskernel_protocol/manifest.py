@@ -1,4 +1,4 @@
-"""What crosses the volume: the manifest that starts a step, and the result that ends it."""
+"""The files in a step directory that kernel and executor exchange: manifest, result, and lines of the log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StepManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     parameters: dict[str, Any]
     inputs: tuple[Artifact, ...]
     memory_mib: int | None = None  # limit of the step's address space in MiB; None is unlimited
-    tools: dict[str, str] = {}  # the installed tools that are mounted for it, each by what it is
+    tools: dict[str, str] = {}  # mounted tools: name -> version, build and fingerprint
 
 
 class StepResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="step-result"):

@@ -1,4 +1,4 @@
-"""The messages between a kernel and a running session: commands in, events out."""
+"""The messages between a kernel and a session: commands to the session, events from it."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class StepFinished(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     directory: str
     exit_code: int
-    peak_mib: int | None = None  # what the largest of its processes held, in MiB
-    oom_kills: int = 0  # processes of the session that the system ended for lack of memory while the step ran
+    peak_mib: int | None = None  # peak memory of its largest process, in MiB
+    oom_kills: int = 0  # processes of the session killed for lack of memory while the step ran
 
 
 Command: TypeAlias = RunStep | Cancel

@@ -1,4 +1,4 @@
-"""The JSON Schema of what crosses the volume, generated from the types."""
+"""The JSON Schema of documents and messages, generated from the types."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MESSAGES = (RunStep, Cancel, Ready, StepStarted, OutputLine, Progress, StepFini
 
 
 def protocol_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) with one definition for each document and message."""
+    """Make the JSON Schema (draft 2020-12), with one definition for each document and message."""
     _, definitions = msgspec.json.schema_components(_TYPES + _MESSAGES, ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -113,7 +113,7 @@ standalone_thresholds = true
         ("five-dimensions", "step_qonnx_to_finn", "transform", "rank", ["reshape it on the host"]),
         (
             "no-defaults", "step_streamline", "transform", "conv-without-defaults",
-            ["Conv Conv_0 does not say group and dilations", "group = 1, dilations = [1, 1]"],
+            ["Conv Conv_0 lacks group and dilations", "group = 1, dilations = [1, 1]"],
         ),
         ("grouped", "step_streamline", "transform", "grouped-convolution", ["Conv Conv_0", "group = 2"]),
         pytest.param(

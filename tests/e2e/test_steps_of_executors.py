@@ -122,4 +122,4 @@ def test_a_step_that_is_not_in_the_folder_is_named(workspace: Workspace, tmp_pat
     (tmp_path / "steps").mkdir()
     (tmp_path / "steps" / "own.py").write_text("")
     text = failed(build_text(workspace, tmp_path, OF_DIGITS + f"{ESTIMATE}{CUSTOM.format(function='own:mark')}"))
-    assert text.startswith("config: there is no function 'own:mark'")
+    assert text.startswith("config: unknown function 'own:mark'")

@@ -69,13 +69,13 @@ def test_what_goes_wrong_is_told_by_file_and_line(tmp_path: Path, text: str, exp
 @pytest.mark.parametrize(
     ("name", "file", "expected"),
     [
-        ("mine:other", "mine.py", "config: there is no function 'mine:other'"),
-        ("your:measure", "mine.py", "config: there is no function 'your:measure'"),
-        ("measure", "mine.py", "config: there is no function 'measure'"),
-        ("mine", "mine.py", "config: there is no function 'mine'"),
-        (":measure", "mine.py", "config: there is no function ':measure'"),
+        ("mine:other", "mine.py", "config: unknown function 'mine:other'"),
+        ("your:measure", "mine.py", "config: unknown function 'your:measure'"),
+        ("measure", "mine.py", "config: unknown function 'measure'"),
+        ("mine", "mine.py", "config: unknown function 'mine'"),
+        (":measure", "mine.py", "config: unknown function ':measure'"),
         ("mine:LIMIT", "mine.py", "config: 'mine:LIMIT' is a int, not a function"),
-        ("json:loads", "json.py", "config: 'json:loads': another module is called 'json' already"),
+        ("json:loads", "json.py", "config: 'json:loads': a module named 'json' is already installed"),
     ],
 )
 def test_what_is_not_there_is_named(tmp_path: Path, name: str, file: str, expected: str) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from bskernel_executors.sdk.deciding import by_log
+from bskernel_executors.sdk.classification import match_log
 from bskernel_executors.sdk.rules_file import shared_rules
 from bskernel_executors.vivado_reports import first_cause, read_log, wrong_design
 from bskernel_executors.vivado_reports.portable import depersonalise
@@ -23,7 +23,7 @@ def test_a_run_that_misses_its_clock_has_no_cause_of_failure() -> None:
     (critical,) = (message for message in log.messages if message.severity == "CRITICAL WARNING")
     assert (critical.id, critical.line) == ("Timing 38-282", 964)
     assert critical.text.startswith("The design failed to meet the timing requirements.")
-    match = by_log(shared_rules(), "", log.lines)
+    match = match_log(shared_rules(), "", log.lines)
     assert match is not None
     assert match.rule.id == "clock-not-met"
     assert first_cause(log) is None
@@ -35,7 +35,7 @@ def test_a_whole_log_of_2024() -> None:
     critical = [message.id for message in log.messages if message.severity == "CRITICAL WARNING"]
     assert critical == ["Memdata 28-165", "Memdata 28-122", "Memdata 28-147", "Memdata 28-96"]
     assert first_cause(log) is None
-    assert by_log(shared_rules(), "", log.lines) is None
+    assert match_log(shared_rules(), "", log.lines) is None
     assert wrong_design(log) is None
 
 
@@ -112,7 +112,7 @@ def test_every_message_of_the_table_has_one_meaning() -> None:
     assert len(ids) == len(set(ids))
     # A rule for one wording of a message comes before the one for all of them.
     for rule in shared_rules():
-        assert not rule.text or all(any(other.is_of(found) for other in plain) for found in rule.when.message)
+        assert not rule.text or all(any(other.matches_id(found) for other in plain) for found in rule.when.message)
 
 
 def test_logs_and_reports_of_a_tree_lose_machine_and_date_and_keep_all_else(tmp_path: Path) -> None:

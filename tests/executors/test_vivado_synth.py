@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from bskernel_executors.sdk.causes import failure_of
-from bskernel_executors.sdk.deciding import About, refine
+from bskernel_executors.sdk.causes import make_failure
+from bskernel_executors.sdk.classification import FailureContext, refine
 from bskernel_executors.sdk.rules_file import shared_rules
-from bskernel_executors.sdk.tools import preloaded
+from bskernel_executors.sdk.tools import preload_libudev
 from bskernel_executors.vivado_reports import failure_of_run, read_log
 from bskernel_executors.vivado_synth.artifacts import portable
 from bskernel_executors.vivado_synth.parameters import ImplementationParameters, SynthesisParameters
@@ -115,9 +115,9 @@ def test_the_stand_in_is_known_by_its_version_and_by_its_reports(tmp_path: Path)
     ],
 )
 def test_an_exit_code_tells_what_the_log_does_not(code: int, text: str, category: str) -> None:
-    about = About(step="synthesize", declared="synthesis")
-    raised = failure_of(failure_of_run(code, read_log(text), "Vivado"), about, shared_rules())
-    failure = refine(raised, about, text.splitlines(), shared_rules())
+    context = FailureContext(step="synthesize", default_category="synthesis")
+    raised = make_failure(failure_of_run(code, read_log(text), "Vivado"), context, shared_rules())
+    failure = refine(raised, context, text.splitlines(), shared_rules())
     assert failure.category == category
     assert failure.cause == tuple(text.splitlines())
     assert text.removeprefix("ERROR: ") in failure.message
@@ -132,6 +132,6 @@ def test_texts_lose_paths_dates_and_the_machine() -> None:
 
 def test_libudev_is_loaded_first_where_there_is_one(tmp_path: Path) -> None:
     library = tmp_path / "libudev.so.1"
-    assert preloaded(("/nowhere", str(library))) == {}
+    assert preload_libudev(("/nowhere", str(library))) == {}
     library.touch()
-    assert preloaded(("/nowhere", str(library))) == {"LD_PRELOAD": str(library)}
+    assert preload_libudev(("/nowhere", str(library))) == {"LD_PRELOAD": str(library)}

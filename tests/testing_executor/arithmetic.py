@@ -5,10 +5,12 @@ import ctypes
 import fcntl
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Annotated
@@ -54,6 +56,31 @@ def add(step: Step[Number]) -> None:
 @registry.entry("double", summary="doubles", inputs=MODEL_IN, outputs=MODEL_OUT, stage_out="finn")
 def double(step: Step[msgspec.Struct]) -> None:
     step.output("model").write_text(str(2 * int(step.required_input("model").read_text())))
+
+
+class Draw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    log: Annotated[bool, parameter("log what is drawn")] = True
+
+
+@registry.entry("draw", summary="draws random numbers", parameters=Draw, inputs=MODEL_IN, outputs=MODEL_OUT)
+def draw(step: Step[Draw]) -> None:
+    print("before")
+    if step.params.log:
+        imported = "structlog" in sys.modules
+        step.log.info("drawing", work=step.work, numbers=[1, 2.5], imported=imported)
+        try:
+            int("many")
+        except ValueError:
+            step.log.exception("no number\nat all")
+    print("after", file=sys.stderr)
+    number = random.random()  # noqa: S311
+    step.output("model").write_text(f"{number} {Path(tempfile.mkstemp()[1]).name}")
+
+
+@registry.entry("log-licence", summary="logs the licence that it is given", inputs=MODEL_IN, outputs=MODEL_OUT)
+def log_licence(step: Step[msgspec.Struct]) -> None:
+    step.log.info("the licence", licence=os.environ["XILINXD_LICENSE_FILE"])
+    step.output("model").write_text("0")
 
 
 @registry.entry(
@@ -227,7 +254,7 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     word: Annotated[str, parameter("what the step is called in the folder")]
     folder: Annotated[str, parameter("where every run leaves a file: FOLDER/began, then FOLDER/done")]
     number: Annotated[int, parameter("what to add", default_from="target.target_fps")] = 1
-    fails_at: Annotated[tuple[int, ...], parameter("numbers that it does not come to")] = ()
+    fails_at: Annotated[tuple[int, ...], parameter("numbers at which it fails")] = ()
 
 
 @registry.entry("count", summary="adds, and can be counted", parameters=Counted, inputs=MODEL_IN, outputs=NUMBER_OUT)
@@ -252,8 +279,8 @@ def count(step: Step[Counted]) -> None:
     if made in step.params.fails_at:
         raise StepFailure(category="kernel", message=f"{made} cannot be")
     step.output("model").write_text(str(made))
-    told = [{"value": made, "unit": "count", "stage": "estimate", "source": "testing"}]
-    step.output("metrics").write_text(json.dumps({"number": told}))
+    quantities = [{"value": made, "unit": "count", "stage": "estimate", "source": "testing"}]
+    step.output("metrics").write_text(json.dumps({"number": quantities}))
     (folder / "done" / run).write_text(str(beside))
 
 
@@ -404,5 +431,5 @@ def measure(step: Step[msgspec.Struct]) -> None:
 )
 def tell(step: Step[msgspec.Struct]) -> None:
     value = int(step.required_input("model").read_text())
-    told = [{"value": value, "unit": "count", "stage": "estimate", "source": "testing"}]
-    step.output("metrics").write_text(json.dumps({"number": told}))
+    quantities = [{"value": value, "unit": "count", "stage": "estimate", "source": "testing"}]
+    step.output("metrics").write_text(json.dumps({"number": quantities}))

@@ -24,9 +24,9 @@ from bskernel_executors.brainsmith.library import StepFunction, load, resolve
 from bskernel_executors.brainsmith.naming import all_names, entry_name
 from bskernel_executors.brainsmith.stages import FAILURES, NEEDS_VIVADO, STAGES
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure
+from bskernel_executors.sdk.config_reads import find_fields_read
 from bskernel_executors.sdk.guarded_config import Settable
 from bskernel_executors.sdk.parameters import describe_parameters
-from bskernel_executors.sdk.reads import fields_read
 from bskernel_executors.sdk.relocation import relocate_model, relocate_tree
 
 registry = Registry(executor="brainsmith", summary="Brainsmith's steps, its own and FINN's, one at a time")
@@ -112,7 +112,7 @@ def run_step(step: Step[Any], name: str, function: StepFunction) -> None:
 
 
 def _declare(name: str, function: StepFunction, config: type, settable: Settable) -> None:
-    read = fields_read(function, list(inspect.signature(function).parameters)[1], config, fields_of(settable))
+    read = find_fields_read(function, list(inspect.signature(function).parameters)[1], config, fields_of(settable))
     struct = parameters_struct(entry_name(name).replace(".", "_"), read, settable)
     short = name.rpartition(":")[2]
     stage_in, stage_out = STAGES.get(short, ((), None))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bskernel_executors.sdk import StepFailure
-from bskernel_executors.sdk.absent import TORCH, empty_modules
+from bskernel_executors.sdk.stub_modules import TORCH, stub_modules
 
 StepFunction = Callable[[Any, Any], Any]
 # Where a recipe's [[source]] that is kept lies; FINN reads its RTL library from its own tree.
@@ -52,7 +52,7 @@ def load() -> dict[str, StepFunction]:
     # Brainsmith looks for a project above the working directory, and keeps a list of components there.
     os.environ["BSMITH_PROJECT_DIR"] = sys.prefix
     os.environ["BSMITH_CACHE_COMPONENTS"] = "false"
-    with empty_modules(*TORCH):
+    with stub_modules(*TORCH):
         _bind_test_helpers()
         _bind_build_dir()
         importlib.import_module("brainsmith")

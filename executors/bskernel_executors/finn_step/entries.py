@@ -30,8 +30,8 @@ from bskernel_executors.finn_step.stages import FAILURES, HLS_ALWAYS, HLS_BY_LAY
 from bskernel_executors.finn_step.step_call import StepFunction, lay_out, run_step
 from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
+from bskernel_executors.sdk.config_reads import find_fields_read
 from bskernel_executors.sdk.parameters import describe_parameters
-from bskernel_executors.sdk.reads import fields_read
 from bskernel_executors.sdk.rules_file import load_rules
 from bskernel_executors.sdk.user_code import load_function
 
@@ -66,7 +66,7 @@ _DEPENDENCIES = Input(
 
 def _declare(name: str, function: StepFunction, config: type, settable: dict[str, tuple[Any, Any]]) -> None:
     parameter_names = list(inspect.signature(function).parameters)
-    read = fields_read(function, parameter_names[1], config, frozenset(settable) | FILES.keys())
+    read = find_fields_read(function, parameter_names[1], config, frozenset(settable) | FILES.keys())
     struct = parameters_struct(name, read, settable)
     stage_in, stage_out = STAGES.get(name, ((), None))
     given = tuple(_FILE_INPUTS[FILES[field]] for field in sorted(read & FILES.keys()))

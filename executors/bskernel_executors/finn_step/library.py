@@ -16,7 +16,7 @@ import types
 from typing import NoReturn
 
 from bskernel_executors.sdk import StepFailure
-from bskernel_executors.sdk.absent import TORCH, empty_modules
+from bskernel_executors.sdk.stub_modules import TORCH, stub_modules
 
 _FITTED = "finn.analysis.fpgadataflow.empirical_qor_estimation"
 _SIMULATION_NAMES = (
@@ -96,6 +96,6 @@ def _put_off_fitted_models() -> tuple[str, ...]:
 
 def load() -> None:
     """Import FINN's step modules into this process."""
-    with empty_modules(*TORCH, unused=_put_off_fitted_models()):
+    with stub_modules(*TORCH, unused=_put_off_fitted_models()):
         _bind_simulation()
         importlib.import_module("finn.builder.build_dataflow_steps")

@@ -38,7 +38,7 @@ def settable_fields(config: type) -> Settable:
 
     Found once, as the guarded class is made once, in the server that steps are forked from.
     """
-    guarded_config.guarded_kind(config)
+    guarded_config.guarded_class(config)
     return guarded_config.settable_fields(config, CONSTANT | FILES.keys())
 
 

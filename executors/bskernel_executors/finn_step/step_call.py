@@ -18,7 +18,7 @@ from bskernel_executors.finn_step.stages import PRODUCTS, TOOLS
 from bskernel_executors.finn_step.tool_steps import call_with_tools, check_dependencies, digests_of, note_makers
 from bskernel_executors.sdk import Step, StepFailure
 from bskernel_executors.sdk.relocation import relocate_model, relocate_tree
-from bskernel_executors.sdk.tools import preloaded
+from bskernel_executors.sdk.tools import preload_libudev
 from bskernel_executors.vivado_reports.portable import depersonalise
 
 StepFunction = Callable[[Any, Any], Any]
@@ -96,7 +96,7 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
 
     model_path, output, state = lay_out(step)
     if name in TOOLS:
-        os.environ.update(preloaded())
+        os.environ.update(preload_libudev())
     files = {field: path for field, name in FILES.items() if (path := step.input(name)) is not None}
     product = build_dataflow_config.DataflowOutputType
     outputs = [product.ESTIMATE_REPORTS, *map(product, PRODUCTS.get(name, ()))]
@@ -104,7 +104,7 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     _check_target(values)
     before = ModelWrapper(str(model_path))
     nodes = len(before.graph.node)
-    step.about(**hint_values(before))
+    step.set_hint_values(**hint_values(before))
     if name in TOOLS:
         check_dependencies(step, name, before)
         reports = digests_of(output)

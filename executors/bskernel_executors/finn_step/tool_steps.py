@@ -51,7 +51,7 @@ def call_with_tools(step: Step[Any], name: str, call: Callable[[], Any], state: 
     failure = _failure(name, tools, state)
     if failure is not None:
         raise failure
-    wrong = wrong_design(read_log(tools.said))
+    wrong = wrong_design(read_log(tools.output))
     if wrong is not None:
         raise StepFailure(message=f"{name}: Vivado synthesised another design than it was given: {wrong.text}")
     return result
@@ -59,10 +59,10 @@ def call_with_tools(step: Step[Any], name: str, call: Callable[[], Any], state: 
 
 def _failure(name: str, tools: WatchedTools, state: Path) -> StepFailure | None:
     """How the first tool that failed did; a run of a project has a log of its own, which Vivado may not show."""
-    failed = tools.failed
+    failed = tools.first_failure
     if failed is None:
         return None
-    log = read_log(tools.said)
+    log = read_log(tools.output)
     if first_cause(log) is None:
         runs = sorted(state.rglob("runme.log"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
         logs = ((path, read_log(path.read_text(encoding="utf-8", errors="replace"))) for path in runs)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from bskernel_executors.sdk import StepFailure
-from bskernel_executors.sdk.user_code import load_function, user_frame
+from bskernel_executors.sdk.user_code import find_user_frame, load_function
 
 _SHOWN = 70  # characters of one value in a table
 
@@ -75,10 +75,10 @@ def analyse(
 
 def _told(name: str, source: Path | None, error: BaseException) -> StepFailure:
     """The user's file and line first; where the error arose deeper is in the cause."""
-    where = user_frame(error, source) or name
+    where = find_user_frame(error, source) or name
     first = (str(error).strip().splitlines() or ["(no message)"])[0]
     hint = None
-    if isinstance(error, TypeError) and user_frame(error, source) is None:
+    if isinstance(error, TypeError) and find_user_frame(error, source) is None:
         hint = "an analysis is function(model, metrics, params) -> dict"
     return StepFailure(message=f"{where}: {type(error).__name__}: {first}", hint=hint)
 

@@ -12,30 +12,30 @@ from pathlib import Path
 
 from bskernel_protocol import pretty_json
 
-from bskernel_executors.sdk.child import carry_out_step
-from bskernel_executors.sdk.determinism import import_what_draws
+from bskernel_executors.sdk.determinism import import_random_generators
 from bskernel_executors.sdk.registry import Registry
 from bskernel_executors.sdk.server import Server, take_protocol_channel
+from bskernel_executors.sdk.step_process import run_step
 
 
 def load_registry(module: str) -> Registry:
     """Import an executor's module and return its `registry`."""
-    # Whatever libraries make while they are imported stays: to look through it for garbage, there and in each child,
-    # finds none.
+    # The objects that libraries create during their import stay. Scanning them for garbage, here and in every child,
+    # would find none.
     gc.disable()
-    # Libraries that print while they are imported must not spoil what this program prints.
+    # Some libraries print during their import; that must not mix with this program's output.
     with contextlib.redirect_stdout(sys.stderr):
         registry = importlib.import_module(module).registry
-        import_what_draws()
+        import_random_generators()
     gc.freeze()
     gc.enable()
     if not isinstance(registry, Registry):
-        raise TypeError(f"{module}.registry is no Registry")
+        raise TypeError(f"{module}.registry is a {type(registry).__name__}, not a Registry")
     return registry
 
 
 def _run(directory: Path, module: str) -> int:
-    result = carry_out_step(load_registry(module), directory.resolve(), lambda text: print(text, flush=True))
+    result = run_step(load_registry(module), directory.resolve(), lambda text: print(text, flush=True))
     failure = result.failure
     if failure is None:
         print(f"{result.step}: wrote {', '.join(result.outputs) or 'nothing'} under {directory / 'out'}")
@@ -52,13 +52,18 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bskernel-executor", description="Serve or run an executor's entries.")
     default = os.environ.get("BSKERNEL_EXECUTOR_MODULE")
     commands = parser.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser("serve", help="serve a kernel on stdin and stdout; step directories lie under ROOT")
+    serve = commands.add_parser("serve", help="serve a kernel on stdin and stdout; step directories are under ROOT")
     serve.add_argument("--root", type=Path, default=Path("/bskernel/steps"))
-    run = commands.add_parser("run", help="carry out the step in a directory, by hand")
+    run = commands.add_parser("run", help="run the step in a directory, without a kernel")
     run.add_argument("directory", type=Path)
     describe = commands.add_parser("describe", help="print the catalogue as JSON")
     for command in (serve, run, describe):
-        command.add_argument("module", nargs="?", default=default, help="the executor's module")
+        command.add_argument(
+            "module",
+            nargs="?",
+            default=default,
+            help="the executor's Python module (default: $BSKERNEL_EXECUTOR_MODULE)",
+        )
     arguments = parser.parse_args()
     if arguments.module is None:
         parser.error("name the executor's module, or set BSKERNEL_EXECUTOR_MODULE")
@@ -66,7 +71,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Entry point."""
+    """Run the command line; returns the exit code."""
     arguments = _arguments()
     if arguments.command == "serve":
         source, sink = take_protocol_channel()

@@ -1,4 +1,4 @@
-"""What makes a step's bytes the same everywhere: seeds, names of temporary files, and the child's surroundings."""
+"""Make a step's bytes the same everywhere: random seeds, names of temporary files, HOME and TMPDIR."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 class _CountedNames:
-    """Replaces tempfile's random names by counted ones; they are unique within one step's own TMPDIR."""
+    """Replaces tempfile's random names by numbers, which are unique within a step's own TMPDIR."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
@@ -25,15 +25,15 @@ class _CountedNames:
         return f"{next(self._numbers):08d}"
 
 
-def import_what_draws() -> None:
-    """Import once in the server what each step seeds: numpy puts it off until it is used."""
+def import_random_generators() -> None:
+    """Import numpy.random in the server, if numpy is there: numpy imports it lazily, and every step seeds it."""
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         importlib.import_module("numpy.random")
 
 
 def make_deterministic(work: Path) -> None:
-    """Seed what draws at random and give this process a HOME and a TMPDIR of its own under `work`."""
+    """Seed the random generators and give this process its own HOME and TMPDIR under `work`."""
     home, temporary = work / "home", work / "tmp"
     home.mkdir(parents=True, exist_ok=True)
     temporary.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
-"""A library's configuration, a dataclass, held to what a step declares: what else it reads is refused.
+"""Guard a library's configuration (a dataclass): a step that reads a field which it does not declare fails.
 
-The fields that a step reads are its parameters, so they enter its cache key; the guard keeps others out.
+The fields that a step reads are its parameters, so they enter its cache key. A field that it read without declaring
+it would be missing from the key.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import msgspec
 from bskernel_executors.sdk.parameters import parameter
 from bskernel_executors.sdk.step import StepFailure
 
-Settable = dict[str, tuple[Any, Any]]
+Settable = dict[str, tuple[Any, Any]]  # field name -> (type, default)
 
 
 def _simple(hint: Any) -> Any:
-    """The type that a build may write for a field's type, or None when it may not be set."""
+    """The type that a build may write for a field's type, or None if a build cannot set it."""
     if hint in {bool, int, float, str}:
         return hint
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
@@ -35,7 +36,7 @@ def _simple(hint: Any) -> Any:
 
 
 def settable_fields(config: type, without: Collection[str]) -> Settable:
-    """Name -> (type, default) of every field of a simple type; the default is a plain value."""
+    """Return type and default of every field of a simple type; an enum's default becomes its value."""
     hints = typing.get_type_hints(config)
     fields = {}
     for field in dataclasses.fields(config):
@@ -50,7 +51,7 @@ def settable_fields(config: type, without: Collection[str]) -> Settable:
 def parameters_struct(
     step: str, names: Collection[str], settable: Settable, *, of: str, default_from: Mapping[str, str]
 ) -> type[msgspec.Struct]:
-    """The struct of a step's parameters; `of` names the configuration in their help."""
+    """Define the struct of a step's parameters; `of` names the configuration in their help."""
     fields: list[Any] = []
     for name in sorted(names & settable.keys()):
         simple, default = settable[name]
@@ -60,10 +61,10 @@ def parameters_struct(
 
 
 @functools.cache
-def guarded_kind(config: type) -> tuple[type, dict[str, Any]]:
-    """The class of guarded instances, and the fields' types.
+def guarded_class(config: type) -> tuple[type, dict[str, Any]]:
+    """Return the class of guarded instances, and the fields' types.
 
-    Made once: libraries generate code for every subclass. Called at import, it is there before a server forks.
+    Cached, since libraries generate code for every subclass. Call it at import, so that forked children inherit it.
     """
 
     def read(self: Any, name: str) -> Any:
@@ -72,7 +73,7 @@ def guarded_kind(config: type) -> tuple[type, dict[str, Any]]:
                 category="executor",
                 message=f"the step reads {name} of {object.__getattribute__(self, '_what')}, "
                 "which its entry does not declare",
-                hint="its cache key would miss it: please report this with the step's name",
+                hint="its cache key would not include it; please report this with the step's name",
             )
         return object.__getattribute__(self, name)
 
@@ -83,16 +84,16 @@ def guarded_kind(config: type) -> tuple[type, dict[str, Any]]:
 def make_guarded(
     config: type, given: Mapping[str, Any], guarded: Collection[str], *, always: Mapping[str, Any], what: str
 ) -> Any:
-    """An instance with the `given` and `always` values; reading a `guarded` field that is not given fails.
+    """Make an instance with the `given` and `always` values. Reading a `guarded` field that is not given fails.
 
-    `what` names the configuration in the failure.
+    `what` names the configuration in the failure, a StepFailure (executor).
     """
-    kind, hints = guarded_kind(config)
+    kind, hints = guarded_class(config)
     values = {name: _typed(hints[name], value) for name, value in given.items()}
     for field in dataclasses.fields(config):
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and field.name not in {*values, *always}:
-            values[field.name] = 0.0  # the constructor asks for it; the guard keeps it from being read
+            values[field.name] = 0.0  # the constructor requires it; the guard prevents reads
     made = kind(**always, **values)
     object.__setattr__(made, "_what", what)
     object.__setattr__(made, "_refused", frozenset(guarded) - given.keys())

@@ -1,4 +1,4 @@
-"""Are the outputs what the entry declares, and free of this machine's paths?"""
+"""Check that a step's outputs are as declared and contain no path of this machine."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def _violation(message: str, hint: str | None = None, cause: tuple[str, ...] = (
 
 
 def check_outputs(out: Path, declared: Iterable[OutputDescription], forbidden: Iterable[Path]) -> Failure | None:
-    """What is wrong with the outputs under `out`, or None.
+    """Return the first violation among the outputs under `out`, or None.
 
-    `forbidden` are folders whose paths must not occur in any file: whoever takes the artifact has other ones.
+    `forbidden` are folders whose paths must not occur in any file, because they mean nothing on another machine.
     """
     known = {output.name: output for output in declared}
     for path in sorted(out.iterdir()):
@@ -53,7 +53,7 @@ def check_outputs(out: Path, declared: Iterable[OutputDescription], forbidden: I
                 excerpt = data[max(0, at - 40) : at + len(needle) + 60].decode("utf-8", "replace")
                 return _violation(
                     f"out/{path.relative_to(out)} contains a path of this machine",
-                    "an artifact must not depend on where it was made: write paths relative to the output",
+                    "an artifact must not depend on where it was made; write paths relative to the output",
                     (excerpt,),
                 )
     return None

@@ -1,4 +1,4 @@
-"""Parameters of an entry: a frozen struct, described as data for the catalogue and decoded strictly."""
+"""Parameters of an entry: a frozen struct that is described in the catalogue and decoded strictly."""
 
 from __future__ import annotations
 
@@ -13,13 +13,24 @@ ParametersT = TypeVar("ParametersT", bound=msgspec.Struct)
 
 
 class NoParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """For entries that take none."""
+    """The parameters of an entry that takes none."""
 
 
 def parameter(help: str, *, unit: str | None = None, default_from: str | None = None) -> msgspec.Meta:  # noqa: A002 - reads as a declaration
-    """Annotate a field: `Annotated[float, parameter("clock period", unit="ns", default_from="target.clock_ns")]`.
+    """Describe a field of an entry's parameters, as metadata of its type.
 
-    `default_from` names the key of the build that fills the parameter when the build gives none.
+    `help` is shown by `bskernel steps`. `unit` is the unit of a number, e.g. "ns", "MHz" or "count". `default_from`
+    is the key of the build that fills the parameter if the build does not set it, e.g. "target.clock_ns"; if that key
+    is not set either, the field's default applies. A field without a default is required.
+
+        >>> from typing import Annotated
+        >>> import msgspec
+        >>> from bskernel_executors.sdk import parameter
+        >>> class Folding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        ...     pe: Annotated[int, msgspec.Meta(ge=1), parameter("output channels at once", unit="count")]
+        ...     clock_ns: Annotated[float, parameter("clock", unit="ns", default_from="target.clock_ns")] = 5.0
+        >>> msgspec.convert({"pe": 4}, Folding)
+        Folding(pe=4, clock_ns=5.0)
     """
     extra: dict[str, Any] = {}
     if unit is not None:
@@ -30,13 +41,13 @@ def parameter(help: str, *, unit: str | None = None, default_from: str | None = 
 
 
 def describe_parameters(struct: type[msgspec.Struct]) -> tuple[ParameterDescription, ...]:
-    """The fields of a struct as the catalogue shows them. Raises TypeError for a field without `parameter`."""
+    """Describe the fields of a struct for the catalogue. Raises TypeError for a field without `parameter`."""
     described = []
     schemas = _schemas(struct)
     for field in msgspec.inspect.type_info(struct).fields:  # type: ignore[attr-defined]
         meta = field.type
         if not isinstance(meta, msgspec.inspect.Metadata) or "description" not in (meta.extra_json_schema or {}):
-            raise TypeError(f"{struct.__name__}.{field.name} has no Annotated[..., parameter(...)]")
+            raise TypeError(f"{struct.__name__}.{field.name} needs the type Annotated[..., parameter(...)]")
         extra = meta.extra or {}
         default = None if field.required else _default(field)
         described.append(
@@ -60,7 +71,7 @@ def _default(field: Any) -> Any:
 
 
 def _schemas(struct: type[msgspec.Struct]) -> dict[str, dict[str, Any]]:
-    """By field; each holds what it refers to."""
+    """The JSON Schema of each field, with the definitions that it refers to."""
     (_, components) = msgspec.json.schema_components((struct,), ref_template="#/$defs/{name}")
     others = {key: value for key, value in components.items() if key != struct.__name__}
     shown = {"$defs": others} if others else {}
@@ -71,7 +82,7 @@ def _schemas(struct: type[msgspec.Struct]) -> dict[str, dict[str, Any]]:
 
 
 def decode_parameters(struct: type[ParametersT], values: dict[str, Any], entry: str) -> ParametersT:
-    """Parameters as the entry's own type. Raises StepFailure (config) naming what is wrong and the choices."""
+    """Convert parameters to the entry's type. Raises StepFailure (config) with the reason and the parameter names."""
     try:
         return msgspec.convert(values, struct)
     except msgspec.ValidationError as error:

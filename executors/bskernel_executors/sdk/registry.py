@@ -1,4 +1,4 @@
-"""The entries of an executor: declared once, described as data, looked up by name."""
+"""The registry of an executor: its entries, declared in Python, described as data, found by name."""
 
 from __future__ import annotations
 
@@ -21,14 +21,42 @@ from bskernel_executors.sdk.parameters import NoParameters, describe_parameters
 from bskernel_executors.sdk.rules_file import Rule, shared_rules
 from bskernel_executors.sdk.step import Step, StepFailure
 
-Input = InputDescription
-Output = OutputDescription
 ParamsT = TypeVar("ParamsT", bound=msgspec.Struct)
 EntryFunction = Callable[[Step[Any]], None]
 
 
+class Input(InputDescription, frozen=True, forbid_unknown_fields=True):
+    """Declares an input of an entry: a file or folder that the step reads.
+
+    `kind` is "file", "tree" (a folder) or "any". With `source="flow"` the newest output of the same name from an
+    earlier step feeds it; with "config", only a path that the build names for the step. `default_from` is a key of
+    the build, e.g. "quality.samples", whose path feeds it if nothing else does. The step finds it with `Step.input`,
+    or with `Step.required_input` if it is required.
+
+        >>> from bskernel_executors.sdk import Input
+        >>> model = Input("model", kind="file", help="ONNX model at stage hwgraph")
+        >>> samples = Input("samples", kind="any", required=False, source="config", default_from="quality.samples")
+        >>> model.required, model.source, samples.required
+        (True, 'flow', False)
+    """
+
+
+class Output(OutputDescription, frozen=True, forbid_unknown_fields=True):
+    """Declares an output of an entry: a file or folder that the step writes to the path `Step.output`.
+
+    `kind` is "file" or "tree" (a folder). The step fails with category executor if it does not write a required
+    output, writes one that is not declared, or writes the path of its step directory into one, because other steps
+    and other machines reuse it.
+
+        >>> from bskernel_executors.sdk import Output
+        >>> report = Output("report", kind="file", media_type="application/json", required=False)
+        >>> report.name, report.kind
+        ('report', 'file')
+    """
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be done, with the type of its parameters and the function that does it."""
+    """One operation of an executor: its description, its type of parameters, and the function that runs a step."""
 
     description: EntryDescription
     parameters: type[msgspec.Struct]
@@ -36,7 +64,27 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Registry:
-    """The entries of one executor."""
+    """The entries of one executor. The executor's module holds it in the variable `registry`.
+
+    >>> from typing import Annotated
+    >>> import msgspec
+    >>> from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
+    >>> registry = Registry(executor="calculator", summary="arithmetic", version="1.0.0")
+    >>> class Addition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    ...     number: Annotated[int, parameter("what to add")] = 1
+    >>> @registry.entry(
+    ...     "add",
+    ...     summary="adds a number",
+    ...     parameters=Addition,
+    ...     inputs=(Input("model", kind="file"),),
+    ...     outputs=(Output("model", kind="file"),),
+    ... )
+    ... def add(step: Step[Addition]) -> None:
+    ...     before = int(step.required_input("model").read_text())
+    ...     step.output("model").write_text(str(before + step.params.number))
+    >>> [(entry.name, [item.name for item in entry.parameters]) for entry in registry.catalogue().entries]
+    [('add', ['number'])]
+    """
 
     def __init__(
         self,
@@ -47,11 +95,11 @@ class Registry:
         rules: tuple[Rule, ...] = (),
         warm_up: Callable[[], None] | None = None,
     ) -> None:
-        """`version` is asked of the environment (BSKERNEL_EXECUTOR=name@version) when not given.
+        """Without `version`, the environment variable BSKERNEL_EXECUTOR (NAME@VERSION) gives it.
 
-        `rules` tell what the executor's failures are, before the rules that all executors share.
-        `warm_up` runs once beside a session's first steps, in a process of its own. It may only make them faster: it
-        can end at any time, and what it leaves in the session's HOME must be whole or absent.
+        `rules` classify the executor's failures; they come before the rules that all executors share.
+        `warm_up` runs once per session, concurrently with its first steps, in its own process. It may only make steps
+        faster: it can be killed at any time, so what it writes to the session's HOME must appear atomically.
         """
         self.executor = executor
         self.summary = summary
@@ -76,7 +124,16 @@ class Registry:
         checks_stages: tuple[str, ...] = (),
         checks_model: bool = False,
     ) -> Callable[[Callable[[Step[ParamsT]], None]], Callable[[Step[ParamsT]], None]]:
-        """Declare the decorated function as an entry."""
+        """Declare the decorated function as an entry; it gets the step and returns nothing.
+
+        `stage_in` lists the stages of the model that it accepts (empty: any) and `stage_out` is the stage that it
+        leaves the model in (None: unchanged). `needs` names tools that must be mounted, e.g. "vivado". `failure` is
+        the category of its failures that no rule knows. With `after_failure` the step also runs if an earlier step
+        has failed, on the artifacts made so far. `checks_stages` and `checks_model` are explained at
+        bskernel_protocol.EntryDescription.
+
+        Raises TypeError for a parameter without `parameter(...)`, and ValueError if the name is taken.
+        """
 
         def declare(function: Callable[[Step[ParamsT]], None]) -> Callable[[Step[ParamsT]], None]:
             description = EntryDescription(
@@ -99,30 +156,30 @@ class Registry:
         return declare
 
     def add(self, entry: Entry) -> None:
-        """Add an entry made in a loop. Raises ValueError when its name is taken."""
+        """Add an entry without the decorator, e.g. one made in a loop. Raises ValueError if its name is taken."""
         name = entry.description.name
         if name in self._entries:
             raise ValueError(f"{self.executor} declares the entry {name!r} twice")
         self._entries[name] = entry
 
     def find(self, name: str) -> Entry:
-        """The entry of that name. Raises StepFailure (config) with the choices."""
+        """Return the entry of this name. Raises StepFailure (config) with the choices."""
         try:
             return self._entries[name]
         except KeyError:
             raise StepFailure(
                 category="config",
                 message=f"{self.executor}@{self.version} has no entry {name!r}",
-                hint=f"its entries: {', '.join(sorted(self._entries))}",
+                hint=f"choose from its entries: {', '.join(sorted(self._entries))}",
             ) from None
 
-    def category(self, name: str) -> FailureCategory:
-        """What failures of an entry are when nothing says otherwise."""
+    def failure_category(self, name: str) -> FailureCategory:
+        """Return the category of an entry's failures that no rule knows; executor if there is no such entry."""
         entry = self._entries.get(name)
         return entry.description.failure if entry is not None else "executor"
 
     def catalogue(self) -> Catalogue:
-        """All entries as data, in order of name."""
+        """Describe all entries as data, in order of name."""
         return Catalogue(
             executor=self.executor,
             version=self.version,

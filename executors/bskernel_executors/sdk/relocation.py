@@ -1,7 +1,8 @@
-"""Machine paths in models and generated files: a fixed token when an artifact is made, the real path when it is used.
+"""Replace paths of this machine in models and generated files by fixed tokens, and tokens by paths.
 
-FINN and what is built on it keep absolute paths in node attributes, model metadata and generated files. A path in a
-binary file stays as it is: one of another length would spoil the file, and an output that holds it is refused.
+FINN and what is built on it keep absolute paths in node attributes, model metadata and generated files. An artifact
+holds tokens instead; the step that takes it puts the real paths back. A path in a binary file stays as it is, since a
+token of another length would corrupt the file; an output that contains it is refused (see `outputs`).
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-Moves: TypeAlias = Sequence[tuple[str, str]]  # what is replaced, and by what, in order
-_LOOKED_AT = 8192  # bytes; a text has no NUL among them
+Moves: TypeAlias = Sequence[tuple[str, str]]  # (old, new) pairs, applied in order
+_SNIFFED = 8192  # bytes at the start of a file; one with a NUL among them is binary
 
 
 def _moved(data: bytes, moves: Moves) -> bytes:
@@ -46,26 +47,26 @@ def _relocate_graph(graph: Any, moves: Moves) -> None:
 
 
 def relocate_model(source: Path, target: Path, moves: Moves) -> None:
-    """Copy an ONNX file with paths replaced; bytes are the same for the same model."""
+    """Copy an ONNX file with paths replaced. Equal models give equal bytes."""
     import onnx
 
     data = source.read_bytes()
     model = onnx.load_model_from_string(data)
-    # Texts lie in the file as they are: few models hold a path.
+    # Strings are stored verbatim in the file, so a search of its bytes spares most models the walk.
     if _moved(data, moves) != data:
         relocate_proto(model, moves)
     target.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def relocate_tree(source: Path, target: Path, moves: Moves) -> tuple[Path, ...]:
-    """Copy a tree with paths replaced in every text and model; the binary files of the copy that still hold one."""
-    # Modes are kept; times are in no artifact.
+    """Copy a tree with paths replaced in every text and model; return its binary files that still contain one."""
+    # Keeps modes but not times, which are not part of an artifact.
     shutil.copytree(source, target, symlinks=True, copy_function=shutil.copy)
     return relocate_files(target, moves)
 
 
 def relocate_files(target: Path, moves: Moves) -> tuple[Path, ...]:
-    """Replace paths in every text and model of a tree, in place; the binary files that still hold one."""
+    """Replace paths in every text and model of a tree, in place; return the binary files that still contain one."""
     binary = []
     for path in sorted(target.rglob("*")):
         if path.is_symlink() or not path.is_file():
@@ -74,7 +75,7 @@ def relocate_files(target: Path, moves: Moves) -> tuple[Path, ...]:
         moved = _moved(data, moves)
         if moved == data:
             continue
-        if path.suffix != ".onnx" and b"\0" in data[:_LOOKED_AT]:
+        if path.suffix != ".onnx" and b"\0" in data[:_SNIFFED]:
             binary.append(path)
             continue
         path.chmod(path.stat().st_mode | 0o200)

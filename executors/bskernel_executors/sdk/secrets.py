@@ -1,4 +1,4 @@
-"""What no log and no result may show: the values of licence variables."""
+"""Keep the values of licence variables out of logs and results."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ import msgspec
 from bskernel_protocol import Failure
 from bskernel_protocol.licences import LICENCE_VARIABLES, licence_texts
 
-_SHOWN = "<licence>"
-_SHORTEST = 4
+_REPLACEMENT = "<licence>"
+_SHORTEST = 4  # characters; a shorter value would match ordinary text
 
 
 def _secrets(environment: Mapping[str, str]) -> list[str]:
-    """What the variables' values must not show, the longest first."""
+    """The texts to hide, longest first."""
     found = {text for name in LICENCE_VARIABLES for text in licence_texts(environment.get(name, ""))}
     return sorted((secret for secret in found if len(secret) >= _SHORTEST), key=len, reverse=True)
 
 
-class Redactor:
-    """Takes the values of this process's licence variables out of texts."""
+class SecretFilter:
+    """Replaces the values of this process's licence variables in texts."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         secrets = _secrets(environment)
         self._pattern = re.compile("|".join(map(re.escape, secrets))) if secrets else None
 
-    def text(self, text: str) -> str:
-        """The text without them."""
-        return text if self._pattern is None else self._pattern.sub(_SHOWN, text)
+    def redact(self, text: str) -> str:
+        """Return the text without them."""
+        return text if self._pattern is None else self._pattern.sub(_REPLACEMENT, text)
 
-    def failure(self, failure: Failure) -> Failure:
-        """The failure without them."""
+    def redact_failure(self, failure: Failure) -> Failure:
+        """Return the failure without them in its message, cause and hint."""
         if self._pattern is None:
             return failure
         return msgspec.structs.replace(
             failure,
-            message=self.text(failure.message),
-            cause=tuple(map(self.text, failure.cause)),
-            hint=None if failure.hint is None else self.text(failure.hint),
+            message=self.redact(failure.message),
+            cause=tuple(map(self.redact, failure.cause)),
+            hint=None if failure.hint is None else self.redact(failure.hint),
         )

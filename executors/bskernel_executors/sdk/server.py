@@ -1,11 +1,9 @@
-"""The warm session: imports once, then forks a child per step and relays what it prints; several may run at once."""
+"""The server of a session: it has imported the executor, forks a child per step, and relays each child's output."""
 
 from __future__ import annotations
 
 import os
 import selectors
-import sys
-import traceback
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
@@ -26,25 +24,26 @@ from bskernel_protocol import (
     read_frame,
     write_frame,
 )
-from bskernel_protocol.framing import FrameError
+from bskernel_protocol.frames import FrameError
 
-from bskernel_executors.sdk.child import refine_result
-from bskernel_executors.sdk.huge_pages import Mover
-from bskernel_executors.sdk.memory import oom_kills
-from bskernel_executors.sdk.offspring import become_reaper, die_with, end_strangers
+from bskernel_executors.sdk.huge_pages import HugePageMover
+from bskernel_executors.sdk.oom_counter import count_oom_kills
+from bskernel_executors.sdk.prefork import OutputPipe, PreforkedChild, RunningStep, StreamName, prefork_child
+from bskernel_executors.sdk.process_tree import become_subreaper, die_with_parent, kill_orphans
 from bskernel_executors.sdk.registry import Registry
-from bskernel_executors.sdk.running import Running, Spare, Stream, StreamName, fork_spare
-from bskernel_executors.sdk.secrets import Redactor
+from bskernel_executors.sdk.secrets import SecretFilter
+from bskernel_executors.sdk.step_log import import_structlog, make_logger
+from bskernel_executors.sdk.step_process import refine_result
 
-# The order in which what is ready at once is heeded: a step's last lines before its end, and its end, which closes
-# fds, before a command, which may open some of the same numbers.
+# Priorities of what is ready at the same time: a step's last lines come before its end; its end, which closes file
+# descriptors, comes before a command, which may open the same numbers again.
 _LINES, _END, _COMMAND = range(3)
 
 
 def take_protocol_channel() -> tuple[BinaryIO, BinaryIO]:
-    """Keep stdin and stdout for the protocol and point fds 0 and 1 elsewhere.
+    """Reserve stdin and stdout for the protocol: return copies of them, and redirect descriptors 0 and 1.
 
-    A library that prints, or a tool that reads, then never touches the channel.
+    Then a library that prints, or a tool that reads, does not touch the channel.
     """
     source = os.fdopen(os.dup(0), "rb", buffering=0)
     sink = os.fdopen(os.dup(1), "wb")
@@ -56,76 +55,78 @@ def take_protocol_channel() -> tuple[BinaryIO, BinaryIO]:
 
 
 class Server:
-    """Serves one kernel until its end of the channel closes."""
+    """Serves one kernel until the kernel's end of the channel closes. It runs several steps at once."""
 
     def __init__(self, registry: Registry, root: Path, source: BinaryIO, sink: BinaryIO) -> None:
         self._registry = registry
         self._root = root
         self._source = source
         self._sink = sink
-        self._redactor = Redactor()
+        self._secrets = SecretFilter()
         self._selector = selectors.DefaultSelector()
-        self._running: dict[str, Running] = {}
-        self._spare: Spare | None = None
-        self._mover = Mover()
-        self._warm: int | None = None  # the child that warms up
+        self._running: dict[str, RunningStep] = {}  # by step directory
+        self._preforked: PreforkedChild | None = None
+        self._mover = HugePageMover()
+        self._warm_up_pid: int | None = None
         self._connected = True
 
     def serve(self) -> None:
-        """Say that we are ready, then take commands until the channel closes; no child outlives that."""
-        become_reaper()
-        self._tell(Ready(protocol=PROTOCOL_VERSION, executor=self._registry.executor, version=self._registry.version))
+        """Send Ready, then handle commands until the channel closes, and end all children."""
+        become_subreaper()
+        self._send(Ready(protocol=PROTOCOL_VERSION, executor=self._registry.executor, version=self._registry.version))
         if self._registry.warm_up is not None:
-            self._warm = self._warm_up(self._registry.warm_up)
-        self._selector.register(self._source, selectors.EVENT_READ, (_COMMAND, self._heed))
-        self._spare = self._fork()
+            self._warm_up_pid = self._warm_up(self._registry.warm_up)
+        self._selector.register(self._source, selectors.EVENT_READ, (_COMMAND, self._handle_command))
+        self._preforked = self._fork()
         while self._connected:
-            patience = self._mover.patience([running.limited for running in self._running.values()])
-            ready = sorted((key.data for key, _ in self._selector.select(patience)), key=itemgetter(0))
+            timeout = self._mover.idle_timeout([step.has_memory_limit for step in self._running.values()])
+            ready = sorted((key.data for key, _ in self._selector.select(timeout)), key=itemgetter(0))
             if not ready:
-                self._use_the_quiet()
+                self._use_idle_time()
                 continue
-            self._mover.heard()
-            for _, heed in ready:
-                heed()
-        for running in list(self._running.values()):
-            self._end(running)
-        if self._spare is not None:
-            self._spare.end()
+            self._mover.note_message()
+            for _, handle in ready:
+                handle()
+        for step in list(self._running.values()):
+            self._finish(step)
+        if self._preforked is not None:
+            self._preforked.discard()
 
-    def _use_the_quiet(self) -> None:
-        """Move some memory; at last the child that waits, which has the old pages, makes way for another."""
-        if self._mover.move():
-            if self._spare is not None:
-                self._spare.end()
-            self._spare = self._fork()
+    def _use_idle_time(self) -> None:
+        """Prepare what children inherit; finally replace the preforked child, which has the old memory pages."""
+        import_structlog()
+        if self._mover.move_block():
+            if self._preforked is not None:
+                self._preforked.discard()
+            self._preforked = self._fork()
 
-    def _tell(self, event: Event) -> None:
+    def _send(self, event: Event) -> None:
         try:
             write_frame(self._sink, encode(event))
         except BrokenPipeError:
             self._connected = False
 
     def _warm_up(self, function: Callable[[], None]) -> int:
-        """In a child that dies with us, and that no step waits for."""
+        """Run it in a child that dies with the server. No step waits for it."""
         server = os.getpid()
         pid = os.fork()
         if pid != 0:
             return pid
         try:
-            die_with(server)
-            become_reaper()
+            die_with_parent(server)
+            become_subreaper()
             os.close(self._source.fileno())
             os.close(self._sink.fileno())
             function()
-        except BaseException:  # noqa: BLE001 - a forked child must never run its parent's code
-            traceback.print_exc()
-            sys.stderr.flush()
+        # A forked child must never return into its parent's code, whatever is raised.
+        except BaseException:
+            log = make_logger(executor=f"{self._registry.executor}@{self._registry.version}")
+            log.exception("warm-up failed; steps run without it")
         finally:
             os._exit(0)
 
-    def _heed(self) -> None:
-        """Take a command, or learn that the kernel is gone."""
+    def _handle_command(self) -> None:
+        """Handle a command, or notice that the kernel is gone."""
         try:
             message = read_frame(self._source)
         except FrameError:
@@ -140,67 +141,65 @@ class Server:
             self._running[command.directory].cancel()
 
     def _start(self, directory: str) -> None:
-        self._tell(StepStarted(directory=directory))
-        running = self._begin(directory)
-        self._running[directory] = running
-        self._selector.register(running.pidfd, selectors.EVENT_READ, (_END, partial(self._end, running)))
-        for stream in running.streams:
-            heed = partial(self._pass_on, running, stream)
-            self._selector.register(stream.fd, selectors.EVENT_READ, (_LINES, heed))
-        self._spare = self._fork()
+        self._send(StepStarted(directory=directory))
+        step = self._start_child(directory)
+        self._running[directory] = step
+        self._selector.register(step.pidfd, selectors.EVENT_READ, (_END, partial(self._finish, step)))
+        for pipe in step.pipes:
+            handle = partial(self._relay, step, pipe)
+            self._selector.register(pipe.fd, selectors.EVENT_READ, (_LINES, handle))
+        self._preforked = self._fork()
 
-    def _begin(self, directory: str) -> Running:
-        spare, self._spare = self._spare, None
-        if spare is not None:
+    def _start_child(self, directory: str) -> RunningStep:
+        child, self._preforked = self._preforked, None
+        if child is not None:
             try:
-                return spare.begin(self._root, directory)
-            except BrokenPipeError:  # the system has ended it, for lack of memory
-                spare.end()
-        return self._fork().begin(self._root, directory)
+                return child.start(self._root, directory)
+            except BrokenPipeError:  # the system has killed it, for lack of memory
+                child.discard()
+        return self._fork().start(self._root, directory)
 
-    def _fork(self) -> Spare:
-        self._mover.forked()
-        held = [self._source.fileno(), self._sink.fileno(), self._selector_fd()]
-        held += [fd for other in self._running.values() for fd in other.fds()]
-        return fork_spare(self._registry, self._root, held)
+    def _fork(self) -> PreforkedChild:
+        self._mover.note_fork()
+        inherited = [self._source.fileno(), self._sink.fileno(), self._selector_fd()]
+        inherited += [fd for other in self._running.values() for fd in other.fds()]
+        return prefork_child(self._registry, self._root, inherited)
 
     def _selector_fd(self) -> int:
         return self._selector.fileno()
 
-    def _pass_on(self, running: Running, stream: Stream) -> None:
-        lines = stream.read()
+    def _relay(self, step: RunningStep, pipe: OutputPipe) -> None:
+        lines = pipe.read_lines()
         if lines is None:
-            self._selector.unregister(stream.fd)
+            self._selector.unregister(pipe.fd)
         for text in lines or ():
-            self._say(running, stream.name, text)
+            self._relay_line(step, pipe.name, text)
 
-    def _say(self, running: Running, stream: StreamName, text: str) -> None:
-        text = self._redactor.text(text)
-        running.note(stream, text)
+    def _relay_line(self, step: RunningStep, stream: StreamName, text: str) -> None:
+        text = self._secrets.redact(text)
+        step.write_log_line(stream, text)
         if stream == "progress":
-            self._tell(Progress(directory=running.directory, text=text))
+            self._send(Progress(directory=step.directory, text=text))
         else:
-            self._tell(OutputLine(directory=running.directory, stream=stream, text=text))
+            self._send(OutputLine(directory=step.directory, stream=stream, text=text))
 
-    def _end(self, running: Running) -> None:
-        """Reap the child, end whatever it left running, and take what is still in its pipes."""
-        del self._running[running.directory]
-        exit_code, peak_mib = running.reap()
-        if self._warm is not None and os.waitpid(self._warm, os.WNOHANG)[0]:
-            self._warm = None
+    def _finish(self, step: RunningStep) -> None:
+        """Reap the child, kill whatever it left running, and relay what is left in its pipes."""
+        del self._running[step.directory]
+        exit_code, peak_mib = step.reap()
+        if self._warm_up_pid is not None and os.waitpid(self._warm_up_pid, os.WNOHANG)[0]:
+            self._warm_up_pid = None
         known = {other.pid for other in self._running.values()}
-        known |= {self._warm} if self._warm is not None else set()
-        known |= {self._spare.pid} if self._spare is not None else set()
-        end_strangers(known)
-        for name, text in running.drain():
-            self._say(running, name, text)
-        for fd in (running.pidfd, *(stream.fd for stream in running.streams)):
+        known |= {self._warm_up_pid} if self._warm_up_pid is not None else set()
+        known |= {self._preforked.pid} if self._preforked is not None else set()
+        kill_orphans(known)
+        for stream, text in step.drain():
+            self._relay_line(step, stream, text)
+        for fd in (step.pidfd, *(pipe.fd for pipe in step.pipes)):
             if fd in self._selector.get_map():
                 self._selector.unregister(fd)
-        running.close()
-        self._mover.written()
-        refine_result(self._registry, self._root / running.directory)
-        killed = max(0, (oom_kills() or 0) - running.oom_kills)
-        self._tell(
-            StepFinished(directory=running.directory, exit_code=exit_code, peak_mib=peak_mib, oom_kills=killed)
-        )
+        step.close()
+        self._mover.note_write()
+        refine_result(self._registry, self._root / step.directory)
+        kills = max(0, (count_oom_kills() or 0) - step.oom_kills_before)
+        self._send(StepFinished(directory=step.directory, exit_code=exit_code, peak_mib=peak_mib, oom_kills=kills))

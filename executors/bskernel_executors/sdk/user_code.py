@@ -1,4 +1,4 @@
-"""Functions that users write: found by name in a folder of theirs, and their errors told by file and line."""
+"""Load functions that users write, from a folder of theirs, and locate their errors by file and line."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 
 from bskernel_executors.sdk.step import StepFailure
 
-_WRITE = "write module:function; the module lies in the folder that inputs.source names, or is installed"
+_HINT = "write module:function; the module must be in the folder that inputs.source names, or be installed"
 
 
 def load_function(name: str, source: Path | None) -> Callable[..., Any]:
-    """The function that "module:function" names, in `source` or among what is installed.
+    """Load the function that "module:function" names, from the folder `source` or an installed module.
 
-    Raises StepFailure (config) when there is none, and whatever the module raises when it is imported.
+    Raises StepFailure (config) if there is no such function, and whatever the module raises when it is imported.
     """
     module_name, _, function_name = name.partition(":")
     if source is not None:
@@ -28,18 +28,16 @@ def load_function(name: str, source: Path | None) -> Callable[..., Any]:
         module = importlib.import_module(module_name)
         function = getattr(module, function_name)
     except (ImportError, AttributeError, ValueError) as error:
-        # A library that the user's own module lacks is not the module itself.
-        if user_frame(error, source) is not None:
+        # The user's module exists but imports a library that is missing: the user must see that error.
+        if find_user_frame(error, source) is not None:
             raise
-        raise StepFailure(
-            category="config", message=f"there is no function {name!r}: {error}", hint=_WRITE
-        ) from error
+        raise StepFailure(category="config", message=f"unknown function {name!r}: {error}", hint=_HINT) from error
     own = source is not None and (source / (module_name.partition(".")[0] + ".py")).exists()
     if own and not str(getattr(module, "__file__", "")).startswith(f"{source}/"):
         raise StepFailure(
             category="config",
-            message=f"{name!r}: another module is called {module_name!r} already",
-            hint=f"give {module_name}.py another name",
+            message=f"{name!r}: a module named {module_name!r} is already installed",
+            hint=f"rename {module_name}.py",
         )
     if not callable(function):
         raise StepFailure(category="config", message=f"{name!r} is a {type(function).__name__}, not a function")
@@ -47,8 +45,8 @@ def load_function(name: str, source: Path | None) -> Callable[..., Any]:
     return found
 
 
-def user_frame(error: BaseException, source: Path | None) -> str | None:
-    """`file:line` where the error arose in the user's folder, innermost; None when it did not."""
+def find_user_frame(error: BaseException, source: Path | None) -> str | None:
+    """Return `file:line` of the innermost frame in the user's folder, or None if the error is not from there."""
     if source is None:
         return None
     if isinstance(error, SyntaxError) and str(error.filename).startswith(f"{source}/"):

@@ -6,7 +6,7 @@ import msgspec
 from bskernel_protocol import FailureCategory
 
 from bskernel_executors.sdk import StepFailure
-from bskernel_executors.sdk.deciding import by_log, true_errors
+from bskernel_executors.sdk.classification import find_root_errors, match_log
 from bskernel_executors.sdk.rules_file import shared_rules
 from bskernel_executors.sdk.tool_messages import Message
 from bskernel_executors.vivado_reports.log import Log
@@ -30,10 +30,10 @@ def first_cause(log: Log) -> Cause | None:
     Of a run that ended well it means nothing: some errors do not stop one.
     """
     rules = shared_rules()
-    match = by_log(rules, "", log.lines)
+    match = match_log(rules, "", log.lines)
     if match is not None and match.line is not None:
         return Cause(text=match.line, line=match.number, category=match.rule.category, rule=match.rule.id)
-    error = next(iter(true_errors(rules, log.messages)), None)
+    error = next(iter(find_root_errors(rules, log.messages)), None)
     if error is None:
         return None
     rule = match.rule if match is not None else None
@@ -49,7 +49,7 @@ def first_cause(log: Log) -> Cause | None:
 def wrong_design(log: Log) -> Message | None:
     """The first message that tells that the design is not the one that was given; None when there is none."""
     spoiling = [rule for rule in shared_rules() if rule.role == "spoils"]
-    return next((message for message in log.messages if any(rule.is_of(message.id) for rule in spoiling)), None)
+    return next((message for message in log.messages if any(rule.matches_id(message.id) for rule in spoiling)), None)
 
 
 def failure_of_run(code: int, log: Log, what: str) -> StepFailure:

@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from bskernel_executors.sdk.tool_messages import Message, messages_in
+from bskernel_executors.sdk.tool_messages import Message, parse_messages
 
 _VERSION = re.compile(
     r"^[#*\s]*(?P<tool>Vivado(?: STAND-IN)?|Vitis HLS|Vivado HLS)\b.*?\bv(?P<version>\d{4}\.\d+(?:\.\d+)?)"
@@ -31,7 +31,7 @@ def read_log(text: str) -> Log:
     build = next(filter(None, map(_BUILD.match, lines)), None)
     return Log(
         lines=tuple(lines),
-        messages=messages_in(lines),
+        messages=parse_messages(lines),
         tool=version.group("tool") if version is not None else None,
         version=version.group("version") if version is not None else None,
         build=build.group(1) if build is not None else None,

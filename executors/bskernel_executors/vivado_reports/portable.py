@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bskernel_executors.sdk.secrets import Redactor
+from bskernel_executors.sdk.secrets import SecretFilter
 
 _OF_THE_RUN = re.compile(
     r"^(\| (?:Date|Host) +: |# (?:Start of session at|Process ID|Current directory|Command line|Log file|Journal file"
@@ -18,7 +18,7 @@ _TEXTS = frozenset({".log", ".jou", ".rpt", ".vdi", ".vds"})
 
 def without_run(text: str) -> str:
     """The text without names of the machine, dates, and licences."""
-    return Redactor().text(_OF_THE_RUN.sub(r"\1...", text))
+    return SecretFilter().redact(_OF_THE_RUN.sub(r"\1...", text))
 
 
 def depersonalise(folder: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from bskernel_executors.sdk import StepFailure
-from bskernel_executors.sdk.tools import preloaded
+from bskernel_executors.sdk.tools import preload_libudev
 from bskernel_executors.vivado_reports import Log, failure_of_run, read_log, wrong_design
 
 _LOG, _SCRIPT = "vivado.log", "run.tcl"
@@ -38,7 +38,7 @@ def run_vivado(
     child = subprocess.Popen(
         command,
         cwd=folder,
-        env={**os.environ, **preloaded()},
+        env={**os.environ, **preload_libudev()},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

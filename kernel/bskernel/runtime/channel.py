@@ -28,7 +28,7 @@ from bskernel_protocol import (
     read_frame,
     write_frame,
 )
-from bskernel_protocol.framing import ByteSink, ByteSource
+from bskernel_protocol.frames import ByteSink, ByteSource
 
 from bskernel.core.interfaces import SessionEnded, SessionFailed
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bskernel_protocol import Failure
-from bskernel_protocol.framing import ByteSink, ByteSource
+from bskernel_protocol.frames import ByteSink, ByteSource
 
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import SessionFailed

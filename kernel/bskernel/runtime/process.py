@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bskernel_protocol import Failure
-from bskernel_protocol.framing import ByteSink, ByteSource
+from bskernel_protocol.frames import ByteSink, ByteSource
 from bskernel_protocol.licences import LICENCE_VARIABLES
 
 from bskernel.core.interfaces import SessionFailed

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 from bskernel_protocol import FrameError
-from bskernel_protocol.framing import ByteSink, ByteSource
+from bskernel_protocol.frames import ByteSink, ByteSource
 
 from bskernel.runtime.session_dirs import SessionFolders, folders_of
 from bskernel.runtime.warm.messages import (

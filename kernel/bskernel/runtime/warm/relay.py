@@ -25,7 +25,7 @@ from bskernel_protocol import (
     read_frame,
     write_frame,
 )
-from bskernel_protocol.framing import HEADER, MAGIC
+from bskernel_protocol.frames import HEADER, MAGIC
 
 from bskernel.runtime.channel import Transport
 from bskernel.runtime.warm.sockets import SocketStream

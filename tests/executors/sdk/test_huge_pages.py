@@ -4,7 +4,7 @@ import ctypes
 import mmap
 from pathlib import Path
 
-from bskernel_executors.sdk.huge_pages import BLOCK, Mover, blocks, move_into_huge_pages
+from bskernel_executors.sdk.huge_pages import BLOCK, HugePageMover, find_blocks, move_into_huge_pages
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ def line(first: int, pages: int, modes: str, inode: str, name: str) -> str:
 @given(MAPPINGS)
 def test_only_whole_blocks_of_private_anonymous_memory_are_moved(mapping: tuple[int, int, str, str, str]) -> None:
     first, pages, modes, inode, name = mapping
-    found = list(blocks([line(*mapping)]))
+    found = list(find_blocks([line(*mapping)]))
     if found:
         assert modes in {"rw-p", "rwxp"}
         assert inode == "0"
@@ -38,44 +38,44 @@ def test_what_is_moved_keeps_its_bytes() -> None:
     memory = mmap.mmap(-1, 4 * BLOCK, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     memory[:] = bytes(range(256)) * (len(memory) // 256)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    at = set(blocks(Path("/proc/self/maps").read_text().splitlines()))
+    at = set(find_blocks(Path("/proc/self/maps").read_text().splitlines()))
     assert len({block for block in at if address <= block < address + len(memory)}) >= 3
     moved = sum(1 for _ in move_into_huge_pages())
     assert moved >= 3
     assert memory[:] == bytes(range(256)) * (len(memory) // 256)
 
 
-def moved(mover: Mover) -> int:
+def moved(mover: HugePageMover) -> int:
     """How many blocks are moved until there are no more."""
     count = 0
-    while not mover.move():
+    while not mover.move_block():
         count += 1
     return count
 
 
 def test_memory_is_moved_whenever_nobody_asks_for_anything() -> None:
-    mover = Mover()
-    assert mover.patience([])
+    mover = HugePageMover()
+    assert mover.idle_timeout([])
     memory = mmap.mmap(-1, 2 * BLOCK, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     assert moved(mover) >= len(memory) // BLOCK - 1
-    assert mover.patience([]) is None
-    mover.written()
-    assert mover.patience([]) == 0.0
-    mover.heard()
-    assert mover.patience([])
+    assert mover.idle_timeout([]) is None
+    mover.note_write()
+    assert mover.idle_timeout([]) == 0.0
+    mover.note_message()
+    assert mover.idle_timeout([])
     assert moved(mover) > 0
 
 
 def test_beside_steps_memory_is_moved_once_when_there_were_several() -> None:
-    mover = Mover()
+    mover = HugePageMover()
     for _ in range(2):
-        mover.forked()
-        assert mover.patience([False]) is None
-    mover.forked()
-    assert mover.patience([False, True]) is None
-    assert mover.patience([False, False]) == 0.0
+        mover.note_fork()
+        assert mover.idle_timeout([False]) is None
+    mover.note_fork()
+    assert mover.idle_timeout([False, True]) is None
+    assert mover.idle_timeout([False, False]) == 0.0
     assert moved(mover) > 0
-    mover.written()
-    mover.forked()
-    assert mover.patience([False]) is None
-    assert mover.patience([]) is not None
+    mover.note_write()
+    mover.note_fork()
+    assert mover.idle_timeout([False]) is None
+    assert mover.idle_timeout([]) is not None

@@ -1,7 +1,7 @@
-"""Which node of a network an exception is about: the one that the innermost functions were working on.
+"""Locate the node of a network that an exception is about: the one that the innermost functions worked on.
 
-Exceptions of transformations seldom name it, but their frames hold it. Nodes are known by what they look like, so
-that no executor is made to have onnx.
+Exceptions of transformations seldom name their node, but their stack frames hold it. A node is recognized by its
+attributes, so that no executor has to install onnx for this.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 
-_FRAMES = 4
-_LIKELY = ("node", "n", "consumer", "self")
-# AttributeProto.type -> the field that holds the value
+_FRAMES = 4  # innermost stack frames that are searched
+_LIKELY_NAMES = ("node", "n", "consumer", "self")
+# AttributeProto.type -> the field that holds the value (onnx.proto)
 _FIELDS = {1: "f", 2: "i", 3: "s", 6: "floats", 7: "ints", 8: "strings"}
 
 
-class Culprit(msgspec.Struct, frozen=True, kw_only=True):
+class FaultyNode(msgspec.Struct, frozen=True, kw_only=True):
     """A node's name, operator and attributes (as text)."""
 
     name: str
@@ -38,21 +38,27 @@ def _value(attribute: Any) -> str | None:
 
 def _node(value: Any) -> Any:
     value = getattr(value, "onnx_node", value)
-    kinds = ("op_type", "name", "attribute", "input", "output")
-    # A module or class has such names at times; a node's are texts and lists.
-    return value if all(hasattr(value, kind) for kind in kinds) and isinstance(value.op_type, str) else None
+    fields = ("op_type", "name", "attribute", "input", "output")
+    # Modules and classes sometimes have these attributes too; a node's op_type is a string.
+    return value if all(hasattr(value, field) for field in fields) and isinstance(value.op_type, str) else None
+
+
+def _likelihood(name: str) -> tuple[int, str]:
+    return (_LIKELY_NAMES.index(name) if name in _LIKELY_NAMES else len(_LIKELY_NAMES), name)
 
 
 def _nodes_of(frame: FrameType) -> Iterator[Any]:
-    names = sorted(frame.f_locals, key=lambda name: (_LIKELY.index(name) if name in _LIKELY else len(_LIKELY), name))
-    for name in names:
+    for name in sorted(frame.f_locals, key=_likelihood):
         node = _node(frame.f_locals[name])
         if node is not None:
             yield node
 
 
-def culprit_of(error: BaseException) -> Culprit | None:
-    """The node, or None. Of several in a frame the one that the exception's text names, or the likeliest."""
+def locate_fault(error: BaseException) -> FaultyNode | None:
+    """Return the node that was being processed, or None.
+
+    If a frame holds several nodes, the one that the exception's text names wins, then the likeliest variable name.
+    """
     frames: list[FrameType] = []
     trace: TracebackType | None = error.__traceback__
     while trace is not None:
@@ -65,5 +71,5 @@ def culprit_of(error: BaseException) -> Culprit | None:
         if node is not None:
             values = {attribute.name: _value(attribute) for attribute in node.attribute}
             attributes = {name: value for name, value in values.items() if value is not None}
-            return Culprit(name=node.name or node.output[0], operator=node.op_type, attributes=attributes)
+            return FaultyNode(name=node.name or node.output[0], operator=node.op_type, attributes=attributes)
     return None

@@ -1,6 +1,6 @@
-"""Frames on a byte stream: four magic bytes, a length, a message.
+"""Frames on a byte stream: four magic bytes, the length (four bytes, big-endian), the message.
 
-The magic makes a library's stray print on the channel an error that can be shown, not a length of gigabytes.
+Thanks to the magic, a library that prints on the channel causes a readable error, not a length of gigabytes.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from typing import Protocol
 
 MAGIC = b"BSK1"
 HEADER = struct.Struct(">4sI")
-MAX_FRAME = 16 * 1024 * 1024
+MAX_FRAME = 16 * 1024 * 1024  # bytes
 
 
 class FrameError(Exception):
-    """The stream does not carry frames, or ends inside one; `data` are the first bytes that were wrong."""
+    """The stream does not contain frames, or ends inside one. `data` holds the first invalid bytes."""
 
     def __init__(self, message: str, data: bytes = b"") -> None:
         super().__init__(message)
@@ -22,20 +22,20 @@ class FrameError(Exception):
 
 
 class ByteSource(Protocol):
-    """What can be read: fewer bytes than asked for only at the end or when none are ready yet."""
+    """A readable stream, as of Python's io."""
 
     def read(self, size: int, /) -> bytes | None:
-        """Up to `size` bytes; b"" at the end."""
+        """Return up to `size` bytes, b"" at the end."""
 
 
 class ByteSink(Protocol):
-    """What can be written and flushed."""
+    """A writable stream, as of Python's io."""
 
     def write(self, data: bytes, /) -> object:
         """Write all of `data`."""
 
     def flush(self) -> None:
-        """Hand on what was written."""
+        """Flush the buffer."""
 
 
 def _read_exactly(source: ByteSource, size: int) -> bytes:
@@ -51,20 +51,20 @@ def _read_exactly(source: ByteSource, size: int) -> bytes:
 
 
 def read_frame(source: ByteSource) -> bytes | None:
-    """The next message, or None at the end of the stream.
+    """Return the next message, or None at the end of the stream.
 
-    Raises FrameError when the bytes are no frame or the stream ends inside one.
+    Raises FrameError if the bytes are not a frame or the stream ends inside one.
     """
     header = _read_exactly(source, HEADER.size)
     if not header:
         return None
     if not header.startswith(MAGIC[: len(header)]) or (len(header) == HEADER.size and header[:4] != MAGIC):
-        raise FrameError("bytes that are no bskernel frame", header)
+        raise FrameError("not a bskernel frame", header)
     if len(header) < HEADER.size:
         raise FrameError("the stream ended inside a frame's header", header)
     size: int = HEADER.unpack(header)[1]
     if size > MAX_FRAME:
-        raise FrameError(f"a frame of {size} bytes; at most {MAX_FRAME} are allowed", header)
+        raise FrameError(f"frame of {size} bytes; the limit is {MAX_FRAME}", header)
     body = _read_exactly(source, size)
     if len(body) < size:
         raise FrameError(f"the stream ended inside a frame: {len(body)} of {size} bytes", body[:200])
@@ -72,8 +72,8 @@ def read_frame(source: ByteSource) -> bytes | None:
 
 
 def write_frame(sink: ByteSink, message: bytes) -> None:
-    """Write one message and flush it. Raises FrameError when it is too long."""
+    """Write one message and flush it. Raises FrameError if it is longer than MAX_FRAME."""
     if len(message) > MAX_FRAME:
-        raise FrameError(f"a message of {len(message)} bytes; at most {MAX_FRAME} are allowed")
+        raise FrameError(f"message of {len(message)} bytes; the limit is {MAX_FRAME}")
     sink.write(HEADER.pack(MAGIC, len(message)) + message)
     sink.flush()

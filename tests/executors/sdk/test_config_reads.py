@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bskernel_executors.sdk.reads import fields_read
+from bskernel_executors.sdk.config_reads import find_fields_read
 
 
 class Config:
@@ -74,7 +74,7 @@ def of_something_else(model: Any, cfg: Any) -> Any:
 
 
 def read(function: Any) -> set[str]:
-    return set(fields_read(function, "cfg", Config, FIELDS))
+    return set(find_fields_read(function, "cfg", Config, FIELDS))
 
 
 def test_a_field_that_is_read_is_found() -> None:

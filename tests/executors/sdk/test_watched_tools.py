@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bskernel_executors.sdk.watched_tools import Ended, WatchedTools
+from bskernel_executors.sdk.watched_tools import ToolExit, WatchedTools
 
 Tool = Callable[[str], None]
 
@@ -39,16 +39,16 @@ def test_a_tool_s_exit_code_and_words_are_known_where_a_script_hides_them(
 ) -> None:
     tool('echo "ERROR: [Common 17-345] no licence for $1"; echo to-stderr >&2; exit ${2:-0}')
     tools = watched(tmp_path, "vivado 'a b'", "vivado c 3", "vivado d 4")
-    assert [run.code for run in tools.ended] == [0, 3, 4]
-    assert tools.failed == Ended(tool="vivado", code=3)
-    said = capsys.readouterr().out
-    assert said == tools.said
-    assert said.splitlines()[:2] == ["ERROR: [Common 17-345] no licence for a b", "to-stderr"]
+    assert [run.code for run in tools.exits] == [0, 3, 4]
+    assert tools.first_failure == ToolExit(tool="vivado", code=3)
+    printed = capsys.readouterr().out
+    assert printed == tools.output
+    assert printed.splitlines()[:2] == ["ERROR: [Common 17-345] no licence for a b", "to-stderr"]
 
 
 def test_a_tool_that_dies_of_a_signal_says_so(tool: Tool, tmp_path: Path) -> None:
     tool("kill -SEGV $$")
-    assert watched(tmp_path, "vivado").failed == Ended(tool="vivado", code=139)
+    assert watched(tmp_path, "vivado").first_failure == ToolExit(tool="vivado", code=139)
 
 
 def test_nothing_is_left_in_path_and_what_is_not_there_is_not_made_up(tool: Tool, tmp_path: Path) -> None:
@@ -56,5 +56,5 @@ def test_nothing_is_left_in_path_and_what_is_not_there_is_not_made_up(tool: Tool
     before = os.environ["PATH"]
     tools = watched(tmp_path, "vivado", "vitis_hls || true")
     assert os.environ["PATH"] == before
-    assert tools.ended == (Ended(tool="vivado", code=0),)
-    assert tools.failed is None
+    assert tools.exits == (ToolExit(tool="vivado", code=0),)
+    assert tools.first_failure is None

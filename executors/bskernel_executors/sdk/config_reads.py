@@ -1,6 +1,6 @@
-"""Which fields of a library's configuration a step function reads, found in its source.
+"""Find the fields of a library's configuration that a step function reads, by analysing its source.
 
-The answer decides what enters a step's cache key, so reading anything else is refused when the step runs.
+These fields enter the step's cache key. When the step runs, `guarded_config` refuses to read any other.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import linecache
 from collections.abc import Callable, Iterator
 from typing import Any
 
-_Place = tuple[int, str]  # the first line, a decorator's too, and the name, as the compiled code says them
+_Location = tuple[int, str]  # first line (of the first decorator, if any) and name, as in the code object
 
 
 def _source(function: Callable[..., Any]) -> ast.FunctionDef | None:
@@ -23,8 +23,8 @@ def _source(function: Callable[..., Any]) -> ast.FunctionDef | None:
 
 
 @functools.cache
-def _functions_in(file: str) -> dict[_Place, ast.FunctionDef]:
-    """The functions of a file, which is parsed once: an executor asks for hundreds while it starts."""
+def _functions_in(file: str) -> dict[_Location, ast.FunctionDef]:
+    """The functions of a file. It is parsed once: a starting executor looks up hundreds of functions."""
     try:
         tree = ast.parse("".join(linecache.getlines(file)))
     except SyntaxError:
@@ -37,7 +37,7 @@ def _functions_in(file: str) -> dict[_Place, ast.FunctionDef]:
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """The statements below a node, in whatever block; not what they compute."""
+    """The statements below a node, in any block, without their expressions."""
     for block in ("body", "orelse", "finalbody", "handlers", "cases"):
         for inner in getattr(node, block, ()):
             yield inner
@@ -45,8 +45,8 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
 
 
 @functools.cache
-def _telling(tree: ast.FunctionDef) -> tuple[ast.Attribute | ast.Call | ast.Assign, ...]:
-    """What may read a field, hand the configuration on or keep it, anywhere in a function."""
+def _relevant_nodes(tree: ast.FunctionDef) -> tuple[ast.Attribute | ast.Call | ast.Assign, ...]:
+    """The nodes of a function that may read a field, pass the configuration on, or store it."""
     return tuple(node for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.Call | ast.Assign))
 
 
@@ -58,14 +58,14 @@ def _callee(call: ast.Call, scope: dict[str, Any]) -> Any:
     return None
 
 
-def _names_given(call: ast.Call, name: str, callee: Any) -> list[str]:
-    """Names of the callee's parameters that get the configuration."""
+def _parameters_bound(call: ast.Call, name: str, callee: Any) -> list[str]:
+    """Names of the callee's parameters that the configuration is passed to."""
     try:
         parameters = list(inspect.signature(callee).parameters)
     except (TypeError, ValueError):
         return []
-    given = [parameters[at] for at, value in enumerate(call.args) if _is(value, name) and at < len(parameters)]
-    return given + [keyword.arg for keyword in call.keywords if keyword.arg and _is(keyword.value, name)]
+    bound = [parameters[at] for at, value in enumerate(call.args) if _is(value, name) and at < len(parameters)]
+    return bound + [keyword.arg for keyword in call.keywords if keyword.arg and _is(keyword.value, name)]
 
 
 def _is(node: ast.expr, name: str) -> bool:
@@ -73,13 +73,13 @@ def _is(node: ast.expr, name: str) -> bool:
 
 
 def _attribute(node: ast.AST, holder: ast.expr | str) -> str | None:
-    """The attribute that `node` reads of a name, or of an attribute of self: as a dot or by getattr."""
+    """The attribute of `holder` (a name, or an attribute of self) that `node` reads, with a dot or by getattr."""
     if isinstance(node, ast.Attribute) and _same(node.value, holder):
         return node.attr
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
-        given = node.args
-        if len(given) > 1 and _same(given[0], holder) and isinstance(given[1], ast.Constant):
-            return str(given[1].value)
+        args = node.args
+        if len(args) > 1 and _same(args[0], holder) and isinstance(args[1], ast.Constant):
+            return str(args[1].value)
     return None
 
 
@@ -89,19 +89,22 @@ def _same(node: ast.expr, holder: ast.expr | str) -> bool:
     return ast.dump(node) == ast.dump(holder)
 
 
-def _kept_as(tree: ast.FunctionDef, name: str) -> list[str]:
-    """Attributes of self that a constructor keeps the parameter in."""
+def _stored_as(tree: ast.FunctionDef, name: str) -> list[str]:
+    """The attributes of self in which a constructor stores the parameter."""
     return [
         target.attr
-        for node in _telling(tree)
+        for node in _relevant_nodes(tree)
         if isinstance(node, ast.Assign) and _is(node.value, name)
         for target in node.targets
         if isinstance(target, ast.Attribute) and _is(target.value, "self")
     ]
 
 
-def fields_read(function: Callable[..., Any], name: str, config: type, fields: frozenset[str]) -> frozenset[str]:
-    """Those of `fields` that `function` reads of its parameter `name`, also through functions that it hands it to."""
+def find_fields_read(function: Callable[..., Any], name: str, config: type, fields: frozenset[str]) -> frozenset[str]:
+    """Find those of `fields` that `function` reads from its parameter `name`.
+
+    Follows functions and classes that the parameter is passed to, and methods of `config`.
+    """
     found: set[str] = set()
     seen: set[tuple[int, str]] = set()
 
@@ -112,17 +115,17 @@ def fields_read(function: Callable[..., Any], name: str, config: type, fields: f
         seen.add((id(function), name))
         tree = _source(function)
         scope = getattr(function, "__globals__", {})
-        for node in _telling(tree) if tree else ():
+        for node in _relevant_nodes(tree) if tree else ():
             attribute = _attribute(node, name)
             if attribute is not None:
                 note(attribute)
             elif isinstance(node, ast.Call):
                 callee = _callee(node, scope)
-                for given in _names_given(node, name, callee):
+                for parameter in _parameters_bound(node, name, callee):
                     if inspect.isclass(callee):
-                        follow_class(callee, given)
+                        follow_class(callee, parameter)
                     else:
-                        follow(callee, given)
+                        follow(callee, parameter)
 
     def note(attribute: str) -> None:
         method = inspect.getattr_static(config, attribute, None)
@@ -132,17 +135,17 @@ def fields_read(function: Callable[..., Any], name: str, config: type, fields: f
             follow(method, "self")
 
     def follow_class(kind: type, name: str) -> None:
-        """Its constructor, and what its methods read of the attributes that keep the parameter."""
+        """Follow its constructor, and its methods' reads of the attributes that store the parameter."""
         constructor = inspect.getattr_static(kind, "__init__", None)
         if not inspect.isfunction(constructor):
             return
         follow(constructor, name)
         tree = _source(constructor)
-        kept = [ast.parse(f"self.{item}", mode="eval").body for item in (_kept_as(tree, name) if tree else ())]
-        methods = [item for _, item in inspect.getmembers(kind, inspect.isfunction)] if kept else []
+        stored = [ast.parse(f"self.{item}", mode="eval").body for item in (_stored_as(tree, name) if tree else ())]
+        methods = [item for _, item in inspect.getmembers(kind, inspect.isfunction)] if stored else []
         for method in filter(None, map(_source, methods)):
-            for node in _telling(method):
-                for holder in kept:
+            for node in _relevant_nodes(method):
+                for holder in stored:
                     attribute = _attribute(node, holder)
                     if attribute is not None:
                         note(attribute)

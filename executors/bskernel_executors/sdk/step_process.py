@@ -1,4 +1,4 @@
-"""One step, carried out in this process: manifest in, outputs and result.msgpack out."""
+"""Run one step in this process: read its manifest and inputs, call its entry, write outputs and result.msgpack."""
 
 from __future__ import annotations
 
@@ -20,30 +20,32 @@ from bskernel_protocol import (
 )
 from bskernel_protocol.layout import INPUTS, LOG, MANIFEST, OUTPUTS, RESULT, WORK
 
-from bskernel_executors.sdk.causes import failure_of
-from bskernel_executors.sdk.deciding import About, refine
+from bskernel_executors.sdk.causes import make_failure
+from bskernel_executors.sdk.classification import FailureContext, refine
 from bskernel_executors.sdk.determinism import make_deterministic
 from bskernel_executors.sdk.outputs import check_outputs
 from bskernel_executors.sdk.parameters import decode_parameters
 from bskernel_executors.sdk.registry import Entry, Registry
-from bskernel_executors.sdk.secrets import Redactor
+from bskernel_executors.sdk.secrets import SecretFilter
 from bskernel_executors.sdk.step import Step, StepFailure
 
 
 def read_manifest(directory: Path) -> StepManifest:
-    """The manifest of a step directory. Raises StepFailure (protocol)."""
+    """Read the manifest of a step directory. Raises StepFailure (executor)."""
     path = directory / MANIFEST
     try:
         document = decode_document(path.read_bytes())
     except (OSError, ProtocolError) as error:
         raise StepFailure(category="executor", message=f"cannot read {MANIFEST}: {error}") from error
     if not isinstance(document, StepManifest):
-        raise StepFailure(category="executor", message=f"{MANIFEST} holds a {type(document).__name__}")
+        raise StepFailure(
+            category="executor", message=f"{MANIFEST} contains a {type(document).__name__}, not a StepManifest"
+        )
     return document
 
 
 def uses_tools(directory: Path) -> bool:
-    """Are installed tools mounted for the step? A manifest that cannot be read names none: its step fails anyway."""
+    """Are installed tools mounted for the step? No if its manifest cannot be read: the step fails anyway."""
     try:
         return bool(read_manifest(directory).tools)
     except StepFailure:
@@ -51,7 +53,7 @@ def uses_tools(directory: Path) -> bool:
 
 
 def limits_memory(directory: Path) -> bool:
-    """Is the step's memory limited? By a manifest that cannot be read it is not."""
+    """Does the step have a memory limit? No if its manifest cannot be read."""
     try:
         return read_manifest(directory).memory_mib is not None
     except StepFailure:
@@ -63,11 +65,12 @@ def _limit_memory(mebibytes: int | None) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (mebibytes << 20, mebibytes << 20))
 
 
-def _carry_out(entry: Entry, step: Step[Any], manifest: StepManifest) -> StepResult:
+def _run_entry(entry: Entry, step: Step[Any], manifest: StepManifest) -> StepResult:
     for name in step.inputs:
         if not (step.directory / INPUTS / name).exists():
             raise StepFailure(
-                category="executor", message=f"the manifest names the input {name!r}, but it is not there"
+                category="executor",
+                message=f"{MANIFEST} lists the input {name!r}, which is not in {INPUTS}/",
             )
     for required in (item.name for item in entry.description.inputs if item.required):
         step.required_input(required)
@@ -84,86 +87,96 @@ def _carry_out(entry: Entry, step: Step[Any], manifest: StepManifest) -> StepRes
     )
 
 
-def _step(
-    entry: Entry, manifest: StepManifest, directory: Path, tell: Callable[[str], None], values: dict[str, str]
+def _make_step(
+    entry: Entry,
+    manifest: StepManifest,
+    directory: Path,
+    report_progress: Callable[[str], None],
+    hint_values: dict[str, str],
 ) -> Step[Any]:
     return Step(
         name=manifest.step,
+        entry=manifest.entry,
+        executor=f"{manifest.executor}@{manifest.version}",
         params=decode_parameters(entry.parameters, manifest.parameters, manifest.entry),
         directory=directory,
         inputs=frozenset(artifact.name for artifact in manifest.inputs),
         outputs=frozenset(output.name for output in entry.description.outputs),
-        tell=tell,
+        report_progress=report_progress,
         tools=manifest.tools,
-        values=values,
+        hint_values=hint_values,
     )
 
 
-def _about(registry: Registry, manifest: StepManifest, values: dict[str, str]) -> About:
-    return About(
+def _context(registry: Registry, manifest: StepManifest, hint_values: dict[str, str]) -> FailureContext:
+    return FailureContext(
         step=manifest.step,
         entry=manifest.entry,
         parameters=manifest.parameters,
-        values=values,
-        declared=registry.category(manifest.entry),
+        hint_values=hint_values,
+        default_category=registry.failure_category(manifest.entry),
     )
 
 
-def _without(text: str, directory: Path) -> str:
-    """A text without the step directory's own path, which says nothing elsewhere."""
+def _make_relative(text: str, directory: Path) -> str:
+    """The text with paths relative to the step directory, whose own path means nothing elsewhere."""
     for path in (directory.resolve(), directory):
         text = text.replace(f"{path}/", "")
     return text
 
 
-def _failed(failure: Failure, step: str, directory: Path) -> StepResult:
-    said = msgspec.structs.replace(
+def _failed_result(failure: Failure, step: str, directory: Path) -> StepResult:
+    portable = msgspec.structs.replace(
         failure,
-        message=_without(failure.message, directory),
-        cause=tuple(_without(line, directory) for line in failure.cause),
+        message=_make_relative(failure.message, directory),
+        cause=tuple(_make_relative(line, directory) for line in failure.cause),
     )
-    return StepResult(protocol=PROTOCOL_VERSION, step=step, failure=Redactor().failure(said))
+    return StepResult(protocol=PROTOCOL_VERSION, step=step, failure=SecretFilter().redact_failure(portable))
 
 
-def carry_out_step(registry: Registry, directory: Path, tell: Callable[[str], None]) -> StepResult:
-    """Run the step in `directory` and write its result there; a failure is a result, not an exception."""
+def run_step(registry: Registry, directory: Path, report_progress: Callable[[str], None]) -> StepResult:
+    """Run the step in `directory` and write its result there. A failure is a result, not an exception."""
     for name in (OUTPUTS, WORK):
         (directory / name).mkdir(exist_ok=True)
     make_deterministic(directory / WORK)
-    values: dict[str, str] = {}
+    hint_values: dict[str, str] = {}
     memory_mib: int | None = None
-    about = About(step=directory.name, declared="executor")
+    context = FailureContext(step=directory.name, default_category="executor")
     try:
         manifest = read_manifest(directory)
-        about, memory_mib = _about(registry, manifest, values), manifest.memory_mib
+        context, memory_mib = _context(registry, manifest, hint_values), manifest.memory_mib
         entry = registry.find(manifest.entry)
-        result = _carry_out(entry, _step(entry, manifest, directory, tell, values), manifest)
+        step = _make_step(entry, manifest, directory, report_progress, hint_values)
+        result = _run_entry(entry, step, manifest)
         data = encode(result)
     except ProtocolError as error:
-        failure = Failure(category="executor", message=f"{about.step} recorded what has no canonical form: {error}")
-        result = _failed(failure, about.step, directory)
+        failure = Failure(
+            category="executor", message=f"{context.step} recorded a value that cannot be encoded: {error}"
+        )
+        result = _failed_result(failure, context.step, directory)
         data = encode(result)
-    # Whatever an entry raises becomes data; libraries end themselves with SystemExit.
+    # Whatever an entry raises becomes data; some libraries raise SystemExit.
     except (Exception, SystemExit) as error:  # noqa: BLE001
-        result = _failed(failure_of(error, about, registry.rules, memory_mib), about.step, directory)
+        failure = make_failure(error, context, registry.rules, memory_mib)
+        result = _failed_result(failure, context.step, directory)
         data = encode(result)
     _write(directory / RESULT, data)
     return result
 
 
 def refine_result(registry: Registry, directory: Path) -> None:
-    """Once the step's log is whole: decide its failure, if it has one, by what tools said there too."""
+    """Refine the result of a failed step with its complete log, which holds the tools' messages."""
     try:
         result = decode_document((directory / RESULT).read_bytes())
         if not isinstance(result, StepResult) or result.failure is None:
             return
         manifest = read_manifest(directory)
     except (OSError, ProtocolError, StepFailure):
-        return  # the kernel says what is wrong with it
+        return  # the kernel reports what is wrong with it
     lines = [_text_of(line) for line in (directory / LOG).read_bytes().splitlines()]
-    failure = refine(result.failure, _about(registry, manifest, {}), lines, registry.rules)
+    failure = refine(result.failure, _context(registry, manifest, {}), lines, registry.rules)
     if failure != result.failure:
-        _write(directory / RESULT, encode(_failed(failure, result.step, directory)))
+        _write(directory / RESULT, encode(_failed_result(failure, result.step, directory)))
 
 
 def _text_of(line: bytes) -> str:

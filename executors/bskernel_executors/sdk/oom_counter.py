@@ -1,4 +1,4 @@
-"""How often the system ended a process for lack of memory, in the control group that this process lives in."""
+"""Count how often the system's out-of-memory killer ended a process in this process's control group."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def candidates(cgroup: str) -> list[Path]:
-    """Files that may hold the count, by the text of /proc/self/cgroup: of either version of control groups.
+def list_counter_files(cgroup: str) -> list[Path]:
+    """List the files that may hold the count, from the text of /proc/self/cgroup; covers cgroup v1 and v2.
 
-    In a container the group's own path may not be visible: its files then lie at the mount's root.
+    In a container the group's own path may be hidden; its files are then at the root of the mount.
     """
     files = []
     for line in cgroup.splitlines():
@@ -26,8 +26,8 @@ def candidates(cgroup: str) -> list[Path]:
     return files
 
 
-def count_in(files: Iterable[Path]) -> int | None:
-    """`oom_kill` of the first file that has it."""
+def read_counter(files: Iterable[Path]) -> int | None:
+    """Return `oom_kill` from the first file that has it, or None."""
     for file in files:
         try:
             lines = file.read_text(encoding="ascii").splitlines()
@@ -41,16 +41,16 @@ def count_in(files: Iterable[Path]) -> int | None:
 
 
 @functools.cache
-def _counter() -> Path | None:
-    """The file that has the count for this process's group, which it stays in."""
+def _counter_file() -> Path | None:
+    """The file with the count of this process's group; a process stays in its group."""
     try:
-        files = candidates(Path("/proc/self/cgroup").read_text(encoding="utf-8"))
+        files = list_counter_files(Path("/proc/self/cgroup").read_text(encoding="utf-8"))
     except OSError:
         return None
-    return next((file for file in files if count_in([file]) is not None), None)
+    return next((file for file in files if read_counter([file]) is not None), None)
 
 
-def oom_kills() -> int | None:
-    """This process's group's count of processes ended for lack of memory, or None where nothing counts it."""
-    file = _counter()
-    return None if file is None else count_in([file])
+def count_oom_kills() -> int | None:
+    """Return how often a process of this control group was killed for lack of memory; None if nothing counts it."""
+    file = _counter_file()
+    return None if file is None else read_counter([file])

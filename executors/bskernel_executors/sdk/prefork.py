@@ -1,0 +1,200 @@
+"""Children of the server that run steps: forked ahead, started with a step directory, and read until they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Literal, NoReturn
+
+import msgspec
+from bskernel_protocol import LogLine
+from bskernel_protocol.layout import LOG
+
+from bskernel_executors.sdk.oom_counter import count_oom_kills
+from bskernel_executors.sdk.process_tree import become_subreaper, die_with_parent, fork_below_reaper, kill_group
+from bskernel_executors.sdk.registry import Registry
+from bskernel_executors.sdk.step_process import limits_memory, run_step, uses_tools
+
+_LONGEST_LINE = 64 * 1024  # bytes; a longer line is cut
+StreamName = Literal["stdout", "stderr", "progress"]
+Line = tuple[StreamName, str]
+
+
+@dataclass(kw_only=True)
+class OutputPipe:
+    """The read end of one of a child's pipes, read line by line."""
+
+    name: StreamName
+    fd: int
+    rest: bytes = b""  # the start of a line whose end has not arrived
+
+    def read_lines(self) -> list[str] | None:
+        """Return the lines that are complete now, without empty ones; None once the pipe is closed."""
+        data = os.read(self.fd, 1 << 16)
+        if not data:
+            return None
+        *lines, self.rest = (self.rest + data).replace(b"\r", b"\n").split(b"\n")
+        if len(self.rest) > _LONGEST_LINE:
+            lines, self.rest = [*lines, self.rest], b""
+        return [line.decode("utf-8", "replace") for line in lines if line.strip()]
+
+
+@dataclass(kw_only=True)
+class RunningStep:
+    """A child that runs a step, and the step's log."""
+
+    directory: str
+    pid: int
+    pidfd: int  # becomes readable when the child ends
+    log: FileIO  # unbuffered: every line must survive the server
+    started: float  # time.monotonic(), in seconds
+    oom_kills_before: int
+    has_memory_limit: bool
+    pipes: list[OutputPipe]
+
+    def fds(self) -> Iterator[int]:
+        """The server's file descriptors for this step, which no other child may keep open."""
+        yield from (self.pidfd, self.log.fileno())
+        yield from (pipe.fd for pipe in self.pipes)
+
+    def write_log_line(self, stream: StreamName, text: str) -> None:
+        """Append a line to the step's log."""
+        seconds = round(time.monotonic() - self.started, 3)
+        self.log.write(msgspec.json.encode(LogLine(seconds=seconds, stream=stream, text=text)) + b"\n")
+
+    def cancel(self) -> None:
+        """Kill the child. The server notices its end as it notices any other."""
+        kill_group(self.pid)
+
+    def reap(self) -> tuple[int, int]:
+        """Return the child's exit code (negative: a signal) and the peak memory of its largest process in MiB."""
+        kill_group(self.pid)
+        _, status, usage = os.wait4(self.pid, 0)
+        return os.waitstatus_to_exitcode(status), usage.ru_maxrss >> 10
+
+    def drain(self) -> Iterator[Line]:
+        """Yield what is left in the pipes, once every process of the step has ended."""
+        for pipe in self.pipes:
+            os.set_blocking(pipe.fd, False)
+            try:
+                while (lines := pipe.read_lines()) is not None:
+                    yield from ((pipe.name, text) for text in lines)
+            except BlockingIOError:
+                pass
+            if pipe.rest.strip():
+                yield pipe.name, pipe.rest.decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """Close the server's file descriptors for this step."""
+        for pipe in self.pipes:
+            os.close(pipe.fd)
+        self.log.close()
+        os.close(self.pidfd)
+
+
+@dataclass(kw_only=True)
+class PreforkedChild:
+    """A child that waits for its step directory. It is forked ahead because a fork can take longer than a step."""
+
+    pid: int
+    order_fd: int  # write the step directory here
+    pipes: list[OutputPipe]
+
+    def fds(self) -> Iterator[int]:
+        """The server's file descriptors for this child, which no other child may keep open."""
+        yield self.order_fd
+        yield from (pipe.fd for pipe in self.pipes)
+
+    def start(self, root: Path, directory: str) -> RunningStep:
+        """Let it run the step in `directory` below `root`. Raises BrokenPipeError if it has been killed."""
+        log = (root / directory / LOG).open("wb", buffering=0)
+        kills = count_oom_kills() or 0
+        try:
+            os.write(self.order_fd, directory.encode())
+        except BrokenPipeError:
+            log.close()
+            raise
+        os.close(self.order_fd)
+        return RunningStep(
+            directory=directory,
+            pid=self.pid,
+            pidfd=os.pidfd_open(self.pid),
+            log=log,
+            started=time.monotonic(),
+            oom_kills_before=kills,
+            has_memory_limit=limits_memory(root / directory),
+            pipes=self.pipes,
+        )
+
+    def discard(self) -> None:
+        """Kill it unused."""
+        kill_group(self.pid)
+        os.waitpid(self.pid, 0)
+        for fd in self.fds():
+            os.close(fd)
+
+
+def prefork_child(registry: Registry, root: Path, inherited: Iterable[int]) -> PreforkedChild:
+    """Fork a child for a step whose directory will be below `root`. It closes the `inherited` file descriptors."""
+    pipes: list[tuple[StreamName, int, int]] = []
+    for name in ("stdout", "stderr", "progress"):
+        read_end, write_end = os.pipe()
+        pipes.append((name, read_end, write_end))
+    order_read, order_write = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    server = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        write_ends = [write_end for _, _, write_end in pipes]
+        foreign = (*inherited, order_write, *(read_end for _, read_end, _ in pipes))
+        _become_child(registry, root, order_read, write_ends, server, foreign)
+    for fd in (order_read, *(write_end for _, _, write_end in pipes)):
+        os.close(fd)
+    return PreforkedChild(
+        pid=pid, order_fd=order_write, pipes=[OutputPipe(name=name, fd=read_end) for name, read_end, _ in pipes]
+    )
+
+
+def _become_child(
+    registry: Registry, root: Path, order_read: int, write_ends: list[int], server: int, foreign: Iterable[int]
+) -> NoReturn:
+    status = 1
+    try:
+        os.setpgid(0, 0)
+        die_with_parent(server)
+        become_subreaper()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for fd in foreign:
+            os.close(fd)
+        os.dup2(write_ends[0], 1)
+        os.dup2(write_ends[1], 2)
+        # Printed lines must reach the log even if the step crashes; with a pipe, Python would buffer them in blocks.
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        directory = os.read(order_read, _LONGEST_LINE).decode()
+        os.close(order_read)
+        if not directory:
+            os._exit(0)
+        step = root / directory
+        if uses_tools(step):
+            fork_below_reaper()
+        with os.fdopen(write_ends[2], "w", buffering=1, encoding="utf-8") as progress:
+            report: Callable[[str], None] = lambda text: print(" ".join(text.split()), file=progress)  # noqa: E731
+            result = run_step(registry, step, report)
+            sys.stdout.flush()
+            sys.stderr.flush()
+        status = 1 if result.failure else 0
+    except BaseException:  # noqa: BLE001 - a forked child must never return into its parent's code
+        # Without the step's logger: out of memory or of disk space, importing anything can fail.
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)

@@ -1,0 +1,86 @@
+"""The processes of concurrent steps: how those of one step end without touching another's.
+
+Each step's child process is a subreaper, and so is the server. Whatever a step starts therefore stays below the
+step's child as long as that lives, even if it changes its process group or session. When the child ends, everything
+it leaves behind is reparented to the server. So a child of the server that is not a known step belongs to a step that
+has ended, and can be killed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from collections.abc import Collection
+from pathlib import Path
+
+# Linux, <sys/prctl.h>
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def _prctl(option: int, value: int) -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def become_subreaper() -> None:
+    """Adopt orphaned descendants from now on. A fork does not inherit this."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the system kill this process when `parent` dies; exit at once if it is already dead."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def fork_below_reaper() -> None:
+    """Fork and return in the child. This process stays its parent, reaps orphans, and exits as the child does.
+
+    Some tools wait before they exit until every process that they orphaned is gone, zombies included.
+    """
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        die_with_parent(parent)
+        return
+    ended, status = os.wait()
+    while ended != child:
+        ended, status = os.wait()
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(parent, -code)
+    os._exit(abs(code))
+
+
+def kill_group(pid: int) -> None:
+    """Kill a child and the process group that it leads. What left the group is reparented to the server."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        # The child has not created its group yet, or has already exited.
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+
+def _children() -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+
+
+def kill_orphans(known: Collection[int]) -> None:
+    """Kill and reap every child of this process except the known ones, and then what those leave behind."""
+    while orphans := [pid for pid in _children() if pid not in known]:
+        for pid in orphans:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        for pid in orphans:
+            try:
+                os.waitpid(pid, 0)
+            except ChildProcessError:
+                continue
