@@ -12,7 +12,7 @@ from bskernel.errors import ConfigError
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result import BuildResult
 from vivado_stand_in.install import make_dependencies, make_hls_install, make_install
-from vivado_stand_in.interrupting import assert_an_interrupt_ends_all
+from vivado_stand_in.interrupt import assert_an_interrupt_ends_all
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "digits" / "bitstream.toml"

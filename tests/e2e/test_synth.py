@@ -9,7 +9,7 @@ from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result import BuildResult
 from vivado_stand_in.install import make_install
-from vivado_stand_in.interrupting import assert_an_interrupt_ends_all
+from vivado_stand_in.interrupt import assert_an_interrupt_ends_all
 
 ROOT = Path(__file__).parents[2]
 DIGITS = ROOT / "examples" / "digits"
