@@ -105,12 +105,12 @@ def _collect_scalars(found: _Measurements, clock_ns: float | None) -> dict[str, 
         value = parse_number(found.reports.get(report, {}).get(key))
         if value is not None and _is_stated(found.reports, report, key):
             add(quantity, value * factor, unit, stage, found.locate(report))
-    for name, stage, report in found.vendor_reports():
+    for name, stage, measured in found.vendor_reports():
         source = found.locate(name)
-        add("slack", report.wns_ns, "ns", stage, source)
+        add("slack", measured.wns_ns, "ns", stage, source)
         if stage == "routed":
-            add("clock", report.fmax_mhz, "MHz", stage, source)
-            add("power", report.power_w, "W", stage, source)
+            add("clock", measured.fmax_mhz, "MHz", stage, source)
+            add("power", measured.power_w, "W", stage, source)
     name = "rtlsim_performance.json"
     simulated = found.reports.get(name, {})
     cycles, clock = parse_number(simulated.get("latency_cycles")), parse_number(simulated.get("fclk[mhz]"))

@@ -15,7 +15,7 @@ from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure
 from bskernel_executors.vivado_synth.artifacts import copy_texts
 from bskernel_executors.vivado_synth.batch_run import run_vivado
 from bskernel_executors.vivado_synth.parameters import ImplementationParameters, SynthesisParameters
-from bskernel_executors.vivado_synth.results import read_result
+from bskernel_executors.vivado_synth.results import read_implementation_run, read_synthesis_run
 from bskernel_executors.vivado_synth.script import (
     CHECKPOINT,
     QOR,
@@ -88,9 +88,8 @@ def synthesize(step: Step[SynthesisParameters]) -> None:
     (folder / _XDC).write_text(write_constraints(parameters.clock_ns), encoding="utf-8")
     script = make_synthesis_script(parameters, top=design.top, sources=design.sources, xdc=_XDC)
     run_vivado(folder, script.to_tcl(), identity=identity, outputs=_OUTPUTS, report=step.progress)
-    result = read_result(
+    result = read_synthesis_run(
         folder,
-        TimedSynthesis,
         identity=identity,
         part=parameters.part,
         clock_ns=parameters.clock_ns,
@@ -126,9 +125,8 @@ def implement(step: Step[ImplementationParameters]) -> None:
     shutil.copyfile(step.required_input("checkpoint"), folder / "synthesized.dcp")
     script = make_implementation_script(parameters, checkpoint="synthesized.dcp")
     run_vivado(folder, script.to_tcl(), identity=identity, outputs=_OUTPUTS, report=step.progress)
-    result = read_result(
+    result = read_implementation_run(
         folder,
-        Implementation,
         identity=identity,
         part=parameters.part,
         clock_ns=parameters.clock_ns,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from bskernel_executors.exchange.synthesis import Implementation, TimedSynthesis
 from bskernel_executors.vivado_reports import (
@@ -16,10 +16,8 @@ from bskernel_executors.vivado_reports import (
 )
 from bskernel_executors.vivado_synth.script import HIERARCHY, POWER, QOR, TIMING, UTILIZATION
 
-ResultT = TypeVar("ResultT", TimedSynthesis, Implementation)
 STAND_IN_WARNING = "from the stand-in for Vivado: these numbers were recorded from another design"
 _STAND_IN = "STAND-IN"
-_STAGES = {TimedSynthesis: "synth", Implementation: "routed"}
 
 
 def label_tool(identity: str) -> tuple[str, bool]:
@@ -54,17 +52,23 @@ def _count_layers(text: str, names: tuple[str, ...]) -> tuple[dict[str, dict[str
     return layers, hierarchy.warnings
 
 
-def read_result(
-    folder: Path,
-    kind: type[ResultT],
-    *,
-    identity: str,
-    part: str,
-    clock_ns: float,
-    layers: tuple[str, ...],
-    differences: tuple[str, ...] = (),
-) -> ResultT:
-    """Read all reports of a run in `folder`. A value that no report states is absent, with a warning."""
+def read_synthesis_run(
+    folder: Path, *, identity: str, part: str, clock_ns: float, layers: tuple[str, ...], differences: tuple[str, ...]
+) -> TimedSynthesis:
+    """Read all reports of a synthesis in `folder`. A value that no report states is absent, with a warning."""
+    reported = _read_run(folder, identity, part, layers)
+    return TimedSynthesis(stage="synth", part=part, clock_ns=clock_ns, differences=differences, **reported)
+
+
+def read_implementation_run(
+    folder: Path, *, identity: str, part: str, clock_ns: float, layers: tuple[str, ...]
+) -> Implementation:
+    """Read all reports of an implementation in `folder`. A value that no report states is absent, with a warning."""
+    return Implementation(stage="routed", part=part, clock_ns=clock_ns, **_read_run(folder, identity, part, layers))
+
+
+def _read_run(folder: Path, identity: str, part: str, layers: tuple[str, ...]) -> dict[str, Any]:
+    """Read what the reports of either run state, by field."""
     tool, stand_in = label_tool(identity)
     utilization: Utilization = read_utilization(_read(folder, UTILIZATION))
     timing, power = read_timing(_read(folder, TIMING)), read_power(_read(folder, POWER))
@@ -83,25 +87,21 @@ def read_result(
         warnings.insert(0, STAND_IN_WARNING)
     elif utilization.header.device is not None and not _is_same_device(utilization.header.device, part):
         warnings.append(f"the reports are of the device {utilization.header.device}, not of {part}")
-    return kind(
-        tool=tool,
-        stage=_STAGES[kind],
-        part=part,
-        clock_ns=clock_ns,
-        stand_in=stand_in,
+    return {
+        "tool": tool,
+        "stand_in": stand_in,
         # BRAM counts tiles, which BRAM_36K and BRAM_18K count already.
-        design={name: value for name, value in utilization.used.items() if name != "BRAM"},
-        available=utilization.available,
-        layers=counts,
-        wns_ns=timing.wns_ns if timing is not None else None,
-        whs_ns=timing.whs_ns if timing is not None else None,
-        failing_endpoints=timing.failing_endpoints if timing is not None else None,
-        endpoints=timing.endpoints if timing is not None else None,
-        met=timing.met if timing is not None else None,
-        fmax_mhz=timing.fmax_mhz if timing is not None else None,
-        power_w=power.total_w,
-        power_confidence=power.confidence,
-        tasks=qor.tasks if qor is not None else (),
-        differences=differences,
-        warnings=tuple(warnings),
-    )
+        "design": {name: value for name, value in utilization.used.items() if name != "BRAM"},
+        "available": utilization.available,
+        "layers": counts,
+        "wns_ns": timing.wns_ns if timing is not None else None,
+        "whs_ns": timing.whs_ns if timing is not None else None,
+        "failing_endpoints": timing.failing_endpoints if timing is not None else None,
+        "endpoints": timing.endpoints if timing is not None else None,
+        "met": timing.met if timing is not None else None,
+        "fmax_mhz": timing.fmax_mhz if timing is not None else None,
+        "power_w": power.total_w,
+        "power_confidence": power.confidence,
+        "tasks": qor.tasks if qor is not None else (),
+        "warnings": tuple(warnings),
+    }

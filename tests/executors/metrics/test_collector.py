@@ -30,14 +30,14 @@ def write(output: Path, **reports: Any) -> Path:
     return output
 
 
-VIVADO = {"tool": "Vivado 2024.2 build 5239630", "part": "xc7z020clg400-1", "clock_ns": 5.0}
+VIVADO: dict[str, Any] = {"tool": "Vivado 2024.2 build 5239630", "part": "xc7z020clg400-1", "clock_ns": 5.0}
 
 
 def simulated(**measured: Any) -> Simulation:
     """A simulation without FIFOs that took 1000 cycles, but for what is given."""
-    values = {"frames": 100, "mismatches": 0, "cycles_per_frame": 4000.0, "estimated_cycles": 4000}
+    values: dict[str, Any] = {"frames": 100, "mismatches": 0, "cycles_per_frame": 4000.0, "estimated_cycles": 4000}
     values |= {"latency_cycles": 1000, "total_cycles": 1000, "fifo_maxima": {}, "fifo_depths": {}, "fifo_bits": 0}
-    return Simulation(**(values | {"streams": {}} | measured))  # type: ignore[arg-type]
+    return Simulation(**(values | {"streams": {}} | measured))
 
 
 def timed(**reported: Any) -> TimedSynthesis:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from bskernel_executors.exchange.synthesis import Implementation, TimedSynthesis
 from bskernel_executors.sdk.causes import failure_of
 from bskernel_executors.sdk.deciding import About, refine
 from bskernel_executors.sdk.rules_file import shared_rules
@@ -11,7 +10,12 @@ from bskernel_executors.sdk.tools import preloaded
 from bskernel_executors.vivado_reports import describe_failure, read_log
 from bskernel_executors.vivado_synth.artifacts import make_portable
 from bskernel_executors.vivado_synth.parameters import ImplementationParameters, SynthesisParameters
-from bskernel_executors.vivado_synth.results import STAND_IN_WARNING, label_tool, read_result
+from bskernel_executors.vivado_synth.results import (
+    STAND_IN_WARNING,
+    label_tool,
+    read_implementation_run,
+    read_synthesis_run,
+)
 from bskernel_executors.vivado_synth.script import (
     Script,
     make_implementation_script,
@@ -78,8 +82,8 @@ def lay_out_reports(folder: Path) -> Path:
 
 
 def test_a_result_says_what_the_reports_say_and_which_are_of_another_device(tmp_path: Path) -> None:
-    found = read_result(
-        lay_out_reports(tmp_path), Implementation, identity=REAL, part=PART, clock_ns=5.0, layers=("MVAU_rtl_0",)
+    found = read_implementation_run(
+        lay_out_reports(tmp_path), identity=REAL, part=PART, clock_ns=5.0, layers=("MVAU_rtl_0",)
     )
     assert (found.tool, found.stand_in) == ("Vivado 2024.2 build 5239630", False)
     assert (found.design["LUT"], found.design["FF"], "BRAM" in found.design) == (999, 920, False)
@@ -88,12 +92,12 @@ def test_a_result_says_what_the_reports_say_and_which_are_of_another_device(tmp_
     assert found.layers == {}
     assert f"the reports are of the device xcku3pffva676-2, not of {PART}" in found.warnings
     assert any("hierarchical" in text for text in found.warnings)
-    same = read_result(tmp_path, Implementation, identity=REAL, part="xcku3p-ffva676-2-e", clock_ns=5.0, layers=())
+    same = read_implementation_run(tmp_path, identity=REAL, part="xcku3p-ffva676-2-e", clock_ns=5.0, layers=())
     assert not any("device" in text for text in same.warnings)
 
 
 def test_reports_that_are_missing_give_absent_values(tmp_path: Path) -> None:
-    found = read_result(tmp_path, TimedSynthesis, identity=REAL, part=PART, clock_ns=5.0, layers=())
+    found = read_synthesis_run(tmp_path, identity=REAL, part=PART, clock_ns=5.0, layers=(), differences=())
     assert (found.design, found.wns_ns, found.met, found.power_w) == ({}, None, None, None)
     assert "no timing summary was found in the report" in found.warnings
 
@@ -103,7 +107,7 @@ def test_the_stand_in_is_known_by_its_version_and_by_its_reports(tmp_path: Path)
     lay_out_reports(tmp_path)
     path = tmp_path / "utilization.rpt"
     path.write_text(path.read_text().replace("Vivado v.", "Vivado STAND-IN v."))
-    found = read_result(tmp_path, TimedSynthesis, identity=REAL, part=PART, clock_ns=5.0, layers=())
+    found = read_synthesis_run(tmp_path, identity=REAL, part=PART, clock_ns=5.0, layers=(), differences=())
     assert found.stand_in
     assert STAND_IN_WARNING in found.warnings
 
