@@ -29,6 +29,43 @@ READERS: dict[str, Callable[[str], Any]] = {
 TEXTS = {name: (DATA / name).read_text(encoding="utf-8") for name in READERS}
 # Path details follow the summary in hundreds of lines: they are cut off so that damage hits what is read.
 TEXTS["artix7_timing_summary.rpt"] = TEXTS["artix7_timing_summary.rpt"][:12_000]
+# What the undamaged reports state, read by eye.
+STATED: dict[str, dict[str, Any]] = {
+    "2019.2_artix7_picorv32_utilization_placed.rpt": {
+        "used": {
+            "LUT": 1009, "LUTRAM": 48, "SRL": 7, "FF": 920, "BRAM": 0, "BRAM_36K": 0, "BRAM_18K": 0, "DSP": 0,
+        },
+        "available": {"LUT": 133800, "FF": 267600, "BRAM": 365, "BRAM_36K": 365, "BRAM_18K": 730, "DSP": 740},
+    },
+    "2019.2_kintexusp_picorv32_utilization_placed.rpt": {
+        "used": {
+            "LUT": 999, "LUTRAM": 48, "SRL": 7, "FF": 920, "CARRY": 42, "BRAM": 0, "BRAM_36K": 0, "BRAM_18K": 0,
+            "URAM": 0, "DSP": 0,
+        },
+        "available": {
+            "LUT": 162720, "FF": 325440, "CARRY": 27120, "BRAM": 360, "BRAM_36K": 360, "BRAM_18K": 720, "URAM": 48,
+            "DSP": 1368,
+        },
+    },
+    "2020.1_zynq7020_hls4ml_vivado_synth.rpt": {
+        "used": {
+            "LUT": 1526, "LUTRAM": 0, "SRL": 48, "FF": 2428, "BRAM": 0, "BRAM_36K": 0, "BRAM_18K": 0, "DSP": 66,
+        },
+        "available": {"LUT": 53200, "FF": 106400, "BRAM": 140, "BRAM_36K": 140, "BRAM_18K": 280, "DSP": 220},
+        "before_implementation": True,
+    },
+    "artix7_timing_summary.rpt": {
+        "wns_ns": -3.463, "tns_ns": -4.14, "whs_ns": 0.097, "ths_ns": 0.0, "wpws_ns": 1.37, "failing_endpoints": 10,
+        "endpoints": 2371, "met": False, "clocks": ({"name": "clk", "period_ns": 5.0},),
+    },
+    "2019.1_zynq7010_redpitaya_power_routed.rpt": {
+        "total_w": 2.051, "dynamic_w": 1.919, "static_w": 0.132, "junction_c": 48.7, "confidence": "Low",
+        "parts": {
+            "Clocks": 0.036, "Slice Logic": 0.009, "Signals": 0.012, "Block RAM": 0.012, "MMCM": 0.108,
+            "DSPs": 0.002, "I/O": 0.454, "XADC": 0.002, "PS7": 1.283,
+        },
+    },
+}  # fmt: skip
 WHOLE = {name: READERS[name](text) for name, text in TEXTS.items()}
 names = st.sampled_from(sorted(READERS))
 utilizations = st.sampled_from([name for name in READERS if READERS[name] is read_utilization])
@@ -51,6 +88,17 @@ def check(name: str, damaged: str) -> None:
     whole = dict(leaves(msgspec.to_builtins(WHOLE[name])))
     for path, value in leaves(msgspec.to_builtins(READERS[name](damaged))):
         assert whole.get(path) == value, f"{name}: {path}"
+
+
+@pytest.mark.parametrize("name", sorted(READERS))
+def test_an_undamaged_report_is_read_whole(name: str) -> None:
+    """Without this, a reader that finds nothing would pass all tests of damage."""
+    found = msgspec.to_builtins(WHOLE[name])
+    header = found.pop("header")
+    assert found == STATED[name]
+    assert header["tool"] == "Vivado"
+    assert header["version"] in {"2019.1", "2019.2", "2020.1"}
+    check(name, TEXTS[name])
 
 
 @given(name=names, share=st.floats(0, 1))
