@@ -17,6 +17,7 @@ from bskernel.runtime.kept.warm import WarmRuntime
 from bskernel.selection import Wish
 from bskernel.step import ExecutorRef
 from bskernel_protocol import Failure
+from stitched_design import write_design
 
 ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / "tests" / "executors" / "reports"
@@ -104,7 +105,7 @@ standalone_thresholds = true
     ("model", "step", "category", "rule", "needles"),
     [
         pytest.param(
-            "damaged", "cleanup", "model_load", None, ["damaged", "export it anew"],
+            "damaged", "cleanup", "model_load", None, ["damaged", "export it again"],
             marks=pytest.mark.provokes("model_load"),
         ),
         pytest.param(
@@ -131,7 +132,7 @@ standalone_thresholds = true
         ("unmapped", "step_create_dataflow_partition", "transform", "unmapped", ["Elu_0", "Elu Elu_0", "ReLU"]),
         (
             "float-shapes", "step_create_dataflow_partition", "transform", "one-partition",
-            ["MatMul MatMul_0 are none", "quantized"],
+            ["not hardware: MatMul MatMul_0", "quantized"],
         ),
     ],
 )  # fmt: skip
@@ -244,9 +245,10 @@ def test_a_design_that_is_broken_is_told_by_the_synthesiser_s_first_error(
 ) -> None:
     (tmp_path / "model.onnx").touch()
     (tmp_path / "rtl" / "mem").mkdir(parents=True)
-    (tmp_path / "rtl" / "top.sv").write_text("module top(input logic clk); nowhere u(.clk(clk)); endmodule\n")
+    text = "module bskernel_top(input logic clk); nowhere u(.clk(clk)); endmodule\n"
+    (tmp_path / "rtl" / "top.sv").write_text(text)
     (tmp_path / "rtl" / "mem" / "none.dat").write_text("0\n")
-    (tmp_path / "rtl" / "design.json").write_text('{"top": "top", "sources": ["top.sv"], "layers": []}')
+    write_design(tmp_path / "rtl")
     failure = failed(build(application, tmp_path, one_step("yosys-synth:synthesize", 'inputs = { rtl = "rtl" }')))
     assert failure.category == "synthesis"
     assert "unknown module 'nowhere'" in failure.message

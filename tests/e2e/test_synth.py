@@ -8,6 +8,7 @@ from bskernel.application import Application
 from bskernel.builds import carry_out_build
 from bskernel.report.terminal import Silent, describe_result
 from bskernel.result import BuildResult
+from stitched_design import write_design
 from vivado_stand_in.install import make_install
 from vivado_stand_in.interrupt import assert_an_interrupt_ends_all
 
@@ -44,8 +45,7 @@ def small(folder: Path, behaviour: str, require_timing: str = "false") -> Path:
     for name in ("rtl/mem", "rtl/hdl"):
         (folder / name).mkdir(parents=True)
     (folder / "rtl" / "top.sv").write_text(TOP)
-    design = {"top": "bskernel_top", "sources": ["top.sv"], "layers": ["MVAU_rtl_0"]}
-    (folder / "rtl" / "design.json").write_text(json.dumps(design))
+    write_design(folder / "rtl", "MVAU_rtl_0")
     (folder / "number.txt").write_text("5")
     path = make_install(folder / "Xilinx", behaviour=behaviour)
     (folder / "build.toml").write_text(CONFIG.format(path=path, require_timing=require_timing))

@@ -81,7 +81,7 @@ def _check_board(board: str | None) -> None:
     if board is not None and board not in boards:
         raise StepFailure(
             category="config",
-            message=f"target.board: FINN has no board {board!r}",
+            message=f"target.board {board!r} is unknown to FINN",
             hint=f"boards: {', '.join(sorted(boards))}; or set target.part",
         )
 

@@ -50,14 +50,14 @@ def _check_target(values: dict[str, Any]) -> None:
     if part is not None and not _PART.fullmatch(part):
         raise StepFailure(
             category="config",
-            message=f"target.part: {part!r} is not an AMD part with package and speed grade",
+            message=f"target.part {part!r} is not an AMD part with package and speed grade",
             hint='examples: "xczu7ev-ffvc1156-2-e", "xc7z020clg400-1"',
         )
     boards = importlib.import_module("finn.util.basic").part_map
     if board is not None and board not in boards:
         raise StepFailure(
             category="config",
-            message=f"target.board: FINN has no board {board!r}",
+            message=f"target.board {board!r} is unknown to FINN",
             hint=f"boards: {', '.join(sorted(boards))}; or set target.part",
         )
 
@@ -88,7 +88,7 @@ def _remove_binaries(files: Iterable[Path], where: str) -> list[str]:
     if not files:
         return []
     names = ", ".join(sorted({path.name for path in files})[:_NAMED])
-    return [f"{len(files)} binary files that contain a path of this machine are not in `{where}`: {names}"]
+    return [f"{len(files)} binary files with a path of this machine are left out of `{where}`: {names}"]
 
 
 def _hint_values(model: Any) -> dict[str, str]:

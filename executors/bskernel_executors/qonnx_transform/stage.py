@@ -92,9 +92,9 @@ def _hardware_stage(layers: list[Any], state: Path | None) -> StageDetection:
     general = [node for node in layers if not node.op_type.endswith(("_hls", "_rtl"))]
     if general:
         return StageDetection(
-            stages=("hwgraph",), evidence=(*evidence, f"{len(general)} not specialized to HLS or RTL")
+            stages=("hwgraph",), evidence=(*evidence, f"{len(general)} not specialised to HLS or RTL")
         )
-    evidence += ("all specialized to HLS or RTL",)
+    evidence += ("all specialised to HLS or RTL",)
     attributes = {node.name: _attributes(node) for node in layers}
     folders = {name: values.get("code_gen_dir_ipgen") or b"" for name, values in attributes.items()}
     without = [name for name, folder in folders.items() if not folder]
@@ -120,7 +120,7 @@ def _generated_stage(
         )
     evidence += (f"code_gen_dir_ipgen set on all {len(folders)}",)
     if state is None:
-        return StageDetection(stages=(), evidence=(*evidence, "there is no state tree with their code (input state)"))
+        return StageDetection(stages=(), evidence=(*evidence, "no state tree with their code is given (input state)"))
     names = {name: Path(folder.decode("utf-8", "replace")).name for name, folder in folders.items()}
     missing = [f"{folder} of {name}" for name, folder in names.items() if not (state / folder).is_dir()]
     if missing:
@@ -132,7 +132,7 @@ def require_stage(found: StageDetection, wanted: Sequence[str], starts: dict[str
     """Raise StepFailure (model_load) unless the model may be at one of the wanted stages."""
     if set(found.stages) & set(wanted):
         return
-    is_at = f"at stage {' or '.join(found.stages)}" if found.stages else "not at a stage that a step takes"
+    is_at = f"at stage {' or '.join(found.stages)}" if found.stages else "at no stage that a step takes"
     begins = [f"--from {starts[stage]} (takes {stage})" for stage in found.stages if stage in starts]
     if begins:
         hint = f"begin with {' or '.join(begins)}"

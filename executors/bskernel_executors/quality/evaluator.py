@@ -211,7 +211,7 @@ def _mismatch(
     hint = 'quality.verify = "steps" finds the step' if several else "replay the step and compare the two models"
     return StepFailure(
         category="verification",
-        message=f"stage {stage.label} computes something else than stage {found.stage}: {found.mismatches} of "
+        message=f"stage {stage.label} does not compute what stage {found.stage} does: {found.mismatches} of "
         f"{found.frames} frames differ{how}; the first is frame {at}",
         cause=tuple(cause),
         hint=f'{hint}; to accept a difference, set quality.allowed_mismatch, rtol or on_mismatch = "warn"',

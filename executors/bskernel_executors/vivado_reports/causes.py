@@ -60,7 +60,7 @@ def describe_failure(code: int, log: ToolLog, what: str) -> StepFailure:
     cause = find_cause(log)
     signal = -code if code < 0 else code - _BY_SIGNAL if code > _BY_SIGNAL else None
     how = f"signal {signal}" if code < 0 else f"exit code {code}"
-    message = f"{what} failed with {how}: {cause.text if cause is not None else 'see the log'}"
+    message = f"{what} ended with {how}: {cause.text if cause is not None else 'see the log'}"
     if cause is not None and cause.category is not None:
         return StepFailure(message=message)
     if code in _KILLED:
