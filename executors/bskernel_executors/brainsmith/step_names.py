@@ -17,7 +17,7 @@ def entry_name(step: str) -> str:
 
 
 def step_name(entry: str) -> str:
-    """Return the name of the step behind an entry."""
+    """Return the name of an entry's step."""
     return entry.replace(".", ":")
 
 

@@ -14,7 +14,7 @@ SYNTHESIS, IMPLEMENTATION = "synthesis.json", "implementation.json"
 
 
 class CellSynthesis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """synthesis.json of a tool that counts cells and knows no timing, such as Yosys."""
+    """synthesis.json of a tool that counts cells and knows no timing, e.g. Yosys."""
 
     tool: str
     family: str  # the tool's name of the device's family
@@ -59,7 +59,7 @@ class _ToolReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class TimedSynthesis(_ToolReport, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """synthesis.json of a tool that estimates timing and power before placement, such as Vivado."""
+    """synthesis.json of a tool that estimates timing and power before placement, e.g. Vivado."""
 
     stage: Literal["synth"]
 

@@ -30,8 +30,8 @@ def count_head(model: Any) -> int:
     """Count the nodes at the start of a sorted model that stay on the host."""
     current = model.graph.input[0].name
     for at, node in enumerate(model.graph.node):
-        alone = len(model.find_consumers(current)) == 1 and _variable_inputs(model, node) == [current]
-        if not alone or (_takes_integers(model, node) and node.op_type not in _SHAPES | _SCALES):
+        is_chain = len(model.find_consumers(current)) == 1 and _variable_inputs(model, node) == [current]
+        if not is_chain or (_takes_integers(model, node) and node.op_type not in _SHAPES | _SCALES):
             return at
         current = node.output[0]
     return len(model.graph.node)

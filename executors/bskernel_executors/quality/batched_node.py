@@ -23,7 +23,7 @@ class BatchedNode:
     ) -> None:
         """`one` takes one frame, `many` takes `size` frames; `single` is the context for one, with empty outputs.
 
-        `inputs` tells for each tensor whether its first dimension counts frames.
+        `inputs` states for each tensor whether its first dimension counts frames.
         """
         self._one = one
         self._many = many

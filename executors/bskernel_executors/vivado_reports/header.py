@@ -14,7 +14,7 @@ STAND_IN = "STAND-IN"
 
 
 class ReportHeader(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a report says about itself. Vivado prints the device sometimes without its prefix "xc"."""
+    """What a report says about itself. Vivado sometimes prints the device without its prefix "xc"."""
 
     tool: str | None = None
     version: str | None = None

@@ -50,11 +50,11 @@ def read_power(text: str) -> Power:
     labels, parts = _summary(text)
 
     def watts(label: str) -> float | None:
-        said = labels.get(label, "")
-        note = _NOTE.match(said)
+        cell = labels.get(label, "")
+        note = _NOTE.match(cell)
         if note is not None:
             warnings.append(f"{label}: {note.group(2)}")
-        return parse_decimal(note.group(1) if note is not None else said)
+        return parse_decimal(note.group(1) if note is not None else cell)
 
     total, dynamic, static = (watts(name) for name in ("Total On-Chip Power (W)", "Dynamic (W)", "Device Static (W)"))
     known = total is not None and dynamic is not None and static is not None

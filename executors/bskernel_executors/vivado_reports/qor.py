@@ -30,8 +30,8 @@ class Qor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def _text(row: dict[str, Any], key: str) -> str | None:
     value = row.get(key)
-    said = str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
-    return said if said not in {"", "-", "NA"} else None
+    text = str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    return text if text not in {"", "-", "NA"} else None
 
 
 def read_qor(text: str) -> Qor:

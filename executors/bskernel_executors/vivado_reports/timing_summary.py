@@ -105,11 +105,11 @@ def read_timing(text: str) -> TimingSummary | None:
     tns, ths = parse_decimal(values.get("TNS(ns)")), parse_decimal(values.get("THS(ns)"))
     slacks = [slack for slack in (wns, whs, wpws) if slack is not None]
     met = min(slacks) >= 0 if slacks and endpoints else None
-    said = {_SENTENCES[line.strip()] for line in lines if line.strip() in _SENTENCES}
+    verdicts = {_SENTENCES[line.strip()] for line in lines if line.strip() in _SENTENCES}
     consistent = _is_consistent(tns, wns, failing) and _is_consistent(
         ths, whs, parse_count(values.get("THS Failing Endpoints"))
     )
-    if not consistent or (met is not None and said and said != {met}):
+    if not consistent or (met is not None and verdicts and verdicts != {met}):
         warnings.append("the timing summary contradicts itself")
         wns = whs = wpws = tns = ths = endpoints = failing = met = None
     return TimingSummary(

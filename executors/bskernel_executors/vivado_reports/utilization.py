@@ -104,17 +104,17 @@ def read_utilization(text: str) -> Utilization:
     used, available = {}, {}
     memory = _memory(rows)
     for resource, names in _ROWS.items():
-        said = [row for name in names for row in rows.get(name, [])]
+        stated = [row for name in names for row in rows.get(name, [])]
         if resource in {"LUTRAM", "SRL"}:
             if resource in memory:
                 used[resource] = memory[resource]
-            elif said:
+            elif stated:
                 warnings.append(f"the utilization report does not state {resource} plainly")
             continue
-        found = _agreeing(_checked(resource, row) for row in said)
+        found = _agreeing(_checked(resource, row) for row in stated)
         if found is not None:
             used[resource], available[resource] = found
-        elif said:
+        elif stated:
             warnings.append(f"the utilization report contradicts itself about {resource}")
     if not used:
         warnings.append("no utilization was found in the report")

@@ -16,7 +16,7 @@ from bskernel_executors.vivado_reports import (
 )
 from bskernel_executors.vivado_synth.script import HIERARCHY, POWER, QOR, TIMING, UTILIZATION
 
-STAND_IN_WARNING = "from the stand-in for Vivado: these numbers were recorded from another design"
+STAND_IN_WARNING = "from the stand-in for Vivado: numbers recorded from another design, not a result"
 _STAND_IN = "STAND-IN"
 
 
