@@ -213,7 +213,7 @@ def test_a_design_above_the_limit_ends_the_build_only_when_asked_to(
     failed = limited("fail").failure
     assert failed is not None
     assert failed.category == "resource"
-    assert failed.message.startswith("the design takes more than 0.1% of the device: ")
+    assert failed.message.startswith("the design uses more than 0.1% of the device: ")
     assert "DSP 4 of 1,728 (0.2%)" in failed.message
     assert "DSP: MVAU_rtl_0 uses 2 (estimate)" in failed.cause
     warned = limited("warn")

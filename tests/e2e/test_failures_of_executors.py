@@ -225,7 +225,7 @@ def test_a_clock_that_must_be_met_and_is_not_says_which_would_be(application: Ap
     failure = failed(build(application, tmp_path, one_step("metrics:collect", wanted)))
     assert failure.category == "timing"
     assert "the worst slack is -3.463 ns (report/post_route_timing.rpt) at a clock period of 5 ns" in failure.message
-    assert "8.463 ns would be met" in str(failure.hint)
+    assert "would meet 8.463 ns" in str(failure.hint)
     assert build(application, tmp_path, one_step("metrics:collect", wanted.splitlines()[0])).status == "ok"
 
 

@@ -124,7 +124,7 @@ def test_values_are_scaled_as_asked_for(application: Application, tmp_path: Path
     assert (found["inputs"][:, 0] == images).all()
     refused = read(application, tmp_path, 'samples = "inputs.npy"', "mean = [1, 2, 3]")
     assert refused.failure is not None
-    assert "mean has 3 numbers, a frame has 1 channel(s)" in refused.failure.message
+    assert "mean has 3 numbers, but a frame has 1 channel(s)" in refused.failure.message
 
 
 def test_frames_are_drawn_where_none_are_given(application: Application, tmp_path: Path) -> None:

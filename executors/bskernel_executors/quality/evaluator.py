@@ -197,7 +197,7 @@ def _mismatch(
 ) -> StepFailure:
     at = found.first or 0
     cause = [
-        f"between the two stages: {_describe_steps(params.steps)}",
+        f"between them: {_describe_steps(params.steps)}",
         f"frame {at} at {found.stage}: {before.values[at].tolist()}"[:_SHOWN],
         f"frame {at} at {stage.label}: {now.values[at].tolist()}"[:_SHOWN],
     ]
