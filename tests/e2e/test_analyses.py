@@ -236,7 +236,7 @@ def test_a_build_beside_another(application: Application, tmp_path: Path, metric
     damaged = steps_of(application, tmp_path, step).failure
     assert damaged is not None
     assert damaged.category == "metrics"
-    assert damaged.message.startswith("inputs.baseline cannot be read: Expected `array`")
+    assert damaged.message == "inputs.baseline: throughput: expected `array`, got `int`"
 
 
 def test_a_hardware_graph_has_no_inference_cost_and_that_is_said(

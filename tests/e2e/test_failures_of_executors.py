@@ -175,7 +175,7 @@ def test_a_folding_of_the_wrong_type_is_told_by_layer_and_key(
     text += '[step.step_apply_folding_config.inputs]\nfolding_config = "folding.json"\n'
     failure = failed(build(application, tmp_path, text, "step_apply_folding_config"))
     assert failure.category == "config"
-    assert failure.hint == "PE of MVAU_hls MVAU_hls_0 must be of type int, and the config gives one of type str"
+    assert failure.hint == "PE of MVAU_hls MVAU_hls_0 must be of type int, but the config has type str"
 
 
 @pytest.mark.provokes("kernel")
