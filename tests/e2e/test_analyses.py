@@ -207,9 +207,9 @@ def test_a_design_above_the_limit_ends_the_build_only_when_asked_to(
     failed = limited("fail").failure
     assert failed is not None
     assert failed.category == "resource"
-    assert failed.message.startswith("the design takes more than 0.1% of the device: ")
+    assert failed.message.startswith("the design uses more than 0.1% of the device: ")
     assert "DSP 4 of 1,728 (0.2%)" in failed.message
-    assert "DSP: MVAU_rtl_0 takes 2 (estimate)" in failed.cause
+    assert "DSP: MVAU_rtl_0 uses 2 (estimate)" in failed.cause
     warned = limited("warn")
     assert warned.status == "ok"
     assert any("DSP 4 of 1,728" in row["value"] for row in warned.steps[0].record["summary"])
@@ -230,7 +230,7 @@ def test_a_build_beside_another(workspace: Workspace, tmp_path: Path, metrics_fi
     damaged = steps_of(workspace, tmp_path, step).failure
     assert damaged is not None
     assert damaged.category == "metrics"
-    assert damaged.message.startswith("inputs.baseline cannot be read: Expected `array`")
+    assert damaged.message == "inputs.baseline: throughput: expected `array`, got `int`"
 
 
 def test_a_hardware_graph_has_no_inference_cost_and_that_is_said(
@@ -241,4 +241,4 @@ def test_a_hardware_graph_has_no_inference_cost_and_that_is_said(
     failure = steps_of(workspace, tmp_path, step).failure
     assert failure is not None
     assert failure.category == "model_load"
-    assert "here is hardware: MVAU_rtl, Thresholding_rtl" in failure.message
+    assert "but no hardware layers: MVAU_rtl, Thresholding_rtl" in failure.message

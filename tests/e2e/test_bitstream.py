@@ -13,7 +13,7 @@ from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
 from support.paths import ROOT
 from vivado_stand_in.install import make_dependencies, make_hls_install, make_install
-from vivado_stand_in.interrupting import assert_an_interrupt_ends_all
+from vivado_stand_in.interrupt import assert_an_interrupt_ends_all
 
 EXAMPLE = ROOT / "examples" / "digits" / "bitstream.toml"
 OTHER = "2023.1"
@@ -208,7 +208,7 @@ def test_a_clock_that_is_not_met_is_flagged_and_a_failure_where_it_is_required(b
     settings = [*settings_in(tmp_path), *with_other(tmp_path, BITFILE, "missed")]
     lenient = build(*settings)
     assert lenient.status == "ok", lenient.failure
-    assert "timing is not met, says the stand-in for Vivado" in describe_result(lenient)
+    assert "timing is not met, according to the stand-in for Vivado" in describe_result(lenient)
     strict = build(*settings, "step.metrics.parameters.require_timing=true", name="strict")
     assert strict.failure is not None
     assert (strict.failure.category, "-3.463 ns (stand-in (" in strict.failure.message) == ("timing", True)
@@ -218,7 +218,7 @@ def test_a_stand_in_cannot_say_that_a_required_clock_is_met(build: Build, tmp_pa
     result = build(*settings_in(tmp_path), "step.metrics.parameters.require_timing=true")
     assert result.failure is not None
     assert result.failure.category == "metrics"
-    assert "numbers of the stand-in for Vivado alone" in result.failure.message
+    assert "all numbers are from the stand-in for Vivado" in result.failure.message
 
 
 def test_a_step_that_hangs_ends_at_its_time_limit(build: Build, tmp_path: Path) -> None:

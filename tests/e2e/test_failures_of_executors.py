@@ -17,6 +17,7 @@ from bskernel.workspace.workspace import Workspace
 from bskernel_protocol import Failure
 from support.builds import build_text
 from support.paths import ROOT, SUPPORT
+from support.stitched_design import write_design
 
 REPORTS = ROOT / "tests" / "executors" / "reports"
 FINN = "finn-step@finn-plus-1.6.1"
@@ -97,7 +98,7 @@ standalone_thresholds = true
     ("model", "step", "category", "rule", "needles"),
     [
         pytest.param(
-            "damaged", "cleanup", "model_load", None, ["damaged", "export it anew"],
+            "damaged", "cleanup", "model_load", None, ["damaged", "export it again"],
             marks=pytest.mark.provokes("model_load"),
         ),
         pytest.param(
@@ -124,7 +125,7 @@ standalone_thresholds = true
         ("unmapped", "step_create_dataflow_partition", "transform", "unmapped", ["Elu_0", "Elu Elu_0", "ReLU"]),
         (
             "float-shapes", "step_create_dataflow_partition", "transform", "one-partition",
-            ["MatMul MatMul_0 are none", "quantized"],
+            ["not hardware: MatMul MatMul_0", "quantized"],
         ),
     ],
 )  # fmt: skip
@@ -167,7 +168,7 @@ def test_a_folding_of_the_wrong_type_is_told_by_layer_and_key(
     text += '[step.step_apply_folding_config.inputs]\nfolding_config = "folding.json"\n'
     failure = failed(build_text(workspace, tmp_path, text, "step_apply_folding_config"))
     assert failure.category == "config"
-    assert failure.hint == "PE of MVAU_hls MVAU_hls_0 must be of type int, and the config gives one of type str"
+    assert failure.hint == "PE of MVAU_hls MVAU_hls_0 must be of type int, but the config has type str"
 
 
 @pytest.mark.provokes("kernel")
@@ -217,7 +218,7 @@ def test_a_clock_that_must_be_met_and_is_not_says_which_would_be(workspace: Work
     failure = failed(build_text(workspace, tmp_path, one_step("metrics:collect", wanted)))
     assert failure.category == "timing"
     assert "the worst slack is -3.463 ns (report/post_route_timing.rpt) at a clock period of 5 ns" in failure.message
-    assert "8.463 ns would be met" in str(failure.hint)
+    assert "would meet 8.463 ns" in str(failure.hint)
     assert build_text(workspace, tmp_path, one_step("metrics:collect", wanted.splitlines()[0])).status == "ok"
 
 
@@ -235,9 +236,10 @@ def test_a_design_that_is_broken_is_told_by_the_synthesiser_s_first_error(
 ) -> None:
     (tmp_path / "model.onnx").touch()
     (tmp_path / "rtl" / "mem").mkdir(parents=True)
-    (tmp_path / "rtl" / "top.sv").write_text("module top(input logic clk); nowhere u(.clk(clk)); endmodule\n")
+    text = "module bskernel_top(input logic clk); nowhere u(.clk(clk)); endmodule\n"
+    (tmp_path / "rtl" / "top.sv").write_text(text)
     (tmp_path / "rtl" / "mem" / "none.dat").write_text("0\n")
-    (tmp_path / "rtl" / "design.json").write_text('{"top": "top", "sources": ["top.sv"], "layers": []}')
+    write_design(tmp_path / "rtl")
     failure = failed(build_text(workspace, tmp_path, one_step("yosys-synth:synthesize", 'inputs = { rtl = "rtl" }')))
     assert failure.category == "synthesis"
     assert "unknown module 'nowhere'" in failure.message

@@ -17,7 +17,7 @@ def prefer(environments: Path, style: str) -> Any:
     (recipe,) = (found for found in find_recipes(ROOT) if found.name == "finn-step@finn-plus-1.6.1")
     environment = ensure_environment(recipe, environments, print)
     done = subprocess.run(
-        [str(environment.python), "-P", str(SUPPORT / "widening.py"), style],
+        [str(environment.python), "-P", str(SUPPORT / "widened_weights.py"), style],
         env={**os.environ, **environment_variables(recipe), "PYTHONPATH": str(environment.code)},
         capture_output=True,
         text=True,

@@ -122,7 +122,7 @@ def test_values_are_scaled_as_asked_for(workspace: Workspace, tmp_path: Path) ->
     assert (found["inputs"][:, 0] == images).all()
     refused = read(workspace, tmp_path, 'samples = "inputs.npy"', "mean = [1, 2, 3]")
     assert refused.failure is not None
-    assert "mean has 3 numbers, a frame has 1 channel(s)" in refused.failure.message
+    assert "mean has 3 numbers, but a frame has 1 channel(s)" in refused.failure.message
 
 
 def test_frames_are_drawn_where_none_are_given(workspace: Workspace, tmp_path: Path) -> None:
@@ -183,16 +183,16 @@ def spoil(folder: Path, how: str) -> str:
     ("how", "needles"),
     [
         ("cut", ["samples/class-0/x.png", "cannot be read"]),
-        ("text", ["samples/class-0/x.png", "no image that can be read"]),
+        ("text", ["samples/class-0/x.png", "not a readable image"]),
         ("larger", ["samples/class-0/x.pgm", "8 x 9", "8 x 8", "resized"]),
         ("alpha", ["samples/class-0/x.png", "mode LA", "without alpha"]),
         ("sound", ["samples/class-0/x.wav", ".png"]),
-        ("stray", ["samples/x.png", "in none of them"]),
+        ("stray", ["samples/x.png", "must be in one of them"]),
         ("bright", ["holds 200; the model takes UINT4"]),
-        ("empty class", ["samples/class-none", "holds no image"]),
-        ("empty folder", ["without images"]),
+        ("empty class", ["samples/class-none", "contains no image"]),
+        ("empty folder", ["neither images"]),
         ("labels beside images", ["quality.labels", "subfolders"]),
-        ("labels alone", ["quality.labels", "without quality.samples"]),
+        ("labels alone", ["quality.labels", "quality.samples is not"]),
         ("cut npz", ["samples", "damaged"]),
         ("other size", ["[9, 9]", "[1, 8, 8]"]),
     ],

@@ -8,8 +8,9 @@ from bskernel.report.terminal import describe_result
 from bskernel.workspace.workspace import Workspace
 from support.builds import build
 from support.paths import ROOT
+from support.stitched_design import write_design
 from vivado_stand_in.install import make_install
-from vivado_stand_in.interrupting import assert_an_interrupt_ends_all
+from vivado_stand_in.interrupt import assert_an_interrupt_ends_all
 
 DIGITS = ROOT / "examples" / "digits"
 TOP = "module bskernel_top (\n\tinput wire ap_clk\n);\nendmodule\n"
@@ -36,8 +37,7 @@ def small(folder: Path, behaviour: str, require_timing: str = "false") -> Path:
     for name in ("rtl/mem", "rtl/hdl"):
         (folder / name).mkdir(parents=True)
     (folder / "rtl" / "top.sv").write_text(TOP)
-    design = {"top": "bskernel_top", "sources": ["top.sv"], "layers": ["MVAU_rtl_0"]}
-    (folder / "rtl" / "design.json").write_text(json.dumps(design))
+    write_design(folder / "rtl", "MVAU_rtl_0")
     (folder / "number.txt").write_text("5")
     path = make_install(folder / "Xilinx", behaviour=behaviour)
     (folder / "build.toml").write_text(CONFIG.format(path=path, require_timing=require_timing))

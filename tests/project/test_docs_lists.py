@@ -13,9 +13,9 @@ from typing import Any, get_args
 import bskernel
 import msgspec
 import pytest
-from bskernel_executors.dataflow.layers import BitWidths, LayerWidths
+from bskernel_executors.exchange.bit_widths import BitWidths, LayerWidths
 from bskernel_executors.metrics.breakdown import Breakdown, LayerPace
-from bskernel_executors.metrics.comparison import Comparison
+from bskernel_executors.metrics.comparison import BuildComparison
 from bskernel_executors.metrics.headroom import Headroom, ResourceUse
 from bskernel_executors.metrics.model import Stage
 from bskernel_executors.metrics.roofline import Bounds, LayerBound
@@ -193,7 +193,7 @@ def test_the_page_on_analyses_lists_each_with_stages_parameters_and_result() -> 
         ("headroom", "field", Headroom),
         ("bound", "field of a layer", LayerBound),
         ("bound", "field of the design", Bounds),
-        ("compare", "field", Comparison),
+        ("compare", "field", BuildComparison),
     ],
 )
 def test_the_page_on_analyses_lists_every_field_of_a_result(

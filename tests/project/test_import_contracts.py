@@ -165,15 +165,3 @@ def test_the_kernel_has_few_folders_and_no_module_at_its_top() -> None:
     top = [path for path in (ROOT / "kernel" / "bskernel").iterdir() if path.name != "__pycache__"]
     assert [path.name for path in top if path.suffix == ".py"] == ["__init__.py"]
     assert len(top) <= 20
-
-
-def test_the_lists_of_executors_are_complete() -> None:
-    folder = ROOT / "executors" / "bskernel_executors"
-    folders = {f"bskernel_executors.{path.parent.name}" for path in folder.glob("*/__init__.py")}
-    independent = next(item for item in contracts() if item["name"] == "executors are strangers to one another")
-    layered = next(item for item in contracts() if item["name"] == "what executors share knows none of them")
-    in_layers = {name for layer in layered["layers"] for name in layer.split(" | ")}
-    assert set(independent["modules"]) == {
-        name for name in folders if (folder / name.rpartition(".")[2] / "entries.py").exists()
-    }
-    assert in_layers == folders

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vivado_stand_in.block_design import BlockDesigns
 from vivado_stand_in.design import Design
-from vivado_stand_in.packaging import Packager
+from vivado_stand_in.packager import Packager
 from vivado_stand_in.project import Project
 from vivado_stand_in.session import Session
 

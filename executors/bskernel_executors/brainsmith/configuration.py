@@ -1,4 +1,4 @@
-"""FINN's build configuration for one of Brainsmith's steps: its parameters, and what Brainsmith makes of them."""
+"""FINN's build configuration for one of Brainsmith's steps, made from the step's parameters."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ DEFAULT_FROM = {
     "board": "target.board",
     "target_fps": "target.target_fps",
 }
-# Files that a build may give: named inputs of the steps that read them, not paths in the key.
+# Files that a build may give. They are named inputs of the steps that read them, so no path enters the key.
 FILES = {"folding_config_file": "folding_config", "specialize_layers_config_file": "specialize_layers_config"}
-# Where things go and how much is shown is the executor's business.
+# The executor decides where files go and how much is printed.
 _CONSTANT = frozenset(
     {
         "output_dir", "save_intermediate_models", "verbose", "steps", "start_step", "stop_step",
         "enable_build_pdb_debug", "no_stdout_redirect",
     }
 )  # fmt: skip
-# What a blueprint says in words of its own: the parameter that stands for the field.
+# Fields that a blueprint sets in its own words: field -> our parameter.
 _OF_BLUEPRINT = {"kernel_selections": "kernels", "generate_outputs": "output"}
 Kernels = Annotated[
     list[str | dict[str, str | list[str]]],
-    parameter("kernels to use, as in a blueprint: NAME, or { NAME = [BACKEND, ...] } in order of preference"),
+    parameter("kernels to use, as in a blueprint: NAME or { NAME = [BACKEND, ...] }, in order of preference"),
 ]
-Output = Annotated[Literal["estimates", "rtl", "bitfile"], parameter("how far the build is to go, as in a blueprint")]
+Output = Annotated[Literal["estimates", "rtl", "bitfile"], parameter("what the build produces, as in a blueprint")]
 
 
-def config_type() -> type:
-    """DataflowBuildConfig of the installed FINN."""
+def load_config_type() -> type:
+    """Return the DataflowBuildConfig of the installed FINN."""
     found: type = importlib.import_module("finn.builder.build_dataflow_config").DataflowBuildConfig
     return found
 
 
 def settable_fields(config: type) -> Settable:
-    """Name -> (type, default) of every plain field that a build may set."""
+    """Return name -> (type, default) of every plain field that a build may set."""
     return guarded_config.settable_fields(config, _CONSTANT | FILES.keys() | _OF_BLUEPRINT.keys())
 
 
 def fields_of(settable: Settable) -> frozenset[str]:
-    """All fields that a step is asked about: does it read them?"""
+    """Return all fields that a step might read."""
     return frozenset({*settable, *FILES, *_OF_BLUEPRINT})
 
 
 def parameters_struct(entry: str, read: frozenset[str], settable: Settable) -> type[msgspec.Struct]:
-    """The struct of a step's parameters: the plain fields that it reads, and `kernels` and `output`."""
+    """Make the struct of a step's parameters: the plain fields that it reads, plus `kernels` and `output`."""
     plain = guarded_config.parameters_struct(
         entry, read & settable.keys(), settable, of="DataflowBuildConfig", default_from=DEFAULT_FROM
     )
@@ -67,20 +67,20 @@ def parameters_struct(entry: str, read: frozenset[str], settable: Settable) -> t
 
 
 def make_config(values: dict[str, Any], files: dict[str, Path], output: Path, work: Path) -> Any:
-    """Make the configuration of one step; reading a field that the step does not declare fails."""
-    config = config_type()
+    """Make the configuration of one step. Reading a field that the step does not declare fails."""
+    config = load_config_type()
     settable = settable_fields(config)
     given = {name: value for name, value in values.items() if name in settable}
     given |= {field: str(path) for field, path in files.items()}
-    said = _as_brainsmith_says(values, work)
-    always = {"output_dir": str(output), "save_intermediate_models": False, **said}
-    # A file that the build does not give is None, and None is what the step shall see.
-    guarded = (settable.keys() | _OF_BLUEPRINT.keys()) - said.keys()
+    resolved = _resolve_blueprint(values, work)
+    always = {"output_dir": str(output), "save_intermediate_models": False, **resolved}
+    # A file that the build does not give is None, which the step may read.
+    guarded = (settable.keys() | _OF_BLUEPRINT.keys()) - resolved.keys()
     return guarded_config.make_guarded(config, given, guarded, always=always, what="FINN's configuration")
 
 
-def _as_brainsmith_says(values: dict[str, Any], work: Path) -> dict[str, Any]:
-    """Fields that stand for `kernels` and `output`, from Brainsmith's own reading of a blueprint that has them."""
+def _resolve_blueprint(values: dict[str, Any], work: Path) -> dict[str, Any]:
+    """Let Brainsmith parse a blueprint with `kernels` and `output`, and return the fields that it sets."""
     if not {"kernels", "output"} & values.keys():
         return {}
     dse = importlib.import_module("brainsmith.dse")

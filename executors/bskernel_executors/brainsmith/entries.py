@@ -1,4 +1,4 @@
-"""One entry for each name of a step that the installed Brainsmith's registry knows."""
+"""One entry for each step name in the registry of the installed Brainsmith."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from bskernel_protocol import EntryDescription
 
 from bskernel_executors.brainsmith.configuration import (
     FILES,
-    config_type,
     fields_of,
+    load_config_type,
     make_config,
     parameters_struct,
     settable_fields,
 )
+from bskernel_executors.brainsmith.known_steps import FAILURES, NEEDS_VIVADO, STAGES
 from bskernel_executors.brainsmith.library import StepFunction, load, resolve
-from bskernel_executors.brainsmith.naming import all_names, entry_name
-from bskernel_executors.brainsmith.stages import FAILURES, NEEDS_VIVADO, STAGES
+from bskernel_executors.brainsmith.step_names import entry_name, list_names
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure
 from bskernel_executors.sdk.config_reads import find_fields_read
 from bskernel_executors.sdk.guarded_config import Settable
@@ -43,18 +43,18 @@ _FILE_INPUTS = {
 }
 _OUTPUTS = (
     Output("model", kind="file", media_type="application/x-onnx"),
-    Output("output", kind="tree", help="FINN's output directory, as it has grown"),
-    Output("state", kind="tree", help="FINN_BUILD_DIR, as it has grown; relocatable"),
+    Output("output", kind="tree", help="FINN's output directory after this step"),
+    Output("state", kind="tree", help="FINN_BUILD_DIR after this step; relocatable"),
 )
 
 
 def _moves(step: Step[Any]) -> tuple[tuple[str, str], ...]:
-    """Placeholder and this machine's path: of the step's scratch folder, and of the installed libraries."""
+    """Return pairs of placeholder and path of this machine: the scratch folder and the installed libraries."""
     return (WORK_TOKEN, str(step.work)), (LIBRARY_TOKEN, sys.prefix)
 
 
-def _lay_out(step: Step[Any]) -> tuple[Path, Path, Path]:
-    """Model, output directory and build directory in work/, with this machine's paths in place of placeholders."""
+def _unpack_inputs(step: Step[Any]) -> tuple[Path, Path, Path]:
+    """Copy model, output directory and build directory to work/, with this machine's paths for the placeholders."""
     model, output, state = (step.work / name for name in ("model.onnx", "output", "state"))
     for name, path in (("model", model), ("output", output), ("state", state)):
         given = step.input(name)
@@ -68,8 +68,8 @@ def _lay_out(step: Step[Any]) -> tuple[Path, Path, Path]:
     return model, output, state
 
 
-def _give(step: Step[Any], model: Path, output: Path, state: Path) -> None:
-    """The outputs, with placeholders in place of this machine's paths."""
+def _pack_outputs(step: Step[Any], model: Path, output: Path, state: Path) -> None:
+    """Write the outputs, with placeholders for this machine's paths."""
     moves = [(here, token) for token, here in _moves(step)]
     for name, path in (("output", output), ("state", state)):
         relocate_tree(path, step.output(name), moves)
@@ -81,24 +81,24 @@ def _check_board(board: str | None) -> None:
     if board is not None and board not in boards:
         raise StepFailure(
             category="config",
-            message=f"target.board {board!r} is not one that FINN knows",
-            hint=f"boards: {', '.join(sorted(boards))}; or give target.part",
+            message=f"target.board {board!r} is unknown to FINN",
+            hint=f"boards: {', '.join(sorted(boards))}; or set target.part",
         )
 
 
 def run_step(step: Step[Any], name: str, function: StepFunction) -> None:
-    """Call one step function and write what it leaves behind."""
+    """Call one step function and write its outputs."""
     from qonnx.core.modelwrapper import ModelWrapper
 
     if name.rpartition(":")[2] in NEEDS_VIVADO and not os.environ.get("XILINX_VIVADO"):
         raise StepFailure(
             category="environment",
-            message=f"{name} needs Vivado, and there is none",
-            hint="stop the build before it (--to), or use a flow that does not need it",
+            message=f"{name} needs Vivado, which is not installed here",
+            hint="stop the build before this step (--to), or use a flow without Vivado",
         )
     values = msgspec.structs.asdict(step.params)
     _check_board(values.get("board"))
-    model, output, state = _lay_out(step)
+    model, output, state = _unpack_inputs(step)
     files = {field: path for field, given in FILES.items() if (path := step.input(given)) is not None}
     config = make_config(values, files, output, step.work)
     before = ModelWrapper(str(model))
@@ -107,7 +107,7 @@ def run_step(step: Step[Any], name: str, function: StepFunction) -> None:
     if not isinstance(after, ModelWrapper):
         raise StepFailure(message=f"{name} returned a {type(after).__name__}, not a model")
     after.save(str(model))
-    _give(step, model, output, state)
+    _pack_outputs(step, model, output, state)
     step.record({"nodes_before": nodes, "nodes_after": len(after.graph.node)})
 
 
@@ -138,9 +138,9 @@ def _declare(name: str, function: StepFunction, config: type, settable: Settable
 
 def _declare_all() -> None:
     steps = load()
-    config = config_type()
+    config = load_config_type()
     settable = settable_fields(config)
-    for name in all_names(steps):
+    for name in list_names(steps):
         _declare(name, steps[name] if name in steps else resolve(name), config, settable)
 
 

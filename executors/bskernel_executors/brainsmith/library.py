@@ -1,4 +1,4 @@
-"""Import the installed Brainsmith with every step of its registry, without Vivado and torch."""
+"""Import the installed Brainsmith and all steps of its registry, without Vivado and torch."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from bskernel_executors.sdk import StepFailure
 from bskernel_executors.sdk.stub_modules import TORCH, stub_modules
 
 StepFunction = Callable[[Any, Any], Any]
-# Where a recipe's [[source]] that is kept lies; FINN reads its RTL library from its own tree.
+# Where a recipe's kept [[source]] is installed; FINN reads its RTL library from its own source tree.
 TREES = Path(sys.prefix, "src")
 
 
 def _refuse_verification(*_args: object, **_kwargs: object) -> NoReturn:
     raise StepFailure(
         category="environment",
-        message="this step asks for FINN's own verification, whose helpers need torchvision and brevitas",
-        hint="leave out verify_steps",
+        message="this step uses FINN's own verification, which needs torchvision and brevitas",
+        hint="remove verify_steps",
     )
 
 
 def _bind_test_helpers() -> None:
-    """FINN's step module imports its helpers for tests, which import torchvision and load networks of brevitas."""
+    """Replace FINN's test helpers, which its step module imports: they need torchvision and networks of brevitas."""
     if importlib.util.find_spec("torchvision") is None:
         helpers = types.ModuleType("finn.util.test")
         helpers.__dict__["execute_parent"] = _refuse_verification
@@ -41,15 +41,15 @@ def _make_build_dir(prefix: str = "") -> str:
 
 
 def _bind_build_dir() -> None:
-    """FINN's own replaces "/tmp" in a temporary path, wherever it occurs: names would hold this machine's folders."""
+    """Replace FINN's make_build_dir, which edits "/tmp" in paths: names would contain this machine's folders."""
     importlib.import_module("finn.util.basic").__dict__["make_build_dir"] = _make_build_dir
 
 
 def load() -> dict[str, StepFunction]:
-    """Every step by its qualified name, SOURCE:STEP, as the registry tells."""
+    """Import Brainsmith and return every step of its registry by its qualified name, SOURCE:STEP."""
     if (TREES / "finn").is_dir():
         os.environ.setdefault("FINN_ROOT", str(TREES / "finn"))
-    # Brainsmith looks for a project above the working directory, and keeps a list of components there.
+    # Brainsmith looks for a project above the working directory and caches a list of components there.
     os.environ["BSMITH_PROJECT_DIR"] = sys.prefix
     os.environ["BSMITH_CACHE_COMPONENTS"] = "false"
     with stub_modules(*TORCH):
@@ -64,6 +64,6 @@ def load() -> dict[str, StepFunction]:
 
 
 def resolve(name: str) -> StepFunction:
-    """The step that Brainsmith takes for a name, qualified or short."""
+    """Return the step that Brainsmith finds for a name, qualified or short."""
     function: StepFunction = importlib.import_module("brainsmith.registry").get_step(name)
     return function

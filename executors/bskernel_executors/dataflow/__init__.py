@@ -1,1 +1,1 @@
-"""What several executors know of FINN's dataflow layers: how they are folded, and how one tells another of them."""
+"""What several executors know of FINN's dataflow layers: which attributes fold them, and what a cycle carries."""

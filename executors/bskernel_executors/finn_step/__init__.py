@@ -1,1 +1,1 @@
-"""FINN's build steps as entries, one each, by FINN's own names."""
+"""FINN's build steps as entries: one entry per step, with FINN's own name."""

@@ -1,4 +1,4 @@
-"""One entry for each step that the installed FINN+ knows, and `custom` for a user's own."""
+"""One entry for each step of the installed FINN+, and `custom` for a user's own step."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Annotated, Any
 import msgspec
 from bskernel_protocol import EntryDescription
 
-from bskernel_executors.finn_step.executable import refuse_backends
+from bskernel_executors.exchange.fifo_config import read_fifo_depths
 from bskernel_executors.finn_step.host_split import split_host
+from bskernel_executors.finn_step.known_steps import FAILURES, HLS_ALWAYS, HLS_BY_LAYER, STAGES, TOOLS
 from bskernel_executors.finn_step.library import load
+from bskernel_executors.finn_step.main_output import declare_main_output
 from bskernel_executors.finn_step.open_flow import (
     PreferenceParameters,
     StreamParameters,
     insert_streams,
-    library_is_mended,
+    is_library_edited,
     prefer,
     stitch,
 )
 from bskernel_executors.finn_step.parameters import FILES, parameters_struct, settable_fields
-from bskernel_executors.finn_step.places import DEPENDENCIES
-from bskernel_executors.finn_step.products import outputs_of
+from bskernel_executors.finn_step.paths import DEPENDENCIES
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
-from bskernel_executors.finn_step.stages import FAILURES, HLS_ALWAYS, HLS_BY_LAYER, STAGES, TOOLS
-from bskernel_executors.finn_step.step_call import StepFunction, lay_out, run_step
+from bskernel_executors.finn_step.step_call import StepFunction, run_step, unpack_inputs
 from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.config_reads import find_fields_read
@@ -40,10 +40,11 @@ registry = Registry(
     summary="FINN+'s build steps, one at a time",
     rules=load_rules(Path(__file__).with_name("rules.toml")),
 )
+_BACKENDS = (".fpgadataflow.rtl", ".fpgadataflow.hls")
 _OUTPUTS = (
     Output("model", kind="file", media_type="application/x-onnx"),
-    Output("output", kind="tree", help="FINN's output directory, as it has grown"),
-    Output("state", kind="tree", help="FINN_BUILD_DIR, as it has grown; relocatable"),
+    Output("output", kind="tree", help="FINN's output directory after this step"),
+    Output("state", kind="tree", help="FINN_BUILD_DIR after this step; relocatable"),
 )
 _FLOW_INPUTS = (
     Input("model", kind="file"),
@@ -59,7 +60,7 @@ _DEPENDENCIES = Input(
     DEPENDENCIES,
     kind="tree",
     required=False,
-    help="what FINN+ downloads when it is set up: finn-hlslib, board_files",
+    help="FINN+'s downloaded dependencies: finn-hlslib, board_files",
     source="config",
 )
 
@@ -80,7 +81,7 @@ def _declare(name: str, function: StepFunction, config: type, settable: dict[str
                 summary=lines[0] if lines else "a step of FINN+",
                 parameters=describe_parameters(struct),
                 inputs=_FLOW_INPUTS + given,
-                outputs=_OUTPUTS + outputs_of(name),
+                outputs=_OUTPUTS + declare_main_output(name),
                 stage_in=stage_in,
                 stage_out=stage_out,
                 needs=TOOLS.get(name, ()),
@@ -93,31 +94,31 @@ def _declare(name: str, function: StepFunction, config: type, settable: dict[str
 
 
 _SOURCE = Input(
-    "source", kind="tree", required=False, source="config", help="folder with the module, if FINN does not have it"
+    "source", kind="tree", required=False, source="config", help="folder with the module, unless it is part of FINN"
 )
 
 
 class CustomParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `custom`."""
 
-    function: Annotated[str, parameter("module:function of a step function (model, cfg) -> model in `source`")]
+    function: Annotated[str, parameter("module:function in `source`: a step function (model, cfg) -> model")]
     synth_clk_period_ns: Annotated[float, parameter("clock period", unit="ns", default_from="target.clock_ns")]
     fpga_part: Annotated[str | None, parameter("FPGA part", default_from="target.part")] = None
     board: Annotated[str | None, parameter("board", default_from="target.board")] = None
-    target_fps: Annotated[int | None, parameter("wanted inferences/s", default_from="target.target_fps")] = None
+    target_fps: Annotated[int | None, parameter("inferences/s to reach", default_from="target.target_fps")] = None
     config: Annotated[dict[str, Any], parameter("other fields of DataflowBuildConfig")] = {}
 
 
 @registry.entry(
     "custom",
-    summary="a step function of the user's own",
+    summary="the user's own step function",
     parameters=CustomParameters,
     inputs=(*_FLOW_INPUTS, _SOURCE),
     outputs=_OUTPUTS,
     failure="transform",
 )
 def custom(step: Step[CustomParameters]) -> None:
-    """Run a user's step function; every field of the configuration that a build may set is readable."""
+    """Run a user's step function, which may read every field of the configuration that a build may set."""
     from finn.builder.build_dataflow_config import DataflowBuildConfig
 
     function = load_function(step.params.function, step.input("source"))
@@ -126,30 +127,30 @@ def custom(step: Step[CustomParameters]) -> None:
     values = {key: default for key, (_, default) in settable.items() if default is not msgspec.NODEFAULT}
     for key in step.params.config:
         if key not in settable:
-            raise StepFailure(category="config", message=f"config.{key}: FINN's configuration has no such field")
+            raise StepFailure(category="config", message=f"config.{key}: unknown field of FINN's configuration")
     values |= {key: own[key] for key in ("synth_clk_period_ns", "fpga_part", "board", "target_fps")}
     run_step(step, step.params.function, function, values | step.params.config)
 
 
 @registry.entry(
     "reference",
-    summary="what Python makes of given frames: integers in, integers out, for comparison with the hardware",
+    summary="compute in Python what the hardware must compute for given frames, in integers",
     parameters=ReferenceParameters,
     inputs=(
-        Input("model", kind="file", help="what the accelerator computes, in a form that Python executes"),
+        Input("model", kind="file", help="the accelerator's model, at a stage that Python can execute"),
         Input("host", kind="tree", required=False, help="what the host computes before and after it"),
         Input(
             "samples",
             kind="file",
             required=False,
-            help="npz that the step samples writes",
+            help="npz from the entry samples",
         ),
     ),
     outputs=(Output("reference", kind="tree"),),
     failure="transform",
 )
 def reference(step: Step[ReferenceParameters]) -> None:
-    """Execute the model."""
+    """Execute the model for all frames."""
     out = step.output("reference")
     out.mkdir()
     model, host, samples = step.required_input("model"), step.input("host"), step.input("samples")
@@ -158,7 +159,7 @@ def reference(step: Step[ReferenceParameters]) -> None:
 
 @registry.entry(
     "split_host",
-    summary="leave to the host what hardware of integers does not compute: leading and trailing nodes",
+    summary="leave leading and trailing nodes to the host, if integer hardware cannot compute them",
     inputs=_FLOW_INPUTS,
     outputs=(*_OUTPUTS, Output("host", kind="tree", help="head.onnx, tail.onnx, host.json")),
     stage_in=("finn",),
@@ -166,7 +167,7 @@ def reference(step: Step[ReferenceParameters]) -> None:
     failure="transform",
 )
 def split(step: Step[msgspec.Struct]) -> None:
-    """Split the model."""
+    """Split the model and list the host's nodes in the summary."""
     host = step.output("host")
     host.mkdir()
     rows: list[dict[str, str]] = []
@@ -185,7 +186,7 @@ def split(step: Step[msgspec.Struct]) -> None:
 
 @registry.entry(
     "prefer",
-    summary="which layers are to be RTL and which HLS; weights of one bit are widened for RTL",
+    summary="prefer RTL or HLS for each layer, and widen one-bit weights for RTL",
     parameters=PreferenceParameters,
     inputs=_FLOW_INPUTS,
     outputs=_OUTPUTS,
@@ -194,7 +195,7 @@ def split(step: Step[msgspec.Struct]) -> None:
     failure="transform",
 )
 def preferences(step: Step[PreferenceParameters]) -> None:
-    """Set the preferences."""
+    """Set the preferences and list the widened weights in the summary."""
     widened: list[str] = []
 
     def change(model: Any, _: Any) -> Any:
@@ -206,27 +207,42 @@ def preferences(step: Step[PreferenceParameters]) -> None:
     step.record({"summary": rows})
 
 
+def _refuse_specialized(path: Path) -> None:
+    """Raise StepFailure (config) for a specialized layer: its backend simulates it, Python cannot execute it."""
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    for node in ModelWrapper(str(path)).graph.node:
+        if node.domain.endswith(_BACKENDS):
+            raise StepFailure(
+                category="config",
+                message=f"{node.name} ({node.op_type}) is specialized for a backend, so Python cannot execute it",
+                hint="evaluate before step_specialize_layers",
+            )
+
+
 declare_evaluate(
     registry,
     stages=("qonnx", "finn", "hwgraph"),
-    summary="judge the network at this stage: accuracy, and whether it computes what the stage before did",
+    summary="evaluate the network at this stage: accuracy, and agreement with the stage before",
     by="finn-plus",
-    refuse=refuse_backends,
+    refuse=_refuse_specialized,
 )
 
 
 def insert(step: Step[StreamParameters]) -> None:
-    """Insert them."""
+    """Insert width converters and FIFOs."""
     values = {"fpga_part": step.params.fpga_part}
     config = step.input("fifo_config")
+    if config is not None:
+        read_fifo_depths(config)  # FINN reads the file itself, but explains no error
     run_step(step, "insert_streams", lambda model, _: insert_streams(model, step.params, config), values)
 
 
 def rtl_stitch(step: Step[msgspec.Struct]) -> None:
-    """Stitch the layers together."""
+    """Stitch the layers into one design."""
     from qonnx.core.modelwrapper import ModelWrapper
 
-    model_path, _, _ = lay_out(step)
+    model_path, _, _ = unpack_inputs(step)
     out = step.output("rtl")
     out.mkdir()
     design = stitch(ModelWrapper(str(model_path)), out)
@@ -234,18 +250,16 @@ def rtl_stitch(step: Step[msgspec.Struct]) -> None:
 
 
 def _declare_open_flow() -> None:
-    """Only where the RTL library is the one that the open tools can read, and that loses no results."""
-    if not library_is_mended():
+    """Declare the entries if the RTL library has the edits of image.toml, without which open tools cannot read it."""
+    if not is_library_edited():
         return
     registry.entry(
         "insert_streams",
-        summary="width converters and FIFOs between RTL layers, for rtl-stitch",
+        summary="insert width converters and FIFOs between RTL layers, for rtl-stitch",
         parameters=StreamParameters,
         inputs=(
             *_FLOW_INPUTS,
-            Input(
-                "fifo_config", kind="file", required=False, help="a depth for each FIFO, as size_fifos and FINN write"
-            ),
+            Input("fifo_config", kind="file", required=False, help="a depth for each FIFO, from size_fifos or FINN"),
         ),
         outputs=_OUTPUTS,
         stage_in=("hwgraph", "estimates"),
@@ -254,7 +268,7 @@ def _declare_open_flow() -> None:
     )(insert)
     registry.entry(
         "rtl-stitch",
-        summary="one self-contained design of a chain of RTL layers: sources, memories, top, stream description",
+        summary="stitch a chain of RTL layers into one self-contained design: sources, memories, top, streams",
         inputs=_FLOW_INPUTS,
         outputs=(Output("rtl", kind="tree"),),
         stage_in=("rtl",),

@@ -1,4 +1,4 @@
-"""What stays on the host: the head and the tail of a network that hardware of integers does not compute."""
+"""Split a network: integer hardware computes its middle, the host computes its head and tail."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from bskernel_protocol import pretty_json
 
+from bskernel_executors.exchange.host_split import HostNode, HostSplit, HostTensor
 from bskernel_executors.sdk import StepFailure
 
 _SHAPES = frozenset({"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
@@ -17,60 +17,36 @@ _SCALES = frozenset({"Add", "Div", "Mul", "Sub"})
 _SCORES = frozenset({"ArgMax", "LogSoftmax", "Sigmoid", "Softmax", "TopK"})
 
 
-class Tensor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One tensor at a border."""
-
-    name: str
-    shape: tuple[int, ...]
-    datatype: str
-
-
-class HostNode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A node that the host computes."""
-
-    name: str
-    kind: str
-
-
-class Split(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """host.json: head.onnx runs before the accelerator, tail.onnx after it; no file where there are no nodes."""
-
-    head: tuple[HostNode, ...]
-    tail: tuple[HostNode, ...]
-    accelerator_input: Tensor
-    accelerator_output: Tensor
-
-
-def _streams(model: Any, node: Any) -> list[str]:
-    """The inputs of a node that are no constants."""
+def _variable_inputs(model: Any, node: Any) -> list[str]:
+    """Return the inputs of a node that are not constant."""
     return [name for name in node.input if name and model.get_initializer(name) is None]
 
 
 def _takes_integers(model: Any, node: Any) -> bool:
-    return all(model.get_tensor_datatype(name).is_integer() for name in _streams(model, node))
+    return all(model.get_tensor_datatype(name).is_integer() for name in _variable_inputs(model, node))
 
 
-def head_length(model: Any) -> int:
-    """How many nodes of a model in topological order, from its first, stay on the host."""
+def count_head(model: Any) -> int:
+    """Count the nodes at the start of a sorted model that stay on the host."""
     current = model.graph.input[0].name
     for at, node in enumerate(model.graph.node):
-        alone = len(model.find_consumers(current)) == 1 and _streams(model, node) == [current]
-        if not alone or (_takes_integers(model, node) and node.op_type not in _SHAPES | _SCALES):
+        is_chain = len(model.find_consumers(current)) == 1 and _variable_inputs(model, node) == [current]
+        if not is_chain or (_takes_integers(model, node) and node.op_type not in _SHAPES | _SCALES):
             return at
         current = node.output[0]
     return len(model.graph.node)
 
 
-def tail_length(model: Any) -> int:
-    """How many nodes, from the last, stay on the host."""
+def count_tail(model: Any) -> int:
+    """Count the nodes at the end of a sorted model that stay on the host."""
     for at, node in enumerate(reversed(model.graph.node)):
-        if node.op_type not in _SHAPES | _SCALES | _SCORES or len(_streams(model, node)) != 1:
+        if node.op_type not in _SHAPES | _SCALES | _SCORES or len(_variable_inputs(model, node)) != 1:
             return at
     return len(model.graph.node)
 
 
-def _part(model: Any, first: int, last: int, taken: str, given: Sequence[str]) -> Any:
-    """A model of the nodes from `first` to before `last`, with its own input and outputs."""
+def _extract(model: Any, first: int, last: int, taken: str, given: Sequence[str]) -> Any:
+    """Make a model of nodes[first:last], with the input `taken` and the outputs `given`."""
     from qonnx.transformation.general import RemoveUnusedTensors
 
     part = copy.deepcopy(model)
@@ -87,13 +63,13 @@ def _part(model: Any, first: int, last: int, taken: str, given: Sequence[str]) -
     return part.transform(RemoveUnusedTensors())
 
 
-def _tensor(model: Any, name: str) -> Tensor:
+def _describe_tensor(model: Any, name: str) -> HostTensor:
     shape = tuple(int(size) for size in model.get_tensor_shape(name))
-    return Tensor(name=name, shape=shape, datatype=model.get_tensor_datatype(name).name)
+    return HostTensor(name=name, shape=shape, datatype=model.get_tensor_datatype(name).name)
 
 
-def split_host(model: Any, out: Path) -> tuple[Any, Split]:
-    """The accelerator's part of a streamlined model; the host's parts and host.json go to `out`.
+def split_host(model: Any, out: Path) -> tuple[Any, HostSplit]:
+    """Return the accelerator's part of a streamlined model; write the host's parts and host.json into `out`.
 
     Raises StepFailure (kernel) when no layer takes integers.
     """
@@ -101,28 +77,28 @@ def split_host(model: Any, out: Path) -> tuple[Any, Split]:
 
     model = model.transform(SortGraph())
     nodes = list(model.graph.node)
-    first, last = head_length(model), len(nodes) - tail_length(model)
+    first, last = count_head(model), len(nodes) - count_tail(model)
     if first >= last:
         names = ", ".join(f"{node.name} ({node.op_type})" for node in nodes[:8])
         raise StepFailure(
             category="kernel",
-            message="no layer is left for the accelerator: none takes integers",
+            message="no layer is left for the accelerator, because none takes integers",
             hint="quantize the network's activations, or annotate the input with its integer type",
             cause=(f"nodes: {names}",),
         )
-    taken = _streams(model, nodes[first])[0]
+    taken = _variable_inputs(model, nodes[first])[0]
     given = nodes[last - 1].output[0]
     ends = [tensor.name for tensor in model.graph.output]
-    body = _part(model, first, last, taken, [given] if last < len(nodes) else ends)
+    body = _extract(model, first, last, taken, [given] if last < len(nodes) else ends)
     if first:
-        _part(model, 0, first, model.graph.input[0].name, [taken]).save(str(out / "head.onnx"))
+        _extract(model, 0, first, model.graph.input[0].name, [taken]).save(str(out / "head.onnx"))
     if last < len(nodes):
-        _part(model, last, len(nodes), given, ends).save(str(out / "tail.onnx"))
-    split = Split(
+        _extract(model, last, len(nodes), given, ends).save(str(out / "tail.onnx"))
+    split = HostSplit(
         head=tuple(HostNode(name=node.name, kind=node.op_type) for node in nodes[:first]),
         tail=tuple(HostNode(name=node.name, kind=node.op_type) for node in nodes[last:]),
-        accelerator_input=_tensor(body, taken),
-        accelerator_output=_tensor(body, given),
+        accelerator_input=_describe_tensor(body, taken),
+        accelerator_output=_describe_tensor(body, given),
     )
     (out / "host.json").write_text(pretty_json(split), encoding="utf-8")
     return body, split

@@ -1,7 +1,7 @@
-"""Import the installed FINN+ so that every step runs which needs neither Vivado nor torch.
+"""Import the installed FINN+ so that every step that needs neither Vivado nor torch can run.
 
-FINN+ binds Vivado's simulation interface while it is imported, and compiles it for that; its LayerNorm imports torch.
-Both are used by few steps. Names that explain themselves stand in for them, and fail when they are used.
+While it is imported, FINN+ compiles a binding of Vivado's simulator, and its LayerNorm imports torch. Few steps need
+either, so stubs replace them, which fail with an explanation when they are used.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SIMULATION_NAMES = (
 
 
 class NoSimulator:
-    """Stands for FINN's binding of Vivado's simulator, which is not built here: fails when it is asked for."""
+    """Stub for FINN's binding of Vivado's simulator. Fails when it is used."""
 
     def __init__(self, *_args: object, **_kwargs: object) -> None:
         _refuse_simulation()
@@ -41,17 +41,17 @@ class NoSimulator:
 def _refuse_simulation() -> NoReturn:
     raise StepFailure(
         category="environment",
-        message="this step asks for a simulation by Vivado's xsim, whose binding finn_xsi is not built here",
-        hint="leave the simulation out of the step; flow rtl simulates chains of RTL layers with Verilator",
+        message="this step simulates with Vivado's xsim, whose binding finn_xsi is not part of this executor",
+        hint="switch the simulation off; flow rtl simulates chains of RTL layers with Verilator",
     )
 
 
 def _bind_simulation() -> None:
-    """Make finn.xsi importable without compiling it: 1.6.1 binds lazy names, 1.4.0 imports finn_xsi.
+    """Make finn.xsi importable without compiling it: 1.6.1 binds names lazily, 1.4.0 imports finn_xsi.
 
-    Where Vivado is mounted, too: both would compile the binding while a session starts, into FINN's own folder.
+    Also with Vivado, because both versions would compile the binding into FINN's folder while a session starts.
     """
-    # 1.4.0 tries to compile its simulation driver while it is imported: let that attempt fail at once, quietly.
+    # 1.4.0 tries to compile its simulation driver while it is imported: let that fail at once, quietly.
     os.environ.setdefault("FINN_XSI", os.devnull)
     installer = types.ModuleType("finn.xsi.setup")
     installer.__dict__["main"] = lambda: 1
@@ -72,17 +72,17 @@ def _bind_simulation() -> None:
 
 
 class NoFittedModels:
-    """FINN's own set of models fitted to measured designs, where none are named: it has none."""
+    """Stub for FINN's estimators fitted to measured designs, when no such models are configured."""
 
     @staticmethod
     def load_from_env() -> None:
-        """As FINN's own says it."""
+        """Return None, as FINN does without models."""
 
 
-def _put_off_fitted_models() -> tuple[str, ...]:
-    """FINN+ 1.6.1 can also estimate by fitted models: where none are named, leave out what it imports for them.
+def _skip_fitted_models() -> tuple[str, ...]:
+    """Skip what FINN+ 1.6.1 imports for estimates by fitted models, unless such models are configured.
 
-    That is a second of scikit-learn and scipy.stats at every start. Returns what nothing imports then.
+    This saves a second of importing scikit-learn and scipy.stats at every start. Returns modules that remain unused.
     """
     if os.environ.get("FINN_QOR_MODEL_DIR") or importlib.util.find_spec("finn.qor") is None:
         return ()
@@ -96,6 +96,6 @@ def _put_off_fitted_models() -> tuple[str, ...]:
 
 def load() -> None:
     """Import FINN's step modules into this process."""
-    with stub_modules(*TORCH, unused=_put_off_fitted_models()):
+    with stub_modules(*TORCH, unused=_skip_fitted_models()):
         _bind_simulation()
         importlib.import_module("finn.builder.build_dataflow_steps")

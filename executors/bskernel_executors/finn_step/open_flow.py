@@ -1,4 +1,4 @@
-"""From a FINN model to a design that open tools simulate and synthesise: streams inserted, then stitched."""
+"""Turn a FINN model into a design for open tools: insert streams, then stitch the layers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from bskernel_protocol import pretty_json
 
-from bskernel_executors.finn_step.stitching import Design, Fifo, Layer, Stream, order_sources, write_top
+from bskernel_executors.exchange.design import DESIGN, Design, Fifo, StreamFormat
+from bskernel_executors.finn_step.top_module import LayerInstance, order_sources, write_top
 from bskernel_executors.sdk import StepFailure, parameter
 
-_CHAIN = "only chains of RTL layers can be stitched so far"
-_HLS = "is written in HLS, which needs Vitis HLS: prefer RTL for it (step prefer), or keep it on the host"
+_CHAIN = "only chains of RTL layers can be stitched"
+_HLS = "is written in HLS, which needs Vitis HLS: prefer RTL (step prefer), or leave the layer to the host"
 _ONE_BIT = "BIPOLAR"
 _MUST_BE_0 = ("pumpedCompute", "pumpedMemory", "runtime_writeable_weights", "dynamic_mode")
 
@@ -24,29 +25,30 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     fpga_part: Annotated[str, parameter("FPGA part", default_from="target.part")]
     fifo_depth: Annotated[
-        int, parameter("depth of the FIFO between any two layers, where no fifo_config is given", unit="values")
+        int, parameter("depth of each FIFO between two layers, without a fifo_config", unit="values")
     ] = 32
     ram_style: Annotated[
         Literal["auto", "shift", "distributed", "block", "ultra"],
-        parameter("what FIFOs are made of, where no fifo_config is given"),
+        parameter("memory that FIFOs are made of, without a fifo_config"),
     ] = "auto"
 
     def __post_init__(self) -> None:
         if self.fifo_depth < 2:
-            raise ValueError(f"fifo_depth {self.fifo_depth}: a FIFO holds at least 2 values")
+            raise ValueError(f"fifo_depth is {self.fifo_depth}, but a FIFO has a depth of at least 2")
 
 
 class PreferenceParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `prefer`."""
 
     impl_style: Annotated[Literal["rtl", "hls", ""], parameter("preferred_impl_style of every layer")] = "rtl"
-    layers: Annotated[dict[str, Literal["rtl", "hls", ""]], parameter("the same of single layers")] = {}
+    layers: Annotated[dict[str, Literal["rtl", "hls", ""]], parameter("preferred_impl_style of single layers")] = {}
 
 
 def prefer(model: Any, params: PreferenceParameters) -> list[str]:
-    """Set preferred_impl_style; returns the layers whose one-bit weights were widened. Raises StepFailure (config).
+    """Set preferred_impl_style; return the layers whose one-bit weights were widened.
 
-    The RTL matrix unit takes weights of two bits and more: INT2 holds -1 and 1 as well.
+    The RTL matrix unit takes weights of at least two bits, so BIPOLAR weights (-1, 1) become INT2.
+    Raises StepFailure (config) for an unknown layer.
     """
     from qonnx.core.datatype import DataType
     from qonnx.custom_op.registry import getCustomOp
@@ -56,7 +58,7 @@ def prefer(model: Any, params: PreferenceParameters) -> list[str]:
     if unknown:
         raise StepFailure(
             category="config",
-            message=f"parameters of prefer: layers: there is no layer {unknown[0]!r}",
+            message=f"parameters of prefer: layers: unknown layer {unknown[0]!r}",
             hint=f"layers: {', '.join(names)}",
         )
     widened = []
@@ -75,7 +77,7 @@ def prefer(model: Any, params: PreferenceParameters) -> list[str]:
 
 
 def insert_streams(model: Any, params: StreamParameters, fifo_config: Path | None) -> Any:
-    """Width converters and FIFOs between the layers, as RTL."""
+    """Insert width converters and FIFOs between the layers, as RTL. Raises StepFailure (kernel)."""
     from finn.transformation.fpgadataflow.insert_dwc import InsertDWC
     from finn.transformation.fpgadataflow.insert_fifo import InsertFIFO
     from finn.transformation.fpgadataflow.set_fifo_depths import ApplyFIFODepthsFromFile
@@ -83,7 +85,7 @@ def insert_streams(model: Any, params: StreamParameters, fifo_config: Path | Non
     from qonnx.custom_op.registry import getCustomOp
     from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames
 
-    _refuse(model)
+    _check_chain(model)
     model = model.transform(InsertDWC())
     for node in model.graph.node:
         instance = getCustomOp(node)
@@ -95,43 +97,43 @@ def insert_streams(model: Any, params: StreamParameters, fifo_config: Path | Non
     return model if fifo_config is None else model.transform(ApplyFIFODepthsFromFile(fifo_config))
 
 
-def _why_hls(instance: Any, kind: str) -> str:
-    """What keeps a layer from being RTL, where it can be told."""
+def _explain_hls(instance: Any, kind: str) -> str:
+    """Explain why a layer is not RTL, if the reason is known; the text precedes `_HLS`."""
     if kind != "MVAU_hls":
         return ""
     if instance.get_nodeattr("noActivation") == 0:
-        return "thresholds are merged into it: set standalone_thresholds = true; it "
+        return "it contains thresholds: set standalone_thresholds = true; it "
     for what, datatype in (("weights", instance.get_input_datatype(1)), ("inputs", instance.get_input_datatype(0))):
         if datatype.bitwidth() < 2:
-            return f"its {what} are {datatype.name} and the RTL unit takes two bits or more; it "
+            return f"its {what} are {datatype.name}, but the RTL unit takes at least two bits; it "
     return ""
 
 
-def _refuse(model: Any) -> None:
-    """Raise StepFailure (kernel) for the first layer that cannot be stitched, naming the others."""
+def _check_chain(model: Any) -> None:
+    """Raise StepFailure (kernel) if layers cannot be stitched, with all reasons."""
     from qonnx.custom_op.registry import getCustomOp
 
     wrong = []
     for node in model.graph.node:
         name, kind = node.name, node.op_type
         if node.domain.partition(".")[0] != "finn":
-            wrong.append(f"{name} ({kind}) is no hardware layer: keep it on the host")
+            wrong.append(f"{name} ({kind}) is not a hardware layer: leave it to the host")
             continue
         instance = getCustomOp(node)
         if kind.endswith("_hls"):
-            wrong.append(f"{name} ({kind}): {_why_hls(instance, kind)}{_HLS}")
+            wrong.append(f"{name} ({kind}): {_explain_hls(instance, kind)}{_HLS}")
         types = instance.get_nodeattr_types()
         values = {key: instance.get_nodeattr(key) for key in ("mem_mode", *_MUST_BE_0) if key in types}
         if kind.startswith(("MVAU", "VVAU")) and values.get("mem_mode") != "internal_decoupled":
-            wrong.append(f"{name} has mem_mode {values.get('mem_mode')}: only internal_decoupled can be stitched")
-        wrong += [f"{name} has {key} = {values[key]}: it must be 0" for key in _MUST_BE_0 if values.get(key)]
+            wrong.append(f"{name} has mem_mode {values.get('mem_mode')}, but only internal_decoupled can be stitched")
+        wrong += [f"{name} has {key} = {values[key]}, but it must be 0" for key in _MUST_BE_0 if values.get(key)]
         if len(model.find_direct_successors(node) or ()) > 1 or len(model.find_direct_predecessors(node) or ()) > 1:
-            wrong.append(f"{name} joins or splits streams: {_CHAIN}")
+            wrong.append(f"{name} joins or splits streams, but {_CHAIN}")
     if wrong:
         raise StepFailure(category="kernel", message=wrong[0], cause=tuple(wrong[1:]))
 
 
-def _stream(instance: Any, *, output: bool) -> Stream:
+def _describe_stream(instance: Any, *, output: bool) -> StreamFormat:
     side = "output" if output else "input"
     datatype = getattr(instance, f"get_{side}_datatype")()
     folded = [int(size) for size in getattr(instance, f"get_folded_{side}_shape")()]
@@ -139,7 +141,7 @@ def _stream(instance: Any, *, output: bool) -> Stream:
     beats = 1
     for size in folded[:-1]:
         beats *= size
-    return Stream(
+    return StreamFormat(
         width=int(width),
         beats=beats,
         parallel=folded[-1],
@@ -151,24 +153,24 @@ def _stream(instance: Any, *, output: bool) -> Stream:
 
 
 def stitch(model: Any, out: Path) -> Design:
-    """Write a self-contained design of a model whose code is generated. Raises StepFailure (kernel)."""
+    """Write a self-contained design of a model whose RTL is generated. Raises StepFailure (kernel)."""
     from qonnx.custom_op.registry import getCustomOp
 
-    _refuse(model)
+    _check_chain(model)
     files: dict[str, bytes] = {}
     layers = []
     instances = [getCustomOp(node) for node in model.graph.node]
     for node, instance in zip(model.graph.node, instances, strict=True):
-        layers.append(_layer(node, instance, files))
+        layers.append(_make_instance(node, instance, files))
     try:
         files["top.sv"] = write_top(layers).encode()
     except ValueError as error:
-        raise StepFailure(category="kernel", message=str(error), hint="run insert_streams before") from error
+        raise StepFailure(category="kernel", message=str(error), hint="run insert_streams first") from error
     cycles = [int(instance.get_exp_cycles()) for instance in instances]
     design = Design(
         sources=order_sources(name for name in files if name.endswith((".v", ".sv"))),
-        input=_stream(instances[0], output=False),
-        output=_stream(instances[-1], output=True),
+        input=_describe_stream(instances[0], output=False),
+        output=_describe_stream(instances[-1], output=True),
         layers=tuple(node.name for node in model.graph.node),
         fifos=tuple(
             Fifo(name=node.name, width=int(instance.get_instream_width()), depth=int(instance.get_nodeattr("depth")))
@@ -178,15 +180,15 @@ def stitch(model: Any, out: Path) -> Design:
         streams=(*(f"into {node.name}" for node in model.graph.node), "output"),
         estimated_cycles=max(cycles),
     )
-    files["design.json"] = pretty_json(design).encode()
+    files[DESIGN] = pretty_json(design).encode()
     for name, data in files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(data)
     return design
 
 
-def _layer(node: Any, instance: Any, files: dict[str, bytes]) -> Layer:
-    """One layer's instance; its sources and memories are added to `files`."""
+def _make_instance(node: Any, instance: Any, files: dict[str, bytes]) -> LayerInstance:
+    """Make one layer's instance, and add its sources and memories to `files`."""
     folder = Path(instance.get_nodeattr("code_gen_dir_ipgen"))
     top = instance.get_nodeattr("gen_top_module") or node.name
     generated: list[Path] = []
@@ -213,9 +215,9 @@ def _layer(node: Any, instance: Any, files: dict[str, bytes]) -> Layer:
     files |= {f"hdl/{name}": text.encode() for name, text in texts.items()}
     source = next((text for text in texts.values() if re.search(rf"\bmodule {re.escape(top)}[\s#(]", text)), None)
     if source is None:
-        raise StepFailure(category="kernel", message=f"{node.name}: there is no module {top} in its sources")
+        raise StepFailure(category="kernel", message=f"{node.name}: its sources do not define module {top}")
     width = int(instance.get_instream_width_padded(1)) if memory is not None else 0
-    return Layer(
+    return LayerInstance(
         name=node.name,
         module=top,
         source=source,
@@ -234,7 +236,7 @@ def _rtllib() -> Path:
     return Path(os.path.dirname(finn.__file__ or "")) / "finn-rtllib"  # noqa: PTH120
 
 
-def library_is_mended() -> bool:
-    """Are the edits of image.toml in the installed RTL library? The matrix unit's queue tells."""
+def is_library_edited() -> bool:
+    """Return whether the installed RTL library has the edits of image.toml, by the queue of the matrix unit."""
     unit = _rtllib() / "mvu" / "mvu_vvu_axi.sv"
     return unit.is_file() and "5 + $clog2(SIMD) + (SIMD == 1)" in unit.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""FINN's build configuration: the fields that a build may set, and a configuration that holds one step to them."""
+"""FINN's build configuration: the fields that a build may set, and a configuration that guards one step's reads."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ DEFAULT_FROM = {
     "board": "target.board",
     "target_fps": "target.target_fps",
 }
-# Files that a build may give: named inputs of the steps that read them, not paths in the key.
+# Files that a build may give. They are named inputs of the steps that read them, so no path enters the key.
 FILES = {
     "folding_config_file": "folding_config",
     "specialize_layers_config_file": "specialize_layers_config",
     "fifo_config_file": "fifo_config",
 }
-# Where things go and how much is shown is the executor's business.
+# The executor decides where files go and how much is printed.
 CONSTANT = frozenset(
     {
         "config_path", "model_path", "output_dir", "generate_outputs", "save_intermediate_models", "verbose", "steps",
@@ -34,16 +34,16 @@ CONSTANT = frozenset(
 
 @functools.cache
 def settable_fields(config: type) -> Settable:
-    """Name -> (type, default) of every field that a build may set; the default is a plain value.
+    """Return name -> (type, default) of every field that a build may set. The default is a plain value.
 
-    Found once, as the guarded class is made once, in the server that steps are forked from.
+    Computed once, like the guarded class, in the server from which steps are forked.
     """
     guarded_config.guarded_class(config)
     return guarded_config.settable_fields(config, CONSTANT | FILES.keys())
 
 
 def parameters_struct(step: str, names: frozenset[str], settable: Settable) -> type[msgspec.Struct]:
-    """The struct of a step's parameters."""
+    """Make the struct of a step's parameters."""
     return guarded_config.parameters_struct(
         step, names, settable, of="DataflowBuildConfig", default_from=DEFAULT_FROM
     )
@@ -52,7 +52,7 @@ def parameters_struct(step: str, names: frozenset[str], settable: Settable) -> t
 def make_config(
     config: type, values: dict[str, Any], files: dict[str, Path], output: Path, outputs: list[Any]
 ) -> Any:
-    """Make the configuration of one step; reading a settable field that the step does not declare fails."""
+    """Make the configuration of one step. Reading a settable field that the step does not declare fails."""
     always = {"output_dir": str(output), "generate_outputs": outputs, "save_intermediate_models": False}
     always |= {field: str(path) for field, path in files.items()}
     guarded = settable_fields(config).keys()

@@ -1,1 +1,1 @@
-"""Metrics: what FINN's reports say, in one typed form."""
+"""Metrics of a build in one typed form, and analyses of them."""

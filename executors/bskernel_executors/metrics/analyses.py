@@ -1,14 +1,15 @@
-"""The analyses as entries: read what the flow gives, write the result, show a table."""
+"""The analyses as entries: read their inputs, write the result, show a table."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 from bskernel_protocol import pretty_json
 
-from bskernel_executors.dataflow.layers import BitWidths
+from bskernel_executors.exchange.artifact_file import read_artifact
+from bskernel_executors.exchange.bit_widths import BitWidths, read_bit_widths
 from bskernel_executors.metrics.breakdown import break_down
 from bskernel_executors.metrics.comparison import compare_metrics
 from bskernel_executors.metrics.headroom import find_headroom
@@ -16,7 +17,7 @@ from bskernel_executors.metrics.model import BuildMetrics
 from bskernel_executors.metrics.roofline import find_bounds
 from bskernel_executors.metrics.tables import (
     Shown,
-    excess,
+    describe_excess,
     show_bounds,
     show_breakdown,
     show_comparison,
@@ -24,24 +25,22 @@ from bskernel_executors.metrics.tables import (
 )
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 
-StructT = TypeVar("StructT", bound=msgspec.Struct)
+_METRICS_DECODER = msgspec.json.Decoder(BuildMetrics)
 _METRICS = Input("metrics", kind="file", help="metrics.json of this build")
-_WIDTHS_HELP = "what qonnx-transform:bit_widths says of the folded hardware graph"
+_WIDTHS_HELP = "bit_widths.json of the folded hardware graph, from qonnx-transform:bit_widths"
 
 
 class BreakdownParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `breakdown`."""
 
-    target_fps: Annotated[int | None, parameter("wanted inferences/s", default_from="target.target_fps")] = None
+    target_fps: Annotated[int | None, parameter("inferences/s to reach", default_from="target.target_fps")] = None
 
 
 class HeadroomParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `headroom`."""
 
     limit: Annotated[float, msgspec.Meta(gt=0, le=1), parameter("fraction of each resource that may be used")] = 1.0
-    on_excess: Annotated[Literal["warn", "fail"], parameter("what a resource above the limit does to the build")] = (
-        "warn"
-    )
+    on_excess: Annotated[Literal["warn", "fail"], parameter("what to do when a resource exceeds the limit")] = "warn"
 
 
 class BoundParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,21 +52,18 @@ class BoundParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ] = None
 
 
-def read_json(path: Path, kind: type[StructT], what: str) -> StructT:
-    """A file as that type. Raises StepFailure (metrics) naming what it is and what is wrong with it."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StepFailure(category="metrics", message=f"{what} cannot be read: {error}") from error
+def _read_metrics(path: Path, name: str = "metrics.json") -> BuildMetrics:
+    """Read metrics; errors call the file `name`. Raises StepFailure (metrics)."""
+    return read_artifact(path, _METRICS_DECODER, name, writer="metrics:collect", category="metrics")
 
 
 def _metrics(step: Step[Any]) -> BuildMetrics:
-    return read_json(step.required_input("metrics"), BuildMetrics, "metrics.json")
+    return _read_metrics(step.required_input("metrics"))
 
 
 def _widths(step: Step[Any]) -> BitWidths | None:
     path = step.input("bit_widths")
-    return None if path is None else read_json(path, BitWidths, "bit_widths.json")
+    return None if path is None else read_bit_widths(path, category="metrics")
 
 
 def _finish(step: Step[Any], name: str, result: msgspec.Struct, shown: Shown, warnings: tuple[str, ...] = ()) -> None:
@@ -83,15 +79,15 @@ def _finish(step: Step[Any], name: str, result: msgspec.Struct, shown: Shown, wa
 
 
 def breakdown(step: Step[BreakdownParameters]) -> None:
-    """Break the pace down."""
+    """Break the cycles down by layer."""
     found = break_down(_metrics(step), _widths(step), step.params.target_fps)
     _finish(step, "breakdown", found, show_breakdown(found), found.warnings)
 
 
 def headroom(step: Step[HeadroomParameters]) -> None:
-    """Find the headroom."""
+    """Compute the headroom; fail when the limit is exceeded and `on_excess` is "fail"."""
     found = find_headroom(_metrics(step), step.params.limit)
-    failure = excess(found)
+    failure = describe_excess(found)
     if failure is not None and step.params.on_excess == "fail":
         raise failure
     above = (str(failure),) if failure is not None else ()
@@ -100,20 +96,20 @@ def headroom(step: Step[HeadroomParameters]) -> None:
 
 def bound(step: Step[BoundParameters]) -> None:
     """Find what bounds each layer."""
-    widths = read_json(step.required_input("bit_widths"), BitWidths, "bit_widths.json")
+    widths = read_bit_widths(step.required_input("bit_widths"), category="metrics")
     try:
         found = find_bounds(_metrics(step), widths, step.params.memory_gb_s)
     except ValueError as error:
         raise StepFailure(
             message=f"{step.name}: {error}",
-            hint="put qonnx-transform:bit_widths after the folding, and set target.clock_ns for metrics:collect",
+            hint="put qonnx-transform:bit_widths after the folding, and set target.clock_ns",
         ) from error
     _finish(step, "bound", found, show_bounds(found), found.warnings)
 
 
 def compare(step: Step[msgspec.Struct]) -> None:
-    """Compare with a baseline."""
-    theirs = read_json(step.required_input("baseline"), BuildMetrics, "inputs.baseline")
+    """Compare with another build."""
+    theirs = _read_metrics(step.required_input("baseline"), "inputs.baseline")
     found = compare_metrics(_metrics(step), theirs)
     _finish(step, "comparison", found, show_comparison(found))
 
@@ -123,10 +119,10 @@ def _output(name: str) -> tuple[Any, ...]:
 
 
 def declare(registry: Registry) -> None:
-    """Add the analyses to the executor's entries. They take any stage: what they need is in the metrics."""
+    """Declare the entries. They accept any stage, because they read metrics instead of a model."""
     registry.entry(
         "breakdown",
-        summary="which layer sets the pace, by how much, and which folding would be faster",
+        summary="which layers are the bottleneck, by how much, and which folding would be faster",
         parameters=BreakdownParameters,
         inputs=(_METRICS, Input("bit_widths", kind="file", required=False, help=_WIDTHS_HELP)),
         outputs=_output("breakdown"),
@@ -134,7 +130,7 @@ def declare(registry: Registry) -> None:
     )(breakdown)
     registry.entry(
         "headroom",
-        summary="how much of the device the design and its layers take, and what is left",
+        summary="how much of the device the design and its layers use, and what is left",
         parameters=HeadroomParameters,
         inputs=(_METRICS,),
         outputs=_output("headroom"),
@@ -142,7 +138,7 @@ def declare(registry: Registry) -> None:
     )(headroom)
     registry.entry(
         "bound",
-        summary="roofline: whether arithmetic, streams or memory bound each layer, and what is attainable",
+        summary="roofline: what bounds each layer (arithmetic, streams, memory) and what is attainable",
         parameters=BoundParameters,
         inputs=(_METRICS, Input("bit_widths", kind="file", help=_WIDTHS_HELP)),
         outputs=_output("bound"),
@@ -150,7 +146,7 @@ def declare(registry: Registry) -> None:
     )(bound)
     registry.entry(
         "compare",
-        summary="every quantity and stage beside that of another build's metrics.json",
+        summary="compare every quantity and stage with another build's metrics.json",
         inputs=(
             _METRICS,
             Input("baseline", kind="file", source="config", help="metrics.json of another build"),

@@ -1,25 +1,25 @@
-"""Where a design's throughput and latency go: each layer's cycles, the slowest ones, what would make them faster."""
+"""Break a design's cycles down by layer: the bottlenecks, and the foldings that would make them faster."""
 
 from __future__ import annotations
 
 import msgspec
 
-from bskernel_executors.dataflow.folding import PROPORTIONAL, next_divisor, operator_of
-from bskernel_executors.dataflow.layers import BitWidths, LayerWidths
+from bskernel_executors.dataflow.operators import PROPORTIONAL, next_divisor, operator_of
+from bskernel_executors.exchange.bit_widths import BitWidths, LayerWidths
 from bskernel_executors.metrics.model import BuildMetrics, Value
 
 
 class LayerPace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One layer: cycles per frame, of all layers' cycles and of the slowest layer's."""
+    """One layer's cycles per frame, absolute and relative."""
 
     name: str
     cycles: int
-    share: float  # of the sum over all layers: of the latency, where layers form a chain. They sum to 1
-    busy: float  # of the slowest layer's cycles: the part of the time that it works
+    share: float  # of the cycles of all layers, and so of the latency if the layers form a chain
+    busy: float  # of the slowest layer's cycles: the fraction of time in which this layer works
 
 
 class FoldingStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The next larger folding that a layer can have: the smallest divisor above the present one."""
+    """A layer's next larger value of one folding attribute: the smallest divisor above the present value."""
 
     layer: str
     parameter: str  # PE or SIMD
@@ -27,33 +27,33 @@ class FoldingStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     next_value: int
     of: str  # what it must divide, e.g. MH
     size: int
-    cycles: int | None = None  # of the layer then; absent where they are not inversely proportional
+    cycles: int | None = None  # of the layer with it; absent if they are not inversely proportional
 
 
 class Breakdown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Cycles are FINN's estimates per frame; a frame leaves every `interval_cycles`, the slowest layer's."""
+    """Cycles are FINN's estimates per frame. The slowest layer sets the interval between two frames."""
 
     layers: tuple[LayerPace, ...] = ()
     total_cycles: int | None = None  # sum over the layers
     latency_cycles: int | None = None  # FINN's critical path
     interval_cycles: int | None = None
-    bottlenecks: tuple[str, ...] = ()  # several may be equally slow
+    bottlenecks: tuple[str, ...] = ()  # several if equally slow
     next_layer: str | None = None  # the slowest of the others
     next_cycles: int | None = None
-    next_ratio: float | None = None  # how many times faster it is than the bottleneck
+    next_ratio: float | None = None  # the bottleneck's cycles / its cycles
     clock_mhz: float | None = None
-    throughput_fps: float | None = None  # that the bottleneck allows at this clock
+    throughput_fps: float | None = None  # at this clock, limited by the bottleneck
     target_fps: int | None = None
     meets_target: bool | None = None
-    steps: tuple[FoldingStep, ...] = ()  # each that would make a bottleneck faster
-    proposal: tuple[FoldingStep, ...] = ()  # of every bottleneck the smallest of them
+    steps: tuple[FoldingStep, ...] = ()  # all that would make a bottleneck faster
+    proposal: tuple[FoldingStep, ...] = ()  # the smallest step of each bottleneck
     proposed_interval_cycles: int | None = None  # with the whole proposal
     proposed_throughput_fps: float | None = None
     warnings: tuple[str, ...] = ()
 
 
-def asked_clock(clocks: tuple[Value, ...]) -> float | None:
-    """The clock in MHz that the build asks for; the routed one is a limit, not what the design runs at."""
+def find_target_clock(clocks: tuple[Value, ...]) -> float | None:
+    """Return the requested clock in MHz. The routed one is an upper limit, at which the design need not run."""
     return next((clock.value for clock in clocks if clock.stage == "estimate"), None)
 
 
@@ -78,25 +78,25 @@ def _steps(layer: LayerWidths, cycles: int) -> tuple[FoldingStep, ...]:
 
 
 def break_down(metrics: BuildMetrics, widths: BitWidths | None = None, target_fps: int | None = None) -> Breakdown:
-    """The breakdown of what was estimated; folding steps where `widths` knows the folded layers."""
+    """Break the estimated cycles down. Folding steps need the `widths` of the folded graph."""
     cycles = {layer.name: layer.cycles for layer in metrics.layers if layer.cycles is not None}
     slowest = max(cycles.values(), default=0)
     if not slowest:
-        return Breakdown(warnings=("no report says the layers' cycles: nothing to break down",))
+        return Breakdown(warnings=("no report states the layers' cycles, so there is nothing to break down",))
     total = sum(cycles.values())
-    clock = asked_clock(metrics.clock)
+    clock = find_target_clock(metrics.clock)
     bottlenecks = tuple(name for name, count in cycles.items() if count == slowest)
     others = {name: count for name, count in cycles.items() if count < slowest}
     following = max(others, key=lambda name: others[name], default=None)
-    warnings = [] if clock else ["the clock is not known: no throughput"]
+    warnings = [] if clock else ["the clock is unknown, so there is no throughput"]
     path = metrics.raw.get("estimate_network_performance.json", {}).get("critical_path_cycles")
     if isinstance(path, int) and path != total:
-        warnings.append(f"layers lie beside one another: the latency is {path} cycles, the sum {total}")
+        warnings.append(f"layers run in parallel branches: the latency is {path} cycles, the sum {total}")
     steps: list[FoldingStep] = []
     for name in bottlenecks:
         layer = widths.layer(name) if widths is not None else None
         if layer is None:
-            warnings.append(f"the folding of {name} is not known: put bit_widths after the folding")
+            warnings.append(f"the folding of {name} is unknown: put bit_widths after the folding")
         else:
             steps += _steps(layer, slowest)
     proposal = tuple(
@@ -105,7 +105,7 @@ def break_down(metrics: BuildMetrics, widths: BitWidths | None = None, target_fp
         if (own := [step for step in steps if step.layer == name and step.cycles is not None])
     )
     then = None
-    # One bottleneck that stays keeps the pace as it is.
+    # If one bottleneck cannot be folded further, the pace stays the same.
     if len(proposal) == len(bottlenecks):
         then = max([*others.values(), *(step.cycles for step in proposal if step.cycles is not None)])
     fps = clock * 1e6 / slowest if clock else None

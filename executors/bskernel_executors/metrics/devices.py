@@ -1,7 +1,7 @@
-"""What the devices hold that FINN's boards have: counts of the whole device, from AMD's data sheets.
+"""The resources of the devices on FINN's boards, from AMD's data sheets.
 
 Sources: DS190 (Zynq-7000), DS891 (Zynq UltraScale+), DS889 (RFSoC), DS987 (K26), DS890 (UltraScale+), DS962, DS963
-and DS965 (Alveo), DS950 (Versal). A shell takes a part of an Alveo's or a Versal's resources: these are before that.
+and DS965 (Alveo), DS950 (Versal). On Alveo and Versal, a shell uses some of these resources.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _device(lut: int, bram: int, uram: int, dsp: int) -> Device:
-    # Two flip-flops per LUT in every family here.
+    # Every family here has two flip-flops per LUT.
     return Device(LUT=lut, FF=2 * lut, BRAM_36K=bram, URAM=uram, DSP=dsp)
 
 
-# By the beginning of the part's name, the package and speed grade left off.
+# By the start of the part's name, without package and speed grade.
 _DEVICES = {
     "xc7z010": _device(17_600, 60, 0, 80),
     "xc7z020": _device(53_200, 140, 0, 220),
@@ -66,13 +66,13 @@ _BOARDS = {
 }
 
 
-def known_boards() -> dict[str, str]:
-    """FINN's boards and their parts."""
+def list_boards() -> dict[str, str]:
+    """Return FINN's boards with their parts."""
     return dict(_BOARDS)
 
 
 def find_device(part: str | None, board: str | None) -> Device | None:
-    """The totals of a part, or of a board's part; None when they are not known."""
+    """Find the totals of a part, or of a board's part; None if they are unknown."""
     name = (part or _BOARDS.get(board or "", "")).lower()
     fitting = [prefix for prefix in _DEVICES if name.startswith(prefix)]
     return _DEVICES[max(fitting, key=len)] if fitting else None

@@ -2,79 +2,78 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from bskernel_protocol import pretty_json
 
+from bskernel_executors.exchange.evaluation import read_evaluation
+from bskernel_executors.exchange.simulation import read_simulation
+from bskernel_executors.exchange.synthesis import read_implementation, read_synthesis
 from bskernel_executors.metrics import analyses
-from bskernel_executors.metrics.collect import SIMULATION, collect_metrics
-from bskernel_executors.metrics.gate import check_timing
-from bskernel_executors.metrics.quality import add_accuracy, quality_rows, quality_table
-from bskernel_executors.metrics.reconciling import reconciliation_table, summary_rows
+from bskernel_executors.metrics.collector import collect_metrics
+from bskernel_executors.metrics.quality_table import add_accuracy, make_quality_rows, make_quality_table
+from bskernel_executors.metrics.reconciliation import make_reconciliation_table, make_summary_rows
 from bskernel_executors.metrics.reports import read_reports
-from bskernel_executors.quality.evaluation import read_evaluation
+from bskernel_executors.metrics.timing_check import check_timing
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
 
-registry = Registry(executor="metrics", summary="one typed set of metrics from FINN's reports, and analyses of it")
+registry = Registry(executor="metrics", summary="metrics of a build in one typed form, and analyses of them")
 
 
 class CollectParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `collect`."""
 
     clock_ns: Annotated[
-        float | None, parameter("clock period asked for", unit="ns", default_from="target.clock_ns")
+        float | None, parameter("requested clock period", unit="ns", default_from="target.clock_ns")
     ] = None
     part: Annotated[str | None, parameter("FPGA part, for utilization", default_from="target.part")] = None
     board: Annotated[str | None, parameter("board, for its part", default_from="target.board")] = None
-    require_timing: Annotated[bool, parameter("fail unless a report says that the routed design meets its clock")] = (
-        False
-    )
-
-
-def _read(path: Path | None) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = None if path is None else json.loads(path.read_text(encoding="utf-8"))
-    return found
+    require_timing: Annotated[
+        bool, parameter("fail unless a report states that the routed design meets its clock")
+    ] = False
 
 
 @registry.entry(
     "collect",
-    summary="read every FINN report that exists; what none says is absent",
+    summary="collect metrics from all reports that exist; a value that no report states is absent",
     parameters=CollectParameters,
     inputs=(
         Input("output", kind="tree", help="FINN's output directory"),
-        Input("simulation", kind="file", required=False, help="what rtl-sim measured"),
-        Input("synthesis", kind="file", required=False, help="what yosys-synth or vivado-synth counted"),
-        Input("implementation", kind="file", required=False, help="what vivado-synth found of the routed design"),
-        Input("evaluation", kind="tree", required=False, help="how each stage judged the network"),
+        Input("simulation", kind="file", required=False, help="simulation.json from rtl-sim:simulate"),
+        Input("synthesis", kind="file", required=False, help="synthesis.json from yosys-synth or vivado-synth"),
+        Input("implementation", kind="file", required=False, help="implementation.json from vivado-synth"),
+        Input("evaluation", kind="tree", required=False, help="evaluation of the network at each stage"),
     ),
     outputs=(Output("metrics", kind="file", media_type="application/json"),),
     failure="metrics",
     after_failure=True,
 )
 def collect(step: Step[CollectParameters]) -> None:
-    """Collect metrics."""
+    """Collect metrics, with the quality of each stage if there is an evaluation."""
     given = step.params
+    paths = {name: step.input(name) for name in ("simulation", "synthesis", "implementation")}
+    simulation = read_simulation(path, category="metrics") if (path := paths["simulation"]) is not None else None
+    synthesis = read_synthesis(path, category="metrics") if (path := paths["synthesis"]) is not None else None
+    routed = read_implementation(path, category="metrics") if (path := paths["implementation"]) is not None else None
     metrics = collect_metrics(
         read_reports(step.required_input("output")),
         given.clock_ns,
         part=given.part,
         board=given.board,
-        simulation=_read(step.input("simulation")),
-        synthesis=_read(step.input("synthesis")),
-        implementation=_read(step.input("implementation")),
+        simulation=simulation,
+        synthesis=synthesis,
+        implementation=routed,
     )
     if given.require_timing:
         check_timing(metrics, given.clock_ns)
-    rows, tables = summary_rows(metrics), [reconciliation_table(metrics)]
+    rows, tables = make_summary_rows(metrics), [make_reconciliation_table(metrics)]
     folder = step.input("evaluation")
     if folder is not None:
         stages = read_evaluation(folder).stages
-        # What the simulation measured stands in the table too.
-        rows = summary_rows(msgspec.structs.replace(metrics, accuracy=())) + quality_rows(stages)
-        tables.append(quality_table(stages, metrics.raw.get(SIMULATION, {})))
+        # The table below shows the accuracy of the simulation, too.
+        rows = make_summary_rows(msgspec.structs.replace(metrics, accuracy=())) + make_quality_rows(stages)
+        tables.append(make_quality_table(stages, simulation))
         metrics = add_accuracy(metrics, stages)
     step.output("metrics").write_text(pretty_json(metrics), encoding="utf-8")
     step.record({"summary": rows, "tables": [table for table in tables if table is not None]})

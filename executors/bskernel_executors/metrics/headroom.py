@@ -1,4 +1,4 @@
-"""How much of the device a design and its layers take, and what is left."""
+"""Compute how much of the device a design and its layers use, and what is left."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from collections.abc import Mapping
 import msgspec
 
 from bskernel_executors.metrics.model import BuildMetrics, Stage
-from bskernel_executors.metrics.utilization import device_totals, used, used_by_source
+from bskernel_executors.metrics.utilization import count_used, device_totals, used_by_source
 
-# The nearer to the device, the more a count says.
+# Sorted: a later stage is nearer to the device and more reliable.
 _ORDER: tuple[Stage, ...] = ("estimate", "synth", "routed", "measured")
 
 
 class ResourceUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One resource at one stage; BRAM in tiles of 36 Kb, the others in counts."""
+    """One resource at one stage, as a count; BRAM in tiles of 36 Kb."""
 
     resource: str
     stage: Stage
     source: str
     used: float
     available: int | None = None  # in the whole device
-    fraction: float | None = None  # absent where the device has none
-    left: float | None = None  # below 0 when there are too few
-    fits: float | None = None  # how many times as much the device holds; absent where none is used
+    fraction: float | None = None  # absent if the device has none
+    left: float | None = None  # negative if the device has too few
+    fits: float | None = None  # available / used; absent if none is used
 
 
 class LayerUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one layer takes: counts, and fractions of what all layers take at that stage."""
+    """One layer's counts at one stage, and its shares of all layers' counts."""
 
     name: str
     stage: Stage
@@ -37,26 +37,26 @@ class LayerUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Headroom(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Use and headroom; `binding`, `copies` and `exceeding` are judged by the stage nearest to the device."""
+    """Use and headroom. `binding`, `copies` and `exceeding` refer to the stage nearest to the device."""
 
     limit: float  # the fraction of each resource that may be used
     device: dict[str, int] = {}
     resources: tuple[ResourceUse, ...] = ()
     layers: tuple[LayerUse, ...] = ()
     judged: str | None = None  # "stage: source"
-    binding: str | None = None  # the resource that is used up first
+    binding: str | None = None  # the resource that runs out first
     copies: int | None = None  # how many whole designs fit within the limit
     exceeding: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def use(self, resource: str) -> ResourceUse:
-        """The use of that resource at the judged stage."""
+        """Return the use of a resource at the judged stage."""
         return next(
             use for use in self.resources if use.resource == resource and self.judged == f"{use.stage}: {use.source}"
         )
 
     def largest(self, resource: str, count: int = 5) -> tuple[LayerUse, ...]:
-        """The layers that take most of a resource, by the latest counts of layers."""
+        """Return the layers that use most of a resource, by the latest counts."""
         taking = [layer for layer in self.layers if layer.used.get(resource)]
         latest = max((_ORDER.index(layer.stage) for layer in taking), default=0)
         known = [layer for layer in taking if _ORDER.index(layer.stage) == latest]
@@ -84,7 +84,7 @@ def _layers(metrics: BuildMetrics) -> tuple[LayerUse, ...]:
     )
     found = []
     for stage, table in tables:
-        rows = {name: used(counts) for name, counts in table.items() if counts}
+        rows = {name: count_used(counts) for name, counts in table.items() if counts}
         totals: dict[str, float] = {}
         for row in rows.values():
             for resource, count in row.items():
@@ -96,7 +96,7 @@ def _layers(metrics: BuildMetrics) -> tuple[LayerUse, ...]:
 
 
 def find_headroom(metrics: BuildMetrics, limit: float = 1.0) -> Headroom:
-    """Use of the device by stage, and what is left; `limit` is the fraction of each resource that may be used."""
+    """Compute the headroom. `limit` is the fraction of each resource that may be used."""
     rows = used_by_source(
         {
             name: tuple(value for value in values if not value.is_stand_in)
@@ -113,9 +113,9 @@ def find_headroom(metrics: BuildMetrics, limit: float = 1.0) -> Headroom:
     if not rows:
         return Headroom(limit=limit, device=metrics.device, layers=layers, warnings=("no report counts resources",))
     if not totals:
-        warning = "the totals of the device are not known: set target.part or target.board; no headroom"
+        warning = "the resources of the device are unknown, so there is no headroom: set target.part or target.board"
         return Headroom(limit=limit, resources=uses, layers=layers, warnings=(warning,))
-    # Of several reports at the nearest stage the last: it counts what is around the accelerator too.
+    # Of several reports at the nearest stage, the last one also counts what surrounds the accelerator.
     nearest = max(range(len(rows)), key=lambda at: (_ORDER.index(list(rows)[at][0]), at))
     stage, source = list(rows)[nearest]
     judged = [use for use in uses if (use.stage, use.source) == (stage, source)]
@@ -129,8 +129,8 @@ def find_headroom(metrics: BuildMetrics, limit: float = 1.0) -> Headroom:
         layers=layers,
         judged=f"{stage}: {source}",
         binding=binding.resource if binding else None,
-        # A hair above what floating point makes of 0.8 * 5 / 4.
+        # The small term corrects rounding: 0.8 * 5 / 4 is below 1 in floating point.
         copies=math.floor(limit * (binding.fits or 0.0) + 1e-9) if binding else None,
         exceeding=tuple(use.resource for use in taken if use.used > limit * (use.available or 0)),
-        warnings=(f"{source} does not count {', '.join(missing)}: no headroom of it",) if missing else (),
+        warnings=(f"{source} does not count {', '.join(missing)}, so their headroom is unknown",) if missing else (),
     )

@@ -1,6 +1,6 @@
-"""FINN's report files, read strictly: a damaged one is an error that names it, a missing one is nothing.
+"""Read FINN's reports strictly: a damaged file is an error that names it, a missing one is skipped.
 
-File names and keys are those that FINN and FINN+ write under report/.
+File names and keys are those that FINN and FINN+ write in the folder report.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from typing import Any
 
 import msgspec
 
+from bskernel_executors.exchange.report_makers import MADE_BY, read_makers
 from bskernel_executors.sdk import StepFailure
-from bskernel_executors.vivado_reports import MADE_BY, read_timing
+from bskernel_executors.vivado_reports import read_timing
 
 
 def _refuse_constant(text: str) -> float:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 def read_report(output: Path, name: str) -> dict[str, Any] | None:
-    """A report as a dict, or None when there is none. Raises StepFailure (metrics) naming a damaged one."""
-    # FINN writes some at the root of its output, FINN+ all under report/.
+    """Read a report; None if it does not exist. Raises StepFailure (metrics) for a damaged one."""
+    # FINN writes some reports to the root of its output, FINN+ all to the folder report.
     path = next((path for path in (output / "report" / name, output / name) if path.is_file()), None)
     if path is None:
         return None
@@ -31,12 +32,14 @@ def read_report(output: Path, name: str) -> dict[str, Any] | None:
     except (UnicodeDecodeError, ValueError) as error:
         raise StepFailure(category="metrics", message=f"report/{name} is not readable JSON: {error}") from error
     if not isinstance(data, dict):
-        raise StepFailure(category="metrics", message=f"report/{name} holds a {type(data).__name__}, not an object")
+        raise StepFailure(
+            category="metrics", message=f"report/{name} contains a {type(data).__name__}, but must be an object"
+        )
     return data
 
 
-def number(value: object) -> float | None:
-    """A finite number, also when written as text; None for anything else."""
+def parse_number(value: object) -> float | None:
+    """Return a finite number, which may be written as text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -62,17 +65,17 @@ REPORTS = (
     "time_per_step.json",
     "report_experiment_instrumentation.json",
     "report_dma_validate.json",
-    MADE_BY,
 )
 TIMING_REPORT = "post_route_timing.rpt"
 
 
 def read_reports(output: Path) -> dict[str, dict[str, Any]]:
-    """All reports that exist, by file name; of a timing report its summary. Raises StepFailure."""
-    found = {name: read_report(output, name) for name in REPORTS}
-    # FINN+ names its power reports by the way the activity was found.
+    """Read all reports that exist, by file name; of a timing report, its summary. Raises StepFailure (metrics)."""
+    found: dict[str, dict[str, Any] | None] = {name: read_report(output, name) for name in REPORTS}
+    # FINN+ names its power reports after the source of the activity.
     for path in sorted((output / "report").glob("power_estimate_*.json")):
         found[path.name] = read_report(output, path.name)
+    found[MADE_BY] = read_makers(output / "report", category="metrics") or None
     path = output / "report" / TIMING_REPORT
     if path.is_file():
         summary = read_timing(path.read_text(encoding="utf-8", errors="replace"))

@@ -1,23 +1,23 @@
-"""What bounds each layer and the design: arithmetic, streams or external memory.
+"""Find what bounds each layer and the design: arithmetic, streams or external memory.
 
 The roofline model (Williams, Waterman, Patterson: "Roofline: an insightful visual performance model for multicore
 architectures", CACM 52(4), 2009): attainable operations/s = min(peak operations/s, intensity x bandwidth), with the
-intensity in operations per byte of traffic. A multiply-accumulate is two operations. Here, of one layer, per frame:
+intensity in operations per byte of traffic. A multiply-accumulate is two operations. For one layer and frame:
 
     operations = 2 x MACs                          peak      = 2 x MACs per cycle (PE x SIMD) x clock
     traffic    = bits in + out, / 8                bandwidth = a stream's width in bits / 8 x clock
-    external weights: MACs x bits of a weight / 8 bytes, as FINN streams each weight anew for every use
+    external weights: MACs x bits of a weight / 8 bytes, because FINN streams a weight again for every use
 
-Each traffic has a bandwidth and so a roof of its own; all roofs are told in frames/s, which compares layers. Layers
-work at the same time: the lowest roof of all is the design's, and the sum of their peaks is its peak.
+Each kind of traffic has a bandwidth and so a roof of its own. Roofs are given in frames/s, which makes layers
+comparable. Layers work in parallel: the lowest roof is the design's, and the sum of all peaks is its peak.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from bskernel_executors.dataflow.layers import BitWidths, LayerWidths, Numbers
-from bskernel_executors.metrics.breakdown import asked_clock
+from bskernel_executors.exchange.bit_widths import BitWidths, LayerWidths, TensorFormat
+from bskernel_executors.metrics.breakdown import find_target_clock
 from bskernel_executors.metrics.model import BuildMetrics
 
 COMPUTE, STREAM_IN, STREAM_OUT, MEMORY, CYCLES = (
@@ -28,11 +28,11 @@ COMPUTE, STREAM_IN, STREAM_OUT, MEMORY, CYCLES = (
     "estimated cycles",
 )
 _EXTERNAL = frozenset({"external", "external_mem"})
-_FLOW = frozenset({"StreamingFIFO", "StreamingDataWidthConverter"})  # they pass on what others bound
+_FLOW = frozenset({"StreamingFIFO", "StreamingDataWidthConverter"})  # they only pass data on
 
 
 class LayerBound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One layer's roofs in frames/s, and the lowest of them."""
+    """One layer's roofs in frames/s, and the lowest one."""
 
     name: str
     roofs_fps: dict[str, float]
@@ -40,19 +40,19 @@ class LayerBound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     attainable_fps: float
     operations: int | None = None  # per frame
     stream_bytes: float | None = None  # in and out, per frame
-    external_bytes: float | None = None  # weights, per frame; absent where they are on the chip
-    intensity: float | None = None  # operations per byte of both
+    external_bytes: float | None = None  # weights, per frame; absent if they are on the chip
+    intensity: float | None = None  # operations per byte of streams and weights
     peak_gops: float | None = None  # 1e9 operations/s
     attainable_gops: float | None = None
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The layers and the design: what it attains at most, and why not more."""
+    """The bounds of the layers and of the design."""
 
     clock_mhz: float
     layers: tuple[LayerBound, ...]
     attainable_fps: float
-    bounds: tuple[str, ...]  # "LAYER: ROOF", or "external memory": several may be equally low
+    bounds: tuple[str, ...]  # "LAYER: ROOF" or "external memory"; several if equally low
     memory_gb_s: float | None = None  # 1e9 bytes/s between the board's memory and the device
     memory_fps: float | None = None
     operations: int | None = None  # per frame
@@ -63,7 +63,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     warnings: tuple[str, ...] = ()
 
 
-def _bytes(numbers: Numbers | None) -> float | None:
+def _bytes(numbers: TensorFormat | None) -> float | None:
     return None if numbers is None or numbers.total_bits is None else numbers.total_bits / 8
 
 
@@ -74,7 +74,7 @@ def _external_bytes(layer: LayerWidths) -> float | None:
 
 
 def _bound(layer: LayerWidths, cycles: int | None, hertz: float, memory: float | None) -> LayerBound | None:
-    """The layer's roofs; None when nothing is known of it. `memory` is in bytes/s."""
+    """Compute a layer's roofs; None when nothing is known of it. `hertz` is the clock, `memory` in bytes/s."""
     roofs: dict[str, float] = {}
     if layer.macs and layer.macs_per_cycle:
         roofs[COMPUTE] = hertz * layer.macs_per_cycle / layer.macs
@@ -108,39 +108,42 @@ def _bound(layer: LayerWidths, cycles: int | None, hertz: float, memory: float |
     )
 
 
-def _contradiction(layer: LayerWidths, cycles: int | None) -> str | None:
+def _find_contradiction(layer: LayerWidths, cycles: int | None) -> str | None:
     if cycles is None or not layer.macs or not layer.macs_per_cycle:
         return None
     folded = layer.macs / layer.macs_per_cycle
     if folded == cycles:
         return None
-    return f"{layer.name}: FINN estimates {cycles:,} cycles, its folding gives {folded:,.10g}: are both of one build?"
+    return (
+        f"{layer.name}: FINN estimates {cycles:,} cycles, but the folding gives {folded:,.10g}: "
+        "are both from one build?"
+    )
 
 
 def find_bounds(metrics: BuildMetrics, widths: BitWidths, memory_gb_s: float | None = None) -> Bounds:
-    """The bounds of a folded hardware graph at the clock that was asked for.
+    """Find the bounds of a folded hardware graph at the requested clock.
 
-    Raises ValueError when there is no clock, no layer is folded, or `widths` is of another graph.
+    Raises ValueError when the clock is unknown, no layer is folded, or `widths` is of another graph.
     """
-    clock = asked_clock(metrics.clock)
+    clock = find_target_clock(metrics.clock)
     if clock is None:
-        raise ValueError("the metrics say no clock")
+        raise ValueError("the metrics have no clock")
     hertz = clock * 1e6
     memory = memory_gb_s * 1e9 if memory_gb_s is not None else None
     cycles = {layer.name: layer.cycles for layer in metrics.layers}
     found = [(layer, _bound(layer, cycles.get(layer.name), hertz, memory)) for layer in widths.layers]
     layers = tuple(bound for _, bound in found if bound is not None)
     if not any(layer.peak_gops for layer in layers):
-        raise ValueError("no layer is folded: these widths are not of a hardware graph")
+        raise ValueError("no layer is folded, so bit_widths is not of a hardware graph")
     if cycles and not any(layer.name in cycles for layer in layers):
-        raise ValueError("the metrics know none of these layers: bit_widths is of another graph")
+        raise ValueError("the metrics have none of these layers, so bit_widths is of another graph")
     unknown = [
         layer.name for layer, bound in found if bound is None and layer.operator.partition("_")[0] not in _FLOW
     ]
     warnings = [f"nothing is known of {', '.join(unknown)}"] if unknown else []
-    warnings += [text for layer, _ in found if (text := _contradiction(layer, cycles.get(layer.name)))]
+    warnings += [text for layer, _ in found if (text := _find_contradiction(layer, cycles.get(layer.name)))]
     if memory is None:
-        warnings.append("memory_gb_s is not given: external memory bounds nothing here")
+        warnings.append("memory_gb_s is not set, so external memory bounds nothing here")
     ends = [_bytes(numbers) for numbers in (*widths.inputs, *widths.outputs)]
     known = [size for size in ends if size is not None]
     external = None

@@ -1,11 +1,11 @@
-"""Results of analyses as a person sees them: tables, and a few lines beside them. Pure."""
+"""Show the results of analyses to people: tables, and a few lines. Pure."""
 
 from __future__ import annotations
 
 from typing import Any, TypeAlias
 
 from bskernel_executors.metrics.breakdown import Breakdown, FoldingStep
-from bskernel_executors.metrics.comparison import Comparison
+from bskernel_executors.metrics.comparison import BuildComparison
 from bskernel_executors.metrics.headroom import Headroom
 from bskernel_executors.metrics.roofline import Bounds
 from bskernel_executors.metrics.utilization import DEVICE_RESOURCES
@@ -28,15 +28,15 @@ def _change(step: FoldingStep) -> str:
 
 
 def show_breakdown(found: Breakdown) -> Shown:
-    """Each layer's cycles; the pace, the target and the next folding."""
+    """Show each layer's cycles, the pace, the target and the next folding."""
     lines: Lines = []
     if found.interval_cycles is not None:
         faster = f"; {found.next_layer} is {found.next_ratio:.3g} x as fast" if found.next_ratio else ""
-        lines.append(("slowest", ", ".join(found.bottlenecks), f"{found.interval_cycles} cycles a frame{faster}"))
+        lines.append(("slowest", ", ".join(found.bottlenecks), f"{found.interval_cycles} cycles per frame{faster}"))
     if found.throughput_fps is not None:
         meets = f"{'meets' if found.meets_target else 'misses'} target_fps {found.target_fps:,}"
         note = meets if found.target_fps is not None else ""
-        lines.append(("it allows", f"{found.throughput_fps:,.6g} inferences/s", note))
+        lines.append(("throughput limit", f"{found.throughput_fps:,.6g} inferences/s", note))
     if found.proposed_throughput_fps is not None:
         changes = ", ".join(f"{step.layer} {_change(step)}" for step in found.proposal)
         lines.append(("next folding", changes, f"{found.proposed_throughput_fps:,.6g} inferences/s"))
@@ -58,13 +58,13 @@ def show_breakdown(found: Breakdown) -> Shown:
 
 
 def show_headroom(found: Headroom) -> Shown:
-    """Each resource at each stage; what is used up first."""
+    """Show each resource at each stage, and the one that runs out first."""
     lines: Lines = []
     if found.binding is not None:
         fits = _number(found.use(found.binding).fits, ",.4g")
         within = f" within {100 * found.limit:.3g}%" if found.limit < 1 else ""
-        note = f"the device holds {fits} x as much; {found.copies:,} designs fit{within}"
-        lines.append(("used up first", found.binding, note))
+        note = f"the device has {fits} x as much; {found.copies:,} designs fit{within}"
+        lines.append(("runs out first", found.binding, note))
     rows = [
         [
             use.resource,
@@ -89,8 +89,8 @@ def show_headroom(found: Headroom) -> Shown:
     return tables, lines
 
 
-def excess(found: Headroom) -> StepFailure | None:
-    """The failure (resource) that a design above the limit is, with numbers and the largest layers; or None."""
+def describe_excess(found: Headroom) -> StepFailure | None:
+    """Make the failure (resource) of a design above the limit, with its largest layers; None if it is below."""
     if not found.exceeding:
         return None
     texts, cause = [], []
@@ -99,20 +99,20 @@ def excess(found: Headroom) -> StepFailure | None:
         share = f" ({use.fraction:.1%})" if use.fraction is not None else ""
         texts.append(f"{resource} {use.used:,.10g} of {use.available:,}{share}")
         cause += [
-            f"{resource}: {layer.name} takes {layer.used[resource]:,.10g} ({layer.stage})"
+            f"{resource}: {layer.name} uses {layer.used[resource]:,.10g} ({layer.stage})"
             for layer in found.largest(resource)
         ]
     limit = f"{100 * found.limit:.3g}%"
     return StepFailure(
         category="resource",
-        message=f"the design takes more than {limit} of the device: {', '.join(texts)} [{found.judged}]",
+        message=f"the design uses more than {limit} of the device: {', '.join(texts)} [{found.judged}]",
         cause=tuple(cause),
-        hint="fold the largest layers more, move their weights to another memory, or take a larger part",
+        hint="reduce PE and SIMD of the largest layers, put their weights into another memory, or use a larger part",
     )
 
 
 def show_bounds(found: Bounds) -> Shown:
-    """Each layer's roof; the design's."""
+    """Show the roofs of each layer and of the design."""
     rows = [
         [
             layer.name,
@@ -133,8 +133,8 @@ def show_bounds(found: Bounds) -> Shown:
     return [_table("roofline", columns, rows)], lines
 
 
-def show_comparison(found: Comparison) -> Shown:
-    """Each quantity and stage of both builds; what only one of them has."""
+def show_comparison(found: BuildComparison) -> Shown:
+    """Show each quantity and stage of both builds, and what only one of them has."""
     rows = [
         [
             value.quantity,
@@ -147,6 +147,6 @@ def show_comparison(found: Comparison) -> Shown:
         for value in found.values
     ]
     columns = ["quantity", "stage", "ours", "theirs", "ratio", "unit"]
-    only = (("only here", found.only_ours), ("only in baseline", found.only_theirs))
+    only = (("only in this build", found.only_ours), ("only in baseline", found.only_theirs))
     lines = [(label, ", ".join(names), "") for label, names in only if names]
-    return [_table("against the baseline", columns, rows)], lines
+    return [_table("comparison with the baseline", columns, rows)], lines

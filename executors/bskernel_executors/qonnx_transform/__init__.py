@@ -1,1 +1,1 @@
-"""QONNX models: read and check them, clean them up, apply transformations by name."""
+"""Check, clean up, transform and analyse QONNX models."""

@@ -1,4 +1,4 @@
-"""The formats and sizes of a model's layers, at any stage, from its quantizers, annotations and attributes."""
+"""Find the formats and sizes of a model's layers, at any stage, from quantizers, annotations and attributes."""
 
 from __future__ import annotations
 
@@ -6,44 +6,44 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from bskernel_executors.dataflow.folding import CARRIES, DIVIDES, operator_of
-from bskernel_executors.dataflow.layers import BitWidths, Fold, LayerWidths, Numbers
-from bskernel_executors.qonnx_transform.formats import activation_of, format_of, is_constant, numbers
+from bskernel_executors.dataflow.operators import CARRIES, DIVIDES, operator_of
+from bskernel_executors.exchange.bit_widths import BitWidths, Fold, LayerWidths, TensorFormat
+from bskernel_executors.qonnx_transform.formats import find_activation, find_datatype, is_constant, make_format
 
 _MULTIPLY = frozenset({"Conv", "MatMul", "Gemm"})
 _COMPUTE = _MULTIPLY | {"MVAU", "VVAU"}
 
 
 def is_hardware(node: Any) -> bool:
-    """Is the node one of FINN's hardware layers?"""
+    """Return whether the node is one of FINN's hardware layers."""
     return str(node.domain).startswith("finn.custom_op.fpgadataflow")
 
 
 def find_bit_widths(model: Any) -> BitWidths:
-    """What a ModelWrapper at any stage says of its layers: those that multiply, compare, or are hardware."""
-    model = _with_shapes(model)
+    """Describe the layers of a ModelWrapper at any stage: those that multiply, compare, or are hardware."""
+    model = _infer_shapes(model)
     layers, warnings = [], []
     for node in model.graph.node:
         if is_hardware(node):
-            layers.append(_hardware(model, node))
+            layers.append(_describe_hardware(model, node))
         elif node.op_type in _MULTIPLY:
-            layers.append(_multiplying(model, node))
+            layers.append(_describe_multiplication(model, node))
         elif node.op_type == "MultiThreshold":
-            layers.append(_comparing(model, node))
+            layers.append(_describe_comparison(model, node))
         else:
             continue
         if layers[-1].input is None:
-            warnings.append(f"{_name(node)}: the format of its input is not known")
+            warnings.append(f"{_name(node)}: the format of its input is unknown")
     coded = [node.name for node in model.graph.node if node.op_type == "DequantizeLinear"]
     if coded:
-        warnings.append(f"{len(coded)} QCDQ quantizers are not read: transform the model with QCDQToQONNX before")
+        warnings.append(f"{len(coded)} QCDQ quantizers are not read: transform the model with QCDQToQONNX first")
     if not layers:
         warnings.append("no layer multiplies or compares")
     weights = [layer.weights for layer in layers if layer.weights]
     thresholds = [layer.thresholds for layer in layers if layer.thresholds]
     macs = [layer.macs for layer in layers if operator_of(layer.operator) in _COMPUTE]
     if None in macs:
-        warnings.append("shapes are not known: run cleanup before")
+        warnings.append("shapes are unknown: run cleanup first")
     return BitWidths(
         layers=tuple(layers),
         weights=_sum([kept.count for kept in weights]),
@@ -51,14 +51,14 @@ def find_bit_widths(model: Any) -> BitWidths:
         thresholds=_sum([kept.count for kept in thresholds]),
         threshold_bits=_sum([kept.total_bits for kept in thresholds]),
         macs=_sum(macs),
-        inputs=_ends(model, model.graph.input),
-        outputs=_ends(model, model.graph.output),
+        inputs=_describe_ends(model, model.graph.input),
+        outputs=_describe_ends(model, model.graph.output),
         warnings=tuple(warnings),
     )
 
 
-def _with_shapes(model: Any) -> Any:
-    """With the shapes of all tensors; a hardware graph has them, and only FINN could infer them."""
+def _infer_shapes(model: Any) -> Any:
+    """Infer the shapes of all tensors. A hardware graph has them already, and only FINN could infer them."""
     from qonnx.transformation.infer_shapes import InferShapes
 
     return model if any(is_hardware(node) for node in model.graph.node) else model.transform(InferShapes())
@@ -73,56 +73,58 @@ def _sum(parts: list[int | None]) -> int | None:
     return sum(known) if len(known) == len(parts) else None
 
 
-def _ends(model: Any, values: Any) -> tuple[Numbers, ...]:
+def _describe_ends(model: Any, values: Any) -> tuple[TensorFormat, ...]:
     # Older exporters list parameters among a graph's inputs.
     names = [value.name for value in values if model.get_initializer(value.name) is None]
-    found = [(name, format_of(model, name)) for name in names]
-    return tuple(numbers(model, name, datatype) for name, datatype in found if datatype is not None)
+    found = [(name, find_datatype(model, name)) for name in names]
+    return tuple(make_format(model, name, datatype) for name, datatype in found if datatype is not None)
 
 
-def _numbers(model: Any, tensor: str) -> Numbers | None:
-    datatype = format_of(model, tensor)
-    return None if datatype is None else numbers(model, tensor, datatype)
+def _find_format(model: Any, tensor: str) -> TensorFormat | None:
+    datatype = find_datatype(model, tensor)
+    return None if datatype is None else make_format(model, tensor, datatype)
 
 
-def _multiplying(model: Any, node: Any) -> LayerWidths:
+def _describe_multiplication(model: Any, node: Any) -> LayerWidths:
     """A Conv, MatMul or Gemm of ONNX."""
     given, weights = node.input[0], node.input[1]
     if is_constant(model, given) and not is_constant(model, weights):
         given, weights = weights, given
     datatype = model.get_tensor_datatype(node.output[0])
-    quantized, activation = activation_of(model, node.output[0])
+    quantized, activation = find_activation(model, node.output[0])
     return LayerWidths(
         name=_name(node),
         operator=node.op_type,
-        input=_numbers(model, given),
-        weights=_numbers(model, weights) if is_constant(model, weights) else None,
-        accumulator=None if datatype.name == "FLOAT32" else Numbers(datatype=datatype.name, bits=datatype.bitwidth()),
-        output=None if activation is None else numbers(model, quantized, activation),
+        input=_find_format(model, given),
+        weights=_find_format(model, weights) if is_constant(model, weights) else None,
+        accumulator=None
+        if datatype.name == "FLOAT32"
+        else TensorFormat(datatype=datatype.name, bits=datatype.bitwidth()),
+        output=None if activation is None else make_format(model, quantized, activation),
         macs=_macs(model, node),
     )
 
 
 def _macs(model: Any, node: Any) -> int | None:
-    """Multiply-accumulates of one frame: outputs, times what is summed up for each."""
+    """Count multiply-accumulates per frame: outputs * products summed for each. None if shapes are unknown."""
     given, weights, out = (model.get_tensor_shape(name) for name in (*node.input[:2], node.output[0]))
     if not all(shape and min(shape) > 0 for shape in (given, weights, out)):
         return None
     if node.op_type == "Conv":
-        return int(prod(out) * prod(weights[1:]))  # weights are [channels out, channels in of a group, kernel...]
+        return int(prod(out) * prod(weights[1:]))  # weights: [output channels, input channels per group, kernel...]
     transposed = {attribute.name: attribute.i for attribute in node.attribute}
     inner = given[0] if node.op_type == "Gemm" and transposed.get("transA") else given[-1]
     return int(prod(out) * inner)
 
 
-def _comparing(model: Any, node: Any) -> LayerWidths:
+def _describe_comparison(model: Any, node: Any) -> LayerWidths:
     """A MultiThreshold."""
     return LayerWidths(
         name=_name(node),
         operator=node.op_type,
-        input=_numbers(model, node.input[0]),
-        thresholds=_numbers(model, node.input[1]),
-        output=_numbers(model, node.output[0]),
+        input=_find_format(model, node.input[0]),
+        thresholds=_find_format(model, node.input[1]),
+        output=_find_format(model, node.output[0]),
     )
 
 
@@ -133,34 +135,34 @@ def _attributes(node: Any) -> dict[str, Any]:
     return {name: value.decode() if isinstance(value, bytes) else value for name, value in found.items()}
 
 
-def _in_format(model: Any, tensor: str, name: Any) -> Numbers | None:
-    """The tensor in the format that an attribute names; it is what the hardware is made for."""
+def _format_from_attribute(model: Any, tensor: str, name: Any) -> TensorFormat | None:
+    """Return the format that an attribute names, for which the hardware is made, or else the tensor's own."""
     from qonnx.core.datatype import DataType
 
-    return numbers(model, tensor, DataType[name]) if name else _numbers(model, tensor)
+    return make_format(model, tensor, DataType[name]) if name else _find_format(model, tensor)
 
 
-def _hardware(model: Any, node: Any) -> LayerWidths:
+def _describe_hardware(model: Any, node: Any) -> LayerWidths:
     """A layer of FINN's hardware graph."""
     have = _attributes(node)
     operator = operator_of(node.op_type)
     multiplies = operator in {"MVAU", "VVAU"}
-    # FIFOs and width converters have one format, and FINN annotates no tensor between them.
+    # FIFOs and width converters have one format; FINN does not annotate the tensors between them.
     passed = have.get("dataType")
-    given = _in_format(model, node.input[0], have.get("inputDataType", passed))
-    made = _in_format(model, node.output[0], have.get("outputDataType", passed))
+    given = _format_from_attribute(model, node.input[0], have.get("inputDataType", passed))
+    made = _format_from_attribute(model, node.output[0], have.get("outputDataType", passed))
     weights = thresholds = accumulator = None
     if multiplies:
-        # Weights that another layer makes (mem_mode "dynamic") are no memory of this one.
+        # With mem_mode "dynamic" another layer computes the weights, so this one does not store them.
         if model.get_initializer(node.input[1]) is not None:
-            weights = _in_format(model, node.input[1], have.get("weightDataType"))
+            weights = _format_from_attribute(model, node.input[1], have.get("weightDataType"))
         if len(node.input) > 2:
-            thresholds = _in_format(model, node.input[2], have.get("accDataType"))
+            thresholds = _format_from_attribute(model, node.input[2], have.get("accDataType"))
         if have.get("accDataType"):
-            summed = _in_format(model, node.output[0], have["accDataType"])
-            accumulator = summed and Numbers(datatype=summed.datatype, bits=summed.bits)
+            summed = _format_from_attribute(model, node.output[0], have["accDataType"])
+            accumulator = summed and TensorFormat(datatype=summed.datatype, bits=summed.bits)
     elif operator == "Thresholding" and len(node.input) > 1:
-        thresholds = _in_format(model, node.input[1], have.get("weightDataType"))
+        thresholds = _format_from_attribute(model, node.input[1], have.get("weightDataType"))
     return LayerWidths(
         name=_name(node),
         operator=node.op_type,
@@ -182,7 +184,7 @@ def _hardware(model: Any, node: Any) -> LayerWidths:
     )
 
 
-def _hardware_macs(operator: str, have: Mapping[str, Any], made: Numbers | None) -> int | None:
+def _hardware_macs(operator: str, have: Mapping[str, Any], made: TensorFormat | None) -> int | None:
     if made is None or made.count is None:
         return None
     if operator == "MVAU":
@@ -190,7 +192,7 @@ def _hardware_macs(operator: str, have: Mapping[str, Any], made: Numbers | None)
     return int(made.count * prod(have["Kernel"])) if operator == "VVAU" else None
 
 
-def _width(of: Numbers | None, operator: str, have: Mapping[str, Any], *, output: bool) -> int | None:
+def _width(of: TensorFormat | None, operator: str, have: Mapping[str, Any], *, output: bool) -> int | None:
     if of is None or operator not in CARRIES or have.get("parallel_window"):
         return None
     factors = CARRIES[operator][output]

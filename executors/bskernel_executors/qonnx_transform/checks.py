@@ -1,4 +1,4 @@
-"""Is a file a model that the build can start from?"""
+"""Read a model and check that a build can start from it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bskernel_executors.sdk import StepFailure
 
 
 def read_model(path: Path) -> Any:
-    """The model in a file as a ModelWrapper. Raises StepFailure (model_load)."""
+    """Read a model as a ModelWrapper. Raises StepFailure (model_load)."""
     import onnx
     from google.protobuf.message import DecodeError
     from qonnx.core.modelwrapper import ModelWrapper
@@ -20,7 +20,7 @@ def read_model(path: Path) -> Any:
         raise StepFailure(
             category="model_load",
             message="the model is not an ONNX file, or is damaged",
-            hint="open it with onnx.checker, or export it anew",
+            hint="check it with onnx.checker, or export it again",
         ) from error
     if not proto.graph.node or not proto.opset_import:
         what = "no nodes" if not proto.graph.node else "no opset"
@@ -32,13 +32,13 @@ def read_model(path: Path) -> Any:
 
 
 def check_model(model: Any, shape: tuple[int, ...] | None, datatype: str | None) -> None:
-    """Compare the first input with what is expected. Raises StepFailure (model_load) with both."""
+    """Compare the first input with the expected shape and data type. Raises StepFailure (model_load) with both."""
     name = model.graph.input[0].name
     found = model.get_tensor_shape(name)
     if not found or any(size < 1 for size in found):
         raise StepFailure(
             category="model_load",
-            message=f"input {name!r} has the shape {found}: every dimension must be known",
+            message=f"input {name!r} has the shape {found}, but every dimension must be known",
             hint="export the model with fixed shapes, or set override_input_size",
         )
     if shape is not None and tuple(found) != shape:

@@ -1,4 +1,4 @@
-"""QONNX's inference cost of a model, in one typed form."""
+"""QONNX's inference cost of a model in a typed form."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bskernel_executors.sdk import StepFailure
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one frame costs. Counts are whole unless zeros are discounted by their density."""
+    """The cost of one frame. Counts are whole numbers unless zeros are discounted by their density."""
 
     macs: dict[str, float]  # multiply-accumulates by "INPUT x WEIGHT" data type
     weights: dict[str, float]  # elements of weights by data type
     outputs: dict[str, float]  # elements that layers write, by data type
     total_macs: float
-    bit_operations: float  # MACs times bits of the input times bits of the weight
+    bit_operations: float  # MACs * bits of the input * bits of the weight
     total_weights: float
     weight_bits: float
     total_outputs: float
@@ -40,8 +40,8 @@ def _bits(datatype: str) -> int:
     return int(DataType[datatype].bitwidth())
 
 
-def cost_of(counts: Mapping[str, Any]) -> Cost:
-    """From QONNX's keys, op_mac_INPUT_WEIGHT, mem_w_TYPE and mem_o_TYPE."""
+def parse_cost(counts: Mapping[str, Any]) -> Cost:
+    """Parse QONNX's keys op_mac_INPUT_WEIGHT, mem_w_TYPE and mem_o_TYPE."""
     macs: dict[str, float] = {}
     memory: dict[str, dict[str, float]] = {"w": {}, "o": {}}
     bit_operations = 0.0
@@ -67,8 +67,8 @@ def cost_of(counts: Mapping[str, Any]) -> Cost:
     )
 
 
-def _prepared(model: Any) -> Any:
-    """As qonnx.util.inference_cost prepares it; names that tell nodes apart stay."""
+def _prepare(model: Any) -> Any:
+    """Prepare the model as qonnx.util.inference_cost does, but keep the names of nodes if they are unique."""
     from qonnx.transformation.fold_constants import FoldConstants
     from qonnx.transformation.general import (
         GiveUniqueNodeNames,
@@ -96,20 +96,20 @@ def _prepared(model: Any) -> Any:
 
 
 def find_cost(model: Any, *, discount_sparsity: bool) -> InferenceCost:
-    """The cost of a ModelWrapper before it is hardware. Raises StepFailure (model_load) for a hardware graph."""
+    """Compute the cost of a ModelWrapper. Raises StepFailure (model_load) for a hardware graph."""
     from qonnx.analysis.inference_cost import inference_cost
 
     hardware = sorted({node.op_type for node in model.graph.node if is_hardware(node)})
     if hardware:
         raise StepFailure(
             category="model_load",
-            message=f"QONNX counts Conv, MatMul, Gemm and Upsample; here is hardware: {', '.join(hardware)}",
-            hint="put inference_cost before the step that converts to hardware; bit_widths counts hardware's MACs",
+            message=f"QONNX counts Conv, MatMul, Gemm and Upsample, but no hardware layers: {', '.join(hardware)}",
+            hint="put inference_cost before the step that converts to hardware; bit_widths counts MACs of hardware",
         )
-    found = _prepared(model).analysis(lambda given: inference_cost(given, discount_sparsity, True))
+    found = _prepare(model).analysis(lambda given: inference_cost(given, discount_sparsity, True))
     return InferenceCost(
-        total=cost_of(found["total_cost"]),
-        layers={name: cost_of(counts) for name, counts in found["node_cost"].items()},
+        total=parse_cost(found["total_cost"]),
+        layers={name: parse_cost(counts) for name, counts in found["node_cost"].items()},
         unsupported=tuple(sorted(found["total_cost"]["unsupported"])),
         discount_sparsity=discount_sparsity,
     )

@@ -1,4 +1,4 @@
-"""Frames from a folder of images, one subfolder for each class."""
+"""Read frames from a folder of images with one subfolder per class."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".pgm", ".ppm", ".bmp"})
 
 
 class ImageShape(NamedTuple):
-    """What images a frame is made of."""
+    """The shape of the images that frames are made from."""
 
     channels: int
-    height: int | None  # None: only the number of pixels is known, as of frames that are flat
+    height: int | None  # None: only the number of pixels is known, because the frames are flat
     width: int | None
     channels_first: bool
 
 
-class Found(NamedTuple):
-    """Images in the order in which they become frames: each class in turn, so that the first few are of many."""
+class LabelledImages(NamedTuple):
+    """Images in the order of frames: classes take turns, so that even a few frames cover many classes."""
 
     paths: tuple[Path, ...]
     labels: tuple[int, ...] | None
     classes: tuple[str, ...]
 
 
-def image_shape(frame: tuple[int, ...], layout: Layout) -> ImageShape:
-    """What images fit a frame. Raises StepFailure (config) when the frame is no image or the layout is open."""
+def find_image_shape(frame: tuple[int, ...], layout: Layout) -> ImageShape:
+    """Find the image shape that fits a frame. Raises StepFailure (config) when no shape, or more than one, fits."""
     if len(frame) == 3:
         first, last = frame[0] in {1, 3}, frame[-1] in {1, 3}
         if layout == "auto" and first and last and frame[0] != frame[-1]:
             raise StepFailure(
                 category="config",
-                message=f"samples: a frame of {list(frame)} may have its channels first or last",
+                message=f"samples: a frame of {list(frame)} could have its channels first or last",
                 hint='set the parameter layout = "NCHW" or "NHWC"',
             )
         if layout == "NCHW" or (layout == "auto" and first):
@@ -50,26 +50,26 @@ def image_shape(frame: tuple[int, ...], layout: Layout) -> ImageShape:
         return ImageShape(1, None, None, True)
     raise StepFailure(
         category="config",
-        message=f"samples is a folder of images, and the model takes {list(frame)}, which is no image",
+        message=f"samples is a folder of images, but the model takes {list(frame)}, which is not an image",
         hint="give an npz file with an array `inputs`",
     )
 
 
-def find_images(folder: Path) -> Found:
-    """The images of a folder. Raises StepFailure (config) naming what is no image."""
+def find_images(folder: Path) -> LabelledImages:
+    """Find the images of a folder. Raises StepFailure (config) for a file that is not an image."""
     entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     folders, files = [path for path in entries if path.is_dir()], [path for path in entries if path.is_file()]
     if folders and files:
-        raise _refuse(files[0], folder, "lies beside the classes' folders, in none of them")
+        raise _refuse(files[0], folder, "is beside the folders of the classes, but must be in one of them")
     if not folders:
-        return Found(tuple(_images(files, folder)), None, ())
+        return LabelledImages(tuple(_images(files, folder)), None, ())
     classes = [_images(sorted(path.iterdir()), folder) for path in folders]
     for path, images in zip(folders, classes, strict=True):
         if not images:
-            raise _refuse(path, folder, "holds no image")
+            raise _refuse(path, folder, "contains no image")
     numbered = [[(image, label) for image in images] for label, images in enumerate(classes)]
     turns = [pair for pair in chain.from_iterable(zip_longest(*numbered)) if pair is not None]
-    return Found(
+    return LabelledImages(
         tuple(path for path, _ in turns), tuple(label for _, label in turns), tuple(path.name for path in folders)
     )
 
@@ -82,12 +82,12 @@ def _images(paths: list[Path], folder: Path) -> list[Path]:
     seen = [path for path in paths if not path.name.startswith(".")]
     for path in seen:
         if path.suffix.lower() not in _SUFFIXES or not path.is_file():
-            raise _refuse(path, folder, f"is no image: {', '.join(sorted(_SUFFIXES))} are read")
+            raise _refuse(path, folder, f"is not an image with one of the suffixes {', '.join(sorted(_SUFFIXES))}")
     return seen
 
 
 def read_image(path: Path, folder: Path, shape: ImageShape) -> Any:
-    """One frame's values as the image stores them. Raises StepFailure (config) naming the file and the reason."""
+    """Read one frame, with the values that the image stores. Raises StepFailure (config) with file and reason."""
     import numpy as np
     from PIL import Image, UnidentifiedImageError
 
@@ -100,14 +100,16 @@ def read_image(path: Path, folder: Path, shape: ImageShape) -> Any:
             mode, (width, height) = image.mode, image.size
             values = np.asarray(image)
     except UnidentifiedImageError:
-        raise _refuse(path, folder, "is no image that can be read, or is damaged") from None
+        raise _refuse(path, folder, "is not a readable image, or is damaged") from None
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise _refuse(path, folder, f"cannot be read: {error}") from error
     if _CHANNELS.get(mode) != shape.channels:
-        raise _refuse(path, folder, f"is of mode {mode}; the model takes {shape.channels} channel(s) without alpha")
+        raise _refuse(path, folder, f"has mode {mode}, but the model takes {shape.channels} channel(s) without alpha")
     if shape.height is not None and (height, width) != (shape.height, shape.width):
         raise _refuse(
-            path, folder, f"is {width} x {height}; the model takes {shape.width} x {shape.height}: nothing is resized"
+            path,
+            folder,
+            f"is {width} x {height}, but the model takes {shape.width} x {shape.height}: images are not resized",
         )
     values = values.reshape(height, width, shape.channels).astype(np.float32)
     return values.transpose(2, 0, 1) if shape.channels_first else values

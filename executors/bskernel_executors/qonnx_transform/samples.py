@@ -1,4 +1,4 @@
-"""The entry `samples`: whatever form they are given in, frames become one npz."""
+"""The entry `samples`: turn frames of any supported form into one npz."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from bskernel_executors.qonnx_transform.images import Layout, find_images, image_shape, read_image
+from bskernel_executors.qonnx_transform.images import Layout, find_image_shape, find_images, read_image
 from bskernel_executors.quality.network import Network
 from bskernel_executors.quality.samples import (
     Samples,
@@ -27,33 +27,33 @@ class SamplesParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     limit: Annotated[
         int | None,
         parameter(
-            "take the first ones; of images as many of each class", unit="frames", default_from="quality.limit"
+            "use only the first samples; of images, equally many per class",
+            unit="frames",
+            default_from="quality.limit",
         ),
     ] = None
-    drawn_frames: Annotated[int, parameter("frames to draw where no samples are given", unit="frames")] = 8
-    layout: Annotated[Layout, parameter("of frames that images become; auto sees it in the model's input")] = "auto"
-    scale: Annotated[float, parameter("what given values are multiplied by, first")] = 1.0
-    mean: Annotated[
-        tuple[float, ...], parameter("what is taken from them then: one number, or one for each channel")
-    ] = (0.0,)
-    std: Annotated[tuple[float, ...], parameter("what they are divided by last, likewise")] = (1.0,)
+    drawn_frames: Annotated[int, parameter("frames to draw if there are no samples", unit="frames")] = 8
+    layout: Annotated[Layout, parameter("layout of frames made from images; auto: as in the model's input")] = "auto"
+    scale: Annotated[float, parameter("factor; frames are values * scale, minus mean, divided by std")] = 1.0
+    mean: Annotated[tuple[float, ...], parameter("subtracted after scaling: one number, or one per channel")] = (0.0,)
+    std: Annotated[tuple[float, ...], parameter("divisor at the end: one number, or one per channel")] = (1.0,)
 
     def __post_init__(self) -> None:
         for name, value in (("limit", self.limit), ("drawn_frames", self.drawn_frames)):
             if value is not None and value < 1:
-                raise ValueError(f"{name} {value}: 1 or more")
+                raise ValueError(f"{name} is {value}, but must be at least 1")
         if not self.mean or not self.std or 0 in self.std:
-            raise ValueError("mean and std hold at least one number each, and no std is 0")
+            raise ValueError("mean and std need at least one number each, and std must not be 0")
 
 
-def make(step: Step[SamplesParameters]) -> None:
-    """Write the artifact and record what was found."""
+def write_step_samples(step: Step[SamplesParameters]) -> None:
+    """Write the artifact and record its size."""
     params = step.params
     network = Network(step.required_input("model"))
     given, labels = step.input("samples"), step.input("labels")
     if given is None:
         if labels is not None:
-            raise StepFailure(category="config", message="quality.labels is given without quality.samples")
+            raise StepFailure(category="config", message="quality.labels is set, but quality.samples is not")
         samples = Samples(draw_frames(params.drawn_frames, network.frame, network.datatype))
     else:
         found = _read(given, labels, network.frame, params)
@@ -61,7 +61,7 @@ def make(step: Step[SamplesParameters]) -> None:
         found = Samples(
             found.inputs[:count], found.labels[:count] if found.labels is not None else None, found.classes
         )
-        scaled = _scaled(found.inputs, network.frame, params)
+        scaled = _scale(found.inputs, network.frame, params)
         samples = found._replace(inputs=fit_frames(scaled, network.frame, network.datatype, "samples"))
     write_samples(samples, step.output("samples"))
     facts: dict[str, Any] = {
@@ -82,7 +82,7 @@ def _read(path: Path, labels: Path | None, frame: tuple[int, ...], params: Sampl
         if labels is not None:
             raise StepFailure(
                 category="config",
-                message="quality.labels is given beside a folder of images, whose subfolders are the labels",
+                message="quality.labels is set, but the labels of a folder of images are its subfolders",
             )
         return _from_images(path, frame, params)
     if labels is not None or _is_npy(path):
@@ -101,9 +101,11 @@ def _array(path: Path, name: str) -> Any:
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise StepFailure(category="config", message=f"{name} is no npy file, or is damaged: {error}") from error
+        raise StepFailure(category="config", message=f"{name} is not an npy file, or is damaged: {error}") from error
     if not isinstance(array, np.ndarray):
-        raise StepFailure(category="config", message=f"{name} is an npz file: one array is taken (npy)")
+        raise StepFailure(
+            category="config", message=f"{name} is an npz file, but an npy file with one array is expected"
+        )
     return array
 
 
@@ -114,12 +116,12 @@ def _pair(inputs: Path, labels: Path | None, name: str) -> Samples:
 def _from_images(folder: Path, frame: tuple[int, ...], params: SamplesParameters) -> Samples:
     import numpy as np
 
-    shape, found = image_shape(frame, params.layout), find_images(folder)
+    shape, found = find_image_shape(frame, params.layout), find_images(folder)
     if not found.paths:
         raise StepFailure(
             category="config",
-            message="samples is a folder without images and without inputs.npy",
-            hint="make one subfolder for each class, with its images",
+            message="samples is a folder with neither images nor inputs.npy",
+            hint="make one subfolder per class and put its images there",
         )
     paths = found.paths[: params.limit]
     frames = [read_image(path, folder, shape) for path in paths]
@@ -128,15 +130,15 @@ def _from_images(folder: Path, frame: tuple[int, ...], params: SamplesParameters
             raise StepFailure(
                 category="config",
                 message=f"samples/{path.relative_to(folder)} has {values.size} pixels, "
-                f"the model takes {math.prod(frame)}: nothing is resized",
+                f"but the model takes {math.prod(frame)}: images are not resized",
             )
     labels = None if found.labels is None else np.array(found.labels[: len(paths)])
     stacked = np.stack([values.reshape(frame) for values in frames])
     return make_samples(stacked, labels, "samples", found.classes)
 
 
-def _scaled(inputs: Any, frame: tuple[int, ...], params: SamplesParameters) -> Any:
-    """(values * scale - mean) / std; a channel's own where there are as many as channels."""
+def _scale(inputs: Any, frame: tuple[int, ...], params: SamplesParameters) -> Any:
+    """Compute (values * scale - mean) / std, with one number for all channels or one per channel."""
     import numpy as np
 
     if params.scale == 1 and params.mean == (0.0,) and params.std == (1.0,):
@@ -147,11 +149,11 @@ def _scaled(inputs: Any, frame: tuple[int, ...], params: SamplesParameters) -> A
     def spread(values: tuple[float, ...], name: str) -> Any:
         if len(values) == 1:
             return values[0]
-        shape = image_shape(frame, params.layout)
+        shape = find_image_shape(frame, params.layout)
         if len(frame) != 3 or len(values) != shape.channels:
             raise StepFailure(
                 category="config",
-                message=f"{name} has {len(values)} numbers, a frame has {shape.channels} channel(s)",
+                message=f"{name} has {len(values)} numbers, but a frame has {shape.channels} channel(s)",
             )
         return np.array(values).reshape((-1, 1, 1) if shape.channels_first else (1, 1, -1))
 

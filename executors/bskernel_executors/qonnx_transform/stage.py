@@ -1,4 +1,4 @@
-"""At which stage a model is, told from its nodes, data type annotations and, with generated code, its state tree."""
+"""Detect the stage of a model from its nodes, data type annotations and generated code."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Stage: TypeAlias = Literal["onnx", "qonnx", "finn", "hwgraph", "estimates", "rtl
 STAGES: tuple[str, ...] = get_args(Stage)
 _HARDWARE = "finn.custom_op.fpgadataflow"
 _QUANTIZERS = frozenset({"Quant", "BipolarQuant", "Trunc", "IntQuant", "FloatQuant"})
-# brevitas exports its quantizers under its own domain; finn.custom_op.general is what old exports call qonnx's.
+# Brevitas exports quantizers under its own domain; old exports call qonnx's domain finn.custom_op.general.
 _QONNX = ("qonnx.custom_op", "onnx.brevitas", "finn.custom_op.general")
 _PARTITION = "StreamingDataflowPartition"
 _FOLDS = ("PE", "SIMD")
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """The stages that a model can be taken for, none when it is at no known one, and what says so."""
+class StageDetection(msgspec.Struct, frozen=True, kw_only=True):
+    """The stages that a model may be at (none if no known stage fits), and the evidence."""
 
     stages: tuple[str, ...]
     evidence: tuple[str, ...]
@@ -56,20 +56,20 @@ def _integer_annotations(graph: Any) -> int:
     return sum(not value.startswith("FLOAT") for value in values)
 
 
-def find_stage(graph: Any, state: Path | None) -> Found:
-    """The stage of an ONNX graph; `state` is the tree of generated code, which a model at rtl needs."""
+def detect_stage(graph: Any, state: Path | None) -> StageDetection:
+    """Detect the stage of an ONNX graph. `state` is the tree of generated code, which a model at rtl needs."""
     nodes = list(graph.node)
     hardware = [node for node in nodes if _in(node.domain, _HARDWARE)]
     quantizers = [node for node in nodes if _in(node.domain, *_QONNX) and node.op_type in _QUANTIZERS]
     strange = [node for node in nodes if not _in(node.domain or "ai.onnx", "ai.onnx", *_QONNX, _HARDWARE)]
     if strange:
-        return Found(stages=(), evidence=_counted(strange))
+        return StageDetection(stages=(), evidence=_counted(strange))
     if hardware and quantizers:
-        return Found(stages=(), evidence=(*_counted(quantizers), *_counted(hardware)))
+        return StageDetection(stages=(), evidence=(*_counted(quantizers), *_counted(hardware)))
     if hardware:
         return _hardware_stage(hardware, state)
     if quantizers:
-        return Found(stages=("qonnx",), evidence=_counted(quantizers))
+        return StageDetection(stages=("qonnx",), evidence=_counted(quantizers))
     thresholds = [node for node in nodes if node.op_type == "MultiThreshold"]
     annotations = _integer_annotations(graph)
     standard = all(_in(node.domain or "ai.onnx", "ai.onnx") for node in nodes)
@@ -78,16 +78,22 @@ def find_stage(graph: Any, state: Path | None) -> Found:
         evidence += (f"{annotations} tensors annotated with an integer data type",)
     stages = (("onnx",) if standard else ()) + (("finn",) if thresholds or annotations else ())
     none = ("no quantizer", "no hardware layer")
-    return Found(stages=stages, evidence=(*evidence, *(("only nodes of ONNX itself",) if standard else ()), *none))
+    return StageDetection(
+        stages=stages, evidence=(*evidence, *(("only nodes of ONNX itself",) if standard else ()), *none)
+    )
 
 
-def _hardware_stage(layers: list[Any], state: Path | None) -> Found:
+def _hardware_stage(layers: list[Any], state: Path | None) -> StageDetection:
     evidence = _counted(layers)
     if any(node.op_type == _PARTITION for node in layers):
-        return Found(stages=(), evidence=(*evidence, "the layers are in another model, the one of the partition"))
+        return StageDetection(
+            stages=(), evidence=(*evidence, "the layers are in another model, that of the partition")
+        )
     general = [node for node in layers if not node.op_type.endswith(("_hls", "_rtl"))]
     if general:
-        return Found(stages=("hwgraph",), evidence=(*evidence, f"{len(general)} not specialised to HLS or RTL"))
+        return StageDetection(
+            stages=("hwgraph",), evidence=(*evidence, f"{len(general)} not specialised to HLS or RTL")
+        )
     evidence += ("all specialised to HLS or RTL",)
     attributes = {node.name: _attributes(node) for node in layers}
     folders = {name: values.get("code_gen_dir_ipgen") or b"" for name, values in attributes.items()}
@@ -97,29 +103,33 @@ def _hardware_stage(layers: list[Any], state: Path | None) -> Found:
     folded = [name for name, values in attributes.items() if any(values.get(fold, 1) > 1 for fold in _FOLDS)]
     counted = [name for name, values in attributes.items() if values.get("cycles_estimate", 0) > 0]
     if not folded and not counted:
-        return Found(stages=("hwgraph",), evidence=(*evidence, "PE = SIMD = 1 and no cycles estimated: not folded"))
+        return StageDetection(
+            stages=("hwgraph",), evidence=(*evidence, "PE = SIMD = 1 and no cycles estimated: not folded")
+        )
     how = f"{len(folded)} with PE or SIMD above 1, {len(counted)} with an estimate of cycles"
-    return Found(stages=("hwgraph", "estimates"), evidence=(*evidence, how))
+    return StageDetection(stages=("hwgraph", "estimates"), evidence=(*evidence, how))
 
 
 def _generated_stage(
     evidence: tuple[str, ...], folders: dict[str, bytes], without: list[str], state: Path | None
-) -> Found:
-    """Stage rtl needs code of every layer, and that code in the state tree."""
+) -> StageDetection:
+    """Check for stage rtl: every layer has code, and the code is in the state tree."""
     if without:
-        return Found(stages=(), evidence=(*evidence, f"no code_gen_dir_ipgen on {', '.join(without)}, but on others"))
+        return StageDetection(
+            stages=(), evidence=(*evidence, f"no code_gen_dir_ipgen on {', '.join(without)}, but on others")
+        )
     evidence += (f"code_gen_dir_ipgen set on all {len(folders)}",)
     if state is None:
-        return Found(stages=(), evidence=(*evidence, "no state tree with their code is given (input state)"))
+        return StageDetection(stages=(), evidence=(*evidence, "no state tree with their code is given (input state)"))
     names = {name: Path(folder.decode("utf-8", "replace")).name for name, folder in folders.items()}
     missing = [f"{folder} of {name}" for name, folder in names.items() if not (state / folder).is_dir()]
     if missing:
-        return Found(stages=(), evidence=(*evidence, f"not in the state tree: {', '.join(missing)}"))
-    return Found(stages=("rtl",), evidence=(*evidence, "their code is in the state tree"))
+        return StageDetection(stages=(), evidence=(*evidence, f"not in the state tree: {', '.join(missing)}"))
+    return StageDetection(stages=("rtl",), evidence=(*evidence, "their code is in the state tree"))
 
 
-def require_stage(found: Found, wanted: Sequence[str], starts: dict[str, str]) -> None:
-    """Raise StepFailure (model_load) unless the model can be taken for one of the wanted stages."""
+def require_stage(found: StageDetection, wanted: Sequence[str], starts: dict[str, str]) -> None:
+    """Raise StepFailure (model_load) unless the model may be at one of the wanted stages."""
     if set(found.stages) & set(wanted):
         return
     is_at = f"at stage {' or '.join(found.stages)}" if found.stages else "at no stage that a step takes"
@@ -127,9 +137,9 @@ def require_stage(found: Found, wanted: Sequence[str], starts: dict[str, str]) -
     if begins:
         hint = f"begin with {' or '.join(begins)}"
     elif found.stages:
-        hint = "this flow has no step that takes such a model"
+        hint = "this flow has no step that takes a model at this stage"
     else:
-        hint = "give the model that a step of a build has left, with its trees"
+        hint = "give a model that a step of a build has written, with its trees"
     raise StepFailure(
         category="model_load",
         message=f"the model is {is_at}, not at {' or '.join(wanted)}: {'; '.join(found.evidence)}",

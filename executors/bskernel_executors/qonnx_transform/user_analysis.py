@@ -1,4 +1,4 @@
-"""An analysis of the user's own: called with the model, and its result checked."""
+"""Call the user's own analysis with the model, and check its result."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ _SHOWN = 70  # characters of one value in a table
 
 
 class Analysis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a user's function found: analysis.json."""
+    """analysis.json: the result of a user's function."""
 
     function: str
     params: dict[str, Any]
     result: dict[str, Any]
 
 
-def checked(value: Any, where: str = "result") -> Any:
-    """The value as JSON has it: dicts with string keys, lists, text, finite numbers, true, false, null.
+def check_json(value: Any, where: str = "result") -> Any:
+    """Return the value as JSON: dicts with string keys, lists, text, finite numbers, true, false, null.
 
-    Tuples become lists, and numpy's single numbers Python's. Raises StepFailure saying which value is none of these.
+    Tuples become lists, numpy's scalars Python's numbers. Raises StepFailure that names any other value.
     """
     if hasattr(value, "item") and hasattr(value, "dtype") and getattr(value, "shape", None) == ():
         value = value.item()
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        raise StepFailure(message=f"{where} is {value}: JSON here holds whole numbers of 64 bits")
+        raise StepFailure(message=f"{where} is {value}, but whole numbers must fit 64 bits")
     if isinstance(value, float) and not math.isfinite(value):
-        raise StepFailure(message=f"{where} is {value}: only finite numbers are kept", hint="leave it out instead")
+        raise StepFailure(message=f"{where} is {value}, but numbers must be finite", hint="leave the value out")
     if isinstance(value, int | float):
         return value
     if isinstance(value, list | tuple):
-        return [checked(item, f"{where}[{index}]") for index, item in enumerate(value)]
+        return [check_json(item, f"{where}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
-                raise StepFailure(message=f"{where} has the key {key!r}: keys must be text")
-        return {key: checked(item, f"{where}.{key}") for key, item in value.items()}
+                raise StepFailure(message=f"{where} has the key {key!r}, but keys must be text")
+        return {key: check_json(item, f"{where}.{key}") for key, item in value.items()}
     raise StepFailure(
-        message=f"{where} is a {type(value).__name__}: it must be a dict, list, text, number, true, false or null"
+        message=f"{where} is a {type(value).__name__}, but must be a dict, list, text, number, true, false or null"
     )
 
 
@@ -58,23 +58,23 @@ def analyse(
     metrics: dict[str, Any] | None,
     params: dict[str, Any],
 ) -> Analysis:
-    """Call function(model, metrics, params). Raises StepFailure: not found (config), or what it did wrong."""
+    """Call function(model, metrics, params). Raises StepFailure: config if it is unknown, or the error in it."""
     try:
         result = load_function(name, source)(model, metrics, params)
     except (StepFailure, MemoryError):
         raise
     except (Exception, SystemExit) as error:
-        raise _told(name, source, error) from error
+        raise _describe_error(name, source, error) from error
     if not isinstance(result, Mapping):
         raise StepFailure(
             message=f"{name} returned a {type(result).__name__}, not a dict",
             hint="an analysis is function(model, metrics, params) -> dict",
         )
-    return Analysis(function=name, params=params, result=checked(result))
+    return Analysis(function=name, params=params, result=check_json(result))
 
 
-def _told(name: str, source: Path | None, error: BaseException) -> StepFailure:
-    """The user's file and line first; where the error arose deeper is in the cause."""
+def _describe_error(name: str, source: Path | None, error: BaseException) -> StepFailure:
+    """Make the failure of a user's function, with file and line in the user's code."""
     where = find_user_frame(error, source) or name
     first = (str(error).strip().splitlines() or ["(no message)"])[0]
     hint = None
@@ -83,8 +83,8 @@ def _told(name: str, source: Path | None, error: BaseException) -> StepFailure:
     return StepFailure(message=f"{where}: {type(error).__name__}: {first}", hint=hint)
 
 
-def result_rows(result: Mapping[str, Any]) -> list[list[str]]:
-    """The result's first level as a table's rows; what is nested as short JSON."""
+def make_result_rows(result: Mapping[str, Any]) -> list[list[str]]:
+    """Make table rows from the result's first level, with nested values as short JSON."""
 
     def shown(value: Any) -> str:
         if isinstance(value, float):

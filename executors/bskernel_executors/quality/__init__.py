@@ -1,1 +1,1 @@
-"""Judging a network at every stage that can be executed: what executors share that execute models."""
+"""Evaluate a network at every stage that can be executed. Shared by the executors that execute models."""

@@ -1,68 +1,19 @@
-"""The entry `evaluate`, which every executor declares that can execute models."""
+"""The entry `evaluate`, which every executor that can execute models declares."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
 
-import msgspec
-
-from bskernel_executors.quality.evaluate import evaluate_stage
-from bskernel_executors.quality.evaluation import EVALUATION, OUTPUTS
-from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
-
-
-class EvaluateParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Parameters of `evaluate`."""
-
-    stage: Annotated[str | None, parameter("what the model's stage is called", default_from="plan.stage")] = None
-    steps: Annotated[
-        tuple[str, ...],
-        parameter("steps that made the model out of the one evaluated before", default_from="plan.transformations"),
-    ] = ()
-    frames: Annotated[
-        int | None,
-        parameter(
-            "compare the first of them alone; without labels no others are executed",
-            unit="frames",
-            default_from="quality.frames",
-        ),
-    ] = None
-    top_k: Annotated[
-        int, parameter("count also a label among the k largest outputs as right", default_from="quality.top_k")
-    ] = 5
-    metric: Annotated[
-        str | None,
-        parameter("module:function(outputs, labels) -> float, in the input source", default_from="quality.metric"),
-    ] = None
-    rtol: Annotated[
-        float, parameter("allowed difference, relative to a frame's largest output", default_from="quality.rtol")
-    ] = 1e-4
-    atol: Annotated[float, parameter("allowed difference beside rtol", default_from="quality.atol")] = 1e-6
-    allowed_mismatch: Annotated[
-        float, parameter("fraction of frames that may differ", default_from="quality.allowed_mismatch")
-    ] = 0.0
-    on_mismatch: Annotated[
-        Literal["fail", "warn"],
-        parameter("what happens when more frames differ", default_from="quality.on_mismatch"),
-    ] = "fail"
-
-    def __post_init__(self) -> None:
-        if self.top_k < 1:
-            raise ValueError(f"top_k {self.top_k}: 1 or more")
-        if self.frames is not None and self.frames < 1:
-            raise ValueError(f"frames {self.frames}: 1 or more")
-        if not (self.rtol >= 0 and self.atol >= 0):
-            raise ValueError(f"rtol {self.rtol}, atol {self.atol}: 0 or more")
-        if not 0 <= self.allowed_mismatch <= 1:
-            raise ValueError(f"allowed_mismatch {self.allowed_mismatch} is a fraction: from 0 to 1")
-
+from bskernel_executors.exchange.evaluation import EVALUATION, OUTPUTS
+from bskernel_executors.quality.evaluator import evaluate_stage
+from bskernel_executors.quality.parameters import EvaluateParameters
+from bskernel_executors.sdk import Input, Output, Registry, Step
 
 INPUTS = (
     Input("model", kind="file"),
-    Input("samples", kind="file", help="npz that the step samples writes"),
-    Input("evaluation", kind="tree", required=False, help="of the stage before"),
+    Input("samples", kind="file", help="npz from the entry samples"),
+    Input("evaluation", kind="tree", required=False, help="evaluation of the stage before"),
     Input("host", kind="tree", required=False, help="what the host computes before and after the model"),
     Input(
         "source",
@@ -83,7 +34,10 @@ def declare_evaluate(
     by: str,
     refuse: Callable[[Path], None] | None = None,
 ) -> None:
-    """Declare it. `by` is the distribution that executes; `refuse` raises StepFailure for models that it cannot."""
+    """Declare the entry.
+
+    `by` is the distribution that executes models. `refuse` raises StepFailure for a model that it cannot execute.
+    """
 
     def evaluate(step: Step[EvaluateParameters]) -> None:
         out = step.output("evaluation")

@@ -1,15 +1,15 @@
-"""Exact halves: QONNX's Quant rounds them to the even neighbour; FINN's thresholds, made of it, round them up."""
+"""Exact halves: QONNX's Quant rounds them to even, FINN's thresholds, which are made from it, round them up."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-HALVES = "halves of the frame"  # the name, among a program's tensors, of how many each frame has; no tensor's in ONNX
+HALVES = "halves of the frame"  # key of the count among a program's tensors; no name that ONNX allows
 
 
-def rounding_nodes(model: Any, activations: frozenset[str]) -> list[Any]:
-    """The Quant nodes that round activations half to even."""
+def find_rounding_nodes(model: Any, activations: frozenset[str]) -> list[Any]:
+    """Find the Quant nodes that round activations half to even."""
     from qonnx.util.basic import get_by_name
 
     found = []
@@ -21,7 +21,7 @@ def rounding_nodes(model: Any, activations: frozenset[str]) -> list[Any]:
 
 
 def count_halves(context: dict[str, Any], nodes: Sequence[Any], frames: int) -> Any:
-    """How many values of each frame lie exactly between two that a Quant node gives: (frames, 1)."""
+    """Count the values of each frame that lie exactly between two steps of a Quant node. Shape: (frames, 1)."""
     import numpy as np
 
     counts = np.zeros((frames, 1), dtype=np.int64)
@@ -29,6 +29,6 @@ def count_halves(context: dict[str, Any], nodes: Sequence[Any], frames: int) -> 
         values, scale, zero = (context[name] for name in node.input[:3])
         steps = (values / scale + zero).reshape(frames, -1)
         given = (context[node.output[0]] / scale + zero).reshape(frames, -1)
-        # Not where it was clipped: there rounding decides nothing.
+        # Clipped values differ by more than half a step: rounding decides nothing there.
         counts[:, 0] += (np.abs(steps - given) == 0.5).sum(axis=1)
     return counts

@@ -1,4 +1,4 @@
-"""A network executed for many frames: by the quickest way that agrees with the executor's own on single frames."""
+"""Execute a network for many frames, in the fastest way that agrees with frame-by-frame execution."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bskernel_executors.quality.batching import batch_size, batched
+from bskernel_executors.quality.batch import batch_size, make_batched
 from bskernel_executors.quality.halves import HALVES
-from bskernel_executors.quality.judging import Outputs
-from bskernel_executors.quality.programs import Program, node_by_node, plain, whole
+from bskernel_executors.quality.outputs import Outputs
+from bskernel_executors.quality.programs import Program, is_plain, make_node_by_node, make_whole
 from bskernel_executors.sdk import StepFailure
 
 _RANKING = frozenset({"ArgMax", "LabelSelect", "TopK"})
-_OFF = 'leave the evaluation out: quality.verify = "off"'
+_OFF = 'switch evaluation off with quality.verify = "off"'
 
 
 class Network:
-    """A model with one input that takes single frames; its outputs are joined, or its ranking if it ends in one."""
+    """A model with one input for one frame. Its outputs are joined, unless it ends in a ranking."""
 
     def __init__(self, path: Path, name: str = "the model") -> None:
-        """Raises StepFailure (model_load) for what is no such model; errors call it `name`."""
+        """Load the model. Raises StepFailure (model_load) when it is of another kind; errors call it `name`."""
         from google.protobuf.message import DecodeError
         from qonnx.core.modelwrapper import ModelWrapper
         from qonnx.transformation.general import SortGraph
@@ -39,7 +39,7 @@ class Network:
         if len(inputs) != 1:
             raise StepFailure(
                 category="model_load",
-                message=f"{name} has {len(inputs)} inputs; networks of one are judged",
+                message=f"{name} has {len(inputs)} inputs, but only networks with one can be evaluated",
                 hint=_OFF,
             )
         (self._input,) = inputs
@@ -47,20 +47,20 @@ class Network:
         if not shape or shape[0] != 1 or any(size < 1 for size in shape):
             raise StepFailure(
                 category="model_load",
-                message=f"input {self._input!r} of {name} has the shape {shape}, not the known one of a single frame",
-                hint=f"set override_input_size of the step cleanup, or {_OFF}",
+                message=f"input {self._input!r} of {name} has the shape {shape}, not that of one frame of known size",
+                hint=f"set override_input_size in the step cleanup, or {_OFF}",
             )
         self.frame: tuple[int, ...] = tuple(shape[1:])
         self.datatype: Any = self._model.get_tensor_datatype(self._input)
         outputs = [tensor.name for tensor in self._model.graph.output]
         last = self._model.graph.node[-1]
-        # TopK gives the values first, and then where they are.
+        # TopK's first output holds the values, its last one their indices.
         self._ranks = last.op_type in _RANKING and last.output[-1] in outputs
         self._outputs = [last.output[-1]] if self._ranks else outputs
-        self.is_plain = plain(self._model)
+        self.is_plain = is_plain(self._model)
 
     def run(self, frames: Any) -> Outputs:
-        """Outputs of frames (N, *frame). Whatever their execution raises is raised."""
+        """Execute frames of shape (N, *frame). Exceptions of the execution are passed on."""
         import numpy as np
 
         frames = frames.reshape(len(frames), *self.frame).astype(np.float32)
@@ -73,7 +73,7 @@ class Network:
         import numpy as np
 
         size = batch_size(self._model, len(frames))
-        # The slow and certain way, for the first frame and the last of the first batch.
+        # The slow way is certain: it checks the first and the last frame of the first batch.
         slow = self._slow()
         probes = (0, size - 1)
         expected = [self._call(slow, frames[at : at + 1]) for at in probes]
@@ -81,7 +81,7 @@ class Network:
             try:
                 program = make()
                 first = self._padded(program, frames[:size], width)
-            except Exception:  # noqa: BLE001, S112 - whatever keeps a way from being taken, the next one is tried
+            except Exception:  # noqa: BLE001, S112 - whatever the reason, the next way is tried
                 continue
             if all(np.array_equal(first[at, :-1], row[0, :-1]) for at, row in zip(probes, expected, strict=True)):
                 yield first
@@ -92,25 +92,25 @@ class Network:
             yield self._call(slow, frames[at : at + 1])
 
     def _ways(self, size: int) -> Iterator[tuple[int, Callable[[], Program]]]:
-        """Ways to execute, the quickest first: frames at once, and what makes the program."""
+        """Yield ways to execute, the fastest first: frames per call, and a function that makes the program."""
         model, taken = self._model, self._input
         if self.is_plain:
             if size > 1:
-                yield size, lambda: whole(batched(model, taken, size), taken)
+                yield size, lambda: make_whole(make_batched(model, taken, size), taken)
             return
         if size > 1:
-            yield size, lambda: node_by_node(model, taken, batched(model, taken, size), size)
-        yield 1, lambda: node_by_node(model, taken)
+            yield size, lambda: make_node_by_node(model, taken, make_batched(model, taken, size), size)
+        yield 1, lambda: make_node_by_node(model, taken)
 
     def _slow(self) -> Program:
         from qonnx.core.onnx_exec import execute_onnx
 
         if self.is_plain:
-            return whole(self._model, self._input)
+            return make_whole(self._model, self._input)
         return lambda frame: execute_onnx(self._model, {self._input: frame})
 
     def _call(self, program: Program, frames: Any) -> Any:
-        """The outputs of as many frames as the program takes, one row for each; the last column counts halves."""
+        """Execute as many frames as the program takes; return a row per frame, whose last column counts halves."""
         import numpy as np
 
         found = program(frames)
@@ -119,7 +119,7 @@ class Network:
         return np.concatenate([*columns, halves.astype(columns[0].dtype)], axis=1)
 
     def _padded(self, program: Program, frames: Any, width: int) -> Any:
-        """The outputs of any number of frames by a program that takes `width` at once."""
+        """Execute any number of frames with a program that takes `width` frames per call."""
         import numpy as np
 
         rows = []

@@ -1,4 +1,4 @@
-"""Ways to execute a model: plain ONNX as a whole by onnxruntime, others node by node, each made ready once."""
+"""Ways to execute a model: plain ONNX as a whole in onnxruntime, other models node by node."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import copy
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from bskernel_executors.quality.adaptive import Adaptive, NodeProgram
-from bskernel_executors.quality.batching import activations
-from bskernel_executors.quality.halves import HALVES, count_halves, rounding_nodes
+from bskernel_executors.quality.batch import find_activations
+from bskernel_executors.quality.batched_node import BatchedNode, NodeProgram
+from bskernel_executors.quality.halves import HALVES, count_halves, find_rounding_nodes
 from bskernel_executors.sdk import StepFailure
 
-Program: TypeAlias = Callable[[Any], dict[str, Any]]  # from the input's values to those of at least all outputs
+Program: TypeAlias = Callable[
+    [Any], dict[str, Any]
+]  # from the input's values to tensors by name, at least all outputs
 
 
-def plain(model: Any) -> bool:
-    """Does the model hold only what ONNX itself defines?"""
+def is_plain(model: Any) -> bool:
+    """Return whether the model contains only nodes that ONNX itself defines."""
     from qonnx.custom_op.registry import is_custom_op
 
     return not any(is_custom_op(node.domain, node.op_type) for node in model.graph.node)
@@ -25,14 +27,14 @@ def _session(model: bytes) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    # One thread: the same sums in the same order on every machine.
+    # One thread: the order of sums, and so every bit, is the same on every machine.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def whole(model: Any, taken: str) -> Program:
-    """The whole model in one session."""
+def make_whole(model: Any, taken: str) -> Program:
+    """Make a program that runs the whole model in one session."""
     proto = copy.deepcopy(model.model)
     del proto.graph.value_info[:]
     session = _session(proto.SerializeToString())
@@ -40,11 +42,11 @@ def whole(model: Any, taken: str) -> Program:
     return lambda values: dict(zip(names, session.run(names, {taken: values}), strict=True))
 
 
-def node_by_node(model: Any, taken: str, many: Any = None, size: int = 1) -> Program:
-    """As qonnx executes: custom nodes in Python, the others each in its own session, which is made once.
+def make_node_by_node(model: Any, taken: str, many: Any = None, size: int = 1) -> Program:
+    """Make a program that executes as qonnx does: custom nodes in Python, each other node in a session of its own.
 
-    Tensors of an integer type are held to it after every node, as qonnx does. With `many`, which is the model for
-    `size` frames, each node takes them at once if that gives what single ones give, and else one after the other.
+    As in qonnx, integer tensors are checked after every node. With `many`, the model for `size` frames, a node
+    computes them at once if that gives the same as one after the other.
     """
     constants = {initializer.name for initializer in model.graph.initializer}
     empty = (many or model).make_empty_exec_context()
@@ -52,18 +54,18 @@ def node_by_node(model: Any, taken: str, many: Any = None, size: int = 1) -> Pro
         if (kind := model.get_tensor_datatype(name)).is_integer():
             empty[name] = _whole_numbers(name, kind, empty[name])
     single = model.make_empty_exec_context() if many is not None else {}
-    changing = activations(model, taken)
+    changing = find_activations(model, taken)
     steps = []
     for at, node in enumerate(model.graph.node):
         step = _step(node, model)
         if many is not None and not changing.isdisjoint(node.input):
             inputs = {name: name in changing for name in node.input}
             outputs = [name for name in node.output if name]
-            step = Adaptive(step, _step(many.graph.node[at], many), inputs, outputs, single, size)
+            step = BatchedNode(step, _step(many.graph.node[at], many), inputs, outputs, single, size)
         kinds = ((name, model.get_tensor_datatype(name)) for name in node.output if name)
         steps.append((step, [(name, kind) for name, kind in kinds if kind.is_integer()]))
     first = model.get_tensor_datatype(taken)
-    rounding = rounding_nodes(model, changing)
+    rounding = find_rounding_nodes(model, changing)
 
     def run(values: Any) -> dict[str, Any]:
         context = dict(empty)
@@ -91,7 +93,7 @@ def _step(node: Any, model: Any) -> NodeProgram:
 
 
 def _in_session(node: Any, version: int) -> NodeProgram:
-    """The node in a session that is made with the types and ranks of the first values that it gets."""
+    """Run the node in a session, which is made with the types and ranks of the first values."""
     from onnx import helper
 
     inputs, outputs = list(dict.fromkeys(filter(None, node.input))), [name for name in node.output if name]
@@ -115,7 +117,7 @@ def _in_session(node: Any, version: int) -> NodeProgram:
 
 
 def _whole_numbers(name: str, kind: Any, values: Any) -> Any:
-    """The values, rounded where rounding errors have left the type. Raises StepFailure (verification) for more."""
+    """Round values that rounding errors moved off the type. Raises StepFailure (verification) for larger errors."""
     import numpy as np
     from qonnx.util.basic import get_execution_error_thresh
 
@@ -124,6 +126,6 @@ def _whole_numbers(name: str, kind: Any, values: Any) -> Any:
     rounded = np.round(values)
     if np.abs(values - rounded).max() > get_execution_error_thresh():
         raise StepFailure(
-            category="verification", message=f"tensor {name!r} is said to be {kind.name}, and holds fractions"
+            category="verification", message=f"tensor {name!r} is annotated as {kind.name}, but holds fractions"
         )
     return rounded

@@ -1,4 +1,4 @@
-"""Samples in their one form: an npz with `inputs` (float32, frames first), perhaps `labels` (int64), `classes`."""
+"""Samples: an npz with `inputs` (float32, frames first) and, if known, `labels` (int64) and `classes` (text)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_EXACT = 1 << 24  # up to here float32, in which models are executed, holds every integer
+_EXACT = 1 << 24  # float32, in which models are executed, holds every integer up to here
 
 
 class Samples(NamedTuple):
-    """Frames that a network is judged by. `classes` are the labels' names, in their order."""
+    """Frames to evaluate a network with. classes[i] is the name of label i."""
 
     inputs: NDArray[np.float32]  # (N, *frame)
     labels: NDArray[np.int64] | None = None  # (N,)
@@ -28,31 +28,31 @@ def _refuse(message: str, hint: str | None = None) -> StepFailure:
 
 
 def make_samples(inputs: Any, labels: Any, name: str, classes: tuple[str, ...] = ()) -> Samples:
-    """Samples of arrays that someone gave, as `name`. Raises StepFailure (config) when they are none."""
+    """Check arrays and turn them into samples; errors call them `name`. Raises StepFailure (config)."""
     import numpy as np
 
     if inputs.dtype.kind not in "biuf":
         raise _refuse(f"{name}: `inputs` holds {inputs.dtype}, not numbers")
     if inputs.ndim < 2 or inputs.size == 0:
-        raise _refuse(f"{name}: `inputs` has the shape {list(inputs.shape)}, not frames first and then a frame's own")
+        raise _refuse(f"{name}: `inputs` has the shape {list(inputs.shape)}: expected (frames, *shape of a frame)")
     if not np.isfinite(inputs).all():
         where = int(np.flatnonzero(~np.isfinite(inputs).reshape(len(inputs), -1).all(axis=1))[0])
-        raise _refuse(f"{name}: frame {where} holds NaN or an infinity")
+        raise _refuse(f"{name}: frame {where} holds NaN or infinity")
     inputs = inputs.astype(np.float32)
     if labels is None:
         return Samples(inputs, None, classes)
     if labels.shape != (len(inputs),):
         raise _refuse(
             f"{name}: `labels` has the shape {list(labels.shape)} for {len(inputs)} frames",
-            "give one class number for each frame",
+            "give one class number per frame",
         )
     if labels.dtype.kind not in "biuf" or not (np.mod(labels, 1) == 0).all() or (labels < 0).any():
-        raise _refuse(f"{name}: `labels` holds more than whole numbers from 0 on")
+        raise _refuse(f"{name}: `labels` must hold whole numbers from 0")
     return Samples(inputs, labels.astype(np.int64), classes)
 
 
 def read_samples(path: Path, name: str = "samples") -> Samples:
-    """Samples in an npz file; errors call it `name`. Raises StepFailure (config)."""
+    """Read samples from an npz file; errors call it `name`. Raises StepFailure (config)."""
     import zipfile
     import zlib
 
@@ -63,10 +63,10 @@ def read_samples(path: Path, name: str = "samples") -> Samples:
         with path.open("rb") as file:
             data = np.load(file, allow_pickle=False)
             if isinstance(data, np.ndarray):
-                raise _refuse(f"{name} is an npy file: an npz with an array `inputs` is read here")
+                raise _refuse(f"{name} is an npy file, but an npz with an array `inputs` is expected")
             arrays = {key: data[key] for key in data.files}
     except damage as error:
-        raise _refuse(f"{name} is no npz file, or is damaged: {error}") from error
+        raise _refuse(f"{name} is not an npz file, or is damaged: {error}") from error
     if "inputs" not in arrays:
         raise _refuse(f"{name} has no array `inputs`; it has {', '.join(arrays) or 'none'}")
     classes = tuple(str(item) for item in arrays.get("classes", ()))
@@ -74,7 +74,7 @@ def read_samples(path: Path, name: str = "samples") -> Samples:
 
 
 def write_samples(samples: Samples, path: Path) -> None:
-    """Write them; equal samples give equal bytes."""
+    """Write samples as npz; equal samples give equal bytes."""
     import io
     import zipfile
 
@@ -85,7 +85,7 @@ def write_samples(samples: Samples, path: Path) -> None:
         arrays["labels"] = samples.labels
     if samples.classes:
         arrays["classes"] = np.array(samples.classes)
-    # Not by savez: it asks for ZIP64, which Python 3.11.2 and 3.11.7 write differently.
+    # savez asks for ZIP64, which Python 3.11.2 and 3.11.7 write differently.
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
             data = io.BytesIO()
@@ -94,7 +94,7 @@ def write_samples(samples: Samples, path: Path) -> None:
 
 
 def fit_frames(inputs: Any, frame: tuple[int, ...], datatype: Any, name: str) -> Any:
-    """Frames in the shape that a model takes, their values checked against its QONNX data type.
+    """Reshape frames to the shape that a model takes, and check the values against its QONNX data type.
 
     Raises StepFailure (config).
     """
@@ -103,7 +103,7 @@ def fit_frames(inputs: Any, frame: tuple[int, ...], datatype: Any, name: str) ->
     if math.prod(inputs.shape[1:]) != math.prod(frame):
         raise _refuse(
             f"{name}: frames have the shape {list(inputs.shape[1:])}, the model takes {list(frame)}",
-            "samples are not resized: give them as the network was trained",
+            "samples are not resized: give them in the shape that the network was trained with",
         )
     inputs = inputs.reshape(len(inputs), *frame)
     allowed = np.broadcast_to(datatype.allowed(inputs), inputs.shape)
@@ -111,13 +111,13 @@ def fit_frames(inputs: Any, frame: tuple[int, ...], datatype: Any, name: str) ->
         where = np.argwhere(~allowed)[0]
         raise _refuse(
             f"{name}: frame {where[0]} holds {inputs[tuple(where)]:g}; the model takes {datatype.name}",
-            "give the values that the model's own input takes, or let the step scale them (scale, mean, std)",
+            "give values of the model's input type, or scale them with the parameters scale, mean and std",
         )
     return inputs
 
 
 def draw_frames(count: int, frame: tuple[int, ...], datatype: Any) -> Any:
-    """Frames of a data type drawn with a fixed seed: over its whole range, or fractions in [0, 1)."""
+    """Draw frames of a data type with a fixed seed: over its whole range, or fractions in [0, 1)."""
     import numpy as np
 
     draw = np.random.default_rng(0)

@@ -1,1 +1,1 @@
-"""RTL simulation of stitched designs with Verilator."""
+"""Simulate stitched designs with Verilator, and find the depths of their FIFOs."""

@@ -1,9 +1,9 @@
-// Drives a stitched design: beats from a file into in0_V, beats of out0_V into a file, what was measured into another.
+// Drive a stitched design: read beats for in0_V from a file, write the beats of out0_V and the measurements to files.
 // Usage: simulator IN OUT MEASURED beats_in beats_out frames stall_percent patience LIMITS WAVES wave_cycles
-// LIMITS: how much each FIFO may hold, as 32-bit numbers ("-": no limits). WAVES: a VCD file ("-": none).
-// MEASURED, 64-bit numbers: per frame the cycle of its first accepted and its last given beat; the FIFOs' maxima; per
-// stream the cycles in which it moved, waited for its taker, and waited for its giver.
-// Exit codes: 0 done, 4 nothing moved for `patience` cycles, 5 waves are asked for and not compiled in.
+// LIMITS: the most values that each FIFO may hold, as 32-bit numbers ("-": no limits). WAVES: a VCD file ("-": none).
+// MEASURED, 64-bit numbers: per frame the cycles of its first input beat and of its last output beat; the FIFOs' maxima;
+// per stream the cycles in which it moved, had back-pressure, and was starved.
+// Exit codes: 0 success, 4 nothing moved for `patience` cycles, 5 a waveform is asked for but not compiled in.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -36,7 +36,7 @@ static void write_all(const char* path, const void* data, size_t bytes) {
 }
 
 int main(int argc, char** argv) {
-    if (argc != 12) { std::fprintf(stderr, "eleven arguments are needed\n"); return 2; }
+    if (argc != 12) { std::fprintf(stderr, "expected eleven arguments\n"); return 2; }
     const uint64_t beats_in = std::strtoull(argv[4], nullptr, 10), beats_out = std::strtoull(argv[5], nullptr, 10);
     const uint64_t frames = std::strtoull(argv[6], nullptr, 10), stall = std::strtoull(argv[7], nullptr, 10);
     const uint64_t patience = std::strtoull(argv[8], nullptr, 10), wave_cycles = std::strtoull(argv[11], nullptr, 10);
@@ -101,7 +101,7 @@ int main(int argc, char** argv) {
         }
 #endif
         if (cycle - moved > patience) {
-            std::fprintf(stderr, "deadlock at cycle %llu: %llu of %llu beats taken, %llu of %llu given\n",
+            std::fprintf(stderr, "deadlock at cycle %llu: %llu of %llu input beats, %llu of %llu output beats\n",
                 (unsigned long long)moved, (unsigned long long)sent, (unsigned long long)(frames * beats_in),
                 (unsigned long long)got, (unsigned long long)(frames * beats_out));
 #if STREAMS

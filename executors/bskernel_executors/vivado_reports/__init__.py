@@ -1,38 +1,35 @@
-"""What Vivado writes, read: reports as numbers, logs as messages with their cause. Pure; shared by executors.
+"""Readers of Vivado's reports and logs, shared by executors. Pure, except for `redact_tree`.
 
-A number found here is one that a reader sees in the report; what a damaged or an unknown report does not plainly say
-is absent, with a warning. Own code: the libraries that read some of this bring pandas (edalize) or a framework and a
-YAML parser (pyEDAA.OutputFilter) into an executor's lock, and leave XML, JSON and the checking to us.
+A number from here stands in the report. A value that a damaged or unknown report does not plainly state is absent,
+and a warning says so. We parse ourselves because existing libraries add pandas (edalize) or a framework and a YAML
+parser (pyEDAA.OutputFilter) to an executor's lock, and still leave XML, JSON and all checks to us.
 """
 
 from bskernel_executors.sdk.tool_messages import Message
-from bskernel_executors.vivado_reports.causes import Cause, failure_of_run, first_cause, wrong_design
+from bskernel_executors.vivado_reports.causes import Cause, describe_failure, find_cause, find_wrong_design
 from bskernel_executors.vivado_reports.header import ReportHeader, read_header
 from bskernel_executors.vivado_reports.hierarchy import Hierarchy, Instance, read_hierarchy, read_hierarchy_xml
-from bskernel_executors.vivado_reports.log import Log, read_log
+from bskernel_executors.vivado_reports.log import ToolLog, read_log
 from bskernel_executors.vivado_reports.power import Power, read_power
-from bskernel_executors.vivado_reports.qor import Qor, QorTask, read_qor
-from bskernel_executors.vivado_reports.timing import Clock, TimingSummary, read_timing
+from bskernel_executors.vivado_reports.qor import Qor, read_qor
+from bskernel_executors.vivado_reports.timing_summary import Clock, TimingSummary, read_timing
 from bskernel_executors.vivado_reports.utilization import Utilization, read_utilization
 
-MADE_BY = "made_by.json"  # beside FINN's reports: report -> the tool whose numbers it holds
-
 __all__ = [
-    "MADE_BY",
     "Cause",
     "Clock",
     "Hierarchy",
     "Instance",
-    "Log",
     "Message",
     "Power",
     "Qor",
-    "QorTask",
     "ReportHeader",
     "TimingSummary",
+    "ToolLog",
     "Utilization",
-    "failure_of_run",
-    "first_cause",
+    "describe_failure",
+    "find_cause",
+    "find_wrong_design",
     "read_header",
     "read_hierarchy",
     "read_hierarchy_xml",
@@ -41,5 +38,4 @@ __all__ = [
     "read_qor",
     "read_timing",
     "read_utilization",
-    "wrong_design",
 ]

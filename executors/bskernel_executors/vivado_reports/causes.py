@@ -1,4 +1,4 @@
-"""Why a run failed, by the messages in its log and the rules that all executors share."""
+"""Why a run failed, according to the messages in its log and the rules that all executors share."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from bskernel_executors.sdk import StepFailure
 from bskernel_executors.sdk.classification import find_root_errors, match_log
 from bskernel_executors.sdk.rules_file import shared_rules
 from bskernel_executors.sdk.tool_messages import Message
-from bskernel_executors.vivado_reports.log import Log
+from bskernel_executors.vivado_reports.log import ToolLog
 
 _KILLED, _BY_SIGNAL = (137, -9), 128
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """The first true cause of a failed run; without a category where no rule knows it."""
+    """The first real error of a failed run. It has no category when no rule knows it."""
 
     text: str
     line: int
@@ -24,10 +24,10 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     id: str | None = None
 
 
-def first_cause(log: Log) -> Cause | None:
-    """The first error that no other one causes, or the line that tells of a crash; None when there is neither.
+def find_cause(log: ToolLog) -> Cause | None:
+    """Find the first error that no other error causes, or the line that reports a crash; None if there is neither.
 
-    Of a run that ended well it means nothing: some errors do not stop one.
+    Meaningless for a run that succeeded: some errors do not stop a run.
     """
     rules = shared_rules()
     match = match_log(rules, "", log.lines)
@@ -46,18 +46,18 @@ def first_cause(log: Log) -> Cause | None:
     )
 
 
-def wrong_design(log: Log) -> Message | None:
-    """The first message that tells that the design is not the one that was given; None when there is none."""
+def find_wrong_design(log: ToolLog) -> Message | None:
+    """Find the first message that the tool built another design than it was given; None if there is none."""
     spoiling = [rule for rule in shared_rules() if rule.role == "spoils"]
     return next((message for message in log.messages if any(rule.matches_id(message.id) for rule in spoiling)), None)
 
 
-def failure_of_run(code: int, log: Log, what: str) -> StepFailure:
-    """How a tool failed, by its exit code (negative, or above 128: a signal) and its log.
+def describe_failure(code: int, log: ToolLog, what: str) -> StepFailure:
+    """Make the failure of a tool from its exit code (a signal if negative or above 128) and its log.
 
-    What it has printed is in the step's log, by which category and hint are decided where a rule knows it.
+    If a rule knows the error, category and hint are decided later, from the step's log, which holds the same lines.
     """
-    cause = first_cause(log)
+    cause = find_cause(log)
     signal = -code if code < 0 else code - _BY_SIGNAL if code > _BY_SIGNAL else None
     how = f"signal {signal}" if code < 0 else f"exit code {code}"
     message = f"{what} ended with {how}: {cause.text if cause is not None else 'see the log'}"
@@ -66,5 +66,5 @@ def failure_of_run(code: int, log: Log, what: str) -> StepFailure:
     if code in _KILLED:
         hint = "give the step more memory ([step.NAME] memory_mib)"
         return StepFailure(category="out_of_memory", message=message, hint=hint)
-    # An error that no rule knows is still a synthesis that failed: what the entry declares.
+    # Without a category, an error that no rule knows is a failure of the kind that the entry declares.
     return StepFailure(category="crash" if signal is not None else None, message=message)

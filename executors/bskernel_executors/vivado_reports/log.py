@@ -1,4 +1,4 @@
-"""What Vivado, and Vitis HLS, print: messages with severity and id, and which version speaks."""
+"""Read what Vivado or Vitis HLS print: messages with severity and id, and the tool's version."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _VERSION = re.compile(
 _BUILD = re.compile(r"^[#*\s]*SW Build:? (\d+)")
 
 
-class Log(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ToolLog(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The messages of a run in order, with all its lines."""
 
     lines: tuple[str, ...]
@@ -24,12 +24,12 @@ class Log(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     build: str | None = None
 
 
-def read_log(text: str) -> Log:
-    """The messages of a log; a line that is none is kept as a line."""
+def read_log(text: str) -> ToolLog:
+    """Read a log. Lines that are no message are kept as lines."""
     lines = text.splitlines()
     version = next(filter(None, map(_VERSION.match, lines)), None)
     build = next(filter(None, map(_BUILD.match, lines)), None)
-    return Log(
+    return ToolLog(
         lines=tuple(lines),
         messages=parse_messages(lines),
         tool=version.group("tool") if version is not None else None,

@@ -1,4 +1,4 @@
-"""`report_power`: watts, and how sure the tool is of them."""
+"""Read `report_power`: watts, and the tool's confidence in them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from bskernel_executors.vivado_reports.header import ReportHeader, read_header
-from bskernel_executors.vivado_reports.numbers import decimal, sums_up
+from bskernel_executors.vivado_reports.numbers import parse_decimal, sums_up
 from bskernel_executors.vivado_reports.tables import read_tables
 
 _NOTE = re.compile(r"^(\S+) +\(([^)]*)\)$")  # 47.395 (Junction temp exceeded!)
@@ -15,7 +15,7 @@ _DECIMALS = 3
 
 
 class Power(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Watts, the junction's temperature in C, and watts by part of the chip; a part below 1 mW is left out."""
+    """Watts, junction temperature in C, and watts by part of the chip. Parts below 1 mW are left out."""
 
     header: ReportHeader
     total_w: float | None = None
@@ -28,7 +28,7 @@ class Power(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def _summary(text: str) -> tuple[dict[str, str], dict[str, float]]:
-    """The summary's labels and values, and the unindented rows of the chip's parts."""
+    """Read the summary's labels and values, and the unindented rows of the chip's parts."""
     labels: dict[str, str] = {}
     parts: dict[str, float] = {}
     for table in read_tables(text):
@@ -37,24 +37,24 @@ def _summary(text: str) -> tuple[dict[str, str], dict[str, float]]:
                 labels.setdefault(row.cells["0"], row.cells["1"])
         elif "On-Chip" in table.columns and "Power (W)" in table.columns:
             for row in table.rows:
-                watts = decimal(row.cells["Power (W)"])
+                watts = parse_decimal(row.cells["Power (W)"])
                 if row.depth == 0 and watts is not None:
                     parts[row.cells["On-Chip"]] = watts
     return labels, parts
 
 
 def read_power(text: str) -> Power:
-    """The report's watts; total, dynamic and static must add up."""
+    """Read the report. Total, dynamic and static power must add up, or all are absent."""
     header = read_header(text)
-    warnings = list(header.warnings("power"))
+    warnings = list(header.check_version("power"))
     labels, parts = _summary(text)
 
     def watts(label: str) -> float | None:
-        said = labels.get(label, "")
-        note = _NOTE.match(said)
+        cell = labels.get(label, "")
+        note = _NOTE.match(cell)
         if note is not None:
             warnings.append(f"{label}: {note.group(2)}")
-        return decimal(note.group(1) if note is not None else said)
+        return parse_decimal(note.group(1) if note is not None else cell)
 
     total, dynamic, static = (watts(name) for name in ("Total On-Chip Power (W)", "Dynamic (W)", "Device Static (W)"))
     known = total is not None and dynamic is not None and static is not None

@@ -1,4 +1,4 @@
-"""`report_design_analysis -qor_summary -json`: what each task of a run reached."""
+"""Read `report_design_analysis -qor_summary -json`: the slacks and the duration of each task of a run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from bskernel_executors.vivado_reports.header import ReportHeader, tool_of
-from bskernel_executors.vivado_reports.numbers import decimal
+from bskernel_executors.exchange.synthesis import QorTask
+from bskernel_executors.vivado_reports.header import ReportHeader, parse_tool
+from bskernel_executors.vivado_reports.numbers import parse_decimal
 
 _NUMBERS = {
     "WNS(ns)": "wns_ns",
@@ -19,20 +20,8 @@ _NUMBERS = {
 }
 
 
-class QorTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One task, such as route_design: slacks in ns after it, what it took, and its directive."""
-
-    task: str
-    directive: str | None = None
-    wns_ns: float | None = None
-    tns_ns: float | None = None
-    whs_ns: float | None = None
-    ths_ns: float | None = None
-    minutes: float | None = None
-
-
 class Qor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The tasks in their order."""
+    """The tasks in order."""
 
     header: ReportHeader
     tasks: tuple[QorTask, ...] = ()
@@ -41,26 +30,26 @@ class Qor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def _text(row: dict[str, Any], key: str) -> str | None:
     value = row.get(key)
-    said = str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
-    return said if said not in {"", "-", "NA"} else None
+    text = str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    return text if text not in {"", "-", "NA"} else None
 
 
 def read_qor(text: str) -> Qor:
-    """The report's rows; one that is not whole JSON says nothing."""
+    """Read the report. Incomplete JSON has no tasks."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return Qor(header=ReportHeader(), warnings=(f"the QoR report is not whole JSON: {error}",))
+        return Qor(header=ReportHeader(), warnings=(f"the QoR report is not complete JSON: {error}",))
     head = data.get("Report Information") if isinstance(data, dict) else None
     rows = data.get("Design QoR Summary") if isinstance(data, dict) else None
     fields = head if isinstance(head, dict) else {}
-    tool, version, build = tool_of(_text(fields, "Tool Version") or "")
+    tool, version, build = parse_tool(_text(fields, "Tool Version") or "")
     header = ReportHeader(tool=tool, version=version, build=build, state=_text(fields, "Design State"))
     tasks = []
     for row in rows if isinstance(rows, list) else ():
         name = _text(row, "Task Name") if isinstance(row, dict) else None
         if name is not None:
-            numbers = {ours: decimal(_text(row, theirs)) for theirs, ours in _NUMBERS.items()}
+            numbers = {ours: parse_decimal(_text(row, theirs)) for theirs, ours in _NUMBERS.items()}
             tasks.append(QorTask(task=name, directive=_text(row, "Directives"), **numbers))
-    warnings = header.warnings("QoR") + (() if tasks else ("no task was found in the QoR report",))
+    warnings = header.check_version("QoR") + (() if tasks else ("no task was found in the QoR report",))
     return Qor(header=header, tasks=tuple(tasks), warnings=warnings)

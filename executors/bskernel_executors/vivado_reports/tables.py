@@ -1,4 +1,4 @@
-"""Boxed tables of a text report. A line whose bars do not stand where the head's do is no row: it is damaged."""
+"""Read the boxed tables of a text report. A line whose bars do not align with the head's is damaged, and no row."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import msgspec
 _RULE = re.compile(r"\+(-+\+)+")
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a table: its cells by column, stripped; `depth` is the first cell's indentation by two spaces."""
+class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a table: stripped cells by column. `depth` is the first cell's indentation / 2 spaces."""
 
     cells: dict[str, str]
     depth: int = 0
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """A head and its rows; a table without a head, as Vivado writes for summaries, has columns "0" and "1"."""
+class ReportTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A head and its rows. Tables without a head, which Vivado writes for summaries, have columns "0" and "1"."""
 
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ReportRow, ...]
 
 
 def _cells(line: str, bars: list[int]) -> list[str] | None:
@@ -31,14 +31,14 @@ def _cells(line: str, bars: list[int]) -> list[str] | None:
     return [line[left + 1 : right] for left, right in itertools.pairwise(bars)]
 
 
-def _row(columns: tuple[str, ...], cells: list[str]) -> Row:
+def _row(columns: tuple[str, ...], cells: list[str]) -> ReportRow:
     first = cells[0].removeprefix(" ")
     depth = (len(first) - len(first.lstrip(" "))) // 2
-    return Row(cells={name: cell.strip() for name, cell in zip(columns, cells, strict=True)}, depth=depth)
+    return ReportRow(cells={name: cell.strip() for name, cell in zip(columns, cells, strict=True)}, depth=depth)
 
 
-def read_tables(text: str) -> Iterator[Table]:
-    """All boxed tables, in order. Rule, head, rule, rows, rule; or rule, rows, rule."""
+def read_tables(text: str) -> Iterator[ReportTable]:
+    """Yield all boxed tables in order. Their form: rule, head, rule, rows, rule; or rule, rows, rule."""
     lines = [line.rstrip() for line in text.splitlines()]
     at = 0
     while at < len(lines):
@@ -59,7 +59,7 @@ def read_tables(text: str) -> Iterator[Table]:
         if len(filled) == 2 and len(filled[0]) == 1:
             columns = tuple(cell.strip() for cell in filled[0][0])
             if len(set(columns)) == len(columns):
-                yield Table(columns=columns, rows=tuple(_row(columns, cells) for cells in filled[1]))
+                yield ReportTable(columns=columns, rows=tuple(_row(columns, cells) for cells in filled[1]))
         elif len(filled) == 1:
             columns = tuple(str(number) for number in range(len(bars) - 1))
-            yield Table(columns=columns, rows=tuple(_row(columns, cells) for cells in filled[0]))
+            yield ReportTable(columns=columns, rows=tuple(_row(columns, cells) for cells in filled[0]))

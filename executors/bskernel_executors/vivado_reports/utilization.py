@@ -1,8 +1,8 @@
-"""`report_utilization` as text: what of the device a design takes.
+"""Read `report_utilization` as text: how much of the device a design uses.
 
-Rows are named by family ("Slice LUTs", "CLB LUTs", "Registers" on Versal) and end in * after synthesis; the columns
-have changed over the years ("Prohibited" came between 2019.2 and 2021.2), so they are found by name. A count is taken
-only where its share of the device is the one that stands beside it.
+The names of rows depend on the family ("Slice LUTs", "CLB LUTs", "Registers" on Versal) and end in * after synthesis.
+Columns are found by name, because they have changed ("Prohibited" appeared between 2019.2 and 2021.2). A count is
+used only if it agrees with the percentage beside it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterable
 import msgspec
 
 from bskernel_executors.vivado_reports.header import ReportHeader, read_header
-from bskernel_executors.vivado_reports.numbers import count, decimal
-from bskernel_executors.vivado_reports.tables import Row, read_tables
+from bskernel_executors.vivado_reports.numbers import parse_count, parse_decimal
+from bskernel_executors.vivado_reports.tables import ReportRow, read_tables
 
-# Our names, and the rows that say them; an indented row is a part of the one above.
+# Our names -> names of rows. An indented row is a part of the row above.
 _ROWS = {
     "LUT": ("Slice LUTs", "CLB LUTs"),
     "LUTRAM": ("LUT as Distributed RAM",),
@@ -29,13 +29,13 @@ _ROWS = {
     "DSP": ("DSPs", "DSP Slices"),
 }
 _MEMORY = "LUT as Memory"
-_FRACTIONAL = {"BRAM"}  # tiles: a RAMB18 is half of one
+_FRACTIONAL = {"BRAM"}  # in tiles: a RAMB18 is half a tile
 
 
 class Utilization(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Counts by resource, BRAM in tiles of 36 Kb; `available` is the device's.
+    """Counts by resource, with BRAM in tiles of 36 Kb; `available` is the device's total.
 
-    `before_implementation`: the LUTs have a star, as they do until the design is optimised.
+    `before_implementation`: the LUTs are marked with a star, as they are until the design is optimised.
     """
 
     header: ReportHeader
@@ -45,41 +45,42 @@ class Utilization(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     warnings: tuple[str, ...] = ()
 
 
-def _share_fits(used: float, available: int, text: str) -> bool:
+def _matches_share(used: float, available: int, text: str) -> bool:
     if available <= 0:
         return False
     share = 100 * used / available
     if text.startswith("<"):
-        bound = decimal(text[1:])
+        bound = parse_decimal(text[1:])
         return bound is not None and 0 < share < bound + 0.005
-    told = decimal(text)
-    return told is not None and abs(told - share) <= 0.00501
+    stated = parse_decimal(text)
+    return stated is not None and abs(stated - share) <= 0.00501
 
 
-def _checked(name: str, row: Row) -> tuple[float, int] | None:
-    """Used and available, when both are numbers and their ratio is the one beside them."""
-    told = row.cells.get("Used")
-    used: float | None = count(told)
+def _checked(name: str, row: ReportRow) -> tuple[float, int] | None:
+    """Return used and available if both are numbers and agree with the percentage beside them."""
+    text = row.cells.get("Used")
+    used: float | None = parse_count(text)
     if used is None and name in _FRACTIONAL:
-        used = decimal(told)
-    available = count(row.cells.get("Available"))
+        used = parse_decimal(text)
+    available = parse_count(row.cells.get("Available"))
     if used is None or available is None or used < 0 or used * 2 % 1:
         return None
-    if not _share_fits(used, available, row.cells.get("Util%", "")):
+    if not _matches_share(used, available, row.cells.get("Util%", "")):
         return None
     return used, available
 
 
 def _agreeing(found: Iterable[tuple[float, int] | None]) -> tuple[float, int] | None:
-    """What all rows of one name say, or None."""
+    """Return the value that all rows of one name agree on, or None."""
     values = set(found)
     return values.pop() if len(values) == 1 else None
 
 
-def _memory(rows: dict[str, list[Row]]) -> dict[str, float]:
-    """LUTs as RAM and as shift registers, which have no share beside them: their sum must be the row above."""
+def _memory(rows: dict[str, list[ReportRow]]) -> dict[str, float]:
+    """Read LUTs as RAM and as shift registers. They have no percentage, but must sum up to the row above."""
     parts = {
-        name: {count(row.cells.get("Used")) for row in rows.get(_ROWS[name][0], [])} for name in ("LUTRAM", "SRL")
+        name: {parse_count(row.cells.get("Used")) for row in rows.get(_ROWS[name][0], [])}
+        for name in ("LUTRAM", "SRL")
     }
     total = _agreeing(_checked("LUT", row) for row in rows.get(_MEMORY, []))
     values = {name: found.pop() for name, found in parts.items() if len(found) == 1}
@@ -88,32 +89,32 @@ def _memory(rows: dict[str, list[Row]]) -> dict[str, float]:
 
 
 def read_utilization(text: str) -> Utilization:
-    """The counts that the report says, each checked against its share of the device."""
+    """Read the counts, each checked against its percentage of the device."""
     header = read_header(text)
-    warnings = list(header.warnings("utilization"))
-    rows: dict[str, list[Row]] = {}
+    warnings = list(header.check_version("utilization"))
+    rows: dict[str, list[ReportRow]] = {}
     starred = False
     for table in read_tables(text):
         if {"Site Type", "Used", "Available", "Util%"} <= set(table.columns):
             for row in table.rows:
                 name = row.cells["Site Type"]
-                # Other rows have stars too: footnotes about FIFOs and PLLs.
+                # Rows of FIFOs and PLLs have stars, too: footnotes.
                 starred = starred or (name.endswith("*") and name[:-1] in _ROWS["LUT"])
                 rows.setdefault(name.rstrip("*"), []).append(row)
     used, available = {}, {}
     memory = _memory(rows)
     for resource, names in _ROWS.items():
-        said = [row for name in names for row in rows.get(name, [])]
+        stated = [row for name in names for row in rows.get(name, [])]
         if resource in {"LUTRAM", "SRL"}:
             if resource in memory:
                 used[resource] = memory[resource]
-            elif said:
-                warnings.append(f"the utilization report does not say {resource} plainly")
+            elif stated:
+                warnings.append(f"the utilization report does not state {resource} plainly")
             continue
-        found = _agreeing(_checked(resource, row) for row in said)
+        found = _agreeing(_checked(resource, row) for row in stated)
         if found is not None:
             used[resource], available[resource] = found
-        elif said:
+        elif stated:
             warnings.append(f"the utilization report contradicts itself about {resource}")
     if not used:
         warnings.append("no utilization was found in the report")

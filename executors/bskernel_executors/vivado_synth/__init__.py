@@ -1,1 +1,1 @@
-"""Synthesis and implementation of stitched designs with Vivado, out of context."""
+"""Synthesise and implement stitched designs with Vivado, out of context."""

@@ -1,4 +1,4 @@
-"""Parameters of the entries: directives by Vivado's own names."""
+"""Parameters of the entries. Directives have Vivado's own names."""
 
 from __future__ import annotations
 
@@ -40,8 +40,10 @@ class SynthesisParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     part: Annotated[str, parameter("FPGA part", default_from="target.part")]
     clock_ns: Annotated[float, parameter("clock period", unit="ns", default_from="target.clock_ns")]
     directive: Annotated[SynthesisDirective, parameter("synth_design -directive")] = "Default"
-    flatten_hierarchy: Annotated[Flatten, parameter("full loses the counts of layers")] = "rebuilt"
-    threads: Annotated[int, parameter("general.maxThreads; results do not depend on it")] = 2
+    flatten_hierarchy: Annotated[
+        Flatten, parameter("synth_design -flatten_hierarchy; with full, layers are not counted")
+    ] = "rebuilt"
+    threads: Annotated[int, parameter("general.maxThreads; does not change results")] = 2
 
 
 class ImplementationParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,8 +54,8 @@ class ImplementationParameters(msgspec.Struct, frozen=True, kw_only=True, forbid
     opt_directive: Annotated[OptDirective, parameter("opt_design -directive")] = "Default"
     place_directive: Annotated[PlaceDirective, parameter("place_design -directive")] = "Default"
     phys_opt_directive: Annotated[
-        PhysOptDirective | None, parameter("phys_opt_design -directive; null leaves the step out")
+        PhysOptDirective | None, parameter("phys_opt_design -directive; null skips phys_opt_design")
     ] = "Default"
     route_directive: Annotated[RouteDirective, parameter("route_design -directive")] = "Default"
-    require_timing: Annotated[bool, parameter("fail when the design does not run at its clock")] = False
-    threads: Annotated[int, parameter("general.maxThreads; results do not depend on it")] = 2
+    require_timing: Annotated[bool, parameter("fail when the routed design misses its clock")] = False
+    threads: Annotated[int, parameter("general.maxThreads; does not change results")] = 2

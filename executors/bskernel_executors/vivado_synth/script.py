@@ -1,4 +1,4 @@
-"""The Tcl that Vivado is given, as a value: commands of words. Non-project mode, out of context. Pure."""
+"""Vivado's Tcl script as a value: commands made of words. Non-project mode, out of context. Pure."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Command: TypeAlias = tuple[str, ...]
 CLOCK_PORT = "ap_clk"
 CHECKPOINT, UTILIZATION, HIERARCHY = "design.dcp", "utilization.rpt", "hierarchy.xml"
 TIMING, POWER, QOR = "timing_summary.rpt", "power.rpt", "qor.json"
-REPORTS = (UTILIZATION, HIERARCHY, TIMING, POWER)  # every run must write them; QOR where the version has it
+REPORTS = (UTILIZATION, HIERARCHY, TIMING, POWER)  # every run must write these; QOR depends on the version
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True):
-    """Commands in order. `optional` ones come last, and their failing is none."""
+    """Commands in order. The `optional` ones come last and may fail."""
 
     commands: tuple[Command, ...]
     optional: tuple[Command, ...] = ()
 
-    def tcl(self) -> str:
-        """As a file for -source. Every word stands in braces where it is not a plain one."""
+    def to_tcl(self) -> str:
+        """Write the script for `vivado -source`. A word with special characters is put in braces."""
         lines = [" ".join(map(_word, command)) for command in self.commands]
         lines += [f"catch {{{' '.join(map(_word, command))}}}" for command in self.optional]
         return "\n".join(lines) + "\n"
@@ -31,13 +31,13 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 
 def _word(text: str) -> str:
     if any(letter in text for letter in "{}\\\n"):
-        raise ValueError(f"{text!r} cannot be a word of Tcl here")
+        raise ValueError(f"{text!r} has braces, a backslash or a line end, so it cannot be written as a Tcl word")
     plain = text and all(letter.isalnum() or letter in "_-./:" for letter in text)
     return text if plain else f"{{{text}}}"
 
 
-def constraints(clock_ns: float) -> str:
-    """The clock of a design that is synthesised out of context: its ports have no pins and no delays."""
+def write_constraints(clock_ns: float) -> str:
+    """Write the clock constraint. Out of context, ports have no pins and no delays."""
     return f"create_clock -name {CLOCK_PORT} -period {clock_ns:.3f} [get_ports {CLOCK_PORT}]\n"
 
 
@@ -53,16 +53,16 @@ def _reports() -> tuple[Command, ...]:
 _QOR: tuple[Command, ...] = (("report_design_analysis", "-qor_summary", "-json", QOR),)
 
 
-def synthesis_script(given: SynthesisParameters, *, top: str, sources: Sequence[str], xdc: str) -> Script:
-    """From sources to a checkpoint and its reports."""
+def make_synthesis_script(parameters: SynthesisParameters, *, top: str, sources: Sequence[str], xdc: str) -> Script:
+    """Make the script from sources to a synthesised checkpoint and its reports."""
     return Script(
         commands=(
-            ("set_param", "general.maxThreads", str(given.threads)),
+            ("set_param", "general.maxThreads", str(parameters.threads)),
             *(("read_verilog", "-sv", source) for source in sources),
             ("read_xdc", "-mode", "out_of_context", xdc),
             (
-                "synth_design", "-top", top, "-part", given.part, "-mode", "out_of_context",
-                "-directive", given.directive, "-flatten_hierarchy", given.flatten_hierarchy,
+                "synth_design", "-top", top, "-part", parameters.part, "-mode", "out_of_context",
+                "-directive", parameters.directive, "-flatten_hierarchy", parameters.flatten_hierarchy,
             ),
             ("write_checkpoint", "-force", CHECKPOINT),
             *_reports(),
@@ -71,17 +71,17 @@ def synthesis_script(given: SynthesisParameters, *, top: str, sources: Sequence[
     )  # fmt: skip
 
 
-def implementation_script(given: ImplementationParameters, *, checkpoint: str) -> Script:
-    """From a synthesised checkpoint, which holds part and clock, to a routed one and its reports."""
-    phys_opt = given.phys_opt_directive
+def make_implementation_script(parameters: ImplementationParameters, *, checkpoint: str) -> Script:
+    """Make the script from a synthesised checkpoint, which contains part and clock, to a routed one with reports."""
+    phys_opt = parameters.phys_opt_directive
     return Script(
         commands=(
-            ("set_param", "general.maxThreads", str(given.threads)),
+            ("set_param", "general.maxThreads", str(parameters.threads)),
             ("open_checkpoint", checkpoint),
-            ("opt_design", "-directive", given.opt_directive),
-            ("place_design", "-directive", given.place_directive),
+            ("opt_design", "-directive", parameters.opt_directive),
+            ("place_design", "-directive", parameters.place_directive),
             *((("phys_opt_design", "-directive", phys_opt),) if phys_opt is not None else ()),
-            ("route_design", "-directive", given.route_directive),
+            ("route_design", "-directive", parameters.route_directive),
             ("write_checkpoint", "-force", CHECKPOINT),
             *_reports(),
         ),

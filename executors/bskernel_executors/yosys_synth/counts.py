@@ -1,15 +1,13 @@
-"""Cells of a netlist as resources of a Xilinx device. Pure.
+"""Count the cells of a netlist as resources of a Xilinx device. Pure.
 
-LUTs that a distributed RAM or a shift register takes are those of AMD's libraries guides (UG953, UG974). An inverter
-is not counted: it becomes a part of a neighbour's LUT.
+The LUTs of a distributed RAM or a shift register are those in AMD's libraries guides (UG953, UG974). Inverters are
+not counted: they become part of a neighbour's LUT.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-
-import msgspec
 
 _LUTS = {
     **{f"LUT{inputs}": 1 for inputs in range(1, 7)},
@@ -27,33 +25,23 @@ _OTHERS = {
 }
 
 
-class Synthesis(msgspec.Struct, frozen=True, kw_only=True):
-    """synthesis.json: counts of the design and of each layer, and how they differ from Vivado's."""
-
-    tool: str
-    family: str
-    design: dict[str, int]
-    layers: dict[str, dict[str, int]]
-    differences: tuple[str, ...]
-
-
 DIFFERENCES = (
-    "Yosys infers no shift registers here and puts small memories into LUTs: LUT and FF lie above Vivado's",
-    "no clock frequency is estimated: nothing is placed",
-    "layers are counted apart: they sum to more than the design, and a FIFO's count holds its occupancy monitor",
+    "Yosys infers no shift registers here and puts small memories into LUTs, so LUT and FF exceed Vivado's",
+    "no clock frequency is estimated, because nothing is placed",
+    "layers are counted separately: they sum to more than the design, and a FIFO includes its occupancy monitor",
 )
 
 
-def resources(cells: Mapping[str, int]) -> dict[str, int]:
-    """Counts of resources; one that does not occur is 0, as nothing of it is used."""
+def count_resources(cells: Mapping[str, int]) -> dict[str, int]:
+    """Count resources from cell -> count. A resource without cells is 0."""
     return {
         "LUT": sum(_LUTS[kind] * count for kind, count in cells.items() if kind in _LUTS),
         **{name: sum(cells.get(kind, 0) for kind in kinds) for name, kinds in _OTHERS.items()},
     }
 
 
-def per_layer(statistics: Mapping[str, Any], layers: tuple[str, ...], top: str) -> dict[str, dict[str, int]]:
-    """Counts of each layer with its weight memory, from `stat -json` of a design whose layers kept their modules."""
+def count_layers(statistics: Mapping[str, Any], layers: tuple[str, ...], top: str) -> dict[str, dict[str, int]]:
+    """Count each layer with its weight memory, from `stat -json` of a design whose layers kept their modules."""
     modules = {name.lstrip("\\"): module for name, module in statistics["modules"].items()}
     instances = modules[top].get("num_cells_by_type", {})
     found: dict[str, dict[str, int]] = {}
@@ -63,7 +51,7 @@ def per_layer(statistics: Mapping[str, Any], layers: tuple[str, ...], top: str) 
             kept = next((kind for kind in instances if kind.lstrip("\\").split("$")[0] == name), None)
             if kept is None:
                 continue
-            for key, value in resources(modules[kept.lstrip("\\")].get("num_cells_by_type", {})).items():
+            for key, value in count_resources(modules[kept.lstrip("\\")].get("num_cells_by_type", {})).items():
                 counts[key] = counts.get(key, 0) + value
         if counts:
             found[layer] = counts

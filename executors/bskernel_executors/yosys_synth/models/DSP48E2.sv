@@ -1,8 +1,8 @@
-// DSP48E2 for cycle simulation of a netlist, after the function that AMD's UG579 documents.
+// Model of DSP48E2 for the cycle simulation of a netlist, after AMD's UG579.
 //
 // Covered: the registers of A, B, C, D, AD, M, P and of the controls, the pre-adder, the multiplier, the four multiplexers
-// of the adder, ALUMODE's sums and differences in one lane of 48 bits, and PCIN. Whatever else is asked for stops the
-// simulation. Outputs that are not computed are no ports: a netlist that connects one does not compile.
+// of the adder, ALUMODE's sums and differences in one lane of 48 bits, and PCIN. Anything else stops the simulation.
+// Outputs that are not computed have no port, so a netlist that connects one does not compile.
 module DSP48E2 #(
 	parameter integer ACASCREG = 1,
 	parameter integer ADREG = 1,
@@ -67,7 +67,7 @@ module DSP48E2 #(
 );
 	initial begin
 		if (A_INPUT != "DIRECT" || B_INPUT != "DIRECT")
-			$fatal(1, "the model of DSP48E2 takes A and B from their ports alone: A_INPUT=%s B_INPUT=%s", A_INPUT, B_INPUT);
+			$fatal(1, "the model of DSP48E2 only takes A and B from their ports: A_INPUT=%s B_INPUT=%s", A_INPUT, B_INPUT);
 		if (USE_MULT != "MULTIPLY" && USE_MULT != "NONE")
 			$fatal(1, "the model of DSP48E2 has no USE_MULT=%s", USE_MULT);
 		if (USE_SIMD != "ONE48") $fatal(1, "the model of DSP48E2 has no USE_SIMD=%s", USE_SIMD);
@@ -81,7 +81,7 @@ module DSP48E2 #(
 		if (AREG > 2 || BREG > 2) $fatal(1, "the model of DSP48E2 has no AREG=%0d BREG=%0d", AREG, BREG);
 		if (ADREG > 1 || ALUMODEREG > 1 || CARRYINREG > 1 || CARRYINSELREG > 1 || CREG > 1 || DREG > 1
 			|| INMODEREG > 1 || MREG > 1 || OPMODEREG > 1 || PREG > 1)
-			$fatal(1, "the model of DSP48E2 has at most one register behind C, D, AD, M, P and the controls");
+			$fatal(1, "the model of DSP48E2 has at most one register after C, D, AD, M, P and the controls");
 	end
 
 	wire clk = CLK ^ IS_CLK_INVERTED;
@@ -131,7 +131,7 @@ module DSP48E2 #(
 	wire signed [44:0] product = factor_a * factor_b;
 	wire signed [44:0] m = MREG == 0 ? product : m_q;
 
-	// The product leaves the multiplier as two halves through X and Y: here X carries all of it.
+	// In hardware, X and Y each carry a part of the product; here X carries all of it.
 	wire [47:0] p_back = PREG == 0 ? 48'd0 : p_q;
 	wire [47:0] w = opmode[8:7] == 2'b00 ? 48'd0 : opmode[8:7] == 2'b01 ? p_back : opmode[8:7] == 2'b10 ? RND : c;
 	wire [47:0] m_extended = {{3{m[44]}}, m};
@@ -156,7 +156,7 @@ module DSP48E2 #(
 			4'b0000: result = z + sum;
 			4'b0001: result = ~z + sum;
 			4'b0010: result = ~(z + sum);
-			default: result = z - sum; // 4'b0011; the others are refused below
+			default: result = z - sum; // 4'b0011; other values stop the simulation below
 		endcase
 	end
 	assign P = PREG == 0 ? result : p_q;

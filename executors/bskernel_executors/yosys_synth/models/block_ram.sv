@@ -1,13 +1,13 @@
-// Block RAM for cycle simulation of a netlist, after the function that AMD's UG473 and UG573 document: two ports of at most
-// HALF data bits with a parity bit beside each byte, or one that reads and one that writes twice as many.
+// Model of block RAM for the cycle simulation of a netlist, after AMD's UG473 and UG573: two ports of at most HALF data bits
+// with a parity bit per byte, or one read port and one write port of twice that width.
 //
-// A port that reads what the other one writes in the same cycle gets the old content: hardware promises that where the writing
-// port is READ_FIRST, and otherwise gives what a design must not use. What is not modelled stops the simulation.
+// A port that reads what the other port writes in the same cycle gets the old content. Hardware guarantees this if the
+// writing port is READ_FIRST; otherwise its output is undefined. What is not modelled stops the simulation.
 module bskernel_block_ram #(
 	parameter integer BYTES = 2048,
 	parameter [8*BYTES-1:0] INIT = 0,
 	parameter [BYTES-1:0] INITP = 0,
-	parameter integer HALF = 16, // data bits of one port
+	parameter integer HALF = 16, // data bits per port
 	parameter integer DOA_REG = 0,
 	parameter integer DOB_REG = 0,
 	parameter [9*HALF/8-1:0] INIT_A = 0,
@@ -58,16 +58,16 @@ module bskernel_block_ram #(
 		end
 	end
 
-	// Bits of data in a word of a width, which counts parity from 9 on.
+	// Data bits in a word of a width. Widths of 9 and more include parity.
 	function automatic integer bits_of(integer width);
 		return width < 9 ? width : width / 9 * 8;
 	endfunction
-	// The byte that a word begins in.
+	// The byte in which a word begins.
 	function automatic [BITS-4:0] byte_of(logic [BITS-1:0] address, integer width);
 		return (BITS-3)'(address >> 3) & ~(BITS-3)'(bits_of(width) / 8 > 1 ? bits_of(width) / 8 - 1 : 0);
 	endfunction
 
-	// A word as it is read: parity above data.
+	// Read a word: parity above data.
 	function automatic [9*WIDE/8-1:0] word(logic [BITS-1:0] address, integer width);
 		automatic logic [BITS-4:0] first = byte_of(address, width);
 		word = 0;
@@ -80,7 +80,7 @@ module bskernel_block_ram #(
 			end
 	endfunction
 
-	// What a word becomes when the bytes that `enabled` names are written.
+	// Write the bytes of a word that `enabled` selects.
 	function automatic [9*WIDE/8-1:0] merged(
 		logic [9*WIDE/8-1:0] old, logic [WIDE-1:0] given, logic [WIDE/8-1:0] givenp, logic [WIDE/8-1:0] enabled, integer width
 	);
@@ -92,8 +92,8 @@ module bskernel_block_ram #(
 			end
 	endfunction
 
-	// Writes happen at the end of the time step, so that the other port still reads the old content; those of less than a
-	// byte touch their own bits alone, as the other port may write others beside them.
+	// Writes happen at the end of the time step, so that the other port still reads the old content. Writes of less than a
+	// byte only touch their own bits, because the other port may write others in the same byte.
 	localparam integer NARROW_A = WRITE_WIDTH_A > 0 && WRITE_WIDTH_A < 9 ? WRITE_WIDTH_A : 1;
 	localparam integer NARROW_B = WRITE_WIDTH_B > 0 && WRITE_WIDTH_B < 9 ? WRITE_WIDTH_B : 1;
 	`define BSKERNEL_WRITE(ADDRESS, WIDTH, NARROW, GIVEN, GIVENP, ENABLED) \

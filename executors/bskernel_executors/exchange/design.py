@@ -1,0 +1,61 @@
+"""A stitched design, as design.json describes it: sources, streams, FIFOs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from bskernel_executors.exchange.artifact_file import read_artifact
+
+DESIGN = "design.json"
+# Values that a FIFO holds, whatever depth is asked for: four stages of its shift register and an output register
+# (DEPTH_ACTUAL in finn-rtllib/fifo/hdl/fifo.sv of FINN+ 1.6.1).
+SMALLEST_FIFO = 5
+
+
+class StreamFormat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a frame travels through an AXI stream of the design.
+
+    A frame of `shape` (C order) goes in `beats` beats of `parallel` values each, the first value in the lowest bits.
+    """
+
+    width: int  # bits of TDATA, a multiple of 8
+    beats: int  # per frame
+    parallel: int  # values per beat
+    bits: int  # per value
+    signed: bool
+    datatype: str  # QONNX's name
+    shape: tuple[int, ...]
+
+
+class Fifo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One FIFO of the design."""
+
+    name: str
+    width: int  # bits per value
+    depth: int  # values, as asked for
+
+
+class Design(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """design.json: what simulators and synthesisers must know. A netlist has neither FIFOs nor monitored streams."""
+
+    top: Literal["bskernel_top"] = "bskernel_top"
+    sources: tuple[str, ...]  # relative paths, in the order in which a tool must read them
+    input: StreamFormat
+    output: StreamFormat
+    layers: tuple[str, ...]
+    fifos: tuple[Fifo, ...]  # fifo_maxcount[32 * i +: 32] of the monitored top belongs to fifos[i]
+    smallest_fifo: int = SMALLEST_FIFO
+    streams: tuple[str, ...]  # stream_valid[i] and stream_ready[i] of the monitored top belong to streams[i]
+    estimated_cycles: int  # the largest of FINN's cycle estimates, per frame
+
+
+_DECODER = msgspec.json.Decoder(Design)
+
+
+def read_design(folder: Path) -> Design:
+    """Read the design in a folder. Raises StepFailure (config)."""
+    writer = "finn-step:rtl-stitch, or yosys-synth:synthesize for a netlist,"
+    return read_artifact(folder / DESIGN, _DECODER, f"{folder.name}/{DESIGN}", writer=writer)

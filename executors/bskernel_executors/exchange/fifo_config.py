@@ -1,0 +1,39 @@
+"""fifo_config.json: a depth for each FIFO, in the form of FINN's step_set_fifo_depths (`fifo_config_file`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from bskernel_executors.exchange.artifact_file import read_artifact
+
+
+class FifoDepths(msgspec.Struct, frozen=True, kw_only=True):
+    """What FINN's ApplyFIFODepthsFromFile reads, by FIFO. Other keys are allowed, because FINN writes more."""
+
+    fifo_depths: dict[str, int]  # values
+    impl_style: dict[str, str]
+    ram_style: dict[str, str]
+
+
+class FifoConfig(FifoDepths, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The depths that size_fifos found, and how it found them."""
+
+    fifo_sizes: dict[str, int]  # bits
+    total_fifo_size: float = msgspec.field(name="total_fifo_size_kiB")
+    cycles_per_frame: float
+    estimated_cycles: int  # FINN's, per frame
+    cycles_per_frame_unlimited: float  # with the deep FIFOs of the sized design
+    high_water_marks: dict[str, int]  # the most values that each FIFO held when it was deep
+    uniform_depth: int  # the smallest depth that would do for all FIFOs
+    uniform_fifo_size: float = msgspec.field(name="uniform_fifo_size_kiB")
+    simulations: int
+
+
+_DECODER = msgspec.json.Decoder(FifoDepths)
+
+
+def read_fifo_depths(path: Path) -> FifoDepths:
+    """Read the depths that size_fifos, FINN or a user wrote. Raises StepFailure (config)."""
+    return read_artifact(path, _DECODER, "fifo_config", writer="rtl-sim:size_fifos, or FINN's step_set_fifo_depths,")

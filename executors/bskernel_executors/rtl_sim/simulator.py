@@ -1,0 +1,141 @@
+"""Run a compiled simulator: frames in, outputs and measurements out."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bskernel_executors.exchange.design import Design
+from bskernel_executors.rtl_sim.beats import pack, unpack
+from bskernel_executors.sdk import StepFailure
+
+SIMULATOR = "simulator"
+_DEADLOCK, _NO_WAVES = 4, 5
+_RESET = 32  # time steps before the first cycle; a cycle takes two
+_STOPPED = ("Assertion failed", "%Error", "%Fatal")
+_TIME = re.compile(r"\[(\d+)\]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """The result of one run. Cycles count from the end of the reset."""
+
+    outputs: NDArray[np.int64]  # (frames, values)
+    spans: NDArray[np.int64]  # (frames, 2): cycle of the first input beat, cycle of the last output beat
+    maxima: NDArray[np.int64]  # (FIFOs,): the most values that each held
+    streams: NDArray[np.int64]  # (streams, 3): cycles moved, with back-pressure, starved
+
+    @property
+    def latency_cycles(self) -> int:
+        """Cycles from the first frame's first input beat to its last output beat."""
+        return int(self.spans[0, 1] - self.spans[0, 0]) + 1
+
+    @property
+    def total_cycles(self) -> int:
+        """Cycles of all frames, from the end of the reset."""
+        return int(self.spans[-1, 1]) + 1
+
+    @property
+    def cycles_per_frame(self) -> float | None:
+        """Mean cycles between the ends of frames in the second half; None with fewer than 4 frames."""
+        count, half = len(self.spans), len(self.spans) // 2
+        if count < 4:
+            return None
+        return float(self.spans[-1, 1] - self.spans[half, 1]) / (count - 1 - half)
+
+
+def find_stuck_layer(design: Design, streams: str) -> str | None:
+    """Find the first layer that does not take its valid input and outputs nothing; `streams` is the driver's line."""
+    bits = streams.split()
+    for layer, entering, leaving in zip(design.layers, bits, bits[1:], strict=False):
+        if entering == "10" and leaving[0] == "0":
+            return layer
+    return None
+
+
+def diagnose(design: Design, returncode: int, lines: Sequence[str]) -> StepFailure | None:
+    """Make the failure of a run from its exit code and its lines; None when it succeeded."""
+    failed = [line for line in lines if any(sign in line for sign in _STOPPED)]
+    if failed:
+        found = [name for name in design.layers if f"{name}_i" in failed[0] or f"{name}_memory" in failed[0]]
+        layer = max(found, key=len, default="a layer")
+        time = _TIME.search(failed[0])
+        when = f" in cycle {max(0, int(time.group(1)) - _RESET) // 2}" if time else ""
+        return StepFailure(
+            category="verification",
+            message=f"the simulation stopped in {layer}{when}: {failed[0]}",
+            cause=tuple(failed[:8]),
+            hint="nothing computed after this can be trusted; compile with waveform = true to inspect it",
+        )
+    if returncode == _DEADLOCK:
+        what = next((line for line in lines if line.startswith("deadlock")), "no details")
+        seen = next((line.partition(":")[2] for line in lines if line.startswith("streams")), "")
+        stuck = find_stuck_layer(design, seen)
+        where = f" in {stuck}, which takes no input and gives no output" if stuck else ""
+        return StepFailure(
+            category="verification",
+            message=f"the simulation deadlocked{where}: {what}",
+            cause=tuple(lines[-4:]),
+            hint="try deeper FIFOs: fifo_depth of insert_streams, or a fifo_config",
+        )
+    if returncode == _NO_WAVES:
+        return StepFailure(
+            category="config",
+            message="the simulator was compiled without waveforms",
+            hint="set waveform = true in the step that compiles it",
+        )
+    if returncode:
+        return StepFailure(
+            category="crash", message=f"the simulator failed with exit code {returncode}", cause=tuple(lines[-8:])
+        )
+    return None
+
+
+def run_simulator(
+    rtl: Path,
+    design: Design,
+    simulator: Path,
+    frames: NDArray[np.int64],
+    work: Path,
+    *,
+    stall_percent: int = 0,
+    limits: Sequence[int] = (),
+    waveform: tuple[Path, int] | None = None,
+) -> Measurement:
+    """Simulate frames of shape (N, values) in the folder `rtl`.
+
+    `limits` are the most values that each FIFO may hold; `waveform` is a file and the number of cycles to record.
+    Raises StepFailure: verification for a deadlock or a failed assertion, config, crash.
+    """
+    sent, got, measured, bounds = (work / name for name in ("in.bin", "out.bin", "measured.bin", "limits.bin"))
+    sent.write_bytes(pack(frames, design.input).tobytes())
+    if limits:
+        bounds.write_bytes(np.array(limits, dtype="<u4").tobytes())
+    patience = 20 * design.estimated_cycles + 100_000
+    numbers = (design.input.beats, design.output.beats, len(frames), stall_percent, patience)
+    trace, cycles = waveform or ("-", 0)
+    command = [simulator / SIMULATOR, sent, got, measured, *numbers, bounds if limits else "-", trace, cycles]
+    # The design reads its memories by paths relative to its folder.
+    done = subprocess.run(list(map(str, command)), cwd=rtl, capture_output=True, text=True, check=False)
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    failure = diagnose(design, done.returncode, lines)
+    if failure is not None or not limits:
+        print("\n".join(lines))
+    if failure is not None:
+        raise failure
+    beats = np.frombuffer(got.read_bytes(), dtype=np.uint8).reshape(-1, design.output.width // 8)
+    values = np.frombuffer(measured.read_bytes(), dtype=np.uint64).astype(np.int64)
+    spans, rest = np.split(values, [2 * len(frames)])
+    maxima, streams = np.split(rest, [len(design.fifos)])
+    return Measurement(
+        outputs=unpack(beats, design.output),
+        spans=spans.reshape(-1, 2),
+        maxima=maxima,
+        streams=streams.reshape(-1, 3),
+    )
