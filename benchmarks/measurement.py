@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -149,7 +150,7 @@ def goals(rows: Sequence[Row], machine: str) -> str:
         f"| {row.group}: {row.what} | {row.value:.3g} {row.unit} | {row.shown_ratio} | {row.shown_goal} |"
         for row in judged
     ]
-    return "\n".join([*lines, "", f"{machine}.", "All rows are in [results.md](results.md)."]) + "\n"
+    return "\n".join([*lines, "", textwrap.fill(f"{machine}. All rows: [results.md](results.md).", 118)]) + "\n"
 
 
 def headlines(rows: Sequence[Row], machine: str) -> str:
