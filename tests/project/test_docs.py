@@ -20,8 +20,8 @@ TOP = {
     *(".ci", ".devcontainer"),
     *(folder.name for folder in (ROOT / "tests").iterdir() if folder.is_dir()),
 }
-# What the reader of a page makes, or may give.
-OF_THE_READER = {"images/brainsmith/0.1.0", "docs/executors.md"}
+# Recipes that the reader of a page writes.
+OF_THE_READER = ("images/brainsmith/", "images/onnx-stats/")
 
 
 def code(text: str) -> str:
@@ -37,11 +37,12 @@ def paths(text: str) -> set[str]:
     """What looks like a path of the repository, in code, tables or prose; no placeholder, no file of the reader."""
     found = re.findall(r"(?<![\w/.:~$@{-])(?:\.ci|\.devcontainer|[a-z][\w-]*)/[\w./*-]*", text)
     found += re.findall(r"(?<![\w/.*-])test_\w+\.py\b", text)
-    named = {path.rstrip("./") for path in found} - OF_THE_READER
+    named = {path.rstrip("./") for path in found}
     return {
         path
         for path in named
         if path.partition("/")[0] in TOP or path.startswith("test_")
+        if not path.startswith(OF_THE_READER)
         if not re.search(r"(^|/)([A-Z][A-Z-]*|build)(/|$)", path)
     }
 
@@ -60,7 +61,7 @@ def missing(text: str) -> set[str]:
 def unknown_commands(text: str) -> set[str]:
     """Calls of bskernel in a page's code that name no command, no command of a group, or no option of it."""
     unknown = set()
-    for call in re.findall(r"(?:^|[/\s(])bskernel ((?:[a-z]+|-).*)$", code(text), re.MULTILINE):
+    for call in re.findall(r"(?:^|[/\s(])(?<!-C )bskernel ((?:[a-z]+|-).*)$", code(text), re.MULTILINE):
         words = re.split(r"\s+#\s|[;&>]|\s\|\s", call)[0].split()
         command: click.Command | None = cli
         while isinstance(command, click.Group) and words and re.fullmatch(r"[a-z][a-z-]*", words[0]):
@@ -141,6 +142,11 @@ def test_calls_as_pages_write_them_are_understood() -> None:
 @pytest.mark.parametrize("target", ["no-such.md", "glossary.md#no-such", "#no-such"])
 def test_a_link_that_leads_nowhere_is_found(target: str) -> None:
     assert broken_links(ROOT / "docs" / "flows.md", f"# A heading\n[a]({target})") == {target}
+
+
+def test_the_readme_names_every_command() -> None:
+    named = set(re.findall(r"`bskernel ([a-z]+)", (ROOT / "README.md").read_text()))
+    assert named == set(cli.list_commands(click.Context(cli)))
 
 
 def test_every_kernel_and_executor_folder_in_the_table_of_features_exists() -> None:
