@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 
 from ground import Ground, arithmetic_root, steps
-from measuring import After, Goal, Row, call, medians
+from measurement import After, Goal, Row, call, medians
 
 _STEPS = 40
 

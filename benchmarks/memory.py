@@ -8,7 +8,7 @@ from pathlib import Path
 from bskernel.images.environment import cache_folder
 from bskernel.workspace.workspace import Workspace
 from ground import ROOT
-from measuring import Row
+from measurement import Row
 
 EXECUTORS = ("finn-step", "qonnx-transform", "metrics", "rtl-sim", "yosys-synth")
 

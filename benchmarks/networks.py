@@ -14,7 +14,7 @@ from pathlib import Path
 from bskernel.images import Environment, ensure_environment, environment_variables, find_recipes
 from bskernel.images.environment import cache_folder
 from ground import BSKERNEL, ROOT, Ground
-from measuring import After, Goal, Row, call, medians
+from measurement import After, Goal, Row, call, medians
 from trivial import runtimes
 
 DIGITS = ROOT / "examples" / "digits"

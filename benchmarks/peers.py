@@ -76,7 +76,7 @@ def installed() -> dict[str, Peer]:
     return {name: peer for name, peer in PEERS.items() if name in {"shell loop", "make"} or (BIN / name).exists()}
 
 
-def begin_anew(folder: Path) -> None:
+def clear_state(folder: Path) -> None:
     """A folder in which nothing has been made."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in [*folder.glob("o*"), *folder.glob(".doit*")]:

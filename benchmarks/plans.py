@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 from ground import BSKERNEL, Ground, arithmetic_root, steps
-from measuring import Goal, Row, call, peak_mib, seconds
+from measurement import Goal, Row, call, peak_mib, seconds
 
 
 def long_plans(folder: Path, _: int) -> list[Row]:
@@ -22,8 +22,8 @@ def long_plans(folder: Path, _: int) -> list[Row]:
         memory, ran = peak_mib(command, ground.env)
         cached = seconds(functools.partial(call, command, env=ground.env))
         group, long = f"a chain of {count} steps", count == 10_000
-        told = msgspec.json.decode((ground.folder / "out" / "result.json").read_bytes())
-        if {step["status"] for step in told["steps"]} != {"recalled"}:
+        result = msgspec.json.decode((ground.folder / "out" / "result.json").read_bytes())
+        if {step["status"] for step in result["steps"]} != {"recalled"}:
             raise RuntimeError("a build that was done before ran again")
         rows += [
             Row(group=group, what="bskernel plan", value=planned, unit="s", runs=1),

@@ -1,8 +1,8 @@
-"""`make bench`: everything that is claimed about speed, measured side by side in one run.
+"""`make bench`: measure every claim about speed, side by side in one run.
 
-When all parts are measured, writes results.md and results.json here, and the goals into README.md; a part is only
-shown, or written elsewhere (--into). Needs no more than `make demo` does; what is compared with and is not installed,
-and Docker where no engine answers, is left out.
+A run of all parts writes results.md and results.json here, the goals into benchmarks/README.md and three lines into
+the README. A run of some parts only prints, or writes to the folder given by --into. The requirements are those of
+`make demo`. Tools to compare with that are not installed, and Docker if no engine answers, are left out.
 """
 
 from __future__ import annotations
@@ -17,34 +17,39 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.images.engine import connect
 from clusters import cluster
-from measuring import Row, goals, markdown
+from digits_sweep import digits_sweep
+from measurement import Row, goals, headlines, markdown
 from memory import executors
 from networks import networks
 from plans import long_plans
-from storing import store
+from store_throughput import store
 from sweep_plans import sweep_plans
-from sweeping import sweeping
 from trivial import start_up, trivial_steps
 
 HERE = Path(__file__).resolve().parent
-README = HERE.parent / "README.md"
+# The pages that hold figures, and what writes them there.
+PAGES: dict[Path, Callable[[Sequence[Row], str], str]] = {
+    HERE / "README.md": goals,
+    HERE.parent / "README.md": headlines,
+}
 BEGIN, END = "<!-- figures: written by make bench -->\n", "<!-- end of figures -->\n"
 
 
 def _commit() -> str:
-    told = subprocess.run(
+    done = subprocess.run(
         ["git", "-C", HERE, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
     )
-    return told.stdout.strip() or "unknown"
+    return done.stdout.strip() or "unknown"
 
 
 def versions() -> dict[str, str]:
-    """Of what is measured beside bskernel, as far as it is here."""
+    """Versions of the programs that bskernel is compared with, if they are installed."""
     found = {}
     for name in ("doit", "snakemake"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -57,7 +62,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> str:
-    """What was measured, on what, and how busy that was with other things."""
+    """What was measured, on which machine, and the load of that machine before."""
     return ", ".join(
         (
             str(dt.datetime.now(tz=dt.UTC).date()),
@@ -72,12 +77,12 @@ def machine() -> str:
     )
 
 
-def with_figures(readme: str, figures: str) -> str:
-    """README.md with other figures between its two marks. Raises ValueError when it has them not."""
-    before, begin, rest = readme.partition(BEGIN)
+def with_figures(page: Path, figures: str) -> str:
+    """The page with other figures between its two marks. Raises ValueError if it has no such marks."""
+    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"README.md has no place for figures: {BEGIN!r} and {END!r}")
+        raise ValueError(f"{page} has no place for figures: {BEGIN!r} and {END!r}")
     return f"{before}{begin}{figures}{end}{after}"
 
 
@@ -85,11 +90,9 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parts = ("start", "trivial", "networks", "store", "executors", "plans", "sweep-plan", "sweep", "cluster")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; all when none is named")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(parts)}; default: all")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument(
-        "--model", type=Path, action="append", default=[], help="a network beside the digits, e.g. TFC"
-    )
+    parser.add_argument("--model", type=Path, action="append", default=[], help="another network, e.g. TFC")
     parser.add_argument("--into", type=Path, help="where results.md and results.json are written")
     arguments = parser.parse_args()
     functions = dict(
@@ -103,7 +106,7 @@ def main() -> None:
                 executors,
                 long_plans,
                 sweep_plans,
-                sweeping,
+                digits_sweep,
                 cluster,
             ),
             strict=True,
@@ -111,22 +114,24 @@ def main() -> None:
     )
     unknown = [part for part in arguments.parts if part not in functions]
     if unknown:
-        parser.error(f"there is no part {unknown[0]!r}: {', '.join(functions)}")
+        parser.error(f"unknown part {unknown[0]!r}: {', '.join(functions)}")
+    for page in PAGES:
+        with_figures(page, "")  # a missing mark is an error now, not after an hour
     on, rows = machine(), list[Row]()
     for name, part in functions.items():
         if not arguments.parts or name in arguments.parts:
             with tempfile.TemporaryDirectory(prefix="bskernel-bench-") as folder:
                 print(f"measuring {name}", file=sys.stderr, flush=True)
                 rows += part(Path(folder), arguments.runs)
-    told = {"machine": on, "rows": [row.as_dict() for row in rows]}
+    report = {"machine": on, "rows": [row.as_dict() for row in rows]}
     into = arguments.into or (None if arguments.parts else HERE)
     if into is not None:
         into.mkdir(parents=True, exist_ok=True)
-        (into / "results.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        (into / "results.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         (into / "results.md").write_text(markdown(rows, on), encoding="utf-8")
     if into == HERE:
-        text = README.read_text(encoding="utf-8")
-        README.write_text(with_figures(text, goals(rows, on)), encoding="utf-8")
+        for page, figures in PAGES.items():
+            page.write_text(with_figures(page, figures(rows, on)), encoding="utf-8")
     print(markdown(rows, on))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ground import BSKERNEL, ROOT, Ground
-from measuring import Goal, Row, peak_mib
+from measurement import Goal, Row, peak_mib
 
 CONFIG = """
 [build]

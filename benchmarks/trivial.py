@@ -12,8 +12,8 @@ from bskernel.images import find_recipes
 from bskernel.images.container_image import image_name
 from bskernel.images.engine import connect
 from ground import BSKERNEL, Ground, arithmetic_root, steps
-from measuring import After, Goal, Row, call, medians
-from peers import begin_anew, installed, step_command
+from measurement import After, Goal, Row, call, medians
+from peers import clear_state, installed, step_command
 
 Action = Callable[[], object]
 
@@ -68,11 +68,11 @@ def _theirs(folder: Path, image: str | None, count: int, *, chained: bool, few: 
         if few and name not in {"shell loop", "make"}:
             continue
         place = folder / name.replace(" ", "-")
-        begin_anew(place)
+        clear_state(place)
         command = peer(place, step_command(place, image), count, chained=chained)
 
         run = functools.partial(call, command, cwd=place)
-        actions[f"{name}, cold"] = After(functools.partial(begin_anew, place), run)
+        actions[f"{name}, cold"] = After(functools.partial(clear_state, place), run)
         if name != "shell loop":
             actions[f"{name}, cached"] = run
     return actions

@@ -6,14 +6,14 @@ import shutil
 from pathlib import Path
 
 from ground import BSKERNEL, Ground
-from measuring import After, Goal, Row, call, medians
+from measurement import After, Goal, Row, call, medians
 from networks import DIGITS, one_process
 
 POINTS = 64
 GOALS = {"cold": Goal(0.05), "all cached": Goal(1, "s")}
 
 
-def sweeping(folder: Path, runs: int) -> list[Row]:
+def digits_sweep(folder: Path, runs: int) -> list[Row]:
     """The part, in the process runtime."""
     ground = Ground(folder / "digits", "process")
     for name in ("sweep.toml", "digits_w4a4.onnx"):

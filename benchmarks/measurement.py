@@ -1,4 +1,4 @@
-"""How things are measured: whole commands, several times, side by side in one run; medians and ratios."""
+"""Measuring whole commands several times, side by side in one run: medians and ratios."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Goal:
-    """What was set out to be reached: a bound of a row's value, or, without a unit, of its ratio."""
+    """A bound for a row's value or, without a unit, for its ratio."""
 
     bound: float
     unit: str = ""
@@ -39,7 +40,7 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Is the goal reached? None where none was set."""
+        """Is the goal reached? None without a goal."""
         if self.goal is None:
             return None
         measured = self.value if self.goal.unit else self.ratio
@@ -58,9 +59,9 @@ class Row:
         return "" if self.goal is None else f"{self.goal}, {'met' if self.met else 'not met'}"
 
     def as_dict(self) -> dict[str, object]:
-        """For the JSON file; what is not known is absent."""
-        told = asdict(self) | {"goal": self.goal and str(self.goal), "met": self.met}
-        return {key: value for key, value in told.items() if value not in (None, "")}
+        """For the JSON file; unknown values are absent."""
+        values = asdict(self) | {"goal": self.goal and str(self.goal), "met": self.met}
+        return {key: value for key, value in values.items() if value not in (None, "")}
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -141,11 +142,32 @@ def markdown(rows: Sequence[Row], machine: str) -> str:
 
 
 def goals(rows: Sequence[Row], machine: str) -> str:
-    """The rows that had a goal, for people who read no more."""
-    lines = ["| what | median | ratio | goal |", "|---|---|---|---|"]
+    """The rows that have a goal, and how many of these are met."""
+    judged = [row for row in rows if row.goal is not None]
+    lines = [f"{sum(row.met is True for row in judged)} of {len(judged)} goals are met.", ""]
+    lines += ["| what | median | ratio | goal |", "|---|---|---|---|"]
     lines += [
         f"| {row.group}: {row.what} | {row.value:.3g} {row.unit} | {row.shown_ratio} | {row.shown_goal} |"
-        for row in rows
-        if row.goal is not None
+        for row in judged
     ]
-    return "\n".join([*lines, "", f"{machine}; all rows in [benchmarks/results.md](benchmarks/results.md)."]) + "\n"
+    return "\n".join([*lines, "", textwrap.fill(f"{machine}. All rows: [results.md](results.md).", 118)]) + "\n"
+
+
+def headlines(rows: Sequence[Row], machine: str) -> str:
+    """Three lines for the README, and where to read what they leave out."""
+    by_name = {(row.group, row.what): row for row in rows}
+    digits = "estimates of digits_w4a4, process"
+    cold, cached = by_name[digits, "cold"], by_name[digits, "all cached"]
+    start = by_name["start", "`bskernel --help`"]
+    judged = [row.met for row in rows if row.goal is not None]
+    lines = (
+        "| estimates of the digits network, executors as processes | time | compared with FINN+ alone |",
+        "|---|---|---|",
+        f"| every step runs | {cold.value:.3g} {cold.unit} | {cold.shown_ratio} |",
+        f"| every step is cached | {cached.value:.3g} {cached.unit} | {cached.shown_ratio} |",
+        f"| `bskernel --help` | {start.value:.3g} {start.unit} | |",
+        "",
+        f"Medians of {machine.partition(',')[0]}. {judged.count(True)} of {len(judged)} goals for speed are met.",
+        "[benchmarks](benchmarks/README.md) lists all of them and explains each figure.",
+    )
+    return "\n".join(lines) + "\n"

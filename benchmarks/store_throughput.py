@@ -1,4 +1,4 @@
-"""How fast bytes go into the store and out of it: 1 GiB in one file and in 16,384."""
+"""Throughput of the store in both directions: 1 GiB in one file and in 16,384 files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bskernel.store import DiskStore
 from bskernel_protocol import Artifact
-from measuring import After, Row, medians
+from measurement import After, Row, medians
 
 SIZE = 1 << 30
 
@@ -31,7 +31,7 @@ def _capture(tree: Path, store: Path) -> Artifact:
 
 def _lay(artifact: Artifact, store: Path, target: Path, *, read_only: bool) -> None:
     if not DiskStore(store).materialise(artifact, target, read_only=read_only):
-        raise RuntimeError("the store has lost what it was given")
+        raise RuntimeError("the store lost an artifact")
 
 
 def store(folder: Path, runs: int) -> list[Row]:
@@ -41,14 +41,14 @@ def store(folder: Path, runs: int) -> list[Row]:
         tree, kept, laid = _tree(folder / f"tree-{count}", count), folder / f"store-{count}", folder / "laid"
         artifact = _capture(tree, kept)
         remove = functools.partial(shutil.rmtree, ignore_errors=True)
-        anew, again = functools.partial(remove, kept), functools.partial(remove, laid)
-        take = functools.partial(_capture, tree, kept)
+        clear_store, clear_copy = functools.partial(remove, kept), functools.partial(remove, laid)
+        take, lay = functools.partial(_capture, tree, kept), functools.partial(_lay, artifact, kept, laid)
         taken = medians(
             {
-                "captured": After(anew, take),
+                "captured": After(clear_store, take),
                 "captured again": take,
-                "laid out, copied": After(again, functools.partial(_lay, artifact, kept, laid, read_only=False)),
-                "laid out, read-only": After(again, functools.partial(_lay, artifact, kept, laid, read_only=True)),
+                "laid out, copied": After(clear_copy, functools.partial(lay, read_only=False)),
+                "laid out, read-only": After(clear_copy, functools.partial(lay, read_only=True)),
             },
             runs,
         )
