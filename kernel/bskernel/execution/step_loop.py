@@ -136,6 +136,7 @@ class Execution(abc.ABC):
             self._running[self._task(step)] = ended
             self._in_flight.setdefault(action.key.sha256, self._task(step))
             self._pool.begin(step, action, found.inputs)
+            self._observer.running(step)
 
     def _cannot_run(self, step: Step) -> None:
         self._schedule.ended(self._task(step), well=True)
