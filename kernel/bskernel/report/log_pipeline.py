@@ -26,7 +26,7 @@ def write_console(stream: TextIO) -> Write:
 
 
 def _logger(stream: TextIO, *renderers: Processor) -> Write:
-    processors = [
+    processors: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *renderers,
