@@ -80,6 +80,7 @@ def test_a_build_with_nothing_to_do_does_little(
     assert counts["written"] <= 5
     assert {"docker", "rich", "requests", "http", "email", "asyncio", "uv", "fastjsonschema"}.isdisjoint(modules)
     assert {"logging", "concurrent.futures", "subprocess", "tempfile", "shutil", "difflib"}.isdisjoint(modules)
+    assert {"structlog", "bskernel.report.log_pipeline"}.isdisjoint(modules)
 
 
 @pytest.mark.in_both
@@ -162,4 +163,4 @@ def test_a_sweep_with_nothing_to_do_recalls_each_step_once_and_writes_no_point(
     assert sum("/blobs/" in path for path in opened) == 0
     assert sum("/points/" in path for path in opened) == points
     assert counts["written"] <= 3
-    assert {"docker", "rich", "requests", "http", "email", "asyncio"}.isdisjoint(modules)
+    assert {"docker", "rich", "requests", "http", "email", "asyncio", "logging", "structlog"}.isdisjoint(modules)

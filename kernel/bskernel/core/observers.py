@@ -22,6 +22,9 @@ class Observer(Protocol):
     def started(self, step: Step) -> None:
         """A step begins."""
 
+    def running(self, step: Step) -> None:
+        """A step that has started is not recalled: a worker runs it."""
+
     def event(self, step: Step, event: Event) -> None:
         """The step's executor sent an event."""
 
@@ -52,6 +55,11 @@ class CompositeObserver:
         """A step begins."""
         for observer in self._observers:
             observer.started(step)
+
+    def running(self, step: Step) -> None:
+        """A step is not recalled: a worker runs it."""
+        for observer in self._observers:
+            observer.running(step)
 
     def event(self, step: Step, event: Event) -> None:
         """The step's executor sent an event."""

@@ -153,6 +153,7 @@ class StepLoop:
             self._running[task] = ended
             self._in_flight.setdefault(action.key.sha256, task)
             self._pool.begin(step, action, resolved.inputs)
+            self._observer.running(step)
 
     def _handle(self, event: PoolEvent) -> None:
         """Process one event of the pool."""

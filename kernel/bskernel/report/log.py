@@ -1,4 +1,4 @@
-"""A build's log: JSON lines in the build directory, and the same events in colour on a terminal when asked for."""
+"""The log of a build: JSON lines in the build directory, and with --verbose the same events on a terminal."""
 
 from __future__ import annotations
 
@@ -17,84 +17,90 @@ from bskernel.report.terminal import SilentObserver
 Level: TypeAlias = Literal["debug", "info", "error"]
 Write: TypeAlias = Callable[[Level, str, dict[str, Any]], None]
 
-_COLOURS: dict[Level, str] = {"debug": "2", "info": "32", "error": "1;31"}
+_encoder = msgspec.json.Encoder()
 
 
-def _now() -> str:
-    return dt.datetime.now(tz=dt.UTC).isoformat().replace("+00:00", "Z")
+def serialize(event: dict[str, Any], **_: object) -> str:
+    """Encode an event as JSON. structlog's renderer passes options of `json.dumps`, which msgspec does not have."""
+    return _encoder.encode(event).decode()
 
 
-def _json_lines(file: TextIO) -> Write:
-    encoder = msgspec.json.Encoder()
+def _write_json(file: TextIO) -> Write:
+    """Write the bytes that `log_pipeline.write_json` writes, without structlog.
 
-    def write(level: Level, event: str, values: dict[str, Any]) -> None:
-        line = encoder.encode({**values, "event": event, "level": level, "timestamp": _now()})
-        file.write(line.decode() + "\n")
-
-    return write
-
-
-def _for_people(stream: TextIO) -> Write:
-    def painted(text: str, colour: str) -> str:
-        return f"\x1b[{colour}m{text}\x1b[0m" if stream.isatty() else text
+    Importing structlog takes about as long as a whole build that only recalls.
+    """
 
     def write(level: Level, event: str, values: dict[str, Any]) -> None:
-        told = "".join(f" {painted(key, '36')}={value}" for key, value in values.items() if value is not None)
-        # Together, so that threads that share the stream do not cut one another's lines.
-        stream.write(f"{painted(_now(), '2')} {painted(f'{level:<5}', _COLOURS[level])} {event:<16}{told}\n")
-        stream.flush()
+        timestamp = dt.datetime.now(tz=dt.UTC).isoformat().replace("+00:00", "Z")
+        file.write(serialize({**values, "event": event, "level": level, "timestamp": timestamp}) + "\n")
 
     return write
 
 
 class Log(SilentObserver):
-    """Writes what an observer hears of as log events."""
+    """An observer that writes an event for each call."""
 
-    def __init__(self, write: Write, *, lines: bool) -> None:
+    def __init__(self, write: Write, *, lines: bool, pipeline: Callable[[], Write] | None = None) -> None:
+        """With `lines`, what the steps print is logged. `pipeline` makes the writer to use once a step runs."""
         self._write = write
         self._lines = lines
+        self._pipeline = pipeline
 
     @classmethod
     def to_file(cls, file: TextIO) -> Self:
-        """JSON lines; what the steps print is in their own logs."""
-        return cls(_json_lines(file), lines=False)
+        """Write JSON lines, without what the steps print: each step has its own log."""
+
+        def pipeline() -> Write:
+            from bskernel.report.log_pipeline import write_json
+
+            return write_json(file)
+
+        return cls(_write_json(file), lines=False, pipeline=pipeline)
 
     @classmethod
     def to_terminal(cls, stream: TextIO | None = None) -> Self:
-        """For people, with what the steps print."""
-        return cls(_for_people(stream or sys.stderr), lines=True)
+        """Write for people, with what the steps print."""
+        from bskernel.report.log_pipeline import write_console
+
+        return cls(write_console(stream or sys.stderr), lines=True)
 
     def _name(self, step: Step) -> str:
         return step.name
 
     def note(self, text: str) -> None:
-        """Something beside the steps."""
+        """A remark about the build."""
         self._write("info", "note", {"text": text})
 
     def planned(self, steps: tuple[Step, ...]) -> None:
-        """What is to be done."""
+        """The build begins."""
         self._write("info", "build started", {"steps": len(steps)})
 
     def started(self, step: Step) -> None:
         """A step begins."""
-        told = {"step": self._name(step), "executor": str(step.executor), "digest": step.executor.digest}
-        self._write("info", "step started", told)
+        values = {"step": self._name(step), "executor": str(step.executor), "digest": step.executor.digest}
+        self._write("info", "step started", values)
+
+    def running(self, step: Step) -> None:
+        """Write with structlog from now on; the import takes time that the step's session needs anyway to start."""
+        if self._pipeline is not None:
+            self._write, self._pipeline = self._pipeline(), None
 
     def event(self, step: Step, event: Event) -> None:
-        """What a step says."""
+        """The step's executor sent an event."""
         if self._lines and isinstance(event, OutputLine):
             self._write("debug", event.text, {"step": self._name(step), "stream": event.stream})
 
     def ended(self, step: Step, ended: EndedStep) -> None:
-        """What became of a step."""
+        """A step has ended."""
         report = ended.report
-        told = {"step": self._name(step), "status": report.status, "seconds": report.seconds, "key": report.key}
+        values = {"step": self._name(step), "status": report.status, "seconds": report.seconds, "key": report.key}
         if report.failure is None:
-            self._write("info", "step ended", told)
+            self._write("info", "step ended", values)
         else:
             failure = report.failure
-            self._write("error", "step failed", {**told, "category": failure.category, "message": failure.message})
+            self._write("error", "step failed", {**values, "category": failure.category, "message": failure.message})
 
     def over(self) -> None:
-        """Nothing more comes."""
+        """The build has ended."""
         self._write("info", "build ended", {})

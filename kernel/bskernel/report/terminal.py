@@ -26,6 +26,9 @@ class SilentObserver:
     def started(self, step: Step) -> None:
         """A step begins."""
 
+    def running(self, step: Step) -> None:
+        """A worker runs the step."""
+
     def event(self, step: Step, event: Event) -> None:
         """The step sent an event."""
 

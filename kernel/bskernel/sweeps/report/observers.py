@@ -34,8 +34,8 @@ class SweepLog(Log):
 
     def point(self, row: Row, done: int, total: int) -> None:
         """What became of a point."""
-        told = {"point": row.name, "done": done, "of": total, "status": row.status, "reason": row.reason}
-        self._write("error" if row.status == "failed" else "info", "point ended", told | row.settings)
+        values = {"point": row.name, "done": done, "of": total, "status": row.status, "reason": row.reason}
+        self._write("error" if row.status == "failed" else "info", "point ended", values | row.settings)
 
 
 class SweepLines(LineObserver):

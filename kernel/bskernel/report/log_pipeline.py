@@ -1,0 +1,60 @@
+"""The log's events through structlog: JSON for a file, columns for a terminal. The one module that imports structlog.
+
+Every logger gets its processors here. structlog's global configuration belongs to the program that uses bskernel.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from bskernel.report.log import Level, Write, serialize
+
+
+def write_json(file: TextIO) -> Write:
+    """Write an event as one line of JSON."""
+    return _logger(file, structlog.processors.JSONRenderer(serializer=serialize))
+
+
+def write_console(stream: TextIO) -> Write:
+    """Write an event as one line for people."""
+    columns = structlog.dev.ConsoleRenderer(colors=_wants_colours(stream), sort_keys=False)
+    return _logger(stream, _drop_absent, columns, _keep_on_one_line)
+
+
+def _logger(stream: TextIO, *renderers: Processor) -> Write:
+    processors: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *renderers,
+    ]
+    # WriteLogger has one lock per stream, so that threads do not cut one another's lines.
+    logger = structlog.wrap_logger(
+        structlog.WriteLogger(stream),
+        processors=processors,
+        wrapper_class=structlog.BoundLogger,
+        context_class=dict,
+    ).bind()
+
+    def write(level: Level, event: str, values: dict[str, Any]) -> None:
+        getattr(logger, level)(event, **values)
+
+    return write
+
+
+def _wants_colours(stream: TextIO) -> bool:
+    """Decide as structlog's own default does, which asks for standard output alone."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+
+def _drop_absent(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {key: value for key, value in event.items() if value is not None}
+
+
+def _keep_on_one_line(_logger: WrappedLogger, _method: str, line: Any) -> Any:
+    return line.replace("\r", "\\r").replace("\n", "\\n")
