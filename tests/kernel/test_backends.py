@@ -213,7 +213,7 @@ def test_a_backend_that_there_is_not_is_named_with_the_choices() -> None:
 def test_what_every_backend_refuses_alike_is_the_build_s_own_mistake() -> None:
     error = refused('build.backend = "auto"\nparameters.nosuch.x = 1')
     assert isinstance(error, ConfigError)
-    assert error.message == "/b.toml: [parameters.nosuch]: there is no executor 'nosuch'"
+    assert error.message == "/b.toml: [parameters.nosuch]: unknown executor 'nosuch'"
 
 
 def test_a_backend_whose_executor_nobody_described_says_what_to_run() -> None:

@@ -292,14 +292,11 @@ def _show(states: tuple[RecipeState, ...], as_json: bool) -> None:
 @click.argument("name")
 def images_describe(name: str) -> None:
     """Print the catalogue of NAME@VERSION as its executor gives it (catalogue.json is this)."""
-    from bskernel.images import describe, find_recipes, locate_root
-    from bskernel.images.environment import cache_folder
+    from bskernel.images import describe, select_recipe
+    from bskernel.workspace.workspace import Workspace
 
-    # Not by Application: it would refuse to begin without the catalogue that this command makes.
-    recipes = {recipe.name: recipe for recipe in find_recipes(locate_root())}
-    if name not in recipes:
-        raise ConfigError(f"there is no image {name!r}", hint=f"images: {', '.join(recipes)}")
-    click.echo(describe(recipes[name], cache_folder(), _tell), nl=False)
+    workspace = Workspace.here()
+    click.echo(describe(select_recipe(workspace.recipes, name), workspace.cache, _tell), nl=False)
 
 
 @cli.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.errors import EnvironmentLacking
 
 if TYPE_CHECKING:
     from bskernel.core.step import ExecutorRef
@@ -138,14 +138,12 @@ def down(names: tuple[str, ...]) -> None:
 
     Such a build goes on in a session of its own.
     """
+    from bskernel.images import select_recipes
     from bskernel.runtime.warm.status import end_all
     from bskernel.workspace.workspace import Workspace
 
     workspace = Workspace.here()
-    for name in names:
-        known = {text for recipe in workspace.recipes for text in (recipe.name, recipe.file.executor)}
-        if name not in known:
-            raise ConfigError(f"there is no executor {name!r}", hint=f"executors: {', '.join(sorted(known))}")
+    select_recipes(workspace.recipes, names)
     try:
         for ended in end_all(workspace.cache, names, lambda runtime: workspace.starter(runtime, click.echo)):
             click.echo(f"{ended}  ended")

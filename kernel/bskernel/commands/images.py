@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bskernel.images import RecipeState, check, choose_recipes, state_on
+from bskernel.images import RecipeState, check, select_recipes, state_on
 from bskernel.workspace.workspace import Workspace
 
 
@@ -20,7 +20,7 @@ def check_images(
     """What is made of each recipe here, and whether its catalogue is what the executor says."""
     client = workspace.engine()
     return tuple(
-        check(recipe, workspace.cache, client, report) for recipe in choose_recipes(workspace.recipes, names)
+        check(recipe, workspace.cache, client, report) for recipe in select_recipes(workspace.recipes, names)
     )
 
 
@@ -28,7 +28,7 @@ def make_images(
     workspace: Workspace, names: Sequence[str], *, runtime: str, report: Callable[[str], None]
 ) -> Iterator[str]:
     """Have what the named executors, or all, run in; yields each name when it is made."""
-    chosen = choose_recipes(workspace.recipes, names)
+    chosen = select_recipes(workspace.recipes, names)
     starter = workspace.starter(runtime, report)
     for recipe in chosen:
         starter.prepare(recipe.ref)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from bskernel_protocol import StepManifest
 
 from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.step import ExecutorRef
 from bskernel.execution.step_runner import prepare_step_dir
-from bskernel.images import Recipe
+from bskernel.images import require_recipe
 from bskernel.result.build_directory import BuildDirectory
 from bskernel.workspace.workspace import Workspace
 
@@ -26,7 +26,9 @@ def replay(
     from bskernel.tools import find_again
 
     folder, manifest = BuildDirectory(build).manifest(step)
-    recipe = _same_recipe(workspace, manifest)
+    name = ExecutorRef(name=manifest.executor, version=manifest.version, digest=manifest.executor_digest)
+    hint = "run the build again, or check out the version of bskernel that made it"
+    recipe = require_recipe(workspace.recipes, name, where=f"{build}: step {step}", hint=hint)
     directory = target / folder.name
     if directory.exists():
         raise ConfigError(f"{directory} exists already", hint="remove it, or give another --into")
@@ -43,13 +45,3 @@ def replay(
     finally:
         starter.end_orphans(session.id)
         session.remove()
-
-
-def _same_recipe(workspace: Workspace, manifest: StepManifest) -> Recipe:
-    name = f"{manifest.executor}@{manifest.version}"
-    for recipe in workspace.recipes:
-        if recipe.name == name:
-            if recipe.digest != manifest.executor_digest:
-                raise EnvironmentLacking(f"{name} has changed since that build", hint="run the build again first")
-            return recipe
-    raise EnvironmentLacking(f"there is no executor {name} any more")

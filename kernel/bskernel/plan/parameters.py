@@ -37,7 +37,7 @@ def check_executor_parameters(config: Config, executors: Executors, path: Path) 
         where = f"{path}: [parameters.{name}]"
         if name not in executors.names():
             raise ConfigError(
-                f"{where}: there is no executor {name!r}", hint=choices(name, executors.names(), "executors")
+                f"{where}: unknown executor {name!r}", hint=choices(name, executors.names(), "executors")
             )
         executors.check_described(name, "", where)
         known = {

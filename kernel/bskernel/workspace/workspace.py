@@ -25,6 +25,7 @@ from bskernel.images import (
     find_recipes,
     load_executors,
     locate_root,
+    require_recipe,
     state_on,
 )
 from bskernel.images.environment import cache_folder
@@ -77,8 +78,9 @@ class Workspace:
         return cls(locate_root(), cache_folder())
 
     def recipe(self, executor: ExecutorRef) -> Recipe:
-        """The recipe behind a plan's executor."""
-        return next(recipe for recipe in self.recipes if recipe.name == str(executor))
+        """Return the recipe of a plan's executor. Raises EnvironmentLacking if it is not in this workspace."""
+        hint = "make the plan in this workspace"
+        return require_recipe(self.recipes, executor, where=str(self.root), hint=hint)
 
     def entry(self, step: Step) -> EntryDescription | None:
         """What a step's executor says of its entry."""
