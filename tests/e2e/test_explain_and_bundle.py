@@ -85,7 +85,7 @@ def test_what_cannot_be_explained_is_refused_with_the_choices(cli: Any, failed: 
     done = cli("explain", str(failed), "ad")
     assert (done.returncode, "double, add, measure, later" in done.stderr) == (2, True)
     done = cli("explain", str(tmp_path))
-    assert (done.returncode, "no build directory" in done.stderr) == (2, True)
+    assert (done.returncode, "is not a build directory" in done.stderr) == (2, True)
     (failed / "result.json").unlink()
     assert "is running, or was killed" in cli("explain", str(failed)).stderr
 

@@ -20,8 +20,10 @@ def explain(build: Path, step: str | None, as_json: bool) -> None:
 
     from bskernel.report.explanation import describe_explanation, describe_steps
     from bskernel.result import explanation
+    from bskernel.result.build_result import BuildResult
+    from bskernel.result.result_file import read_result
 
-    result = explanation.read_build(build)
+    result = read_result(build, BuildResult)
     if step is None and result.failed_step is None:
         click.echo(pretty_json(result) if as_json else describe_steps(result), nl=not as_json)
         return
