@@ -8,6 +8,7 @@ import pytest
 from bskernel.commands.build import run_build
 from bskernel.report.terminal import SilentObserver, describe_result
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +20,10 @@ DIGITS = {"MatMul_0": 64 * 32, "MatMul_1": 32 * 32, "MatMul_2": 32 * 10}
 
 def build(workspace: Workspace, config: Path, output: Path, **more: Any) -> BuildResult:
     return run_build(
-        workspace, workspace.prepare(config, output=output, **more), runtime="process", observer=SilentObserver()
+        workspace,
+        workspace.prepare(config, output=output, **more),
+        SilentObserver(),
+        options=BuildOptions(runtime="process"),
     )
 
 

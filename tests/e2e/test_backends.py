@@ -7,6 +7,7 @@ from bskernel.commands.build import run_build
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.report.terminal import LineObserver
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.env
 def build(workspace: Workspace, output: Path, *settings: str) -> tuple[BuildResult, str]:
     prepared = workspace.prepare(DIGITS / "build.toml", settings=settings, output=output)
     with (output.parent / "said.txt").open("w") as said:
-        result = run_build(workspace, prepared, runtime="process", observer=LineObserver(said))
+        result = run_build(workspace, prepared, LineObserver(said), options=BuildOptions(runtime="process"))
     assert result.status == "ok", result.failure
     return result, (output.parent / "said.txt").read_text()
 

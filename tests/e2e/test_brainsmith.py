@@ -12,6 +12,7 @@ from bskernel.images import describe, find_recipes, locate_root
 from bskernel.images.environment import cache_folder
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ pytestmark = [
 def build(output: Path, *more: str) -> BuildResult:
     workspace = Workspace(locate_root(), cache_folder())
     prepared = workspace.prepare(DIGITS, settings=(*SETTINGS, *more), output=output)
-    return run_build(workspace, prepared, runtime="process", observer=SilentObserver(), fresh=True)
+    return run_build(workspace, prepared, SilentObserver(), options=BuildOptions(runtime="process", fresh=True))
 
 
 def test_the_catalogue_says_what_the_executor_says() -> None:

@@ -12,6 +12,7 @@ from bskernel.core.errors import EnvironmentLacking
 from bskernel.images import describe, ensure_environment, environment_variables, find_recipes
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +29,7 @@ def build(
     runtime: str = "process",
 ) -> BuildResult:
     prepared = workspace.prepare(config, settings=settings, output=output)
-    return run_build(workspace, prepared, runtime=runtime, observer=SilentObserver(), fresh=fresh)
+    return run_build(workspace, prepared, SilentObserver(), options=BuildOptions(runtime=runtime, fresh=fresh))
 
 
 def statuses(result: BuildResult) -> dict[str, str]:

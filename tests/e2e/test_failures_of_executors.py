@@ -15,6 +15,7 @@ from bskernel.images import ensure_environment
 from bskernel.report.terminal import SilentObserver, describe_result
 from bskernel.result.build_result import BuildResult
 from bskernel.runtime.warm.runtime import WarmRuntime
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 from bskernel_protocol import Failure
 
@@ -80,7 +81,7 @@ def build(workspace: Workspace, tmp_path: Path, text: str, last: str | None = No
     prepared = workspace.prepare(
         tmp_path / "build.toml", range_request=RangeRequest(last=last), output=tmp_path / "out"
     )
-    return run_build(workspace, prepared, runtime="process", observer=SilentObserver())
+    return run_build(workspace, prepared, SilentObserver(), options=BuildOptions(runtime="process"))
 
 
 def failed(result: BuildResult) -> Failure:

@@ -10,6 +10,7 @@ import pytest
 from bskernel.commands.build import run_build
 from bskernel.report.terminal import SilentObserver, describe_result
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +49,7 @@ endmodule
 
 def build(workspace: Workspace, config: Path, output: Path) -> BuildResult:
     return run_build(
-        workspace, workspace.prepare(config, output=output), runtime="process", observer=SilentObserver()
+        workspace, workspace.prepare(config, output=output), SilentObserver(), options=BuildOptions(runtime="process")
     )
 
 

@@ -14,6 +14,7 @@ from bskernel.flow.selection import RangeRequest
 from bskernel.images import ensure_environment, environment_variables
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.env
 
 def build(workspace: Workspace, config: Path, output: Path, *settings: str, last: str | None = None) -> BuildResult:
     prepared = workspace.prepare(config, settings=settings, output=output, range_request=RangeRequest(last=last))
-    return run_build(workspace, prepared, runtime="process", observer=SilentObserver())
+    return run_build(workspace, prepared, SilentObserver(), options=BuildOptions(runtime="process"))
 
 
 def stages(output: Path) -> list[dict[str, Any]]:

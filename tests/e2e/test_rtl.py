@@ -9,6 +9,7 @@ from bskernel.commands.build import run_build
 from bskernel.flow.selection import RangeRequest
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +44,7 @@ def _compiler(runtime: str) -> None:
 
 def build(workspace: Workspace, config: Path, output: Path, *settings: str, runtime: str = "process") -> BuildResult:
     prepared = workspace.prepare(config, settings=settings, output=output)
-    return run_build(workspace, prepared, runtime=runtime, observer=SilentObserver())
+    return run_build(workspace, prepared, SilentObserver(), options=BuildOptions(runtime=runtime))
 
 
 @pytest.mark.in_both
@@ -122,7 +123,9 @@ def test_a_stitched_design_is_the_same_each_time_and_holds_no_path(workspace: Wo
         prepared = workspace.prepare(
             DIGITS / "rtl.toml", range_request=RangeRequest(last="stitch"), output=tmp_path / name
         )
-        result = run_build(workspace, prepared, runtime="process", observer=SilentObserver(), fresh=name == "two")
+        result = run_build(
+            workspace, prepared, SilentObserver(), options=BuildOptions(runtime="process", fresh=name == "two")
+        )
         assert result.status == "ok", result.failure
     one, two = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two"))
     assert one["artifacts"]["rtl"] == two["artifacts"]["rtl"]

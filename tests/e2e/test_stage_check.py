@@ -10,6 +10,7 @@ from bskernel.flow.selection import RangeRequest
 from bskernel.images import ensure_environment
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +31,7 @@ def build(
     prepared = workspace.prepare(
         config, settings=settings, range_request=range_request or RangeRequest(), output=output
     )
-    return run_build(workspace, prepared, runtime="process", observer=SilentObserver())
+    return run_build(workspace, prepared, SilentObserver(), options=BuildOptions(runtime="process"))
 
 
 @pytest.fixture(scope="module")

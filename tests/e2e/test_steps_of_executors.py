@@ -7,6 +7,7 @@ import pytest
 from bskernel.commands.build import run_build
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.env
 def build(workspace: Workspace, tmp_path: Path, text: str) -> BuildResult:
     (tmp_path / "build.toml").write_text(f'build.model = "{MODEL}"\n{text}')
     prepared = workspace.prepare(tmp_path / "build.toml", output=tmp_path / "out")
-    return run_build(workspace, prepared, runtime="process", observer=SilentObserver())
+    return run_build(workspace, prepared, SilentObserver(), options=BuildOptions(runtime="process"))
 
 
 def transform(parameters: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from bskernel.commands.build import run_build
 from bskernel.report.terminal import SilentObserver, describe_result
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 from vivado_stand_in.install import make_install
 from vivado_stand_in.interrupting import assert_an_interrupt_ends_all
@@ -34,7 +35,7 @@ parameters = {{ require_timing = {require_timing} }}
 
 def run(workspace: Workspace, config: Path, output: Path, *settings: str, runtime: str = "process") -> BuildResult:
     prepared = workspace.prepare(config, settings=settings, output=output)
-    return run_build(workspace, prepared, runtime=runtime, observer=SilentObserver())
+    return run_build(workspace, prepared, SilentObserver(), options=BuildOptions(runtime=runtime))
 
 
 def small(folder: Path, behaviour: str, require_timing: str = "false") -> Path:

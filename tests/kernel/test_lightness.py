@@ -14,7 +14,7 @@ import pytest
         ("import bskernel.workspace.workspace", {"docker", "rich", "requests", "yaml", "http", "email"}),
         ("import bskernel.workspace.workspace", {"fastjsonschema"}),
         ("import bskernel.workspace.workspace", {"dask", "distributed", "tornado"}),
-        ("import bskernel.cli.commands", {"docker", "rich", "msgspec", "yaml", "bskernel.workspace.workspace"}),
+        ("import bskernel.cli.group", {"docker", "rich", "msgspec", "yaml", "bskernel.workspace.workspace"}),
     ],
 )  # fmt: skip
 def test_importing_brings_nothing_heavy(code: str, absent: set[str]) -> None:

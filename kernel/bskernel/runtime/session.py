@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from bskernel_protocol import Event
 
-from bskernel.core.interfaces import SessionEnded
+from bskernel.core.interfaces import ExecutorHost, SessionEnded
 from bskernel.core.step import ExecutorRef
 from bskernel.runtime.channel import Channel, Transport
 from bskernel.runtime.session_dirs import SessionFolders, abandoned, make_folders
@@ -17,19 +17,8 @@ from bskernel.runtime.session_dirs import SessionFolders, abandoned, make_folder
 _READY_S = 180.0
 
 
-class Starter(Protocol):
-    """What differs between runtimes."""
-
-    @property
-    def name(self) -> str:
-        """The runtime's name."""
-
-    @property
-    def limits_sessions(self) -> bool:
-        """Are memory limits those of whole sessions?"""
-
-    def prepare(self, executor: ExecutorRef) -> None:
-        """Have what the executor runs in: an environment or an image. Raises EnvironmentLacking, ConfigError."""
+class Starter(ExecutorHost, Protocol):
+    """Starts the servers of executors: the part of a runtime that differs between docker and process."""
 
     def start(self, executor: ExecutorRef, folders: SessionFolders) -> Transport:
         """Start the executor's server. Raises SessionFailed, EnvironmentLacking."""
