@@ -1,4 +1,4 @@
-"""What is made of the recipes on this machine, and making it."""
+"""Lists, checks and builds what executors run in: environments and images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bskernel.workspace.workspace import Workspace
 
 
 def image_states(workspace: Workspace) -> tuple[RecipeState, ...]:
-    """What is made of each recipe here."""
+    """The state of the environment and image of each recipe."""
     client = workspace.engine()
     return tuple(state_on(recipe, workspace.cache, client) for recipe in workspace.recipes)
 
@@ -17,7 +17,7 @@ def image_states(workspace: Workspace) -> tuple[RecipeState, ...]:
 def check_images(
     workspace: Workspace, names: Sequence[str], report: Callable[[str], None]
 ) -> tuple[RecipeState, ...]:
-    """What is made of each recipe here, and whether its catalogue is what the executor says."""
+    """The same for the named executors, or all; also compares catalogue.json with what the executor describes."""
     client = workspace.engine()
     return tuple(
         check(recipe, workspace.cache, client, report) for recipe in select_recipes(workspace.recipes, names)
@@ -27,7 +27,7 @@ def check_images(
 def make_images(
     workspace: Workspace, names: Sequence[str], *, runtime: str, report: Callable[[str], None]
 ) -> Iterator[str]:
-    """Have what the named executors, or all, run in; yields each name when it is made."""
+    """Build the images (docker) or environments (process) of the named executors, or of all; yields each name."""
     chosen = select_recipes(workspace.recipes, names)
     starter = workspace.starter(runtime, report)
     for recipe in chosen:

@@ -1,4 +1,4 @@
-"""A step of a build again, alone."""
+"""Runs one step of a build again, alone."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from bskernel.workspace.workspace import Workspace
 def replay(
     workspace: Workspace, build: Path, step: str, target: Path, *, runtime: str, report: Callable[[str], None]
 ) -> int:
-    """A step of a build again, alone, in a folder under `target` that is kept; its exit code.
+    """Run a step of a build in a new step directory under `target`, which is kept; returns its exit code.
 
-    Raises ConfigError, EnvironmentLacking.
+    The step gets the inputs and parameters of its manifest. Raises ConfigError, EnvironmentLacking.
     """
     from bskernel.runtime.session_dirs import make_folders
     from bskernel.tools import find_again
@@ -31,7 +31,7 @@ def replay(
     recipe = require_recipe(workspace.recipes, name, where=f"{build}: step {step}", hint=hint)
     directory = target / folder.name
     if directory.exists():
-        raise ConfigError(f"{directory} exists already", hint="remove it, or give another --into")
+        raise ConfigError(f"{directory} already exists", hint="remove it, or choose another directory with --into")
     tools = tuple(find_again(tool, manifest.tools[tool], workspace.cache) for tool in sorted(manifest.tools))
     executor = msgspec.structs.replace(recipe.ref, tools=tools)
     starter = workspace.starter(runtime, report)
