@@ -37,7 +37,7 @@ def run_build(
         for line in prepared.backend.lines if prepared.backend else ():
             recorder.note(line)
         if prepared.without_points:
-            recorder.note(f"building {prepared.loaded.path.name} itself; `bskernel sweep` builds its points")
+            recorder.note(f"{prepared.loaded.path.name}: [sweep] is ignored; `bskernel sweep` builds its points")
         recorder.planned(prepared.plan.steps)
         try:
             directory.write_config(snapshot_config(prepared.loaded))
