@@ -1,4 +1,4 @@
-"""bskernel builds FPGA accelerators from quantized neural networks, each step in a pinned executor."""
+"""Build FPGA accelerators from quantized neural networks, each step in an executor of pinned versions."""
 
 from __future__ import annotations
 
@@ -30,18 +30,22 @@ def run(
     output: Path | None = None,
     runtime: str = "auto",
     jobs: int | None = None,
+    fresh: bool = False,
     keep_warm_s: float | None = None,
     cluster: str | None = None,
 ) -> BuildResult:
-    """Build what a build.toml says and return what became of it; a failed step is a result, not an exception.
+    """Build the accelerator of a build.toml. A failed step is a result, not an exception.
 
-    `first` and `last` select steps as --from and --to do; `input_type` and `output_type` are stages of the model to
-    begin and to end with. They count before the configuration's [flow] table.
-    `settings` are assignments as in `--set`, e.g. "target.target_fps=50000". `jobs` steps run at once; without, as
-    many as the configuration says or there are processors. With `keep_warm_s`, sessions stay ready until no build has
-    used them for so many seconds. `cluster` is where steps are carried out, if not here: as in --cluster. Raises
-    BskernelError when the build cannot begin; KeyboardInterrupt when it was interrupted, after what
-    is finished was written.
+    The arguments are the options of `bskernel run`. `first` and `last` (--from, --to) name the first and last step;
+    `input_type` and `output_type` are the stages at which the model enters and leaves the flow. They override the
+    [flow] table of the configuration. `settings` are assignments like those of --set, e.g.
+    "target.target_fps=50000". `output` is the build directory, by default build/NAME. `runtime` is "docker",
+    "process" or "auto". At most `jobs` steps run at once; the default is limits.jobs, or else one per processor. With
+    `fresh` every step runs, even if its result is cached. Sessions stay warm until they have been idle for
+    `keep_warm_s` seconds. `cluster` is where steps run if not on this machine, as for --cluster.
+
+    Raises BskernelError if the build cannot start; KeyboardInterrupt if it was interrupted, after it has written what
+    is finished.
     """
     from pathlib import Path
 
@@ -49,18 +53,18 @@ def run(
     from bskernel.config.assignments import with_jobs
     from bskernel.flow.selection import RangeRequest
     from bskernel.report.terminal import SilentObserver
+    from bskernel.workspace.build_options import BuildOptions
     from bskernel.workspace.workspace import Workspace
 
-    workspace = Workspace.here()
+    options = BuildOptions(runtime=runtime, fresh=fresh, keep_s=keep_warm_s, cluster=cluster)
     range_request = RangeRequest(first=first, last=last, input_type=input_type, output_type=output_type)
+    workspace = Workspace.here()
     prepared = workspace.prepare(
         Path(config), settings=with_jobs(settings, jobs), range_request=range_request, output=output
     )
-    result = run_build(
-        workspace, prepared, runtime=runtime, observer=SilentObserver(), keep_s=keep_warm_s, cluster=cluster
-    )
+    result = run_build(workspace, prepared, SilentObserver(), options=options)
     if result.status == "interrupted":
-        # Who calls this as a library must not go on as if nobody had asked to stop.
+        # A program that called this must stop too.
         raise KeyboardInterrupt
     return result
 
@@ -80,26 +84,29 @@ def sweep(
     keep_warm_s: float | None = None,
     cluster: str | None = None,
 ) -> SweepResult:
-    """Build every point of a build.toml's [sweep] and return what became of them, a row for each.
+    """Build every point of a build.toml's [sweep] table; steps that points share run once.
 
-    A point that failed, or was stopped by `require`, is a row, not an exception; its build directory is
-    OUTPUT/points/NAME. Steps that points share run once. The arguments are those of `run`, for all points; with
-    `fresh` nothing is recalled. Raises BskernelError when the sweep cannot begin; KeyboardInterrupt
-    when it was interrupted, after what is finished was written.
+    A point that failed, or that `require` stopped, is a row of the result, not an exception. The build directory of a
+    point is OUTPUT/points/NAME; `output` is build/NAME-sweep by default. The other arguments are those of `run`, and
+    apply to all points.
+
+    Raises BskernelError if the sweep cannot start; KeyboardInterrupt if it was interrupted, after it has written what
+    is finished.
     """
     from pathlib import Path
 
     from bskernel.config.assignments import with_jobs
     from bskernel.flow.selection import RangeRequest
     from bskernel.sweeps.execution.preparation import prepare_sweep
-    from bskernel.sweeps.execution.sweep import Options, run_sweep
+    from bskernel.sweeps.execution.sweep import run_sweep
     from bskernel.sweeps.report.observers import SilentSweep
+    from bskernel.workspace.build_options import BuildOptions
     from bskernel.workspace.workspace import Workspace
 
-    workspace = Workspace.here()
+    options = BuildOptions(runtime=runtime, fresh=fresh, keep_s=keep_warm_s, cluster=cluster)
     range_request = RangeRequest(first=first, last=last, input_type=input_type, output_type=output_type)
+    workspace = Workspace.here()
     prepared = prepare_sweep(workspace, Path(config), settings=with_jobs(settings, jobs), range_request=range_request)
-    options = Options(runtime=runtime, fresh=fresh, keep_s=keep_warm_s, cluster=cluster)
     result = run_sweep(workspace, prepared, SilentSweep(), output=output, options=options)
     if result.status == "interrupted":
         raise KeyboardInterrupt
@@ -113,33 +120,38 @@ def results(
     minimize: str | Sequence[str] = (),
     require: str | Sequence[str] = (),
 ) -> Results:
-    """Judge the points of a sweep: `pareto` and `recommended` are rows of its table, `outcome` tells the rest.
+    """Analyse the points of a finished sweep; nothing is executed.
 
-    `sweep` is what `bskernel.sweep` returned, or the output directory of a sweep. Objectives that are given replace
-    those of its [sweep], conditions its `require`. Nothing runs. Raises BskernelError when it cannot
-    be read, or for a metric that no point has.
+    `sweep` is the result of `bskernel.sweep`, or the output directory of a sweep. `pareto` and `recommended` of the
+    returned results are rows of the sweep's table; `outcome` says why. Objectives given here replace those of the
+    [sweep] table, conditions replace its `require`.
+
+    Raises BskernelError if the sweep cannot be read, or for a metric that no point has.
     """
     from pathlib import Path
 
     from bskernel.sweeps.analysis.analysis import results_of
     from bskernel.sweeps.results.sweep_file import read_sweep
 
-    kept = read_sweep(Path(sweep)) if isinstance(sweep, str | Path) else sweep
-    return results_of(kept.table, kept.goals.instead(maximize, minimize, require))
+    finished = read_sweep(Path(sweep)) if isinstance(sweep, str | Path) else sweep
+    return results_of(finished.table, finished.goals.instead(maximize, minimize, require))
 
 
 def diff(
     base: str | Path, new: str | Path, *, gates: Sequence[str | Gate] = (), missing: Missing = "fail"
 ) -> Comparison:
-    """Compare two builds, each a build directory or its result.json, and judge gates; a failed gate is a verdict.
+    """Compare two builds and check gates. A failed gate is a verdict, not an exception.
 
-    A gate is a condition that must not hold, e.g. "throughput < 0.98 * base". Raises BskernelError
-    when a build cannot be read or a gate is no condition.
+    `base` and `new` are build directories, or their result.json. A gate is a condition that must not be true, e.g.
+    "throughput < 0.98 * base". `missing` ("fail" or "ignore") is the verdict for a gate when one of its numbers is
+    missing.
+
+    Raises BskernelError if a build cannot be read, or if a gate is not a valid condition.
     """
     from pathlib import Path
 
     from bskernel.result.comparison import Gate
     from bskernel.result.diff import diff as compare
 
-    given = [Gate(fail_if=gate) if isinstance(gate, str) else gate for gate in gates]
-    return compare(Path(base), Path(new), gates=given, missing=missing)
+    conditions = [Gate(fail_if=gate) if isinstance(gate, str) else gate for gate in gates]
+    return compare(Path(base), Path(new), gates=conditions, missing=missing)

@@ -11,6 +11,7 @@ from bskernel.core.step import Step
 from bskernel.execution.worker_pool import Completion, PoolEvent, StepEvent
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.runtime.session_dirs import processes_of
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.worker_pools import PoolHandle
 from bskernel.workspace.workspace import Workspace
 from bskernel_protocol import Artifact, OutputDescription, OutputLine, Progress
@@ -79,7 +80,7 @@ class Floor:
 
 def hire(workspace: Workspace, cluster: str | None) -> contextlib.AbstractContextManager[PoolHandle]:
     loaded = LoadedConfig(config=CONFIG, path=workspace.cache / "build.toml", flow=FLOW)
-    return workspace.pool(loaded, workspace.store, runtime="process", note=print, share=True, cluster=cluster)
+    return workspace.pool(loaded, workspace.store, BuildOptions(runtime="process", cluster=cluster), note=print)
 
 
 def application_in(folder: Path, root: Path, environments: Path) -> Workspace:

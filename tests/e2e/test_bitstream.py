@@ -10,6 +10,7 @@ from bskernel.commands.build import run_build
 from bskernel.core.errors import ConfigError
 from bskernel.report.terminal import SilentObserver, describe_result
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 from support.paths import ROOT
 from vivado_stand_in.install import make_dependencies, make_hls_install, make_install
@@ -65,7 +66,7 @@ def build(workspace: Workspace, tmp_path: Path, runtime: str) -> Build:
     ) -> BuildResult:
         salted = [f"build.salt={salt}"] if salt else []
         prepared = workspace.prepare(config, settings=[*settings, *salted], output=tmp_path / name)
-        return run_build(workspace, prepared, runtime=runtime, observer=SilentObserver())
+        return run_build(workspace, prepared, SilentObserver(), options=BuildOptions(runtime=runtime))
 
     return run
 

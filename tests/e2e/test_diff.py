@@ -11,6 +11,7 @@ import bskernel
 import pytest
 from bskernel.commands.build import run_build
 from bskernel.report.terminal import SilentObserver
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 from support.paths import ROOT
 
@@ -78,7 +79,7 @@ def digits(environments: Path, folder: Path, fps: int) -> Path:
     workspace = Workspace(ROOT, environments)
     config = ROOT / "examples" / "digits" / "build.toml"
     prepared = workspace.prepare(config, settings=[f"target.target_fps={fps}"], output=folder / str(fps))
-    result = run_build(workspace, prepared, runtime="process", observer=SilentObserver())
+    result = run_build(workspace, prepared, SilentObserver(), options=BuildOptions(runtime="process"))
     assert result.status == "ok", result.failure
     return result.directory
 

@@ -85,7 +85,7 @@ def test_what_cannot_be_explained_is_refused_with_the_choices(cli: Any, failed: 
     done = cli("explain", str(failed), "ad")
     assert (done.returncode, "double, add, measure, later" in done.stderr) == (2, True)
     done = cli("explain", str(tmp_path))
-    assert (done.returncode, "no build directory" in done.stderr) == (2, True)
+    assert (done.returncode, "is not a build directory" in done.stderr) == (2, True)
     (failed / "result.json").unlink()
     assert "is running, or was killed" in cli("explain", str(failed)).stderr
 
@@ -129,7 +129,7 @@ def test_a_bundle_holds_what_a_report_needs_and_nothing_private(
     assert machine["system"]["kernel"]
     result = json.loads(files["bundle/result.json"])
     assert result["failure"]["category"] == "verification"
-    assert "taken out:" in done.stdout
+    assert "removed:" in done.stdout
     cli("bundle", str(failed), "--output", "again.tar.gz", "--redact", "one digit")
     assert (tmp_path / "again.tar.gz").read_bytes() == (tmp_path / "report.tar.gz").read_bytes()
 
@@ -138,4 +138,4 @@ def test_the_model_is_included_only_when_asked_for(cli: Any, failed: Path, tmp_p
     assert cli("bundle", str(failed), "--with-model").returncode == 0
     assert files_of(tmp_path / "b.bskernel.tar.gz")["bundle/model.onnx"] == b"5"
     done = cli("bundle", str(tmp_path))
-    assert (done.returncode, "no build directory" in done.stderr) == (2, True)
+    assert (done.returncode, "not a build directory" in done.stderr) == (2, True)

@@ -9,6 +9,7 @@ from bskernel.commands.build import run_build
 from bskernel.flow.selection import RangeRequest
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 from support.builds import build
 from support.paths import ROOT
@@ -118,7 +119,9 @@ def test_a_stitched_design_is_the_same_each_time_and_holds_no_path(workspace: Wo
         prepared = workspace.prepare(
             DIGITS / "rtl.toml", range_request=RangeRequest(last="stitch"), output=tmp_path / name
         )
-        result = run_build(workspace, prepared, runtime="process", observer=SilentObserver(), fresh=name == "two")
+        result = run_build(
+            workspace, prepared, SilentObserver(), options=BuildOptions(runtime="process", fresh=name == "two")
+        )
         assert result.status == "ok", result.failure
     one, two = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("one", "two"))
     assert one["artifacts"]["rtl"] == two["artifacts"]["rtl"]

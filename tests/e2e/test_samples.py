@@ -9,6 +9,7 @@ import pytest
 from bskernel.commands.build import run_build
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 from support.paths import ROOT
 
@@ -25,7 +26,7 @@ def read(
         f'[[step]]\nentry = "qonnx-transform:samples"\n[step.parameters]\n{parameters}\n'
     )
     prepared = workspace.prepare(tmp_path / "build.toml", output=tmp_path / "out")
-    return run_build(workspace, prepared, runtime="process", observer=SilentObserver())
+    return run_build(workspace, prepared, SilentObserver(), options=BuildOptions(runtime="process"))
 
 
 def made(result: BuildResult, tmp_path: Path) -> dict[str, np.ndarray]:

@@ -175,7 +175,7 @@ def test_a_step_that_goes_back_to_an_earlier_model_takes_it_with_what_is_inserte
     [
         ('[[flow.edit.insert]]\nafter = "doubl"\nentry = "testing:add"\n', ["insert[0]: after 'doubl'", "'double'"]),
         ('[[flow.edit.insert]]\nafter = "double"\nentry = "testing:ad"\n', ["step ad", "'ad'", "did you mean 'add'"]),
-        ('[[flow.edit.insert]]\nafter = "double"\nentry = "tsting:add"\n', ["no executor 'tsting'", "testing"]),
+        ('[[flow.edit.insert]]\nafter = "double"\nentry = "tsting:add"\n', ["unknown executor 'tsting'", "testing"]),
         ('[[flow.edit.insert]]\nafter = "tidy"\nentry = "testing:lower"\n', ["the name 'lower' is already in use"]),
         (
             '[flow.edit]\nremove = ["again"]\n[[flow.edit.insert]]\nafter = "again"\nentry = "testing:add"\n',

@@ -360,7 +360,7 @@ def age(paths: list[Path], days: float) -> None:
 def test_what_is_there_is_counted_pushed_and_pulled(machine: Callable[..., Machine], shared: dict[str, str]) -> None:
     first, second = machine("first"), machine("second", **shared)
     first.run()
-    assert "no shared store is named" in first.call("store", "push").stderr
+    assert "no shared store is configured" in first.call("store", "push").stderr
     first.environment |= shared
     assert first.call("store", "push").returncode == 2, "a store is read-only unless somebody says otherwise"
     pushed = told_by(first.call("store", "push", "--mode", "write-back", "--json"))

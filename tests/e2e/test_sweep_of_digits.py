@@ -7,9 +7,10 @@ import pytest
 from bskernel.commands.build import run_build
 from bskernel.report.terminal import SilentObserver
 from bskernel.sweeps.execution.preparation import prepare_sweep
-from bskernel.sweeps.execution.sweep import Options, run_sweep
+from bskernel.sweeps.execution.sweep import run_sweep
 from bskernel.sweeps.report.observers import SilentSweep
 from bskernel.sweeps.results.sweep_result import SweepResult
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.env
 
 def sweep(workspace: Workspace, output: Path, *settings: str) -> SweepResult:
     prepared = prepare_sweep(workspace, DIGITS / "sweep.toml", settings=(*SMALL, *settings))
-    return run_sweep(workspace, prepared, SilentSweep(), output=output, options=Options(runtime="process"))
+    return run_sweep(workspace, prepared, SilentSweep(), output=output, options=BuildOptions(runtime="process"))
 
 
 def test_a_sweep_of_digits_runs_each_distinct_action_once_and_makes_what_single_builds_make(
@@ -50,7 +51,7 @@ def test_a_sweep_of_digits_runs_each_distinct_action_once_and_makes_what_single_
         prepared = workspace.prepare(
             DIGITS / "sweep.toml", settings=(SMALL[0], *settings), output=tmp_path / row.name
         )
-        alone = run_build(workspace, prepared, runtime="process", observer=SilentObserver())
+        alone = run_build(workspace, prepared, SilentObserver(), options=BuildOptions(runtime="process"))
         assert {step.status for step in alone.steps} == {"recalled"}
         assert row.directory is not None
         assert json.loads((row.directory / "metrics.json").read_text()) == json.loads(

@@ -69,7 +69,7 @@ def test_the_graph_of_a_sweep_is_that_of_its_distinct_steps(cli: Any, config: st
 def test_run_builds_the_file_alone_says_so_and_records_no_sweep(cli: Any, config: str, tmp_path: Path) -> None:
     done = cli("run", config)
     assert done.returncode == 0, done.stderr
-    assert "this builds sweep.toml alone; `bskernel sweep` builds its points" in done.stderr
+    assert "sweep.toml: [sweep] is ignored; `bskernel sweep` builds its points" in done.stderr
     kept = json.loads((tmp_path / "build" / "number" / "config.json").read_text())
     assert "sweep" not in kept
     assert "sweep" not in cli("run", str(tmp_path / "base.toml")).stderr

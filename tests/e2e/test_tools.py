@@ -143,7 +143,7 @@ def test_the_doctor_tells_installs_licences_and_what_flows_lack(
     (tmp_path / "home" / ".Xilinx" / "mine.lic").write_text("FEATURE")
     surroundings["HOME"] = str(tmp_path / "home")
     text = cli("doctor").stdout
-    assert "~/.Xilinx: 1 not seen by steps" in text
+    assert "~/.Xilinx: 1 not visible to steps" in text
     assert f"vivado: Vivado STAND-IN 2024.2 (build 1000001)  {install}" in text
     assert "XILINXD_LICENSE_FILE: set (1 server)" in text
     found = json.loads(cli("doctor", "--json").stdout)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 import yaml
-from bskernel.cli.commands import cli
+from bskernel.cli.group import cli
 
 ROOT = Path(__file__).parents[2]
 PAGES = [

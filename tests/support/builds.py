@@ -10,6 +10,7 @@ from bskernel.core.observers import Observer
 from bskernel.flow.selection import RangeRequest
 from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 
 
@@ -28,7 +29,9 @@ def build(
     prepared = workspace.prepare(
         config, settings=settings, output=output, range_request=range_request or RangeRequest(last=last)
     )
-    return run_build(workspace, prepared, runtime=runtime, observer=observer or SilentObserver(), fresh=fresh)
+    return run_build(
+        workspace, prepared, observer or SilentObserver(), options=BuildOptions(runtime=runtime, fresh=fresh)
+    )
 
 
 def write(folder: Path, *parts: str, number: int | str = 5) -> str:

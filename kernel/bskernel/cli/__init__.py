@@ -8,19 +8,19 @@ import sys
 import threading
 from typing import NoReturn
 
-_SELDOM = 100_000  # objects made until garbage is looked for: a build with nothing to do makes fewer, and leaves none
+_RARELY = 100_000  # allocations between garbage collections: a fully cached build makes fewer, and no garbage
 
 
 def main() -> None:
-    """What the command line says, carried out; ends with SystemExit where that is not success."""
-    from bskernel.cli.commands import main as run
+    """Run the command line. Ends with SystemExit unless the exit code is 0."""
+    from bskernel.cli.group import main as run
 
     run()
 
 
 def program() -> NoReturn:
-    """Entry point of the installed command: `main`, and the end of the process without taking it apart first."""
-    gc.set_threshold(_SELDOM)
+    """Entry point of the installed command: run `main`, then end the process without tearing down the interpreter."""
+    gc.set_threshold(_RARELY)
     code: str | int | None = 0
     try:
         main()
@@ -32,7 +32,7 @@ def program() -> NoReturn:
             sys.stdout.flush()
             sys.stderr.flush()
         except OSError:
-            sys.exit(code)  # which says what is wrong with it
+            sys.exit(code)  # Python's own shutdown reports the failed flush
         os._exit(code or 0)
     sys.exit(code)
 

@@ -8,26 +8,34 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bskernel.cli.options import OUTPUT_FILE, PATH
+from bskernel.cli.output import print_note, write_file
 from bskernel.core.errors import EXIT_GATE, ConfigError
 
 if TYPE_CHECKING:
     from bskernel.result.comparison import Comparison
     from bskernel.result.comparison.gates import Missing
 
-_BUILD = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("base", metavar="A", type=_BUILD)
-@click.argument("new", metavar="B", type=_BUILD)
-@click.option("--fail-if", "conditions", multiple=True, metavar="CONDITION", help="A gate: what must not be so.")
-@click.option("--gates", "gate_file", metavar="FILE", type=_BUILD, help="[[gate]] tables: fail_if, name, reason.")
+@click.argument("base", metavar="A", type=PATH)
+@click.argument("new", metavar="B", type=PATH)
+@click.option(
+    "--fail-if",
+    "conditions",
+    multiple=True,
+    metavar="CONDITION",
+    help="Fail (exit code 5) if this condition is true, e.g. 'throughput < 0.98 * base'. Repeatable.",
+)
+@click.option(
+    "--gates", "gate_file", metavar="FILE", type=PATH, help="TOML file of [[gate]] tables: fail_if, name, reason."
+)
 @click.option(
     "--missing",
     type=click.Choice(["fail", "ignore"]),
     default="fail",
     show_default=True,
-    help="What a gate comes to that cannot be judged, since a number of it is absent.",
+    help="Verdict for a gate when one of its numbers is missing.",
 )
 @click.option(
     "--format",
@@ -35,9 +43,9 @@ _BUILD = click.Path(path_type=Path)
     type=click.Choice(["text", "markdown", "json", "junit"]),
     default="text",
     show_default=True,
-    help="markdown for a comment on a change, junit for CI's view of tests: a gate is a test.",
+    help="markdown suits a review comment; junit reports each gate as a test case.",
 )
-@click.option("--output", type=_BUILD, metavar="FILE", help="Write there instead of to standard output.")
+@OUTPUT_FILE
 def diff(
     base: Path,
     new: Path,
@@ -47,20 +55,23 @@ def diff(
     form: str,
     output: Path | None,
 ) -> None:
-    """Compare build B with its base A: each a build directory, or its result.json.
+    """Compare two builds, and check gates for CI.
 
-    Shows configuration, executors, steps, metrics. A gate compares sums, products and so on of quantities:
+    A is the base, B the new build: each is a build directory or its result.json. Shows differences of configuration,
+    executors, steps and metrics, on standard output or in the file of --output.
+
+    A gate is a condition on metrics that must not be true:
 
     \b
-      throughput < 0.98 * base            base is the same quantity in A
-      LUT@synth > base + 500              at this stage; resources.LUT in full
+      throughput < 0.98 * base            base is the same metric in A
+      LUT@synth > base + 500              at a given stage; LUT is resources.LUT
       power / throughput > 1.1 * base.power / base.throughput
       not slack@routed >= 0 or accuracy@measured < base - 0.01
 
-    Without @STAGE both sides are taken at the latest stage that both builds have (a quantity of which only one side
-    is named, at that side's latest); stages are estimate, hls, rtlsim, synth, routed, measured.
+    Without @STAGE, both sides are taken at the latest stage that both builds have; a metric of one side alone, at the
+    latest stage of that side. Stages are estimate, hls, rtlsim, synth, routed and measured.
 
-    Exit codes: 0 no gate failed, 2 usage or a build that cannot be read, 5 a gate failed or cannot be judged.
+    Exit codes: 0 no gate failed, 2 wrong usage or unreadable build, 5 a gate failed or could not be checked.
     """
     from bskernel.result.comparison import Gate
     from bskernel.result.diff import diff as compare
@@ -68,16 +79,16 @@ def diff(
 
     gates = [*(read_gates(gate_file) if gate_file else ()), *(Gate(fail_if=text) for text in conditions)]
     if form == "junit" and not gates:
-        raise ConfigError("--format junit reports gates, and there is none", hint="give --fail-if or --gates")
+        raise ConfigError("--format junit needs at least one gate", hint="give --fail-if or --gates")
     comparison = compare(base, new, gates=gates, missing=missing)
     text = _render(comparison, form)
     if output is None:
         click.echo(text, nl=False)
     else:
-        _write(output, text)
+        write_file(output, text.encode())
         for verdict in comparison.gates:
             if verdict.fails:
-                click.echo(f"gate {verdict.gate.title}: {verdict.status}: {verdict.text}", err=True)
+                print_note(f"gate {verdict.gate.title}: {verdict.status}: {verdict.text}")
     if comparison.failed:
         sys.exit(EXIT_GATE)
 
@@ -88,10 +99,3 @@ def _render(comparison: Comparison, form: str) -> str:
 
     forms = {"text": as_text, "markdown": as_markdown, "json": as_json, "junit": as_junit}
     return forms[form](comparison)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""What `bskernel plan` prints: a list, JSON, or a graph."""
+"""The plan of a build as text, JSON or a graph."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 GRAPHS = ("text", "mermaid", "svg")
 
 
-def describe_plan(planned: Sequence[PlannedStep], chosen: Range, backend: Choice | None = None) -> str:
-    """The steps as lines, and above them the backend and which part of the flow they are, if it was asked for."""
+def describe_plan(planned: Sequence[PlannedStep], selected: Range, backend: Choice | None = None) -> str:
+    """The steps as lines; above them the backend, and the part of the flow if only a part was selected."""
     lines = list(backend.lines) if backend is not None else []
-    for bound, word in ((chosen.first, "from"), (chosen.last, "to")):
+    for bound, word in ((selected.first, "from"), (selected.last, "to")):
         if not bound.origin.startswith("the flow's "):
             lines.append(f"{word} {bound.step}, by {bound.origin}")
     for item in planned:
@@ -28,25 +28,25 @@ def describe_plan(planned: Sequence[PlannedStep], chosen: Range, backend: Choice
     return "\n".join(lines) + "\n"
 
 
-def plan_json(planned: Sequence[PlannedStep], chosen: Range, backend: Choice | None = None) -> str:
-    """The backend, the range with what chose it, and the steps."""
+def plan_json(planned: Sequence[PlannedStep], selected: Range, backend: Choice | None = None) -> str:
+    """The backend, the range of the flow with the origin of its bounds, and the steps."""
     from bskernel_protocol import pretty_json
 
-    return pretty_json({"backend": backend, "range": chosen, "steps": tuple(planned)})
+    return pretty_json({"backend": backend, "range": selected, "steps": tuple(planned)})
 
 
-def draw_plan(planned: Sequence[PlannedStep], form: str) -> str:
-    """The steps and what goes between them, in one of the forms GRAPHS."""
-    return draw_graph([(item.step, item.cached) for item in planned], form)
+def draw_plan(planned: Sequence[PlannedStep], style: str) -> str:
+    """A graph of the steps and the artifacts between them, in one of the formats GRAPHS."""
+    return draw_graph([(item.step, item.cached) for item in planned], style)
 
 
-def draw_graph(steps: Sequence[tuple[Step, bool]], form: str) -> str:
-    """Steps, each with whether it is cached, and what goes between them, in one of the forms GRAPHS."""
+def draw_graph(steps: Sequence[tuple[Step, bool]], style: str) -> str:
+    """The same for steps that are given with whether each is cached."""
     from bskernel.report.graph import as_mermaid, as_text, graph_of
 
     graph = graph_of(steps)
-    if form == "svg":
+    if style == "svg":
         from bskernel.report.graph_svg import as_svg
 
         return as_svg(graph)
-    return as_mermaid(graph) if form == "mermaid" else as_text(graph)
+    return as_mermaid(graph) if style == "mermaid" else as_text(graph)

@@ -1,4 +1,4 @@
-"""`bskernel results`: what a sweep came to, judged again."""
+"""`bskernel results`: the points of a finished sweep."""
 
 from __future__ import annotations
 
@@ -6,20 +6,30 @@ from pathlib import Path
 
 import click
 
-from bskernel.core.errors import ConfigError
+from bskernel.cli.options import JSON, PATH
+from bskernel.cli.output import print_note, print_result, write_file
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
-@click.argument("sweep", metavar="SWEEP", type=click.Path(path_type=Path))
-@click.option("--maximize", multiple=True, metavar="METRIC", help="More of it is better, such as throughput.")
-@click.option("--minimize", multiple=True, metavar="METRIC", help="Less of it is better, such as LUT@synth.")
-@click.option("--require", multiple=True, metavar="CONDITION", help="What points must keep: utilization.LUT < 0.8.")
+@click.argument("sweep", metavar="SWEEP", type=PATH)
+@click.option(
+    "--maximize", multiple=True, metavar="METRIC", help="Objective to maximize, e.g. throughput. Repeatable."
+)
+@click.option(
+    "--minimize", multiple=True, metavar="METRIC", help="Objective to minimize, e.g. LUT@synth. Repeatable."
+)
+@click.option(
+    "--require",
+    multiple=True,
+    metavar="CONDITION",
+    help="Condition that points must satisfy, e.g. 'utilization.LUT < 0.8'. Repeatable.",
+)
 @click.option("--csv", "csv_file", type=_FILE, metavar="FILE", help="Write all points as CSV.")
-@click.option("--parquet", "parquet_file", type=_FILE, metavar="FILE", help="Write them as Parquet.")
-@click.option("--plot", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write plots there.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+@click.option("--parquet", "parquet_file", type=_FILE, metavar="FILE", help="Write all points as Parquet.")
+@click.option("--plot", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write plots to DIR.")
+@JSON
 def results(
     sweep: Path,
     maximize: tuple[str, ...],
@@ -30,20 +40,18 @@ def results(
     plot: Path | None,
     as_json: bool,
 ) -> None:
-    """Show the points of SWEEP, its Pareto set, the best points and a recommendation; nothing runs.
+    """Show a sweep's points, Pareto set and recommendation.
 
-    SWEEP is the output directory of `bskernel sweep`, also of one that was interrupted. Without --maximize and
-    --minimize the sweep's own objectives count, without --require its own conditions.
+    SWEEP is the output directory of `bskernel sweep`; the sweep may have been interrupted. Nothing is executed.
+    --maximize and --minimize replace the objectives of its [sweep] table, --require replaces its conditions.
     """
-    from bskernel_protocol import pretty_json
-
     import bskernel
     from bskernel.sweeps.analysis.columns import as_csv
     from bskernel.sweeps.report.text import as_text
 
     found = bskernel.results(sweep, maximize=maximize, minimize=minimize, require=require)
     if csv_file is not None:
-        _write(csv_file, as_csv(found.table))
+        write_file(csv_file, as_csv(found.table).encode())
     if parquet_file is not None:
         from bskernel.sweeps.report.parquet import write_parquet
 
@@ -53,13 +61,6 @@ def results(
         from bskernel.sweeps.report.renderer import write_plots
 
         written = write_plots(found.table, found.outcome, plot)
-    click.echo(pretty_json(found) if as_json else as_text(found), nl=False)
+    print_result(found, as_text, as_json=as_json)
     for path in (*(file for file in (csv_file, parquet_file) if file is not None), *written):
-        click.echo(f"written: {path}", err=True)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+        print_note(f"written: {path}")

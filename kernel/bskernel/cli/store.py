@@ -2,127 +2,108 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from bskernel.cli.options import JSON, PATH
+from bskernel.cli.output import print_note, print_result
+from bskernel.cli.units import age, describe_size, size
 from bskernel.core.errors import EXIT_ENVIRONMENT, ConfigError
 
 if TYPE_CHECKING:
-    from bskernel.commands.store import StoreAdmin
+    from bskernel.commands.store import Pulled, Stat, StoreAdmin
+    from bskernel.store.gc import Checked, Garbage
+    from bskernel.store.uploader import Pushed
 
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
-_AGES = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
-_WHAT = click.argument("what", required=False, type=click.Path(path_type=Path), metavar="[CONFIG | BUILD]")
-_CONFIG = click.option("--config", type=click.Path(path_type=Path), help="A build.toml that names the shared store.")
-_STORE = click.option("--store", "url", metavar="URL", help="The shared store; else BSKERNEL_STORE, or the config's.")
+_CONFIG = click.option("--config", type=PATH, help="A build.toml whose [store] table names the shared store.")
+_STORE = click.option(
+    "--store", "url", metavar="URL", help="The shared store. Default: $BSKERNEL_STORE, then [store] shared."
+)
 _MODE = click.option(
     "--mode",
     type=click.Choice(["read-only", "write-through", "write-back"]),
-    help="May it be written? Else BSKERNEL_STORE_MODE, or the config's.",
+    help="Write policy for the shared store. Default: $BSKERNEL_STORE_MODE, then [store] mode.",
 )
-_SHARED = click.option("--shared", is_flag=True, help="The shared store, not the cache.")
-
-
-def age(text: str) -> float:
-    """Seconds, from such as 30d, 2w, 12h. Raises click.BadParameter."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([hdw])", text)
-    if match is None:
-        raise click.BadParameter(f"{text!r} is no age: give such as 12h, 30d or 8w")
-    return float(match[1]) * _AGES[match[2]]
-
-
-def size(text: str) -> int:
-    """Bytes, from such as 500M, 20G, 1.5TiB. Raises click.BadParameter."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?", text.strip().upper())
-    if match is None or match[2] not in _UNITS:
-        raise click.BadParameter(f"{text!r} is no size: give such as 500M, 20G or 1.5TiB")
-    return int(float(match[1]) * _UNITS[match[2]])
-
-
-def describe_size(count: int) -> str:
-    """As 512 B, 1.2 MB, 20 GB."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
+_SHARED = click.option("--shared", is_flag=True, help="Work on the shared store instead of the cache.")
 
 
 @click.group()
 def store() -> None:
-    """The cache of results, and the store that machines share behind it."""
+    """Manage the cache and the store that machines share.
+
+    The cache is a directory of this user; the shared store is a folder, an S3 bucket or an SSH host.
+    """
 
 
 def _admin(what: Path | None, config: Path | None, url: str | None, mode: str | None) -> StoreAdmin:
-    """For the shared store of the config, if one is named, or what is given instead."""
+    """The shared store of --store, or of --config, or of `what` if it is a build.toml."""
     from bskernel.commands.store import StoreAdmin
 
     named = config or (what if what is not None and what.is_file() else None)
-    return StoreAdmin.of(named, url=url, mode=mode, note=lambda text: click.echo(text, err=True))
+    return StoreAdmin.of(named, url=url, mode=mode, note=print_note)
 
 
 @store.command()
-@_WHAT
+@click.argument("what", required=False, type=PATH, metavar="[CONFIG | BUILD]")
 @_CONFIG
 @_STORE
 @_MODE
-@_JSON
+@JSON
 def push(what: Path | None, config: Path | None, url: str | None, mode: str | None, as_json: bool) -> None:
-    """Copy results to the shared store: all of the cache, or those of CONFIG's steps or of a BUILD directory.
+    """Copy results from the cache to the shared store.
 
-    Of a sweep they are those of all its points.
-
-    Results that are there already are left as they are.
+    Copies the results of CONFIG's steps, or of a BUILD directory, or the whole cache; for a sweep, those of all its
+    points. Results that the shared store already has are left unchanged.
     """
-    from bskernel_protocol import pretty_json
+    print_result(_admin(what, config, url, mode).push(what), _describe_pushed, as_json=as_json)
 
-    done = _admin(what, config, url, mode).push(what)
+
+def _describe_pushed(done: Pushed) -> str:
     gone = f", {done.gone} are not in the cache" if done.gone else ""
-    text = f"{done.pushed} results pushed, {done.present} were there{gone}"
-    click.echo(pretty_json(done) if as_json else text, nl=not as_json)
+    return f"{done.pushed} results pushed, {done.present} already there{gone}"
 
 
 @store.command()
-@click.argument("what", type=click.Path(path_type=Path), metavar="CONFIG | BUILD")
+@click.argument("what", type=PATH, metavar="CONFIG | BUILD")
 @_CONFIG
 @_STORE
-@_JSON
+@JSON
 def pull(what: Path, config: Path | None, url: str | None, as_json: bool) -> None:
-    """Copy the results of CONFIG's steps, or of a BUILD directory, from the shared store to the cache.
+    """Copy results from the shared store to the cache.
 
-    Of a sweep they are those of all its points.
+    Copies the results of CONFIG's steps, or of a BUILD directory; for a sweep, those of all its points.
     """
-    from bskernel_protocol import pretty_json
+    print_result(_admin(what, config, url, None).pull(what), _describe_pulled, as_json=as_json)
 
-    done = _admin(what, config, url, None).pull(what)
-    text = f"{done.pulled} results pulled, {done.present} were here, {done.missing} are nowhere"
-    click.echo(pretty_json(done) if as_json else text, nl=not as_json)
+
+def _describe_pulled(done: Pulled) -> str:
+    return f"{done.pulled} results pulled, {done.present} already in the cache, {done.missing} in neither store"
 
 
 @store.command()
 @_CONFIG
 @_STORE
-@_JSON
+@JSON
 def stat(config: Path | None, url: str | None, as_json: bool) -> None:
-    """Count what the cache and the shared store hold, and what is still to be pushed."""
-    from bskernel_protocol import pretty_json
+    """Show the size of the cache and the shared store.
 
-    found = _admin(None, config, url, None).stat()
-    if as_json:
-        click.echo(pretty_json(found), nl=False)
-        return
-    for place in (found.local, found.shared):
-        if place is not None:
-            held = place.holds
-            click.echo(f"{place.where}: {held.results} results, {held.blobs} blobs, {describe_size(held.bytes)}")
+    Also shows how many results of the cache are waiting to be pushed.
+    """
+    print_result(_admin(None, config, url, None).stat(), _describe_stat, as_json=as_json)
+
+
+def _describe_stat(found: Stat) -> str:
+    lines = [
+        f"{place.where}: {place.holds.results} results, {place.holds.blobs} blobs, {describe_size(place.holds.bytes)}"
+        for place in (found.local, found.shared)
+        if place is not None
+    ]
     if found.pending is not None:
-        click.echo(f"still to be pushed: {found.pending} results")
+        lines.append(f"waiting to be pushed: {found.pending} results")
+    return "\n".join(lines)
 
 
 @store.command()
@@ -130,40 +111,41 @@ def stat(config: Path | None, url: str | None, as_json: bool) -> None:
 @_STORE
 @_MODE
 @_SHARED
-@click.option("--repair", is_flag=True, help="Remove what is damaged, and results of which something is missing.")
-@_JSON
+@click.option("--repair", is_flag=True, help="Remove corrupt blobs, and results whose blobs are missing or corrupt.")
+@JSON
 def check(config: Path | None, url: str | None, mode: str | None, shared: bool, repair: bool, as_json: bool) -> None:
-    """Read all of the cache, or of the shared store, and compare every blob with its digest.
+    """Compare every blob of a store with its digest.
 
-    Exit code 4 when something is damaged and was not removed.
+    Reads the whole cache, or with --shared the whole shared store. The exit code is 4 if something is corrupt and was
+    not removed.
     """
-    from bskernel_protocol import pretty_json
+
+    def describe(found: Checked) -> str:
+        held = f"{found.results} results, {found.blobs} blobs, {describe_size(found.bytes)}"
+        lines = [f"{held}: {len(found.damaged)} blobs corrupt, {len(found.dangling)} results incomplete"]
+        lines += [f"  {name}{'  removed' if repair else ''}" for name in (*found.damaged, *found.dangling)]
+        return "\n".join(lines)
 
     found = _admin(None, config, url, mode).check(shared=shared, repair=repair)
-    if as_json:
-        click.echo(pretty_json(found), nl=False)
-    else:
-        held = f"{found.results} results, {found.blobs} blobs, {describe_size(found.bytes)}"
-        click.echo(f"{held}: {len(found.damaged)} blobs damaged, {len(found.dangling)} results incomplete")
-        for name in (*found.damaged, *found.dangling):
-            click.echo(f"  {name}{'  removed' if repair else ''}")
+    print_result(found, describe, as_json=as_json)
     if not found.sound and not repair:
         sys.exit(EXIT_ENVIRONMENT)
 
 
-def _size_option(_context: click.Context, _parameter: click.Parameter, text: str | None) -> int | None:
-    return size(text) if text is not None else None
-
-
 @store.command()
 @_CONFIG
 @_STORE
 @_MODE
 @_SHARED
-@click.option("--max-size", callback=_size_option, metavar="SIZE", help="Keep no more than that, such as 20G.")
-@click.option("--older-than", type=age, metavar="TIME", help="Remove results not used for that long, as 30d.")
-@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
-@_JSON
+@click.option(
+    "--max-size",
+    type=size,
+    metavar="SIZE",
+    help="Remove the oldest results until no more than SIZE is left, e.g. 20G.",
+)
+@click.option("--older-than", type=age, metavar="TIME", help="Remove results older than TIME, e.g. 30d.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
+@JSON
 def gc(
     config: Path | None,
     url: str | None,
@@ -174,20 +156,19 @@ def gc(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Remove results from the cache, or with --shared from the shared store, and blobs that none needs any more.
+    """Remove old results, and blobs that no result needs.
 
-    In the cache a result's age is the time since it was last used; in the shared store since it was pushed. Nothing
-    goes while a build uses the cache.
+    Works on the cache, or with --shared on the shared store. The age of a result in the cache is the time since its
+    last use, in the shared store the time since it was pushed. Fails while a build uses the cache.
     """
-    from bskernel_protocol import pretty_json
+
+    def describe(found: Garbage) -> str:
+        removed = "would be removed" if dry_run else "removed"
+        freed = f"{describe_size(found.freed)} of {describe_size(found.bytes)}"
+        return f"{len(found.results)} results and {len(found.blobs)} blobs {removed}: {freed}"
 
     if shared and max_size is None and older_than is None:
-        raise ConfigError("gc --shared: say what may go", hint="--older-than 30d, or --max-size 200G")
+        raise ConfigError("gc --shared needs a limit", hint="give --older-than 30d or --max-size 200G")
     admin = _admin(None, config, url, mode)
-    found = admin.tidy(shared=shared, max_bytes=max_size, older_than_s=older_than, dry_run=dry_run)
-    if as_json:
-        click.echo(pretty_json(found), nl=False)
-        return
-    would = "would be removed" if dry_run else "removed"
-    rest = f"{describe_size(found.freed)} of {describe_size(found.bytes)}"
-    click.echo(f"{len(found.results)} results and {len(found.blobs)} blobs {would}: {rest}")
+    found = admin.collect_garbage(shared=shared, max_bytes=max_size, older_than_s=older_than, dry_run=dry_run)
+    print_result(found, describe, as_json=as_json)

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bskernel.cli.cluster_option import CLUSTER, alone
-from bskernel.cli.options import (
-    CONFIG,
-    FRESH,
-    INTERRUPTED,
-    JOBS,
-    JSON,
-    RUNTIME,
-    SET,
-    VERBOSE,
-    has_cursor,
-)
-from bskernel.cli.range_options import RangeOptions, range_options
-from bskernel.cli.warm import KEEP_WARM
+from bskernel.cli.options import JSON, BuildSelection, RunSelection, build_selection, run_selection
+from bskernel.cli.output import INTERRUPTED, has_cursor, print_note, print_result
 
 if TYPE_CHECKING:
     from bskernel.sweeps.report.observers import SweepObserver
@@ -29,66 +16,48 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@CONFIG
-@RUNTIME
-@range_options
-@SET
-@click.option("--output", type=click.Path(path_type=Path), help="The sweep's directory; build/NAME-sweep by default.")
-@VERBOSE
-@JOBS
-@FRESH
-@KEEP_WARM
-@CLUSTER
+@build_selection
+@run_selection
 @JSON
-def sweep(
-    config: Path,
-    runtime: str,
-    range_request: RangeOptions,
-    settings: tuple[str, ...],
-    output: Path | None,
-    verbose: bool,
-    jobs: int | None,
-    fresh: bool,
-    keep_warm: float | None,
-    cluster: str | None,
-    as_json: bool,
-) -> None:
-    """Build every point of CONFIG's [sweep]; what points share is done once, and what was made before is recalled.
+def sweep(selection: BuildSelection, running: RunSelection, as_json: bool) -> None:
+    """Build every point of CONFIG's [sweep]; shared steps run once.
 
-    A point is a build: OUTPUT/points/NAME. A point that fails leaves the others alone. Exit code 3 when one failed.
+    Each point is a build in OUTPUT/points/NAME. If a point fails, the others go on, and the exit code is 3. Run the
+    command again to continue an interrupted sweep: finished steps are recalled.
     """
     from bskernel.config.assignments import with_jobs
     from bskernel.sweeps.execution.preparation import prepare_sweep
-    from bskernel.sweeps.execution.sweep import Options, run_sweep
+    from bskernel.sweeps.execution.sweep import run_sweep
     from bskernel.workspace.workspace import Workspace
 
-    alone(cluster, keep_warm)
+    options = running.build_options()
     workspace = Workspace.here()
     prepared = prepare_sweep(
-        workspace, config, settings=with_jobs(settings, jobs), range_request=range_request.as_range_request()
+        workspace,
+        selection.config,
+        settings=with_jobs(selection.settings, running.jobs),
+        range_request=selection.range_request(),
     )
-    options = Options(runtime=runtime, fresh=fresh, keep_s=keep_warm, cluster=cluster)
-    result = run_sweep(workspace, prepared, _observer(verbose=verbose), output=output, options=options)
+    observer = _observer(verbose=running.verbose)
+    result = run_sweep(workspace, prepared, observer, output=selection.output, options=options)
     _show(result, as_json=as_json)
     if result.status == "interrupted":
-        click.echo(INTERRUPTED, err=True)
+        print_note(INTERRUPTED)
     sys.exit(result.exit_code)
 
 
 def _show(result: SweepResult, *, as_json: bool) -> None:
-    """Raises ConfigError for an objective or a condition that names what no point has."""
-    from bskernel_protocol import pretty_json
-
+    """Raises ConfigError for an objective or a condition on a metric that no point has."""
     import bskernel
     from bskernel.sweeps.report.text import as_text, effort_text
 
-    # An objective that no point has does not undo what was built.
+    # A wrong objective must not hide what was built.
     try:
         text = as_text(bskernel.results(result))
         if not as_json:
             click.echo(text, nl=False)
     finally:
-        click.echo(pretty_json(result) if as_json else effort_text(result), nl=not as_json)
+        print_result(result, effort_text, as_json=as_json)
 
 
 def _observer(*, verbose: bool) -> SweepObserver:

@@ -1,4 +1,4 @@
-"""What `bskernel plan` prints of a sweep."""
+"""The plan of a sweep as text, JSON or a graph."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bskernel.sweeps.execution.preview import PreviewedNode
     from bskernel.workspace.workspace import Workspace
 
-_SHOWN = 20  # points in a table for people
+_SHOWN = 20  # points listed in the text
 
 
 def show_sweep(
@@ -26,7 +26,7 @@ def show_sweep(
     as_json: bool,
     graph: str | None,
 ) -> str:
-    """The points and the distinct steps of a sweep: as text, as JSON, or the steps alone as a graph."""
+    """The points and distinct steps of a sweep as text or JSON, or its steps as a graph."""
     from bskernel_protocol import pretty_json
 
     from bskernel.cli.plan_views import draw_graph
@@ -35,40 +35,40 @@ def show_sweep(
 
     sweep = PreparedSweep(workspace, text, range_request)
     with workspace.open_store(sweep.loaded, note, read_only=True) as opened:
-        foreseen = preview_sweep(sweep.plan, opened.store)
+        nodes = preview_sweep(sweep.plan, opened.store)
     workspace.files.save()
     if graph is not None:
-        return draw_graph(drawn(foreseen), graph)
-    return pretty_json(as_data(sweep.plan, foreseen)) if as_json else _describe(sweep, foreseen)
+        return draw_graph(drawn(nodes), graph)
+    return pretty_json(as_data(sweep.plan, nodes)) if as_json else _describe(sweep, nodes)
 
 
-def _describe(sweep: PreparedSweep, foreseen: tuple[PreviewedNode, ...]) -> str:
+def _describe(sweep: PreparedSweep, nodes: tuple[PreviewedNode, ...]) -> str:
     from bskernel.sweeps.analysis.table import counted, settings_text
 
     points = sweep.plan.points
     lines = [f"sweep {sweep.loaded.name}: {counted(len(points))}"]
     search = sweep.section.search
     if search is not None:
-        lines.append(f"  and {search.trials} trials that the search chooses while it runs: they are not planned yet")
+        lines.append(f"  and {search.trials} trials that the search will choose while it runs")
     backends = Counter(backend.lines[0] for point in points if (backend := sweep.backend_of(point)) is not None)
     lines += [f"{line} ({number} points)" for line, number in backends.items()]
     lines += [f"  {point.name}  {settings_text(point.settings)}" for point in points[:_SHOWN]]
     if len(points) > _SHOWN:
         lines.append(f"  and {len(points) - _SHOWN} more (--json lists all)")
-    total, cached = sum(len(point.nodes) for point in points), sum(item.cached for item in foreseen)
+    total, cached = sum(len(point.nodes) for point in points), sum(node.cached for node in nodes)
     if not points:
         return "\n".join(lines) + "\n"
-    lines.append(f"steps in all points: {total}; distinct: {len(foreseen)}, of which {cached} are cached")
-    return "\n".join([*lines, *_by_name(foreseen)]) + "\n"
+    lines.append(f"steps in all points: {total}; distinct: {len(nodes)}, of which {cached} are cached")
+    return "\n".join([*lines, *_by_name(nodes)]) + "\n"
 
 
-def _by_name(foreseen: tuple[PreviewedNode, ...]) -> list[str]:
+def _by_name(nodes: tuple[PreviewedNode, ...]) -> list[str]:
     points: Counter[str] = Counter()
     cached: Counter[str] = Counter()
-    for item in foreseen:
+    for item in nodes:
         points[item.node.step.name] += item.points
         cached[item.node.step.name] += item.cached
-    distinct = Counter(item.node.step.name for item in foreseen)
+    distinct = Counter(item.node.step.name for item in nodes)
     rows = [("step", "points", "distinct", "cached")]
     rows += [(name, str(number), str(distinct[name]), str(cached[name])) for name, number in points.items()]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]

@@ -17,7 +17,7 @@ from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.step import ExecutorRef
 from bskernel.execution.action_runner import ActionRunner, CancelToken, Completion
 from bskernel.execution.session_pool import SessionPool
-from bskernel.images import Recipe, find_recipes, locate_root
+from bskernel.images import Recipe, find_recipes, locate_root, require_recipe
 from bskernel.images.environment import cache_folder
 from bskernel.runtime.selection import choose_starter
 from bskernel.runtime.session import FramedRuntime
@@ -119,20 +119,15 @@ class WorkerSite:
             )
 
     def _check_recipe(self, executor: ExecutorRef) -> None:
-        if self._recipe(executor).digest != executor.digest:
+        try:
+            self._recipe(executor)
+        except EnvironmentLacking:
             self._recipes = find_recipes(self._root)  # the checkout may have changed since they were read
-        if (digest := self._recipe(executor).digest) != executor.digest:
-            raise EnvironmentLacking(
-                f"{platform.node()}: {executor} in {self._root} is {digest[:12]}, but the build's is "
-                f"{executor.digest[:12]}",
-                hint="update the checkout there to the same commit, or share one checkout between the machines",
-            )
+            self._recipe(executor)
 
     def _recipe(self, executor: ExecutorRef) -> Recipe:
-        for recipe in self._recipes:
-            if recipe.name == str(executor):
-                return recipe
-        raise EnvironmentLacking(f"{platform.node()}: there is no executor {executor} in {self._root}")
+        hint = "check out the same commit on that machine, or use one checkout on a shared file system"
+        return require_recipe(self._recipes, executor, where=f"{platform.node()}: {self._root}", hint=hint)
 
     def _runtime(self) -> FramedRuntime:
         starter = choose_starter(self._requested_runtime, self._cache, self._recipe, lambda text: self._report(text))

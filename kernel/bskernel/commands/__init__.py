@@ -1,1 +1,1 @@
-"""Use cases behind the command line: build, preview, replay, images, doctor, bundle, store."""
+"""The use cases behind the command line: build, preview, replay, images, doctor, bundle, store."""

@@ -1,4 +1,4 @@
-"""A build from its beginning to its end."""
+"""Runs one build, from its plan to its build directory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bskernel.flow.snapshot import snapshot_config
 from bskernel.result.build_directory import BUILD_LOG, BuildDirectory
 from bskernel.result.build_result import BuildResult, metrics_of
 from bskernel.result.recorder import RecordingObserver
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.worker_pools import PoolHandle
 from bskernel.workspace.workspace import PreparedBuild, Workspace
 
@@ -18,59 +19,53 @@ from bskernel.workspace.workspace import PreparedBuild, Workspace
 def run_build(
     workspace: Workspace,
     prepared: PreparedBuild,
-    *,
-    runtime: str,
     observer: Observer,
-    fresh: bool = False,
-    keep_s: float | None = None,
-    cluster: str | None = None,
+    *,
+    options: BuildOptions = BuildOptions(),  # noqa: B008 - frozen
 ) -> BuildResult:
-    """Carry out a plan, here or on a cluster, and write the build directory; sessions are kept for `keep_s`."""
+    """Run the steps of a plan, on this machine or on a cluster, and write the build directory.
+
+    A failed step is a result, not an exception. Raises EnvironmentLacking, ConfigError if the build cannot start.
+    """
     from bskernel.report.log import Log
 
-    began = time.monotonic()
+    start = time.monotonic()
     directory = BuildDirectory(prepared.output)
     directory.open()
     with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
-        noting = RecordingObserver((Log.to_file(log), observer), directory)
+        recorder = RecordingObserver((Log.to_file(log), observer), directory)
         for line in prepared.backend.lines if prepared.backend else ():
-            noting.note(line)
+            recorder.note(line)
         if prepared.without_points:
-            noting.note(f"this builds {prepared.loaded.path.name} alone; `bskernel sweep` builds its points")
-        noting.planned(prepared.plan.steps)
+            recorder.note(f"{prepared.loaded.path.name}: [sweep] is ignored; `bskernel sweep` builds its points")
+        recorder.planned(prepared.plan.steps)
         try:
             directory.write_config(snapshot_config(prepared.loaded))
             with (
-                workspace.open_store(prepared.loaded, noting.note) as opened,
-                workspace.pool(
-                    prepared.loaded,
-                    opened.store,
-                    runtime=runtime,
-                    note=noting.note,
-                    share=not fresh,
-                    keep_s=keep_s,
-                    cluster=cluster,
-                ) as handle,
+                workspace.open_store(prepared.loaded, recorder.note) as opened,
+                workspace.pool(prepared.loaded, opened.store, options, note=recorder.note) as handle,
             ):
-                result = _carried_out(workspace, prepared, opened.store, handle, noting, fresh=fresh, began=began)
+                result = _run_and_write(
+                    workspace, prepared, opened.store, handle, recorder, fresh=options.fresh, start=start
+                )
                 if result.status == "interrupted":
                     opened.leave_pending()
         finally:
             workspace.files.save()
             directory.close()
-            noting.over()
+            recorder.over()
     return result
 
 
-def _carried_out(
+def _run_and_write(
     workspace: Workspace,
     prepared: PreparedBuild,
     store: Store,
     handle: PoolHandle,
-    noting: RecordingObserver,
+    recorder: RecordingObserver,
     *,
     fresh: bool,
-    began: float,
+    start: float,
 ) -> BuildResult:
     from bskernel.result.result_writer import summarize, write_results
 
@@ -79,7 +74,7 @@ def _carried_out(
             prepared.plan,
             store,
             handle.pool,
-            noting,
+            recorder,
             limits=handle.limits,
             salt=prepared.loaded.config.build.salt,
             fresh=fresh,
@@ -92,12 +87,12 @@ def _carried_out(
             metrics_of(reports, store),
             output=prepared.output,
             runtime=handle.pool.runtime_name,
-            seconds=time.monotonic() - began,
+            seconds=time.monotonic() - start,
             backend=prepared.backend,
         )
-        damaged = write_results(noting.directory, result, store, whole=attempt == 0)
+        damaged = write_results(recorder.directory, result, store, whole=attempt == 0)
         if not damaged:
             break
-        # Its bytes were not looked at until now; found damaged, they are gone, and what made them runs.
-        noting.note(f"{damaged[0]} is gone from the cache, or damaged: what makes it is carried out again")
+        # A recall does not read the bytes of artifacts. Reading has now removed corrupt ones, so their steps run.
+        recorder.note(f"{damaged[0]} is missing from the cache or corrupt; rerunning the step that produces it")
     return result

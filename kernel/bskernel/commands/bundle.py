@@ -1,4 +1,4 @@
-"""A build packed for a bug report: what it was, what failed, the logs, and the machine; nothing private, no model."""
+"""Packs a build for a bug report: configuration, results, logs and facts about the machine, without private data."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from bskernel.core.interfaces import Store
 from bskernel.core.redaction import Redactor, secrets_in
 from bskernel.result.build_directory import CONFIG, FAILURE, RESULT, BuildDirectory
 
-_LARGEST = 4 << 20  # bytes of one log; of a longer one the end is kept
-_COMMON_USERS = frozenset({"root", "user", "ubuntu", "runner"})  # say nothing of anybody
-_REPORTS = ("*.rpt", "*.log", "*.xml", "*.tcl", "*.json")  # what Vivado was told, and said
-_LEFT_OUT = "Of the artifacts, Vivado's reports and scripts alone are in it."
+_LARGEST = 4 << 20  # bytes of one log; a longer one is cut to its end
+_COMMON_USERS = frozenset({"root", "user", "ubuntu", "runner"})  # identify nobody
+_REPORTS = ("*.rpt", "*.log", "*.xml", "*.tcl", "*.json")  # the scripts and reports of Vivado
+_LEFT_OUT = "The only artifacts in it are the reports and scripts of Vivado."
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """A packed bundle: the archive's bytes, its files with their sizes, and how often what was taken out."""
+    """The bytes of the archive, its files with their sizes, and kinds of redacted text with their counts."""
 
     data: bytes
     files: dict[str, int]
     redacted: dict[str, int]
 
 
-def redactor_here(build: Path | None, cache: Path, root: Path, more: Iterable[str] = ()) -> Redactor:
-    """Knows this machine, this user, this environment's secrets, and `more` texts to take out."""
+def make_redactor(build: Path | None, cache: Path, root: Path, more: Iterable[str] = ()) -> Redactor:
+    """Make a redactor for this machine, this user, the secrets in the environment, and the texts `more`."""
     home, host, user = str(Path.home()), socket.gethostname(), getpass.getuser()
     names = {str(cache): "<cache>", str(root): "<bskernel>"} | ({str(build): "<build>"} if build is not None else {})
     names |= {home: "~", host: "<host>", host.partition(".")[0]: "<host>"}
@@ -55,8 +55,8 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def facts_here(diagnosis: Diagnosis) -> dict[str, Any]:
-    """Versions, and what doctor tells of this machine but for its room; the same every time it is asked."""
+def machine_facts(diagnosis: Diagnosis) -> dict[str, Any]:
+    """Versions, and the output of doctor without what changes from call to call."""
     facts: dict[str, Any] = json.loads(pretty_json(diagnosis))
     for changing in ("room", "recipes"):
         del facts[changing]
@@ -74,17 +74,17 @@ def facts_here(diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def collect_files(build: Path | None, facts: Mapping[str, Any], redactor: Redactor) -> dict[str, bytes]:
-    """The bundle's files, redacted; without a build what this machine is.
+    """The redacted files of the bundle; without a build, only machine.json.
 
-    Raises ConfigError when the folder is no build directory.
+    Raises ConfigError if the folder is not a build directory.
     """
     files = {"machine.json": redactor.json(pretty_json(facts).encode())}
-    return files if build is None else files | _of_build(build, redactor)
+    return files if build is None else files | _build_files(build, redactor)
 
 
-def _of_build(build: Path, redactor: Redactor) -> dict[str, bytes]:
+def _build_files(build: Path, redactor: Redactor) -> dict[str, bytes]:
     if not (build / "steps").is_dir() and not (build / RESULT).is_file():
-        raise ConfigError(f"{build}: no build directory", hint="name a folder that bskernel run has written")
+        raise ConfigError(f"{build}: not a build directory", hint="give a directory that `bskernel run` wrote")
     files: dict[str, bytes] = {}
     for name in (RESULT, CONFIG, "metrics.json"):
         if (build / name).is_file():
@@ -113,8 +113,8 @@ def _end_of(log: Path) -> bytes:
     return data[-_LARGEST:].partition(b"\n")[2]
 
 
-def model_of(build: Path, store: Store) -> bytes | None:
-    """The network that the build began with: what its first step took as `model`."""
+def find_model(build: Path, store: Store) -> bytes | None:
+    """The model that the build started with: the input `model` of its first step. None if it is not in the store."""
     for _, manifest in BuildDirectory(build).manifests():
         model = _model(manifest)
         if model is not None:
@@ -127,7 +127,7 @@ def _model(manifest: StepManifest) -> Any:
 
 
 def pack(files: Mapping[str, bytes], redactor: Redactor, *, name: str, model: bytes | None) -> Bundle:
-    """One archive, the same bytes for the same files: fixed times and owners, in order of name."""
+    """Pack files into one archive; the same files give the same bytes: names are sorted, times and owners fixed."""
     redacted = {kind: count for kind, count in sorted(redactor.counts.items()) if count}
     held = dict(files) | ({"model.onnx": model} if model is not None else {})
     held["CONTENTS.txt"] = _contents(held, redacted, with_model=model is not None).encode()
@@ -142,10 +142,10 @@ def pack(files: Mapping[str, bytes], redactor: Redactor, *, name: str, model: by
 
 
 def _contents(files: Mapping[str, bytes], redacted: Mapping[str, int], *, with_model: bool) -> str:
-    lines = ["A build of bskernel, packed for a bug report.", "", "Files:"]
+    lines = ["A bskernel build, packed for a bug report.", "", "Files:"]
     lines += [f"  {path} ({len(files[path])} bytes)" for path in sorted(files)]
-    lines += ["", "Taken out, and how often:", *(f"  {kind}: {count}" for kind, count in redacted.items())]
+    lines += ["", "Removed, with the number of times:", *(f"  {kind}: {count}" for kind, count in redacted.items())]
     if not redacted:
         lines.append("  nothing")
-    lines += ["", "The model is included, as it is." if with_model else "The model is left out.", _LEFT_OUT]
+    lines += ["", "The model is included, unchanged." if with_model else "The model is not included.", _LEFT_OUT]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""What this machine has of all that builds may need: installed tools, licences, an engine, room."""
+"""Checks what this machine offers to builds: tools, licences, a Docker engine, disk and memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SIMULATION = ("g++", "make")  # what the process runtime compiles simulations w
 
 
 class FlowState(msgspec.Struct, frozen=True, kw_only=True):
-    """Could a shipped flow run here; `missing` names tools that its steps need, each with the first such step."""
+    """Whether a shipped flow can run here; `missing` maps a missing tool to the first step that needs it."""
 
     name: str
     summary: str
@@ -31,12 +31,12 @@ class FlowState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """All that `bskernel doctor` tells."""
+    """The result of `bskernel doctor`."""
 
     system: dict[str, Any]
     engine: dict[str, Any]
     room: Room
-    programs: dict[str, str | None]  # name -> where in PATH
+    programs: dict[str, str | None]  # name -> path, None if it is not in PATH
     licences: dict[str, str]
     installs: tuple[FoundInstall, ...]
     recipes: tuple[RecipeState, ...]
@@ -44,13 +44,13 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _licences_at_home() -> dict[str, str]:
-    """Where the tools look by themselves; a step's home is its own, so that they do not see these."""
+    """Licence files that tools would find in the user's home; steps have their own home and do not see them."""
     found = len(list((Path.home() / ".Xilinx").glob("*.lic")))
-    return {"~/.Xilinx": f"{found} not seen by steps: name them in XILINXD_LICENSE_FILE"} if found else {}
+    return {"~/.Xilinx": f"{found} not visible to steps: list them in XILINXD_LICENSE_FILE"} if found else {}
 
 
 def flow_states(executors: Executors, tools: frozenset[str]) -> Iterator[FlowState]:
-    """What each shipped flow lacks where these tools are there."""
+    """Which shipped flows can run with these tools, and what the others need."""
     for name in flow_names():
         flow = shipped_flow(name)
         missing: dict[str, str] = {}
@@ -68,9 +68,9 @@ def flow_states(executors: Executors, tools: frozenset[str]) -> Iterator[FlowSta
 
 
 def diagnose(workspace: Workspace, environment: Mapping[str, str]) -> Diagnosis:
-    """Look at this machine; nothing is made or changed but the cache's note of which installs there are."""
+    """Look at this machine. Changes nothing but the cache's list of installed tools."""
     installs = find_installs(workspace.cache, environment)
-    there = frozenset(item.tool for item in installs if item.install is not None)
+    present = frozenset(item.tool for item in installs if item.install is not None)
     return Diagnosis(
         system=system_facts(),
         engine=engine_facts(),
@@ -79,7 +79,7 @@ def diagnose(workspace: Workspace, environment: Mapping[str, str]) -> Diagnosis:
         licences=licences_of(environment).shown() | _licences_at_home(),
         installs=installs,
         recipes=image_states(workspace),
-        flows=tuple(flow_states(workspace.executors, there)),
+        flows=tuple(flow_states(workspace.executors, present)),
     )
 
 
@@ -88,12 +88,12 @@ def _gib(number: int | None) -> str:
 
 
 def _program(name: str, where: str | None) -> str:
-    why = ": simulations in the process runtime need it" if name in _SIMULATION else ""
+    why = "; the process runtime needs it for simulation" if name in _SIMULATION else ""
     return where or f"not found{why}"
 
 
 def describe(found: Diagnosis) -> Iterator[str]:
-    """As lines for people."""
+    """The lines that `bskernel doctor` prints."""
     system, engine = found.system, found.engine
     processors = f"{system['processors']} processors"
     yield f"system    {system['os']}, Linux {system['kernel']}, {system['libc']}, {system['machine']}; {processors}"
@@ -101,13 +101,13 @@ def describe(found: Diagnosis) -> Iterator[str]:
     yield f"disk      {_gib(found.room.disk_free)} free at {found.room.cache}"
     yield f"engine    {engine.get('version') or engine.get('none')}"
     yield from (f"program   {name}: {_program(name, where)}" for name, where in found.programs.items())
-    yield from (f"licence   {name}: {said}" for name, said in found.licences.items())
+    yield from (f"licence   {name}: {state}" for name, state in found.licences.items())
     if not found.installs:
-        yield "tool      none found in /opt/Xilinx, /tools/Xilinx and PATH"
+        yield "tool      none in /opt/Xilinx, /tools/Xilinx or PATH"
     for item in found.installs:
         yield f"tool      {item.tool}: {item.install.label if item.install else item.problem}  {item.root}"
     for state in found.recipes:
         yield f"executor  {state.name}: environment {state.environment}, image {state.image}"
     for flow in found.flows:
-        lacks = "; ".join(f"{tool} ({why})" for tool, why in flow.missing.items())
-        yield f"flow      {flow.name}: {'lacks ' + lacks if lacks else 'can run'}"
+        missing = "; ".join(f"{tool} ({why})" for tool, why in flow.missing.items())
+        yield f"flow      {flow.name}: {'missing ' + missing if missing else 'can run'}"

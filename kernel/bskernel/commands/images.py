@@ -1,15 +1,15 @@
-"""What is made of the recipes on this machine, and making it."""
+"""Lists, checks and builds what executors run in: environments and images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bskernel.images import RecipeState, check, choose_recipes, state_on
+from bskernel.images import RecipeState, check, select_recipes, state_on
 from bskernel.workspace.workspace import Workspace
 
 
 def image_states(workspace: Workspace) -> tuple[RecipeState, ...]:
-    """What is made of each recipe here."""
+    """The state of the environment and image of each recipe."""
     client = workspace.engine()
     return tuple(state_on(recipe, workspace.cache, client) for recipe in workspace.recipes)
 
@@ -17,18 +17,18 @@ def image_states(workspace: Workspace) -> tuple[RecipeState, ...]:
 def check_images(
     workspace: Workspace, names: Sequence[str], report: Callable[[str], None]
 ) -> tuple[RecipeState, ...]:
-    """What is made of each recipe here, and whether its catalogue is what the executor says."""
+    """The same for the named executors, or all; also compares catalogue.json with what the executor describes."""
     client = workspace.engine()
     return tuple(
-        check(recipe, workspace.cache, client, report) for recipe in choose_recipes(workspace.recipes, names)
+        check(recipe, workspace.cache, client, report) for recipe in select_recipes(workspace.recipes, names)
     )
 
 
 def make_images(
     workspace: Workspace, names: Sequence[str], *, runtime: str, report: Callable[[str], None]
 ) -> Iterator[str]:
-    """Have what the named executors, or all, run in; yields each name when it is made."""
-    chosen = choose_recipes(workspace.recipes, names)
+    """Build the images (docker) or environments (process) of the named executors, or of all; yields each name."""
+    chosen = select_recipes(workspace.recipes, names)
     starter = workspace.starter(runtime, report)
     for recipe in chosen:
         starter.prepare(recipe.ref)

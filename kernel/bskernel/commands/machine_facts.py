@@ -1,4 +1,4 @@
-"""What this machine is: its system, its engine, its room."""
+"""Facts about this machine: operating system, Docker engine, free disk and memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OF_ENGINE = ("CgroupVersion", "CgroupDriver", "Driver", "SecurityOptions", "Ker
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes: free on the cache's disk, memory available. They differ whenever they are asked for."""
+    """Free bytes on the disk of the cache, and available memory in bytes; they change from call to call."""
 
     cache: str
     disk_free: int
@@ -26,7 +26,7 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def system_facts() -> dict[str, Any]:
-    """Kernel, libc, processors, memory; the same every time it is asked."""
+    """Kernel, libc, processors, memory; the same in every call."""
     named = Path("/etc/os-release").exists()
     return {
         "kernel": platform.release(),
@@ -39,7 +39,7 @@ def system_facts() -> dict[str, Any]:
 
 
 def engine_facts() -> dict[str, Any]:
-    """The Docker engine's version and what containers rest on, or under `none` why there is no engine."""
+    """Version and settings of the Docker engine, or under `none` the reason why none can be used."""
     try:
         client = connect()
     except EnvironmentLacking as error:
@@ -50,7 +50,7 @@ def engine_facts() -> dict[str, Any]:
 
 
 def room(cache: Path) -> Room:
-    """Free room where `cache` is, or will be."""
+    """Free disk space and memory for `cache`, which need not exist yet."""
     place = next(folder for folder in (cache, *cache.parents) if folder.exists())
     return Room(cache=str(cache), disk_free=shutil.disk_usage(place).free, memory_available=_memory_available())
 

@@ -1,4 +1,4 @@
-"""What of a build is there already, before anything runs."""
+"""Shows which steps of a build are cached, before anything runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bskernel.workspace.workspace import PreparedBuild, Workspace
 
 
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
-    """A step of `bskernel plan`: will it be recalled, and if not, why."""
+    """A step of `bskernel plan`: whether it is cached, and if not, why it runs."""
 
     step: Step
     cached: bool
@@ -26,26 +26,26 @@ class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
 def preview_build(
     workspace: Workspace, prepared: PreparedBuild, note: Callable[[str], None] = lambda _: None
 ) -> tuple[PlannedStep, ...]:
-    """For every step of a build: cached, here or in the shared store, or not, and why not.
+    """For every step of a build, whether it is cached, here or in the shared store, and otherwise why it runs.
 
-    `note` as in `Application.open_store`.
+    `note` as in `Workspace.open_store`.
     """
     with workspace.open_store(prepared.loaded, note, read_only=True) as opened:
-        planned = _foreseen(prepared, opened.store)
+        planned = _preview(prepared, opened.store)
     workspace.files.save()
     return planned
 
 
-def _foreseen(prepared: PreparedBuild, store: Store) -> tuple[PlannedStep, ...]:
+def _preview(prepared: PreparedBuild, store: Store) -> tuple[PlannedStep, ...]:
     before = BuildDirectory(prepared.output).last_actions()
     made: dict[str, Any] = {}
     planned = []
     for step in prepared.plan.steps:
-        waits = [
+        missing = [
             source.step for source in step.inputs.values() if isinstance(source, FromStep) and source.step not in made
         ]
-        if waits:
-            planned.append(PlannedStep(step=step, cached=False, reasons=(f"step {waits[0]} runs before it",)))
+        if missing:
+            planned.append(PlannedStep(step=step, cached=False, reasons=(f"step {missing[0]} runs before it",)))
             continue
         action = action_of(step, resolve_inputs(step, made, store), prepared.loaded.config.build.salt)
         known = store.peek(action)
@@ -54,12 +54,12 @@ def _foreseen(prepared: PreparedBuild, store: Store) -> tuple[PlannedStep, ...]:
             planned.append(PlannedStep(step=step, cached=True))
             continue
         last = before.get(step.name)
-        changed = differences(last, action) if last is not None else ("never built in this build directory",)
+        changed = differences(last, action) if last is not None else ("no earlier run in this build directory",)
         planned.append(
             PlannedStep(
                 step=step,
                 cached=False,
-                reasons=changed or ("its result is gone from the cache, or never was",),
+                reasons=changed or ("its result is not in the cache",),
             )
         )
     return tuple(planned)
@@ -68,7 +68,7 @@ def _foreseen(prepared: PreparedBuild, store: Store) -> tuple[PlannedStep, ...]:
 def recall_each(
     workspace: Workspace, prepared: PreparedBuild, recall: Callable[[Action], ActionResult | None]
 ) -> int:
-    """Recall the steps one after another; of how many it is not known what they are, as others are missing."""
+    """Recall every step whose inputs are known; returns how many are not, because an earlier result is missing."""
     made: dict[str, ActionResult] = {}
     unknown = 0
     for step in prepared.plan.steps:

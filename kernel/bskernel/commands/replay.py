@@ -1,4 +1,4 @@
-"""A step of a build again, alone."""
+"""Runs one step of a build again, alone."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from bskernel_protocol import StepManifest
 
 from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.step import ExecutorRef
 from bskernel.execution.step_runner import prepare_step_dir
-from bskernel.images import Recipe
+from bskernel.images import require_recipe
 from bskernel.result.build_directory import BuildDirectory
 from bskernel.workspace.workspace import Workspace
 
@@ -18,18 +18,20 @@ from bskernel.workspace.workspace import Workspace
 def replay(
     workspace: Workspace, build: Path, step: str, target: Path, *, runtime: str, report: Callable[[str], None]
 ) -> int:
-    """A step of a build again, alone, in a folder under `target` that is kept; its exit code.
+    """Run a step of a build in a new step directory under `target`, which is kept; returns its exit code.
 
-    Raises ConfigError, EnvironmentLacking.
+    The step gets the inputs and parameters of its manifest. Raises ConfigError, EnvironmentLacking.
     """
     from bskernel.runtime.session_dirs import make_folders
     from bskernel.tools import find_again
 
     folder, manifest = BuildDirectory(build).manifest(step)
-    recipe = _same_recipe(workspace, manifest)
+    name = ExecutorRef(name=manifest.executor, version=manifest.version, digest=manifest.executor_digest)
+    hint = "run the build again, or check out the version of bskernel that made it"
+    recipe = require_recipe(workspace.recipes, name, where=f"{build}: step {step}", hint=hint)
     directory = target / folder.name
     if directory.exists():
-        raise ConfigError(f"{directory} exists already", hint="remove it, or give another --into")
+        raise ConfigError(f"{directory} already exists", hint="remove it, or choose another directory with --into")
     tools = tuple(find_again(tool, manifest.tools[tool], workspace.cache) for tool in sorted(manifest.tools))
     executor = msgspec.structs.replace(recipe.ref, tools=tools)
     starter = workspace.starter(runtime, report)
@@ -43,13 +45,3 @@ def replay(
     finally:
         starter.end_orphans(session.id)
         session.remove()
-
-
-def _same_recipe(workspace: Workspace, manifest: StepManifest) -> Recipe:
-    name = f"{manifest.executor}@{manifest.version}"
-    for recipe in workspace.recipes:
-        if recipe.name == name:
-            if recipe.digest != manifest.executor_digest:
-                raise EnvironmentLacking(f"{name} has changed since that build", hint="run the build again first")
-            return recipe
-    raise EnvironmentLacking(f"there is no executor {name} any more")

@@ -1,4 +1,4 @@
-"""What `bskernel store` does: the cache and the shared store counted, compared, checked and tidied."""
+"""Administers the cache and the shared store: push, pull, stat, check, gc."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ Note = Callable[[str], None]
 
 
 class StoreSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A store, and what it holds."""
+    """A store, with the number and size of its contents."""
 
     where: str
     holds: StoreCounts
 
 
 class Stat(msgspec.Struct, frozen=True, kw_only=True):
-    """Both stores, and how many results are still to be pushed to the shared one, if there is one."""
+    """Both stores, and how many results are waiting to be pushed; None without a shared store."""
 
     local: StoreSummary
     shared: StoreSummary | None = None
@@ -54,7 +54,7 @@ class Stat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pulled(msgspec.Struct, frozen=True, kw_only=True):
-    """How many results were pulled, were in the cache, or are in neither store, or of unknown steps."""
+    """How many results were pulled, were in the cache already, or are in neither store or of unknown key."""
 
     pulled: int = 0
     present: int = 0
@@ -62,7 +62,7 @@ class Pulled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoreAdmin:
-    """Looks after this user's cache, and the shared store behind it."""
+    """Administers this user's cache and the shared store behind it."""
 
     def __init__(self, cache: Path, shared: SharedSettings | None, note: Note) -> None:
         self._cache = cache
@@ -72,7 +72,7 @@ class StoreAdmin:
 
     @classmethod
     def of(cls, config: Path | None, *, url: str | None, mode: str | None, note: Note) -> StoreAdmin:
-        """For the store that is given, or that of the environment, or of a build.toml. Raises BskernelError."""
+        """Use the given shared store, or that of the environment, or that of a build.toml. Raises BskernelError."""
         given = {name: value for name, value in (("shared", url), ("mode", mode)) if value is not None}
         if config is not None and url is None:
             section, folder = load_config(config).config.store, config.resolve().parent
@@ -85,23 +85,25 @@ class StoreAdmin:
         return cls(cache_folder(), shared_settings(section, folder), note)
 
     def push(self, what: Path | None) -> Pushed:
-        """Copy results to the shared store. Raises ConfigError when nothing may; EnvironmentLacking when it fails."""
-        store = LayeredStore(self._local, self._writable(), self._cache, self._note)
+        """Copy results to the shared store. Raises ConfigError if it is read-only, EnvironmentLacking if it fails."""
+        store = LayeredStore(self._local, self._require_writable(), self._cache, self._note)
         with hold_shared(self._cache):
             if what is None:
                 keys = self._local.keys()
             else:
                 keys = []
-                self._recall_each(what, lambda action: self._local.recall_key(_noted(action, keys)))
+                self._recall_each(what, lambda action: self._local.recall_key(_append_key(action, keys)))
             done = store.push_all(keys)
             store.close(wait=False)
         if done.failed:
-            raise EnvironmentLacking(f"{done.failed} results were not pushed ({done.pushed} were): {store.failure}")
+            raise EnvironmentLacking(
+                f"{done.failed} of {done.failed + done.pushed} results could not be pushed: {store.failure}"
+            )
         return done
 
     def pull(self, what: Path) -> Pulled:
-        """Copy results from the shared store. Raises ConfigError, EnvironmentLacking."""
-        settings = msgspec.structs.replace(self._named(), mode="read-only")
+        """Copy results from the shared store to the cache. Raises ConfigError, EnvironmentLacking."""
+        settings = msgspec.structs.replace(self._require_shared(), mode="read-only")
         store = LayeredStore(self._local, settings, self._cache, self._note)
         counts = Counter[str]()
 
@@ -119,90 +121,96 @@ class StoreAdmin:
         return Pulled(**counts)
 
     def stat(self) -> Stat:
-        """Count. Raises EnvironmentLacking when the shared store fails."""
+        """Count what both stores hold. Raises EnvironmentLacking if the shared store fails."""
         local = StoreSummary(where=str(self._cache), holds=count(LocalInventory(self._cache)))
         if self._shared is None:
             return Stat(local=local)
-        shared = StoreSummary(where=self._shared.shown, holds=self._there(count))
+        shared = StoreSummary(where=self._shared.shown, holds=self._on_shared(count))
         return Stat(local=local, shared=shared, pending=len(UploadJournal(self._cache, self._shared.name).keys()))
 
     def check(self, *, shared: bool, repair: bool) -> Checked:
-        """Read everything; `repair` removes what is damaged. Raises ConfigError, EnvironmentLacking."""
+        """Read every blob; `repair` removes corrupt ones and incomplete results.
 
-        def checked(shelf: Inventory) -> Checked:
-            found = check(shelf)
+        Raises ConfigError, EnvironmentLacking.
+        """
+
+        def checked(inventory: Inventory) -> Checked:
+            found = check(inventory)
             if repair:
-                remove(shelf, Garbage(results=found.dangling, blobs=found.damaged))
+                remove(inventory, Garbage(results=found.dangling, blobs=found.damaged))
             return found
 
         if shared and repair:
-            self._writable()
-        return self._on(shared, checked, alone=repair)
+            self._require_writable()
+        return self._on(shared, checked, exclusive=repair)
 
-    def tidy(
+    def collect_garbage(
         self, *, shared: bool, max_bytes: int | None, older_than_s: float | None, dry_run: bool = False
     ) -> Garbage:
-        """Remove what may go. Raises ConfigError, EnvironmentLacking, also while a build uses the cache."""
+        """Remove old results and unneeded blobs.
 
-        def tidied(shelf: Inventory) -> Garbage:
-            results = list(shelf.items("actions"))
+        Raises ConfigError; EnvironmentLacking, also while a build uses the cache.
+        """
+
+        def collected(inventory: Inventory) -> Garbage:
+            results = list(inventory.items("actions"))
             found = find_garbage(
                 results,
-                collect_needs(shelf, results),
-                shelf.items("blobs"),
-                shelf.items("incoming"),
+                collect_needs(inventory, results),
+                inventory.items("blobs"),
+                inventory.items("incoming"),
                 now=time.time(),
                 older_than_s=older_than_s,
                 max_bytes=max_bytes,
-                freed_at_once=not shared,  # nobody else writes to a cache that is tidied
+                freed_at_once=not shared,  # the lock keeps builds away from the cache
                 keep=frozenset() if shared else all_pending(self._cache),
             )
             if not dry_run:
-                remove(shelf, found)
+                remove(inventory, found)
             return found
 
         if shared and not dry_run:
-            self._writable()
-        return self._on(shared, tidied, alone=not dry_run)
+            self._require_writable()
+        return self._on(shared, collected, exclusive=not dry_run)
 
-    def _on(self, shared: bool, function: Callable[[Inventory], T], *, alone: bool) -> T:
+    def _on(self, shared: bool, function: Callable[[Inventory], T], *, exclusive: bool) -> T:
         if shared:
-            return self._there(function)
-        with (hold_exclusive if alone else hold_shared)(self._cache):
+            return self._on_shared(function)
+        with (hold_exclusive if exclusive else hold_shared)(self._cache):
             return function(LocalInventory(self._cache))
 
-    def _there(self, function: Callable[[Inventory], T]) -> T:
-        settings = self._named()
+    def _on_shared(self, function: Callable[[Inventory], T]) -> T:
+        settings = self._require_shared()
         try:
             with hold_shared(self._cache):
                 return function(SharedInventory(RemoteStore(settings), self._local))
         except BskernelError:
             raise
-        except Exception as error:  # libraries behind fsspec raise what they like
+        except Exception as error:  # libraries behind fsspec raise exceptions of any type
             why = settings.without_secrets(error)
             raise EnvironmentLacking(f"the shared store {settings.shown}: {why}") from error
 
-    def _named(self) -> SharedSettings:
+    def _require_shared(self) -> SharedSettings:
         if self._shared is None:
             raise ConfigError(
-                "no shared store is named",
-                hint="give --store URL, BSKERNEL_STORE, or a build.toml with [store] shared",
+                "no shared store is configured",
+                hint="give --store URL, set BSKERNEL_STORE, or give a build.toml with [store] shared",
             )
         return self._shared
 
-    def _writable(self) -> SharedSettings:
-        settings = self._named()
+    def _require_writable(self) -> SharedSettings:
+        settings = self._require_shared()
         if settings.mode == "read-only":
             raise ConfigError(
-                f"the shared store {settings.shown} is read-only here",
-                hint="give --mode write-through, unless BSKERNEL_STORE_MODE says read-only: that stands",
+                f"the shared store {settings.shown} is read-only",
+                hint="give --mode write-through; it does not override BSKERNEL_STORE_MODE=read-only",
             )
         return settings
 
     def _recall_each(self, what: Path, recall: Callable[[Action], ActionResult | None]) -> int:
-        """Recall every action of a build.toml or of a directory, each once; how many steps' actions are not known.
+        """Recall every action of a build.toml or of an output directory once; of a sweep, those of all points.
 
-        Of a sweep they are those of all its points.
+        Returns for how many steps the action is unknown.
         """
         if what.is_file():
             return _recall_of_config(what, recall)
@@ -211,7 +219,8 @@ class StoreAdmin:
         actions = {action.key: action for build in builds for action in BuildDirectory(build).last_actions().values()}
         if not actions:
             raise ConfigError(
-                f"{what}: no build directory", hint="name a build.toml, or a folder that a build or a sweep wrote"
+                f"{what}: not a build directory",
+                hint="give a build.toml, or the output directory of a build or a sweep",
             )
         for action in actions.values():
             recall(action)
@@ -226,6 +235,6 @@ def _recall_of_config(path: Path, recall: Callable[[Action], ActionResult | None
     return recall_nodes(PreparedSweep(workspace, text, RangeRequest()).plan, recall, workspace.store)
 
 
-def _noted(action: Action, keys: list[str]) -> str:
+def _append_key(action: Action, keys: list[str]) -> str:
     keys.append(action.key.sha256)
     return keys[-1]

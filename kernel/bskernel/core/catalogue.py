@@ -87,9 +87,7 @@ class Executors(msgspec.Struct, frozen=True, kw_only=True):
         self.check_described(name, version, where)
         candidates = [info for info in self.known if info.name == name]
         if not candidates:
-            raise ConfigError(
-                f"{where}: there is no executor {name!r}", hint=choices(name, self.names(), "executors")
-            )
+            raise ConfigError(f"{where}: unknown executor {name!r}", hint=choices(name, self.names(), "executors"))
         if not version:
             return next((info for info in candidates if info.default), candidates[0])
         for info in candidates:

@@ -107,8 +107,8 @@ class Session(Protocol):
         """End every process of the session and remove its folders. May be called twice, from any thread."""
 
 
-class Runtime(Protocol):
-    """Starts sessions."""
+class ExecutorHost(Protocol):
+    """Where executors run."""
 
     @property
     def name(self) -> str:
@@ -120,6 +120,10 @@ class Runtime(Protocol):
 
     def prepare(self, executor: ExecutorRef) -> None:
         """Make the executor's environment or image; may take minutes. Raises EnvironmentLacking, ConfigError."""
+
+
+class Runtime(ExecutorHost, Protocol):
+    """Starts sessions."""
 
     def open(self, executor: ExecutorRef) -> Session:
         """Start an executor. Raises EnvironmentLacking; SessionFailed when it dies before it is ready."""

@@ -4,12 +4,12 @@ from bskernel.images.description import describe
 from bskernel.images.environment import Environment, ensure_environment, why_not_here
 from bskernel.images.recipe import (
     Recipe,
-    choose_recipes,
     environment_variables,
     find_recipes,
     load_executors,
     locate_root,
 )
+from bskernel.images.recipe_lookup import require_recipe, select_recipe, select_recipes
 from bskernel.images.status import RecipeState, check, state_on
 
 __all__ = [
@@ -17,13 +17,15 @@ __all__ = [
     "Recipe",
     "RecipeState",
     "check",
-    "choose_recipes",
     "describe",
     "ensure_environment",
     "environment_variables",
     "find_recipes",
     "load_executors",
     "locate_root",
+    "require_recipe",
+    "select_recipe",
+    "select_recipes",
     "state_on",
     "why_not_here",
 ]

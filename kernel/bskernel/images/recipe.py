@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -199,15 +199,6 @@ def find_recipes(root: Path, files: FileDigests | None = None) -> tuple[Recipe, 
             raise ConfigError(f"{path}: its executor {file.executor}@{file.version} does not match its folder")
         recipes.append(Recipe(root, path.parent, file, files))
     return tuple(recipes)
-
-
-def choose_recipes(recipes: tuple[Recipe, ...], names: Sequence[str]) -> tuple[Recipe, ...]:
-    """Those named NAME or NAME@VERSION, or all when none is named. Raises ConfigError with the choices."""
-    for name in names:
-        if not any(name in {recipe.name, recipe.file.executor} for recipe in recipes):
-            known = ", ".join(recipe.name for recipe in recipes)
-            raise ConfigError(f"there is no image {name!r}", hint=f"images: {known}")
-    return tuple(recipe for recipe in recipes if not names or {recipe.name, recipe.file.executor} & set(names))
 
 
 def load_executors(recipes: tuple[Recipe, ...]) -> Executors:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 from bskernel_protocol import Artifact, Failure
 
-from bskernel.core.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED, ConfigError
+from bskernel.core.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED
 from bskernel.core.interfaces import Store
 from bskernel.core.step_report import StepReport
 from bskernel.plan.backend_choice import Choice
@@ -114,15 +114,3 @@ def result_of(
         backend=backend,
         stopped_by=stopped_by,
     )
-
-
-def read_result(path: Path) -> BuildResult:
-    """The result that a build has written. Raises ConfigError when the file is damaged, or of another version."""
-
-    def path_of(type_: type, value: Any) -> Any:
-        return Path(value) if type_ is Path else value
-
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=BuildResult, dec_hook=path_of)
-    except (OSError, msgspec.DecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}", hint="run the build again") from error

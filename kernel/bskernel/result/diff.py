@@ -24,10 +24,11 @@ from bskernel.result.comparison import (
     judge,
 )
 from bskernel.result.comparison.gates import Missing
+from bskernel.result.result_file import read_result, result_path
 
 
 class _Step(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a step in result.json is compared; fields that other versions add are passed over."""
+    """The fields of a step in result.json that are compared."""
 
     name: str
     executor: str
@@ -37,6 +38,8 @@ class _Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of result.json that are compared."""
+
     name: str
     status: str
     steps: tuple[_Step, ...]
@@ -49,16 +52,7 @@ class _Gates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def read_build(path: Path) -> FinishedBuild:
     """A build directory, or a result.json with what lies beside it. Raises ConfigError."""
-    file = path / RESULT if path.is_dir() else path
-    if not file.is_file():
-        hint = "a build that was killed has none: run it again" if path.is_dir() else None
-        raise ConfigError(f"{file}: there is no such file", hint=hint or "give a build directory, or its result.json")
-    try:
-        result = msgspec.json.decode(file.read_bytes(), type=_Result)
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not the result of a build: {error}") from error
+    file, result = result_path(path), read_result(path, _Result)
     actions = BuildDirectory(file.parent).last_actions()
     steps = []
     for step in result.steps:

@@ -13,8 +13,9 @@ from bskernel_protocol.layout import LOG
 
 from bskernel.core.errors import ConfigError
 from bskernel.core.step_report import StepReport
-from bskernel.result.build_directory import RESULT, BuildDirectory
-from bskernel.result.build_result import BuildResult, read_result
+from bskernel.result.build_directory import BuildDirectory
+from bskernel.result.build_result import BuildResult
+from bskernel.result.result_file import read_result, result_path
 
 _BEFORE, _AFTER = 6, 12  # lines of the log around the first error
 _ERROR = re.compile(r"\b(error|fatal|traceback|exception)\b|Error\b|core dumped", re.IGNORECASE)
@@ -70,21 +71,10 @@ def excerpt_of(lines: Sequence[str], failure: Failure) -> tuple[str, ...]:
     return tuple(lines[max(0, at - _BEFORE) : at + _AFTER])
 
 
-def read_build(build: Path) -> BuildResult:
-    """The result of a finished build. Raises ConfigError when the folder holds none."""
-    if not (build / RESULT).is_file():
-        begun = (build / "steps").is_dir()
-        why = "the build is running, or was killed" if begun else "it is no build directory"
-        raise ConfigError(
-            f"{build}: there is no {RESULT}: {why}",
-            hint="run it again: finished steps are recalled" if begun else "name a folder that bskernel run has made",
-        )
-    return read_result(build / RESULT)
-
-
 def explain(build: Path, step: str | None) -> Explanation:
     """The step of that name or index; without one the step that failed. Raises ConfigError with the choices."""
-    result = read_build(build)
+    result = read_result(build, BuildResult)
+    build = result_path(build).parent
     name = step or result.failed_step
     if name is None:
         names = ", ".join(report.name for report in result.steps)

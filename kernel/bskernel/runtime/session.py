@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from bskernel_protocol import Event
 
-from bskernel.core.interfaces import SessionEnded
+from bskernel.core.interfaces import ExecutorHost, SessionEnded
 from bskernel.core.step import ExecutorRef
 from bskernel.runtime.channel import Channel, Transport
 from bskernel.runtime.session_dirs import SessionFolders, find_orphans, make_folders
@@ -17,19 +17,8 @@ from bskernel.runtime.session_dirs import SessionFolders, find_orphans, make_fol
 _READY_S = 180.0
 
 
-class Starter(Protocol):
-    """Starts executors; the part that differs between runtimes."""
-
-    @property
-    def name(self) -> str:
-        """The runtime's name."""
-
-    @property
-    def limits_sessions(self) -> bool:
-        """True when a memory limit applies to the whole session."""
-
-    def prepare(self, executor: ExecutorRef) -> None:
-        """Make the executor's environment or image unless it exists. Raises EnvironmentLacking, ConfigError."""
+class Starter(ExecutorHost, Protocol):
+    """Starts the servers of executors: the part of a runtime that differs between docker and process."""
 
     def start(self, executor: ExecutorRef, folders: SessionFolders) -> Transport:
         """Start the executor's server. Raises SessionFailed, EnvironmentLacking."""

@@ -1,4 +1,4 @@
-"""What this machine has that backends need."""
+"""Finds out which backends this machine can run."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bskernel.plan.backend_data import Backend
 def find_availability(
     recipes: Sequence[Recipe], backends: Iterable[Backend], cache: Path, is_built: Callable[[Recipe], bool]
 ) -> Availability:
-    """Versions of backends without a recipe, and recipes that cannot be made or found made."""
+    """List the executor versions of backends that this machine cannot run, each with the reason."""
     known = {recipe.name for recipe in recipes}
-    wanted = [(name, version) for backend in backends for name, version in backend.file.executors.items()]
-    lacking = {
-        f"{name}@{version}": f"there is no recipe images/{name}/{version}"
-        for name, version in wanted
+    needed = [(name, version) for backend in backends for name, version in backend.file.executors.items()]
+    missing = {
+        f"{name}@{version}": f"no recipe images/{name}/{version}"
+        for name, version in needed
         if f"{name}@{version}" not in known
     }
     for recipe in recipes:
         reason = why_not_here(recipe, cache)
         if reason is not None and not is_built(recipe):
-            lacking[recipe.name] = reason.message
-    return Availability(lacking=lacking)
+            missing[recipe.name] = reason.message
+    return Availability(lacking=missing)

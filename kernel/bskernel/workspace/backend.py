@@ -1,4 +1,4 @@
-"""A configuration with its backend settled: chosen, or named, or none."""
+"""Resolves the backend of a configuration: the named one, the first that can run the build, or none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bskernel.workspace.availability import find_availability
 
 
 class ResolvedBuild(msgspec.Struct, frozen=True, kw_only=True):
-    """What is built: with the backend's flow and versions, if the build asks for one."""
+    """A configuration with the flow and versions of its backend, and the plan; `choice` is None without a backend."""
 
     loaded: LoadedConfig
     plan: Plan
@@ -33,7 +33,7 @@ def resolve_backend(
     cache: Path,
     is_built: Callable[[Recipe], bool],
 ) -> ResolvedBuild:
-    """Choose the backend that the build asks for, and plan. Raises ConfigError, EnvironmentLacking."""
+    """Choose the backend, and plan the build with it. Raises ConfigError, EnvironmentLacking."""
     if loaded.config.build.backend is None:
         return ResolvedBuild(loaded=loaded, plan=plan_of(loaded.config))
     backends = load_backends()
@@ -45,7 +45,7 @@ def resolve_backend(
 
 
 def with_backend_flow(loaded: LoadedConfig) -> LoadedConfig:
-    """Of a named backend, its flow for the one that is asked for; nothing is planned. Raises ConfigError."""
+    """Return the configuration with the flow that its named backend uses; plans nothing. Raises ConfigError."""
     for backend in load_backends():
         if backend.name == loaded.config.build.backend:
             flow = backend_flow(loaded.config, backend) or loaded.config.build.flow
@@ -56,7 +56,7 @@ def with_backend_flow(loaded: LoadedConfig) -> LoadedConfig:
 
 
 def load_backends() -> tuple[Backend, ...]:
-    """All backends, in the order in which `auto` tries them."""
+    """Read all backends, in the order in which `auto` tries them."""
     found = []
     for path in (Path(__file__).parent / "backends").glob("*.toml"):
         data = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""A crew for a build or a sweep: on this machine, or on a cluster."""
+"""Opens the worker pool of a build or a sweep: on this machine, or on a cluster."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bskernel.execution.worker_pool import LocalWorkerPool, PoolEvent, WorkerPoo
 
 
 class PoolHandle(NamedTuple):
-    """A crew, and how much of what may run at once with it."""
+    """An open worker pool, and the limits on what runs in it at once."""
 
     pool: WorkerPool
     limits: Mapping[str, int]
@@ -33,7 +33,7 @@ class PoolHandle(NamedTuple):
 
 @contextlib.contextmanager
 def local_pool(config: Config, store: Store, runtime: Callable[[], Runtime], *, share: bool) -> Iterator[PoolHandle]:
-    """The crew on this machine; at the end all of its sessions are closed."""
+    """Open a pool on this machine; all of its sessions are closed at the end."""
     sessions = SessionPool(runtime)
     try:
         limits = limits_of(config.limits, len(os.sched_getaffinity(0)))
@@ -44,34 +44,34 @@ def local_pool(config: Config, store: Store, runtime: Callable[[], Runtime], *, 
 
 @contextlib.contextmanager
 def cluster_pool(
-    where: str, wanted: ClusterRequest, store: Store, note: Callable[[str], None]
+    where: str, request: ClusterRequest, store: Store, note: Callable[[str], None]
 ) -> Iterator[PoolHandle]:
-    """A crew on the cluster that --cluster names, which is found or started when a step must really run.
+    """Open a pool on the cluster that --cluster names; it connects to the cluster when the first step really runs.
 
-    What was started is closed at the end. Raises ConfigError; EnvironmentLacking where Dask is not installed.
+    Whatever it started is stopped at the end. Raises ConfigError; EnvironmentLacking if Dask is not installed.
     """
-    place = parse_address(where)
-    wanted.shared_for(place)
+    address = parse_address(where)
+    request.shared_for(address)
     if any(importlib.util.find_spec(name) is None for name in ("distributed", "dask_jobqueue")):
         hint = "uv pip install 'bskernel[cluster]', or pip install 'bskernel[cluster]'"
         raise EnvironmentLacking("--cluster needs Dask, which is not installed", hint=hint)
     with contextlib.ExitStack() as stack:
 
-        def opened(said: queue.SimpleQueue[PoolEvent]) -> WorkerPool:
+        def connect(events: queue.SimpleQueue[PoolEvent]) -> WorkerPool:
             from bskernel.cluster.connection import open_pool
 
-            return stack.enter_context(open_pool(place, wanted, store, note, said))
+            return stack.enter_context(open_pool(address, request, store, note, events))
 
-        yield PoolHandle(pool=LazyPool(opened), limits=limits_on(place, wanted.config.limits))
+        yield PoolHandle(pool=LazyPool(connect), limits=limits_on(address, request.config.limits))
 
 
 class LazyPool:
-    """A crew that is there once it is needed; one that cannot be had is asked for once."""
+    """A pool that opens when the first step is expected. If that fails, it fails again without another attempt."""
 
-    def __init__(self, opened: Callable[[queue.SimpleQueue[PoolEvent]], WorkerPool]) -> None:
-        self._open = opened
+    def __init__(self, open_pool: Callable[[queue.SimpleQueue[PoolEvent]], WorkerPool]) -> None:
+        self._open = open_pool
         self._pool: WorkerPool | None = None
-        self._lacking: BskernelError | None = None
+        self._error: BskernelError | None = None
         self.events: queue.SimpleQueue[PoolEvent] = queue.SimpleQueue()
 
     @property
@@ -79,13 +79,13 @@ class LazyPool:
         return "none" if self._pool is None else self._pool.runtime_name
 
     def expect(self, executors: Sequence[ExecutorRef]) -> None:
-        if self._lacking is not None:
-            raise self._lacking
+        if self._error is not None:
+            raise self._error
         if self._pool is None:
             try:
                 self._pool = self._open(self.events)
             except BskernelError as error:
-                self._lacking = error
+                self._error = error
                 raise
         self._pool.expect(executors)
 

@@ -1,4 +1,4 @@
-"""Puts the parts together: configuration, recipes, store, runtime, and who carries out steps."""
+"""The composition root: connects configuration, recipes, store, runtimes and worker pools on this machine."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from bskernel.images import (
     find_recipes,
     load_executors,
     locate_root,
+    require_recipe,
     state_on,
 )
 from bskernel.images.environment import cache_folder
@@ -33,6 +34,7 @@ from bskernel.plan.planner import Plan, make_plan
 from bskernel.store import DiskStore, OpenStore, shared_settings
 from bskernel.store.file_digests import FileDigests
 from bskernel.workspace.backend import ResolvedBuild, resolve_backend
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.worker_pools import PoolHandle, cluster_pool, local_pool
 
 if TYPE_CHECKING:
@@ -44,24 +46,27 @@ if TYPE_CHECKING:
 
 
 def kind_of(path: Path) -> ArtifactKind | None:
-    """What there is at a path on this machine."""
+    """The kind of artifact at a path on this machine; None if nothing is there."""
     if not path.exists():
         return None
     return "tree" if path.is_dir() else "file"
 
 
 class PreparedBuild(msgspec.Struct, frozen=True, kw_only=True):
-    """A build that can begin."""
+    """A build that is ready to run."""
 
     loaded: LoadedConfig
     plan: Plan
     output: Path
     backend: Choice | None = None  # None when the build names no backend
-    without_points: bool = False  # its configuration has a [sweep], which is not what is built
+    without_points: bool = False  # its configuration has a [sweep] table, which this build ignores
 
 
 class Workspace:
-    """bskernel on this machine."""
+    """The executors, the cache and the runtimes of this machine.
+
+    `root` is the checkout with the recipes of the executors, `cache` the folder of the store and environments.
+    """
 
     def __init__(self, root: Path, cache: Path) -> None:
         self.root = root
@@ -73,17 +78,18 @@ class Workspace:
 
     @classmethod
     def here(cls) -> Workspace:
-        """With the recipes of this checkout and this user's cache."""
+        """Use the recipes of this checkout (or $BSKERNEL_ROOT), and the cache of this user (or $BSKERNEL_CACHE)."""
         return cls(locate_root(), cache_folder())
 
     def recipe(self, executor: ExecutorRef) -> Recipe:
-        """The recipe behind a plan's executor."""
-        return next(recipe for recipe in self.recipes if recipe.name == str(executor))
+        """Return the recipe of a plan's executor. Raises EnvironmentLacking if it is not in this workspace."""
+        hint = "make the plan in this workspace"
+        return require_recipe(self.recipes, executor, where=str(self.root), hint=hint)
 
     def entry(self, step: Step) -> EntryDescription | None:
-        """What a step's executor says of its entry."""
-        wanted = (step.executor.name, step.executor.version)
-        info = next((info for info in self.executors.known if (info.name, info.version) == wanted), None)
+        """The catalogue's description of the step's entry; None if its executor has none."""
+        version = (step.executor.name, step.executor.version)
+        info = next((info for info in self.executors.known if (info.name, info.version) == version), None)
         return info.entry(step.entry) if info is not None else None
 
     def prepare(
@@ -94,7 +100,10 @@ class Workspace:
         range_request: RangeRequest = RangeRequest(),  # noqa: B008 - frozen
         output: Path | None = None,
     ) -> PreparedBuild:
-        """Read a build.toml and plan it. Raises ConfigError, EnvironmentLacking."""
+        """Read a build.toml, apply `settings` (KEY=VALUE) and plan it. Runs nothing.
+
+        Raises ConfigError, EnvironmentLacking.
+        """
         loaded = load_config(path, settings)
         alone = msgspec.structs.replace(loaded, config=msgspec.structs.replace(loaded.config, sweep=None))
         prepared = self.prepare_loaded(alone, range_request=range_request, output=output)
@@ -107,13 +116,13 @@ class Workspace:
         range_request: RangeRequest = RangeRequest(),  # noqa: B008 - frozen
         output: Path | None = None,
     ) -> PreparedBuild:
-        """Plan a configuration that was read. Raises ConfigError, EnvironmentLacking."""
-        settled = self.resolve_backend(loaded, self.planning(loaded, range_request))
+        """Plan a configuration that has been read. Raises ConfigError, EnvironmentLacking."""
+        resolved = self.resolve_backend(loaded, self.planning(loaded, range_request))
         output = (output or loaded.output).resolve()
-        return PreparedBuild(loaded=settled.loaded, plan=settled.plan, output=output, backend=settled.choice)
+        return PreparedBuild(loaded=resolved.loaded, plan=resolved.plan, output=output, backend=resolved.choice)
 
     def planning(self, loaded: LoadedConfig, range_request: RangeRequest, identify: Identify | None = None) -> PlanOf:
-        """What makes the plan, with its steps' tools, of that configuration as a backend changes it."""
+        """Return a function that plans the configuration as changed by a backend, with the tools of its steps."""
 
         def plan_of(config: Config) -> Plan:
             flow = load_flow(config, loaded.path)
@@ -139,25 +148,25 @@ class Workspace:
     def resolve_backend(
         self, loaded: LoadedConfig, plan_of: PlanOf, is_built: Callable[[Recipe], bool] | None = None
     ) -> ResolvedBuild:
-        """The configuration with its backend, and its plan. Raises ConfigError, EnvironmentLacking."""
+        """Choose the backend and plan with it. Raises ConfigError, EnvironmentLacking."""
         return resolve_backend(loaded, plan_of, self.recipes, self.cache, is_built or self.is_built)
 
     def identify(self, tool: str, path: Path, where: str) -> ToolInstall:
-        """The install of a tool in a folder, which the key `where` names. Raises ConfigError, EnvironmentLacking."""
+        """Identify the tool in a folder, which the key `where` names. Raises ConfigError, EnvironmentLacking."""
         from bskernel.tools import identify
 
         return identify(tool, path, self.cache, where)
 
     def is_built(self, recipe: Recipe) -> bool:
-        """Is there an image of exactly this recipe in an engine?"""
+        """True if the Docker engine has an image of exactly this recipe."""
         client = self.engine()
         return client is not None and state_on(recipe, self.cache, client).image == "built"
 
     def open_store(self, loaded: LoadedConfig, note: Callable[[str], None], *, read_only: bool = False) -> OpenStore:
-        """The store of a configuration's builds: this cache, and behind it the shared store that [store] names.
+        """Open the store of a configuration's builds: the cache, and behind it the shared store of [store].
 
-        `note` hears once that it cannot be used; `read_only`, nothing is pushed there. Raises EnvironmentLacking,
-        ConfigError.
+        `note` is called once if the shared store cannot be used. With `read_only` nothing is pushed to it. Raises
+        EnvironmentLacking, ConfigError.
         """
         shared = shared_settings(loaded.config.store, loaded.folder)
         if shared is not None and read_only:
@@ -165,15 +174,15 @@ class Workspace:
         return OpenStore(self.cache, shared, note, self.store)
 
     def starter(self, name: str, report: Callable[[str], None]) -> Starter:
-        """What starts executors in the runtime of that name. Raises ConfigError, EnvironmentLacking."""
+        """Return the starter of the runtime of that name. Raises ConfigError, EnvironmentLacking."""
         from bskernel.runtime.selection import choose_starter
 
         return choose_starter(name, self.cache, self.recipe, report)
 
     def runtime(self, name: str, report: Callable[[str], None], keep_s: float | None = None) -> WarmRuntime:
-        """The runtime of that name, which uses kept sessions and, with `keep_s`, keeps what it starts.
+        """Return the runtime of that name. It uses warm sessions; with `keep_s`, those it starts stay warm that long.
 
-        What dead owners left is removed. Raises ConfigError, EnvironmentLacking, also when it is first used.
+        Removes what dead processes have left behind. Raises ConfigError, EnvironmentLacking, here or on first use.
         """
         from bskernel.runtime.warm.runtime import WarmRuntime
 
@@ -185,32 +194,34 @@ class Workspace:
         self,
         loaded: LoadedConfig,
         store: Store,
+        options: BuildOptions,
         *,
-        runtime: str,
         note: Callable[[str], None],
-        share: bool,
-        keep_s: float | None = None,
-        cluster: str | None = None,
     ) -> contextlib.AbstractContextManager[PoolHandle]:
-        """Who carries out steps of that configuration: this machine, or the cluster of that name.
+        """Open the worker pool for a configuration's steps: on this machine, or on the cluster of the options.
 
-        `store` is where the build looks for what they made. With `share`, what others make meanwhile is recalled.
-        Sessions on this machine are kept for `keep_s`. Raises ConfigError, EnvironmentLacking.
+        The pool writes results to `store`, and recalls what other builds add to it unless `options.fresh` is set.
+        Raises ConfigError, EnvironmentLacking.
         """
-        if cluster is None:
-            return local_pool(loaded.config, store, lambda: self.runtime(runtime, note, keep_s), share=share)
-        wanted = ClusterRequest(
+        if options.cluster is None:
+            return local_pool(
+                loaded.config,
+                store,
+                lambda: self.runtime(options.runtime, note, options.keep_s),
+                share=not options.fresh,
+            )
+        request = ClusterRequest(
             config=loaded.config,
             shared=shared_settings(loaded.config.store, loaded.folder),
             root=self.root,
             cache=self.cache,
-            runtime=runtime,
-            share=share,
+            runtime=options.runtime,
+            share=not options.fresh,
         )
-        return cluster_pool(cluster, wanted, store, note)
+        return cluster_pool(options.cluster, request, store, note)
 
     def engine(self) -> docker.APIClient | None:
-        """The Docker engine; None where none answers."""
+        """A client of the Docker engine; None if no engine answers."""
         from bskernel.images.engine import connect
 
         try:

@@ -12,7 +12,7 @@ from bskernel.blueprint.importer import import_blueprint
 from bskernel.blueprint.model import SKIP, Blueprint, Note, Steps
 from bskernel.blueprint.reader import read_blueprint
 from bskernel.blueprint.steps import branching, paths
-from bskernel.cli.commands import cli
+from bskernel.cli.group import cli
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.flow.loader import load_config
 from bskernel.workspace.backend import with_backend_flow

@@ -2,7 +2,7 @@
 
 import click
 import pytest
-from bskernel.cli.store import age, describe_size, size
+from bskernel.cli.units import age, describe_size, size
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_what_was_taken_out_is_counted_and_told() -> None:
         text = contents.read().decode()
     assert "failure.txt (" in text
     assert "<secret>: 2" in text
-    assert "The model is left out." in text
+    assert "The model is not included." in text
 
 
 def test_the_same_files_give_the_same_bytes() -> None:

@@ -207,7 +207,7 @@ def test_check_tells_a_catalogue_that_is_not_the_executor_s(other_root: Path, ca
     (state,) = check_images(workspace, ("testing",), print)
     assert state.catalogue == "differs"
     assert not state.sound
-    with pytest.raises(ConfigError, match="no image 'tasting'"):
+    with pytest.raises(ConfigError, match=r"^unknown executor 'tasting'$"):
         check_images(workspace, ("tasting",), print)
 
 

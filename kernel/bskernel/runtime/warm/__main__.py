@@ -14,11 +14,11 @@ from typing import NoReturn
 
 import msgspec
 
-from bskernel.core.errors import BskernelError, EnvironmentLacking
+from bskernel.core.errors import BskernelError
 from bskernel.core.interfaces import SessionFailed
 from bskernel.core.runtime_failures import environment_failure
 from bskernel.core.step import ExecutorRef
-from bskernel.images import Recipe, find_recipes
+from bskernel.images import Recipe, find_recipes, require_recipe
 from bskernel.runtime.selection import choose_starter
 from bskernel.runtime.session_dirs import make_folders, this_process
 from bskernel.runtime.warm.daemon import WarmDaemon
@@ -27,10 +27,7 @@ from bskernel.runtime.warm.registry import SessionEntry, SessionRegistry
 
 
 def _recipe_of(spec: DaemonSpec, executor: ExecutorRef) -> Recipe:
-    for recipe in find_recipes(Path(spec.root)):
-        if recipe.name == str(executor) and recipe.digest == executor.digest:
-            return recipe
-    raise EnvironmentLacking(f"{executor} has changed in this moment", hint="run the command again")
+    return require_recipe(find_recipes(Path(spec.root)), executor, where="warm session", hint="run the command again")
 
 
 def _report(message: Up | Busy | Failed) -> None:

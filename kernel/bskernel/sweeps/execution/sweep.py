@@ -9,8 +9,6 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Self
 
-import msgspec
-
 from bskernel.core.step_report import EndedStep
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.result.build_directory import BUILD_LOG, lock_folder
@@ -24,17 +22,9 @@ from bskernel.sweeps.points.points import Settings
 from bskernel.sweeps.report.observers import CompositeSweepObserver, SweepLog, SweepObserver
 from bskernel.sweeps.results.sweep_file import CSV, SWEEP, write_sweep
 from bskernel.sweeps.results.sweep_result import StepCounts, SweepResult
+from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.worker_pools import PoolHandle
 from bskernel.workspace.workspace import Workspace
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How to run a sweep; nothing here changes a result."""
-
-    runtime: str = "auto"
-    fresh: bool = False
-    keep_s: float | None = None
-    cluster: str | None = None  # where steps run, if not on this machine
 
 
 class Sweep:
@@ -50,7 +40,7 @@ class Sweep:
         prepared: PreparedSweep,
         output: Path,
         observer: SweepObserver,
-        options: Options = Options(),  # noqa: B008 - frozen
+        options: BuildOptions = BuildOptions(),  # noqa: B008 - frozen
     ) -> None:
         """`prepared` holds the configurations of the points."""
         base = prepared.loaded
@@ -93,15 +83,7 @@ class Sweep:
         self._stack.close()
 
     def _open_pool(self) -> AbstractContextManager[PoolHandle]:
-        return self._workspace.pool(
-            self._base,
-            self._store,
-            runtime=self._options.runtime,
-            note=self._observer.note,
-            share=not self._options.fresh,
-            keep_s=self._options.keep_s,
-            cluster=self._options.cluster,
-        )
+        return self._workspace.pool(self._base, self._store, self._options, note=self._observer.note)
 
     def note(self, text: str) -> None:
         """Pass a remark to the observers."""
@@ -202,7 +184,7 @@ def run_sweep(
     observer: SweepObserver,
     *,
     output: Path | None = None,
-    options: Options = Options(),  # noqa: B008 - frozen
+    options: BuildOptions = BuildOptions(),  # noqa: B008 - frozen
 ) -> SweepResult:
     """Run all points of a sweep. Raises ConfigError, EnvironmentLacking."""
     folder = (output or default_output(prepared.loaded)).resolve()

@@ -1,0 +1,32 @@
+"""`bskernel explain`: a failure, or one step of a build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bskernel.cli.options import JSON, PATH
+from bskernel.cli.output import print_result
+
+
+@click.command()
+@click.argument("build", type=PATH)
+@click.argument("step", required=False)
+@JSON
+def explain(build: Path, step: str | None, as_json: bool) -> None:
+    """Explain a failure, or describe one step of a build.
+
+    BUILD is a build directory, STEP a name or an index. Without STEP, explains the step that failed, or lists all
+    steps if none failed.
+    """
+    from bskernel.report.explanation import describe_explanation, describe_steps
+    from bskernel.result import explanation
+    from bskernel.result.build_result import BuildResult
+    from bskernel.result.result_file import read_result
+
+    result = read_result(build, BuildResult)
+    if step is None and result.failed_step is None:
+        print_result(result, describe_steps, as_json=as_json)
+    else:
+        print_result(explanation.explain(build, step), describe_explanation, as_json=as_json)

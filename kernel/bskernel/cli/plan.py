@@ -1,0 +1,46 @@
+"""`bskernel plan`: what a build or a sweep would run."""
+
+from __future__ import annotations
+
+import click
+
+from bskernel.cli.options import JSON, BuildSelection, build_selection
+from bskernel.cli.output import print_note
+from bskernel.cli.plan_views import GRAPHS
+from bskernel.core.errors import ConfigError
+
+
+@click.command()
+@build_selection
+@JSON
+@click.option("--graph", type=click.Choice(GRAPHS), help="Print a graph of the steps and the artifacts between them.")
+def plan(selection: BuildSelection, as_json: bool, graph: str | None) -> None:
+    """Show what would run and why; nothing is executed.
+
+    Lists the steps of CONFIG with their executors; a step that is not cached says what changed. For a configuration
+    with a [sweep], lists its points and distinct steps.
+    """
+    from bskernel.cli.plan_views import describe_plan, draw_plan, plan_json
+    from bskernel.commands.preview import preview_build
+    from bskernel.config.reader import read_config
+    from bskernel.flow.loader import check_config
+    from bskernel.workspace.workspace import Workspace
+
+    if as_json and graph is not None:
+        raise ConfigError("--json and --graph: give one of them")
+    workspace = Workspace.here()
+    text = read_config(selection.config, selection.settings)
+    range_request = selection.range_request()
+    if "sweep" in text.data:
+        from bskernel.cli.sweep_views import show_sweep
+
+        shown = show_sweep(workspace, text, range_request, print_note, as_json=as_json, graph=graph)
+        click.echo(shown, nl=False)
+        return
+    prepared = workspace.prepare_loaded(check_config(text), range_request=range_request, output=selection.output)
+    planned = preview_build(workspace, prepared, print_note)
+    if graph is not None:
+        click.echo(draw_plan(planned, graph), nl=False)
+    else:
+        describe = plan_json if as_json else describe_plan
+        click.echo(describe(planned, prepared.plan.range, prepared.backend), nl=False)

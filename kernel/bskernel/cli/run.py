@@ -1,0 +1,57 @@
+"""`bskernel run`: one build."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from bskernel.cli.options import JSON, BuildSelection, RunSelection, build_selection, run_selection
+from bskernel.cli.output import INTERRUPTED, has_cursor, print_note, print_result
+
+if TYPE_CHECKING:
+    from bskernel.core.observers import Observer
+
+
+@click.command()
+@build_selection
+@run_selection
+@JSON
+def run(selection: BuildSelection, running: RunSelection, as_json: bool) -> None:
+    """Build the accelerator of CONFIG; unchanged steps are recalled.
+
+    CONFIG is a build.toml. A step is recalled from the cache when nothing that it reads has changed.
+    """
+    from bskernel.commands.build import run_build
+    from bskernel.config.assignments import with_jobs
+    from bskernel.report.terminal import describe_result
+    from bskernel.workspace.workspace import Workspace
+
+    options = running.build_options()
+    workspace = Workspace.here()
+    prepared = workspace.prepare(
+        selection.config,
+        settings=with_jobs(selection.settings, running.jobs),
+        range_request=selection.range_request(),
+        output=selection.output,
+    )
+    result = run_build(workspace, prepared, _observer(verbose=running.verbose), options=options)
+    print_result(result, describe_result, as_json=as_json)
+    if result.status == "interrupted":
+        print_note(INTERRUPTED)
+    sys.exit(result.exit_code)
+
+
+def _observer(*, verbose: bool) -> Observer:
+    if verbose:
+        from bskernel.report.log import Log
+
+        return Log.to_terminal()
+    if has_cursor():
+        from bskernel.report.progress import ProgressBar
+
+        return ProgressBar()
+    from bskernel.report.terminal import LineObserver
+
+    return LineObserver()

@@ -1,0 +1,59 @@
+"""`bskernel steps`: what executors can do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bskernel.cli.options import JSON
+from bskernel.cli.output import print_result
+
+if TYPE_CHECKING:
+    from bskernel_protocol import Catalogue
+
+    from bskernel.core.catalogue import Executors
+
+
+@click.command()
+@click.argument("executor", required=False)
+@JSON
+def steps(executor: str | None, as_json: bool) -> None:
+    """List executors, or the entries of one with their parameters.
+
+    EXECUTOR is NAME or NAME@VERSION; NAME alone means its default version.
+    """
+    from bskernel.workspace.workspace import Workspace
+
+    executors = Workspace.here().executors
+    if executor is None:
+        click.echo(_describe_executors(executors))
+    else:
+        print_result(executors.resolve(executor, {}, "steps").catalogue, _describe_entries, as_json=as_json)
+
+
+def _describe_executors(executors: Executors) -> str:
+    from bskernel.core.catalogue import how_to_describe
+
+    lines = [
+        f"{info.ref}{'  (default)' if info.default else ''}: {len(info.catalogue.entries)} entries: "
+        f"{info.catalogue.summary}"
+        for info in executors.known
+    ]
+    lines += [f"{ref}: not described yet: run bskernel {how_to_describe(ref)}" for ref in executors.undescribed]
+    return "\n".join(lines)
+
+
+def _describe_entries(catalogue: Catalogue) -> str:
+    lines = []
+    for entry in catalogue.entries:
+        stages = f"{'|'.join(entry.stage_in) or 'any'} -> {entry.stage_out or 'same'}"
+        checks = f"  checks {', '.join(entry.checks_stages)}" if entry.checks_stages else ""
+        needs = f"  needs {', '.join(entry.needs)}" if entry.needs else ""
+        lines += [f"{entry.name}  [{stages}]{checks}{needs}", f"    {entry.summary}"]
+        for parameter in entry.parameters:
+            unit = f" {parameter.unit}" if parameter.unit else ""
+            source = f", from {parameter.default_from}" if parameter.default_from else ""
+            value = "required" if parameter.required else f"default {parameter.default!r}{unit}"
+            lines.append(f"      {parameter.name} ({value}{source}): {parameter.help}")
+    return "\n".join(lines)

@@ -1,0 +1,57 @@
+"""Durations, ages and sizes: as users write them, and as they are shown."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+_DURATIONS = {"s": 1, "m": 60, "h": 3600}
+_AGES = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
+_SIZES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+
+
+def duration(text: str) -> float:
+    """Seconds, from e.g. 90s, 10m or 1h30m. Raises click.BadParameter for anything else, and for zero."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", text)
+    seconds = sum(float(number) * _DURATIONS[unit] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != text or seconds <= 0:
+        raise click.BadParameter(f"{text!r} is not a duration: write e.g. 90s, 10m or 1h30m")
+    return seconds
+
+
+def age(text: str) -> float:
+    """Seconds, from e.g. 12h, 30d or 8w. Raises click.BadParameter."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([hdw])", text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not an age: write e.g. 12h, 30d or 8w")
+    return float(match[1]) * _AGES[match[2]]
+
+
+def size(text: str) -> int:
+    """Bytes, from e.g. 500M, 20G or 1.5TiB. Raises click.BadParameter."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?", text.strip().upper())
+    if match is None or match[2] not in _SIZES:
+        raise click.BadParameter(f"{text!r} is not a size: write e.g. 500M, 20G or 1.5TiB")
+    return int(float(match[1]) * _SIZES[match[2]])
+
+
+def describe_duration(seconds: float | None) -> str:
+    """E.g. 4 s, 10 min, 1 h 30 min; "-" for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    hours = f"{minutes // 60} h" if minutes >= 60 else ""
+    return f"{hours} {minutes % 60} min".strip() if minutes % 60 else hours
+
+
+def describe_size(count: int) -> str:
+    """E.g. 512 B, 1.2 MB, 20 GB."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"

@@ -1,0 +1,129 @@
+"""The commands as a whole: one module each, one definition of each option, help that fits a terminal."""
+
+import inspect
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import bskernel
+import click
+import pytest
+from bskernel.cli.group import COMMANDS, cli
+from bskernel.cli.options import BuildSelection, RunSelection
+from bskernel.core.errors import ConfigError
+from bskernel.workspace.build_options import BuildOptions
+from click.testing import CliRunner
+
+CLI = Path(bskernel.__file__).parent / "cli"
+HELPERS = {"__init__", "group", "options", "output", "units", "plan_views", "sweep_views"}
+# Options that mean two things, and why. Every other name has one definition, wherever it occurs.
+TWICE = {
+    "--output": "a directory of run, sweep and plan; a file of bundle, diff and doctor",
+    "--into": "where replay lays a step directory, by default 'replay'; where blueprint import writes, if at all",
+}
+
+
+def walk(command: click.Command = cli, path: str = "bskernel") -> Iterator[tuple[str, click.Command]]:
+    """Every command and group with its path."""
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from walk(found, f"{path} {name}")
+
+
+TREE = dict(walk())
+
+
+def help_of(path: str) -> list[str]:
+    """The help of a command on a terminal of 80 columns."""
+    done = CliRunner().invoke(cli, [*path.split()[1:], "--help"], terminal_width=80, prog_name="bskernel")
+    assert done.exit_code == 0, done.output
+    return done.output.splitlines()
+
+
+def test_each_command_has_a_module_of_its_name_and_each_module_a_command() -> None:
+    assert {path.stem for path in CLI.glob("*.py")} == {*COMMANDS, *HELPERS}
+    for name in COMMANDS:
+        callback = TREE[f"bskernel {name}"].callback
+        assert callback is not None
+        assert inspect.unwrap(callback).__module__ == f"bskernel.cli.{name}"
+
+
+def test_every_option_is_defined_once() -> None:
+    definitions: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for path, command in TREE.items():
+        for option in command.params:
+            if isinstance(option, click.Option):
+                definition = json.dumps(option.to_info_dict(), sort_keys=True, default=repr)
+                for name in option.opts:
+                    definitions[name][definition].append(path)
+    several = {name: list(found.values()) for name, found in definitions.items() if len(found) > 1}
+    assert several.keys() == TWICE.keys(), several
+    assert {name: len(found) for name, found in several.items()} == dict.fromkeys(TWICE, 2)
+    assert sum(len(found) for found in definitions["--json"].values()) == 15  # the walk found them all
+
+
+def test_every_option_and_command_explains_itself() -> None:
+    for path, command in TREE.items():
+        assert command.help, path
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert option.help, (path, option.name)
+                assert option.help[0].isupper() or option.help.startswith(("markdown", "TOML")), option.help
+                assert option.help.endswith("."), option.help
+
+
+@pytest.mark.parametrize("path", [path for path, command in TREE.items() if isinstance(command, click.Group)])
+def test_summaries_fit_80_columns_uncut(path: str) -> None:
+    lines = help_of(path)
+    listed = dict(line.split(maxsplit=1) for line in lines[lines.index("Commands:") + 1 :])
+    group = TREE[path]
+    assert isinstance(group, click.Group)
+    assert list(listed) == group.list_commands(click.Context(group))
+    for name, summary in listed.items():
+        assert "..." not in summary, name
+        first = inspect.cleandoc(TREE[f"{path} {name}"].help or "").split("\n\n")[0]
+        assert summary == " ".join(first.split()), name
+    assert max(len(line) for line in lines) <= 80
+
+
+@pytest.mark.parametrize("path", TREE)
+def test_help_fits_80_columns(path: str) -> None:
+    assert max(len(line) for line in help_of(path)) <= 80
+
+
+def test_run_sweep_and_plan_take_the_same_options() -> None:
+    def names(path: str) -> list[str | None]:
+        return [option.name for option in TREE[path].params]
+
+    assert names("bskernel run") == names("bskernel sweep")
+    assert names("bskernel run") == [*BuildSelection._fields, *RunSelection._fields, "as_json"]
+    assert names("bskernel plan") == [*BuildSelection._fields, "as_json", "graph"]
+
+
+def test_run_and_sweep_take_the_same_arguments_from_python() -> None:
+    run, sweep = inspect.signature(bskernel.run).parameters, inspect.signature(bskernel.sweep).parameters
+    assert list(run.values()) == list(sweep.values())
+    options = {*BuildSelection._fields, *RunSelection._fields} - {"verbose", "keep_s"}
+    assert set(run) == options | {"keep_warm_s"}
+
+
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_warm_sessions_and_a_cluster_exclude_each_other(command: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, [command, "build.toml", "--keep-warm", "10m", "--cluster", "local:2"])
+    assert isinstance(done.exception, ConfigError)
+    assert done.exception.message == "--cluster and --keep-warm: give one of them"
+    with pytest.raises(ConfigError, match="--cluster and --keep-warm"):
+        getattr(bskernel, command)(tmp_path / "build.toml", keep_warm_s=60.0, cluster="local:2")
+    assert BuildOptions(cluster="local:2").keep_s is None
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("rum", "run"), ("docter", "doctor"), ("sweeep", "sweep")])
+def test_an_unknown_command_is_refused_with_the_likeliest_one(wrong: str, right: str) -> None:
+    done = CliRunner().invoke(cli, [wrong])
+    assert done.exit_code == 2
+    assert f"No such command '{wrong}'. Did you mean '{right}'?" in done.output
