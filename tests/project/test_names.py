@@ -13,7 +13,7 @@ FOLDERS = (ROOT / "kernel" / "bskernel", ROOT / "executors" / "bskernel_executor
 # Words that are no terms of the field, and phrases that no engineer says aloud.
 PRIVATE = re.compile(
     r"\b(anew|bench|benches|carry_out|carried_out|carries_out|carried out|carry out|crew|halt|heed|hired|"
-    r"in vain|keeper|steward|tells? of|told of|whosever|workshop)\b"
+    r"in vain|steward|tells? of|told of|whosever|workshop)\b"
 )
 SHARED_NAMES = 5  # class names that the kernel and the executors may both use: Step is one of each
 

@@ -1,4 +1,4 @@
-"""From builds to a Blueprint, and from that to YAML."""
+"""Exports builds as a Blueprint, and a Blueprint as YAML."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FILE_OF = {field.name: key for key, field in FILES.items()}
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """A build as a blueprint, and what that does not say."""
+    """A build as a blueprint, and notes on what was lost."""
 
     blueprint: Blueprint
     notes: tuple[Note, ...]
@@ -39,18 +39,18 @@ class _Reader:
         self.notes: list[Note] = []
         self.finn: dict[str, Any] = {}
         self.special: dict[str, Any] = {}
-        self.names: dict[str, str] = {}  # the build's name of a step -> the blueprint's
+        self.names: dict[str, str] = {}  # step name in the build -> in the blueprint
 
     def lose(self, where: str, value: Any, why: str) -> None:
         self.notes.append(Note(kind="lost", where=where, value=value, why=why))
 
     def tables(self) -> None:
-        """What lies outside the steps."""
+        """Everything outside the steps."""
         build, target = self.config.build, self.config.target
         self.lose("build.model", build.model, "Brainsmith takes the model on its command line")
         for key, value, default in (("output", build.output, None), ("salt", build.salt, "")):
             if value != default:
-                self.lose(f"build.{key}", value, "a blueprint has no word for it")
+                self.lose(f"build.{key}", value, "a blueprint cannot express it")
         if target.part is not None:
             self.finn["fpga_part"] = target.part
         if target.target_fps is not None:
@@ -75,7 +75,7 @@ class _Reader:
                     self.special[key] = value
                 elif key in self.finn and self.finn[key] != value:
                     self.lose(
-                        where, value, f"{key} is {self.finn[key]!r} already, and finn_config holds for all steps"
+                        where, value, f"{key} is already {self.finn[key]!r}, and finn_config applies to all steps"
                     )
                 else:
                     self.finn[key] = value
@@ -106,12 +106,12 @@ class _Reader:
         return tuple(self.names.values())
 
     def ends(self) -> dict[str, str]:
-        """start_step and stop_step; stages of the model are not a blueprint's."""
+        """start_step and stop_step; a blueprint has no stages of the model."""
         found = {}
         section = self.config.flow
         for key in ("input_type", "output_type"):
             if getattr(section, key) is not None:
-                self.lose(f"flow.{key}", getattr(section, key), "a blueprint's range is from a step to a step")
+                self.lose(f"flow.{key}", getattr(section, key), "a blueprint's range goes from step to step")
         seen = [step.seen for step in self.flow]
         for key, selector in (("start_step", section.first), ("stop_step", section.last)):
             if selector is None:
@@ -133,9 +133,9 @@ class _Reader:
         return None if name in self.known else f"Brainsmith has no step {name}"
 
     def _options(self, own: str, table: StepTable, change: StepOptions, version: str) -> None:
-        """What a build says of one step; a blueprint says it for all, or not at all."""
+        """Options of one step; a blueprint has them for all steps or not at all."""
         for key, value in {**table.parameters, **change.parameters}.items():
-            self.lose(f"step.{own}.parameters.{key}", value, "finn_config holds for all steps")
+            self.lose(f"step.{own}.parameters.{key}", value, "finn_config applies to all steps")
         for key, value in {**table.inputs, **change.inputs}.items():
             field = _FILE_OF.get(key)
             if field is None or self.finn.get(field, value) != value:
@@ -147,9 +147,9 @@ class _Reader:
         for limit in ("timeout_s", "memory_mib"):
             value = getattr(change, limit) or getattr(table, limit)
             if value is not None:
-                self.lose(f"step.{own}.{limit}", value, "a blueprint has no word for it")
+                self.lose(f"step.{own}.{limit}", value, "a blueprint cannot express it")
         for tool, number in {**table.tools, **change.tools}.items():
-            self.lose(f"step.{own}.tools.{tool}", number, "Brainsmith has one version of a tool for all steps")
+            self.lose(f"step.{own}.tools.{tool}", number, "Brainsmith uses one version of a tool for all steps")
         if version:
             self.lose(
                 f"step.{own}.executor", version, "Brainsmith runs in one environment, the one it is installed in"
@@ -184,7 +184,7 @@ def export_build(loaded: LoadedConfig, known: frozenset[str] | None = None) -> E
 
 
 def _common_name(builds: Sequence[Exported]) -> str:
-    """What the names begin with: those of an import differ in a number at their end."""
+    """The common prefix: names from one import differ in a trailing number."""
     if len(builds) == 1:
         return builds[0].blueprint.name
     letters = zip(*(build.blueprint.name for build in builds), strict=False)
@@ -198,7 +198,7 @@ def join(builds: Sequence[Exported], names: Sequence[str]) -> Exported:
     plain = msgspec.structs.replace(first.blueprint, steps=(), name="")
     for other, name in zip(builds[1:], names[1:], strict=True):
         if msgspec.structs.replace(other.blueprint, steps=(), name="") != plain:
-            raise ConfigError(f"{name}: differs from {names[0]} in more than its steps: export it alone")
+            raise ConfigError(f"{name}: differs from {names[0]} in more than its steps: export it separately")
     try:
         steps = branching([tuple(map(str, build.blueprint.steps)) for build in builds])
     except ValueError as error:
@@ -227,7 +227,7 @@ def to_yaml(blueprint: Blueprint) -> str:
         "finn_config": blueprint.finn_config,
     }
     data = {key: value for key, value in data.items() if value not in (None, "", {})}
-    # Without a bracket around a single option, and with the skip in quotes: Brainsmith takes no null there.
+    # A single option without brackets, and the skip in quotes: Brainsmith accepts no null there.
     data["design_space"] = {
         "kernels": msgspec.to_builtins(blueprint.kernels),
         "steps": [list(step) if isinstance(step, tuple) else step for step in blueprint.steps],

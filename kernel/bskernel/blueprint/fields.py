@@ -1,4 +1,4 @@
-"""How fields of a blueprint and of a build.toml stand for one another."""
+"""How fields of a blueprint correspond to those of a build.toml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a Blueprint to the text of a build.toml for the executor brainsmith. Pure."""
+"""Imports a Blueprint as the text of a build.toml for the executor brainsmith. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bskernel.blueprint.steps import count_paths, paths
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """One build.toml for each path through the blueprint's branch points, and what they do not say."""
+    """One build.toml per path through the branch points, and notes on what was lost."""
 
     texts: tuple[str, ...]
     notes: tuple[Note, ...]
@@ -49,11 +49,11 @@ class _Writer:
         self.notes.append(Note(kind=kind, where=where, value=value, why=why))
 
     def head(self, model: str) -> None:
-        """[build], [target], and the parameters that a blueprint has words for."""
+        """[build], [target], and the parameters that a blueprint has."""
         given = self.blueprint
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", given.name).strip("-._")
         if name != given.name:
-            self.note("changed", "name", given.name, f"a build's name is that of a folder: {name or 'the model'}")
+            self.note("changed", "name", given.name, f"a build's name is a folder name: {name or 'the model'}")
         self.build = {"name": name} if name else {}
         self.build |= {"model": model, "backend": "brainsmith"}
         if given.description:
@@ -87,7 +87,7 @@ class _Writer:
     def _override(self, key: str, value: Any, where: str) -> None:
         name = TARGET[key]
         if name in self.target and self.target[name] != value:
-            why = f"finn_config wins over {name}: it is what target.{name} says now"
+            why = f"finn_config overrides {name}: target.{name} has its value"
             self.note("changed", where, value, why)
         self.target[name] = float(value) if name == "clock_ns" else value
 
@@ -145,7 +145,7 @@ class _Writer:
 
 
 def import_blueprint(blueprint: Blueprint, model: str, limit: int) -> Imported:
-    """A build.toml for each path, the first options first; at most `limit`, and what is over is noted."""
+    """One build.toml per path, first options first; at most `limit`, with a note on the rest."""
     writer = _Writer(blueprint)
     writer.head(model)
     writer.finn()
@@ -158,6 +158,6 @@ def import_blueprint(blueprint: Blueprint, model: str, limit: int) -> Imported:
             del writer.notes[before:]
     if count > len(texts):
         branches = [step for step in blueprint.steps if isinstance(step, tuple)]
-        why = f"a build is one path, and this has {count}: --into FOLDER writes a build.toml for each"
+        why = f"a build is one path, but this has {count}: --into FOLDER writes a build.toml for each"
         writer.note("lost", "design_space.steps", branches, why)
     return Imported(texts=tuple(texts), notes=tuple(writer.notes))

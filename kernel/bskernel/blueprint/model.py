@@ -1,4 +1,4 @@
-"""What a blueprint says once it is read, and what of it, or of a build, the other side cannot say."""
+"""A blueprint as read, and notes on what cannot be converted."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 import msgspec
 
-SKIP = "~"  # an option of a branch point that is no step
+SKIP = "~"  # the option of a branch point that means: no step
 Kernels = tuple[str | dict[str, tuple[str, ...]], ...]  # a name, or with its backends in order of preference
 Steps = tuple[str | tuple[str, ...], ...]  # a name, or the options of a branch point
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that does not come over as it is: `lost` altogether, or `changed` into something else."""
+    """Something that the conversion loses (`lost`) or alters (`changed`)."""
 
     kind: Literal["lost", "changed"]
     where: str
@@ -24,7 +24,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
-    """A blueprint with its parents merged and its step operations carried out."""
+    """A blueprint with its parents merged and its step operations applied."""
 
     name: str = ""
     description: str = ""

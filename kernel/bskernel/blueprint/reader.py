@@ -31,9 +31,9 @@ def load_yaml(path: Path) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file") from None
+        raise ConfigError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+        raise ConfigError(f"{path}: not readable: {error}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
@@ -42,7 +42,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
 
 
 def _expand(value: Any, variables: Mapping[str, str]) -> Any:
-    """As Brainsmith does: ${NAME} alone, and what is not set stays as it is."""
+    """Like Brainsmith: only ${NAME} is expanded, and unset variables stay as they are."""
     if isinstance(value, str):
         return _VARIABLE.sub(lambda match: variables.get(match[1], match[0]), value)
     if isinstance(value, dict):
@@ -76,7 +76,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> _File:
     variables = {**os.environ, "BLUEPRINT_DIR": str(path.parent)}
     space = data.get("design_space") or {}
     if not isinstance(space, dict) or space.keys() - {"kernels", "steps"}:
-        raise ConfigError(f"{path}: design_space holds kernels and steps, and nothing else")
+        raise ConfigError(f"{path}: design_space may contain only kernels and steps")
     parent = _File(data={}, steps=(), notes=())
     notes = []
     if "extends" in data:
@@ -115,7 +115,7 @@ def read_blueprint(path: Path) -> tuple[Blueprint, tuple[Note, ...]]:
             why += f"; FINN's fields belong under finn_config: {', '.join(sorted(_KEYS))} are known here"
         notes.append(Note(kind="lost", where=str(key), value=data.pop(key), why=why))
     if "clock_ns" not in data:
-        raise ConfigError(f"{path}: there is no clock_ns, neither here nor in what it extends")
+        raise ConfigError(f"{path}: clock_ns is missing, here and in the files it extends")
     data = {key: value for key, value in data.items() if value is not None}
     data |= {"kernels": (), "steps": ()}
     data["clock_ns"] = float(data["clock_ns"])

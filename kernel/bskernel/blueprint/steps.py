@@ -15,7 +15,7 @@ OPERATIONS = ("after", "before", "replace", "remove", "at_start", "at_end")
 
 
 def _normal(spec: Any) -> str | tuple[str, ...]:
-    """A step or a branch point as Steps holds it. Raises ValueError."""
+    """A step or a branch point in the form of Steps. Raises ValueError."""
     if spec in _SKIPS:
         return SKIP
     if isinstance(spec, str):
@@ -31,7 +31,7 @@ def _normal(spec: Any) -> str | tuple[str, ...]:
 
 
 def _several(value: Any) -> list[str | tuple[str, ...]]:
-    """What `insert` and `with` add: a name, or a list of names and branch points."""
+    """The steps of `insert` or `with`: a name, or a list of names and branch points."""
     return [_normal(item) for item in value] if isinstance(value, list) else [_normal(value)]
 
 
@@ -44,7 +44,7 @@ def _matches(step: str | tuple[str, ...], target: str | tuple[str, ...]) -> bool
 def _operate(steps: list[str | tuple[str, ...]], operation: dict[str, Any]) -> list[str | tuple[str, ...]]:
     kind = next((key for key in OPERATIONS if key in operation), None)
     if kind is None:
-        raise ValueError(f"{operation!r} is no step operation: {', '.join(OPERATIONS)}")
+        raise ValueError(f"{operation!r} is not a step operation; choices: {', '.join(OPERATIONS)}")
     known = {kind, {"replace": "with", "after": "insert", "before": "insert"}.get(kind, kind)}
     if unknown := operation.keys() - known:
         raise ValueError(f"operation {kind}: unknown key {sorted(unknown)[0]!r}")
@@ -56,7 +56,7 @@ def _operate(steps: list[str | tuple[str, ...]], operation: dict[str, Any]) -> l
         return added + steps if kind == "at_start" else steps + added
     missing = known - operation.keys()
     if missing:
-        raise ValueError(f"operation {kind}: there is no {sorted(missing)[0]!r}")
+        raise ValueError(f"operation {kind}: {sorted(missing)[0]!r} is missing")
     target = _normal(operation[kind])
     found: list[str | tuple[str, ...]] = []
     for step in steps:
@@ -72,7 +72,7 @@ def _operate(steps: list[str | tuple[str, ...]], operation: dict[str, Any]) -> l
 
 
 def resolve_steps(data: Sequence[Any], parent: Steps) -> tuple[Steps, tuple[str, ...]]:
-    """A file's own steps and operations, on its parent's steps when it names none; and operations that met no step.
+    """Resolve a file's steps, or its operations on the parent's steps; also returns operations that matched no step.
 
     Raises ValueError.
     """
@@ -89,7 +89,7 @@ def resolve_steps(data: Sequence[Any], parent: Steps) -> tuple[Steps, tuple[str,
 
 
 def count_paths(steps: Steps) -> int:
-    """How many linear lists of steps there are."""
+    """The number of linear lists of steps."""
     return math.prod(len(step) for step in steps if isinstance(step, tuple))
 
 
@@ -110,7 +110,7 @@ def _common(lists: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _gaps(steps: tuple[str, ...], common: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """What a list has before, between and after the common steps."""
+    """The steps of a list before, between and after the common steps."""
     gaps, at = [], 0
     for step in common:
         end = steps.index(step, at)
@@ -120,7 +120,7 @@ def _gaps(steps: tuple[str, ...], common: tuple[str, ...]) -> list[tuple[str, ..
 
 
 def branching(lists: Sequence[tuple[str, ...]]) -> Steps:
-    """One list with branch points whose paths are exactly these lists. Raises ValueError when there is none."""
+    """One list with branch points whose paths are exactly these lists. Raises ValueError if none exists."""
     lists = list(dict.fromkeys(lists))
     common = _common(lists)
     steps: list[str | tuple[str, ...]] = []

@@ -170,7 +170,7 @@ class Schedule:
         return self._lose(index)
 
     def _lose(self, lost: int) -> tuple[str, ...]:
-        """The lost task and those that wait for it in vain."""
+        """The lost task and those that will never start because of it."""
         names: list[str] = []
         waiting = [lost]
         while waiting:

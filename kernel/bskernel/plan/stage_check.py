@@ -63,7 +63,7 @@ def with_stage_check(
 
 
 def _behind(check: Step, step: Step) -> Step:
-    """The step one place later; a step without dependencies waits for the check, so that nothing runs in vain."""
+    """The step one place later. A step without dependencies waits for the check: nothing runs for a wrong model."""
     begins = not any(isinstance(source, FromStep) for source in step.inputs.values())
     return msgspec.structs.replace(step, index=step.index + 1, after=(check.name,) if begins else step.after)
 

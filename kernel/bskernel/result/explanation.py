@@ -1,4 +1,4 @@
-"""What a finished build directory tells of a step: why it failed, or what it was."""
+"""Explains a step of a finished build: why it failed, or what it ran with."""
 
 from __future__ import annotations
 
