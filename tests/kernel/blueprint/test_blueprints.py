@@ -245,7 +245,7 @@ def test_lists_that_are_no_ways_through_one_list_are_refused() -> None:
         ("clock_ns: 5\ndesign_space: {steps: [{after: a}]}", "operation after: 'insert' is missing"),
         ("clock_ns: 5\ndesign_space: {steps: [{replace: a, insert: b}]}", "operation replace: unknown key 'insert'"),
         ("clock_ns: 5\ndesign_space: {kernels: [{A: []}]}", "A: a list of backends, not []"),
-        ("clock_ns: 5\ndesign_space: {stages: []}", "design_space holds kernels and steps"),
+        ("clock_ns: 5\ndesign_space: {stages: []}", "design_space may contain only kernels and steps"),
     ],
 )
 def test_what_is_no_blueprint_is_named(tmp_path: Path, text: str, needle: str) -> None:
