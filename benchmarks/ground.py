@@ -7,7 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from bskernel.images import describe, find_recipes
+from bskernel.images import find_recipes
+from bskernel.images.description import describe
 from bskernel.images.environment import cache_folder
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 from bskernel.core.errors import EnvironmentLacking
-from bskernel.images import describe, find_recipes
+from bskernel.images import find_recipes
+from bskernel.images.description import describe
 from bskernel.images.engine import connect
 from bskernel.workspace.workspace import Workspace
 

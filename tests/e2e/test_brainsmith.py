@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from bskernel.images import describe, find_recipes, locate_root
+from bskernel.images import find_recipes, locate_root
+from bskernel.images.description import describe
 from bskernel.images.environment import cache_folder
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace

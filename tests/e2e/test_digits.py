@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from bskernel.core.errors import EnvironmentLacking
-from bskernel.images import describe, ensure_environment, environment_variables, find_recipes
+from bskernel.images import ensure_environment, environment_variables, find_recipes
+from bskernel.images.description import describe
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
 from support.builds import build, statuses

@@ -12,25 +12,25 @@ import click
 from bskernel.cli.output import INTERRUPTED
 from bskernel.core.errors import EXIT_INTERRUPTED, BskernelError
 
-# Each is a function in the module of its name.
-COMMANDS = (
-    "blueprint",
-    "bundle",
-    "diff",
-    "doctor",
-    "down",
-    "explain",
-    "images",
-    "plan",
-    "replay",
-    "results",
-    "run",
-    "schema",
-    "steps",
-    "store",
-    "sweep",
-    "up",
-)
+# Command -> its summary, so that `--help` imports no command. Each is a function in the module of its name.
+COMMANDS = {
+    "blueprint": "Exchange builds with Brainsmith, as blueprints (YAML).",
+    "bundle": "Pack a build into an archive for a bug report.",
+    "diff": "Compare two builds, and check gates for CI.",
+    "doctor": "Check tools, licences, Docker and disk space on this machine.",
+    "down": "Stop warm sessions, even if builds are using them.",
+    "explain": "Explain a failure, or describe one step of a build.",
+    "images": "Manage the environments and images that executors run in.",
+    "plan": "Show what would run and why; nothing is executed.",
+    "replay": "Run one step of a build again, alone, and keep its directory.",
+    "results": "Show a sweep's points, Pareto set and recommendation.",
+    "run": "Build the accelerator of CONFIG; unchanged steps are recalled.",
+    "schema": "Print the JSON Schema of build.toml or of the protocol.",
+    "steps": "List executors, or the entries of one with their parameters.",
+    "store": "Manage the cache and the store that machines share.",
+    "sweep": "Build every point of CONFIG's [sweep]; shared steps run once.",
+    "up": "Start warm sessions ahead of builds, and list all of them.",
+}
 
 
 class _LazyGroup(click.Group):
@@ -39,6 +39,10 @@ class _LazyGroup(click.Group):
             return None
         command: click.Command = getattr(importlib.import_module(f"bskernel.cli.{cmd_name}"), cmd_name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the base's
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(

@@ -12,7 +12,7 @@ from bskernel.cli.output import print_note, print_result
 from bskernel.core.errors import EXIT_ENVIRONMENT
 
 if TYPE_CHECKING:
-    from bskernel.images import RecipeState
+    from bskernel.images.status import RecipeState
 
 _NAMES = click.argument("names", nargs=-1, metavar="[NAME[@VERSION]]...")
 
@@ -76,8 +76,8 @@ def describe(name: str) -> None:
 
     The executor is asked for it; its environment is built first if necessary.
     """
-    from bskernel.images import describe as describe_recipe
     from bskernel.images import select_recipe
+    from bskernel.images.description import describe as describe_recipe
     from bskernel.workspace.workspace import Workspace
 
     workspace = Workspace.here()

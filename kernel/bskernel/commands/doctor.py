@@ -14,7 +14,7 @@ from bskernel.commands.machine_facts import Room, engine_facts, room, system_fac
 from bskernel.core.catalogue import Executors
 from bskernel.core.errors import ConfigError
 from bskernel.flow.loader import flow_names, shipped_flow
-from bskernel.images import RecipeState
+from bskernel.images.status import RecipeState
 from bskernel.tools import FoundInstall, find_installs, licences_of
 from bskernel.workspace.workspace import Workspace
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bskernel.images import RecipeState, check, select_recipes, state_on
+from bskernel.images import select_recipes
+from bskernel.images.status import RecipeState, check, state_on
 from bskernel.workspace.workspace import Workspace
 
 

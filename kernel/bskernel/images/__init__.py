@@ -1,6 +1,5 @@
 """Recipes of executors, and the environments and container images built from them."""
 
-from bskernel.images.description import describe
 from bskernel.images.environment import Environment, ensure_environment, why_not_here
 from bskernel.images.recipe import (
     Recipe,
@@ -10,14 +9,10 @@ from bskernel.images.recipe import (
     locate_root,
 )
 from bskernel.images.recipe_lookup import require_recipe, select_recipe, select_recipes
-from bskernel.images.status import RecipeState, check, state_on
 
 __all__ = [
     "Environment",
     "Recipe",
-    "RecipeState",
-    "check",
-    "describe",
     "ensure_environment",
     "environment_variables",
     "find_recipes",
@@ -26,6 +21,5 @@ __all__ = [
     "require_recipe",
     "select_recipe",
     "select_recipes",
-    "state_on",
     "why_not_here",
 ]

@@ -7,13 +7,10 @@ import importlib.util
 import os
 import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bskernel_protocol import Artifact
 
-from bskernel.cluster.address import parse_address
-from bskernel.cluster.request import ClusterRequest
-from bskernel.cluster.resources import limits_on
 from bskernel.config import Config
 from bskernel.core.action import Action
 from bskernel.core.errors import BskernelError, EnvironmentLacking
@@ -22,6 +19,9 @@ from bskernel.core.step import ExecutorRef, Step
 from bskernel.execution.scheduler import limits_of
 from bskernel.execution.session_pool import SessionPool
 from bskernel.execution.worker_pool import LocalWorkerPool, PoolEvent, WorkerPool
+
+if TYPE_CHECKING:
+    from bskernel.cluster.request import ClusterRequest
 
 
 class PoolHandle(NamedTuple):
@@ -50,6 +50,9 @@ def cluster_pool(
 
     Whatever it started is stopped at the end. Raises ConfigError; EnvironmentLacking if Dask is not installed.
     """
+    from bskernel.cluster.address import parse_address
+    from bskernel.cluster.resources import limits_on
+
     address = parse_address(where)
     request.shared_for(address)
     if any(importlib.util.find_spec(name) is None for name in ("distributed", "dask_jobqueue")):

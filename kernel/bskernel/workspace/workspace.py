@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import msgspec
 from bskernel_protocol import ArtifactKind, EntryDescription
 
-from bskernel.cluster.request import ClusterRequest
 from bskernel.config import Config
 from bskernel.core.catalogue import Executors
 from bskernel.core.errors import EnvironmentLacking
@@ -20,14 +19,7 @@ from bskernel.core.tool import ToolInstall
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.flow.loader import check_versions, load_config, load_flow
 from bskernel.flow.selection import RangeRequest
-from bskernel.images import (
-    Recipe,
-    find_recipes,
-    load_executors,
-    locate_root,
-    require_recipe,
-    state_on,
-)
+from bskernel.images import Recipe, find_recipes, load_executors, locate_root, require_recipe
 from bskernel.images.environment import cache_folder
 from bskernel.plan.backend_choice import Choice, PlanOf
 from bskernel.plan.planner import Plan, make_plan
@@ -160,7 +152,11 @@ class Workspace:
     def is_built(self, recipe: Recipe) -> bool:
         """True if the Docker engine has an image of exactly this recipe."""
         client = self.engine()
-        return client is not None and state_on(recipe, self.cache, client).image == "built"
+        if client is None:
+            return False
+        from bskernel.images.status import state_on
+
+        return state_on(recipe, self.cache, client).image == "built"
 
     def open_store(self, loaded: LoadedConfig, note: Callable[[str], None], *, read_only: bool = False) -> OpenStore:
         """Open the store of a configuration's builds: the cache, and behind it the shared store of [store].
@@ -210,6 +206,8 @@ class Workspace:
                 lambda: self.runtime(options.runtime, note, options.keep_s),
                 share=not options.fresh,
             )
+        from bskernel.cluster.request import ClusterRequest
+
         request = ClusterRequest(
             config=loaded.config,
             shared=shared_settings(loaded.config.store, loaded.folder),

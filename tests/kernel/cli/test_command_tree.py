@@ -53,6 +53,14 @@ def test_each_command_has_a_module_of_its_name_and_each_module_a_command() -> No
         assert inspect.unwrap(callback).__module__ == f"bskernel.cli.{name}"
 
 
+def test_the_summary_of_each_command_is_the_first_sentence_of_its_help() -> None:
+    context = click.Context(cli)
+    for name, summary in COMMANDS.items():
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.get_short_help_str(limit=200) == summary
+
+
 def test_every_option_is_defined_once() -> None:
     definitions: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for path, command in TREE.items():
