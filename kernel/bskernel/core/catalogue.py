@@ -1,4 +1,4 @@
-"""Which executors there are, in which versions, and what each can do."""
+"""The catalogues of executors: which there are, in which versions, and what each can do."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class Executors(msgspec.Struct, frozen=True, kw_only=True):
     """All executors that this installation knows."""
 
     known: tuple[ExecutorInfo, ...]
-    undescribed: tuple[ExecutorRef, ...] = ()  # recipes that nobody has asked yet what they can do
+    undescribed: tuple[ExecutorRef, ...] = ()  # recipes without a catalogue
 
     def names(self) -> list[str]:
         """Names of executors, each once."""
         return sorted({info.name for info in self.known} | {ref.name for ref in self.undescribed})
 
     def entries(self, name: str) -> frozenset[str] | None:
-        """Entries of an executor's default version, or else its first; None when nobody described it yet."""
+        """The entries of an executor's default version, or else of its first; None without a catalogue."""
         found = [info for info in self.known if info.name == name]
         chosen = next((info for info in found if info.default), found[0] if found else None)
         return None if chosen is None else frozenset(entry.name for entry in chosen.catalogue.entries)

@@ -1,4 +1,4 @@
-"""Which backend carries out a build: the one that is named, or the first that can. Pure."""
+"""Chooses the backend of a build: the one it names, or the first that can run it. Pure."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PlanOf = Callable[[Config], Plan]
 
 
 class Availability(msgspec.Struct, frozen=True, kw_only=True):
-    """What this machine has not: executors (NAME@VERSION) that cannot be had here, with the reason."""
+    """Executors (NAME@VERSION) that this machine cannot run, with the reasons."""
 
     lacking: Mapping[str, str]
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The backend of a build, what it stands for, and why it is none of the others."""
+    """The backend of a build, its flow and versions, and why the others were not chosen."""
 
     asked: str
     backend: str
@@ -137,8 +137,8 @@ def _refusal(asked: str, where: str, unfit: Mapping[str, _Unfit]) -> BskernelErr
         return first.__cause__
     kind = EnvironmentLacking if any(found.environment for found in unfit.values()) else ConfigError
     if asked == AUTO:
-        told = "; ".join(f"{name}: {found}" for name, found in unfit.items())
-        return kind(f"{where}: no backend can run this build: {told}")
+        reasons = "; ".join(f"{name}: {found}" for name, found in unfit.items())
+        return kind(f"{where}: no backend can run this build: {reasons}")
     return kind(f"{where}: backend {asked!r} cannot run this build: {first}", hint=first.hint)
 
 

@@ -51,7 +51,7 @@ class _Gates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def read_build(path: Path) -> FinishedBuild:
-    """A build directory, or a result.json with what lies beside it. Raises ConfigError."""
+    """Read a build directory, or a result.json with the files beside it. Raises ConfigError."""
     file, result = result_path(path), read_result(path, _Result)
     actions = BuildDirectory(file.parent).last_actions()
     steps = []
@@ -75,7 +75,7 @@ def read_build(path: Path) -> FinishedBuild:
         status=result.status,
         steps=tuple(steps),
         metrics=result.metrics,
-        # A result by another name was copied: what lies beside it is not known to be of the same build.
+        # A result under another name is a copy: the files beside it may belong to another build.
         config=_config(file.parent / CONFIG) if file.name == RESULT else None,
     )
 

@@ -96,7 +96,7 @@ def explain(build: Path, step: str | None) -> Explanation:
         because=_why_skipped(result) if report.status == "skipped" else None,
         commands=result.commands if report.name == result.failed_step else (),
     )
-    # A step that never got its inputs has no folder of this build: one that lies there is of an earlier build.
+    # A step without inputs has no folder in this build; an existing one is from an earlier build.
     if folder is None or report.key is None:
         return known
     manifest = BuildDirectory(build).manifest(report.name)[1]

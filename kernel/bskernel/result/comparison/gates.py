@@ -27,7 +27,7 @@ _LETTER: dict[Side, str] = {"base": "A", "new": "B"}
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A condition that must not hold; `reason` tells people why."""
+    """A condition that must not hold; `reason` explains why."""
 
     fail_if: str
     name: str = ""  # the condition itself when empty

@@ -1,4 +1,4 @@
-"""Conditions that points must keep: read, and judged for a point as soon as numbers of it are known."""
+"""Conditions that points must satisfy, judged as soon as their numbers are known."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from bskernel.sweeps.analysis.table import Row
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True):
-    """A condition, and what its names mean."""
+    """A condition with its names resolved."""
 
     text: str
     condition: Condition
-    names: dict[str, str]  # as the condition says it -> in full
+    names: dict[str, str]  # name in the condition -> full name
 
 
 class ConstraintCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a point keeps a condition; `kept` is None where that cannot be told."""
+    """Whether a point satisfies a condition; `kept` is None if a number is missing."""
 
     kept: bool | None
-    reason: str  # by which numbers, or what is missing
+    reason: str  # the numbers that decided, or what is missing
     stand_in: bool = False  # one of the numbers is from a stand-in for a tool
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """What all conditions come to: `kept`, one of them `broken`, or for some of them numbers `missing`."""
+    """The verdict over all conditions: all `kept`, one `broken`, or numbers `missing`."""
 
     status: Literal["kept", "broken", "missing"]
-    reason: str | None = None  # of what is broken or missing
+    reason: str | None = None  # which condition is broken, or which number is missing
 
 
 class Absent(LookupError):  # noqa: N818 - becomes a reason
-    """A number that is needed is not there."""
+    """A needed number is missing."""
 
 
 def _parsed(text: str) -> Condition:
-    """A condition of a point alone. Raises ExpressionError."""
+    """Parse a condition on a single point. Raises ExpressionError."""
     condition = parse(text)
     for quantity in quantities_in(condition):
         if quantity.side == "base":
@@ -53,7 +53,7 @@ def _parsed(text: str) -> Condition:
 
 
 def _named(text: str, names: QuantityNames) -> Requirement:
-    """The condition, whose quantities are among these. Raises ExpressionError."""
+    """Parse a condition and resolve its names. Raises ExpressionError."""
     condition = _parsed(text)
     meant = {quantity.name: names.full_name(quantity) for quantity in quantities_in(condition)}
     return Requirement(text=text, condition=condition, names=meant)

@@ -66,7 +66,7 @@ def resolve(text: str, rows: Sequence[Row], names: QuantityNames, where: str) ->
     """Resolve NAME or NAME@STAGE to a metric for comparing these points.
 
     NAME is that of metrics.json or its last part. Points are comparable at one stage alone: without STAGE it is the
-    one at which most points have the quantity, of equals the latest. `where` is told in errors. Raises ConfigError
+    one at which most points have the quantity, of equals the latest. `where` prefixes errors. Raises ConfigError
     with the choices.
     """
     try:

@@ -1,4 +1,4 @@
-"""Who hears of a sweep: a log, lines, or a bar."""
+"""Observers of a sweep: a log, lines, or a bar."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from bskernel.sweeps.analysis.table import Row, settings_text
 
 
 class SweepObserver(Observer, Protocol):
-    """Hears of a sweep's steps as of a build's, each once, and of its points; a step's label tells it from others."""
+    """Follows a sweep: each distinct step once, and each point. A step's label identifies it."""
 
     def point(self, row: Row, done: int, total: int) -> None:
-        """A point is over, the `done`th of `total`."""
+        """A point has ended, the `done`th of `total`."""
 
 
 class SilentSweep(SilentObserver):
-    """Shows nothing."""
+    """Ignores every event."""
 
     def point(self, row: Row, done: int, total: int) -> None:
-        """A point is over."""
+        """A point has ended."""
 
 
 class SweepLog(Log):
@@ -47,24 +47,24 @@ class SweepLines(LineObserver):
             self.note(step_line(step, ended.report))
 
     def point(self, row: Row, done: int, total: int) -> None:
-        """The point's one line."""
+        """Print the point's line."""
         self.note(point_line(row, done, total))
 
 
 class CompositeSweepObserver(CompositeObserver):
-    """Passes everything on."""
+    """Passes every call to several others."""
 
     def __init__(self, observers: tuple[SweepObserver, ...]) -> None:
         super().__init__(observers)
         self._all = observers
 
     def point(self, row: Row, done: int, total: int) -> None:
-        """A point is over."""
+        """A point has ended."""
         for observer in self._all:
             observer.point(row, done, total)
 
 
 def point_line(row: Row, done: int, total: int) -> str:
-    """What became of a point, in one line."""
+    """How a point ended, in one line."""
     reason = f": {row.reason}" if row.reason else ""
     return f"point {row.name} {row.status} ({done} of {total})  {settings_text(row.settings)}{reason}"

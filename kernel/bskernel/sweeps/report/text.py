@@ -20,8 +20,8 @@ def as_text(results: Results) -> str:
     """The points, the Pareto set, the best of each objective, the recommendation, and the points left out."""
     table, outcome = results.table, results.outcome
     counts = Counter(row.status for row in table.rows)
-    told = ", ".join(f"{count} {status}" for status, count in counts.items())
-    lines = [f"{table.name}: {counted(len(table.rows))}: {told or 'none'}", *outcome.warnings]
+    summary = ", ".join(f"{count} {status}" for status, count in counts.items())
+    lines = [f"{table.name}: {counted(len(table.rows))}: {summary or 'none'}", *outcome.warnings]
     lines += _indented(_points(table, outcome))
     lines += _pareto(table, outcome)
     if outcome.best:
@@ -36,7 +36,7 @@ def as_text(results: Results) -> str:
 def effort_text(result: SweepResult) -> str:
     """How many steps there were, ran and were shared, why points failed, and the output folder."""
     counts = result.counts
-    told = (
+    effort = (
         f"{counts.steps} steps, {counts.shared} of them shared",
         f"{counts.actions} distinct actions",
         f"{counts.ran} ran, {counts.recalled} recalled",
@@ -46,7 +46,7 @@ def effort_text(result: SweepResult) -> str:
     failed = next((row.directory for row in result.table.rows if row.status == "failed" and row.directory), None)
     why = [f"why points failed: bskernel explain {failed}"] if failed is not None else []
     where = f"results in {result.directory}"
-    return "\n".join([f"{'; '.join(told)}; {result.seconds:.2f} s", *why, where])
+    return "\n".join([f"{'; '.join(effort)}; {result.seconds:.2f} s", *why, where])
 
 
 def _indented(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -104,10 +104,10 @@ def _pareto(table: SweepTable, outcome: Outcome) -> list[str]:
     ordered = sorted(outcome.pareto, key=lambda point: first.cost(point.values[0]))
     more = Counter(point.values for point in ordered)
     alike = {point.values: point for point in reversed(ordered)}  # the first of points with equal numbers
-    told = [cells(point) for point in ordered if alike[point.values] is point]
+    cells_shown = [cells(point) for point in ordered if alike[point.values] is point]
     title = f"Pareto set: {len(outcome.pareto)} of {counted(len(outcome.points))}"
     goals = "; ".join(map(str, outcome.objectives))
-    return [f"{title} ({goals})", *_indented([head, *told] if told else [])]
+    return [f"{title} ({goals})", *_indented([head, *cells_shown] if cells_shown else [])]
 
 
 def _best(bests: Sequence[Best]) -> list[tuple[str, ...]]:

@@ -47,10 +47,10 @@ def write_sweep(result: SweepResult) -> None:
     Directories of points are relative to the sweep's, so that the folder can be moved.
     """
     rows = tuple(_below(row, result.directory) for row in result.table.rows)
-    told = {name: getattr(result, name) for name in ("status", "goals", "counts", "failures", "runtime", "seconds")}
-    told["table"] = msgspec.structs.replace(result.table, rows=rows)
+    data = {name: getattr(result, name) for name in ("status", "goals", "counts", "failures", "runtime", "seconds")}
+    data["table"] = msgspec.structs.replace(result.table, rows=rows)
     new = result.directory / f".{SWEEP}.new"
-    new.write_text(pretty_json(told), encoding="utf-8")
+    new.write_text(pretty_json(data), encoding="utf-8")
     new.replace(result.directory / SWEEP)
     (result.directory / CSV).write_text(as_csv(result.table), encoding="utf-8", newline="")
 

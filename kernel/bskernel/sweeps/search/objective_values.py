@@ -55,5 +55,5 @@ class ObjectiveValues:
         if not self._goals.require:
             return {}
         found = {requirement.text: violation(requirement, row) for requirement in self._requirements}
-        told = row.status != "stopped" or any(value > 0 for value in found.values())
-        return {**found, STOPPED: 0.0 if told else UNKNOWN}
+        explained = row.status != "stopped" or any(value > 0 for value in found.values())
+        return {**found, STOPPED: 0.0 if explained else UNKNOWN}

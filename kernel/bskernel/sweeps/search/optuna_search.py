@@ -1,8 +1,8 @@
 """Points of a sweep chosen by an optimizer. The only module that imports Optuna.
 
-The optimizer is asked for a batch of points, they are built, and it is told what they came to in the order in which
-it was asked, whichever was done first: what is tried depends on the seed, the batch and the numbers alone. Nothing of
-it is kept: asked again it chooses the same points, whose steps are then recalled.
+The optimizer chooses a batch of points, they are built, and it gets their results in the order of its choice. So the
+choices depend on the seed, the batch size and the results alone. No state is stored: another run chooses the same
+points, and their steps are recalled.
 """
 
 from __future__ import annotations
@@ -58,10 +58,9 @@ def search(
     """Choose `section.search.trials` distinct points of the grid and build them, `batch` at once.
 
     `run_points` builds points and returns their rows in the same order; after an interrupt, rows that say so, or
-    fewer. `keeps` says whether `when` holds. A point that failed is told as such; one that breaks `require`, also one
-    that was stopped for it, as one that is not allowed, and by how much. `where` begins messages. Raises
-    EnvironmentLacking without Optuna, and ConfigError: without objectives or a grid at once, for a metric that is
-    none after a batch.
+    fewer. `keeps` says whether `when` holds. Failed points are reported as failed; points that violate `require`,
+    also stopped ones, as infeasible, with the size of the violation. `where` prefixes messages. Raises
+    EnvironmentLacking without Optuna; ConfigError without objectives or a grid, and for an unknown metric.
     """
     try:
         import optuna
