@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -60,6 +61,11 @@ def cache(tmp_path: Path, environments: Path) -> Path:
     for name in ("envs", "code"):
         (folder / name).symlink_to(environments / name)
     return folder
+
+
+def pytest_configure() -> None:
+    """Let interrupts reach what tests start: a job in a shell's background inherits an ignored SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def engine() -> str | None:
