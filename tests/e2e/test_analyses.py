@@ -123,7 +123,7 @@ standalone_thresholds = true
 def test_of_a_convolutional_network_macs_weights_and_cycles_are_those_that_finn_counts(
     workspace: Workspace, tmp_path: Path
 ) -> None:
-    estimate = (ROOT / "kernel" / "bskernel" / "flows" / "estimate.toml").read_text()
+    estimate = (ROOT / "kernel" / "bskernel" / "flow" / "definitions" / "estimate.toml").read_text()
     steps = "".join(
         f'[[step]]\nentry = "{entry}"\n'
         for entry in ("qonnx-transform:bit_widths", "metrics:breakdown", "metrics:bound", "metrics:headroom")

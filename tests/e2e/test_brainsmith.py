@@ -24,7 +24,7 @@ SETTINGS = (
 )
 pytestmark = [
     pytest.mark.env,
-    pytest.mark.skipif(not RECIPES, reason="there is no recipe images/brainsmith/0.1.0 (docs/backends.md)"),
+    pytest.mark.skipif(not RECIPES, reason="no recipe images/brainsmith/0.1.0 (docs/backends.md)"),
 ]
 
 

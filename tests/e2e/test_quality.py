@@ -101,7 +101,7 @@ def wrong_flow(tmp_path: Path) -> Path:
         "def nothing(model, cfg):\n"
         "    return model\n"
     )
-    flow = (ROOT / "kernel" / "bskernel" / "flows" / "estimate.toml").read_text()
+    flow = (ROOT / "kernel" / "bskernel" / "flow" / "definitions" / "estimate.toml").read_text()
     anchor = '[[step]]\nentry = "finn-step:step_convert_to_hw"\n'
     assert anchor in flow
     custom = "".join(
