@@ -61,7 +61,5 @@ def test_a_backend_that_has_not_the_flow_s_steps_is_refused(workspace: Workspace
 
 
 def test_brainsmith_is_refused_where_nobody_gave_its_recipe(workspace: Workspace) -> None:
-    with pytest.raises(
-        EnvironmentLacking, match=r"'brainsmith' cannot .*: no recipe images/brainsmith/0\.1\.0"
-    ):
+    with pytest.raises(EnvironmentLacking, match=r"'brainsmith' cannot .*: no recipe images/brainsmith/0\.1\.0"):
         workspace.prepare(DIGITS / "build.toml", settings=("build.backend=brainsmith",))
