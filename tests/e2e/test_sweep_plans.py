@@ -80,7 +80,7 @@ def test_run_builds_the_file_alone_says_so_and_records_no_sweep(cli: Any, config
     [
         ('sweep.require="LUT <"', "sweep.require: LUT <: column 6"),
         ('sweep.maximize="LUT@"', "sweep.maximize: LUT@: column 4"),
-        ("sweep.search={ trials = 2 }", "sweep.search: it needs an objective"),
+        ("sweep.search={ trials = 2 }", "sweep.search: needs an objective"),
     ],
 )
 def test_goals_that_are_none_are_refused_before_anything_is_planned(

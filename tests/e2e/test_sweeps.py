@@ -329,9 +329,11 @@ def test_a_sweep_that_was_ended_goes_on_with_what_is_missing(
     config = waiting(tmp_path)
     kernel = begin("sweep", config, "--jobs", "1")
     session = eventually(lambda: session_with(cache, "second"))
+    points = output_of(tmp_path) / "points"
+    # The next step starts before a finished point is written.
+    eventually(lambda: list(points.glob("*/result.json")))
     kernel.send_signal(signum)
     code = kernel.wait(60)
-    points = output_of(tmp_path) / "points"
     finished = [path.parent for path in points.glob("*/result.json")]
     assert len(finished) == 1
     before = contents(finished[0])
