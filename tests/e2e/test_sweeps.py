@@ -330,8 +330,8 @@ def test_a_sweep_that_was_ended_goes_on_with_what_is_missing(
     kernel = begin("sweep", config, "--jobs", "1")
     session = eventually(lambda: session_with(cache, "second"))
     points = output_of(tmp_path) / "points"
-    # The next step starts before a finished point is written.
-    eventually(lambda: list(points.glob("*/result.json")))
+    # The next step starts before a finished point is written; the stamp comes last.
+    eventually(lambda: list(points.glob("*/.stamp")))
     kernel.send_signal(signum)
     code = kernel.wait(60)
     finished = [path.parent for path in points.glob("*/result.json")]
