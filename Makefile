@@ -14,9 +14,9 @@ bench: sync
 test: check
 	$(UV) run --frozen pytest $(ARGS)
 
-# Without an engine, a browser, or an executor's environment.
+# Without an engine, a browser, or an executor's environment, and with fewer examples of each property.
 unit: sync
-	$(UV) run --frozen pytest -m "not env and not container and not browser" $(UNIT) $(ARGS)
+	BSKERNEL_QUICK=1 $(UV) run --frozen pytest -m "not env and not container and not browser" $(UNIT) $(ARGS)
 
 UNIT := tests/project tests/protocol tests/kernel tests/executors
 

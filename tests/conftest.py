@@ -18,7 +18,9 @@ from bskernel.workspace.workspace import Workspace
 
 # How long an example takes is not what a test promises.
 hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+# `make unit` tries fewer examples; `make test` tries all.
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
+hypothesis.settings.load_profile("quick" if os.environ.get("BSKERNEL_QUICK") else "untimed")
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 
