@@ -302,19 +302,3 @@ def test_the_page_on_diff_lists_the_choices_of_its_options() -> None:
     said = " ".join(first_names(page("diff.md", "Options"), "option")).replace("\\|", "|")
     offered = re.findall(r"(--[a-z]+) \[([a-z|]+)\]", run("diff", "--help"))
     assert re.findall(r"(--[a-z]+) ([a-z]+(?:\|[a-z]+)+)", said) == offered
-
-
-def anchors(text: str) -> set[str]:
-    """What links may name behind #: its headings, outside of code."""
-    headings = re.findall(r"^#+ (.*)", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
-def test_links_of_a_page_lead_to_files_and_headings(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
-        file, _, heading = target.partition("#")
-        if "://" not in target:
-            other = path.parent / file if file else path
-            assert other.exists(), target
-            assert not heading or heading in anchors(other.read_text()), target
