@@ -9,7 +9,10 @@ import msgspec
 import qonnx.core.onnx_exec
 import qonnx.util.cleanup  # noqa: F401 - imported before the server forks, or every step would import it again
 
+from bskernel_executors.exchange.adaptation import write_adaptation
 from bskernel_executors.qonnx_transform import analyses
+from bskernel_executors.qonnx_transform.adaptation.adapter import adapt_model, make_summary
+from bskernel_executors.qonnx_transform.adaptation.mends import MendName
 from bskernel_executors.qonnx_transform.checks import check_model, read_model
 from bskernel_executors.qonnx_transform.samples import SamplesParameters, write_step_samples
 from bskernel_executors.qonnx_transform.stage import STAGES, Stage, detect_stage, require_stage
@@ -27,6 +30,12 @@ class InputChecks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     input_shape: Annotated[tuple[int, ...] | None, parameter("required shape of the model's first input")] = None
     input_datatype: Annotated[str | None, parameter("required QONNX data type of the first input, e.g. UINT4")] = None
+
+
+class AdaptParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `adapt`."""
+
+    skip: Annotated[tuple[MendName, ...], parameter("mends to leave out, by name")] = ()
 
 
 class CleanupParameters(InputChecks, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,6 +69,27 @@ def count_nodes(model: Any) -> dict[str, int]:
 
 def _write(step: Step[Any], model: Any) -> None:
     step.output("model").write_bytes(model.model.SerializeToString(deterministic=True))
+
+
+@registry.entry(
+    "adapt",
+    summary="mend what exporters write in ways that qonnx and FINN do not read, and say what was changed",
+    parameters=AdaptParameters,
+    inputs=_IN,
+    outputs=(
+        *_OUT,
+        Output("adaptation", kind="file", media_type="application/json", help="what was changed, and why"),
+    ),
+    stage_in=("onnx", "qonnx"),
+    failure="model_load",
+)
+def adapt(step: Step[AdaptParameters]) -> None:
+    """Mend a user's model."""
+    model = read_model(step.required_input("model")).model
+    adaptation = adapt_model(model, skip=step.params.skip)
+    step.output("model").write_bytes(model.SerializeToString(deterministic=True))
+    write_adaptation(adaptation, step.output("adaptation"))
+    step.record({"changes": len(adaptation.changes), "summary": make_summary(adaptation)})
 
 
 @registry.entry(
