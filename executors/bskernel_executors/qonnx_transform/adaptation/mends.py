@@ -9,10 +9,17 @@ import msgspec
 
 from bskernel_executors.exchange.adaptation import Change
 from bskernel_executors.qonnx_transform.adaptation.domains import mend_domains
+from bskernel_executors.qonnx_transform.adaptation.gemm import mend_gemm
 from bskernel_executors.qonnx_transform.adaptation.metadata import strip_metadata
 from bskernel_executors.qonnx_transform.adaptation.names import mend_names
+from bskernel_executors.qonnx_transform.adaptation.qcdq import mend_qcdq
+from bskernel_executors.qonnx_transform.adaptation.requantizers import mend_requantizers
+from bskernel_executors.qonnx_transform.adaptation.two_dimensions import mend_rank
+from bskernel_executors.qonnx_transform.adaptation.zero_points import mend_zero_points
 
-MendName: TypeAlias = Literal["metadata", "names", "domains"]
+MendName: TypeAlias = Literal[
+    "metadata", "names", "domains", "qcdq", "zero_points", "requantizers", "gemm", "two_dimensions"
+]
 MendFunction: TypeAlias = Callable[[Any], list[Change]]  # takes an onnx.ModelProto
 
 
@@ -32,4 +39,9 @@ MENDS: tuple[Mend, ...] = (
     Mend(name="metadata", function=strip_metadata),
     Mend(name="names", function=mend_names),
     Mend(name="domains", function=mend_domains),
+    Mend(name="qcdq", function=mend_qcdq, compared=True),
+    Mend(name="zero_points", function=mend_zero_points, compared=True),
+    Mend(name="requantizers", function=mend_requantizers, compared=True),
+    Mend(name="gemm", function=mend_gemm, compared=True),
+    Mend(name="two_dimensions", function=mend_rank, compared=True),
 )
