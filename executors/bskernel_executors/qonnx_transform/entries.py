@@ -12,6 +12,7 @@ import qonnx.util.cleanup  # noqa: F401 - imported before the server forks, or e
 from bskernel_executors.exchange.adaptation import write_adaptation
 from bskernel_executors.qonnx_transform import analyses
 from bskernel_executors.qonnx_transform.adaptation.adapter import adapt_model, make_summary
+from bskernel_executors.qonnx_transform.adaptation.batch import set_input_size
 from bskernel_executors.qonnx_transform.adaptation.mends import MendName
 from bskernel_executors.qonnx_transform.checks import check_model, read_model
 from bskernel_executors.qonnx_transform.samples import SamplesParameters, write_step_samples
@@ -36,6 +37,7 @@ class AdaptParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Parameters of `adapt`."""
 
     skip: Annotated[tuple[MendName, ...], parameter("mends to leave out, by name")] = ()
+    override_input_size: Annotated[tuple[int, ...] | None, parameter("new shape of the first input")] = None
 
 
 class CleanupParameters(InputChecks, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,7 +77,16 @@ def _write(step: Step[Any], model: Any) -> None:
     "adapt",
     summary="mend what exporters write in ways that qonnx and FINN do not read, and say what was changed",
     parameters=AdaptParameters,
-    inputs=_IN,
+    inputs=(
+        *_IN,
+        Input(
+            "external_data",
+            kind="tree",
+            required=False,
+            source="config",
+            help="folder with the files of external data that the model names, if they are not beside it",
+        ),
+    ),
     outputs=(
         *_OUT,
         Output("adaptation", kind="file", media_type="application/json", help="what was changed, and why"),
@@ -85,8 +96,9 @@ def _write(step: Step[Any], model: Any) -> None:
 )
 def adapt(step: Step[AdaptParameters]) -> None:
     """Mend a user's model."""
-    model = read_model(step.required_input("model")).model
-    adaptation = adapt_model(model, skip=step.params.skip)
+    params = step.params
+    model = read_model(step.required_input("model"), step.input("external_data")).model
+    adaptation = adapt_model(model, skip=params.skip, input_size=params.override_input_size)
     step.output("model").write_bytes(model.SerializeToString(deterministic=True))
     write_adaptation(adaptation, step.output("adaptation"))
     step.record({"changes": len(adaptation.changes), "summary": make_summary(adaptation)})
@@ -109,13 +121,9 @@ def cleanup(step: Step[CleanupParameters]) -> None:
     model = read_model(step.required_input("model"))
     before = count_nodes(model)
     params = step.params
-    size = None if params.override_input_size is None else str(list(params.override_input_size))
-    model = cleanup_model(
-        model,
-        preserve_qnt_ops=params.preserve_qnt_ops,
-        override_inpsize=size,
-        extract_conv_bias=params.extract_conv_bias,
-    )
+    if params.override_input_size is not None:
+        set_input_size(model.model, params.override_input_size)
+    model = cleanup_model(model, preserve_qnt_ops=params.preserve_qnt_ops, extract_conv_bias=params.extract_conv_bias)
     check_model(model, params.input_shape, params.input_datatype)
     _write(step, model)
     step.record({"transforms": [{"name": "cleanup", "before": before, "after": count_nodes(model)}]})

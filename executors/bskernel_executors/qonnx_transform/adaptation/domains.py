@@ -9,7 +9,7 @@ from bskernel_executors.exchange.adaptation import Change
 KIND = "domains"
 QONNX = "qonnx.custom_op.general"
 # Brevitas exported quantizers under its own domain, and qonnx was a part of FINN once.
-_OLD = {"onnx.brevitas": QONNX, "finn.custom_op.general": QONNX, "finn": QONNX, "ai.onnx": ""}
+OLD_DOMAINS = {"onnx.brevitas": QONNX, "finn.custom_op.general": QONNX, "finn": QONNX, "ai.onnx": ""}
 _OLD_TRUNC_INPUTS = 5  # in version 1 of qonnx's domain; version 2 added the scale of the output
 
 
@@ -21,7 +21,7 @@ def mend_domains(model: Any) -> list[Change]:
 def _rename(model: Any) -> list[Change]:
     changes = []
     versions = {entry.domain: entry.version for entry in model.opset_import}
-    for old, new in _OLD.items():
+    for old, new in OLD_DOMAINS.items():
         nodes = [node for node in model.graph.node if node.domain == old]
         for node in nodes:
             node.domain = new
