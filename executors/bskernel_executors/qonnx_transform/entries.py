@@ -14,6 +14,7 @@ from bskernel_executors.qonnx_transform import analyses
 from bskernel_executors.qonnx_transform.adaptation.adapter import adapt_model, make_summary
 from bskernel_executors.qonnx_transform.adaptation.batch import set_input_size
 from bskernel_executors.qonnx_transform.adaptation.mends import MendName
+from bskernel_executors.qonnx_transform.adaptation.quantization import check_quantization, check_widths
 from bskernel_executors.qonnx_transform.checks import check_model, read_model
 from bskernel_executors.qonnx_transform.samples import SamplesParameters, write_step_samples
 from bskernel_executors.qonnx_transform.stage import STAGES, Stage, detect_stage, require_stage
@@ -38,6 +39,12 @@ class AdaptParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     skip: Annotated[tuple[MendName, ...], parameter("mends to leave out, by name")] = ()
     override_input_size: Annotated[tuple[int, ...] | None, parameter("new shape of the first input")] = None
+    input_datatype: Annotated[
+        str | None, parameter("QONNX data type of the first input's whole numbers, if the model does not say it: UINT8")
+    ] = None
+    max_multithreshold_bit_width: Annotated[
+        int, parameter("widest activation before a layer, as for step_qonnx_to_finn", unit="bits")
+    ] = 8
 
 
 class CleanupParameters(InputChecks, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,10 +105,14 @@ def adapt(step: Step[AdaptParameters]) -> None:
     """Mend a user's model."""
     params = step.params
     model = read_model(step.required_input("model"), step.input("external_data")).model
-    adaptation = adapt_model(model, skip=params.skip, input_size=params.override_input_size)
+    adaptation = adapt_model(
+        model, skip=params.skip, input_size=params.override_input_size, input_datatype=params.input_datatype
+    )
+    warnings = check_quantization(model)
+    check_widths(model, params.max_multithreshold_bit_width)
     step.output("model").write_bytes(model.SerializeToString(deterministic=True))
     write_adaptation(adaptation, step.output("adaptation"))
-    step.record({"changes": len(adaptation.changes), "summary": make_summary(adaptation)})
+    step.record({"changes": len(adaptation.changes), "summary": [*make_summary(adaptation), *warnings]})
 
 
 @registry.entry(

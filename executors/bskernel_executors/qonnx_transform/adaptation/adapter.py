@@ -10,6 +10,7 @@ from typing import Any
 from bskernel_executors.exchange.adaptation import Adaptation, Change
 from bskernel_executors.qonnx_transform.adaptation.batch import require_known_sizes, set_input_size
 from bskernel_executors.qonnx_transform.adaptation.comparison import NotExecutable, count_differing
+from bskernel_executors.qonnx_transform.adaptation.input_datatype import annotate_input
 from bskernel_executors.qonnx_transform.adaptation.mends import MENDS, Mend
 from bskernel_executors.qonnx_transform.adaptation.refusals import refuse_unsupported
 from bskernel_executors.sdk import StepFailure
@@ -17,14 +18,22 @@ from bskernel_executors.sdk import StepFailure
 _SHOWN = 3
 
 
-def adapt_model(model: Any, *, skip: Collection[str] = (), input_size: tuple[int, ...] | None = None) -> Adaptation:
-    """Mend an onnx.ModelProto in place. `input_size` is the shape that its first input gets.
+def adapt_model(
+    model: Any,
+    *,
+    skip: Collection[str] = (),
+    input_size: tuple[int, ...] | None = None,
+    input_datatype: str | None = None,
+) -> Adaptation:
+    """Mend an onnx.ModelProto in place. Its first input gets the shape `input_size` and the type `input_datatype`.
 
     Raises StepFailure (model_load) for what cannot be mended, and rather than change what the network computes.
     """
     refuse_unsupported(model)
     changes = [] if input_size is None else set_input_size(model, input_size)
     require_known_sizes(model)
+    if input_datatype is not None:
+        changes += annotate_input(model, input_datatype)
     compared = 0
     for mend in MENDS:
         if mend.name in skip:

@@ -64,3 +64,37 @@ def _explain(layers: list[Layer]) -> str:
     if weights:
         reasons.append(f"no quantizer gives the weights of {', '.join(weights[:_SHOWN])}")
     return " and ".join(reasons)
+
+
+def check_widths(model: Any, most_bits: int) -> None:
+    """Raise StepFailure (model_load) for activations of more bits than FINN makes thresholds of, before a layer."""
+    network = NetworkGraph(model)
+    for node in network.nodes:
+        if node.op_type not in {"Quant", "IntQuant"} or network.constant(node.input[0]) is not None:
+            continue
+        bits = network.constant(node.input[3])
+        if bits is None or bits.max() <= most_bits:
+            continue
+        layer = _find_layer(network, node.output[0])
+        if layer is not None:
+            raise StepFailure(
+                category="model_load",
+                message=f"{describe(node)} quantizes the input of {describe(layer)} to {bits.max():g} bits: hardware "
+                f"compares with 2**{bits.max():g} - 1 thresholds per channel, and FINN's limit is {most_bits} bits",
+                hint=f"train with an activation of {most_bits} bits or fewer; to try more, set max_multithreshold_bit_width "
+                "of the steps adapt and step_qonnx_to_finn",
+            )
+
+
+def _find_layer(network: NetworkGraph, tensor: str) -> Any:
+    """The first layer with weights that a tensor reaches before it is quantized again, or None."""
+    seen, waiting = set(), [tensor]
+    while waiting:
+        name = waiting.pop(0)
+        for node in network.consumers(name):
+            if node.op_type in {"Conv", "ConvTranspose", "MatMul", "Gemm"}:
+                return node
+            if node.op_type not in {"Quant", "IntQuant", "BipolarQuant"} and node.name not in seen:
+                seen.add(node.name)
+                waiting += node.output
+    return None
