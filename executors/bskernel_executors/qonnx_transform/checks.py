@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from bskernel_executors.qonnx_transform.external_data import load_external_data
 from bskernel_executors.sdk import StepFailure
 
+_NO_ONNX = "give the file that torch.onnx.export or Brevitas' export_qonnx wrote (.onnx), not a checkpoint (.pt)"
 
-def read_model(path: Path) -> Any:
-    """Read a model as a ModelWrapper. Raises StepFailure (model_load)."""
+
+def read_model(path: Path, external_data: Path | None = None) -> Any:
+    """Read a model as a ModelWrapper, with its external data from beside the file or from a folder.
+
+    Raises StepFailure (model_load).
+    """
     import onnx
     from google.protobuf.message import DecodeError
     from qonnx.core.modelwrapper import ModelWrapper
@@ -20,11 +26,14 @@ def read_model(path: Path) -> Any:
         raise StepFailure(
             category="model_load",
             message="the model is not an ONNX file, or is damaged",
-            hint="check it with onnx.checker, or export it again",
+            hint=_NO_ONNX,
         ) from error
+    if not proto.ir_version or not proto.graph.ListFields():  # any bytes may be a message of unknown fields
+        raise StepFailure(category="model_load", message="the model is not an ONNX file", hint=_NO_ONNX)
     if not proto.graph.node or not proto.opset_import:
         what = "no nodes" if not proto.graph.node else "no opset"
         raise StepFailure(category="model_load", message=f"the model has {what}: it is empty or damaged")
+    load_external_data(proto, (path.parent, *((external_data,) if external_data is not None else ())))
     constants = {initializer.name for initializer in proto.graph.initializer}
     if all(value.name in constants for value in proto.graph.input):
         raise StepFailure(category="model_load", message="the model has no input")
@@ -39,7 +48,7 @@ def check_model(model: Any, shape: tuple[int, ...] | None, datatype: str | None)
         raise StepFailure(
             category="model_load",
             message=f"input {name!r} has the shape {found}, but every dimension must be known",
-            hint="export the model with fixed shapes, or set override_input_size",
+            hint="export the model with fixed shapes, or set the parameter override_input_size, e.g. [1, 3, 32, 32]",
         )
     if shape is not None and tuple(found) != shape:
         raise StepFailure(

@@ -9,7 +9,12 @@ import msgspec
 import qonnx.core.onnx_exec
 import qonnx.util.cleanup  # noqa: F401 - imported before the server forks, or every step would import it again
 
+from bskernel_executors.exchange.adaptation import write_adaptation
 from bskernel_executors.qonnx_transform import analyses
+from bskernel_executors.qonnx_transform.adaptation.adapter import adapt_model, make_summary
+from bskernel_executors.qonnx_transform.adaptation.batch import set_input_size
+from bskernel_executors.qonnx_transform.adaptation.mends import MendName
+from bskernel_executors.qonnx_transform.adaptation.quantization import check_quantization, check_widths
 from bskernel_executors.qonnx_transform.checks import check_model, read_model
 from bskernel_executors.qonnx_transform.samples import SamplesParameters, write_step_samples
 from bskernel_executors.qonnx_transform.stage import STAGES, Stage, detect_stage, require_stage
@@ -27,6 +32,19 @@ class InputChecks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     input_shape: Annotated[tuple[int, ...] | None, parameter("required shape of the model's first input")] = None
     input_datatype: Annotated[str | None, parameter("required QONNX data type of the first input, e.g. UINT4")] = None
+
+
+class AdaptParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `adapt`."""
+
+    skip: Annotated[tuple[MendName, ...], parameter("mends to leave out, by name")] = ()
+    override_input_size: Annotated[tuple[int, ...] | None, parameter("new shape of the first input")] = None
+    input_datatype: Annotated[
+        str | None, parameter("QONNX data type of the first input's whole numbers, if the model does not say it: UINT8")
+    ] = None
+    max_multithreshold_bit_width: Annotated[
+        int, parameter("widest activation before a layer, as for step_qonnx_to_finn", unit="bits")
+    ] = 8
 
 
 class CleanupParameters(InputChecks, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,6 +81,41 @@ def _write(step: Step[Any], model: Any) -> None:
 
 
 @registry.entry(
+    "adapt",
+    summary="mend what exporters write in ways that qonnx and FINN do not read, and say what was changed",
+    parameters=AdaptParameters,
+    inputs=(
+        *_IN,
+        Input(
+            "external_data",
+            kind="tree",
+            required=False,
+            source="config",
+            help="folder with the files of external data that the model names, if they are not beside it",
+        ),
+    ),
+    outputs=(
+        *_OUT,
+        Output("adaptation", kind="file", media_type="application/json", help="what was changed, and why"),
+    ),
+    stage_in=("onnx", "qonnx"),
+    failure="model_load",
+)
+def adapt(step: Step[AdaptParameters]) -> None:
+    """Mend a user's model."""
+    params = step.params
+    model = read_model(step.required_input("model"), step.input("external_data")).model
+    adaptation = adapt_model(
+        model, skip=params.skip, input_size=params.override_input_size, input_datatype=params.input_datatype
+    )
+    warnings = check_quantization(model)
+    check_widths(model, params.max_multithreshold_bit_width)
+    step.output("model").write_bytes(model.SerializeToString(deterministic=True))
+    write_adaptation(adaptation, step.output("adaptation"))
+    step.record({"changes": len(adaptation.changes), "summary": [*make_summary(adaptation), *warnings]})
+
+
+@registry.entry(
     "cleanup",
     summary="qonnx.util.cleanup: fold constants, infer shapes and data types, give readable names",
     parameters=CleanupParameters,
@@ -79,13 +132,9 @@ def cleanup(step: Step[CleanupParameters]) -> None:
     model = read_model(step.required_input("model"))
     before = count_nodes(model)
     params = step.params
-    size = None if params.override_input_size is None else str(list(params.override_input_size))
-    model = cleanup_model(
-        model,
-        preserve_qnt_ops=params.preserve_qnt_ops,
-        override_inpsize=size,
-        extract_conv_bias=params.extract_conv_bias,
-    )
+    if params.override_input_size is not None:
+        set_input_size(model.model, params.override_input_size)
+    model = cleanup_model(model, preserve_qnt_ops=params.preserve_qnt_ops, extract_conv_bias=params.extract_conv_bias)
     check_model(model, params.input_shape, params.input_datatype)
     _write(step, model)
     step.record({"transforms": [{"name": "cleanup", "before": before, "after": count_nodes(model)}]})

@@ -46,6 +46,12 @@ def _attributes(node: Any) -> dict[str, Any]:
     return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
+def _label(node: Any, at: int, nodes: list[Any]) -> str:
+    """The node's name, or one that tells it from the others: FINN's older graphs have nodes without names."""
+    unique = node.name and sum(other.name == node.name for other in nodes) == 1
+    return str(node.name) if unique else f"{node.name or node.op_type} (layer {at + 1})"
+
+
 def _integer_annotations(graph: Any) -> int:
     values = [
         entry.value
@@ -95,7 +101,7 @@ def _hardware_stage(layers: list[Any], state: Path | None) -> StageDetection:
             stages=("hwgraph",), evidence=(*evidence, f"{len(general)} not specialised to HLS or RTL")
         )
     evidence += ("all specialised to HLS or RTL",)
-    attributes = {node.name: _attributes(node) for node in layers}
+    attributes = {_label(node, at, layers): _attributes(node) for at, node in enumerate(layers)}
     folders = {name: values.get("code_gen_dir_ipgen") or b"" for name, values in attributes.items()}
     without = [name for name, folder in folders.items() if not folder]
     if len(without) < len(layers):

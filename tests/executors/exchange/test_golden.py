@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from bskernel_executors.exchange.adaptation import Adaptation
 from bskernel_executors.exchange.bit_widths import BitWidths
 from bskernel_executors.exchange.design import Design
 from bskernel_executors.exchange.evaluation import Evaluation
@@ -17,6 +18,7 @@ from bskernel_protocol import pretty_json
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SHAPES: dict[str, Any] = {
+    "adaptation.json": Adaptation,
     "bit_widths.json": BitWidths,
     "design.json": Design,
     "design-netlist.json": Design,

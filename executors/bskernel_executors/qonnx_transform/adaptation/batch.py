@@ -1,0 +1,131 @@
+"""The batch: FINN's hardware takes one frame after the other, so the network is rebuilt for a single frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bskernel_executors.exchange.adaptation import Change
+from bskernel_executors.qonnx_transform.adaptation.constants import Constants
+from bskernel_executors.qonnx_transform.adaptation.names import list_tensors, unique_name
+from bskernel_executors.qonnx_transform.adaptation.shapes import Shape
+from bskernel_executors.sdk import StepFailure
+
+KIND = "batch"
+
+
+def list_inputs(graph: Any) -> list[Any]:
+    """The inputs that a user gives: not the initializers that are listed among them."""
+    constants = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in constants]
+
+
+def set_input_size(model: Any, size: Shape) -> list[Change]:
+    """Give the first input another shape. Raises StepFailure (config) if its rank differs."""
+    value = list_inputs(model.graph)[0]
+    before = [_show(dim) for dim in value.type.tensor_type.shape.dim]
+    if before == [str(size) for size in size]:
+        return []
+    if value.type.tensor_type.HasField("shape") and len(before) != len(size):
+        raise StepFailure(
+            category="config",
+            message=f"override_input_size has {len(size)} dimensions, but input {value.name!r} has {len(before)}: "
+            f"[{', '.join(before)}]",
+            hint=f"give {len(before)} sizes, e.g. override_input_size = [1, ...]",
+        )
+    dims = value.type.tensor_type.shape.dim
+    del dims[:]
+    for number in size:
+        dims.add(dim_value=number)
+    _forget_shapes(model.graph)
+    return [
+        Change(
+            kind=KIND,
+            names=(value.name,),
+            before=f"shape [{', '.join(before)}]",
+            after=str(list(size)),
+            reason="the build sets override_input_size",
+        )
+    ]
+
+
+def require_known_sizes(model: Any) -> None:
+    """Raise StepFailure (model_load) for an input that has an unknown dimension besides its first one."""
+    for value in list_inputs(model.graph):
+        dims = value.type.tensor_type.shape.dim
+        shown = ", ".join(_show(dim) for dim in dims)
+        if not dims:
+            raise StepFailure(
+                category="model_load",
+                message=f"the model does not state the shape of input {value.name!r}",
+                hint="export the model with a fixed input shape, or set the parameter override_input_size, "
+                "e.g. [1, 3, 32, 32]",
+            )
+        unknown = [at for at, dim in enumerate(dims) if at and dim.dim_value < 1]
+        if unknown:
+            example = ", ".join(
+                str(max(dim.dim_value, 1)) if at not in unknown else "32" for at, dim in enumerate(dims)
+            )
+            raise StepFailure(
+                category="model_load",
+                message=f"dimension {unknown[0]} ({_show(dims[unknown[0]])}) of input {value.name!r} is unknown: "
+                f"its shape is [{shown}]",
+                hint="export the model with a fixed input shape, or set the parameter override_input_size, "
+                f"e.g. [{example}]",
+            )
+
+
+def mend_batch(model: Any) -> list[Change]:
+    """Make the first dimension of each input 1, and with it the batch wherever else it is stated."""
+    inputs = [value for value in list_inputs(model.graph) if value.type.tensor_type.shape.dim]
+    changed = [value for value in inputs if value.type.tensor_type.shape.dim[0].dim_value != 1]
+    changed = [value for value in changed if len(value.type.tensor_type.shape.dim) > 1]
+    if not changed:
+        return []
+    before = ", ".join(dict.fromkeys(_show(value.type.tensor_type.shape.dim[0]) for value in changed))
+    sizes = {value.type.tensor_type.shape.dim[0].dim_value for value in changed} - {0}
+    for value in changed:
+        dim = value.type.tensor_type.shape.dim[0]
+        dim.Clear()
+        dim.dim_value = 1
+    reshaped = _change_reshapes(model.graph, sizes)
+    _forget_shapes(model.graph)
+    return [
+        Change(
+            kind=KIND,
+            names=(*(value.name for value in changed), *reshaped),
+            before=f"a batch of {before}" if sizes else f"a dynamic batch ({before})",
+            after="one frame",
+            reason="hardware takes one frame after the other; throughput counts frames",
+        )
+    ]
+
+
+def _change_reshapes(graph: Any, sizes: set[int]) -> list[str]:
+    """Make the batch 1 in the shapes of Reshape and Expand of activations. Returns the names of the nodes."""
+    constants, taken = Constants(graph), list_tensors(graph)
+    activations = {value.name for value in list_inputs(graph)}
+    names = []
+    for node in graph.node:
+        if activations.isdisjoint(node.input):
+            continue
+        activations.update(name for name in node.output if name)
+        if node.op_type not in {"Reshape", "Expand"} or node.domain or node.input[0] not in activations:
+            continue
+        shape = constants.read(node.input[1])
+        if shape is not None and shape.size and int(shape[0]) in sizes:
+            shape = shape.copy()
+            shape[0] = 1
+            constants.replace(node, 1, shape, unique_name(f"{node.input[1]}_of_one_frame", taken))
+            names.append(node.name)
+    return names
+
+
+def _forget_shapes(graph: Any) -> None:
+    """Remove inferred shapes, which hold the old sizes; the types of outputs stay."""
+    del graph.value_info[:]
+    for value in graph.output:
+        value.type.tensor_type.ClearField("shape")
+
+
+def _show(dim: Any) -> str:
+    return str(dim.dim_value) if dim.dim_value > 0 else dim.dim_param or "?"

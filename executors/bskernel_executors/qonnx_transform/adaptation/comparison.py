@@ -1,0 +1,82 @@
+"""Outputs of a model before and after a mend, on drawn frames."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from bskernel_executors.quality.samples import draw_frames
+
+FRAMES = 2  # per frame of the model's batch
+_RELATIVE, _ABSOLUTE = 1e-4, 1e-6  # of a frame's largest output, as when stages are evaluated
+
+
+class NotExecutable(Exception):  # noqa: N818 - a finding, not a fault
+    """The model before the mend cannot be executed."""
+
+
+def count_differing(before: Any, after: Any) -> tuple[int, int]:
+    """Execute two onnx.ModelProtos and return how many frames differ, and of how many.
+
+    If `after` takes one frame and `before` a batch, each frame of the batch is executed by itself.
+    Raises NotExecutable if `before` cannot be executed.
+    """
+    import numpy as np
+
+    second = _Executable(after)
+    try:
+        first = _Executable(before)
+        batches = [first.draw(seed, second) for seed in range(FRAMES)]
+        expected = [first.run(batch) for batch in batches]
+    except Exception as error:  # whatever the reason, there is nothing to compare with
+        raise NotExecutable(str(error).partition("\n")[0]) from error
+    size = first.batch if second.batch == 1 else 1
+    differing = 0
+    for batch, rows in zip(batches, expected, strict=True):
+        frames = [{name: values[at : at + 1] for name, values in batch.items()} for at in range(size)]
+        found = [second.run(frame) for frame in (frames if size > 1 else [batch])]
+        for at, row in enumerate(found):
+            wanted = [values[at : at + 1] if size > 1 else values for values in rows]
+            differing += not all(
+                one.size == other.size
+                and np.allclose(one.ravel(), other.ravel(), _RELATIVE * _largest(one), _ABSOLUTE)
+                for one, other in zip(wanted, row, strict=True)
+            )
+    return differing, FRAMES * size
+
+
+def _largest(values: Any) -> float:
+    import numpy as np
+
+    return float(np.abs(values).max(initial=0.0))
+
+
+class _Executable:
+    """A model with inferred shapes, executed node by node by qonnx."""
+
+    def __init__(self, model: Any) -> None:
+        from qonnx.core.modelwrapper import ModelWrapper
+        from qonnx.transformation.general import SortGraph
+        from qonnx.transformation.infer_shapes import InferShapes
+
+        self._model: Any = ModelWrapper(copy.deepcopy(model)).transform(InferShapes()).transform(SortGraph())
+        constants = {tensor.name for tensor in self._model.graph.initializer}
+        self._inputs = [value for value in self._model.graph.input if value.name not in constants]
+        self.batch: int = self._model.get_tensor_shape(self._inputs[0].name)[0]
+
+    def draw(self, seed: int, typed: _Executable) -> dict[str, Any]:
+        """Draw values of the data types that the other model annotates, in the shapes of this one."""
+        drawn = {}
+        for value in self._inputs:
+            datatype = typed._model.get_tensor_datatype(value.name)
+            frame = draw_frames(seed + 1, tuple(self._model.get_tensor_shape(value.name)), datatype)[seed]
+            drawn[value.name] = 4 * frame - 2 if datatype.name == "FLOAT32" else frame  # of either sign
+        return drawn
+
+    def run(self, inputs: dict[str, Any]) -> list[Any]:
+        from onnx import helper
+        from qonnx.core.onnx_exec import execute_onnx
+
+        types = {value.name: value.type.tensor_type.elem_type for value in self._inputs}
+        given = {name: v.astype(helper.tensor_dtype_to_np_dtype(types[name])) for name, v in inputs.items()}
+        return list(execute_onnx(self._model, given).values())

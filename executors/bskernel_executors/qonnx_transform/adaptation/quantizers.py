@@ -1,0 +1,94 @@
+"""Parameters of quantizers: single values as scalars, numbers as float32, attributes that were left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bskernel_executors.exchange.adaptation import Change
+from bskernel_executors.qonnx_transform.adaptation.constants import Constants
+from bskernel_executors.qonnx_transform.adaptation.domains import QONNX
+from bskernel_executors.qonnx_transform.adaptation.names import list_tensors, unique_name
+
+KIND = "quantizers"
+# Names of inputs after the first. Those that count bits are one number for the whole tensor in FINN.
+_INPUTS = {
+    "Quant": ("scale", "zero point", "bit width"),
+    "IntQuant": ("scale", "zero point", "bit width"),
+    "BipolarQuant": ("scale",),
+    "Trunc": ("scale", "zero point", "input bit width", "output bit width"),
+}
+_TRUNC_2 = ("scale", "zero point", "input bit width", "output scale", "output bit width")
+# The defaults of qonnx's specification (docs/qonnx-custom-ops in its repository).
+_ATTRIBUTES: dict[str, dict[str, int | str]] = {
+    "Quant": {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"},
+    "IntQuant": {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"},
+    "Trunc": {"rounding_mode": "FLOOR"},
+}
+
+
+def mend_quantizers(model: Any) -> list[Change]:
+    """Make parameters of one value scalars of float32, and fill in attributes."""
+    graph = model.graph
+    nodes = [node for node in graph.node if node.domain == QONNX and node.op_type in _INPUTS]
+    return [*_fill_attributes(nodes), *_mend_values(graph, nodes)]
+
+
+def _mend_values(graph: Any, nodes: list[Any]) -> list[Change]:
+    import numpy as np
+
+    constants, taken = Constants(graph), list_tensors(graph)
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for node in nodes:
+        for at, role in enumerate(_roles(node), start=1):
+            values = constants.read(node.input[at]) if at < len(node.input) else None
+            if values is None:
+                continue
+            # A scale of shape (1, 1, 1, 1) has the rank of its tensor, which qonnx's specification allows.
+            flat = values.shape == (1,) or (values.size == 1 and values.ndim > 0 and "bit width" in role)
+            if not flat and values.dtype == np.float32:
+                continue
+            mended = (values.reshape(()) if flat else values).astype(np.float32)
+            if np.any(mended != values):
+                continue  # whole numbers beyond 2**24; no such bit width or zero point makes sense
+            before = f"{role} of shape {values.shape} in {values.dtype}" if flat else f"{role} in {values.dtype}"
+            after = "a scalar in float32" if flat else "float32"
+            found.setdefault((role, before, after), []).append(node.name)
+            constants.replace(node, at, mended, unique_name(f"{node.input[at]}_mended", taken))
+    return [
+        Change(
+            kind=KIND,
+            names=tuple(names),
+            before=before,
+            after=after,
+            reason="one value per tensor is a scalar, and parameters of quantizers are float32",
+        )
+        for (_, before, after), names in found.items()
+    ]
+
+
+def _roles(node: Any) -> tuple[str, ...]:
+    return _TRUNC_2 if node.op_type == "Trunc" and len(node.input) > len(_TRUNC_2) else _INPUTS[node.op_type]
+
+
+def _fill_attributes(nodes: list[Any]) -> list[Change]:
+    from onnx import helper
+
+    found: dict[str, list[str]] = {}
+    for node in nodes:
+        have = {attribute.name for attribute in node.attribute}
+        missing = {key: value for key, value in _ATTRIBUTES.get(node.op_type, {}).items() if key not in have}
+        for key, value in missing.items():
+            node.attribute.append(helper.make_attribute(key, value))
+        if missing:
+            text = ", ".join(f"{key} = {value}" for key, value in missing.items())
+            found.setdefault(text, []).append(node.name)
+    return [
+        Change(
+            kind=KIND,
+            names=tuple(names),
+            before="attributes left out",
+            after=text,
+            reason="the defaults of qonnx's specification, which its code requires to be written",
+        )
+        for text, names in found.items()
+    ]
