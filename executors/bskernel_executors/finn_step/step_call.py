@@ -13,10 +13,10 @@ from bskernel_executors.finn_step.folding_check import find_violations, is_unfol
 from bskernel_executors.finn_step.known_steps import OUTPUT_TYPES, TOOLS
 from bskernel_executors.finn_step.main_output import copy_main_output
 from bskernel_executors.finn_step.parameters import FILES, make_config
-from bskernel_executors.finn_step.paths import moves_from_here, moves_to_here, set_environment
+from bskernel_executors.finn_step.paths import find_places, set_environment
 from bskernel_executors.finn_step.tool_steps import call_with_tools, check_dependencies, digest_reports, note_makers
 from bskernel_executors.sdk import Step, StepFailure
-from bskernel_executors.sdk.relocation import relocate_model, relocate_tree
+from bskernel_executors.sdk.relocation import moves_from_here, moves_to_here, relocate_model, relocate_tree
 from bskernel_executors.sdk.tools import preload_libudev
 from bskernel_executors.vivado_reports.redaction import redact_tree
 
@@ -31,7 +31,7 @@ _PART = re.compile(r"xc[0-9a-z]{2,9}-?[a-z]{3,4}[0-9]{3,4}(-[0-9a-z]+)+", re.IGN
 def unpack_inputs(step: Step[Any]) -> tuple[Path, Path, Path]:
     """Copy model, output directory and build directory to work/, with this machine's paths for the placeholders."""
     model, output, state = (step.work / name for name in ("model.onnx", "output", "state"))
-    moves = moves_to_here(step)
+    moves = moves_to_here(find_places(step))
     relocate_model(step.required_input("model"), model, moves)
     for name, path in (("output", output), ("state", state)):
         given = step.input(name)
@@ -127,7 +127,7 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
         raise StepFailure(message=f"{name} returned a {type(after).__name__}, not a model")
     warnings = _check_folding(name, after) if name in _FOLDING_STEPS else []
     after.save(str(model_path))
-    moves = moves_from_here(step)
+    moves = moves_from_here(find_places(step))
     relocate_model(model_path, step.output("model"), moves)
     # FINN copies the project of the stitched IP there. Anywhere else in its output such a file is an error.
     projects = step.output("output") / _PROJECT

@@ -38,7 +38,7 @@ def make(content: dict[str, Any]) -> StepManifest:
 
 def draw(manifest: StepManifest) -> list[str]:
     seed_generators(find_seed(manifest))
-    return ["".join(random.choices("abcdefghijklmnop", k=8)) for _ in range(50)]
+    return ["".join(random.choices("abcdefghijklmnop", k=8)) for _ in range(50)]  # noqa: S311
 
 
 @given(CONTENTS, CONTENTS)
