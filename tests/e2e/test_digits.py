@@ -123,6 +123,31 @@ def test_containers_and_processes_make_the_same_bytes(
     assert [step.outputs for step in contained.steps] == [step.outputs for step in in_process.steps]
 
 
+@pytest.mark.container
+def test_a_model_that_holds_paths_of_machines_gives_the_same_bytes_in_either_runtime(
+    workspace: Workspace, tmp_path: Path, environments: Path
+) -> None:
+    recipe = next(recipe for recipe in workspace.recipes if recipe.name == "finn-step@finn-plus-1.6.1")
+    prefix = ensure_environment(recipe, environments, lambda _: None).python.parents[1]
+    paths = f"/tmp/x /bskernel/home/x /opt/bskernel/env/lib/x {prefix}/lib/x".encode()
+    # Protocol buffers may be concatenated: this adds an entry to metadata_props (field 14: key 1, value 2).
+    entry = b"\x0a\x07made_at\x12" + bytes([len(paths) & 127 | 128, len(paths) >> 7]) + paths
+    added = b"\x72" + bytes([len(entry) & 127 | 128, len(entry) >> 7]) + entry
+    data = (DIGITS / "digits_w4a4.onnx").read_bytes()
+    named = data.replace(b"MatMul_sum_0", b"/tmp/x_sum_0")
+    assert named != data
+    (tmp_path / "net.onnx").write_bytes(named + added)
+    config = tmp_path / "build.toml"
+    config.write_text((DIGITS / "build.toml").read_text().replace("digits_w4a4.onnx", "net.onnx"))
+    in_process = build(workspace, config, tmp_path / "process", "build.flow=codegen")
+    contained = build(workspace, config, tmp_path / "docker", "build.flow=codegen", fresh=True, runtime="docker")
+    assert contained.status == "ok", contained.failure
+    assert [step.outputs for step in contained.steps] == [step.outputs for step in in_process.steps]
+    streamlined = next(step for step in contained.steps if step.name == "step_streamline").outputs[0]
+    assert workspace.store.materialise(streamlined, tmp_path / "streamlined.onnx")
+    assert paths in (tmp_path / "streamlined.onnx").read_bytes()
+
+
 def test_code_generation_leaves_no_machine_path(workspace: Workspace, digits: BuildResult, tmp_path: Path) -> None:
     result = build(workspace, DIGITS / "build.toml", tmp_path, "build.flow=codegen")
     assert result.status == "ok", result.failure

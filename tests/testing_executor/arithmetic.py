@@ -58,14 +58,10 @@ def double(step: Step[msgspec.Struct]) -> None:
     step.output("model").write_text(str(2 * int(step.required_input("model").read_text())))
 
 
-class Draw(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    log: Annotated[bool, parameter("log what is drawn")] = True
-
-
-@registry.entry("draw", summary="draws random numbers", parameters=Draw, inputs=MODEL_IN, outputs=MODEL_OUT)
-def draw(step: Step[Draw]) -> None:
+@registry.entry("draw", summary="draws random numbers", parameters=Number, inputs=MODEL_IN, outputs=MODEL_OUT)
+def draw(step: Step[Number]) -> None:
     print("before")
-    if step.params.log:
+    if not step.name.startswith("quiet"):
         imported = "structlog" in sys.modules
         step.log.info("drawing", work=step.work, numbers=[1, 2.5], imported=imported)
         try:

@@ -27,7 +27,7 @@ from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFai
 from bskernel_executors.sdk.config_reads import find_fields_read
 from bskernel_executors.sdk.guarded_config import Settable
 from bskernel_executors.sdk.parameters import describe_parameters
-from bskernel_executors.sdk.relocation import relocate_model, relocate_tree
+from bskernel_executors.sdk.relocation import Moves, moves_from_here, moves_to_here, relocate_model, relocate_tree
 
 registry = Registry(executor="brainsmith", summary="Brainsmith's steps, its own and FINN's, one at a time")
 WORK_TOKEN = "/@bskernel-brainsmith@"  # noqa: S105 - a placeholder path, not a secret
@@ -48,9 +48,9 @@ _OUTPUTS = (
 )
 
 
-def _moves(step: Step[Any]) -> tuple[tuple[str, str], ...]:
-    """Return pairs of placeholder and path of this machine: the scratch folder and the installed libraries."""
-    return (WORK_TOKEN, str(step.work)), (LIBRARY_TOKEN, sys.prefix)
+def _find_places(step: Step[Any]) -> Moves:
+    """Return pairs of path of this machine and placeholder: the scratch folder and the installed libraries."""
+    return (str(step.work), WORK_TOKEN), (sys.prefix, LIBRARY_TOKEN)
 
 
 def _unpack_inputs(step: Step[Any]) -> tuple[Path, Path, Path]:
@@ -61,7 +61,7 @@ def _unpack_inputs(step: Step[Any]) -> tuple[Path, Path, Path]:
         if given is None:
             path.mkdir()
             continue
-        (relocate_model if path is model else relocate_tree)(given, path, _moves(step))
+        (relocate_model if path is model else relocate_tree)(given, path, moves_to_here(_find_places(step)))
     (output / "report").mkdir(exist_ok=True)
     os.environ["FINN_BUILD_DIR"] = str(state)
     os.environ["NUM_DEFAULT_WORKERS"] = "1"
@@ -70,7 +70,7 @@ def _unpack_inputs(step: Step[Any]) -> tuple[Path, Path, Path]:
 
 def _pack_outputs(step: Step[Any], model: Path, output: Path, state: Path) -> None:
     """Write the outputs, with placeholders for this machine's paths."""
-    moves = [(here, token) for token, here in _moves(step)]
+    moves = moves_from_here(_find_places(step))
     for name, path in (("output", output), ("state", state)):
         relocate_tree(path, step.output(name), moves)
     relocate_model(model, step.output("model"), moves)

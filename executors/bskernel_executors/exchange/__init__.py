@@ -3,6 +3,7 @@
 | file | written by | read by |
 |---|---|---|
 | bit_widths.json | qonnx-transform:bit_widths | metrics |
+| coverage.json | finn-step:coverage | metrics |
 | design.json, in a design or netlist | finn-step:rtl-stitch, yosys-synth | rtl-sim, yosys-synth, vivado-synth |
 | evaluation.json | every `evaluate` | the next `evaluate`, metrics |
 | fifo_config.json | rtl-sim:size_fifos | finn-step:insert_streams, FINN |

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from bskernel_protocol import EntryDescription
 
-from bskernel_executors.exchange.fifo_config import read_fifo_depths
+from bskernel_executors.finn_step.coverage import declare_coverage
 from bskernel_executors.finn_step.host_split import split_host
 from bskernel_executors.finn_step.known_steps import FAILURES, HLS_ALWAYS, HLS_BY_LAYER, STAGES, TOOLS
 from bskernel_executors.finn_step.library import load
@@ -96,6 +96,9 @@ def _declare(name: str, function: StepFunction, config: type, settable: dict[str
 _SOURCE = Input(
     "source", kind="tree", required=False, source="config", help="folder with the module, unless it is part of FINN"
 )
+
+
+declare_coverage(registry)
 
 
 class CustomParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -233,8 +236,6 @@ def insert(step: Step[StreamParameters]) -> None:
     """Insert width converters and FIFOs."""
     values = {"fpga_part": step.params.fpga_part}
     config = step.input("fifo_config")
-    if config is not None:
-        read_fifo_depths(config)  # FINN reads the file itself, but explains no error
     run_step(step, "insert_streams", lambda model, _: insert_streams(model, step.params, config), values)
 
 

@@ -11,6 +11,8 @@ import msgspec
 from bskernel_protocol import pretty_json
 
 from bskernel_executors.exchange.design import DESIGN, Design, Fifo, StreamFormat
+from bskernel_executors.exchange.fifo_config import read_fifo_depths
+from bskernel_executors.finn_step.layer_config import refuse_unknown
 from bskernel_executors.finn_step.top_module import LayerInstance, order_sources, write_top
 from bskernel_executors.sdk import StepFailure, parameter
 
@@ -77,7 +79,10 @@ def prefer(model: Any, params: PreferenceParameters) -> list[str]:
 
 
 def insert_streams(model: Any, params: StreamParameters, fifo_config: Path | None) -> Any:
-    """Insert width converters and FIFOs between the layers, as RTL. Raises StepFailure (kernel)."""
+    """Insert width converters and FIFOs between the layers, as RTL.
+
+    Raises StepFailure: kernel for layers that cannot be stitched, config for an unknown FIFO.
+    """
     from finn.transformation.fpgadataflow.insert_dwc import InsertDWC
     from finn.transformation.fpgadataflow.insert_fifo import InsertFIFO
     from finn.transformation.fpgadataflow.set_fifo_depths import ApplyFIFODepthsFromFile
@@ -94,7 +99,12 @@ def insert_streams(model: Any, params: StreamParameters, fifo_config: Path | Non
     model = model.transform(InsertFIFO(create_shallow_fifos=True, ram_style=params.ram_style))
     model = model.transform(SpecializeLayers(params.fpga_part))
     model = model.transform(GiveUniqueNodeNames()).transform(GiveReadableTensorNames())
-    return model if fifo_config is None else model.transform(ApplyFIFODepthsFromFile(fifo_config))
+    if fifo_config is None:
+        return model
+    fifos = [node.name for node in model.graph.node if node.op_type.startswith("StreamingFIFO")]
+    unknown = [name for name in read_fifo_depths(fifo_config).fifo_depths if name not in fifos]
+    refuse_unknown("fifo_config", "FIFO", unknown, fifos)
+    return model.transform(ApplyFIFODepthsFromFile(fifo_config))
 
 
 def _explain_hls(instance: Any, kind: str) -> str:

@@ -19,21 +19,12 @@ _TOOLS = {"XILINX_VIVADO": "/@bskernel-vivado@", "XILINX_HLS": "/@bskernel-hls@"
 _IN_FINN = {"FINN_RTLLIB": "finn-rtllib", "FINN_CUSTOM_HLS": "custom_hls"}
 
 
-def _placeholders(step: Step[Any]) -> list[tuple[str, str]]:
+def find_places(step: Step[Any]) -> Moves:
+    """Return pairs of path and placeholder, for scratch folder, libraries, tools and the session's own folder."""
     # FINN's scripts return to the working directory of its process.
     found = [(str(step.work), _WORK), (sys.prefix, _LIBRARY), (str(Path.cwd()), _HOME)]
     found += [(os.environ.get(variable, ""), token) for variable, token in _TOOLS.items()]
     return [(here, token) for here, token in found if len(here) > len("/")]
-
-
-def moves_from_here(step: Step[Any]) -> Moves:
-    """Return pairs of path and placeholder, for scratch folder, libraries and tools. The longest path is first."""
-    return sorted(_placeholders(step), key=lambda move: -len(move[0]))
-
-
-def moves_to_here(step: Step[Any]) -> Moves:
-    """Return pairs of placeholder and path."""
-    return [(token, here) for here, token in _placeholders(step)]
 
 
 def set_environment(step: Step[Any], state: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
@@ -9,21 +10,26 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from bskernel_executors.exchange.coverage_texts import list_left_over
+from bskernel_executors.exchange.fifo_config import read_fifo_depths
+from bskernel_executors.finn_step.coverage import find_coverage
 from bskernel_executors.finn_step.folding_check import find_violations, is_unfolded, read_layers
 from bskernel_executors.finn_step.known_steps import OUTPUT_TYPES, TOOLS
+from bskernel_executors.finn_step.layer_config import check_layer_config, describe_layers, read_layer_config
 from bskernel_executors.finn_step.main_output import copy_main_output
 from bskernel_executors.finn_step.parameters import FILES, make_config
-from bskernel_executors.finn_step.paths import moves_from_here, moves_to_here, set_environment
+from bskernel_executors.finn_step.paths import find_places, set_environment
 from bskernel_executors.finn_step.tool_steps import call_with_tools, check_dependencies, digest_reports, note_makers
 from bskernel_executors.sdk import Step, StepFailure
-from bskernel_executors.sdk.relocation import relocate_model, relocate_tree
+from bskernel_executors.sdk.relocation import moves_from_here, moves_to_here, relocate_model, relocate_tree
 from bskernel_executors.sdk.tools import preload_libudev
 from bskernel_executors.vivado_reports.redaction import redact_tree
 
 StepFunction = Callable[[Any, Any], Any]
 _FOLDING_STEPS = frozenset({"step_apply_folding_config", "step_target_fps_parallelization"})
 _NAMED = 5  # files that a warning names
-_NODES_SHOWN = 12
+_NODES_SHOWN = 4
+_AUTO_FOLDING = "auto_folding_config.json"
 _PROJECT = "stitched_ip"
 _PART = re.compile(r"xc[0-9a-z]{2,9}-?[a-z]{3,4}[0-9]{3,4}(-[0-9a-z]+)+", re.IGNORECASE)
 
@@ -31,7 +37,7 @@ _PART = re.compile(r"xc[0-9a-z]{2,9}-?[a-z]{3,4}[0-9]{3,4}(-[0-9a-z]+)+", re.IGN
 def unpack_inputs(step: Step[Any]) -> tuple[Path, Path, Path]:
     """Copy model, output directory and build directory to work/, with this machine's paths for the placeholders."""
     model, output, state = (step.work / name for name in ("model.onnx", "output", "state"))
-    moves = moves_to_here(step)
+    moves = moves_to_here(find_places(step))
     relocate_model(step.required_input("model"), model, moves)
     for name, path in (("output", output), ("state", state)):
         given = step.input(name)
@@ -62,7 +68,25 @@ def _check_target(values: dict[str, Any]) -> None:
         )
 
 
-def _check_folding(name: str, model: Any) -> list[str]:
+def _check_files(step: Step[Any], model: Any) -> None:
+    """Raise StepFailure (config) for a user's file that FINN would misread or ignore in part."""
+    for key in FILES.values():
+        path = step.input(key)
+        if path is None:
+            continue
+        if key == "fifo_config":
+            read_fifo_depths(path)
+        else:
+            check_layer_config(read_layer_config(path, key), key, describe_layers(model))
+
+
+def _is_configured(step: Step[Any], output: Path) -> bool:
+    """Return whether the user has given a folding, or FINN has found one for a target_fps."""
+    found = (output / "report" / _AUTO_FOLDING, output / _AUTO_FOLDING)
+    return step.input("folding_config") is not None or any(path.is_file() for path in found)
+
+
+def _check_folding(name: str, model: Any, *, is_configured: bool) -> list[str]:
     """Return warnings about the folding. Raises StepFailure (config) when hardware cannot have it."""
     layers = read_layers(model)
     wrong = find_violations(layers)
@@ -73,10 +97,8 @@ def _check_folding(name: str, model: Any) -> list[str]:
             cause=wrong[1:],
             hint="change PE and SIMD in the folding config",
         )
-    if name == "step_apply_folding_config" and is_unfolded(layers):
-        return [
-            "every layer has PE = SIMD = 1, the slowest folding: raise target.target_fps or give a folding_config"
-        ]
+    if name == "step_apply_folding_config" and not is_configured and is_unfolded(layers):
+        return ["every layer has PE = SIMD = 1, the slowest folding: set target.target_fps or give a folding_config"]
     return []
 
 
@@ -92,12 +114,25 @@ def _remove_binaries(files: Iterable[Path], where: str) -> list[str]:
 
 
 def _hint_values(model: Any) -> dict[str, str]:
-    """Return values for hints in rules.toml: `left_over`, the nodes that are not hardware, and FINN's `boards`."""
-    nodes = [node for node in model.graph.node if "fpgadataflow" not in node.domain]
-    names = ", ".join(f"{node.op_type} {node.name or node.output[0]}" for node in nodes[:_NODES_SHOWN]) or "no node"
-    more = f" and {len(nodes) - _NODES_SHOWN} more" if len(nodes) > _NODES_SHOWN else ""
+    """Return values for hints in rules.toml: `left_over`, what is not hardware and why, and FINN's `boards`."""
     boards = importlib.import_module("finn.util.basic").part_map
-    return {"left_over": names + more, "boards": ", ".join(sorted(boards))}
+    left = list_left_over(find_coverage(model))
+    more = f"; and {len(left) - _NODES_SHOWN} more" if len(left) > _NODES_SHOWN else ""
+    return {"left_over": "; ".join(left[:_NODES_SHOWN]) + more or "no node", "boards": ", ".join(sorted(boards))}
+
+
+def _call(
+    step: Step[Any], name: str, function: StepFunction, model: Any, config: Any, paths: tuple[Path, Path]
+) -> Any:
+    """Call the step function, with the tools that it runs; `paths` are its output and state."""
+    output, state = paths
+    if name not in TOOLS:
+        return function(model, config)
+    check_dependencies(step, name, model)
+    reports = digest_reports(output)
+    after = call_with_tools(step, name, lambda: function(model, config), state)
+    note_makers(step, output, reports)
+    return after
 
 
 def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[str, Any]) -> None:
@@ -115,19 +150,20 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     _check_target(values)
     before = ModelWrapper(str(model_path))
     nodes = len(before.graph.node)
-    step.set_hint_values(**_hint_values(before))
-    if name in TOOLS:
-        check_dependencies(step, name, before)
-        reports = digest_reports(output)
-        after = call_with_tools(step, name, lambda: function(before, config), state)
-        note_makers(step, output, reports)
-    else:
-        after = function(before, config)
+    _check_files(step, before)
+    try:
+        after = _call(step, name, function, before, config, (output, state))
+    except Exception:
+        # What a hint lacks must not replace the failure that it is for.
+        with contextlib.suppress(Exception):
+            step.set_hint_values(**_hint_values(before))
+        raise
     if not isinstance(after, ModelWrapper):
         raise StepFailure(message=f"{name} returned a {type(after).__name__}, not a model")
-    warnings = _check_folding(name, after) if name in _FOLDING_STEPS else []
+    configured = _is_configured(step, output)
+    warnings = _check_folding(name, after, is_configured=configured) if name in _FOLDING_STEPS else []
     after.save(str(model_path))
-    moves = moves_from_here(step)
+    moves = moves_from_here(find_places(step))
     relocate_model(model_path, step.output("model"), moves)
     # FINN copies the project of the stitched IP there. Anywhere else in its output such a file is an error.
     projects = step.output("output") / _PROJECT

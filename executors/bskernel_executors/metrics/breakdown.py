@@ -108,7 +108,8 @@ def break_down(metrics: BuildMetrics, widths: BitWidths | None = None, target_fp
     # If one bottleneck cannot be folded further, the pace stays the same.
     if len(proposal) == len(bottlenecks):
         then = max([*others.values(), *(step.cycles for step in proposal if step.cycles is not None)])
-    fps = clock * 1e6 / slowest if clock else None
+    rate = clock * 1e6 * metrics.frames if clock else None  # frames * cycles per second
+    fps = rate / slowest if rate else None
     return Breakdown(
         layers=tuple(
             LayerPace(name=name, cycles=count, share=count / total, busy=count / slowest)
@@ -128,6 +129,6 @@ def break_down(metrics: BuildMetrics, widths: BitWidths | None = None, target_fp
         steps=tuple(steps),
         proposal=proposal,
         proposed_interval_cycles=then,
-        proposed_throughput_fps=clock * 1e6 / then if clock and then else None,
+        proposed_throughput_fps=rate / then if rate and then else None,
         warnings=tuple(warnings),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from bskernel_executors.exchange.coverage import Coverage
 from bskernel_executors.exchange.report_makers import MADE_BY
 from bskernel_executors.exchange.simulation import SIMULATION, Simulation
 from bskernel_executors.exchange.synthesis import (
@@ -20,6 +21,7 @@ from bskernel_executors.metrics.devices import find_device
 from bskernel_executors.metrics.model import STAND_IN, BuildMetrics, LayerMetrics, Stage, Value
 from bskernel_executors.metrics.reconciliation import reconcile
 from bskernel_executors.metrics.reports import TIMING_REPORT, parse_number
+from bskernel_executors.metrics.scope import count_frames, describe_missed_target, describe_scope
 from bskernel_executors.metrics.utilization import compute_utilization
 
 Reports = Mapping[str, Mapping[str, Any]]
@@ -243,16 +245,20 @@ def collect_metrics(
     simulation: Simulation | None = None,
     synthesis: Synthesis | None = None,
     implementation: Implementation | None = None,
+    coverage: Coverage | None = None,
+    target_fps: int | None = None,
 ) -> BuildMetrics:
     """Collect metrics from FINN's `reports` (by file name) and from what other executors measured.
 
-    `clock_ns` is the requested clock period in ns.
+    `clock_ns` is the requested clock period in ns, `target_fps` the requested throughput in inferences/s.
     """
     found = _Measurements(reports=reports, simulation=simulation, synthesis=synthesis, implementation=implementation)
     raw = {name: dict(report) for name, report in reports.items()}
     raw |= {name: msgspec.to_builtins(measured) for name, measured in found.named()}
     warnings = [] if reports else ["no report was found: no metrics"]
+    warnings += describe_scope(coverage)
     scalars = _collect_scalars(found, clock_ns)
+    scalars["throughput"] = count_frames(scalars.get("throughput", ()), coverage)
     clock = scalars.get("clock", [])
     if clock_ns is not None:
         clock.insert(0, Value(value=1e3 / clock_ns, unit="MHz", stage="estimate", source="target.clock_ns"))
@@ -266,8 +272,10 @@ def collect_metrics(
         warnings.append("numbers of the stand-in for Vivado were recorded from other designs: they are no results")
     met, timing_warnings = _judge_timing(found)
     warnings += timing_warnings
-    return BuildMetrics(
-        throughput=tuple(scalars.get("throughput", ())),
+    metrics = BuildMetrics(
+        hardware_share=coverage.share if coverage is not None else None,
+        frames=coverage.frames if coverage is not None else 1,
+        throughput=tuple(scalars["throughput"]),
         latency=tuple(scalars.get("latency", ())),
         clock=tuple(clock),
         power=(*_collect_power(found), *scalars.get("power", ())),
@@ -286,3 +294,5 @@ def collect_metrics(
         raw=raw,
         warnings=tuple(warnings),
     )
+    missed = describe_missed_target(metrics, target_fps)
+    return metrics if missed is None else msgspec.structs.replace(metrics, warnings=(*metrics.warnings, missed))

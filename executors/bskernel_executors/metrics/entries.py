@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from bskernel_protocol import pretty_json
 
+from bskernel_executors.exchange.coverage import read_coverage
+from bskernel_executors.exchange.coverage_texts import refuse_uncovered
 from bskernel_executors.exchange.evaluation import read_evaluation
 from bskernel_executors.exchange.simulation import read_simulation
 from bskernel_executors.exchange.synthesis import read_implementation, read_synthesis
@@ -29,6 +31,9 @@ class CollectParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     ] = None
     part: Annotated[str | None, parameter("FPGA part, for utilization", default_from="target.part")] = None
     board: Annotated[str | None, parameter("board, for its part", default_from="target.board")] = None
+    target_fps: Annotated[
+        int | None, parameter("requested throughput; a warning if it is missed", default_from="target.target_fps")
+    ] = None
     require_timing: Annotated[
         bool, parameter("fail unless a report states that the routed design meets its clock")
     ] = False
@@ -44,14 +49,22 @@ class CollectParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         Input("synthesis", kind="file", required=False, help="synthesis.json from yosys-synth or vivado-synth"),
         Input("implementation", kind="file", required=False, help="implementation.json from vivado-synth"),
         Input("evaluation", kind="tree", required=False, help="evaluation of the network at each stage"),
+        Input("coverage", kind="file", required=False, help="coverage.json from finn-step:coverage"),
     ),
     outputs=(Output("metrics", kind="file", media_type="application/json"),),
     failure="metrics",
     after_failure=True,
 )
 def collect(step: Step[CollectParameters]) -> None:
-    """Collect metrics, with the quality of each stage if there is an evaluation."""
+    """Collect metrics, with the quality of each stage if there is an evaluation.
+
+    Raises StepFailure (transform) if the coverage says that the numbers are of no layer that multiplies.
+    """
     given = step.params
+    covered = read_coverage(path, category="metrics") if (path := step.input("coverage")) is not None else None
+    failure = refuse_uncovered(covered) if covered is not None else None
+    if failure is not None:
+        raise failure
     paths = {name: step.input(name) for name in ("simulation", "synthesis", "implementation")}
     simulation = read_simulation(path, category="metrics") if (path := paths["simulation"]) is not None else None
     synthesis = read_synthesis(path, category="metrics") if (path := paths["synthesis"]) is not None else None
@@ -64,6 +77,8 @@ def collect(step: Step[CollectParameters]) -> None:
         simulation=simulation,
         synthesis=synthesis,
         implementation=routed,
+        coverage=covered,
+        target_fps=given.target_fps,
     )
     if given.require_timing:
         check_timing(metrics, given.clock_ns)

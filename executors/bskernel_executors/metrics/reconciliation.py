@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
+from bskernel_executors.exchange.coverage_texts import format_share
 from bskernel_executors.metrics.model import STAND_IN, BuildMetrics, ReconciledQuantity, Stage, Value
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
+# Quantities that do not depend on how much of the network is in hardware.
+_OF_NO_PART = frozenset({"accuracy", "clock", "worst slack"})
 
 
 def reconcile(quantities: Mapping[str, Sequence[Value]]) -> tuple[ReconciledQuantity, ...]:
@@ -27,6 +30,12 @@ def reconcile(quantities: Mapping[str, Sequence[Value]]) -> tuple[ReconciledQuan
             ratios.update((stage, value / estimate) for stage, value in found.items() if stage != "estimate")
         rows.append(ReconciledQuantity(quantity=name, unit=values[0].unit, values=found, ratios=ratios))
     return tuple(rows) if len({stage for row in rows for stage in row.values}) > 1 else ()
+
+
+def describe_part(metrics: BuildMetrics) -> str:
+    """Return of which part of the network the numbers are, for people; nothing if it is the whole, or unknown."""
+    share = metrics.hardware_share
+    return "" if share is None or share == 1 else f"of {format_share(share)} of the network's MACs"
 
 
 def _number(value: float) -> str:
@@ -57,7 +66,9 @@ def make_reconciliation_table(metrics: BuildMetrics) -> dict[str, Any] | None:
     columns = ["quantity", "unit", *stages, "of the device"]
     if not metrics.utilization:
         columns, cells = columns[:-1], [line[:-1] for line in cells]
-    return {"title": "estimate and later stages (multiple of the estimate)", "columns": columns, "rows": cells}
+    part = describe_part(metrics)
+    title = "estimate and later stages (multiple of the estimate)" + (f", {part}" if part else "")
+    return {"title": title, "columns": columns, "rows": cells}
 
 
 def _device_name(quantity: str) -> str:
@@ -85,13 +96,15 @@ def make_summary_rows(metrics: BuildMetrics) -> list[dict[str, str]]:
     }
     tabled = {(row.quantity, stage, value) for row in metrics.reconciliation for stage, value in row.values.items()}
     shares = {(name, value.source): value for name, values in metrics.utilization.items() for value in values}
+    part = describe_part(metrics)
     for label, values in quantities.items():
+        of_network = f", {part}" if part and label not in _OF_NO_PART else ""
         for value in values:
             if (label, value.stage, value.value) in tabled:
                 continue
             share = shares.get((_device_name(label), value.source))
             of_device = f" ({share.value:.2%} of the device)" if share is not None else ""
-            note = f"{STAND_IN}, not hardware" if value.is_stand_in else value.stage
+            note = f"{STAND_IN}, not hardware" if value.is_stand_in else f"{value.stage}{of_network}"
             rows.append({"label": label, "value": f"{_shown(value)}{of_device}", "note": note})
     if metrics.bottleneck:
         cycles = next((layer.cycles for layer in metrics.layers if layer.bottleneck), None)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
+from bskernel_executors.dataflow.macs import count_macs
 from bskernel_executors.dataflow.operators import CARRIES, DIVIDES, operator_of
 from bskernel_executors.exchange.bit_widths import BitWidths, Fold, LayerWidths, TensorFormat
 from bskernel_executors.qonnx_transform.formats import find_activation, find_datatype, is_constant, make_format
@@ -101,20 +102,8 @@ def _describe_multiplication(model: Any, node: Any) -> LayerWidths:
         if datatype.name == "FLOAT32"
         else TensorFormat(datatype=datatype.name, bits=datatype.bitwidth()),
         output=None if activation is None else make_format(model, quantized, activation),
-        macs=_macs(model, node),
+        macs=count_macs(model, node),
     )
-
-
-def _macs(model: Any, node: Any) -> int | None:
-    """Count multiply-accumulates per frame: outputs * products summed for each. None if shapes are unknown."""
-    given, weights, out = (model.get_tensor_shape(name) for name in (*node.input[:2], node.output[0]))
-    if not all(shape and min(shape) > 0 for shape in (given, weights, out)):
-        return None
-    if node.op_type == "Conv":
-        return int(prod(out) * prod(weights[1:]))  # weights: [output channels, input channels per group, kernel...]
-    transposed = {attribute.name: attribute.i for attribute in node.attribute}
-    inner = given[0] if node.op_type == "Gemm" and transposed.get("transA") else given[-1]
-    return int(prod(out) * inner)
 
 
 def _describe_comparison(model: Any, node: Any) -> LayerWidths:
@@ -171,7 +160,7 @@ def _describe_hardware(model: Any, node: Any) -> LayerWidths:
         thresholds=thresholds,
         accumulator=accumulator,
         output=made,
-        macs=_hardware_macs(operator, have, made),
+        macs=count_macs(model, node) if multiplies else None,
         macs_per_cycle=have.get("PE", 1) * have.get("SIMD", 1) / have.get("TH", 1) if multiplies else None,
         folding=tuple(
             Fold(parameter=factor, value=have[factor], of=size, size=have[size])
@@ -182,14 +171,6 @@ def _describe_hardware(model: Any, node: Any) -> LayerWidths:
         output_width=_width(made, operator, have, output=True),
         weight_memory=have.get("mem_mode") if multiplies else None,
     )
-
-
-def _hardware_macs(operator: str, have: Mapping[str, Any], made: TensorFormat | None) -> int | None:
-    if made is None or made.count is None:
-        return None
-    if operator == "MVAU":
-        return int(made.count * have["MW"])
-    return int(made.count * prod(have["Kernel"])) if operator == "VVAU" else None
 
 
 def _width(of: TensorFormat | None, operator: str, have: Mapping[str, Any], *, output: bool) -> int | None:

@@ -1,4 +1,9 @@
-"""Make a step's bytes the same everywhere: random seeds, names of temporary files, HOME and TMPDIR."""
+"""Make a step's bytes the same everywhere: random seeds, names of temporary files, HOME and TMPDIR.
+
+Libraries draw names of tensors at random. Steps of one build must draw different ones, because a later step meets the
+names of an earlier step; but the same step must draw the same ones on every machine, in every build and in either
+runtime. So the seed is made of what the step does and of what it takes, and of nothing else.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from bskernel_protocol import StepManifest, canonical_bytes, digest_of_bytes
 
 
 class _CountedNames:
@@ -33,7 +40,7 @@ def import_random_generators() -> None:
 
 
 def make_deterministic(work: Path) -> None:
-    """Seed the random generators and give this process its own HOME and TMPDIR under `work`."""
+    """Give this process its own HOME and TMPDIR under `work`, and number its temporary files."""
     home, temporary = work / "home", work / "tmp"
     home.mkdir(parents=True, exist_ok=True)
     temporary.mkdir(parents=True, exist_ok=True)
@@ -41,7 +48,22 @@ def make_deterministic(work: Path) -> None:
     os.environ["TMPDIR"] = str(temporary)
     tempfile.tempdir = str(temporary)
     tempfile._name_sequence = _CountedNames()  # type: ignore[attr-defined]
-    random.seed(0)
+
+
+def find_seed(manifest: StepManifest) -> bytes:
+    """Return the seed of a step: 32 bytes that depend on executor, entry, parameters and the inputs' content.
+
+    Neither the step's name nor its place in the build is part of it, because a recalled result has neither; nor are
+    the executor's version and code, so that names stay when they change.
+    """
+    inputs = {artifact.name: artifact.digest for artifact in manifest.inputs}
+    content = {"executor": manifest.executor, "entry": manifest.entry, "parameters": manifest.parameters}
+    return bytes.fromhex(digest_of_bytes(canonical_bytes({**content, "inputs": inputs})).sha256)
+
+
+def seed_generators(seed: bytes) -> None:
+    """Seed the random generators of Python and, if it is there, of numpy."""
+    random.seed(seed)
     numpy = sys.modules.get("numpy")
     if numpy is not None:
-        numpy.random.seed(0)
+        numpy.random.seed([int.from_bytes(seed[at : at + 4], "little") for at in range(0, len(seed), 4)])

@@ -3,6 +3,9 @@
 FINN and what is built on it keep absolute paths in node attributes, model metadata and generated files. An artifact
 holds tokens instead; the step that takes it puts the real paths back. A path in a binary file stays as it is, since a
 token of another length would corrupt the file; an output that contains it is refused (see `outputs`).
+
+A path that an input holds already is no path of the step but a text of the user's, e.g. metadata of a model that was
+exported on this machine. It is set aside while the step runs, so that the output holds it unchanged, on any machine.
 """
 
 from __future__ import annotations
@@ -14,6 +17,26 @@ from typing import Any, TypeAlias
 
 Moves: TypeAlias = Sequence[tuple[str, str]]  # (old, new) pairs, applied in order
 _SNIFFED = 8192  # bytes at the start of a file; one with a NUL among them is binary
+
+
+def _set_aside(token: str) -> str:
+    """Make the text that stands for a path of the user's. It does not contain the token."""
+    return f"{token.removesuffix('@')}-of-input@"
+
+
+def moves_to_here(places: Moves) -> Moves:
+    """Return the moves of a step's inputs. `places` are pairs of a path of this machine and its token."""
+    own = [(here, _set_aside(token)) for here, token in _longest_first(places)]
+    return own + [(token, here) for here, token in places]
+
+
+def moves_from_here(places: Moves) -> Moves:
+    """Return the moves of a step's outputs, which undo those of its inputs."""
+    return _longest_first(places) + [(_set_aside(token), here) for here, token in places]
+
+
+def _longest_first(places: Moves) -> list[tuple[str, str]]:
+    return sorted(places, key=lambda place: -len(place[0]))
 
 
 def _moved(data: bytes, moves: Moves) -> bytes:

@@ -22,7 +22,7 @@ from bskernel_protocol.layout import INPUTS, LOG, MANIFEST, OUTPUTS, RESULT, WOR
 
 from bskernel_executors.sdk.causes import make_failure
 from bskernel_executors.sdk.classification import FailureContext, refine
-from bskernel_executors.sdk.determinism import make_deterministic
+from bskernel_executors.sdk.determinism import find_seed, make_deterministic, seed_generators
 from bskernel_executors.sdk.outputs import check_outputs
 from bskernel_executors.sdk.parameters import decode_parameters
 from bskernel_executors.sdk.registry import Entry, Registry
@@ -144,6 +144,7 @@ def run_step(registry: Registry, directory: Path, report_progress: Callable[[str
     context = FailureContext(step=directory.name, default_category="executor")
     try:
         manifest = read_manifest(directory)
+        seed_generators(find_seed(manifest))
         context, memory_mib = _context(registry, manifest, hint_values), manifest.memory_mib
         entry = registry.find(manifest.entry)
         step = _make_step(entry, manifest, directory, report_progress, hint_values)

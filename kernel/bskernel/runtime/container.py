@@ -30,7 +30,10 @@ SESSION_LABEL = "bskernel.session"
 STEPS = "/bskernel/steps"
 INPUTS = "/bskernel/inputs"
 _STDOUT = 1
-_HOME = {"HOME": "/tmp", "TMPDIR": "/tmp", "USER": "bskernel", "LOGNAME": "bskernel"}  # noqa: S108 - its own
+# The server's own folder. Executors take its path out of what they write, so it must be one that no model contains.
+HOME = "/bskernel/home"
+_VARIABLES = {"HOME": HOME, "TMPDIR": HOME, "USER": "bskernel", "LOGNAME": "bskernel"}
+_SCRATCH = "rw,nosuid,nodev,mode=1777"
 _LAST_LINES = 12
 _PIDS = 4096
 _GONE_S = 10.0
@@ -39,7 +42,7 @@ _GONE_S = 10.0
 def host_settings(
     *, binds: dict[str, dict[str, str]], memory_bytes: int, cpus: int, keep: bool = False, network: str = "none"
 ) -> dict[str, Any]:
-    """A container's settings: no network, nothing writable but its mounts and /tmp, no privileges, limited resources.
+    """A container's settings: no network, nothing writable but mounts, HOME, /tmp, no privileges, limited resources.
 
     It gets a `network` only if a tool must reach a licence server.
     """
@@ -57,7 +60,7 @@ def host_settings(
         "pids_limit": _PIDS,
         "read_only": True,
         "security_opt": ["no-new-privileges"],
-        "tmpfs": {"/tmp": "rw,nosuid,nodev,mode=1777"},  # noqa: S108 - the container's own
+        "tmpfs": {HOME: _SCRATCH, "/tmp": _SCRATCH},  # noqa: S108 - the container's own
     }
 
 
@@ -231,10 +234,10 @@ class ContainerStarter:
             image.id,
             command,
             user=user_of(self._info),
-            environment=_HOME | tools.variables | {"BSKERNEL_SESSION": labels[SESSION_LABEL]},
+            environment=_VARIABLES | tools.variables | {"BSKERNEL_SESSION": labels[SESSION_LABEL]},
             labels=labels,
             stdin_open=True,
-            working_dir="/tmp",  # noqa: S108 - the container's own
+            working_dir=HOME,
             host_config=self._client.create_host_config(**settings),
         )["Id"]
         return container

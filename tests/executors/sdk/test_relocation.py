@@ -4,7 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from bskernel_executors.sdk.outputs import check_outputs
-from bskernel_executors.sdk.relocation import relocate_proto, relocate_tree
+from bskernel_executors.sdk.relocation import Moves, moves_from_here, moves_to_here, relocate_proto, relocate_tree
 from bskernel_protocol import OutputDescription
 
 HERE, TOKEN = "/home/ada/steps/03-x/work", "/@token@"
@@ -63,3 +63,23 @@ def test_every_place_of_a_model_that_can_hold_a_path_is_looked_at_for_every_path
     assert node.metadata_props[0].value == f"{TOKEN}/b"
     assert node.attribute[0].strings == [f"{TOKEN}/c".encode(), b"/@library@/d"]
     assert inner.node[0].attribute[0].s == f"{TOKEN}/a".encode()
+
+
+def move(data: str, folder: Path, moves: Moves) -> str:
+    folder.mkdir()
+    (folder / "text").write_text(data)
+    relocate_tree(folder, folder.with_suffix(".moved"), moves)
+    return (folder.with_suffix(".moved") / "text").read_text()
+
+
+def test_a_step_s_paths_are_replaced_and_a_user_s_text_that_equals_one_stays(tmp_path: Path) -> None:
+    for runtime, places in (
+        ("process", [("/home/ada/s/04/work", "/@work@"), ("/home/ada", "/@home@")]),
+        ("docker", [("/bskernel/s/04/work", "/@work@"), ("/bskernel/home", "/@home@")]),
+    ):
+        text = "/home/ada/s/04/work/net /bskernel/home/net /home/ada/net /@work@/made"
+        inside = move(text, tmp_path / f"{runtime}-in", moves_to_here(places))
+        assert inside.endswith(f" {places[0][0]}/made")
+        assert inside.count(places[0][0]) == 1
+        made = f"{inside} {places[0][0]}/new {places[1][0]}/run"
+        assert move(made, tmp_path / f"{runtime}-out", moves_from_here(places)) == f"{text} /@work@/new /@home@/run"

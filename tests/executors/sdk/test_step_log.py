@@ -144,10 +144,16 @@ def test_an_event_is_in_the_step_s_log_with_step_entry_and_executor(server: Serv
 
 
 def test_a_step_s_outputs_do_not_depend_on_its_log(server: ServerProcess) -> None:
-    for name, log in (("a", True), ("b", False), ("c", True)):
-        server.run(name, "draw", log=log)
-    assert server.output_of("a") == server.output_of("b") == server.output_of("c")
-    assert events_in(server.log_of("b")) == []
+    for name in ("a", "quiet", "c"):
+        server.run(name, "draw")
+    assert server.output_of("a") == server.output_of("quiet") == server.output_of("c")
+    assert events_in(server.log_of("quiet")) == []
+
+
+def test_steps_that_do_something_else_draw_something_else(server: ServerProcess) -> None:
+    for name, number in (("a", 1), ("b", 2), ("c", 1)):
+        server.run(name, "draw", number=number)
+    assert server.output_of("a") == server.output_of("c") != server.output_of("b")
 
 
 def test_steps_of_a_server_that_was_idle_have_structlog_already(server: ServerProcess) -> None:
