@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, Literal
 
@@ -43,10 +44,17 @@ class TargetSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     target_fps: int | None = None
 
     def __post_init__(self) -> None:
-        if self.clock_ns <= 0:
-            raise ValueError(f"clock_ns is a period in ns and must be above 0, not {self.clock_ns}")
+        if not 0 < self.clock_ns < math.inf:
+            raise ValueError(
+                f"clock_ns is a period in ns, above 0 and finite, such as 5.0 for 200 MHz, not {self.clock_ns}"
+            )
         if self.target_fps is not None and self.target_fps <= 0:
-            raise ValueError(f"target_fps must be above 0, not {self.target_fps}")
+            raise ValueError(
+                f"target_fps is a number of inferences/s above 0, such as 100_000, not {self.target_fps}"
+            )
+        for name in ("part", "board"):
+            if getattr(self, name) == "":
+                raise ValueError(f"{name} is empty: leave it out, or give one")
 
 
 class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
