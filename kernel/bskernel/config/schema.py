@@ -45,13 +45,12 @@ class TargetSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     def __post_init__(self) -> None:
         if not 0 < self.clock_ns < math.inf:
+            must_be = "above 0" if self.clock_ns <= 0 else "finite"
             raise ValueError(
-                f"clock_ns is a period in ns, above 0 and finite, such as 5.0 for 200 MHz, not {self.clock_ns}"
+                f"clock_ns is a period in ns and must be {must_be}, not {self.clock_ns}; 5.0 is a clock of 200 MHz"
             )
         if self.target_fps is not None and self.target_fps <= 0:
-            raise ValueError(
-                f"target_fps is a number of inferences/s above 0, such as 100_000, not {self.target_fps}"
-            )
+            raise ValueError(f"target_fps must be above 0, not {self.target_fps}; it counts inferences/s")
         for name in ("part", "board"):
             if getattr(self, name) == "":
                 raise ValueError(f"{name} is empty: leave it out, or give one")
