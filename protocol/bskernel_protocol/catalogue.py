@@ -34,6 +34,8 @@ class InputDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: Literal["flow", "config"] = "flow"
     # the key of the build whose path feeds it if nothing else does, e.g. "quality.samples"
     default_from: str | None = None
+    # the form of a file that the user gives; planning checks application/x-onnx and application/json (an object)
+    media_type: str = "application/octet-stream"
 
 
 class OutputDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,3 +77,4 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     summary: str
     protocol: int
     entries: tuple[EntryDescription, ...]
+    boards: dict[str, str] = {}  # boards that `target.board` may name -> the part on each

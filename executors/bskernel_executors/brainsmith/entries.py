@@ -33,12 +33,19 @@ registry = Registry(executor="brainsmith", summary="Brainsmith's steps, its own 
 WORK_TOKEN = "/@bskernel-brainsmith@"  # noqa: S105 - a placeholder path, not a secret
 LIBRARY_TOKEN = "/@bskernel-brainsmith-library@"  # noqa: S105 - a placeholder path, not a secret
 _INPUTS = (
-    Input("model", kind="file"),
+    Input("model", kind="file", media_type="application/x-onnx"),
     Input("output", kind="tree", required=False),
     Input("state", kind="tree", required=False),
 )
 _FILE_INPUTS = {
-    field: Input(name, kind="file", required=False, help=f"DataflowBuildConfig.{field}", source="config")
+    field: Input(
+        name,
+        kind="file",
+        required=False,
+        help=f"JSON: DataflowBuildConfig.{field}",
+        source="config",
+        media_type="application/json",
+    )
     for field, name in FILES.items()
 }
 _OUTPUTS = (
@@ -139,6 +146,7 @@ def _declare(name: str, function: StepFunction, config: type, settable: Settable
 def _declare_all() -> None:
     steps = load()
     config = load_config_type()
+    registry.boards = dict(importlib.import_module("finn.util.basic").part_map)
     settable = settable_fields(config)
     for name in list_names(steps):
         _declare(name, steps[name] if name in steps else resolve(name), config, settable)

@@ -24,7 +24,7 @@ from bskernel_executors.finn_step.open_flow import (
     prefer,
     stitch,
 )
-from bskernel_executors.finn_step.parameters import FILES, parameters_struct, settable_fields
+from bskernel_executors.finn_step.parameters import FILES, Part, parameters_struct, settable_fields
 from bskernel_executors.finn_step.paths import DEPENDENCIES
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
 from bskernel_executors.finn_step.step_call import StepFunction, run_step, unpack_inputs
@@ -47,12 +47,19 @@ _OUTPUTS = (
     Output("state", kind="tree", help="FINN_BUILD_DIR after this step; relocatable"),
 )
 _FLOW_INPUTS = (
-    Input("model", kind="file"),
+    Input("model", kind="file", media_type="application/x-onnx"),
     Input("output", kind="tree", required=False),
     Input("state", kind="tree", required=False),
 )
 _FILE_INPUTS = {
-    name: Input(name, kind="file", required=False, help=f"DataflowBuildConfig.{field}", source="config")
+    name: Input(
+        name,
+        kind="file",
+        required=False,
+        help=f"JSON: DataflowBuildConfig.{field}",
+        source="config",
+        media_type="application/json",
+    )
     for field, name in FILES.items()
 }
 
@@ -106,7 +113,7 @@ class CustomParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     function: Annotated[str, parameter("module:function in `source`: a step function (model, cfg) -> model")]
     synth_clk_period_ns: Annotated[float, parameter("clock period", unit="ns", default_from="target.clock_ns")]
-    fpga_part: Annotated[str | None, parameter("FPGA part", default_from="target.part")] = None
+    fpga_part: Annotated[Part | None, parameter("FPGA part", default_from="target.part")] = None
     board: Annotated[str | None, parameter("board", default_from="target.board")] = None
     target_fps: Annotated[int | None, parameter("inferences/s to reach", default_from="target.target_fps")] = None
     config: Annotated[dict[str, Any], parameter("other fields of DataflowBuildConfig")] = {}
@@ -140,7 +147,12 @@ def custom(step: Step[CustomParameters]) -> None:
     summary="compute in Python what the hardware must compute for given frames, in integers",
     parameters=ReferenceParameters,
     inputs=(
-        Input("model", kind="file", help="the accelerator's model, at a stage that Python can execute"),
+        Input(
+            "model",
+            kind="file",
+            help="the accelerator's model, at a stage that Python can execute",
+            media_type="application/x-onnx",
+        ),
         Input("host", kind="tree", required=False, help="what the host computes before and after it"),
         Input(
             "samples",
@@ -260,7 +272,13 @@ def _declare_open_flow() -> None:
         parameters=StreamParameters,
         inputs=(
             *_FLOW_INPUTS,
-            Input("fifo_config", kind="file", required=False, help="a depth for each FIFO, from size_fifos or FINN"),
+            Input(
+                "fifo_config",
+                kind="file",
+                required=False,
+                help="a depth for each FIFO, from size_fifos or FINN",
+                media_type="application/json",
+            ),
         ),
         outputs=_OUTPUTS,
         stage_in=("hwgraph", "estimates"),
@@ -284,6 +302,7 @@ def _declare_all() -> None:
     steps: dict[str, StepFunction] = importlib.import_module(
         "finn.builder.build_dataflow_steps"
     ).build_dataflow_step_lookup
+    registry.boards = dict(importlib.import_module("finn.util.basic").part_map)
     settable = settable_fields(config)
     for name in sorted(steps):
         _declare(name, steps[name], config, settable)

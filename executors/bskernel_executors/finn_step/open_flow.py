@@ -13,6 +13,7 @@ from bskernel_protocol import pretty_json
 from bskernel_executors.exchange.design import DESIGN, Design, Fifo, StreamFormat
 from bskernel_executors.exchange.fifo_config import read_fifo_depths
 from bskernel_executors.finn_step.layer_config import refuse_unknown
+from bskernel_executors.finn_step.parameters import Part
 from bskernel_executors.finn_step.top_module import LayerInstance, order_sources, write_top
 from bskernel_executors.sdk import StepFailure, parameter
 
@@ -25,7 +26,7 @@ _MUST_BE_0 = ("pumpedCompute", "pumpedMemory", "runtime_writeable_weights", "dyn
 class StreamParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `insert_streams`."""
 
-    fpga_part: Annotated[str, parameter("FPGA part", default_from="target.part")]
+    fpga_part: Annotated[Part, parameter("FPGA part", default_from="target.part")]
     fifo_depth: Annotated[
         int, parameter("depth of each FIFO between two layers, without a fifo_config", unit="values")
     ] = 32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -17,6 +17,14 @@ DEFAULT_FROM = {
     "board": "target.board",
     "target_fps": "target.target_fps",
 }
+# AMD's form: device, package, speed grade. FINN's estimates accept any text.
+Part = Annotated[
+    str,
+    msgspec.Meta(
+        pattern="^[xX][cC][0-9a-zA-Z]{2,9}-?[a-zA-Z]{3,4}[0-9]{3,4}(-[0-9a-zA-Z]+)+$",
+        extra_json_schema={"examples": ["xczu7ev-ffvc1156-2-e", "xc7z020clg400-1"]},
+    ),
+]
 # Files that a build may give. They are named inputs of the steps that read them, so no path enters the key.
 FILES = {
     "folding_config_file": "folding_config",
@@ -43,9 +51,14 @@ def settable_fields(config: type) -> Settable:
 
 
 def parameters_struct(step: str, names: frozenset[str], settable: Settable) -> type[msgspec.Struct]:
-    """Make the struct of a step's parameters."""
+    """Make the struct of a step's parameters. Who reads the part needs one: planning takes it from the board."""
     return guarded_config.parameters_struct(
-        step, names, settable, of="DataflowBuildConfig", default_from=DEFAULT_FROM
+        step,
+        names,
+        settable,
+        of="DataflowBuildConfig",
+        default_from=DEFAULT_FROM,
+        required={"fpga_part": Part},
     )
 
 

@@ -15,7 +15,7 @@ from bskernel_executors.qonnx_transform.cost import Cost, find_cost
 from bskernel_executors.qonnx_transform.user_analysis import analyse, make_result_rows
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 
-_MODEL = Input("model", kind="file", help="ONNX or QONNX model")
+_MODEL = Input("model", kind="file", help="ONNX or QONNX model", media_type="application/x-onnx")
 
 
 class CostParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,7 +23,7 @@ from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
 
 registry = Registry(executor="qonnx-transform", summary="checks, cleans up, transforms and analyses QONNX models")
-_IN = (Input("model", kind="file", help="ONNX or QONNX model"),)
+_IN = (Input("model", kind="file", help="ONNX or QONNX model", media_type="application/x-onnx"),)
 _OUT = (Output("model", kind="file", media_type="application/x-onnx"),)
 
 
@@ -192,7 +192,7 @@ def check_stage(step: Step[StageParameters]) -> None:
     summary="frames to evaluate the network with: from npz, npy or images, or drawn at random",
     parameters=SamplesParameters,
     inputs=(
-        Input("model", kind="file", help="model whose input the frames must fit"),
+        Input("model", kind="file", help="model whose input the frames must fit", media_type="application/x-onnx"),
         Input(
             "samples",
             kind="any",

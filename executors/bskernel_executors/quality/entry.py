@@ -11,7 +11,7 @@ from bskernel_executors.quality.parameters import EvaluateParameters
 from bskernel_executors.sdk import Input, Output, Registry, Step
 
 INPUTS = (
-    Input("model", kind="file"),
+    Input("model", kind="file", media_type="application/x-onnx"),
     Input("samples", kind="file", help="npz from the entry samples"),
     Input("evaluation", kind="tree", required=False, help="evaluation of the stage before"),
     Input("host", kind="tree", required=False, help="what the host computes before and after the model"),

@@ -12,6 +12,7 @@ import functools
 import types
 import typing
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import msgspec
@@ -49,12 +50,21 @@ def settable_fields(config: type, without: Collection[str]) -> Settable:
 
 
 def parameters_struct(
-    step: str, names: Collection[str], settable: Settable, *, of: str, default_from: Mapping[str, str]
+    step: str,
+    names: Collection[str],
+    settable: Settable,
+    *,
+    of: str,
+    default_from: Mapping[str, str],
+    required: Mapping[str, Any] = MappingProxyType({}),
 ) -> type[msgspec.Struct]:
-    """Define the struct of a step's parameters; `of` names the configuration in their help."""
+    """Define the struct of a step's parameters; `of` names the configuration in their help.
+
+    `required` maps fields that have no default here, whatever the configuration says, to their types.
+    """
     fields: list[Any] = []
     for name in sorted(names & settable.keys()):
-        simple, default = settable[name]
+        simple, default = (required[name], msgspec.NODEFAULT) if name in required else settable[name]
         annotated = Annotated[simple, parameter(f"{of}.{name}", default_from=default_from.get(name))]  # type: ignore[valid-type]
         fields.append((name, annotated) if default is msgspec.NODEFAULT else (name, annotated, default))
     return msgspec.defstruct(f"Parameters_{step}", fields, frozen=True, kw_only=True, forbid_unknown_fields=True)

@@ -31,7 +31,11 @@ class Input(InputDescription, frozen=True, forbid_unknown_fields=True):
     `kind` is "file", "tree" (a folder) or "any". With `source="flow"` the newest output of the same name from an
     earlier step feeds it; with "config", only a path that the build names for the step. `default_from` is a key of
     the build, e.g. "quality.samples", whose path feeds it if nothing else does. The step finds it with `Step.input`,
-    or with `Step.required_input` if it is required.
+    or with `Step.required_input` if it is required. `media_type` is the form of a file that the user gives: planning
+    refuses one that is no ONNX file for "application/x-onnx", or no JSON object for "application/json".
+
+    An optional tree `external_data` beside a `model` gets the files in which the user's ONNX file keeps its tensors,
+    at the paths that the model names; nothing is there if it keeps all tensors itself.
 
         >>> from bskernel_executors.sdk import Input
         >>> model = Input("model", kind="file", help="ONNX model at stage hwgraph")
@@ -106,6 +110,7 @@ class Registry:
         self.version = version or os.environ.get("BSKERNEL_EXECUTOR", "").partition("@")[2] or "unversioned"
         self.rules = (*rules, *shared_rules())
         self.warm_up = warm_up
+        self.boards: dict[str, str] = {}  # the boards that the executor knows -> the part on each
         self._entries: dict[str, Entry] = {}
 
     def entry(
@@ -186,6 +191,7 @@ class Registry:
             summary=self.summary,
             protocol=PROTOCOL_VERSION,
             entries=tuple(self._entries[name].description for name in sorted(self._entries)),
+            boards=dict(sorted(self.boards.items())),
         )
 
 

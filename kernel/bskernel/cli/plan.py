@@ -43,4 +43,5 @@ def plan(selection: BuildSelection, as_json: bool, graph: str | None) -> None:
         click.echo(draw_plan(planned, graph), nl=False)
     else:
         describe = plan_json if as_json else describe_plan
-        click.echo(describe(planned, prepared.plan.range, prepared.backend), nl=False)
+        shown = describe(planned, prepared.plan.range, prepared.backend, prepared.plan.warnings)
+        click.echo(shown, nl=False)

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 GRAPHS = ("text", "mermaid", "svg")
 
 
-def describe_plan(planned: Sequence[PlannedStep], selected: Range, backend: Choice | None = None) -> str:
-    """The steps as lines; above them the backend, and the part of the flow if only a part was selected."""
+def describe_plan(
+    planned: Sequence[PlannedStep], selected: Range, backend: Choice | None = None, warnings: Sequence[str] = ()
+) -> str:
+    """The steps as lines; above them the backend, warnings, and the part of the flow if only a part was selected."""
     lines = list(backend.lines) if backend is not None else []
+    lines += [f"warning: {text}" for text in warnings]
     for bound, word in ((selected.first, "from"), (selected.last, "to")):
         if not bound.origin.startswith("the flow's "):
             lines.append(f"{word} {bound.step}, by {bound.origin}")
@@ -28,11 +31,14 @@ def describe_plan(planned: Sequence[PlannedStep], selected: Range, backend: Choi
     return "\n".join(lines) + "\n"
 
 
-def plan_json(planned: Sequence[PlannedStep], selected: Range, backend: Choice | None = None) -> str:
-    """The backend, the range of the flow with the origin of its bounds, and the steps."""
+def plan_json(
+    planned: Sequence[PlannedStep], selected: Range, backend: Choice | None = None, warnings: Sequence[str] = ()
+) -> str:
+    """The backend, the range of the flow with the origin of its bounds, warnings, and the steps."""
     from bskernel_protocol import pretty_json
 
-    return pretty_json({"backend": backend, "range": selected, "steps": tuple(planned)})
+    data = {"backend": backend, "range": selected, "warnings": tuple(warnings), "steps": tuple(planned)}
+    return pretty_json(data)
 
 
 def draw_plan(planned: Sequence[PlannedStep], style: str) -> str:

@@ -39,7 +39,9 @@ def show_sweep(
     workspace.files.save()
     if graph is not None:
         return draw_graph(drawn(nodes), graph)
-    return pretty_json(as_data(sweep.plan, nodes)) if as_json else _describe(sweep, nodes)
+    if as_json:
+        return pretty_json(as_data(sweep.plan, nodes) | {"warnings": sweep.warnings(sweep.plan.points)})
+    return _describe(sweep, nodes)
 
 
 def _describe(sweep: PreparedSweep, nodes: tuple[PreviewedNode, ...]) -> str:
@@ -52,6 +54,7 @@ def _describe(sweep: PreparedSweep, nodes: tuple[PreviewedNode, ...]) -> str:
         lines.append(f"  and {search.trials} trials that the search will choose while it runs")
     backends = Counter(backend.lines[0] for point in points if (backend := sweep.backend_of(point)) is not None)
     lines += [f"{line} ({number} points)" for line, number in backends.items()]
+    lines += [f"warning: {text}" for text in sweep.warnings(points)]
     lines += [f"  {point.name}  {settings_text(point.settings)}" for point in points[:_SHOWN]]
     if len(points) > _SHOWN:
         lines.append(f"  and {len(points) - _SHOWN} more (--json lists all)")

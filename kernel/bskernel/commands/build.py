@@ -38,6 +38,8 @@ def run_build(
             recorder.note(line)
         if prepared.without_points:
             recorder.note(f"{prepared.loaded.path.name}: [sweep] is ignored; `bskernel sweep` builds its points")
+        for warning in prepared.plan.warnings:
+            recorder.note(f"warning: {warning}")
         recorder.planned(prepared.plan.steps)
         try:
             directory.write_config(snapshot_config(prepared.loaded))
@@ -89,6 +91,7 @@ def _run_and_write(
             runtime=handle.pool.runtime_name,
             seconds=time.monotonic() - start,
             backend=prepared.backend,
+            warnings=prepared.plan.warnings,
         )
         damaged = write_results(recorder.directory, result, store, whole=attempt == 0)
         if not damaged:

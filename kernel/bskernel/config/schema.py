@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, Literal
 
@@ -43,10 +44,16 @@ class TargetSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     target_fps: int | None = None
 
     def __post_init__(self) -> None:
-        if self.clock_ns <= 0:
-            raise ValueError(f"clock_ns is a period in ns and must be above 0, not {self.clock_ns}")
+        if not 0 < self.clock_ns < math.inf:
+            must_be = "above 0" if self.clock_ns <= 0 else "finite"
+            raise ValueError(
+                f"clock_ns is a period in ns and must be {must_be}, not {self.clock_ns}; 5.0 is a clock of 200 MHz"
+            )
         if self.target_fps is not None and self.target_fps <= 0:
-            raise ValueError(f"target_fps must be above 0, not {self.target_fps}")
+            raise ValueError(f"target_fps must be above 0, not {self.target_fps}; it counts inferences/s")
+        for name in ("part", "board"):
+            if getattr(self, name) == "":
+                raise ValueError(f"{name} is empty: leave it out, or give one")
 
 
 class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

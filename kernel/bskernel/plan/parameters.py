@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import msgspec
 from bskernel_protocol import EntryDescription, ParameterDescription
 
 from bskernel.config import Config
+from bskernel.config.type_words import describe_types, suggest_value
 from bskernel.core.catalogue import Executors
 from bskernel.core.errors import ConfigError
 from bskernel.core.hints import choices
+from bskernel.plan.target import BOARDS, PART, explain_form, explain_no_part
 
 
 class Origins(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,9 +52,10 @@ def check_executor_parameters(config: Config, executors: Executors, path: Path) 
         }
         for key in values:
             if key not in known:
+                listed = f"; `bskernel steps {name}` lists them"
                 raise ConfigError(
                     f"{where}: no entry of {name} has the parameter {key!r}",
-                    hint=choices(key, sorted(known), "parameters"),
+                    hint=choices(key, sorted(known), "parameters") + listed,
                 )
     for name in config.executors:
         executors.resolve(name, config.executors, f"{path}: [executors]")
@@ -85,10 +89,15 @@ def resolve_parameters(
             value, origin = build[str(parameter.default_from)], f"{where}: {parameter.default_from}"
         elif parameter.required:
             source = f" or {parameter.default_from}" if parameter.default_from else ""
+            if parameter.default_from == PART:
+                raise ConfigError(
+                    f"{where} needs an FPGA part, but the build has no target",
+                    hint=explain_no_part(build.get(BOARDS, {})),
+                )
             raise ConfigError(f"{where}: {entry.name} needs the parameter {name!r}{source}", hint=parameter.help)
         else:
             continue
-        value = _checked(parameter, value, origin)
+        value = _checked(parameter, value, origin, build.get(BOARDS, {}))
         if parameter.required or value != parameter.default:
             values[name] = value
     return values
@@ -104,12 +113,17 @@ _PLAIN: dict[str, Callable[[Any], bool]] = {
 }
 
 
+_NOTES = frozenset({"examples", "title", "description"})  # keywords of a schema that refuse no value
+
+
 def _plainly_fits(schema: Mapping[str, Any], value: Any) -> bool:
     """True when the value obviously fits; compiling a schema takes milliseconds, and most values need none."""
     if schema.keys() == {"anyOf"}:
         return any(_plainly_fits(option, value) for option in schema["anyOf"])
     if schema.keys() == {"type", "items"} and schema["type"] == "array":
         return isinstance(value, list | tuple) and all(_plainly_fits(schema["items"], item) for item in value)
+    if schema.keys() - _NOTES == {"type", "pattern"}:
+        return isinstance(value, str) and re.search(schema["pattern"], value) is not None
     return schema.keys() == {"type"} and str(schema["type"]) in _PLAIN and _PLAIN[schema["type"]](value)
 
 
@@ -121,19 +135,36 @@ def _compiled(schema: bytes) -> Callable[[Any], Any]:
     return check
 
 
-def _checked(parameter: ParameterDescription, value: Any, where: str) -> Any:
+def _checked(parameter: ParameterDescription, value: Any, where: str, boards: Mapping[str, str]) -> Any:
     if not _plainly_fits(parameter.schema, value):
         import fastjsonschema
 
         try:
             _compiled(msgspec.json.encode(parameter.schema, order="sorted"))(value)
         except fastjsonschema.JsonSchemaException as error:
-            text = str(error).removeprefix("data ")
-            raise ConfigError(f"{where} = {value!r}: {text}", hint=parameter.help) from error
+            raise _refusal(parameter, value, f"{where} = {value!r}", str(error), boards) from error
     # A float parameter has one form in the key: 5 and 5.0 are the same clock.
     if isinstance(value, int) and not isinstance(value, bool) and _only_float(parameter.schema):
         return float(value)
     return value
+
+
+def _refusal(
+    parameter: ParameterDescription, value: Any, where: str, reason: str, boards: Mapping[str, str]
+) -> ConfigError:
+    """The error for a value that the schema refuses, for `reason`."""
+    options = [parameter.schema, *parameter.schema.get("anyOf", ())]
+    names = [str(option["type"]) for option in options if "type" in option]
+    form = next((option for option in options if "pattern" in option), None)
+    if form is not None and isinstance(value, str):
+        if parameter.default_from == PART:
+            return ConfigError(f"{where} is no FPGA part", hint=explain_form(value, form.get("examples", ()), boards))
+        return ConfigError(f"{where}: {reason.removeprefix('data ')}", hint=parameter.help)
+    if names and not any(_PLAIN[name](value) for name in names if name in _PLAIN):
+        meant = suggest_value(value, names)
+        hint = f"write {meant}: {parameter.help}" if meant else parameter.help
+        return ConfigError(f"{where}: must be {describe_types(names)}", hint=hint)
+    return ConfigError(f"{where}: {reason.removeprefix('data ')}", hint=parameter.help)
 
 
 def _only_float(schema: Mapping[str, Any]) -> bool:

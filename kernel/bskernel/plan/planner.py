@@ -19,6 +19,7 @@ from bskernel.flow.selection import Range, RangeRequest, select
 from bskernel.plan.inputs import KindOf, resolve_sources, upstream_model
 from bskernel.plan.parameters import Origins, check_executor_parameters
 from bskernel.plan.stage_check import with_stage_check
+from bskernel.plan.target import BOARDS, PART, boards_of, doubts_about, part_of
 from bskernel.plan.verification import checks_after_every_step, transformations
 
 TRANSFORMATIONS = "plan.transformations"  # a parameter that the plan fills: the steps since the model's last check
@@ -33,6 +34,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     # The build's values that decide more than parameters: which steps there are, and which files they take.
     chosen_by: frozenset[str] = frozenset()
     fed_by: frozenset[str] = frozenset()
+    values: dict[str, Any] = {}  # the build's values that fill parameters
+    warnings: tuple[str, ...] = ()  # what can be built, but is hardly meant
 
     def step(self, name: str) -> Step:
         """The step of that name."""
@@ -69,6 +72,10 @@ def make_plan(
     wanted = redirect_inputs(edited, [item for item in found if item is not None], changes)
     if values["quality.verify"] == "steps":
         wanted = _with_checks(wanted)
+    boards = boards_of({id(item.info): item.info for item in wanted}.values())
+    values[BOARDS] = boards
+    if (part := part_of(config.target, boards, path)) is not None:
+        values[PART] = part
     steps_of_flow = as_flow(wanted)
     left = {step.name: step.leaves for step in steps_of_flow}
     chosen = select(steps_of_flow, range_request, config.flow, str(path))
@@ -137,6 +144,8 @@ def make_plan(
         origins=(None,) * (len(planned) - len(steps)) + tuple(origins),
         chosen_by=chosen_by,
         fed_by=_files_named(planned_items),
+        values=values,
+        warnings=doubts_about(config.target),
     )
 
 

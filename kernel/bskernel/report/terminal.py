@@ -72,6 +72,7 @@ def describe_result(result: BuildResult) -> str:
     ran = sum(step.status == "ran" for step in result.steps)
     recalled = sum(step.status == "recalled" for step in result.steps)
     lines = [f"{result.name}: {result.status}, {ran} steps ran, {recalled} recalled, {result.seconds:.2f} s"]
+    lines += [f"  {'warning':<18} {text}" for text in result.warnings]
     for step in result.steps:
         # Executors offer `summary` rows and `tables`; the kernel shows them without knowing what they mean.
         for row in step.record.get("summary", ()):

@@ -34,6 +34,7 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     partial: dict[str, tuple[str, ...]] = {}  # a step that ran after the failure -> what was outdated or missing
     commands: tuple[str, ...] = ()  # after a failure: what to try next
     stopped_by: str | None = None  # the violated requirement, with its numbers
+    warnings: tuple[str, ...] = ()  # of the plan: what can be built, but is hardly meant
 
     @property
     def exit_code(self) -> int:
@@ -93,6 +94,7 @@ def result_of(
     config: Path,
     backend: Choice | None = None,
     stopped_by: str | None = None,
+    warnings: tuple[str, ...] = (),
 ) -> BuildResult:
     """The build's result from the reports of its steps; the first failure is the build's."""
     first = next((report for report in reports if report.status in {"failed", "interrupted"}), None)
@@ -113,4 +115,5 @@ def result_of(
         commands=next_commands(directory, first, config) if first is not None else (),
         backend=backend,
         stopped_by=stopped_by,
+        warnings=warnings,
     )

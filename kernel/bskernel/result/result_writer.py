@@ -29,6 +29,7 @@ def summarize(
     seconds: float,
     backend: Choice | None = None,
     stopped_by: str | None = None,
+    warnings: tuple[str, ...] = (),
 ) -> BuildResult:
     """The result from the reports of a build's steps; failures get the path of their log in `output`."""
     return result_of(
@@ -41,6 +42,7 @@ def summarize(
         metrics=metrics,
         config=loaded.path,
         stopped_by=stopped_by,
+        warnings=warnings,
     )
 
 

@@ -235,7 +235,7 @@ def test_lists_that_are_no_ways_through_one_list_are_refused() -> None:
         ("- a list", "is a mapping, not a list"),
         ("clock_ns: [", "not valid YAML"),
         ("name: x", "clock_ns is missing"),
-        ("clock_ns: 5\noutput: bitstream", "x.yaml: output: Invalid enum value 'bitstream'"),
+        ("clock_ns: 5\noutput: bitstream", "x.yaml: output: 'bitstream' is not a choice"),
         ("clock_ns: 5\nextends: x.yaml", "extends itself: x.yaml -> x.yaml"),
         ("clock_ns: 5\nextends: nosuch.yaml", "nosuch.yaml: no such file"),
         ("clock_ns: 5\nextends: ${NOSUCH_DIR}/p.yaml", "the variable NOSUCH_DIR is not set"),

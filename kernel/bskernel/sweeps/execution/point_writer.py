@@ -16,6 +16,7 @@ from bskernel.execution.step_inputs import read_log
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.flow.snapshot import snapshot_config
 from bskernel.plan.backend_choice import Choice
+from bskernel.plan.target import doubts_about
 from bskernel.result.build_directory import BuildDirectory, HardlinkCache, RecordedStep
 from bskernel.result.result_writer import summarize, write_results
 from bskernel.sweeps.analysis.table import Row
@@ -81,6 +82,7 @@ class PointWriter:
                 seconds=sum(item.ended.report.seconds for item in ended.steps),
                 backend=build.backend,
                 stopped_by=ended.reason if ended.status == "stopped" else None,
+                warnings=doubts_about(build.loaded.config.target),
             )
             return write_results(directory, result, self._store, whole=whole)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,13 +18,17 @@ from bskernel.flow.loader import check_config, load_flow
 from bskernel.flow.selection import RangeRequest
 from bskernel.plan.backend_choice import Choice
 from bskernel.plan.planner import Plan
+from bskernel.plan.target import doubts_about
 from bskernel.sweeps.analysis.analysis import goals_of
 from bskernel.sweeps.analysis.analysis_types import Goals
+from bskernel.sweeps.analysis.table import counted
 from bskernel.sweeps.planning.graph import Point, SweepPlan
 from bskernel.sweeps.planning.planner import PlannedBuild, Planner
 from bskernel.sweeps.points.keys import Keys
 from bskernel.sweeps.points.points import Points, Settings, read_section
 from bskernel.workspace.workspace import PreparedBuild, Workspace
+
+_TARGET = "target."
 
 
 class PreparedSweep:
@@ -80,6 +85,15 @@ class PreparedSweep:
         steps = (self.plan.nodes[node].step for node in point.nodes)
         placed = tuple(msgspec.structs.replace(step, index=at) for at, step in enumerate(steps))
         return Plan(steps=placed, range=self.planner.shape(point).plan.range)
+
+    def warnings(self, points: Sequence[Point]) -> tuple[str, ...]:
+        """What these points set that can be built, but is hardly meant, each with the number of points."""
+        found: Counter[str] = Counter()
+        for point in points:
+            own = {key: value for key, value in point.settings.items() if key.startswith(_TARGET)}
+            changes = {key.removeprefix(_TARGET): value for key, value in own.items()}
+            found.update(doubts_about(msgspec.structs.replace(self.loaded.config.target, **changes)))
+        return tuple(f"{doubt} ({counted(number)})" for doubt, number in found.items())
 
     def prepared(self, point: Point, output: Path) -> PreparedBuild:
         """A point as a build of its own."""

@@ -104,6 +104,8 @@ class Sweep:
         self._nodes.update(nodes=len(plan.nodes), steps=steps)
         summary = f"{counted(len(plan.points))} with {counted(steps, 'step')}, {len(plan.nodes)} of them distinct"
         self._observer.note(summary)
+        for warning in self._prepared.warnings(plan.points):
+            self._observer.note(f"warning: {warning}")
         self._observer.planned(tuple(node.step for node in plan.nodes))
         damaged = self._attempt(plan, whole=True)
         if damaged and not self.interrupted:

@@ -13,7 +13,7 @@ from bskernel.config.assignments import with_key
 from bskernel.core.step import FromStep, Step
 from bskernel.plan.backend_choice import Choice
 from bskernel.plan.parameters import Origins
-from bskernel.plan.planner import Plan, build_values
+from bskernel.plan.planner import Plan
 
 
 class Numbering:
@@ -106,7 +106,6 @@ class PlanTemplate:
         self.config = config
         self.plan = plan
         self.backend = backend
-        values = build_values(config)
         places = {step.name: step.index for step in plan.steps}
         self.steps = [
             TemplateStep(
@@ -115,7 +114,7 @@ class PlanTemplate:
                 before={name: places[name] for name in _refers_to(step)},
                 takes_all=all_before,
                 template=templates.of(_template(step, config.build.salt)),
-                values=values,
+                values=plan.values,
                 executor_wide=config.parameters.get(step.executor.name, {}),
                 numbers=parameters,
                 ids=ids,

@@ -155,6 +155,8 @@ def _node(step: TemplateStep, parameters: dict[str, Any], before: tuple[int, ...
 def _fills_parameters(key: str) -> bool:
     """True when the key can change parameters only, unless the flow mentions it elsewhere."""
     section, *parts = key.split(".")
+    if key in {"target.part", "target.board"}:
+        return False  # a board gives the part, and they may contradict each other
     if section in {"target", "quality"}:
         return len(parts) == 1
     if section == "parameters":
