@@ -27,6 +27,7 @@ from bskernel_executors.finn_step.open_flow import (
 from bskernel_executors.finn_step.parameters import FILES, Part, parameters_struct, settable_fields
 from bskernel_executors.finn_step.paths import DEPENDENCIES
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
+from bskernel_executors.finn_step.rounding_entry import declare_rounding
 from bskernel_executors.finn_step.step_call import StepFunction, run_step, unpack_inputs
 from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
@@ -235,6 +236,7 @@ def _refuse_specialized(path: Path) -> None:
             )
 
 
+declare_rounding(registry, _FLOW_INPUTS, _OUTPUTS)
 declare_evaluate(
     registry,
     stages=("qonnx", "finn", "hwgraph"),
