@@ -10,6 +10,7 @@ import msgspec
 from bskernel_executors.exchange.adaptation import Change
 from bskernel_executors.qonnx_transform.adaptation.attributes import mend_attributes
 from bskernel_executors.qonnx_transform.adaptation.batch import mend_batch
+from bskernel_executors.qonnx_transform.adaptation.conv_biases import mend_conv_biases
 from bskernel_executors.qonnx_transform.adaptation.domains import mend_domains
 from bskernel_executors.qonnx_transform.adaptation.functions import inline_functions
 from bskernel_executors.qonnx_transform.adaptation.gemm import mend_gemm
@@ -47,6 +48,7 @@ MendName: TypeAlias = Literal[
     "zero-points",
     "requantizers",
     "gemm",
+    "conv-biases",
     "two-dimensions",
 ]
 MendFunction: TypeAlias = Callable[[Any], list[Change]]  # takes an onnx.ModelProto
@@ -84,5 +86,6 @@ MENDS: tuple[Mend, ...] = (
     Mend(name="zero-points", function=mend_zero_points, compared=True),
     Mend(name="requantizers", function=mend_requantizers, compared=True),
     Mend(name="gemm", function=mend_gemm, compared=True),
+    Mend(name="conv-biases", function=mend_conv_biases, compared=True),
     Mend(name="two-dimensions", function=mend_rank, compared=True),
 )
