@@ -9,6 +9,7 @@ import msgspec
 
 from bskernel_executors.exchange.adaptation import Change
 from bskernel_executors.qonnx_transform.adaptation.attributes import mend_attributes
+from bskernel_executors.qonnx_transform.adaptation.average_pools import mend_average_pools
 from bskernel_executors.qonnx_transform.adaptation.batch import mend_batch
 from bskernel_executors.qonnx_transform.adaptation.conv_biases import mend_conv_biases
 from bskernel_executors.qonnx_transform.adaptation.domains import mend_domains
@@ -50,6 +51,7 @@ MendName: TypeAlias = Literal[
     "gemm",
     "conv-biases",
     "two-dimensions",
+    "average-pools",
 ]
 MendFunction: TypeAlias = Callable[[Any], list[Change]]  # takes an onnx.ModelProto
 
@@ -88,4 +90,5 @@ MENDS: tuple[Mend, ...] = (
     Mend(name="gemm", function=mend_gemm, compared=True),
     Mend(name="conv-biases", function=mend_conv_biases, compared=True),
     Mend(name="two-dimensions", function=mend_rank, compared=True),
+    Mend(name="average-pools", function=mend_average_pools),
 )
