@@ -28,14 +28,14 @@ MendName: TypeAlias = Literal[
     "names",
     "domains",
     "inputs",
-    "opset",
     "precision",
-    "integer-inputs",
     "quantizers",
     "batch",
+    "integer_inputs",
+    "opset",
     "padding",
     "attributes",
-    "no-operations",
+    "no_operations",
 ]
 MendFunction: TypeAlias = Callable[[Any], list[Change]]  # takes an onnx.ModelProto
 
@@ -61,10 +61,10 @@ MENDS: tuple[Mend, ...] = (
     Mend(name="inputs", function=mend_inputs),
     Mend(name="precision", function=mend_precision),
     Mend(name="quantizers", function=mend_quantizers),
-    Mend(name="opset", function=mend_opset, compared=True),
-    Mend(name="integer-inputs", function=mend_integer_inputs, compared=True),
     Mend(name="batch", function=mend_batch, compared=True),
+    Mend(name="integer_inputs", function=mend_integer_inputs, compared=True),
+    Mend(name="opset", function=mend_opset, compared=True),
     Mend(name="padding", function=mend_padding, compared=True),
     Mend(name="attributes", function=mend_attributes),
-    Mend(name="no-operations", function=remove_no_operations),
+    Mend(name="no_operations", function=remove_no_operations),
 )
