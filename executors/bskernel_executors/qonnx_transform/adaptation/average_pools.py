@@ -22,7 +22,7 @@ from bskernel_executors.qonnx_transform.adaptation.network_graph import (
 )
 from bskernel_executors.sdk import StepFailure
 
-KIND = "average-pools"
+KIND = "average_pools"
 _IMAGES = 4  # rank of (N, C, H, W)
 _TRUNC_V2 = 6  # its operands: input, scale, zero point, input bits, output scale, output bits
 _PASSING = frozenset({"MaxPool", "Transpose", "Identity", "Reshape", "Flatten"})

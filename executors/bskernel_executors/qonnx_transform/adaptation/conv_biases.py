@@ -7,7 +7,7 @@ from typing import Any
 from bskernel_executors.exchange.adaptation import Change
 from bskernel_executors.qonnx_transform.adaptation.network_graph import QUANTIZERS, NetworkGraph
 
-KIND = "conv-biases"
+KIND = "conv_biases"
 _BIAS = 2  # the operand of Conv and ConvTranspose
 
 
