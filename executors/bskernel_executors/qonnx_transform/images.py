@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
+from bskernel_executors.quality.layout import Layout
 from bskernel_executors.sdk import StepFailure
 
-Layout: TypeAlias = Literal["auto", "NCHW", "NHWC"]
 _CHANNELS = {"L": 1, "I;16": 1, "I;16B": 1, "I": 1, "RGB": 3}
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".pgm", ".ppm", ".bmp"})
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from bskernel_executors.qonnx_transform.images import Layout, find_image_shape, find_images, read_image
+from bskernel_executors.qonnx_transform.images import find_image_shape, find_images, read_image
+from bskernel_executors.quality.layout import Layout, arrange_frames
 from bskernel_executors.quality.network import Network
 from bskernel_executors.quality.samples import (
     Samples,
@@ -33,7 +34,7 @@ class SamplesParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         ),
     ] = None
     drawn_frames: Annotated[int, parameter("frames to draw if there are no samples", unit="frames")] = 8
-    layout: Annotated[Layout, parameter("layout of frames made from images; auto: as in the model's input")] = "auto"
+    layout: Annotated[Layout, parameter("how arrays are stored, and how the model takes images; auto: as the shapes prove")] = "auto"
     scale: Annotated[float, parameter("factor; frames are values * scale, minus mean, divided by std")] = 1.0
     mean: Annotated[tuple[float, ...], parameter("subtracted after scaling: one number, or one per channel")] = (0.0,)
     std: Annotated[tuple[float, ...], parameter("divisor at the end: one number, or one per channel")] = (1.0,)
@@ -51,6 +52,7 @@ def write_step_samples(step: Step[SamplesParameters]) -> None:
     params = step.params
     network = Network(step.required_input("model"))
     given, labels = step.input("samples"), step.input("labels")
+    transposed = None
     if given is None:
         if labels is not None:
             raise StepFailure(category="config", message="quality.labels is set, but quality.samples is not")
@@ -61,7 +63,11 @@ def write_step_samples(step: Step[SamplesParameters]) -> None:
         found = Samples(
             found.inputs[:count], found.labels[:count] if found.labels is not None else None, found.classes
         )
-        scaled = _scale(found.inputs, network.frame, params)
+        arranged, layout = found.inputs, params.layout
+        if not given.is_dir() or (given / "inputs.npy").exists():
+            arranged, transposed = arrange_frames(arranged, network.frame, layout, "samples")
+            layout = "auto"
+        scaled = _scale(arranged, network.frame, params, layout)
         samples = found._replace(inputs=fit_frames(scaled, network.frame, network.datatype, "samples"))
     write_samples(samples, step.output("samples"))
     facts: dict[str, Any] = {
@@ -71,6 +77,9 @@ def write_step_samples(step: Step[SamplesParameters]) -> None:
     }
     if samples.classes:
         facts["classes"] = list(samples.classes)
+    if transposed is not None:
+        facts["transposed"] = transposed
+        facts["summary"] = [{"label": "samples", "value": "transposed", "note": transposed}]
     step.record(facts)
 
 
@@ -137,19 +146,16 @@ def _from_images(folder: Path, frame: tuple[int, ...], params: SamplesParameters
     return make_samples(stacked, labels, "samples", found.classes)
 
 
-def _scale(inputs: Any, frame: tuple[int, ...], params: SamplesParameters) -> Any:
+def _scale(inputs: Any, frame: tuple[int, ...], params: SamplesParameters, layout: Layout) -> Any:
     """Compute (values * scale - mean) / std, with one number for all channels or one per channel."""
     import numpy as np
 
     if params.scale == 1 and params.mean == (0.0,) and params.std == (1.0,):
         return inputs
-    if math.prod(inputs.shape[1:]) == math.prod(frame):
-        inputs = inputs.reshape(len(inputs), *frame)
-
     def spread(values: tuple[float, ...], name: str) -> Any:
         if len(values) == 1:
             return values[0]
-        shape = find_image_shape(frame, params.layout)
+        shape = find_image_shape(frame, layout)
         if len(frame) != 3 or len(values) != shape.channels:
             raise StepFailure(
                 category="config",

@@ -6,17 +6,12 @@ from typing import Any
 
 from bskernel_executors.exchange.adaptation import Change
 from bskernel_executors.qonnx_transform.adaptation.constants import Constants
+from bskernel_executors.qonnx_transform.adaptation.graph_inputs import list_inputs
 from bskernel_executors.qonnx_transform.adaptation.names import list_tensors, unique_name
-from bskernel_executors.qonnx_transform.adaptation.shapes import Shape
+from bskernel_executors.qonnx_transform.adaptation.shapes import Shape, infer_shapes
 from bskernel_executors.sdk import StepFailure
 
 KIND = "batch"
-
-
-def list_inputs(graph: Any) -> list[Any]:
-    """The inputs that a user gives: not the initializers that are listed among them."""
-    constants = {tensor.name for tensor in graph.initializer}
-    return [value for value in graph.input if value.name not in constants]
 
 
 def set_input_size(model: Any, size: Shape) -> list[Change]:
@@ -36,7 +31,7 @@ def set_input_size(model: Any, size: Shape) -> list[Change]:
     del dims[:]
     for number in size:
         dims.add(dim_value=number)
-    _forget_shapes(model.graph)
+    _infer_again(model)
     return [
         Change(
             kind=KIND,
@@ -88,7 +83,7 @@ def mend_batch(model: Any) -> list[Change]:
         dim.Clear()
         dim.dim_value = 1
     reshaped = _change_reshapes(model.graph, sizes)
-    _forget_shapes(model.graph)
+    _infer_again(model)
     return [
         Change(
             kind=KIND,
@@ -120,11 +115,16 @@ def _change_reshapes(graph: Any, sizes: set[int]) -> list[str]:
     return names
 
 
-def _forget_shapes(graph: Any) -> None:
-    """Remove inferred shapes, which hold the old sizes; the types of outputs stay."""
+def _infer_again(model: Any) -> None:
+    """Forget shapes of the old size, and state those of the outputs as they are inferred now."""
+    graph = model.graph
     del graph.value_info[:]
     for value in graph.output:
         value.type.tensor_type.ClearField("shape")
+    shapes = infer_shapes(model)
+    for value in graph.output:
+        for size in shapes.get(value.name, ()):
+            value.type.tensor_type.shape.dim.add(dim_value=size)
 
 
 def _show(dim: Any) -> str:

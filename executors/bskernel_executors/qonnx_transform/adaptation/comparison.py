@@ -62,16 +62,27 @@ class _Executable:
         self._model: Any = ModelWrapper(copy.deepcopy(model)).transform(InferShapes()).transform(SortGraph())
         constants = {tensor.name for tensor in self._model.graph.initializer}
         self._inputs = [value for value in self._model.graph.input if value.name not in constants]
+        if any(size < 1 for value in self._inputs for size in self._model.get_tensor_shape(value.name)):
+            raise NotExecutable("an input has an unknown size")
         self.batch: int = self._model.get_tensor_shape(self._inputs[0].name)[0]
 
     def draw(self, seed: int, typed: _Executable) -> dict[str, Any]:
         """Draw values of the data types that the other model annotates, in the shapes of this one."""
         drawn = {}
         for value in self._inputs:
-            datatype = typed._model.get_tensor_datatype(value.name)
+            datatype = typed.datatype(value.name)
             frame = draw_frames(seed + 1, tuple(self._model.get_tensor_shape(value.name)), datatype)[seed]
             drawn[value.name] = 4 * frame - 2 if datatype.name == "FLOAT32" else frame  # of either sign
         return drawn
+
+    def datatype(self, name: str) -> Any:
+        """The annotated data type of an input, or that of its integers."""
+        from onnx import helper
+        from qonnx.core.datatype import DataType
+
+        value = next(value for value in self._inputs if value.name == name)
+        stored = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        return DataType[stored.name.upper()] if stored.kind in "iu" else self._model.get_tensor_datatype(name)
 
     def run(self, inputs: dict[str, Any]) -> list[Any]:
         from onnx import helper

@@ -1,4 +1,4 @@
-"""Inputs of a graph: parameters that are listed among them, and integers that are cast first of all."""
+"""Inputs of a graph: what a user gives, and parameters that are listed beside it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from typing import Any
 from bskernel_executors.exchange.adaptation import Change
 
 KIND = "inputs"
+
+
+def list_inputs(graph: Any) -> list[Any]:
+    """The inputs that a user gives: not the initializers that are listed among them."""
+    constants = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in constants]
 
 
 def mend_inputs(model: Any) -> list[Change]:

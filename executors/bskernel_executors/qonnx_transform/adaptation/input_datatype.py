@@ -7,7 +7,7 @@ from typing import Any
 from bskernel_executors.exchange.adaptation import Change
 from bskernel_executors.sdk import StepFailure
 
-KIND = "input-datatype"
+KIND = "input_datatype"
 
 
 def annotate_input(model: Any, name: str) -> list[Change]:

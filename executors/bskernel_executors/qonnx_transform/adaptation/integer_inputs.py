@@ -6,10 +6,12 @@ from typing import Any
 
 from bskernel_executors.exchange.adaptation import Change
 from bskernel_executors.qonnx_transform.adaptation.constants import Constants
+from bskernel_executors.qonnx_transform.adaptation.graph_inputs import list_inputs
 from bskernel_executors.qonnx_transform.adaptation.names import list_tensors, unique_name
+from bskernel_executors.qonnx_transform.adaptation.no_operations import take_out
 from bskernel_executors.sdk import StepFailure
 
-KIND = "integer-inputs"
+KIND = "integer_inputs"
 _MOVES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Slice", "Pad"})
 _READS_INDICES = frozenset({"Gather", "GatherElements", "GatherND", "OneHot", "EmbeddingBag"})
 
@@ -31,7 +33,7 @@ def mend_integer_inputs(model: Any) -> list[Change]:
         TensorProto.BOOL: "BINARY",
     }
     changes = []
-    for value in model.graph.input:
+    for value in list_inputs(model.graph):
         datatype = names.get(value.type.tensor_type.elem_type)
         if datatype is None:
             continue
@@ -54,7 +56,7 @@ def _follow(graph: Any, name: str) -> list[str]:
     """Rewrite what reads the integers; return the names of the nodes."""
     from onnx import TensorProto
 
-    integers, touched = {name}, []
+    integers, touched, casts = {name}, [], []
     for node in list(graph.node):
         if integers.isdisjoint(node.input):
             continue
@@ -62,8 +64,7 @@ def _follow(graph: Any, name: str) -> list[str]:
             integers.update(node.output)
             _forget_type(graph, node.output[0])
         elif node.op_type == "Cast" and node.attribute[0].i == TensorProto.FLOAT:
-            node.op_type = "Identity"
-            del node.attribute[:]
+            casts.append(node)
             touched.append(node.name)
         elif node.op_type == "DequantizeLinear" and _dequantize(graph, node):
             touched.append(node.name)
@@ -77,6 +78,10 @@ def _follow(graph: Any, name: str) -> list[str]:
                 if indices
                 else "cast the input to float32 first of all, or give the network a float32 input",
             )
+    for node in casts:
+        if not take_out(graph, node, Constants(graph)):  # it makes an output of the graph
+            node.op_type = "Identity"
+            del node.attribute[:]
     return touched
 
 

@@ -9,7 +9,9 @@ import msgspec
 
 from bskernel_executors.exchange.adaptation import Change
 from bskernel_executors.qonnx_transform.adaptation.attributes import mend_attributes
+from bskernel_executors.qonnx_transform.adaptation.average_pools import mend_average_pools
 from bskernel_executors.qonnx_transform.adaptation.batch import mend_batch
+from bskernel_executors.qonnx_transform.adaptation.conv_biases import mend_conv_biases
 from bskernel_executors.qonnx_transform.adaptation.domains import mend_domains
 from bskernel_executors.qonnx_transform.adaptation.functions import inline_functions
 from bskernel_executors.qonnx_transform.adaptation.gemm import mend_gemm
@@ -34,20 +36,22 @@ MendName: TypeAlias = Literal[
     "names",
     "domains",
     "inputs",
-    "opset",
     "precision",
-    "integer-inputs",
     "quantizers",
     "batch",
+    "integer_inputs",
+    "opset",
     "padding",
     "attributes",
-    "no-operations",
+    "no_operations",
     "qcdq",
-    "stored-weights",
-    "zero-points",
+    "stored_weights",
+    "zero_points",
     "requantizers",
     "gemm",
-    "two-dimensions",
+    "conv_biases",
+    "two_dimensions",
+    "average_pools",
 ]
 MendFunction: TypeAlias = Callable[[Any], list[Change]]  # takes an onnx.ModelProto
 
@@ -73,16 +77,18 @@ MENDS: tuple[Mend, ...] = (
     Mend(name="inputs", function=mend_inputs),
     Mend(name="precision", function=mend_precision),
     Mend(name="quantizers", function=mend_quantizers),
-    Mend(name="opset", function=mend_opset, compared=True),
-    Mend(name="integer-inputs", function=mend_integer_inputs, compared=True),
     Mend(name="batch", function=mend_batch, compared=True),
+    Mend(name="integer_inputs", function=mend_integer_inputs, compared=True),
+    Mend(name="opset", function=mend_opset, compared=True),
     Mend(name="padding", function=mend_padding, compared=True),
     Mend(name="attributes", function=mend_attributes),
-    Mend(name="no-operations", function=remove_no_operations),
+    Mend(name="no_operations", function=remove_no_operations),
     Mend(name="qcdq", function=mend_qcdq, compared=True),
-    Mend(name="stored-weights", function=mend_stored_weights, compared=True),
-    Mend(name="zero-points", function=mend_zero_points, compared=True),
+    Mend(name="stored_weights", function=mend_stored_weights, compared=True),
+    Mend(name="zero_points", function=mend_zero_points, compared=True),
     Mend(name="requantizers", function=mend_requantizers, compared=True),
     Mend(name="gemm", function=mend_gemm, compared=True),
-    Mend(name="two-dimensions", function=mend_rank, compared=True),
+    Mend(name="conv_biases", function=mend_conv_biases, compared=True),
+    Mend(name="two_dimensions", function=mend_rank, compared=True),
+    Mend(name="average_pools", function=mend_average_pools),
 )

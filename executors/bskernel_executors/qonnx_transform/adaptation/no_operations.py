@@ -9,7 +9,7 @@ from bskernel_executors.exchange.adaptation import Change
 from bskernel_executors.qonnx_transform.adaptation.constants import Constants
 from bskernel_executors.qonnx_transform.adaptation.shapes import Shape, infer_shapes
 
-KIND = "no-operations"
+KIND = "no_operations"
 _ALWAYS = frozenset({"Identity", "Dropout", "DebugMarker"})
 _SINGLE = frozenset({"Concat", "Sum", "Max", "Min", "Mean"})  # of one input
 _RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})  # values keep their order
@@ -26,7 +26,7 @@ def remove_no_operations(model: Any) -> list[Change]:
     found: dict[tuple[str, str], list[str]] = {}
     for node in nodes:
         why = _explain(node, shapes, constants, types) or _undo(graph, node, shapes)
-        if why and _take_out(graph, node, constants):
+        if why and take_out(graph, node, constants):
             found.setdefault((node.op_type, why), []).append(node.name)
     return [
         Change(kind=KIND, names=tuple(names), before=kind, after="removed", reason=why)
@@ -93,8 +93,11 @@ def _types(graph: Any) -> dict[str, int]:
     return types
 
 
-def _take_out(graph: Any, node: Any, constants: Constants) -> bool:
-    """Remove the node, but not between an input or a constant and an output of the graph, or if its mask is used."""
+def take_out(graph: Any, node: Any, constants: Constants) -> bool:
+    """Remove a node whose output equals its first input, and return whether that was possible.
+
+    It stays between an input or a constant and an output of the graph, and if its mask is used.
+    """
     given, made = node.input[0], node.output[0]
     extra = {name for name in node.output[1:] if name}
     outputs = {value.name for value in graph.output}

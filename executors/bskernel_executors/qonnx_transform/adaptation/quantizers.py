@@ -18,6 +18,7 @@ _INPUTS = {
     "Trunc": ("scale", "zero point", "input bit width", "output bit width"),
 }
 _TRUNC_2 = ("scale", "zero point", "input bit width", "output scale", "output bit width")
+_BIASED = frozenset({"Conv", "ConvTranspose"})
 # The defaults of qonnx's specification (docs/qonnx-custom-ops in its repository).
 _ATTRIBUTES: dict[str, dict[str, int | str]] = {
     "Quant": {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"},
@@ -37,6 +38,7 @@ def _mend_values(graph: Any, nodes: list[Any]) -> list[Change]:
     import numpy as np
 
     constants, taken = Constants(graph), list_tensors(graph)
+    biases = {node.input[2] for node in graph.node if node.op_type in _BIASED and len(node.input) > 2}
     found: dict[tuple[str, str, str], list[str]] = {}
     for node in nodes:
         for at, role in enumerate(_roles(node), start=1):
@@ -44,14 +46,17 @@ def _mend_values(graph: Any, nodes: list[Any]) -> list[Change]:
             if values is None:
                 continue
             # A scale of shape (1, 1, 1, 1) has the rank of its tensor, which qonnx's specification allows.
-            flat = values.shape == (1,) or (values.size == 1 and values.ndim > 0 and "bit width" in role)
-            if not flat and values.dtype == np.float32:
+            single = values.shape in {(), (1,)} or (values.size == 1 and "bit width" in role)
+            # qonnx's ExtractBiasFromConv knows one scale per bias in this shape alone.
+            shape = (1,) if node.output[0] in biases and "bit width" not in role else ()
+            shape = shape if single else values.shape
+            if shape == values.shape and values.dtype == np.float32:
                 continue
-            mended = (values.reshape(()) if flat else values).astype(np.float32)
+            mended = values.reshape(shape).astype(np.float32)
             if np.any(mended != values):
                 continue  # whole numbers beyond 2**24; no such bit width or zero point makes sense
-            before = f"{role} of shape {values.shape} in {values.dtype}" if flat else f"{role} in {values.dtype}"
-            after = "a scalar in float32" if flat else "float32"
+            before = f"{role} of shape {values.shape} in {values.dtype}"
+            after = f"{'a scalar' if shape == () else f'shape {shape}'} in float32"
             found.setdefault((role, before, after), []).append(node.name)
             constants.replace(node, at, mended, unique_name(f"{node.input[at]}_mended", taken))
     return [
@@ -60,7 +65,7 @@ def _mend_values(graph: Any, nodes: list[Any]) -> list[Change]:
             names=tuple(names),
             before=before,
             after=after,
-            reason="one value per tensor is a scalar, and parameters of quantizers are float32",
+            reason="qonnx and FINN read parameters of one value in this form, and all of them as float32",
         )
         for (_, before, after), names in found.items()
     ]

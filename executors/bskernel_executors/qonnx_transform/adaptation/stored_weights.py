@@ -8,7 +8,7 @@ from bskernel_executors.exchange.adaptation import Change
 from bskernel_executors.qonnx_transform.adaptation.layers import find_layers
 from bskernel_executors.qonnx_transform.adaptation.network_graph import NetworkGraph, fit_integer_type, make_quant
 
-KIND = "stored-weights"
+KIND = "stored_weights"
 _MOST_BITS = 8  # weights that were trained as floats need more
 _MOST_FRACTION = 24  # bits behind the binary point
 

@@ -16,7 +16,7 @@ from bskernel_executors.qonnx_transform.adaptation.network_graph import (
     set_attribute,
 )
 
-KIND = "two-dimensions"
+KIND = "two_dimensions"
 _RANK = 3
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 _POOLS = frozenset({"MaxPool", "AveragePool", "LpPool"})

@@ -17,7 +17,7 @@ from bskernel_executors.qonnx_transform.adaptation.network_graph import (
 )
 from bskernel_executors.sdk import StepFailure
 
-KIND = "zero-points"
+KIND = "zero_points"
 _REASON = "FINN takes quantizers with the zero point 0 only"
 
 
