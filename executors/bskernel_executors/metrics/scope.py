@@ -55,4 +55,4 @@ def describe_missed_target(metrics: BuildMetrics, target_fps: int | None) -> str
     slowest = next((layer for layer in metrics.layers if layer.bottleneck and layer.cycles), None)
     layer = f"; the slowest layer is {slowest.name}, {slowest.cycles:,} cycles per frame" if slowest else ""
     wanted = f"target_fps is missed: wanted {target_fps:,} inferences/s"
-    return f"{wanted}, but the {found.stage} is {found.value:,.6g}{layer}"
+    return f"{wanted}, but the {found.stage} is {found.value:,.10g}{layer}"
