@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from bskernel_executors.exchange.bit_widths import BitWidths
+from bskernel_executors.exchange.coverage import Coverage
 from bskernel_executors.exchange.design import Design
 from bskernel_executors.exchange.evaluation import Evaluation
 from bskernel_executors.exchange.fifo_config import FifoConfig
@@ -18,6 +19,7 @@ from bskernel_protocol import pretty_json
 GOLDEN = Path(__file__).parents[1] / "golden"
 SHAPES: dict[str, Any] = {
     "bit_widths.json": BitWidths,
+    "coverage.json": Coverage,
     "design.json": Design,
     "design-netlist.json": Design,
     "evaluation.json": Evaluation,
