@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bskernel_executors.exchange.coverage import Coverage, CoveredNode, Part
 from bskernel_executors.sdk import StepFailure
 
 _SHOWN = 6  # nodes that a line names
+_CODED = frozenset({"QuantizeLinear", "DequantizeLinear"})
 _PLACES: dict[Part, str] = {
     "head": "on the host, before the accelerator",
     "tail": "on the host, after the accelerator",
@@ -28,58 +29,61 @@ def _label(node: CoveredNode) -> str:
     return node.name if node.name.startswith(node.kind) else f"{node.kind} {node.name}"
 
 
-def _list_names(nodes: Sequence[CoveredNode]) -> str:
+def list_names(nodes: Sequence[CoveredNode]) -> str:
+    """List nodes by name, the first of many."""
     names = ", ".join(_label(node) for node in nodes[:_SHOWN])
     return names + (f" and {len(nodes) - _SHOWN} more" if len(nodes) > _SHOWN else "")
 
 
-def _describe_size(coverage: Coverage, node: CoveredNode) -> str:
+def _describe_size(coverage: Coverage, nodes: Sequence[CoveredNode]) -> str:
     total = sum(part.macs for part in coverage.parts.values())
-    return f"{format_share(node.macs / total)} of the MACs" if node.macs and total else "an unknown number of MACs"
+    macs = [node.macs for node in nodes if node.multiplies]
+    if not macs:
+        return ""
+    known = sum(count for count in macs if count is not None)
+    return f"; {format_share(known / total)} of the MACs" if known else "; an unknown number of MACs"
 
 
-def describe_node(coverage: Coverage, node: CoveredNode) -> str:
-    """Describe a node that is not in hardware: where it is, how much it computes, why, and what to change."""
-    facts = [_PLACES[node.part]]
-    if node.multiplies:
-        facts.append(_describe_size(coverage, node))
-    text = f"{_label(node)} ({'; '.join(facts)})"
-    if node.reason:
-        text += f": {node.reason}"
-    if node.remedy:
-        text += f". {node.remedy[:1].upper()}{node.remedy[1:]}"
-    return text
+def _describe(coverage: Coverage, nodes: Iterable[CoveredNode]) -> tuple[str, ...]:
+    """Describe nodes that are not in hardware: where they are, how much they compute, why, and what to change.
 
-
-def list_left_over(coverage: Coverage) -> tuple[str, ...]:
-    """Describe the nodes that should be in hardware and are not: unmapped ones, then others that multiply.
-
-    If there is none, describe what is on the host.
+    Nodes at the same place for the same reason share a line.
     """
+    groups: dict[tuple[Part, str | None, str | None], list[CoveredNode]] = {}
+    for node in nodes:
+        groups.setdefault((node.part, node.reason, node.remedy), []).append(node)
+    lines = []
+    for (part, reason, remedy), group in groups.items():
+        text = f"{list_names(group)} ({_PLACES[part]}{_describe_size(coverage, group)})"
+        text += f": {reason}" if reason else ""
+        lines.append(text + (f". {remedy[:1].upper()}{remedy[1:]}" if remedy else ""))
+    return tuple(lines)
+
+
+def describe_left_over(coverage: Coverage) -> tuple[str, ...]:
+    """Describe the nodes that should be in hardware and are not: unmapped ones, then others that multiply."""
     unmapped = [node for node in coverage.nodes if node.part == "unmapped"]
-    wanted = unmapped + [node for node in coverage.outside if node.part != "unmapped"]
-    left = wanted or [node for node in coverage.nodes if node.part != "hardware"]
-    return tuple(describe_node(coverage, node) for node in left)
+    return _describe(coverage, unmapped + [node for node in coverage.outside if node.part != "unmapped"])
+
+
+def describe_all_outside(coverage: Coverage) -> tuple[str, ...]:
+    """Describe every node that is not in hardware."""
+    return _describe(coverage, (node for node in coverage.nodes if node.part != "hardware"))
 
 
 def make_rows(coverage: Coverage) -> list[dict[str, str]]:
     """Make the rows of the summary: one if all that multiplies is in hardware, else also warnings."""
     layers = [node for node in coverage.nodes if node.part == "hardware"]
     host = [node for node in coverage.nodes if node.part in {"head", "tail"}]
-    beside = f"; on the host: {_list_names(host)}" if host else ""
+    beside = f"; on the host: {list_names(host)}" if host else ""
     share = coverage.share
     # Without a product there is nothing to count, but the layers are still in hardware.
-    value = f"{len(layers)} layers" + (f", {format_share(share)} of the MACs" if share is not None else "")
-    rows = [{"label": "in hardware", "value": value + beside, "note": "coverage"}]
-    loud = [node for node in coverage.nodes if node.part == "unmapped" or node in coverage.outside]
-    if coverage.outside:
-        names = _list_names(coverage.outside)
-        of = f"only {format_share(share)} of the network's MACs" if share is not None else "not the whole network"
-        rows.append({"label": "warning", "value": f"{of} is in hardware; outside: {names}", "note": "coverage"})
-    rows += [
-        {"label": "warning", "value": describe_node(coverage, node), "note": "coverage"} for node in loud[:_SHOWN]
-    ]
-    return rows
+    of = f", {format_share(share)} of the network's MACs" if share is not None else ""
+    value = f"{len(layers)} layer{'s' if len(layers) != 1 else ''}{of}{beside}"
+    rows = [{"label": "in hardware", "value": value, "note": "coverage"}]
+    left = describe_left_over(coverage)
+    more = [f"{len(left) - _SHOWN} more lines of this kind are in coverage.json"] if len(left) > _SHOWN else []
+    return rows + [{"label": "warning", "value": text, "note": "coverage"} for text in [*left[:_SHOWN], *more]]
 
 
 def refuse_uncovered(coverage: Coverage) -> StepFailure | None:
@@ -87,10 +91,16 @@ def refuse_uncovered(coverage: Coverage) -> StepFailure | None:
     if not coverage.outside or coverage.multiplies_in_hardware:
         return None
     remedies = dict.fromkeys(node.remedy for node in coverage.outside if node.remedy)
+    hint = "; ".join(remedies) or "quantize the network's input, weights and activations, and export it again"
+    if any(node.kind in _CODED for node in coverage.nodes):
+        hint = (
+            "the network is quantized in QCDQ form (QuantizeLinear, DequantizeLinear), which FINN does not read: "
+            "export it as QONNX (in Brevitas: export_qonnx), or convert it: qonnx-transform:transform, QCDQToQONNX"
+        )
     return StepFailure(
         category="transform",
         message="no convolution and no product of the network is in hardware, so speed and size would be those of a "
-        f"fragment; outside: {_list_names(coverage.outside)}",
-        cause=tuple(describe_node(coverage, node) for node in coverage.outside),
-        hint="; ".join(remedies) or "quantize the network's input, weights and activations, and export it again",
+        f"fragment; not in hardware: {list_names(coverage.outside)}",
+        cause=_describe(coverage, coverage.outside),
+        hint=hint,
     )

@@ -55,9 +55,9 @@ def read_layer_config(path: Path, key: str) -> dict[str, dict[str, Any]]:
     """Read the file of input `key`. Raises StepFailure (config) for anything that is no object of objects."""
     form = f'form of {key}: {{"Defaults": {{}}, "MVAU_rtl_0": {{"PE": 2, "SIMD": 4}}}}'
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes(), object_pairs_hook=_refuse_duplicates)
     except ValueError as error:
-        raise _fail(f"{key}: the file is not JSON: {error}", form) from error
+        raise _fail(f"{key}: the file is not JSON: {error}", form) from None
     if not isinstance(found, dict):
         raise _fail(
             f"{key}: the file holds a {_kind_of(found)}, but must hold an object with an entry per layer", form
@@ -71,6 +71,14 @@ def read_layer_config(path: Path, key: str) -> dict[str, dict[str, Any]]:
                 f"{key}: {_DEFAULTS}.{attribute} must be a list of values, each with its operators",
                 f'example: {{"{_DEFAULTS}": {{"{attribute}": [1, ["MVAU_rtl"]]}}}}, or "all" instead of the list',
             )
+    return found
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
     return found
 
 

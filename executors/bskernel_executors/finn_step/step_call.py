@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from bskernel_executors.exchange.coverage_texts import list_left_over
+from bskernel_executors.exchange.coverage_texts import describe_all_outside, describe_left_over
 from bskernel_executors.exchange.fifo_config import read_fifo_depths
 from bskernel_executors.finn_step.coverage import find_coverage
 from bskernel_executors.finn_step.folding_check import find_violations, is_unfolded, read_layers
@@ -108,7 +108,8 @@ def _remove_binaries(files: Iterable[Path], where: str) -> list[str]:
 def _hint_values(model: Any) -> dict[str, str]:
     """Return values for hints in rules.toml: `left_over`, what is not hardware and why, and FINN's `boards`."""
     boards = importlib.import_module("finn.util.basic").part_map
-    left = list_left_over(find_coverage(model))
+    coverage = find_coverage(model)
+    left = describe_left_over(coverage) or describe_all_outside(coverage)
     more = f"; and {len(left) - _NODES_SHOWN} more" if len(left) > _NODES_SHOWN else ""
     return {"left_over": "; ".join(left[:_NODES_SHOWN]) + more or "no node", "boards": ", ".join(sorted(boards))}
 

@@ -256,7 +256,7 @@ def collect_metrics(
     raw = {name: dict(report) for name, report in reports.items()}
     raw |= {name: msgspec.to_builtins(measured) for name, measured in found.named()}
     warnings = [] if reports else ["no report was found: no metrics"]
-    warnings += describe_scope(coverage)
+    warnings += describe_scope(coverage) if reports else []
     scalars = _collect_scalars(found, clock_ns)
     scalars["throughput"] = count_frames(scalars.get("throughput", ()), coverage)
     clock = scalars.get("clock", [])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from bskernel_executors.exchange.coverage import Coverage
-from bskernel_executors.exchange.coverage_texts import format_share
+from bskernel_executors.exchange.coverage_texts import format_share, list_names
 from bskernel_executors.metrics.model import BuildMetrics, Value
 from bskernel_executors.metrics.reconciliation import STAGES
 
@@ -36,8 +36,8 @@ def describe_scope(coverage: Coverage | None) -> list[str]:
     warnings = []
     if coverage.outside and coverage.share is not None:
         warnings.append(
-            f"all numbers are of {format_share(coverage.share)} of the network's MACs, those in hardware: "
-            f"{len(coverage.outside)} layers that multiply are not (coverage.json)"
+            f"speed and size are those of {format_share(coverage.share)} of the network's MACs; not in hardware: "
+            f"{list_names(coverage.outside)}"
         )
     if coverage.frames > 1:
         warnings.append(f"the network takes {coverage.frames} frames at once: latency and cycles are of all of them")
@@ -55,4 +55,4 @@ def describe_missed_target(metrics: BuildMetrics, target_fps: int | None) -> str
     slowest = next((layer for layer in metrics.layers if layer.bottleneck and layer.cycles), None)
     layer = f"; the slowest layer is {slowest.name}, {slowest.cycles:,} cycles per frame" if slowest else ""
     wanted = f"target_fps is missed: wanted {target_fps:,} inferences/s"
-    return f"{wanted}, but the {found.stage} is {found.value:,.6g}{layer}"
+    return f"{wanted}, but the {found.stage} is {found.value:,.10g}{layer}"

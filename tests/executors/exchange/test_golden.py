@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from bskernel_executors.exchange.adaptation import Adaptation
 from bskernel_executors.exchange.bit_widths import BitWidths
+from bskernel_executors.exchange.coverage import Coverage
 from bskernel_executors.exchange.design import Design
 from bskernel_executors.exchange.evaluation import Evaluation
 from bskernel_executors.exchange.fifo_config import FifoConfig
@@ -20,6 +21,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 SHAPES: dict[str, Any] = {
     "adaptation.json": Adaptation,
     "bit_widths.json": BitWidths,
+    "coverage.json": Coverage,
     "design.json": Design,
     "design-netlist.json": Design,
     "evaluation.json": Evaluation,
