@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from bskernel_protocol import ArtifactKind, EntryDescription
+from bskernel_protocol import EntryDescription
 
 from bskernel.config import Config
 from bskernel.core.catalogue import Executors
@@ -27,6 +27,7 @@ from bskernel.store import DiskStore, OpenStore, shared_settings
 from bskernel.store.file_digests import FileDigests
 from bskernel.workspace.backend import ResolvedBuild, resolve_backend
 from bskernel.workspace.build_options import BuildOptions
+from bskernel.workspace.user_files import FilesOnDisk
 from bskernel.workspace.worker_pools import PoolHandle, cluster_pool, local_pool
 
 if TYPE_CHECKING:
@@ -35,13 +36,6 @@ if TYPE_CHECKING:
     from bskernel.runtime.session import Starter
     from bskernel.runtime.warm.runtime import WarmRuntime
     from bskernel.tools import Identify
-
-
-def kind_of(path: Path) -> ArtifactKind | None:
-    """The kind of artifact at a path on this machine; None if nothing is there."""
-    if not path.exists():
-        return None
-    return "tree" if path.is_dir() else "file"
 
 
 class PreparedBuild(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +119,7 @@ class Workspace:
                 self.executors,
                 path=loaded.path,
                 model=loaded.model,
-                kind_of=kind_of,
+                files=FilesOnDisk(self.files),
                 range_request=range_request,
             )
             if not config.tools and not any(step.needs or step.tool_versions for step in plan.steps):
