@@ -200,9 +200,10 @@ def test_the_points_of_a_sweep_share_the_files_of_their_model(cli: Any, tmp_path
         assert b"external_data" in told
 
 
-@pytest.mark.parametrize(
-    "location", ["../secret.bin", "/etc/hostname", "a/../../secret.bin", "..", "link.bin", "gone.bin"]
-)
+OUTSIDE = ["../secret.bin", "/etc/hostname", "a/../../secret.bin", "..", "link.bin", "gone.bin"]
+
+
+@pytest.mark.parametrize("location", OUTSIDE)
 def test_a_model_cannot_name_files_outside_its_folder(cli: Any, tmp_path: Path, location: str) -> None:
     folder = tmp_path / "nets"
     folder.mkdir()
@@ -236,3 +237,31 @@ def test_a_path_with_spaces_is_a_path(cli: Any, tmp_path: Path) -> None:
     done = cli("run", str(folder / "my build.toml"))
     assert done.returncode == 0, done.stderr
     assert (folder / "build" / "b" / "artifacts" / "model").read_text() == '{"my weights.bin": "1234"}'
+
+
+TWO = 'build.model = "number.txt"\n{more}[[step]]\nentry = "testing:double"\n'
+
+
+def test_a_build_does_not_replace_the_results_of_another_configuration(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "number.txt").write_text("5")
+    for name in ("first.toml", "second.toml"):
+        (tmp_path / name).write_text(TWO.format(more=""))
+    assert cli("run", "first.toml").returncode == 0
+    before = (tmp_path / "build" / "number" / "result.json").read_bytes()
+    for command in ("run", "plan"):
+        done = cli(command, "second.toml")
+        assert done.returncode == 2
+        assert f"second.toml: {tmp_path}/build/number holds the build of first.toml" in done.stderr
+        assert "build.name" in done.stderr
+    assert (tmp_path / "build" / "number" / "result.json").read_bytes() == before
+    assert cli("run", "second.toml", "--output", "other").returncode == 0
+    assert cli("run", "second.toml", "--set", "build.name=second").returncode == 0
+    assert cli("run", "first.toml").returncode == 0
+    (tmp_path / "first.toml").rename(tmp_path / "renamed.toml")
+    assert cli("run", "renamed.toml").returncode == 0
+
+
+def test_steps_say_how_their_inputs_are_given(cli: Any) -> None:
+    told = cli("steps", "testing").stdout
+    assert "input settings (a JSON file, optional; [step.NAME] inputs.settings)" in told
+    assert "input model (an ONNX file; from an earlier step, or [step.NAME] inputs.model)" in told

@@ -10,7 +10,7 @@ from bskernel.cli.options import JSON
 from bskernel.cli.output import print_result
 
 if TYPE_CHECKING:
-    from bskernel_protocol import Catalogue
+    from bskernel_protocol import Catalogue, InputDescription
 
     from bskernel.core.catalogue import Executors
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("executor", required=False)
 @JSON
 def steps(executor: str | None, as_json: bool) -> None:
-    """List executors, or the entries of one with their parameters.
+    """List executors, or the entries of one with their parameters and inputs.
 
     EXECUTOR is NAME or NAME@VERSION; NAME alone means its default version.
     """
@@ -56,4 +56,26 @@ def _describe_entries(catalogue: Catalogue) -> str:
             source = f", from {parameter.default_from}" if parameter.default_from else ""
             value = "required" if parameter.required else f"default {parameter.default!r}{unit}"
             lines.append(f"      {parameter.name} ({value}{source}): {parameter.help}")
+        lines += [f"      {_describe_input(item)}" for item in entry.inputs]
+    if catalogue.boards:
+        lines += ["boards (target.board):", *(f"    {board}  {part}" for board, part in catalogue.boards.items())]
     return "\n".join(lines)
+
+
+_FORMS = {"application/x-onnx": "an ONNX file", "application/json": "a JSON file"}
+_KINDS = {"file": "a file", "tree": "a folder", "any": "a file or folder"}
+
+
+def _describe_input(item: InputDescription) -> str:
+    """One input, and how a build gives it."""
+    kind = _FORMS.get(item.media_type, _KINDS[item.kind])
+    how = (
+        "from an earlier step, or"
+        if item.source == "flow"
+        else f"{item.default_from} or"
+        if item.default_from
+        else ""
+    )
+    given = f"{how} [step.NAME] inputs.{item.name}".strip()
+    needed = "" if item.required else ", optional"
+    return f"input {item.name} ({kind}{needed}; {given})" + (f": {item.help}" if item.help else "")

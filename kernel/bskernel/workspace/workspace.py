@@ -45,6 +45,7 @@ class PreparedBuild(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     output: Path
     backend: Choice | None = None  # None when the build names no backend
+    default_output: bool = False  # nobody chose the output folder
     without_points: bool = False  # its configuration has a [sweep] table, which this build ignores
 
 
@@ -104,8 +105,13 @@ class Workspace:
     ) -> PreparedBuild:
         """Plan a configuration that has been read. Raises ConfigError, EnvironmentLacking."""
         resolved = self.resolve_backend(loaded, self.planning(loaded, range_request))
-        output = (output or loaded.output).resolve()
-        return PreparedBuild(loaded=resolved.loaded, plan=resolved.plan, output=output, backend=resolved.choice)
+        return PreparedBuild(
+            loaded=resolved.loaded,
+            plan=resolved.plan,
+            output=(output or loaded.output).resolve(),
+            backend=resolved.choice,
+            default_output=output is None and loaded.config.build.output is None,
+        )
 
     def planning(self, loaded: LoadedConfig, range_request: RangeRequest, identify: Identify | None = None) -> PlanOf:
         """Return a function that plans the configuration as changed by a backend, with the tools of its steps."""
