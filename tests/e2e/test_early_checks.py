@@ -263,5 +263,5 @@ def test_a_build_does_not_replace_the_results_of_another_configuration(cli: Any,
 
 def test_steps_say_how_their_inputs_are_given(cli: Any) -> None:
     told = cli("steps", "testing").stdout
-    assert "input settings (a JSON file, optional; [step.NAME] inputs.settings)" in told
-    assert "input model (an ONNX file; from an earlier step, or [step.NAME] inputs.model)" in told
+    assert "inputs.settings (a JSON file, optional): numbers by name" in told
+    assert "from earlier steps, or inputs.NAME: model, external_data (optional)" in told

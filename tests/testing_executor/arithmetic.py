@@ -125,7 +125,14 @@ _declare_stage("generate", ("hwgraph",), "rtl")
     inputs=(
         Input("model", kind="file", media_type="application/x-onnx"),
         Input("external_data", kind="tree", required=False),
-        Input("settings", kind="file", required=False, source="config", media_type="application/json"),
+        Input(
+            "settings",
+            kind="file",
+            required=False,
+            source="config",
+            help="numbers by name",
+            media_type="application/json",
+        ),
     ),
     outputs=MODEL_OUT,
 )

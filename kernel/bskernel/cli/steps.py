@@ -56,7 +56,11 @@ def _describe_entries(catalogue: Catalogue) -> str:
             source = f", from {parameter.default_from}" if parameter.default_from else ""
             value = "required" if parameter.required else f"default {parameter.default!r}{unit}"
             lines.append(f"      {parameter.name} ({value}{source}): {parameter.help}")
-        lines += [f"      {_describe_input(item)}" for item in entry.inputs]
+        made = [item for item in entry.inputs if item.source == "flow" and item.default_from is None]
+        lines += [f"      {_describe_file(item)}" for item in entry.inputs if item not in made]
+        if made:
+            names = (item.name if item.required else f"{item.name} (optional)" for item in made)
+            lines.append(f"      from earlier steps, or inputs.NAME: {', '.join(names)}")
     if catalogue.boards:
         lines += ["boards (target.board):", *(f"    {board}  {part}" for board, part in catalogue.boards.items())]
     return "\n".join(lines)
@@ -66,16 +70,9 @@ _FORMS = {"application/x-onnx": "an ONNX file", "application/json": "a JSON file
 _KINDS = {"file": "a file", "tree": "a folder", "any": "a file or folder"}
 
 
-def _describe_input(item: InputDescription) -> str:
-    """One input, and how a build gives it."""
-    kind = _FORMS.get(item.media_type, _KINDS[item.kind])
-    how = (
-        "from an earlier step, or"
-        if item.source == "flow"
-        else f"{item.default_from} or"
-        if item.default_from
-        else ""
-    )
-    given = f"{how} [step.NAME] inputs.{item.name}".strip()
-    needed = "" if item.required else ", optional"
-    return f"input {item.name} ({kind}{needed}; {given})" + (f": {item.help}" if item.help else "")
+def _describe_file(item: InputDescription) -> str:
+    """An input that the build gives, and the key that gives it."""
+    form = _FORMS.get(item.media_type, _KINDS[item.kind])
+    needed = "required" if item.required else "optional"
+    source = f", from {item.default_from}" if item.default_from else ""
+    return f"inputs.{item.name} ({form}, {needed}{source})" + (f": {item.help}" if item.help else "")

@@ -11,7 +11,6 @@ from bskernel_protocol import ArtifactKind
 from bskernel.core.errors import ConfigError
 from bskernel.plan.user_files import JSON, ONNX
 from bskernel.store.file_digests import FileDigests
-from bskernel.workspace.onnx_file import OnnxDamage, external_locations
 
 _EXPORT = "give the file that torch.onnx.export, or Brevitas' export_qonnx, wrote"
 _SHOWN = 200  # characters of a file name that a model gives
@@ -42,11 +41,18 @@ class FilesOnDisk:
 
     def _locations(self, path: Path, where: str) -> tuple[str, ...]:
         try:
-            return self._files.names(path, lambda file: tuple(external_locations(file)))
-        except OnnxDamage as damage:
-            raise ConfigError(f"{where}: {path} is no ONNX file: it is {damage}", hint=_EXPORT) from damage
+            return self._files.names(path, lambda file: _find_locations(file, where))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{where}: {path} cannot be read: {error}") from error
+
+
+def _find_locations(path: Path, where: str) -> tuple[str, ...]:
+    from bskernel.workspace.onnx_file import OnnxDamage, external_locations
+
+    try:
+        return tuple(external_locations(path))
+    except OnnxDamage as damage:
+        raise ConfigError(f"{where}: {path} is no ONNX file: it is {damage}", hint=_EXPORT) from damage
 
 
 def _inside(model: Path, location: str, where: str) -> str:
