@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,12 @@ def test_the_files_in_which_a_model_keeps_tensors_belong_to_its_key(cli: Any, tm
     replayed = cli("replay", str(tmp_path / "build" / "b"), "read-network")
     assert replayed.returncode == 0, replayed.stderr
     assert "5678" in (tmp_path / "replay" / "00-read-network" / "out" / "model").read_text()
+    assert cli("bundle", str(tmp_path / "build" / "b"), "--with-model").returncode == 0
+    with tarfile.open(tmp_path / "b.bskernel.tar.gz") as archive:
+        packed = archive.extractfile("bundle/model/weights/first.bin")
+        assert packed is not None
+        assert packed.read() == b"5678"
+        assert "bundle/model/model.onnx" in archive.getnames()
 
 
 def test_the_points_of_a_sweep_share_the_files_of_their_model(cli: Any, tmp_path: Path) -> None:
