@@ -72,7 +72,7 @@ def test_run_builds_the_file_alone_says_so_and_records_no_sweep(cli: Any, config
     assert "sweep.toml: [sweep] is ignored; `bskernel sweep` builds its points" in done.stderr
     kept = json.loads((tmp_path / "build" / "number" / "config.json").read_text())
     assert "sweep" not in kept
-    assert "sweep" not in cli("run", str(tmp_path / "base.toml")).stderr
+    assert "sweep" not in cli("run", str(tmp_path / "base.toml"), "--output", "base").stderr
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,40 @@ _declare_stage("lower", ("finn",), "hwgraph")
 _declare_stage("generate", ("hwgraph",), "rtl")
 
 
+@registry.entry(
+    "read-network",
+    summary="tells what lies before it of an ONNX model and the files that the model names",
+    inputs=(
+        Input("model", kind="file", media_type="application/x-onnx"),
+        Input("external_data", kind="tree", required=False),
+        Input(
+            "settings",
+            kind="file",
+            required=False,
+            source="config",
+            help="numbers by name",
+            media_type="application/json",
+        ),
+    ),
+    outputs=MODEL_OUT,
+)
+def read_network(step: Step[msgspec.Struct]) -> None:
+    given = step.input("external_data")
+    files = sorted(path for path in given.rglob("*") if path.is_file()) if given is not None else []
+    told = {str(path.relative_to(given)): path.read_text() for path in files if given is not None}
+    step.output("model").write_text(json.dumps(told, sort_keys=True))
+
+
+@registry.entry(
+    "read-alone",
+    summary="takes an ONNX model of one file",
+    inputs=(Input("model", kind="file", media_type="application/x-onnx"),),
+    outputs=MODEL_OUT,
+)
+def read_alone(step: Step[msgspec.Struct]) -> None:
+    step.output("model").write_text("0")
+
+
 class Stages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stages: Annotated[tuple[str, ...], parameter("stages that are right")]
     starts: Annotated[dict[str, str], parameter("stage -> step that takes it")] = {}

@@ -24,7 +24,7 @@ from bskernel_executors.finn_step.open_flow import (
     prefer,
     stitch,
 )
-from bskernel_executors.finn_step.parameters import FILES, Part, parameters_struct, settable_fields
+from bskernel_executors.finn_step.parameters import FILES, FORMS, Part, parameters_struct, settable_fields
 from bskernel_executors.finn_step.paths import DEPENDENCIES
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
 from bskernel_executors.finn_step.rounding_entry import declare_rounding
@@ -57,11 +57,11 @@ _FILE_INPUTS = {
         name,
         kind="file",
         required=False,
-        help=f"JSON: DataflowBuildConfig.{field}",
+        help=FORMS[name],
         source="config",
         media_type="application/json",
     )
-    for field, name in FILES.items()
+    for name in FILES.values()
 }
 
 _DEPENDENCIES = Input(

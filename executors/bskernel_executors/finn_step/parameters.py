@@ -31,6 +31,11 @@ FILES = {
     "specialize_layers_config_file": "specialize_layers_config",
     "fifo_config_file": "fifo_config",
 }
+FORMS = {
+    "folding_config": "PE, SIMD and memory of layers by name, as in FINN's auto_folding_config.json",
+    "specialize_layers_config": "backend of layers by name, as in FINN's template_specialize_layers_config.json",
+    "fifo_config": "depths of FIFOs by name, as in FINN's final_hw_config.json",
+}
 # The executor decides where files go and how much is printed.
 CONSTANT = frozenset(
     {

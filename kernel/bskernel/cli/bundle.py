@@ -15,7 +15,7 @@ from bskernel.core.errors import ConfigError
 @click.command()
 @click.argument("build", type=PATH, required=False)
 @OUTPUT_FILE
-@click.option("--with-model", is_flag=True, help="Include the model, unchanged.")
+@click.option("--with-model", is_flag=True, help="Include the model and its external data, unchanged.")
 @click.option("--redact", "more", multiple=True, metavar="TEXT", help="Also remove this text everywhere. Repeatable.")
 def bundle(build: Path | None, output: Path | None, with_model: bool, more: tuple[str, ...]) -> None:
     """Pack a build into an archive for a bug report.

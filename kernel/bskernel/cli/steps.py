@@ -10,7 +10,7 @@ from bskernel.cli.options import JSON
 from bskernel.cli.output import print_result
 
 if TYPE_CHECKING:
-    from bskernel_protocol import Catalogue
+    from bskernel_protocol import Catalogue, InputDescription
 
     from bskernel.core.catalogue import Executors
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("executor", required=False)
 @JSON
 def steps(executor: str | None, as_json: bool) -> None:
-    """List executors, or the entries of one with their parameters.
+    """List executors, or the entries of one with their parameters and inputs.
 
     EXECUTOR is NAME or NAME@VERSION; NAME alone means its default version.
     """
@@ -56,4 +56,23 @@ def _describe_entries(catalogue: Catalogue) -> str:
             source = f", from {parameter.default_from}" if parameter.default_from else ""
             value = "required" if parameter.required else f"default {parameter.default!r}{unit}"
             lines.append(f"      {parameter.name} ({value}{source}): {parameter.help}")
+        made = [item for item in entry.inputs if item.source == "flow" and item.default_from is None]
+        lines += [f"      {_describe_file(item)}" for item in entry.inputs if item not in made]
+        if made:
+            names = (item.name if item.required else f"{item.name} (optional)" for item in made)
+            lines.append(f"      from earlier steps, or inputs.NAME: {', '.join(names)}")
+    if catalogue.boards:
+        lines += ["boards (target.board):", *(f"    {board}  {part}" for board, part in catalogue.boards.items())]
     return "\n".join(lines)
+
+
+_FORMS = {"application/x-onnx": "an ONNX file", "application/json": "a JSON file"}
+_KINDS = {"file": "a file", "tree": "a folder", "any": "a file or folder"}
+
+
+def _describe_file(item: InputDescription) -> str:
+    """An input that the build gives, and the key that gives it."""
+    form = _FORMS.get(item.media_type, _KINDS[item.kind])
+    needed = "required" if item.required else "optional"
+    source = f", from {item.default_from}" if item.default_from else ""
+    return f"inputs.{item.name} ({form}, {needed}{source})" + (f": {item.help}" if item.help else "")

@@ -31,6 +31,8 @@ def run_build(
 
     start = time.monotonic()
     directory = BuildDirectory(prepared.output)
+    if prepared.default_output:
+        directory.check_writer(prepared.loaded.path)
     directory.open()
     with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
         recorder = RecordingObserver((Log.to_file(log), observer), directory)
@@ -42,6 +44,7 @@ def run_build(
             recorder.note(f"warning: {warning}")
         recorder.planned(prepared.plan.steps)
         try:
+            directory.note_writer(prepared.loaded.path)
             directory.write_config(snapshot_config(prepared.loaded))
             with (
                 workspace.open_store(prepared.loaded, recorder.note) as opened,

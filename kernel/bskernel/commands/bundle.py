@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from bskernel_protocol import PROTOCOL_VERSION, StepManifest, pretty_json
+from bskernel_protocol import PROTOCOL_VERSION, Artifact, StepManifest, TreeListing, decode_document, pretty_json
 
 from bskernel.commands.doctor import Diagnosis
 from bskernel.core.errors import ConfigError
 from bskernel.core.interfaces import Store
 from bskernel.core.redaction import Redactor, secrets_in
+from bskernel.plan.inputs import EXTERNAL_DATA, MODEL
 from bskernel.result.build_directory import CONFIG, FAILURE, RESULT, BuildDirectory
 
 _LARGEST = 4 << 20  # bytes of one log; a longer one is cut to its end
@@ -113,23 +114,41 @@ def _end_of(log: Path) -> bytes:
     return data[-_LARGEST:].partition(b"\n")[2]
 
 
-def find_model(build: Path, store: Store) -> bytes | None:
-    """The model that the build started with: the input `model` of its first step. None if it is not in the store."""
-    for _, manifest in BuildDirectory(build).manifests():
-        model = _model(manifest)
-        if model is not None:
-            return store.get(model)
-    return None
+def find_model(build: Path, store: Store) -> dict[str, bytes] | None:
+    """The model that the build started with, the input of its first step, and its external data: path -> bytes.
+
+    None if they are not all in the store.
+    """
+    manifests = [manifest for _, manifest in BuildDirectory(build).manifests()]
+    model = next((found for manifest in manifests if (found := _input(manifest, MODEL)) is not None), None)
+    if model is None or (data := store.get(model.digest)) is None:
+        return None
+    of_model = [manifest for manifest in manifests if _input(manifest, MODEL) == model]
+    external = next((found for manifest in of_model if (found := _input(manifest, EXTERNAL_DATA)) is not None), None)
+    if external is None:
+        return {"model.onnx": data}
+    listing = store.get(external.digest)
+    tree = decode_document(listing) if listing is not None else None
+    if not isinstance(tree, TreeListing):
+        return None
+    # Beside the model, where it looks for them.
+    files = {"model/model.onnx": data}
+    for file in tree.files:
+        held = store.get(file.digest)
+        if held is None:
+            return None
+        files[f"model/{file.path}"] = held
+    return files
 
 
-def _model(manifest: StepManifest) -> Any:
-    return next((artifact.digest for artifact in manifest.inputs if artifact.name == "model"), None)
+def _input(manifest: StepManifest, name: str) -> Artifact | None:
+    return next((artifact for artifact in manifest.inputs if artifact.name == name), None)
 
 
-def pack(files: Mapping[str, bytes], redactor: Redactor, *, name: str, model: bytes | None) -> Bundle:
+def pack(files: Mapping[str, bytes], redactor: Redactor, *, name: str, model: Mapping[str, bytes] | None) -> Bundle:
     """Pack files into one archive; the same files give the same bytes: names are sorted, times and owners fixed."""
     redacted = {kind: count for kind, count in sorted(redactor.counts.items()) if count}
-    held = dict(files) | ({"model.onnx": model} if model is not None else {})
+    held = {**files, **(model or {})}
     held["CONTENTS.txt"] = _contents(held, redacted, with_model=model is not None).encode()
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:

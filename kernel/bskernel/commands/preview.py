@@ -28,8 +28,10 @@ def preview_build(
 ) -> tuple[PlannedStep, ...]:
     """For every step of a build, whether it is cached, here or in the shared store, and otherwise why it runs.
 
-    `note` as in `Workspace.open_store`.
+    `note` as in `Workspace.open_store`. Raises ConfigError as `run_build` does.
     """
+    if prepared.default_output:
+        BuildDirectory(prepared.output).check_writer(prepared.loaded.path)
     with workspace.open_store(prepared.loaded, note, read_only=True) as opened:
         planned = _preview(prepared, opened.store)
     workspace.files.save()

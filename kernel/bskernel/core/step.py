@@ -25,7 +25,14 @@ class FromFile(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
     kind: ArtifactKind
 
 
-Source: TypeAlias = FromStep | FromFile
+class FromFiles(msgspec.Struct, frozen=True, kw_only=True, tag="files"):
+    """An input that some files of a folder of the user make up: a tree with these relative paths."""
+
+    folder: Path
+    names: tuple[str, ...]
+
+
+Source: TypeAlias = FromStep | FromFile | FromFiles
 
 
 class ExecutorRef(msgspec.Struct, frozen=True, kw_only=True, order=True):

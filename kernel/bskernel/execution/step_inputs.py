@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-from bskernel_protocol import Artifact, Digest
+from bskernel_protocol import Artifact, Digest, TreeFile, TreeListing, canonical_bytes
 
 from bskernel.core.action import ActionResult
 from bskernel.core.interfaces import OutputViolation, Store
-from bskernel.core.step import FromFile, Step
+from bskernel.core.step import FromFile, FromFiles, FromStep, Step
+
+_BYTES = "application/octet-stream"
 
 
 class InputMissing(Exception):  # noqa: N818 - reported as a failure of the step
@@ -25,7 +27,7 @@ def resolve_inputs(step: Step, made: Mapping[str, ActionResult], store: Store) -
     """The step's input artifacts; files of the user are captured. Raises InputMissing."""
     inputs: dict[str, Artifact] = {}
     for name, source in step.inputs.items():
-        if isinstance(source, FromFile):
+        if not isinstance(source, FromStep):
             artifact = _captured(name, source, store)
         else:
             output = made[source.step].output(source.output)
@@ -54,7 +56,7 @@ def resolve_partial_inputs(
     inputs: dict[str, Artifact] = {}
     partial: list[str] = []
     for name, source in step.inputs.items():
-        if isinstance(source, FromFile):
+        if not isinstance(source, FromStep):
             inputs[name] = _named(name, _captured(name, source, store))
             continue
         if source.step in made:
@@ -73,11 +75,19 @@ def resolve_partial_inputs(
     return ResolvedInputs(inputs=inputs, partial=tuple(partial))
 
 
-def _captured(name: str, source: FromFile, store: Store) -> Artifact:
+def _captured(name: str, source: FromFile | FromFiles, store: Store) -> Artifact:
+    path = source.path if isinstance(source, FromFile) else source.folder
     try:
-        return store.observe(source.path, name, source.kind, "application/octet-stream")
+        if isinstance(source, FromFile):
+            return store.observe(source.path, name, source.kind, _BYTES)
+        digests = {
+            file: store.observe((source.folder / file).resolve(), file, "file", _BYTES).digest
+            for file in source.names
+        }
     except (OSError, OutputViolation) as error:
-        raise InputMissing(f"input {name!r}: {source.path}: {error}") from error
+        raise InputMissing(f"input {name!r}: {path}: {error}") from error
+    listing = TreeListing(files=tuple(TreeFile(path=file, digest=digests[file]) for file in sorted(digests)))
+    return Artifact(name=name, kind="tree", digest=store.put(canonical_bytes(listing)), media_type=_BYTES)
 
 
 def _named(name: str, artifact: Artifact) -> Artifact:

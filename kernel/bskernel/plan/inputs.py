@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
-from bskernel_protocol import ArtifactKind, InputDescription
+from bskernel_protocol import InputDescription
 
 from bskernel.core.errors import ConfigError
 from bskernel.core.hints import choices
-from bskernel.core.step import FromFile, FromStep, Source, Step
+from bskernel.core.step import FromFile, FromFiles, FromStep, Source, Step
 from bskernel.flow.resolution import ResolvedFlowStep
+from bskernel.plan.user_files import ONNX, UserFiles
 
-# Says what exists at a path: a file, a tree, or nothing (None). Planning itself does not look at the disk.
-KindOf: TypeAlias = Callable[[Path], ArtifactKind | None]
+MODEL, EXTERNAL_DATA = "model", "external_data"  # inputs: the network, and the files in which it keeps tensors
 
 
 def _user_source(
@@ -25,7 +25,7 @@ def _user_source(
     removed: Collection[str],
     folder: Path,
     where: str,
-    kind_of: KindOf,
+    files: UserFiles,
 ) -> Source:
     step, _, output = text.rpartition(".")
     if step in earlier:
@@ -34,7 +34,7 @@ def _user_source(
             raise ConfigError(f"{where}: step {step} has no output {output!r}", hint=choices(output, made, "outputs"))
         return FromStep(step=step, output=output)
     path = folder / text
-    kind = kind_of(path)
+    kind = files.kind_of(path)
     if kind is None:
         if step in removed:
             raise ConfigError(
@@ -46,6 +46,8 @@ def _user_source(
         )
     if wanted.kind not in {kind, "any"}:
         raise ConfigError(f"{where}: {path} is not a {'folder' if wanted.kind == 'tree' else 'file'}")
+    if kind == "file":
+        files.check(path, wanted.media_type, where)
     return FromFile(path=path, kind=kind)
 
 
@@ -77,7 +79,7 @@ def resolve_sources(
     given: UpstreamModel,
     build: Mapping[str, Any],
     path: Path,
-    kind_of: KindOf,
+    files: UserFiles,
 ) -> dict[str, Source]:
     """The source of each input of a step; `newest` maps an output to the last of `earlier` that produces it.
 
@@ -96,13 +98,13 @@ def resolve_sources(
         if name in wanted.options.inputs:
             text = wanted.options.inputs[name]
             if text in build:  # the flow names a file by the build's key
-                sources[name] = _user_source(str(build[text]), item, {}, (), folder, f"{path}: {text}", kind_of)
+                sources[name] = _user_source(str(build[text]), item, {}, (), folder, f"{path}: {text}", files)
             elif text not in given.left_out:
                 sources[name] = _user_source(
-                    text, item, earlier, given.removed, folder, f"{where}: inputs.{name}", kind_of
+                    text, item, earlier, given.removed, folder, f"{where}: inputs.{name}", files
                 )
             elif text == f"{given.stands_for}.model":
-                sources[name] = FromFile(path=given.model, kind="file")
+                sources[name] = _given_model(given, item, path, files)
             elif item.required:
                 raise ConfigError(
                     f"{where}: input {name!r} is {text}, from a step outside the range",
@@ -111,15 +113,45 @@ def resolve_sources(
             continue
         if item.source == "config" and item.default_from in build:
             key = str(item.default_from)
-            sources[name] = _user_source(str(build[key]), item, {}, (), folder, f"{path}: {key}", kind_of)
+            sources[name] = _user_source(str(build[key]), item, {}, (), folder, f"{path}: {key}", files)
             continue
         if item.source == "flow" and name in newest:
             sources[name] = FromStep(step=newest[name], output=name)
         elif item.source == "flow" and name == "model":
-            sources[name] = FromFile(path=given.model, kind="file")
+            sources[name] = _given_model(given, item, path, files)
         elif item.required:
             raise ConfigError(
                 f"{where}: input {name!r} has no source",
                 hint=f"add an earlier step that produces it, or set inputs.{name} = a {item.kind}: {item.help}",
             )
-    return sources
+    external = _external_data(sources, declared, given, path, where, files)
+    return sources if external is None else {**sources, EXTERNAL_DATA: external}
+
+
+def _given_model(given: UpstreamModel, wanted: InputDescription, path: Path, files: UserFiles) -> FromFile:
+    files.check(given.model, wanted.media_type, f"{path}: build.model")
+    return FromFile(path=given.model, kind="file")
+
+
+def _external_data(
+    sources: Mapping[str, Source],
+    declared: Mapping[str, InputDescription],
+    given: UpstreamModel,
+    path: Path,
+    where: str,
+    files: UserFiles,
+) -> FromFiles | None:
+    """The files beside the user's model in which it keeps tensors; None without any, and where the build names some.
+
+    Raises ConfigError when one is missing, or when the step cannot read them.
+    """
+    model = sources.get(MODEL)
+    if not isinstance(model, FromFile) or declared[MODEL].media_type != ONNX or EXTERNAL_DATA in sources:
+        return None
+    names = files.external_data(model.path, f"{path}: build.model" if model.path == given.model else where)
+    if names and EXTERNAL_DATA not in declared:
+        raise ConfigError(
+            f"{where}: {model.path} keeps tensors in {', '.join(names)}, but this step reads the model's file alone",
+            hint='save it in one file: onnx.save(onnx.load("net.onnx"), "whole.onnx")',
+        )
+    return FromFiles(folder=model.path.parent, names=names) if names else None

@@ -12,7 +12,6 @@ import msgspec
 from bskernel_protocol import EntryDescription, ParameterDescription
 
 from bskernel.config import Config
-from bskernel.config.type_words import describe_types, suggest_value
 from bskernel.core.catalogue import Executors
 from bskernel.core.errors import ConfigError
 from bskernel.core.hints import choices
@@ -153,6 +152,8 @@ def _refusal(
     parameter: ParameterDescription, value: Any, where: str, reason: str, boards: Mapping[str, str]
 ) -> ConfigError:
     """The error for a value that the schema refuses, for `reason`."""
+    from bskernel.config.type_words import describe_types, suggest_value
+
     options = [parameter.schema, *parameter.schema.get("anyOf", ())]
     names = [str(option["type"]) for option in options if "type" in option]
     form = next((option for option in options if "pattern" in option), None)

@@ -16,10 +16,11 @@ from bskernel.core.step import FromFile, FromStep, Source, Step
 from bskernel.flow.conditions import REQUIRE, holds, keys_in, value_keys
 from bskernel.flow.resolution import ResolvedFlowStep, as_flow, edited_flow, redirect_inputs, resolve_step
 from bskernel.flow.selection import Range, RangeRequest, select
-from bskernel.plan.inputs import KindOf, resolve_sources, upstream_model
+from bskernel.plan.inputs import resolve_sources, upstream_model
 from bskernel.plan.parameters import Origins, check_executor_parameters
 from bskernel.plan.stage_check import with_stage_check
 from bskernel.plan.target import BOARDS, PART, boards_of, doubts_about, part_of
+from bskernel.plan.user_files import UserFiles
 from bskernel.plan.verification import checks_after_every_step, transformations
 
 TRANSFORMATIONS = "plan.transformations"  # a parameter that the plan fills: the steps since the model's last check
@@ -49,12 +50,12 @@ def make_plan(
     *,
     path: Path,
     model: Path,
-    kind_of: KindOf,
+    files: UserFiles,
     range_request: RangeRequest = RangeRequest(),  # noqa: B008 - frozen
 ) -> Plan:
     """Resolve every step of the flow. `path` is that of build.toml; relative paths start at its folder.
 
-    `kind_of` says what exists at a path that the build names.
+    `files` are those that the build names.
 
     `range_request` is the range that the command asks for; it counts before that of the configuration. A step that
     checks the model's stage comes first where the build begins in the middle of the flow, if an executor has one.
@@ -96,7 +97,7 @@ def make_plan(
     planned_items = [wanted[index] for index in (*ahead, *chosen.indices)]
     for item in planned_items:
         where = f"{path}: step {item.name}"
-        inputs = resolve_sources(item, steps, newest, given, values, path, kind_of)
+        inputs = resolve_sources(item, steps, newest, given, values, path, files)
         source = inputs.get("model")
         # A flow may go back to an earlier model, so the stage is that model's, not the last step's.
         taken = stage

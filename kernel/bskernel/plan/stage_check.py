@@ -14,7 +14,7 @@ from bskernel_protocol import EntryDescription
 from bskernel.config import Config
 from bskernel.core.catalogue import ExecutorInfo, Executors
 from bskernel.core.stages import INITIAL_STAGES
-from bskernel.core.step import FromFile, FromStep, Step
+from bskernel.core.step import FromStep, Step
 from bskernel.flow.selection import FlowStep
 from bskernel.plan.parameters import resolve_parameters
 
@@ -55,7 +55,9 @@ def with_stage_check(
             check, {}, {key: value for key, value in own.items() if key in declared}, {}, f"{path}: step {NAME}"
         ),
         inputs={
-            name: source for name, source in begins.inputs.items() if name in takes and isinstance(source, FromFile)
+            name: source
+            for name, source in begins.inputs.items()
+            if name in takes and not isinstance(source, FromStep)
         },
         outputs=check.outputs,
     )

@@ -19,6 +19,7 @@ from bskernel.core.interfaces import Store
 
 RESULT, FAILURE, CONFIG, BY_STEP = "result.json", "failure.txt", "config.json", "by-step"
 _STAMP = ".stamp"
+_WRITER = ".config"  # holds the name of the configuration file that was built here last
 _STEP_FILES = ("action.msgpack", "manifest.msgpack", "log.jsonl")
 _actions = msgspec.msgpack.Decoder(Action)
 _manifests = msgspec.msgpack.Decoder(StepManifest)
@@ -94,6 +95,22 @@ class BuildDirectory:
         self._lock = lock_folder(self.path, "build")
         for stale in (_STAMP, RESULT, FAILURE):
             (self.path / stale).unlink(missing_ok=True)
+
+    def check_writer(self, config: Path) -> None:
+        """Raise ConfigError if the last build here was made from another file beside this one, which still exists."""
+        try:
+            writer = (self.path / _WRITER).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return
+        if writer != config.name and (config.parent / writer).is_file():
+            raise ConfigError(
+                f"{config}: {self.path} holds the build of {writer}, whose results this build would replace",
+                hint="give this build a name of its own with build.name, or another folder with --output",
+            )
+
+    def note_writer(self, config: Path) -> None:
+        """Note the configuration file that is built here."""
+        _replace(self.path / _WRITER, config.name.encode())
 
     def close(self) -> None:
         """Unlock the directory."""

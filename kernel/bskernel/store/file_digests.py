@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ _MOST = 50_000  # beyond this, only the files of the last command are saved
 
 
 class _Known(NamedTuple):
-    """A file's `stat` from before it was read, and the SHA-256 of its bytes."""
+    """A file's `stat` from before it was read, the SHA-256 of its bytes, and names that were found in it."""
 
     size: int
     mtime_ns: int
@@ -26,6 +27,7 @@ class _Known(NamedTuple):
     inode: int
     device: int
     sha256: str
+    names: tuple[str, ...] | None = None  # what `FileDigests.names` found in it
 
     def matches(self, status: os.stat_result) -> bool:
         """True when the file was not changed or replaced. Programs cannot set its change time back."""
@@ -75,6 +77,21 @@ class FileDigests:
             digest = digest_of_file(path)
             self.note(path, before, digest)
         return digest
+
+    def names(self, path: Path, find: Callable[[Path], tuple[str, ...]]) -> tuple[str, ...]:
+        """What `find` finds in a file; not asked again for one whose digest is known. One kind of `find` per file.
+
+        Raises what `find` raises, and OSError for a missing file.
+        """
+        name = os.path.abspath(path)
+        unchanged = self.known(path) is not None
+        found = self._known[name].names if unchanged else None
+        if found is None:
+            found = find(path)
+            if unchanged:
+                self._used[name] = self._known[name] = self._known[name]._replace(names=found)
+                self._changed = True
+        return found
 
     def save(self) -> None:
         """Save the digests for later commands. A failure to write is ignored: it only costs time."""

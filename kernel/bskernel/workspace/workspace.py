@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from bskernel_protocol import ArtifactKind, EntryDescription
+from bskernel_protocol import EntryDescription
 
 from bskernel.config import Config
 from bskernel.core.catalogue import Executors
@@ -27,6 +27,7 @@ from bskernel.store import DiskStore, OpenStore, shared_settings
 from bskernel.store.file_digests import FileDigests
 from bskernel.workspace.backend import ResolvedBuild, resolve_backend
 from bskernel.workspace.build_options import BuildOptions
+from bskernel.workspace.user_files import FilesOnDisk
 from bskernel.workspace.worker_pools import PoolHandle, cluster_pool, local_pool
 
 if TYPE_CHECKING:
@@ -37,13 +38,6 @@ if TYPE_CHECKING:
     from bskernel.tools import Identify
 
 
-def kind_of(path: Path) -> ArtifactKind | None:
-    """The kind of artifact at a path on this machine; None if nothing is there."""
-    if not path.exists():
-        return None
-    return "tree" if path.is_dir() else "file"
-
-
 class PreparedBuild(msgspec.Struct, frozen=True, kw_only=True):
     """A build that is ready to run."""
 
@@ -51,6 +45,7 @@ class PreparedBuild(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     output: Path
     backend: Choice | None = None  # None when the build names no backend
+    default_output: bool = False  # nobody chose the output folder
     without_points: bool = False  # its configuration has a [sweep] table, which this build ignores
 
 
@@ -110,8 +105,13 @@ class Workspace:
     ) -> PreparedBuild:
         """Plan a configuration that has been read. Raises ConfigError, EnvironmentLacking."""
         resolved = self.resolve_backend(loaded, self.planning(loaded, range_request))
-        output = (output or loaded.output).resolve()
-        return PreparedBuild(loaded=resolved.loaded, plan=resolved.plan, output=output, backend=resolved.choice)
+        return PreparedBuild(
+            loaded=resolved.loaded,
+            plan=resolved.plan,
+            output=(output or loaded.output).resolve(),
+            backend=resolved.choice,
+            default_output=output is None and loaded.config.build.output is None,
+        )
 
     def planning(self, loaded: LoadedConfig, range_request: RangeRequest, identify: Identify | None = None) -> PlanOf:
         """Return a function that plans the configuration as changed by a backend, with the tools of its steps."""
@@ -125,7 +125,7 @@ class Workspace:
                 self.executors,
                 path=loaded.path,
                 model=loaded.model,
-                kind_of=kind_of,
+                files=FilesOnDisk(self.files),
                 range_request=range_request,
             )
             if not config.tools and not any(step.needs or step.tool_versions for step in plan.steps):

@@ -15,8 +15,10 @@ from bskernel.images import find_recipes
 from bskernel.plan.backend_choice import Availability, Choice, Chosen, choose
 from bskernel.plan.backend_data import Backend, BackendFile
 from bskernel.plan.planner import Plan, make_plan
+from bskernel.store.file_digests import FileDigests
 from bskernel.tools import equip
 from bskernel.workspace.backend import load_backends
+from bskernel.workspace.user_files import FilesOnDisk
 from bskernel_protocol import Catalogue, EntryDescription, InputDescription, OutputDescription
 from support.paths import ROOT
 
@@ -87,7 +89,7 @@ def decide(
             EXECUTORS,
             path=path,
             model=Path("/net.onnx"),
-            kind_of=lambda _: None,
+            files=FilesOnDisk(FileDigests()),
             range_request=RangeRequest(last=last),
         )
         return msgspec.structs.replace(plan, steps=equip(plan.steps, config.tools, path, identify))

@@ -11,8 +11,10 @@ from bskernel.core.errors import BskernelError, ConfigError
 from bskernel.plan.backend_choice import Availability, choose
 from bskernel.plan.backend_data import Backend, BackendFile
 from bskernel.plan.planner import Plan, make_plan
+from bskernel.store.file_digests import FileDigests
 from bskernel.sweeps.planning.planner import PlannedBuild, Planner
 from bskernel.sweeps.points.points import Settings
+from bskernel.workspace.user_files import FilesOnDisk
 from bskernel_protocol import Catalogue, EntryDescription, ParameterDescription
 
 PATH = Path("/b.toml")
@@ -49,7 +51,7 @@ def plan_point(settings: Settings) -> PlannedBuild:
     def plan_of(config: Config) -> Plan:
         nonlocal refused
         try:
-            return make_plan(config, FLOW, EXECUTORS, path=PATH, model=Path("/m"), kind_of=lambda _: None)
+            return make_plan(config, FLOW, EXECUTORS, path=PATH, model=Path("/m"), files=FilesOnDisk(FileDigests()))
         except BskernelError:
             refused = True
             raise

@@ -301,7 +301,7 @@ def test_what_runs_after_failures_is_shared_only_where_all_before_it_is(workspac
     ("grid", "more", "words"),
     [
         ({"target.clock_ns": [1, 0]}, "", ['sweep.grid."target.clock_ns" = 0', "must be above 0"]),
-        ({"target.target_fps": [1, "fast"]}, "", ['sweep.grid."target.target_fps" = \'fast\'', "must be a whole number"]),
+        ({"target.target_fps": [1, "fast"]}, "", ['sweep.grid."target.target_fps" = \'fast\'', "a whole number"]),
         ({"target.foo": [1]}, "", ['sweep.grid."target.foo"', "unknown key 'foo' in [target]", "target_fps"]),
         ({"targte.part": ["x"]}, "", ["unknown key 'targte'", "did you mean 'target'"]),
         ({"limits.jobs": [1]}, "", ["a point cannot set limits"]),

@@ -197,7 +197,7 @@ def test_points_are_left_out_by_their_own_keys_and_by_those_of_the_file(
         ('[sweep.grid]\n"target.clock_ns" = 5', ['sweep.grid."target.clock_ns"', "not a list of values"]),
         ("[sweep.grid]\ntarget.clock_ns = [5]", ["in quotes", '"target.clock_ns" = [...]']),
         ('[sweep.grid]\n"target.clock_ns" = { from = 0, to = 1, count = 2 }', ["above 0, not 0"]),
-        ('[sweep.grid]\n"target.target_fps" = { from = 1, to = 2.5 }\n[sweep.search]\ntrials = 2', ["= 2.5", "a whole number"]),
+        ('[sweep.grid]\n"target.target_fps" = { from = 1, to = 2.5 }\n[sweep.search]\ntrials = 2', ["2.5", "whole"]),
         ('[sweep.grid]\n"parameters.x.y" = [1979-05-27]', ['sweep.grid."parameters.x.y"']),
         ('[sweep]\nmax_points = 1\n[sweep.grid]\n"target.clock_ns" = [1, 2]', ["2 points exceed", "max_points = 2"]),
         ('[sweep.grid]\n"target.clock_ns.x" = [1]', ["'target.clock_ns' is not a table"]),
