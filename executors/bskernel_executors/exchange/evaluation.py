@@ -23,6 +23,9 @@ class StageComparison(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     largest_difference: float  # over all outputs; for predictions 0 or 1
     first: int | None = None  # the first frame that differs
     expected: bool = False  # quantization changes what a network computes
+    causes: dict[str, int] = {}  # proven causes of differences: frames by cause
+    other_predictions: int = 0  # frames that differ in their largest output, too
+    largest_in_steps: float | None = None  # largest_difference in steps of the quantizer that makes the outputs
 
 
 class StageEvaluation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,9 +41,9 @@ class StageEvaluation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     k: int | None = None
     top_k: float | None = None  # fraction of frames
     confusion: tuple[tuple[int, ...], ...] | None = None  # frames: a row per label, a column per prediction
-    halves: int = 0  # frames in which a quantizer rounds an exact half to even
     metric: dict[str, float] = {}  # the user's own, by name
     comparison: StageComparison | None = None
+    not_verified: str | None = None  # why the stage could not be executed; it then has no frames
 
     @property
     def label(self) -> str:

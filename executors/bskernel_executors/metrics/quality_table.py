@@ -41,6 +41,11 @@ def make_quality_rows(stages: Sequence[StageEvaluation]) -> list[dict[str, str]]
         for before, now in pairwise(stages)
         if before.top_1 is not None and now.top_1 is not None and now.top_1 < before.top_1
     ]
+    rows += [
+        {"label": "not verified", "value": f"stage {stage.label}", "note": stage.not_verified}
+        for stage in stages
+        if stage.not_verified is not None
+    ]
     for stage in stages[-1:]:
         rows += [
             {"label": name, "value": f"{value:.6g}", "note": stage.label} for name, value in stage.metric.items()
@@ -70,7 +75,7 @@ def make_quality_table(stages: Sequence[StageEvaluation], simulation: Simulation
                 _percent(stage.top_k if stage.k == k else None),
                 *(f"{stage.metric[name]:.6g}" if name in stage.metric else _NOTHING for name in names),
                 _drop(before, stage),
-                _mismatches(stage.comparison),
+                _mismatches(stage),
             ]
         )
     kept = [at for at in range(len(columns)) if any(row[at] != _NOTHING for row in rows)]
@@ -115,7 +120,10 @@ def _drop(before: StageEvaluation | None, now: StageEvaluation) -> str:
     return f"{points:+.2f} points" if points else "none"
 
 
-def _mismatches(found: StageComparison | None) -> str:
+def _mismatches(stage: StageEvaluation) -> str:
+    if stage.not_verified is not None:
+        return "NOT VERIFIED"
+    found = stage.comparison
     if found is None:
         return _NOTHING
     text = f"{found.mismatches} of {found.frames}"

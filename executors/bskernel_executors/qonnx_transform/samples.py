@@ -10,11 +10,12 @@ import msgspec
 
 from bskernel_executors.qonnx_transform.images import find_image_shape, find_images, read_image
 from bskernel_executors.quality.layout import Layout, arrange_frames
-from bskernel_executors.quality.network import Network
+from bskernel_executors.quality.network import Network, UnsupportedNetwork
 from bskernel_executors.quality.samples import (
     Samples,
     draw_frames,
     fit_frames,
+    make_no_samples,
     make_samples,
     read_samples,
     write_samples,
@@ -50,9 +51,17 @@ class SamplesParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 def write_step_samples(step: Step[SamplesParameters]) -> None:
     """Write the artifact and record its size."""
     params = step.params
-    network = Network(step.required_input("model"))
     given, labels = step.input("samples"), step.input("labels")
     transposed = None
+    try:
+        network = Network(step.required_input("model"))
+    except UnsupportedNetwork as error:
+        if given is not None:
+            raise
+        write_samples(make_no_samples(), step.output("samples"))
+        text = f"the network will NOT BE VERIFIED: {error.failure.message}"
+        step.record({"frames": 0, "summary": [{"label": "warning", "value": text, "note": step.name}]})
+        return
     if given is None:
         if labels is not None:
             raise StepFailure(category="config", message="quality.labels is set, but quality.samples is not")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bskernel_executors.exchange.evaluation import EVALUATION, OUTPUTS
-from bskernel_executors.quality.evaluator import evaluate_stage
+from bskernel_executors.quality.evaluator import StageFiles, evaluate_stage
 from bskernel_executors.quality.parameters import EvaluateParameters
 from bskernel_executors.sdk import Input, Output, Registry, Step
 
@@ -15,6 +15,7 @@ INPUTS = (
     Input("samples", kind="file", help="npz from the entry samples"),
     Input("evaluation", kind="tree", required=False, help="evaluation of the stage before"),
     Input("host", kind="tree", required=False, help="what the host computes before and after the model"),
+    Input("earlier_model", kind="file", required=False, help="model of an earlier stage, to explain a difference"),
     Input(
         "source",
         kind="tree",
@@ -44,16 +45,15 @@ def declare_evaluate(
         out.mkdir()
         if refuse is not None:
             refuse(step.required_input("model"))
-        warnings = evaluate_stage(
-            step.params,
+        files = StageFiles(
             model=step.required_input("model"),
             samples=step.required_input("samples"),
             before=step.input("evaluation"),
             host=step.input("host"),
+            earlier_model=step.input("earlier_model"),
             source=step.input("source"),
-            by=by,
-            out=out,
         )
+        warnings = evaluate_stage(step.params, files, by=by, out=out)
         rows = [{"label": "warning", "value": text, "note": step.name} for text in warnings]
         step.record({"summary": rows} if rows else {})
 

@@ -5,119 +5,101 @@ from __future__ import annotations
 import shutil
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from bskernel_executors.exchange.evaluation import (
     OUTPUTS,
     Evaluation,
-    StageComparison,
     StageEvaluation,
     read_evaluation,
     write_evaluation,
 )
-from bskernel_executors.quality.network import Network
-from bskernel_executors.quality.outputs import Outputs, compare_outputs, compute_accuracy, count_confusion
+from bskernel_executors.quality.comparison import PastStage, Sources, compare_stages
+from bskernel_executors.quality.network import Networks, UnsupportedNetwork, fit_layout, load_networks
+from bskernel_executors.quality.outputs import Outputs, compute_accuracy, count_confusion
 from bskernel_executors.quality.parameters import EvaluateParameters
-from bskernel_executors.quality.samples import Samples, fit_frames, read_samples
+from bskernel_executors.quality.samples import Samples, read_samples
 from bskernel_executors.quality.user_metric import compute_user_metric
 from bskernel_executors.sdk import StepFailure
 
-_SHOWN = 300  # characters of a frame's outputs
+_SHOWN = 300  # characters of a reason
 
 
-class _EarlierStage(NamedTuple):
-    """The newest stage before this one that has outputs."""
+class StageFiles(NamedTuple):
+    """What a stage is evaluated with."""
 
-    stage: StageEvaluation
-    outputs: Outputs
+    model: Path
+    samples: Path
+    before: Path | None  # evaluation of the stage before
+    host: Path | None  # what the host computes before and after the model
+    earlier_model: Path | None  # to find the cause of a difference
+    source: Path | None  # folder of the user's metric
 
 
-def evaluate_stage(
-    params: EvaluateParameters,
-    *,
-    model: Path,
-    samples: Path,
-    before: Path | None,
-    host: Path | None,
-    source: Path | None,
-    by: str,
-    out: Path,
-) -> list[str]:
+def evaluate_stage(params: EvaluateParameters, files: StageFiles, *, by: str, out: Path) -> list[str]:
     """Write evaluation.json and outputs.npy, of shape (N, values per frame), into `out`; return warnings.
 
-    Raises StepFailure: verification when too many frames differ from the stage before; config; model_load.
+    A stage that cannot be executed is not verified: that is a warning. Raises StepFailure: verification when frames
+    differ from the stage before and the policy does not allow it; config; model_load.
     """
     import numpy as np
 
-    given = read_samples(samples)
-    earlier = read_evaluation(before).stages if before is not None else ()
-    if given.labels is None and params.frames is not None:
-        given = given._replace(inputs=given.inputs[: params.frames])
-    name = params.stage or "model"
-    stage = StageEvaluation(stage=name, steps=params.steps, executed_by=f"{by} {version(by)}", frames=0)
+    earlier = read_evaluation(files.before).stages if files.before is not None else ()
+    stage = StageEvaluation(
+        stage=params.stage or "model", steps=params.steps, executed_by=f"{by} {version(by)}", frames=0
+    )
     try:
-        outputs, stage = _execute(model, host, given, stage)
-    except StepFailure:
+        networks = load_networks(files.model, files.host)
+        given = _read_frames(files.samples, params)
+        outputs, stage = _execute(networks, given, stage)
+    except UnsupportedNetwork as error:
+        return _leave_unverified(stage, earlier, error.failure.message, files.before, out)
+    except (StepFailure, MemoryError):
         raise
-    except Exception as error:
-        text = f"the network cannot be executed at stage {stage.label}: {type(error).__name__}: {error}"
-        if params.on_mismatch == "fail":
-            hint = f'check {_describe_steps(params.steps)}, or set quality.verify = "off"'
-            raise StepFailure(message=text, hint=hint) from error
-        write_evaluation(Evaluation(stages=earlier), out)
-        if before is not None and (before / OUTPUTS).exists():
-            shutil.copyfile(before / OUTPUTS, out / OUTPUTS)
-        return [text]
-    stage = _score(stage, outputs, given, params, source)
-    warnings = []
-    if before is not None and earlier:
-        values, last = np.load(before / OUTPUTS, allow_pickle=False), earlier[-1]
-        past = _EarlierStage(last, Outputs(values=values, ranks=last.ranks, scores=last.scores))
-        stage, failure = _compare(stage, outputs, past, params)
-        if failure is not None and params.on_mismatch == "fail":
-            raise failure
-        if failure is not None:
-            warnings.append(failure.failure.message)
+    except Exception as error:  # noqa: BLE001 - what verification cannot do is no failure of the build
+        reason = f"it cannot be executed: {type(error).__name__}: {error}"
+        return _leave_unverified(stage, earlier, reason, files.before, out)
+    stage = _score(stage, outputs, given, params, files.source)
+    warnings: list[str] = []
+    last = next((item for item in reversed(earlier) if item.not_verified is None), None)
+    if files.before is not None and last is not None:
+        values = np.load(files.before / OUTPUTS, allow_pickle=False)
+        past = PastStage(last, Outputs(values=values, ranks=last.ranks, scores=last.scores))
+        stage, warnings = compare_stages(stage, outputs, past, params, Sources(files.earlier_model, networks, given))
     np.save(out / OUTPUTS, outputs.values)
     write_evaluation(Evaluation(stages=(*earlier, stage)), out)
     return warnings
 
 
-def _execute(
-    model: Path, host: Path | None, given: Samples, stage: StageEvaluation
-) -> tuple[Outputs, StageEvaluation]:
+def _read_frames(path: Path, params: EvaluateParameters) -> Samples:
+    given = read_samples(path)
+    if given.labels is None and params.frames is not None:
+        return given._replace(inputs=given.inputs[: params.frames])
+    return given
+
+
+def _leave_unverified(
+    stage: StageEvaluation, earlier: tuple[StageEvaluation, ...], reason: str, before: Path | None, out: Path
+) -> list[str]:
+    """Record that the stage is not verified; the outputs of the stage before stay the ones to compare with."""
+    stage = msgspec.structs.replace(stage, not_verified=reason[:_SHOWN])
+    write_evaluation(Evaluation(stages=(*earlier, stage)), out)
+    if before is not None and (before / OUTPUTS).exists():
+        shutil.copyfile(before / OUTPUTS, out / OUTPUTS)
+    return [f"stage {stage.label} is NOT VERIFIED: {reason}"]
+
+
+def _execute(networks: Networks, given: Samples, stage: StageEvaluation) -> tuple[Outputs, StageEvaluation]:
     """Execute the network, with the host's head before it and the host's tail after it."""
-    body = Network(model)
-    parts = [body]
-    if host is not None and (host / "head.onnx").exists():
-        parts.insert(0, Network(host / "head.onnx", "the host's head"))
-    if host is not None and (host / "tail.onnx").exists():
-        parts.append(Network(host / "tail.onnx", "the host's tail"))
-    outputs = Outputs(values=_fit_layout(given.inputs, parts[0]))
-    for part in parts:
+    outputs = Outputs(values=fit_layout(given.inputs, networks.parts[0]))
+    for part in networks.parts:
         outputs = part.run(outputs.values)
-    by = f"onnxruntime {version('onnxruntime')}" if body.is_plain else stage.executed_by
-    stage = msgspec.structs.replace(
-        stage,
-        executed_by=by,
-        frames=len(outputs.values),
-        ranks=outputs.ranks,
-        scores=outputs.scores,
-        halves=outputs.halves,
+    by = f"onnxruntime {version('onnxruntime')}" if networks.body.is_plain else stage.executed_by
+    return outputs, msgspec.structs.replace(
+        stage, executed_by=by, frames=len(outputs.values), ranks=outputs.ranks, scores=outputs.scores
     )
-    return outputs, stage
-
-
-def _fit_layout(inputs: Any, network: Network) -> Any:
-    """Fit frames to the network, whose channels a transformation may have moved to the end or the front."""
-    frame, taken = tuple(inputs.shape[1:]), network.frame
-    if frame != taken and len(frame) == len(taken) == 3:
-        for order in ((0, 2, 3, 1), (0, 3, 1, 2)):
-            if tuple(inputs.transpose(order).shape[1:]) == taken:
-                return fit_frames(inputs.transpose(order), taken, network.datatype, "samples")
-    return fit_frames(inputs, taken, network.datatype, "samples")
 
 
 def _score(
@@ -146,73 +128,4 @@ def _score(
         k=ranking.shape[1],
         top_k=compute_accuracy(ranking, given.labels),
         confusion=count_confusion(ranking[:, 0], given.labels, classes),
-    )
-
-
-def _compare(
-    stage: StageEvaluation, outputs: Outputs, past: _EarlierStage, params: EvaluateParameters
-) -> tuple[StageEvaluation, StepFailure | None]:
-    """Add the comparison to the stage; return a failure when too many frames differ."""
-    import numpy as np
-
-    count = min(len(outputs.values), params.frames or len(outputs.values))
-    now, before = (each._replace(values=each.values[:count]) for each in (outputs, past.outputs))
-    try:
-        found = compare_outputs(now, before, params.rtol, params.atol)
-    except ValueError as error:
-        raise StepFailure(
-            category="verification",
-            message=f"the outputs of stage {stage.label} and of stage {past.stage.label} differ in size: {error}",
-            hint=f"check {_describe_steps(params.steps)}",
-        ) from error
-    wrong = np.flatnonzero(found.frames)
-    comparison = StageComparison(
-        stage=past.stage.label,
-        by=found.by,
-        frames=count,
-        mismatches=len(wrong),
-        largest_difference=found.largest,
-        first=int(wrong[0]) if len(wrong) else None,
-        expected=past.stage.stage == "float",
-    )
-    stage = msgspec.structs.replace(stage, comparison=comparison)
-    if comparison.expected or len(wrong) <= params.allowed_mismatch * count:
-        return stage, None
-    return stage, _mismatch(stage, comparison, past.stage, params, now, before)
-
-
-def _describe_steps(steps: tuple[str, ...]) -> str:
-    if not steps:
-        return "how the model was made"
-    return f"step {steps[0]}" if len(steps) == 1 else f"steps {', '.join(steps)}"
-
-
-def _mismatch(
-    stage: StageEvaluation,
-    found: StageComparison,
-    past: StageEvaluation,
-    params: EvaluateParameters,
-    now: Outputs,
-    before: Outputs,
-) -> StepFailure:
-    at = found.first or 0
-    cause = [
-        f"between them: {_describe_steps(params.steps)}",
-        f"frame {at} at {found.stage}: {before.values[at].tolist()}"[:_SHOWN],
-        f"frame {at} at {stage.label}: {now.values[at].tolist()}"[:_SHOWN],
-    ]
-    if past.halves > stage.halves:
-        cause.append(
-            f"in {past.halves} of {past.frames} frames a Quant node of {found.stage} rounds an exact half to even, "
-            "but FINN's thresholds round it up: shift the bias by less than a step, or allow the mismatch"
-        )
-    how = f", by at most {found.largest_difference:.4g}" if found.by == "outputs" else " in their prediction"
-    several = len(params.steps) > 1
-    hint = 'quality.verify = "steps" finds the step' if several else "replay the step and compare the two models"
-    return StepFailure(
-        category="verification",
-        message=f"stage {stage.label} does not compute what stage {found.stage} does: {found.mismatches} of "
-        f"{found.frames} frames differ{how}; the first is frame {at}",
-        cause=tuple(cause),
-        hint=f'{hint}; to accept a difference, set quality.allowed_mismatch, rtol or on_mismatch = "warn"',
     )

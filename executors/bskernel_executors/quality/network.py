@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bskernel_executors.quality.batch import batch_size, make_batched
-from bskernel_executors.quality.halves import HALVES
+from bskernel_executors.quality.batched_node import NodeProgram
 from bskernel_executors.quality.outputs import Outputs
-from bskernel_executors.quality.programs import Program, is_plain, make_node_by_node, make_whole
+from bskernel_executors.quality.programs import Program, is_plain, make_node_by_node, make_variant, make_whole
+from bskernel_executors.quality.samples import fit_frames
 from bskernel_executors.sdk import StepFailure
 
 _RANKING = frozenset({"ArgMax", "LabelSelect", "TopK"})
-_OFF = 'switch evaluation off with quality.verify = "off"'
+
+
+class UnsupportedNetwork(StepFailure):
+    """The network is sound, but of a form that evaluation cannot execute."""
 
 
 class Network:
@@ -37,19 +41,19 @@ class Network:
         constants = {tensor.name for tensor in self._model.graph.initializer}
         inputs = [tensor.name for tensor in self._model.graph.input if tensor.name not in constants]
         if len(inputs) != 1:
-            raise StepFailure(
+            raise UnsupportedNetwork(
                 category="model_load",
                 message=f"{name} has {len(inputs)} inputs ({', '.join(inputs)}), but only networks with one can be "
                 "evaluated",
-                hint=f"{_OFF}: the network is built and estimated without being verified",
+                hint="without quality.samples the build goes on, not verified",
             )
         (self._input,) = inputs
         shape = self._model.get_tensor_shape(self._input)
         if not shape or shape[0] != 1 or any(size < 1 for size in shape):
-            raise StepFailure(
+            raise UnsupportedNetwork(
                 category="model_load",
                 message=f"input {self._input!r} of {name} has the shape {shape}, not that of one frame of known size",
-                hint=f"set override_input_size in the step cleanup, or {_OFF}",
+                hint="export the network for one frame of fixed size, or set override_input_size in the step cleanup",
             )
         self.frame: tuple[int, ...] = tuple(shape[1:])
         self.datatype: Any = self._model.get_tensor_datatype(self._input)
@@ -65,10 +69,35 @@ class Network:
         import numpy as np
 
         frames = frames.reshape(len(frames), *self.frame).astype(np.float32)
-        rows = np.concatenate(list(self._rows(frames)))
-        rows, halves = rows[:, :-1], int(np.count_nonzero(rows[:, -1]))
+        return self._outputs_of(np.concatenate(list(self._rows(frames))))
+
+    def run_variant(
+        self, frames: Any, replace: Callable[[Any], NodeProgram | None], *, double: bool = False
+    ) -> Outputs:
+        """Execute frames one by one, some nodes in another way: `replace` returns the program of a node, or None."""
+        import numpy as np
+
+        frames = frames.reshape(len(frames), *self.frame).astype(np.float32)
+        program = make_variant(self._model, self._input, replace, double=double)
+        return self._outputs_of(np.concatenate([self._call(program, frame[None]) for frame in frames]))
+
+    def find_nodes(self, *kinds: str) -> list[Any]:
+        """Return the nodes of these operators."""
+        return [node for node in self._model.graph.node if node.op_type in kinds]
+
+    def run_all_tensors(self, frame: Any) -> dict[str, Any]:
+        """Execute one frame of shape (1, *frame); return every tensor by name."""
+        frame = frame.reshape(1, *self.frame)
+        return make_variant(self._model, self._input, lambda _: None, double=False)(frame)
+
+    @property
+    def model(self) -> Any:
+        """The ModelWrapper, with sorted nodes."""
+        return self._model
+
+    def _outputs_of(self, rows: Any) -> Outputs:
         scores = math.prod(self._model.get_tensor_shape(self._outputs[0])) if len(self._outputs) > 1 else None
-        return Outputs(values=rows, ranks=self._ranks, scores=scores, halves=halves)
+        return Outputs(values=rows, ranks=self._ranks, scores=scores)
 
     def _rows(self, frames: Any) -> Iterator[Any]:
         import numpy as np
@@ -84,7 +113,7 @@ class Network:
                 first = self._padded(program, frames[:size], width)
             except Exception:  # noqa: BLE001, S112 - whatever the reason, the next way is tried
                 continue
-            if all(np.array_equal(first[at, :-1], row[0, :-1]) for at, row in zip(probes, expected, strict=True)):
+            if all(np.array_equal(first[at], row[0]) for at, row in zip(probes, expected, strict=True)):
                 yield first
                 for at in range(size, len(frames), size):
                     yield self._padded(program, frames[at : at + size], width)
@@ -111,13 +140,12 @@ class Network:
         return lambda frame: execute_onnx(self._model, {self._input: frame})
 
     def _call(self, program: Program, frames: Any) -> Any:
-        """Execute as many frames as the program takes; return a row per frame, whose last column counts halves."""
+        """Execute as many frames as the program takes; return a row per frame."""
         import numpy as np
 
         found = program(frames)
         columns = [np.asarray(found[name]).reshape(len(frames), -1) for name in self._outputs]
-        halves = found.get(HALVES, np.zeros((len(frames), 1)))
-        return np.concatenate([*columns, halves.astype(columns[0].dtype)], axis=1)
+        return np.concatenate(columns, axis=1)
 
     def _padded(self, program: Program, frames: Any, width: int) -> Any:
         """Execute any number of frames with a program that takes `width` frames per call."""
@@ -129,3 +157,32 @@ class Network:
             full = np.concatenate([part, np.repeat(part[-1:], width - len(part), axis=0)])
             rows.append(self._call(program, full)[: len(part)])
         return np.concatenate(rows)
+
+
+class Networks(NamedTuple):
+    """A stage's network: the model, with what the host computes before and after it."""
+
+    body: Network
+    parts: tuple[Network, ...]
+
+
+def load_networks(model: Path, host: Path | None) -> Networks:
+    """Load the model and the host's parts. Raises StepFailure (model_load)."""
+    body = Network(model)
+    head, tail = (
+        [Network(host / f"{name}.onnx", f"the host's {name}")]
+        if host is not None and (host / f"{name}.onnx").exists()
+        else []
+        for name in ("head", "tail")
+    )
+    return Networks(body, (*head, body, *tail))
+
+
+def fit_layout(inputs: Any, network: Network) -> Any:
+    """Fit frames to the network, whose channels a transformation may have moved to the end or the front."""
+    frame, taken = tuple(inputs.shape[1:]), network.frame
+    if frame != taken and len(frame) == len(taken) == 3:
+        for order in ((0, 2, 3, 1), (0, 3, 1, 2)):
+            if tuple(inputs.transpose(order).shape[1:]) == taken:
+                return fit_frames(inputs.transpose(order), taken, network.datatype, "samples")
+    return fit_frames(inputs, taken, network.datatype, "samples")

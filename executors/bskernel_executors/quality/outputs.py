@@ -18,7 +18,6 @@ class Outputs(NamedTuple):
     values: Floats
     ranks: bool = False  # indices of the largest values, the largest first, instead of the values
     scores: int | None = None  # None: all values
-    halves: int = 0  # frames in which a quantizer rounded an exact half to even
 
     def rank(self, k: int) -> Labels:
         """Return the indices of the k largest scores, shape (N, k), largest first; ties go to the lower index."""

@@ -40,9 +40,13 @@ class EvaluateParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         float, parameter("fraction of frames that may differ", default_from="quality.allowed_mismatch")
     ] = 0.0
     on_mismatch: Annotated[
-        Literal["fail", "warn"],
-        parameter("what to do when more frames differ", default_from="quality.on_mismatch"),
-    ] = "fail"
+        Literal["bounded", "fail", "warn"],
+        parameter(
+            "when more frames differ: bounded: fail, unless each has a proven cause and changes no prediction and no "
+            "output by more than one step; fail; warn",
+            default_from="quality.on_mismatch",
+        ),
+    ] = "bounded"
 
     def __post_init__(self) -> None:
         if self.top_k < 1:

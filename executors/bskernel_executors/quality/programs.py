@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 
 from bskernel_executors.quality.batch import find_activations
 from bskernel_executors.quality.batched_node import BatchedNode, NodeProgram
-from bskernel_executors.quality.halves import HALVES, count_halves, find_rounding_nodes
 from bskernel_executors.sdk import StepFailure
 
 Program: TypeAlias = Callable[
@@ -42,6 +41,35 @@ def make_whole(model: Any, taken: str) -> Program:
     return lambda values: dict(zip(names, session.run(names, {taken: values}), strict=True))
 
 
+def make_variant(model: Any, taken: str, replace: Callable[[Any], NodeProgram | None], *, double: bool) -> Program:
+    """Make a program for one frame that executes some nodes in another way: `replace` returns a node's program.
+
+    With `double`, all nodes compute in float64. Integer tensors are not checked.
+    """
+    import numpy as np
+
+    empty = model.make_empty_exec_context()
+    if double:
+        empty = {name: widen(values) for name, values in empty.items()}
+    steps = [replace(node) or _step(node, model) for node in model.graph.node]
+
+    def run(values: Any) -> dict[str, Any]:
+        context = dict(empty)
+        context[taken] = values.astype(np.float64) if double else values
+        for node, step in zip(model.graph.node, steps, strict=True):
+            step(context)
+            for name in filter(None, node.output if double else ()):
+                context[name] = widen(context[name])
+        return context
+
+    return run
+
+
+def widen(values: Any) -> Any:
+    """Return float32 values as float64, and others as they are."""
+    return values.astype("float64") if values.dtype == "float32" else values
+
+
 def make_node_by_node(model: Any, taken: str, many: Any = None, size: int = 1) -> Program:
     """Make a program that executes as qonnx does: custom nodes in Python, each other node in a session of its own.
 
@@ -65,7 +93,6 @@ def make_node_by_node(model: Any, taken: str, many: Any = None, size: int = 1) -
         kinds = ((name, model.get_tensor_datatype(name)) for name in node.output if name)
         steps.append((step, [(name, kind) for name, kind in kinds if kind.is_integer()]))
     first = model.get_tensor_datatype(taken)
-    rounding = find_rounding_nodes(model, changing)
 
     def run(values: Any) -> dict[str, Any]:
         context = dict(empty)
@@ -74,7 +101,6 @@ def make_node_by_node(model: Any, taken: str, many: Any = None, size: int = 1) -
             step(context)
             for name, kind in outputs:
                 context[name] = _whole_numbers(name, kind, context[name])
-        context[HALVES] = count_halves(context, rounding, len(values))
         return context
 
     return run

@@ -51,6 +51,13 @@ def make_samples(inputs: Any, labels: Any, name: str, classes: tuple[str, ...] =
     return Samples(inputs, labels.astype(np.int64), classes)
 
 
+def make_no_samples() -> Samples:
+    """Return samples without a frame: those of a network that evaluation cannot execute."""
+    import numpy as np
+
+    return Samples(np.zeros((0, 1), dtype=np.float32))
+
+
 def read_samples(path: Path, name: str = "samples") -> Samples:
     """Read samples from an npz file; errors call it `name`. Raises StepFailure (config)."""
     import zipfile

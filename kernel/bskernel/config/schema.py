@@ -161,7 +161,7 @@ class QualitySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     rtol: float | None = None  # allowed difference relative to a frame's largest output
     atol: float | None = None
     allowed_mismatch: float | None = None  # fraction of frames
-    on_mismatch: Literal["fail", "warn"] | None = None
+    on_mismatch: Literal["bounded", "fail", "warn"] | None = None
     top_k: int | None = None
     metric: str | None = None  # module:function(outputs, labels) -> float
     source: str | None = None  # the folder with its module
