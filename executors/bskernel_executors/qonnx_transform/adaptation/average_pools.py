@@ -100,7 +100,9 @@ def _find_follower(network: NetworkGraph, node: Any, window: _Window) -> tuple[A
         if all(value is not None and value.size == 1 for value in values) and not values[1].any():
             return readers[0], factor
         if readers[0].op_type == "Trunc":
-            raise _refuse(readers[0], "has a zero point, or parameters that are no single constants", "use a symmetric one")
+            raise _refuse(
+                readers[0], "has a zero point, or parameters that are no single constants", "use a symmetric one"
+            )
     return None, 1.0
 
 
@@ -154,7 +156,9 @@ def _lower(network: NetworkGraph, node: Any, window: _Window, follower: Any, fac
     if found is not None:
         source = network.new_tensor(f"{node.name}_integers")
         divisor = network.add_constant(f"{node.name}_scale", np.asarray(scale, np.float32))
-        made.append(helper.make_node("Div", [node.input[0], divisor], [source], name=network.new_name(f"{node.name}_Div")))
+        made.append(
+            helper.make_node("Div", [node.input[0], divisor], [source], name=network.new_name(f"{node.name}_Div"))
+        )
     made += _make_sum(network, node, window, source)
     total, target = made[-1].output[0], node.output[0]
     if follower is not None:
@@ -235,7 +239,8 @@ def _fit_quantizer(
         shift = round(math.log2(out_scale / scale))
         return 2.0**-shift, _Quantizer(out_bits, bool(given.get("signed", 1)), narrow, mode, out_scale)
     signed = found is not None and found[1]
-    return 2.0 ** (out_bits - in_bits), _Quantizer(out_bits, signed, False, mode, out_scale)
+    bits = out_bits + (mode not in {"FLOOR", "DOWN"})  # version 1 does not clamp, so rounding up may need one more
+    return 2.0 ** (out_bits - in_bits), _Quantizer(bits, signed, False, mode, out_scale)
 
 
 def _make_quantizer(network: NetworkGraph, follower: Any, quantizer: _Quantizer, source: str) -> list[Any]:

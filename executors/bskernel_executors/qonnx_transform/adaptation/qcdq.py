@@ -21,7 +21,9 @@ from bskernel_executors.sdk import StepFailure
 KIND = "qcdq"
 _REASON = "FINN reads quantizers of QONNX only"
 _BIAS_BITS = 32
-_OPERATORS = frozenset({"QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QGemm"})
+_OPERATORS = frozenset(
+    {"QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QGemm"}
+)
 
 
 class IntegerRange(NamedTuple):
@@ -148,7 +150,11 @@ def _integer_type(element_type: int | None, node: Any) -> IntegerRange:
     if matched is None:
         raise _refuse(node, f"it holds {name}, not integers")
     bits = int(matched[2])
-    return IntegerRange(0, (1 << bits) - 1, bits) if matched[1] else IntegerRange(-(1 << bits - 1), (1 << bits - 1) - 1, bits)
+    return (
+        IntegerRange(0, (1 << bits) - 1, bits)
+        if matched[1]
+        else IntegerRange(-(1 << bits - 1), (1 << bits - 1) - 1, bits)
+    )
 
 
 def _limits(network: NetworkGraph, clip: Any, stored: IntegerRange) -> IntegerRange:

@@ -40,7 +40,9 @@ def mend_zero_points(model: Any) -> list[Change]:
         if network.constant(node.input[1]) is None or network.constant(node.input[3]) is None:
             raise _refuse(node, "cannot be folded, for its scale or bit width is computed")
         stored = network.constant(node.input[0])
-        changes.append(_fold_weights(network, node, stored) if stored is not None else _fold_activation(network, node))
+        changes.append(
+            _fold_weights(network, node, stored) if stored is not None else _fold_activation(network, node)
+        )
     if changes:
         network.drop_unused()
     return changes
