@@ -37,7 +37,17 @@ def read_model(path: Path, external_data: Path | None = None) -> Any:
     constants = {initializer.name for initializer in proto.graph.initializer}
     if all(value.name in constants for value in proto.graph.input):
         raise StepFailure(category="model_load", message="the model has no input")
+    _state_types_once(proto.graph)
     return ModelWrapper(proto)
+
+
+def _state_types_once(graph: Any) -> None:
+    """Remove what value_info repeats of inputs, outputs and itself: qonnx takes one statement for each tensor."""
+    seen = {item.name for item in (*graph.input, *graph.output)}
+    for item in list(graph.value_info):
+        if item.name in seen:
+            graph.value_info.remove(item)
+        seen.add(item.name)
 
 
 def check_model(model: Any, shape: tuple[int, ...] | None, datatype: str | None) -> None:

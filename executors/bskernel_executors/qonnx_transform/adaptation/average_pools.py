@@ -1,9 +1,9 @@
 """Average pools as what hardware computes: a depthwise sum of integers, one factor, and the quantizer behind it.
 
-FINN maps an average pool only if a Trunc that rounds down follows it (AveragePool -> Trunc, square and unpadded). For every
-other one: the mean of n quantized values q * s is sum(q) * (s / n), sum(q) is a depthwise convolution with weights 1, and
-the factor goes into the thresholds of the next quantizer. Trunc keeps its meaning: round(sum(q) / 2**t), with its own
-rounding mode. On integers all of this is exact; the pool itself was computed on rounded multiples of s.
+FINN maps an average pool only if a Trunc that rounds down follows it (AveragePool -> Trunc, square and unpadded). For
+every other one: the mean of n quantized values q * s is sum(q) * (s / n), sum(q) is a depthwise convolution with
+weights 1, and the factor goes into the thresholds of the next quantizer. Trunc keeps its meaning: round(sum(q) / 2**t),
+with its own rounding mode. On integers all of this is exact; the pool itself was computed on rounded multiples of s.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Window(NamedTuple):
 
 
 def mend_average_pools(model: Any) -> list[Change]:
-    """Lower average pools of quantized images. Raises StepFailure (model_load) for one that hardware cannot compute."""
+    """Lower average pools of quantized images. Raises StepFailure (model_load) for one that hardware cannot have."""
     network = NetworkGraph(model)
     changes = []
     for node in network.nodes:
@@ -180,8 +180,8 @@ def _lower(network: NetworkGraph, node: Any, window: _Window, follower: Any, fac
         names=(node.name, *(item.name for item in removed)),
         before=" -> ".join([node.op_type, *(item.op_type for item in reversed(removed))]),
         after="a depthwise Conv with weights 1, a Mul" + (" and a Quant" if quantizer is not None else ""),
-        reason="FINN maps average pools only before a Trunc that rounds down, square and unpadded; the sum of integers "
-        "is a depthwise convolution",
+        reason="FINN maps average pools only before a Trunc that rounds down, square and unpadded; "
+        "the sum of integers is a depthwise convolution",
     )
 
 

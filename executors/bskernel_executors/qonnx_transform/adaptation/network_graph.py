@@ -12,7 +12,7 @@ QUANTIZERS = frozenset({"Quant", "IntQuant", "BipolarQuant"})
 
 
 class NetworkGraph:
-    """A view of an onnx.ModelProto. Nodes are edited in place; what is looked up is always what the model holds now."""
+    """A view of an onnx.ModelProto. Nodes are edited in place; lookups find what the model holds now."""
 
     def __init__(self, model: Any) -> None:
         """Take the model; nothing is copied."""

@@ -1,7 +1,7 @@
 """QCDQ and QDQ: chains of QuantizeLinear, Clip and DequantizeLinear become quantizers of QONNX.
 
-Brevitas' QCDQ export and ONNX Runtime's static quantization write them. A constant behind a DequantizeLinear becomes a
-float constant with a quantizer (weights) or without (biases of 32 bits), whichever FINN takes.
+Brevitas' QCDQ export and ONNX Runtime's static quantization write them. A constant behind a DequantizeLinear becomes
+a float constant with a quantizer (weights) or without (biases of 32 bits), whichever FINN takes.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _refuse_operators(network: NetworkGraph) -> None:
             category="model_load",
             message=f"{', '.join(describe(node) for node in found[:3])} compute with integers themselves "
             f"({len(found)} nodes of the QOperator format)",
-            hint="quantize with quant_format=QuantFormat.QDQ, or export with Brevitas' export_qonnx or export_onnx_qcdq",
+            hint="quantize with quant_format=QuantFormat.QDQ, or export with Brevitas' export_qonnx",
         )
 
 
@@ -245,7 +245,7 @@ def _mend_activation(
         if found is None:
             raise _refuse(
                 quantize,
-                f"the integers from {limits.low} to {limits.high} with the zero point {shift} are those of no bit width",
+                f"no bit width has the integers from {limits.low} to {limits.high} with the zero point {shift}",
                 "quantize to a whole number of bits, symmetrically where you can",
             )
         bits, signed, narrow = found

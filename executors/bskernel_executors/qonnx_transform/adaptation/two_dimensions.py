@@ -1,7 +1,7 @@
 """Convolutions and pools over one axis as ones over two: (N, C, L) becomes (N, C, 1, L).
 
-FINN's layers take images. Every node that a tensor of rank 3 passes is rewritten to the rank 4 form; before a node that
-is not known here, a Reshape gives it back its rank. Nothing is computed differently.
+FINN's layers take images. Every node that a tensor of rank 3 passes is rewritten to the rank 4 form; before a node
+that is not known here, a Reshape gives it back its rank. Nothing is computed differently.
 """
 
 from __future__ import annotations
@@ -127,7 +127,9 @@ class _Lifted:
             self.tensors.update(node.output)
         elif kind == "Transpose":
             self._rewrite_transpose(node)
-        elif (kind == "Pad" and self._rewrite_pad(node)) or (kind in {"Upsample", "Resize"} and self._rewrite_resize(node)):
+        elif (kind == "Pad" and self._rewrite_pad(node)) or (
+            kind in {"Upsample", "Resize"} and self._rewrite_resize(node)
+        ):
             self.tensors.update(node.output)
         elif kind in {"Flatten", "Reshape", "Squeeze", "Unsqueeze"}:
             self._rewrite_reshape(node)

@@ -1,7 +1,7 @@
 """Zero points: folded into the weights, or into an Add on either side of an activation's quantizer.
 
-FINN takes quantizers with the zero point 0 only. Quant computes (round(clip(x / s + z)) - z) * s, so the same values come
-from x / s + z, a quantizer of scale 1, then - z and * s; FINN moves these into thresholds and past the next layer.
+FINN takes quantizers with the zero point 0 only. Quant computes (round(clip(x / s + z)) - z) * s, so the same values
+come from x / s + z, a quantizer of scale 1, then - z and * s; FINN moves these into thresholds and past layers.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _refuse(node: Any, why: str) -> StepFailure:
     return StepFailure(
         category="model_load",
         message=f"the zero point of {describe(node)} {why}",
-        hint="train with a symmetric quantizer, for example Brevitas' Int8ActPerTensorFloat or Uint8ActPerTensorFloat",
+        hint="train with a symmetric quantizer, such as Brevitas' Int8ActPerTensorFloat or Uint8ActPerTensorFloat",
     )
 
 

@@ -1,4 +1,4 @@
-"""Average pools become depthwise sums of integers, and compute the same wherever the pool's own arithmetic is exact."""
+"""Average pools become depthwise sums of integers, and compute the same wherever the pool itself is exact."""
 
 from __future__ import annotations
 
