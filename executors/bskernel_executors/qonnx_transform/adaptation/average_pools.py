@@ -2,8 +2,8 @@
 
 FINN maps an average pool only if a Trunc that rounds down follows it (AveragePool -> Trunc, square and unpadded). For
 every other one: the mean of n quantized values q * s is sum(q) * (s / n), sum(q) is a depthwise convolution with
-weights 1, and the factor goes into the thresholds of the next quantizer. Trunc keeps its meaning: round(sum(q) / 2**t),
-with its own rounding mode. On integers all of this is exact; the pool itself was computed on rounded multiples of s.
+weights 1, and the factor goes into the thresholds of the next quantizer. A Trunc keeps its rounding mode. On integers
+all of this is exact; the pool itself was computed on rounded multiples of s.
 """
 
 from __future__ import annotations

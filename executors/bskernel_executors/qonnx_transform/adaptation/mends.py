@@ -11,6 +11,7 @@ from bskernel_executors.exchange.adaptation import Change
 from bskernel_executors.qonnx_transform.adaptation.attributes import mend_attributes
 from bskernel_executors.qonnx_transform.adaptation.average_pools import mend_average_pools
 from bskernel_executors.qonnx_transform.adaptation.batch import mend_batch
+from bskernel_executors.qonnx_transform.adaptation.clips import mend_clips
 from bskernel_executors.qonnx_transform.adaptation.conv_biases import mend_conv_biases
 from bskernel_executors.qonnx_transform.adaptation.domains import mend_domains
 from bskernel_executors.qonnx_transform.adaptation.functions import inline_functions
@@ -47,6 +48,7 @@ MendName: TypeAlias = Literal[
     "qcdq",
     "stored_weights",
     "zero_points",
+    "clips",
     "requantizers",
     "gemm",
     "conv_biases",
@@ -86,6 +88,7 @@ MENDS: tuple[Mend, ...] = (
     Mend(name="qcdq", function=mend_qcdq, compared=True),
     Mend(name="stored_weights", function=mend_stored_weights, compared=True),
     Mend(name="zero_points", function=mend_zero_points, compared=True),
+    Mend(name="clips", function=mend_clips, compared=True),
     Mend(name="requantizers", function=mend_requantizers, compared=True),
     Mend(name="gemm", function=mend_gemm, compared=True),
     Mend(name="conv_biases", function=mend_conv_biases, compared=True),

@@ -30,6 +30,11 @@ class NetworkGraph:
         """Version of ONNX's own operators."""
         return max((entry.version for entry in self.model.opset_import if entry.domain in {"", "ai.onnx"}), default=1)
 
+    def import_qonnx(self) -> None:
+        """Import the domain of qonnx's operators, if the model does not yet."""
+        if all(entry.domain != QONNX for entry in self.model.opset_import):
+            self.model.opset_import.add(domain=QONNX, version=1)
+
     def constant(self, name: str) -> Any:
         """The value of an initializer or of a Constant node, or None."""
         from onnx import numpy_helper
@@ -178,8 +183,7 @@ def make_quant(
     import numpy as np
     from onnx import helper
 
-    if all(entry.domain != QONNX for entry in network.model.opset_import):
-        network.model.opset_import.add(domain=QONNX, version=1)
+    network.import_qonnx()
     return helper.make_node(
         "Quant",
         [

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 from bskernel_executors.qonnx_transform.adaptation.qcdq import mend_qcdq
-from bskernel_executors.qonnx_transform.adaptation.zero_points import mend_zero_points
 from bskernel_executors.sdk import StepFailure
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -121,15 +120,28 @@ def test_a_zero_point_that_only_shifts_the_range_is_gone() -> None:
     assert (attribute(node, "signed"), value(model, node.input[2])) == (1, 0)
 
 
-def test_other_zero_points_stay_for_the_mend_that_folds_them() -> None:
-    network = Network(3, (1, 8))
-    quantize(network, UINT8, zero=4, clip=(0, 15))
-    model = network.model((1, 8))
-    given = [draw_frame(seed, 1, 8) for seed in range(4)]
-    mend(model, mend_qcdq, given)
-    assert value(model, find(model, "Quant")[0].input[2]) == 4
-    mend(model, mend_zero_points, given)
-    assert kinds(model) == ["Div", "Add", "Quant", "Sub", "Mul"]
+@pytest.mark.parametrize(("zero", "low", "high"), [(4, 0, 15), (7, 0, 15), (0, 0, 9), (131, 0, 255), (3, 3, 12)])
+def test_other_ranges_become_thresholds_that_give_the_same_values(zero: int, low: int, high: int) -> None:
+    network = Network(3, (1, 40))
+    quantize(network, UINT8, zero=zero, clip=(low, high))
+    model = network.model((1, 40))
+    mend(model, mend_qcdq, [draw_frame(seed, 1, 40) * (high - low) / 16 for seed in range(4)])
+    assert kinds(model) == ["MultiThreshold", "Mul"]
+    (node,) = find(model, "MultiThreshold")
+    assert value(model, node.input[1]).shape == (1, high - low)
+    assert attribute(node, "out_bias") == low - zero
+
+
+def test_float_weights_with_a_zero_point_keep_their_values_without() -> None:
+    network = Network(6, (1, 6))
+    network.last = network.constant(network.draw(6, 5))
+    quantize(network, UINT8, zero=5, clip=(0, 15))
+    weights, network.last = network.last, "input"
+    network.node("MatMul", weights)
+    model = network.model((1, 5))
+    mend(model, mend_qcdq, frames(1, 6))
+    (node,) = find(model, "Quant")
+    assert (value(model, node.input[2]), attribute(node, "signed")) == (0, 1)
 
 
 def test_integers_that_two_nodes_dequantize_get_one_quantizer() -> None:
@@ -153,8 +165,8 @@ def without_dequantization(network: Network) -> None:
     network.node("QuantizeLinear", network.constant(0.125), network.constant(0, dtype=INT8))
 
 
-def of_no_bit_width(network: Network) -> None:
-    quantize(network, UINT8, clip=(0, 9))
+def of_sixteen_odd_bits(network: Network) -> None:
+    quantize(network, np.uint16, zero=5)
 
 
 def with_integer_arithmetic(network: Network) -> None:
@@ -169,7 +181,7 @@ def with_integer_arithmetic(network: Network) -> None:
             ["DequantizeLinear 'DequantizeLinear_0'", "not that of QuantizeLinear 'QuantizeLinear_0'"],
         ),
         (without_dequantization, ["QuantizeLinear 'QuantizeLinear_0'", "stands alone"]),
-        (of_no_bit_width, ["QuantizeLinear 'QuantizeLinear_0'", "from 0 to 9"]),
+        (of_sixteen_odd_bits, ["QuantizeLinear 'QuantizeLinear_0'", "from -5 to 65530"]),
         (with_integer_arithmetic, ["DynamicQuantizeLinear 'DynamicQuantizeLinear_0'"]),
     ],
 )
