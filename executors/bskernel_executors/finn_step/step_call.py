@@ -13,6 +13,7 @@ from bskernel_executors.finn_step.folding_check import find_violations, is_unfol
 from bskernel_executors.finn_step.known_steps import OUTPUT_TYPES, TOOLS
 from bskernel_executors.finn_step.main_output import copy_main_output
 from bskernel_executors.finn_step.parameters import FILES, make_config
+from bskernel_executors.finn_step.partial_ranges import keep_partial_ranges
 from bskernel_executors.finn_step.paths import moves_from_here, moves_to_here, set_environment
 from bskernel_executors.finn_step.tool_steps import call_with_tools, check_dependencies, digest_reports, note_makers
 from bskernel_executors.sdk import Step, StepFailure
@@ -116,6 +117,7 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     before = ModelWrapper(str(model_path))
     nodes = len(before.graph.node)
     step.set_hint_values(**_hint_values(before))
+    warnings = keep_partial_ranges(config, before) if name == "step_convert_to_hw" else []
     if name in TOOLS:
         check_dependencies(step, name, before)
         reports = digest_reports(output)
@@ -125,7 +127,7 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
         after = function(before, config)
     if not isinstance(after, ModelWrapper):
         raise StepFailure(message=f"{name} returned a {type(after).__name__}, not a model")
-    warnings = _check_folding(name, after) if name in _FOLDING_STEPS else []
+    warnings += _check_folding(name, after) if name in _FOLDING_STEPS else []
     after.save(str(model_path))
     moves = moves_from_here(step)
     relocate_model(model_path, step.output("model"), moves)
