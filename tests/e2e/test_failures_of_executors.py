@@ -98,7 +98,7 @@ standalone_thresholds = true
     ("model", "step", "category", "rule", "needles"),
     [
         pytest.param(
-            "damaged", "cleanup", "model_load", None, ["damaged", "export it again"],
+            "damaged", "adapt", "model_load", None, ["not an ONNX file, or is damaged", "export_qonnx"],
             marks=pytest.mark.provokes("model_load"),
         ),
         pytest.param(

@@ -18,8 +18,8 @@ class NotExecutable(Exception):  # noqa: N818 - a finding, not a fault
 def count_differing(before: Any, after: Any) -> tuple[int, int]:
     """Execute two onnx.ModelProtos and return how many frames differ, and of how many.
 
-    If `after` takes one frame and `before` a batch, each frame of the batch is executed by itself. What `after` cannot
-    compute differs. Raises NotExecutable if `before` cannot be executed.
+    If `after` takes one frame and `before` a batch, each frame of the batch is executed by itself. What `after`
+    cannot compute differs. Raises NotExecutable if `before` cannot be executed.
     """
     try:
         first = _Executable(before)

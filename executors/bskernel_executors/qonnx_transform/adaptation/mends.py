@@ -9,6 +9,7 @@ import msgspec
 
 from bskernel_executors.exchange.adaptation import Change
 from bskernel_executors.qonnx_transform.adaptation.attributes import mend_attributes
+from bskernel_executors.qonnx_transform.adaptation.auto_pad import resolve_auto_pad
 from bskernel_executors.qonnx_transform.adaptation.batch import mend_batch
 from bskernel_executors.qonnx_transform.adaptation.domains import mend_domains
 from bskernel_executors.qonnx_transform.adaptation.functions import inline_functions
@@ -18,7 +19,6 @@ from bskernel_executors.qonnx_transform.adaptation.metadata import strip_metadat
 from bskernel_executors.qonnx_transform.adaptation.names import mend_names
 from bskernel_executors.qonnx_transform.adaptation.no_operations import remove_no_operations
 from bskernel_executors.qonnx_transform.adaptation.opset import mend_opset
-from bskernel_executors.qonnx_transform.adaptation.padding import mend_padding
 from bskernel_executors.qonnx_transform.adaptation.precision import mend_precision
 from bskernel_executors.qonnx_transform.adaptation.quantizers import mend_quantizers
 
@@ -33,7 +33,7 @@ MendName: TypeAlias = Literal[
     "batch",
     "integer_inputs",
     "opset",
-    "padding",
+    "auto_pad",
     "attributes",
     "no_operations",
 ]
@@ -64,7 +64,7 @@ MENDS: tuple[Mend, ...] = (
     Mend(name="batch", function=mend_batch, compared=True),
     Mend(name="integer_inputs", function=mend_integer_inputs, compared=True),
     Mend(name="opset", function=mend_opset, compared=True),
-    Mend(name="padding", function=mend_padding, compared=True),
+    Mend(name="auto_pad", function=resolve_auto_pad, compared=True),
     Mend(name="attributes", function=mend_attributes),
     Mend(name="no_operations", function=remove_no_operations),
 )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-from bskernel_executors.qonnx_transform.adaptation.padding import mend_padding
+from bskernel_executors.qonnx_transform.adaptation.auto_pad import resolve_auto_pad
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
@@ -61,25 +61,25 @@ def test_pads_give_what_auto_pad_does(
     model = make(kind, size, **attributes)
     frame = draw_frame(0, 1, CHANNELS, *size)
     expected = run(model, frame)
-    (change,) = mend_padding(model)
+    (change,) = resolve_auto_pad(model)
     assert change.before == f"auto_pad = {mode}"
     written = {attribute.name for attribute in model.graph.node[0].attribute}
     assert "pads" in written
     assert "auto_pad" not in written
     np.testing.assert_allclose(run(model, frame), expected, rtol=1e-5)
-    assert mend_padding(model) == []
+    assert resolve_auto_pad(model) == []
 
 
 def test_a_node_of_unknown_size_keeps_its_auto_pad() -> None:
     model = make("Conv", (5, 5), kernel_shape=[3, 3], auto_pad="SAME_UPPER")
     model.graph.input[0].type.tensor_type.ClearField("shape")
     model.graph.output[0].type.tensor_type.ClearField("shape")
-    assert mend_padding(model) == []
+    assert resolve_auto_pad(model) == []
     assert "auto_pad" in {attribute.name for attribute in model.graph.node[0].attribute}
 
 
 def test_notset_is_the_default_and_no_change() -> None:
     model = make("Conv", (5, 5), kernel_shape=[3, 3], auto_pad="NOTSET", pads=[1, 1, 1, 1])
     expected = run(model, draw_frame(0, 1, CHANNELS, 5, 5))
-    assert mend_padding(model) == []
+    assert resolve_auto_pad(model) == []
     np.testing.assert_array_equal(run(model, draw_frame(0, 1, CHANNELS, 5, 5)), expected)
