@@ -91,6 +91,13 @@ convolution("grouped", quant("in", "q"), channels=4, group=2, dilations=[1, 1])
 convolution("padded-bipolar", bipolar, size=8, **{**WHOLE, "pads": [1, 1, 1, 1]})
 save("five-dimensions", [1, 2, 3, 4, 5], [1, 2, 3, 4, 5], quant("in", "out"))
 save("float-shapes", [1, 7], [1, 4], node("MatMul", ["in", "w"], "out"), ([], [constant("w", DENSE)]))
+save("mismatched-shapes", [1, 7], [1, 4], quant("in", "q"), weights(DENSE), product)
+save(
+    "hardware",
+    [1, 8],
+    [1, 8],
+    ([helper.make_node("MVAU", ["in"], ["out"], domain="finn.custom_op.fpgadataflow")], []),
+)
 save("unknown-operator", [1, 8], [1, 8], node("NoSuchOp", ["in"], "out", domain=QONNX))
 save(
     "no-attribute",

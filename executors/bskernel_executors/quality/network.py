@@ -49,7 +49,7 @@ class Network:
             raise StepFailure(
                 category="model_load",
                 message=f"input {self._input!r} of {name} has the shape {shape}, not that of one frame of known size",
-                hint=f"set override_input_size in the step cleanup, or {_OFF}",
+                hint=f"set override_input_size under [parameters.qonnx-transform], or {_OFF}",
             )
         self.frame: tuple[int, ...] = tuple(shape[1:])
         self.datatype: Any = self._model.get_tensor_datatype(self._input)

@@ -15,6 +15,7 @@ from bskernel_executors.qonnx_transform.adaptation.domains import mend_domains
 from bskernel_executors.qonnx_transform.adaptation.functions import inline_functions
 from bskernel_executors.qonnx_transform.adaptation.graph_inputs import mend_inputs
 from bskernel_executors.qonnx_transform.adaptation.integer_inputs import mend_integer_inputs
+from bskernel_executors.qonnx_transform.adaptation.means import mend_means
 from bskernel_executors.qonnx_transform.adaptation.metadata import strip_metadata
 from bskernel_executors.qonnx_transform.adaptation.names import mend_names
 from bskernel_executors.qonnx_transform.adaptation.no_operations import remove_no_operations
@@ -35,6 +36,7 @@ MendName: TypeAlias = Literal[
     "opset",
     "auto_pad",
     "attributes",
+    "means",
     "no_operations",
 ]
 MendFunction: TypeAlias = Callable[[Any], list[Change]]  # takes an onnx.ModelProto
@@ -66,5 +68,6 @@ MENDS: tuple[Mend, ...] = (
     Mend(name="opset", function=mend_opset, compared=True),
     Mend(name="auto_pad", function=resolve_auto_pad, compared=True),
     Mend(name="attributes", function=mend_attributes),
+    Mend(name="means", function=mend_means, compared=True),
     Mend(name="no_operations", function=remove_no_operations),
 )

@@ -287,7 +287,7 @@ def with_swish() -> Any:
         (foreign("my.own", "Fancy"), "Fancy strange is of the domain my.own", "operators of ONNX"),
         (foreign(QONNX, "NoSuchOp"), "NoSuchOp strange", "operators of ONNX"),
         (foreign("", "NoSuchOp"), "ONNX has no operator NoSuchOp strange", "domain"),
-        (of_unknown_height(), "dimension 2 (height) of input 'input'", "override_input_size, e.g. [1, 2, 32, 6]"),
+        (of_unknown_height(), "dimension 2 (height) of input 'input'", "override_input_size = [1, 2, 32, 6]"),
         (with_swish(), "Swish Swish_0 needs opset 24", "opset 21 or older"),
     ],
 )

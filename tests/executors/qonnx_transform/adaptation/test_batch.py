@@ -36,6 +36,17 @@ def test_a_batch_becomes_one_frame_that_gives_what_its_frame_of_the_batch_gave(
         np.testing.assert_array_equal(found, expected[at : at + 1])
 
 
+def test_the_batch_changes_in_the_sizes_of_a_resize_too() -> None:
+    network = Network(0, (3, 2, 2, 2))
+    network.quantize()
+    network.node("Resize", "", "", network.constant([3, 2, 4, 4], dtype=np.int64), mode="nearest")
+    network.quantize(3)
+    model = network.model((3, 2, 4, 4))
+    assert [change.kind for change in adapt_model(model).changes] == ["batch"]
+    (found,) = execute(model, {"input": draw_frame(0, 1, 2, 2, 2)})
+    assert found.shape == (1, 2, 4, 4)
+
+
 def mixing(kind: str) -> Any:
     network = Network(0, (4, 4))
     network.quantize()
