@@ -102,7 +102,7 @@ standalone_thresholds = true
             marks=pytest.mark.provokes("model_load"),
         ),
         pytest.param(
-            "mismatched-shapes", "cleanup", "preprocessing", "shape-inference", ["MatMul", "do not match"],
+            "unfoldable", "cleanup", "preprocessing", None, ["Reshape_0", "cannot be reshaped"],
             marks=pytest.mark.provokes("preprocessing"),
         ),
         ("unknown-operator", "adapt", "model_load", None, ["NoSuchOp", "qonnx knows no such operator"]),
