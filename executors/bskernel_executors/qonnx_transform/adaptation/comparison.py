@@ -68,11 +68,11 @@ class _Executable:
         from qonnx.transformation.general import SortGraph
         from qonnx.transformation.infer_shapes import InferShapes
 
-        self._model: Any = ModelWrapper(copy.deepcopy(model)).transform(InferShapes()).transform(SortGraph())
+        copied = copy.deepcopy(model)
+        _fix_batch(copied)
+        self._model: Any = ModelWrapper(copied).transform(InferShapes()).transform(SortGraph())
         constants = {tensor.name for tensor in self._model.graph.initializer}
         self._inputs = [value for value in self._model.graph.input if value.name not in constants]
-        if any(size < 1 for value in self._inputs for size in self._model.get_tensor_shape(value.name)):
-            raise NotExecutable("an input has an unknown size")
         self.batch: int = self._model.get_tensor_shape(self._inputs[0].name)[0]
 
     def draw(self, seed: int, typed: Any) -> dict[str, Any]:
@@ -91,6 +91,19 @@ class _Executable:
         types = {value.name: value.type.tensor_type.elem_type for value in self._inputs}
         given = {name: v.astype(helper.tensor_dtype_to_np_dtype(types[name])) for name, v in inputs.items()}
         return list(execute_onnx(self._model, given).values())
+
+
+def _fix_batch(model: Any) -> None:
+    """Let a model of a dynamic batch take one frame."""
+    dynamic = False
+    for value in model.graph.input:
+        dims = value.type.tensor_type.shape.dim
+        if dims and dims[0].dim_value < 1:
+            dims[0].dim_value, dynamic = 1, True
+    if dynamic:
+        del model.graph.value_info[:]
+        for value in model.graph.output:
+            value.type.tensor_type.ClearField("shape")
 
 
 def _find_datatype(model: Any, name: str) -> Any:

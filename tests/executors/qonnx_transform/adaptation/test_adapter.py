@@ -9,8 +9,10 @@ from typing import Any, get_args
 import numpy as np
 import onnx
 import pytest
+from bskernel_executors.exchange.adaptation import Change
+from bskernel_executors.qonnx_transform.adaptation import adapter
 from bskernel_executors.qonnx_transform.adaptation.adapter import adapt_model, make_summary
-from bskernel_executors.qonnx_transform.adaptation.mends import MENDS, MendName
+from bskernel_executors.qonnx_transform.adaptation.mends import MENDS, Mend, MendName
 from bskernel_executors.sdk import StepFailure
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -240,6 +242,35 @@ def test_a_value_that_moves_when_it_is_rounded_to_single_precision_is_told() -> 
 
 def test_every_mend_has_one_name_that_can_be_skipped() -> None:
     assert tuple(mend.name for mend in MENDS) == get_args(MendName)
+
+
+def test_a_mend_that_changes_what_the_network_computes_fails_the_step_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def double_the_first_scale(model: Any) -> list[Change]:
+        scale = next(tensor for tensor in model.graph.initializer if tensor.name == model.graph.node[0].input[1])
+        if numpy_helper.to_array(scale) > 0.2:
+            return []
+        scale.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(scale) * 2, scale.name))
+        return [Change(kind="means", names=("Quant_0",), before="a scale", after="another", reason="it is wrong")]
+
+    wrong = Mend(name="means", function=double_the_first_scale, compared=True)
+    monkeypatch.setattr(adapter, "MENDS", tuple(wrong if mend.name == "means" else mend for mend in MENDS))
+    model = make_cnn(0, batch=2)
+    with pytest.raises(StepFailure, match=r"a scale cannot become another without changing .* \(Quant_0\)") as caught:
+        adapt_model(model)
+    assert 'skip = ["means"]' in str(caught.value.failure.hint)
+
+
+def test_a_model_that_cannot_be_executed_as_it_came_is_mended_with_a_warning() -> None:
+    network = Network(0, (1, 2, 6, 6))
+    network.quantize()
+    network.node("MaxPool", kernel_shape=[2, 2], strides=[3, 3], auto_pad="SAME_UPPER")  # for onnxruntime
+    adaptation = adapt_model(network.model((1, 2, 2, 2)))
+    assert adaptation.compared_frames == 0
+    assert adaptation.not_compared is not None
+    row = make_summary(adaptation)[-1]
+    assert (row["label"], "is not verified" in row["value"]) == ("warning", True)
 
 
 def hardware() -> Any:
