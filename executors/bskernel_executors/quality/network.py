@@ -39,9 +39,8 @@ class Network:
         if len(inputs) != 1:
             raise StepFailure(
                 category="model_load",
-                message=f"{name} has {len(inputs)} inputs ({', '.join(inputs)}), but only networks with one can be "
-                "evaluated",
-                hint=f"{_OFF}: the network is built and estimated without being verified",
+                message=f"{name} has {len(inputs)} inputs, but only networks with one can be evaluated",
+                hint=_OFF,
             )
         (self._input,) = inputs
         shape = self._model.get_tensor_shape(self._input)
@@ -49,7 +48,7 @@ class Network:
             raise StepFailure(
                 category="model_load",
                 message=f"input {self._input!r} of {name} has the shape {shape}, not that of one frame of known size",
-                hint=f"set override_input_size under [parameters.qonnx-transform], or {_OFF}",
+                hint=f"set override_input_size in the step cleanup, or {_OFF}",
             )
         self.frame: tuple[int, ...] = tuple(shape[1:])
         self.datatype: Any = self._model.get_tensor_datatype(self._input)
