@@ -66,7 +66,33 @@ def bits_as_integers(model: Any) -> None:
 def of_brevitas_domain(model: Any) -> None:
     for node in model.graph.node:
         node.domain = "onnx.brevitas" if node.domain else ""
-    model.opset_import[1].domain = "onnx.brevitas"
+    for entry in model.opset_import[1:]:
+        entry.domain = "onnx.brevitas"
+
+
+def of_any_domain(model: Any) -> None:
+    for node in model.graph.node:
+        node.domain = "somebody" if node.op_type == "Quant" else node.domain
+
+
+def of_no_domain(model: Any) -> None:
+    for node in model.graph.node:
+        node.domain = ""
+    del model.opset_import[1:]
+
+
+def with_the_other_name_of_quant(model: Any) -> None:
+    for node in model.graph.node:
+        node.op_type = "IntQuant" if node.op_type == "Quant" else node.op_type
+
+
+def with_an_unused_input(model: Any) -> None:
+    model.graph.input.append(helper.make_tensor_value_info("spare", TensorProto.FLOAT, [1, 3]))
+
+
+def with_unused_nodes(model: Any) -> None:
+    for at, name in enumerate((model.graph.node[0].output[0], "unused_0")):
+        model.graph.node.append(helper.make_node("Neg", [name], [f"unused_{at}"], name=f"spare_{at}"))
 
 
 def without_import(model: Any) -> None:
@@ -109,7 +135,7 @@ def of_a_newer_opset(model: Any) -> None:
 
 def with_no_operations(model: Any) -> None:
     graph = model.graph
-    for at, (kind, domain) in enumerate((("Identity", ""), ("Dropout", ""), ("DebugMarker", "onnx.brevitas"))):
+    for at, (kind, domain) in enumerate((("Identity", ""), ("Dropout", ""), ("DebugMarker", "somebody"))):
         node = graph.node[2 * at + 1]
         inner = f"{node.output[0]}_{kind}"
         extra = [helper.make_node(kind, [inner], [node.output[0]], name=f"extra_{at}", domain=domain)]
@@ -136,7 +162,12 @@ QUIRKS: dict[Quirk, MendName] = {
     without_names: "names",
     with_one_name_for_all: "names",
     of_brevitas_domain: "domains",
+    of_any_domain: "domains",
+    of_no_domain: "domains",
     without_import: "domains",
+    with_the_other_name_of_quant: "quantizers",
+    with_an_unused_input: "inputs",
+    with_unused_nodes: "no_operations",
     with_initializers_as_inputs: "inputs",
     in_double_precision: "precision",
     scales_in_half_precision: "precision",
@@ -149,7 +180,8 @@ QUIRKS: dict[Quirk, MendName] = {
     with_no_operations: "no_operations",
 }
 # The others need the names or the domain as they are.
-ORDER = sorted(QUIRKS, key=lambda quirk: quirk in {of_brevitas_domain, without_import, without_names})
+LAST = [with_the_other_name_of_quant, of_brevitas_domain, of_any_domain, of_no_domain, without_import, without_names]
+ORDER = [*(quirk for quirk in QUIRKS if quirk not in LAST), *LAST]
 
 
 def test_a_network_that_needs_nothing_comes_out_as_it_went_in() -> None:

@@ -38,7 +38,7 @@ def run(model: Any, frame: Any) -> Any:
     return session.run(None, {"x": frame})[0]
 
 
-SIZES = st.tuples(st.integers(4, 9), st.integers(4, 9))
+SIZES = st.tuples(st.integers(5, 9), st.integers(5, 9))
 SMALL = st.integers(1, 3)
 
 
