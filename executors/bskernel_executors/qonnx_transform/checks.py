@@ -58,7 +58,8 @@ def check_model(model: Any, shape: tuple[int, ...] | None, datatype: str | None)
         raise StepFailure(
             category="model_load",
             message=f"input {name!r} has the shape {found}, but every dimension must be known",
-            hint="export the model with fixed shapes, or set the parameter override_input_size, e.g. [1, 3, 32, 32]",
+            hint="export the model with fixed shapes, or set e.g. override_input_size = [1, 3, 32, 32] under "
+            "[parameters.qonnx-transform]",
         )
     if shape is not None and tuple(found) != shape:
         raise StepFailure(

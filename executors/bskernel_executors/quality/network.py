@@ -39,9 +39,8 @@ class Network:
         if len(inputs) != 1:
             raise StepFailure(
                 category="model_load",
-                message=f"{name} has {len(inputs)} inputs ({', '.join(inputs)}), but only networks with one can be "
-                "evaluated",
-                hint=f"{_OFF}: the network is built and estimated without being verified",
+                message=f"{name} has {len(inputs)} inputs, but only networks with one can be evaluated",
+                hint=_OFF,
             )
         (self._input,) = inputs
         shape = self._model.get_tensor_shape(self._input)
