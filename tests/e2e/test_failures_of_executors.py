@@ -98,13 +98,15 @@ standalone_thresholds = true
     ("model", "step", "category", "rule", "needles"),
     [
         pytest.param(
-            "damaged", "cleanup", "model_load", None, ["damaged", "export it again"],
+            "damaged", "adapt", "model_load", None, ["not an ONNX file, or is damaged", "export_qonnx"],
             marks=pytest.mark.provokes("model_load"),
         ),
         pytest.param(
-            "unknown-operator", "cleanup", "preprocessing", "unknown-custom-op", ["NoSuchOp"],
+            "unfoldable", "cleanup", "preprocessing", None, ["Reshape_0", "cannot be reshaped"],
             marks=pytest.mark.provokes("preprocessing"),
         ),
+        ("unknown-operator", "adapt", "model_load", None, ["NoSuchOp", "qonnx knows no such operator"]),
+        ("hardware", "adapt", "model_load", None, ["this is a hardware graph", "--input-type hwgraph"]),
         ("no-attribute", "step_tidy_up", "transform", "required-attribute", ["MultiThreshold_0", "out_dtype"]),
         ("zero-point", "step_qonnx_to_finn", "transform", "zero-point", ["Quant Quant_0", "symmetrically"]),
         ("shared-weights", "step_qonnx_to_finn", "transform", "shared-weights", ["Quant Quant_1", "its own"]),
@@ -112,10 +114,6 @@ standalone_thresholds = true
         ("scale-of-two-axes", "step_qonnx_to_finn", "transform", "quant-scale-axes", ["Quant_0", "(1, 2, 8, 1)"]),
         ("scale-along-rows", "step_qonnx_to_finn", "transform", "channel-axis", ["Quant Quant_0", "axis 2"]),
         ("five-dimensions", "step_qonnx_to_finn", "transform", "rank", ["reshape it on the host"]),
-        (
-            "no-defaults", "step_streamline", "transform", "conv-without-defaults",
-            ["Conv Conv_0 lacks group and dilations", "group = 1, dilations = [1, 1]"],
-        ),
         ("grouped", "step_streamline", "transform", "grouped-convolution", ["Conv Conv_0", "group = 2"]),
         pytest.param(
             "padded-bipolar", "step_convert_to_hw", "transform", "threshold-scale",
@@ -146,6 +144,17 @@ def test_a_network_that_cannot_become_hardware_is_told_by_layer_with_what_to_cha
     for needle in needles:
         assert needle in f"{failure.message} {failure.hint}"
     assert str(tmp_path) not in " ".join(failure.cause)
+
+
+def test_what_adapt_would_mend_is_told_by_layer_when_that_mend_is_left_out(
+    workspace: Workspace, models: Path, tmp_path: Path
+) -> None:
+    text = FLOW.format(model=models / "no-defaults.onnx", flow="estimate", target=PART)
+    text += '[step.adapt.parameters]\nskip = ["attributes"]\n'
+    result = build_text(workspace, tmp_path, text, "step_streamline")
+    failure = failed(result)
+    assert (result.failed_step, failure.facts.get("rule")) == ("step_streamline", "conv-without-defaults")
+    assert "Conv Conv_0 lacks group and dilations" in str(failure.hint)
 
 
 @pytest.mark.provokes("config")

@@ -172,7 +172,7 @@ def test_a_build_from_a_streamlined_model_gives_what_the_whole_build_gives(
 def test_whole_builds_have_no_check(workspace: Workspace, tmp_path: Path) -> None:
     for config in ("build.toml", "rtl.toml", "open.toml", "two-finns.toml"):
         plan = workspace.prepare(DIGITS / config, output=tmp_path).plan
-        assert plan.steps[0].name == "cleanup"
+        assert plan.steps[0].name == "adapt"
         assert "check_stage" not in {step.entry for step in plan.steps}
 
 

@@ -19,6 +19,7 @@ from bskernel_executors.metrics.comparison import BuildComparison
 from bskernel_executors.metrics.headroom import Headroom, ResourceUse
 from bskernel_executors.metrics.model import Stage
 from bskernel_executors.metrics.roofline import Bounds, LayerBound
+from bskernel_executors.qonnx_transform.adaptation.mends import MENDS
 from bskernel_executors.qonnx_transform.cost import Cost, InferenceCost
 from bskernel_protocol import FailureCategory
 from support.paths import ROOT
@@ -150,6 +151,16 @@ def test_the_page_on_quality_lists_the_parameters_of_samples_with_their_defaults
         for name, default in parameters.items()
         if name != "limit"  # a key of [quality]
     }
+
+
+def test_the_page_on_adapt_lists_every_mend_in_order_and_every_parameter_with_its_default() -> None:
+    listed = rows(page("adapt.md", "Mends"), "mend")
+    assert [(names(row[0])[0], row[3] == "yes") for row in listed] == [(mend.name, mend.compared) for mend in MENDS]
+    parameters = {item["name"]: item["default"] for item in entries("qonnx-transform")["adapt"]["parameters"]}
+    said = {
+        names(row[0])[0]: json.loads(row[2].strip("`")) for row in rows(page("adapt.md", "Parameters"), "parameter")
+    }
+    assert said == parameters
 
 
 def analyses() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -81,7 +81,13 @@ def make_cnn(seed: int, *, batch: int = 1) -> Any:
     """Convolution, pool, flatten by Reshape, and a fully connected layer."""
     network = Network(seed, (batch, 2, 6, 6))
     network.quantize()
-    window = {"kernel_shape": [3, 3], "strides": [1, 1], "pads": [0, 0, 0, 0], "dilations": [1, 1], "group": 1}
+    window: dict[str, Any] = {
+        "kernel_shape": [3, 3],
+        "strides": [1, 1],
+        "pads": [0, 0, 0, 0],
+        "dilations": [1, 1],
+        "group": 1,
+    }
     network.node("Conv", network.weights(3, 2, 3, 3), **window)
     network.node("Relu")
     network.quantize(signed=0)

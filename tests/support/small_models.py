@@ -91,6 +91,15 @@ convolution("grouped", quant("in", "q"), channels=4, group=2, dilations=[1, 1])
 convolution("padded-bipolar", bipolar, size=8, **{**WHOLE, "pads": [1, 1, 1, 1]})
 save("five-dimensions", [1, 2, 3, 4, 5], [1, 2, 3, 4, 5], quant("in", "out"))
 save("float-shapes", [1, 7], [1, 4], node("MatMul", ["in", "w"], "out"), ([], [constant("w", DENSE)]))
+reshaped = ([helper.make_node("Reshape", ["w", "shape"], ["w_q"], name="Reshape_0")], [constant("w", DENSE)])
+shape = ([], [numpy_helper.from_array(np.array([3, 3]), "shape")])
+save("unfoldable", [1, 8], [1, 4], quant("in", "q"), reshaped, shape, product)
+save(
+    "hardware",
+    [1, 8],
+    [1, 8],
+    ([helper.make_node("MVAU", ["in"], ["out"], domain="finn.custom_op.fpgadataflow")], []),
+)
 save("unknown-operator", [1, 8], [1, 8], node("NoSuchOp", ["in"], "out", domain=QONNX))
 save(
     "no-attribute",

@@ -27,7 +27,8 @@ class Adaptation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     changes: tuple[Change, ...] = ()
     skipped: tuple[str, ...] = ()  # mends that the build switched off
-    compared_frames: int = 0  # drawn frames on which the outputs before and after agree; 0 when nothing was executed
+    compared_frames: int = 0  # drawn frames on which the outputs before and after agree; 0 if none was computed
+    not_compared: str | None = None  # why outputs had to be compared, but could not be computed
 
 
 _DECODER = msgspec.json.Decoder(Adaptation)

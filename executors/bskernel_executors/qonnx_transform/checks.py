@@ -37,7 +37,17 @@ def read_model(path: Path, external_data: Path | None = None) -> Any:
     constants = {initializer.name for initializer in proto.graph.initializer}
     if all(value.name in constants for value in proto.graph.input):
         raise StepFailure(category="model_load", message="the model has no input")
+    _state_types_once(proto.graph)
     return ModelWrapper(proto)
+
+
+def _state_types_once(graph: Any) -> None:
+    """Remove what value_info repeats of inputs, outputs and itself: qonnx takes one statement for each tensor."""
+    seen = {item.name for item in (*graph.input, *graph.output)}
+    for item in list(graph.value_info):
+        if item.name in seen:
+            graph.value_info.remove(item)
+        seen.add(item.name)
 
 
 def check_model(model: Any, shape: tuple[int, ...] | None, datatype: str | None) -> None:
@@ -48,7 +58,8 @@ def check_model(model: Any, shape: tuple[int, ...] | None, datatype: str | None)
         raise StepFailure(
             category="model_load",
             message=f"input {name!r} has the shape {found}, but every dimension must be known",
-            hint="export the model with fixed shapes, or set the parameter override_input_size, e.g. [1, 3, 32, 32]",
+            hint="export the model with fixed shapes, or set e.g. override_input_size = [1, 3, 32, 32] under "
+            "[parameters.qonnx-transform]",
         )
     if shape is not None and tuple(found) != shape:
         raise StepFailure(

@@ -40,7 +40,8 @@ class AdaptParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     skip: Annotated[tuple[MendName, ...], parameter("mends to leave out, by name")] = ()
     override_input_size: Annotated[tuple[int, ...] | None, parameter("new shape of the first input")] = None
     input_datatype: Annotated[
-        str | None, parameter("QONNX data type of the first input's whole numbers, if the model does not say it: UINT8")
+        str | None,
+        parameter("QONNX data type of the first input's whole numbers, if the model does not say it: UINT8"),
     ] = None
     max_multithreshold_bit_width: Annotated[
         int, parameter("widest activation before a layer, as for step_qonnx_to_finn", unit="bits")

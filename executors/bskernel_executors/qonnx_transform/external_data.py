@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -48,11 +49,9 @@ def _damaged(tensor: Any, location: str) -> StepFailure:
 
 
 def _expected_size(tensor: Any) -> int:
-    import math
-
     from onnx import TensorProto, helper
 
-    count = math.prod(tensor.dims)
+    count = math.prod(int(size) for size in tensor.dims)
     if tensor.data_type in {TensorProto.INT4, TensorProto.UINT4}:
         return -(-count // 2)
     return int(count * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)

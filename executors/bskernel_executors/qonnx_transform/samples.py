@@ -35,7 +35,9 @@ class SamplesParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         ),
     ] = None
     drawn_frames: Annotated[int, parameter("frames to draw if there are no samples", unit="frames")] = 8
-    layout: Annotated[Layout, parameter("how arrays are stored, and how the model takes images; auto: as the shapes prove")] = "auto"
+    layout: Annotated[
+        Layout, parameter("how arrays are stored, and how the model takes images; auto: as the shapes prove")
+    ] = "auto"
     scale: Annotated[float, parameter("factor; frames are values * scale, minus mean, divided by std")] = 1.0
     mean: Annotated[tuple[float, ...], parameter("subtracted after scaling: one number, or one per channel")] = (0.0,)
     std: Annotated[tuple[float, ...], parameter("divisor at the end: one number, or one per channel")] = (1.0,)
@@ -161,6 +163,7 @@ def _scale(inputs: Any, frame: tuple[int, ...], params: SamplesParameters, layou
 
     if params.scale == 1 and params.mean == (0.0,) and params.std == (1.0,):
         return inputs
+
     def spread(values: tuple[float, ...], name: str) -> Any:
         if len(values) == 1:
             return values[0]

@@ -14,9 +14,9 @@ _TO_FRONT, _TO_BACK = (-1, 0), (0, -1)  # where the axis of channels is, and whe
 def arrange_frames(inputs: Any, frame: tuple[int, ...], layout: Layout, name: str) -> tuple[Any, str | None]:
     """Bring frames of shape (N, ...) into the shape that a model takes, and say in words what was transposed.
 
-    Axes of size 1 come and go. Flat frames are the model's in C order, and a model with a flat input takes each frame in
-    C order. Channels move to the other end if `layout` says where they are, or if the shapes prove it: no other axis has
-    their size, and moving them gives the model's shape.
+    Axes of size 1 come and go. Flat frames are the model's in C order, and a model with a flat input takes each frame
+    in C order. Channels move to the other end if `layout` says where they are, or if the shapes prove it: no other
+    axis has their size, and moving them gives the model's shape.
     Raises StepFailure (config) for frames that do not fit in any of these ways.
     """
     given, wanted = _squeeze(inputs.shape[1:]), _squeeze(frame)
@@ -37,8 +37,8 @@ def arrange_frames(inputs: Any, frame: tuple[int, ...], layout: Layout, name: st
     raise StepFailure(
         category="config",
         message=f"{name}: frames have the shape {list(inputs.shape[1:])}, the model takes {list(frame)}",
-        hint="samples are not resized: give them in the shape that the network takes; if only their layout differs, say "
-        'it with the parameter layout = "NHWC" or "NCHW" of the step samples',
+        hint="samples are not resized: give them in the shape that the network takes; if only their layout differs, "
+        'say it with the parameter layout = "NHWC" or "NCHW" of the step samples',
     )
 
 

@@ -34,37 +34,59 @@ def adapt_model(
     require_known_sizes(model)
     if input_datatype is not None:
         changes += annotate_input(model, input_datatype)
-    compared = 0
-    for mend in MENDS:
-        if mend.name in skip:
-            continue
-        before = copy.deepcopy(model) if mend.compared else None
+    mends = [mend for mend in MENDS if mend.name not in skip]
+    begin, end = _compared_range(mends)
+    for mend in mends[:begin]:
+        changes += mend.function(model)
+    before = copy.deepcopy(model)
+    risky: list[Change] = []
+    for mend in mends[begin:end]:
         made = mend.function(model)
         changes += made
-        if made and before is not None:
-            compared += _compare(mend, made, before, model)
+        risky += made if mend.compared else []
+    frames, reason = _compare(before, model, mends[begin:end]) if risky else (0, None)
+    for mend in mends[end:]:
+        changes += mend.function(model)
     return Adaptation(
         changes=tuple(changes),
         skipped=tuple(mend.name for mend in MENDS if mend.name in skip),
-        compared_frames=compared,
+        compared_frames=frames,
+        not_compared=reason,
     )
 
 
-def _compare(mend: Mend, made: list[Change], before: Any, after: Any) -> int:
-    """Return how many frames agree. Raises StepFailure (model_load) if any differs."""
+def _compared_range(mends: list[Mend]) -> tuple[int, int]:
+    """Return where the first compared mend is, and where the last one ends: they are checked together, once."""
+    compared = [at for at, mend in enumerate(mends) if mend.compared]
+    return (compared[0], compared[-1] + 1) if compared else (len(mends), len(mends))
+
+
+def _compare(before: Any, after: Any, mends: list[Mend]) -> tuple[int, str | None]:
+    """Return how many frames agree, or why nothing could be compared. Raises StepFailure (model_load)."""
     try:
         differing, frames = count_differing(before, after)
-    except NotExecutable:
-        return 0  # the model fails as it would have failed, at the step that executes it
+    except NotExecutable as error:
+        return 0, str(error)
     if differing:
-        names = list(dict.fromkeys(name for change in made for name in change.names))
-        raise StepFailure(
-            category="model_load",
-            message=f"{made[0].before} cannot become {made[0].after} without changing what the network computes: "
-            f"{differing} of {frames} drawn frames differ ({_shorten(names)})",
-            hint=f'export the model without it, or leave the mend out: skip = ["{mend.name}"] of the step adapt',
-        )
-    return frames
+        raise _blame(before, mends, f"{differing} of {frames} drawn frames differ")
+    return frames, None
+
+
+def _blame(model: Any, mends: list[Mend], finding: str) -> StepFailure:
+    """Apply the mends again, one by one, to find the one that changes the outputs."""
+    for mend in mends:
+        before = copy.deepcopy(model)
+        made = mend.function(model)
+        if made and count_differing(before, model)[0]:
+            break
+    names = list(dict.fromkeys(name for change in made for name in change.names))
+    what = f"{made[0].before} cannot become {made[0].after}" if made else "the mends cannot be made"
+    return StepFailure(
+        category="model_load",
+        message=f"{what} without changing what the network computes: {finding}"
+        + (f" ({_shorten(names)})" if names else ""),
+        hint=f'export the model without it, or leave the mend out: skip = ["{mend.name}"] of the step adapt',
+    )
 
 
 def make_summary(adaptation: Adaptation) -> list[dict[str, str]]:
@@ -77,6 +99,9 @@ def make_summary(adaptation: Adaptation) -> list[dict[str, str]]:
         what = f"{changes[0].before} -> {changes[0].after}" + (f"; {count - 1} more" if count > 1 else "")
         note = f"{_shorten(names)}: {what}" if names else what
         rows.append({"label": f"adapted {kind}", "value": str(count), "note": note})
+    if adaptation.not_compared is not None:
+        text = "what adapt changed is not verified, because the model cannot be executed as it came"
+        rows.append({"label": "warning", "value": text, "note": adaptation.not_compared})
     return rows
 
 

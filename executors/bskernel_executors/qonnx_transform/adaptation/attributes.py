@@ -65,7 +65,7 @@ def _missing(node: Any) -> list[str]:
         wanted.append("perm")
     have = {attribute.name for attribute in node.attribute}
     if "auto_pad" in have and "pads" in wanted:
-        wanted.remove("pads")  # `padding` writes them
+        wanted.remove("pads")  # `auto_pad` writes them
     return [key for key in wanted if key not in have]
 
 

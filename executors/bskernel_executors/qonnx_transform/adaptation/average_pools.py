@@ -1,9 +1,9 @@
 """Average pools as what hardware computes: a depthwise sum of integers, one factor, and the quantizer behind it.
 
-FINN maps an average pool only if a Trunc that rounds down follows it (AveragePool -> Trunc, square and unpadded). For every
-other one: the mean of n quantized values q * s is sum(q) * (s / n), sum(q) is a depthwise convolution with weights 1, and
-the factor goes into the thresholds of the next quantizer. Trunc keeps its meaning: round(sum(q) / 2**t), with its own
-rounding mode. On integers all of this is exact; the pool itself was computed on rounded multiples of s.
+FINN maps an average pool only if a Trunc that rounds down follows it (AveragePool -> Trunc, square and unpadded). For
+every other one: the mean of n quantized values q * s is sum(q) * (s / n), sum(q) is a depthwise convolution with
+weights 1, and the factor goes into the thresholds of the next quantizer. A Trunc keeps its rounding mode. On integers
+all of this is exact; the pool itself was computed on rounded multiples of s.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Window(NamedTuple):
 
 
 def mend_average_pools(model: Any) -> list[Change]:
-    """Lower average pools of quantized images. Raises StepFailure (model_load) for one that hardware cannot compute."""
+    """Lower average pools of quantized images. Raises StepFailure (model_load) for one that hardware cannot have."""
     network = NetworkGraph(model)
     changes = []
     for node in network.nodes:
@@ -100,7 +100,9 @@ def _find_follower(network: NetworkGraph, node: Any, window: _Window) -> tuple[A
         if all(value is not None and value.size == 1 for value in values) and not values[1].any():
             return readers[0], factor
         if readers[0].op_type == "Trunc":
-            raise _refuse(readers[0], "has a zero point, or parameters that are no single constants", "use a symmetric one")
+            raise _refuse(
+                readers[0], "has a zero point, or parameters that are no single constants", "use a symmetric one"
+            )
     return None, 1.0
 
 
@@ -154,7 +156,9 @@ def _lower(network: NetworkGraph, node: Any, window: _Window, follower: Any, fac
     if found is not None:
         source = network.new_tensor(f"{node.name}_integers")
         divisor = network.add_constant(f"{node.name}_scale", np.asarray(scale, np.float32))
-        made.append(helper.make_node("Div", [node.input[0], divisor], [source], name=network.new_name(f"{node.name}_Div")))
+        made.append(
+            helper.make_node("Div", [node.input[0], divisor], [source], name=network.new_name(f"{node.name}_Div"))
+        )
     made += _make_sum(network, node, window, source)
     total, target = made[-1].output[0], node.output[0]
     if follower is not None:
@@ -176,8 +180,8 @@ def _lower(network: NetworkGraph, node: Any, window: _Window, follower: Any, fac
         names=(node.name, *(item.name for item in removed)),
         before=" -> ".join([node.op_type, *(item.op_type for item in reversed(removed))]),
         after="a depthwise Conv with weights 1, a Mul" + (" and a Quant" if quantizer is not None else ""),
-        reason="FINN maps average pools only before a Trunc that rounds down, square and unpadded; the sum of integers "
-        "is a depthwise convolution",
+        reason="FINN maps average pools only before a Trunc that rounds down, square and unpadded; "
+        "the sum of integers is a depthwise convolution",
     )
 
 
@@ -235,7 +239,8 @@ def _fit_quantizer(
         shift = round(math.log2(out_scale / scale))
         return 2.0**-shift, _Quantizer(out_bits, bool(given.get("signed", 1)), narrow, mode, out_scale)
     signed = found is not None and found[1]
-    return 2.0 ** (out_bits - in_bits), _Quantizer(out_bits, signed, False, mode, out_scale)
+    bits = out_bits + (mode not in {"FLOOR", "DOWN"})  # version 1 does not clamp, so rounding up may need one more
+    return 2.0 ** (out_bits - in_bits), _Quantizer(bits, signed, False, mode, out_scale)
 
 
 def _make_quantizer(network: NetworkGraph, follower: Any, quantizer: _Quantizer, source: str) -> list[Any]:

@@ -12,6 +12,7 @@ from bskernel_executors.qonnx_transform.adaptation.shapes import Shape, infer_sh
 from bskernel_executors.sdk import StepFailure
 
 KIND = "batch"
+_SHAPES = {"Reshape": 1, "Expand": 1, "Resize": 3}  # which input holds the shape of the output
 
 
 def set_input_size(model: Any, size: Shape) -> list[Change]:
@@ -52,8 +53,7 @@ def require_known_sizes(model: Any) -> None:
             raise StepFailure(
                 category="model_load",
                 message=f"the model does not state the shape of input {value.name!r}",
-                hint="export the model with a fixed input shape, or set the parameter override_input_size, "
-                "e.g. [1, 3, 32, 32]",
+                hint=_hint("1, 3, 32, 32"),
             )
         unknown = [at for at, dim in enumerate(dims) if at and dim.dim_value < 1]
         if unknown:
@@ -64,9 +64,15 @@ def require_known_sizes(model: Any) -> None:
                 category="model_load",
                 message=f"dimension {unknown[0]} ({_show(dims[unknown[0]])}) of input {value.name!r} is unknown: "
                 f"its shape is [{shown}]",
-                hint="export the model with a fixed input shape, or set the parameter override_input_size, "
-                f"e.g. [{example}]",
+                hint=_hint(example),
             )
+
+
+def _hint(example: str) -> str:
+    return (
+        f"export the model with a fixed input shape, or set e.g. override_input_size = [{example}] under "
+        "[parameters.qonnx-transform]"
+    )
 
 
 def mend_batch(model: Any) -> list[Change]:
@@ -96,7 +102,7 @@ def mend_batch(model: Any) -> list[Change]:
 
 
 def _change_reshapes(graph: Any, sizes: set[int]) -> list[str]:
-    """Make the batch 1 in the shapes of Reshape and Expand of activations. Returns the names of the nodes."""
+    """Make the batch 1 in the shapes that Reshape, Expand and Resize give activations. Returns the nodes' names."""
     constants, taken = Constants(graph), list_tensors(graph)
     activations = {value.name for value in list_inputs(graph)}
     names = []
@@ -104,13 +110,14 @@ def _change_reshapes(graph: Any, sizes: set[int]) -> list[str]:
         if activations.isdisjoint(node.input):
             continue
         activations.update(name for name in node.output if name)
-        if node.op_type not in {"Reshape", "Expand"} or node.domain or node.input[0] not in activations:
+        at = _SHAPES.get(node.op_type)
+        if at is None or node.domain or node.input[0] not in activations or len(node.input) <= at:
             continue
-        shape = constants.read(node.input[1])
+        shape = constants.read(node.input[at])
         if shape is not None and shape.size and int(shape[0]) in sizes:
             shape = shape.copy()
             shape[0] = 1
-            constants.replace(node, 1, shape, unique_name(f"{node.input[1]}_of_one_frame", taken))
+            constants.replace(node, at, shape, unique_name(f"{node.input[at]}_of_one_frame", taken))
             names.append(node.name)
     return names
 

@@ -9,7 +9,8 @@ from bskernel_executors.exchange.adaptation import Change
 KIND = "domains"
 QONNX = "qonnx.custom_op.general"
 # Brevitas exported quantizers under its own domain, and qonnx was a part of FINN once.
-OLD_DOMAINS = {"onnx.brevitas": QONNX, "finn.custom_op.general": QONNX, "finn": QONNX, "ai.onnx": ""}
+_OLD = {"onnx.brevitas": QONNX, "finn.custom_op.general": QONNX, "finn": QONNX, "ai.onnx": ""}
+_OF_QONNX = frozenset({"Quant", "IntQuant", "BipolarQuant", "Trunc", "FloatQuant", "DebugMarker"})
 _OLD_TRUNC_INPUTS = 5  # in version 1 of qonnx's domain; version 2 added the scale of the output
 
 
@@ -18,31 +19,36 @@ def mend_domains(model: Any) -> list[Change]:
     return [*_rename(model), *_import(model), *_fit_trunc(model)]
 
 
+def find_domain(node: Any) -> str:
+    """Return the domain that a node has today. Quantizers are qonnx's, whatever domain an exporter gave them."""
+    return QONNX if node.op_type in _OF_QONNX else _OLD.get(node.domain, node.domain)
+
+
 def _rename(model: Any) -> list[Change]:
-    changes = []
+    found: dict[tuple[str, str], list[str]] = {}
+    for node in model.graph.node:
+        domain = find_domain(node)
+        if domain != node.domain:
+            found.setdefault((node.domain, domain), []).append(node.name)
+            node.domain = domain
     versions = {entry.domain: entry.version for entry in model.opset_import}
-    for old, new in OLD_DOMAINS.items():
-        nodes = [node for node in model.graph.node if node.domain == old]
-        for node in nodes:
-            node.domain = new
-        if nodes or old in versions:
-            kept = [entry for entry in model.opset_import if entry.domain != old]
-            if old in versions and new not in versions and (nodes or not new):
-                model.opset_import.add(domain=new, version=versions[old])
-                kept.append(model.opset_import[-1])
-                versions[new] = versions[old]
-            _replace(model.opset_import, kept)
-        if nodes:
-            changes.append(
-                Change(
-                    kind=KIND,
-                    names=tuple(node.name for node in nodes),
-                    before=f"domain {old}",
-                    after=f"domain {new or 'of ONNX itself, written as the empty name'}",
-                    reason="the operators are the same, but qonnx and FINN know them by the newer name alone",
-                )
-            )
-    return changes
+    wanted = dict(found.keys()) | {"ai.onnx": ""}
+    for old, new in wanted.items():
+        if old and old in versions and new not in versions:
+            versions[new] = versions[old]
+            model.opset_import.add(domain=new, version=versions[old])
+    for entry in [entry for entry in model.opset_import if entry.domain in _OLD]:
+        model.opset_import.remove(entry)
+    return [
+        Change(
+            kind=KIND,
+            names=tuple(names),
+            before=f"domain {old or 'of ONNX itself'}",
+            after=f"domain {new or 'of ONNX itself, written as the empty name'}",
+            reason="the operators are the same, but qonnx and FINN know them by the newer name alone",
+        )
+        for (old, new), names in found.items()
+    ]
 
 
 def _import(model: Any) -> list[Change]:
@@ -79,13 +85,3 @@ def _fit_trunc(model: Any) -> list[Change]:
             reason=f"Trunc with {len(nodes[0].input)} inputs is defined in this version",
         )
     ]
-
-
-def _replace(field: Any, entries: list[Any]) -> None:
-    copies = []
-    for entry in entries:
-        copy = type(entry)()
-        copy.CopyFrom(entry)
-        copies.append(copy)
-    del field[:]
-    field.extend(copies)

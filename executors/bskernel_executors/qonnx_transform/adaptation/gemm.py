@@ -87,7 +87,9 @@ def _transpose(network: NetworkGraph, node: Any, name: str) -> str:
         if stored is not None and all(item is not None for item in parameters):
             return _transpose_quantizer(network, quantizer, stored, parameters)
     output = network.new_tensor(f"{name}_transposed")
-    made = helper.make_node("Transpose", [name], [output], name=network.new_name(f"{node.name}_Transpose"), perm=[1, 0])
+    made = helper.make_node(
+        "Transpose", [name], [output], name=network.new_name(f"{node.name}_Transpose"), perm=[1, 0]
+    )
     network.insert_before(node, made)
     return output
 

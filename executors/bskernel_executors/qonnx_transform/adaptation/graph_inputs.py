@@ -16,20 +16,31 @@ def list_inputs(graph: Any) -> list[Any]:
 
 
 def mend_inputs(model: Any) -> list[Change]:
-    """Leave only the tensors that a user gives: initializers are constants, whether listed as inputs or not."""
+    """Leave only the tensors that a user gives and the network reads; initializers are constants, listed or not."""
     graph = model.graph
     constants = {tensor.name for tensor in graph.initializer}
     listed = [value for value in graph.input if value.name in constants]
-    if not listed:
-        return []
-    for value in listed:
-        graph.input.remove(value)
-    return [
+    used = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+    unused = [value for value in list_inputs(graph) if value.name not in used]
+    changes = [
         Change(
             kind=KIND,
-            names=tuple(value.name for value in listed),
-            before="initializers that are listed as inputs of the graph",
-            after="constants",
-            reason="they have values, and an input may be replaced by the caller, so that nothing could be folded",
+            names=tuple(value.name for value in values),
+            before=before,
+            after=after,
+            reason=reason,
         )
+        for values, before, after, reason in (
+            (
+                listed,
+                "initializers that are listed as inputs of the graph",
+                "constants",
+                "they have values, and an input may be replaced by the caller, so that nothing could be folded",
+            ),
+            (unused, "inputs that no node reads", "removed", "hardware has no port for them"),
+        )
+        if values
     ]
+    for value in (*listed, *unused):
+        graph.input.remove(value)
+    return changes

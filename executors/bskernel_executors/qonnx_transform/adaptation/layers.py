@@ -10,14 +10,29 @@ from bskernel_executors.qonnx_transform.adaptation.network_graph import NetworkG
 
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 _PRODUCTS = frozenset({"MatMul", "Gemm"})
-_QUANTIZING = frozenset({"Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold", "Sign", "Round", "FloatQuant"})
+_QUANTIZING = frozenset(
+    {"Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold", "Sign", "Round", "FloatQuant"}
+)
 _QUANTIZING_INPUTS = frozenset({"DequantizeLinear", "QuantizeLinear", "QuantAvgPool2d"})
 # Through these a quantized value stays one, if need be with a scale that FINN moves away.
 _PASSING = frozenset(
     {
         *("MaxPool", "MaxPoolNHWC", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceSum"),
         *("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout", "DebugMarker", "Pad"),
-        *("Slice", "Split", "Gather", "Resize", "Upsample", "DepthToSpace", "Mul", "Div", "Add", "Sub", "Concat", "Cast"),
+        *(
+            "Slice",
+            "Split",
+            "Gather",
+            "Resize",
+            "Upsample",
+            "DepthToSpace",
+            "Mul",
+            "Div",
+            "Add",
+            "Sub",
+            "Concat",
+            "Cast",
+        ),
         *("Relu", "Clip", "Im2Col", "BatchNormalization"),
     }
 )
@@ -88,7 +103,12 @@ def is_quantized(network: NetworkGraph, name: str, seen: set[str]) -> bool:
     producer = network.producer(name)
     if producer is None:
         kinds = {item.name: item.type.tensor_type.elem_type for item in network.graph.input}
-        floats = {onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}
+        floats = {
+            onnx.TensorProto.FLOAT,
+            onnx.TensorProto.DOUBLE,
+            onnx.TensorProto.FLOAT16,
+            onnx.TensorProto.BFLOAT16,
+        }
         return kinds.get(name, onnx.TensorProto.INT8) not in floats
     if producer.op_type in _QUANTIZING | _QUANTIZING_INPUTS:
         return True

@@ -9,19 +9,21 @@ import msgspec
 
 from bskernel_executors.exchange.adaptation import Change
 from bskernel_executors.qonnx_transform.adaptation.attributes import mend_attributes
+from bskernel_executors.qonnx_transform.adaptation.auto_pad import resolve_auto_pad
 from bskernel_executors.qonnx_transform.adaptation.average_pools import mend_average_pools
 from bskernel_executors.qonnx_transform.adaptation.batch import mend_batch
+from bskernel_executors.qonnx_transform.adaptation.clips import mend_clips
 from bskernel_executors.qonnx_transform.adaptation.conv_biases import mend_conv_biases
 from bskernel_executors.qonnx_transform.adaptation.domains import mend_domains
 from bskernel_executors.qonnx_transform.adaptation.functions import inline_functions
 from bskernel_executors.qonnx_transform.adaptation.gemm import mend_gemm
 from bskernel_executors.qonnx_transform.adaptation.graph_inputs import mend_inputs
 from bskernel_executors.qonnx_transform.adaptation.integer_inputs import mend_integer_inputs
+from bskernel_executors.qonnx_transform.adaptation.means import mend_means
 from bskernel_executors.qonnx_transform.adaptation.metadata import strip_metadata
 from bskernel_executors.qonnx_transform.adaptation.names import mend_names
 from bskernel_executors.qonnx_transform.adaptation.no_operations import remove_no_operations
 from bskernel_executors.qonnx_transform.adaptation.opset import mend_opset
-from bskernel_executors.qonnx_transform.adaptation.padding import mend_padding
 from bskernel_executors.qonnx_transform.adaptation.precision import mend_precision
 from bskernel_executors.qonnx_transform.adaptation.qcdq import mend_qcdq
 from bskernel_executors.qonnx_transform.adaptation.quantizers import mend_quantizers
@@ -41,12 +43,14 @@ MendName: TypeAlias = Literal[
     "batch",
     "integer_inputs",
     "opset",
-    "padding",
+    "auto_pad",
     "attributes",
+    "means",
     "no_operations",
     "qcdq",
     "stored_weights",
     "zero_points",
+    "clips",
     "requantizers",
     "gemm",
     "conv_biases",
@@ -80,12 +84,14 @@ MENDS: tuple[Mend, ...] = (
     Mend(name="batch", function=mend_batch, compared=True),
     Mend(name="integer_inputs", function=mend_integer_inputs, compared=True),
     Mend(name="opset", function=mend_opset, compared=True),
-    Mend(name="padding", function=mend_padding, compared=True),
+    Mend(name="auto_pad", function=resolve_auto_pad, compared=True),
     Mend(name="attributes", function=mend_attributes),
+    Mend(name="means", function=mend_means, compared=True),
     Mend(name="no_operations", function=remove_no_operations),
     Mend(name="qcdq", function=mend_qcdq, compared=True),
     Mend(name="stored_weights", function=mend_stored_weights, compared=True),
     Mend(name="zero_points", function=mend_zero_points, compared=True),
+    Mend(name="clips", function=mend_clips, compared=True),
     Mend(name="requantizers", function=mend_requantizers, compared=True),
     Mend(name="gemm", function=mend_gemm, compared=True),
     Mend(name="conv_biases", function=mend_conv_biases, compared=True),

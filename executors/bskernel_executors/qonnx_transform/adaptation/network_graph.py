@@ -12,7 +12,7 @@ QUANTIZERS = frozenset({"Quant", "IntQuant", "BipolarQuant"})
 
 
 class NetworkGraph:
-    """A view of an onnx.ModelProto. Nodes are edited in place; what is looked up is always what the model holds now."""
+    """A view of an onnx.ModelProto. Nodes are edited in place; lookups find what the model holds now."""
 
     def __init__(self, model: Any) -> None:
         """Take the model; nothing is copied."""
@@ -29,6 +29,11 @@ class NetworkGraph:
     def opset(self) -> int:
         """Version of ONNX's own operators."""
         return max((entry.version for entry in self.model.opset_import if entry.domain in {"", "ai.onnx"}), default=1)
+
+    def import_qonnx(self) -> None:
+        """Import the domain of qonnx's operators, if the model does not yet."""
+        if all(entry.domain != QONNX for entry in self.model.opset_import):
+            self.model.opset_import.add(domain=QONNX, version=1)
 
     def constant(self, name: str) -> Any:
         """The value of an initializer or of a Constant node, or None."""
@@ -178,8 +183,7 @@ def make_quant(
     import numpy as np
     from onnx import helper
 
-    if all(entry.domain != QONNX for entry in network.model.opset_import):
-        network.model.opset_import.add(domain=QONNX, version=1)
+    network.import_qonnx()
     return helper.make_node(
         "Quant",
         [

@@ -7,7 +7,7 @@ from typing import Any
 
 from bskernel_executors.exchange.adaptation import Change
 from bskernel_executors.qonnx_transform.adaptation.constants import Constants
-from bskernel_executors.qonnx_transform.adaptation.shapes import Shape, infer_shapes
+from bskernel_executors.qonnx_transform.adaptation.shapes import Shape, infer_shapes, infer_types
 
 KIND = "no_operations"
 _ALWAYS = frozenset({"Identity", "Dropout", "DebugMarker"})
@@ -19,19 +19,38 @@ _MOVES = _RESHAPES | {"Expand", "Transpose"}
 def remove_no_operations(model: Any) -> list[Change]:
     """Take out nodes whose output equals their first input, and connect what is around them."""
     graph = model.graph
+    unused = _drop_unused(graph)
     nodes = [node for node in graph.node if node.op_type in _ALWAYS | _SINGLE | _MOVES | {"Cast", "Pad"}]
     if not nodes:
-        return []
-    shapes, constants, types = infer_shapes(model), Constants(graph), _types(graph)
+        return unused
+    casts = any(node.op_type == "Cast" for node in nodes)
+    shapes, constants, types = infer_shapes(model), Constants(graph), infer_types(model) if casts else {}
     found: dict[tuple[str, str], list[str]] = {}
     for node in nodes:
         why = _explain(node, shapes, constants, types) or _undo(graph, node, shapes)
         if why and take_out(graph, node, constants):
             found.setdefault((node.op_type, why), []).append(node.name)
-    return [
+    return unused + [
         Change(kind=KIND, names=tuple(names), before=kind, after="removed", reason=why)
         for (kind, why), names in found.items()
     ]
+
+
+def _drop_unused(graph: Any) -> list[Change]:
+    """Remove nodes that no output of the graph depends on."""
+    needed = {value.name for value in graph.output}
+    removed = []
+    for node in reversed(graph.node):
+        if needed.isdisjoint(node.output):
+            removed.append(node)
+        else:
+            needed.update(node.input)
+    for node in removed:
+        graph.node.remove(node)
+        _forget(graph.value_info, lambda item, made=set(node.output): item.name in made)  # type: ignore[misc]
+    names = tuple(node.name for node in reversed(removed))
+    reason = "no output of the network depends on them"
+    return [Change(kind=KIND, names=names, before="unused nodes", after="removed", reason=reason)] if removed else []
 
 
 def _explain(node: Any, shapes: dict[str, Shape], constants: Constants, types: dict[str, int]) -> str | None:
@@ -79,18 +98,6 @@ def _undo(graph: Any, node: Any, shapes: dict[str, Shape]) -> str | None:
         _forget(graph.value_info, lambda item: item.name == before.output[0])
         return f"it and {before.name}, removed too, undo one another"
     return f"it undoes {before.name}"
-
-
-def _types(graph: Any) -> dict[str, int]:
-    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
-    for value in (*graph.input, *graph.output, *graph.value_info):
-        if value.type.tensor_type.elem_type:
-            types[value.name] = value.type.tensor_type.elem_type
-    for node in graph.node:
-        for attribute in node.attribute:
-            if node.op_type == "Cast" and attribute.name == "to":
-                types[node.output[0]] = attribute.i
-    return types
 
 
 def take_out(graph: Any, node: Any, constants: Constants) -> bool:

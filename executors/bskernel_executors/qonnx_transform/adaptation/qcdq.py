@@ -1,7 +1,7 @@
 """QCDQ and QDQ: chains of QuantizeLinear, Clip and DequantizeLinear become quantizers of QONNX.
 
-Brevitas' QCDQ export and ONNX Runtime's static quantization write them. A constant behind a DequantizeLinear becomes a
-float constant with a quantizer (weights) or without (biases of 32 bits), whichever FINN takes.
+Brevitas' QCDQ export and ONNX Runtime's static quantization write them. A constant behind a DequantizeLinear becomes
+a float constant with a quantizer (weights) or without (biases of 32 bits), whichever FINN takes.
 """
 
 from __future__ import annotations
@@ -9,19 +9,24 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from bskernel_executors.exchange.adaptation import Change
+from bskernel_executors.qonnx_transform.adaptation.clips import absorb_bounds, remove_unread
 from bskernel_executors.qonnx_transform.adaptation.network_graph import (
     NetworkGraph,
     attributes,
     describe,
     find_integer_type,
+    fit_integer_type,
     make_quant,
 )
+from bskernel_executors.qonnx_transform.adaptation.thresholds import MOST_BITS, Levels, make_threshold_nodes
 from bskernel_executors.sdk import StepFailure
 
 KIND = "qcdq"
 _REASON = "FINN reads quantizers of QONNX only"
 _BIAS_BITS = 32
-_OPERATORS = frozenset({"QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QGemm"})
+_OPERATORS = frozenset(
+    {"QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QGemm"}
+)
 
 
 class IntegerRange(NamedTuple):
@@ -79,7 +84,7 @@ def _refuse_operators(network: NetworkGraph) -> None:
             category="model_load",
             message=f"{', '.join(describe(node) for node in found[:3])} compute with integers themselves "
             f"({len(found)} nodes of the QOperator format)",
-            hint="quantize with quant_format=QuantFormat.QDQ, or export with Brevitas' export_qonnx or export_onnx_qcdq",
+            hint="quantize with quant_format=QuantFormat.QDQ, or export with Brevitas' export_qonnx",
         )
 
 
@@ -148,7 +153,11 @@ def _integer_type(element_type: int | None, node: Any) -> IntegerRange:
     if matched is None:
         raise _refuse(node, f"it holds {name}, not integers")
     bits = int(matched[2])
-    return IntegerRange(0, (1 << bits) - 1, bits) if matched[1] else IntegerRange(-(1 << bits - 1), (1 << bits - 1) - 1, bits)
+    return (
+        IntegerRange(0, (1 << bits) - 1, bits)
+        if matched[1]
+        else IntegerRange(-(1 << bits - 1), (1 << bits - 1) - 1, bits)
+    )
 
 
 def _limits(network: NetworkGraph, clip: Any, stored: IntegerRange) -> IntegerRange:
@@ -218,8 +227,11 @@ def _after(bits: int, signed: bool, scale: Any, zero: Any) -> str:
 def _mend_activation(
     network: NetworkGraph, dequantize: Any, quantize: Any, scale: Any, zero: Any, limits: IntegerRange, clip: Any
 ) -> Change:
-    """Replace the chain of an activation. Other DequantizeLinear that read the same integers read the quantizer."""
+    """Replace the chain of an activation, or of float weights."""
+    import numpy as np
+
     source, target = quantize.input[0], dequantize.output[0]
+    before = source
     shape = network.shape(source)
     if scale.size > 1 and shape is None:
         raise _refuse(quantize, f"the rank of {source!r} is not known")
@@ -227,36 +239,41 @@ def _mend_activation(
     scale, zero = _spread(scale, rank, quantize), _spread(zero, rank, quantize)
     if zero.size > 1 and (zero != zero.ravel()[0]).any():
         raise _refuse(quantize, "it has one zero point per channel", "quantize activations symmetrically")
-    shift = int(zero.ravel()[0])
-    found = find_integer_type(limits.low - shift, limits.high - shift)
+    low, high = limits.low - int(zero.ravel()[0]), limits.high - int(zero.ravel()[0])
+    found = find_integer_type(low, high)
+    stored = network.constant(source)
+    if found is None and stored is not None:
+        integers = np.clip(np.round(stored / scale), low, high)
+        found, source = fit_integer_type(integers), network.add_constant(f"{target}_values", integers * scale)
     if found is not None:
         bits, signed, narrow = found
-        quant = make_quant(
-            network, dequantize.name, source, target, scale=scale, bits=bits, signed=signed, narrow=narrow
-        )
+        made = [
+            make_quant(network, dequantize.name, source, target, scale=scale, bits=bits, signed=signed, narrow=narrow)
+        ]
+        after = _after(bits, signed, scale, zero)
     else:
-        found = find_integer_type(limits.low, limits.high)
-        if found is None:
+        if limits.bits > MOST_BITS or (scale.size > 1 and scale.shape[1] == 1):
             raise _refuse(
                 quantize,
-                f"the integers from {limits.low} to {limits.high} with the zero point {shift} are those of no bit width",
-                "quantize to a whole number of bits, symmetrically where you can",
+                f"no bit width has the integers from {low} to {high}, and thresholds take "
+                f"{MOST_BITS} bits and scales along axis 1",
+                "quantize symmetrically",
             )
-        bits, signed, narrow = found
-        quant = make_quant(
-            network, dequantize.name, source, target, scale=scale, bits=bits, signed=signed, narrow=narrow
-        )
-        quant.input[2] = network.add_constant(f"{quant.name}_zero_point", zero.astype("float32"))
-    network.insert_before(dequantize, quant)
+        source, levels = absorb_bounds(network, source, Levels(scale, 0.0, low, high))
+        low, high = levels.low, levels.high
+        made = make_threshold_nodes(network, dequantize.name, source, target, levels)
+        after = f"{high - low} thresholds for the integers from {low} to {high}"
+    network.insert_before(dequantize, *made)
     names = (quantize.name, *((clip.name,) if clip is not None else ()), dequantize.name)
     network.remove(dequantize)
     for node in (clip, quantize):
         if node is not None and not network.consumers(node.output[0]) and not network.is_output(node.output[0]):
             network.remove(node)
+    remove_unread(network, before)
     return Change(
         kind=KIND,
         names=names,
         before=" -> ".join(node.op_type for node in (quantize, clip, dequantize) if node is not None),
-        after=_after(bits, signed, scale, zero),
+        after=after,
         reason=_REASON,
     )

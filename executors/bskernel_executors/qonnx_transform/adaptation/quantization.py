@@ -81,8 +81,8 @@ def check_widths(model: Any, most_bits: int) -> None:
                 category="model_load",
                 message=f"{describe(node)} quantizes the input of {describe(layer)} to {bits.max():g} bits: hardware "
                 f"compares with 2**{bits.max():g} - 1 thresholds per channel, and FINN's limit is {most_bits} bits",
-                hint=f"train with an activation of {most_bits} bits or fewer; to try more, set max_multithreshold_bit_width "
-                "of the steps adapt and step_qonnx_to_finn",
+                hint=f"train with an activation of {most_bits} bits or fewer; to try more, set "
+                "max_multithreshold_bit_width of the steps adapt and step_qonnx_to_finn",
             )
 
 

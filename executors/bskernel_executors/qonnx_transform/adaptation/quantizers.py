@@ -31,7 +31,16 @@ def mend_quantizers(model: Any) -> list[Change]:
     """Make parameters of one value scalars of float32, and fill in attributes."""
     graph = model.graph
     nodes = [node for node in graph.node if node.domain == QONNX and node.op_type in _INPUTS]
-    return [*_fill_attributes(nodes), *_mend_values(graph, nodes)]
+    return [*_rename(nodes), *_fill_attributes(nodes), *_mend_values(graph, nodes)]
+
+
+def _rename(nodes: list[Any]) -> list[Change]:
+    renamed = [node for node in nodes if node.op_type == "IntQuant"]
+    for node in renamed:
+        node.op_type = "Quant"
+    names = tuple(node.name for node in renamed)
+    reason = "qonnx's two names of one operator, of which FINN reads only this one"
+    return [Change(kind=KIND, names=names, before="IntQuant", after="Quant", reason=reason)] if renamed else []
 
 
 def _mend_values(graph: Any, nodes: list[Any]) -> list[Change]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bskernel_executors.qonnx_transform.adaptation.domains import OLD_DOMAINS
+from bskernel_executors.qonnx_transform.adaptation.domains import find_domain
 from bskernel_executors.sdk import StepFailure
 
 _HARDWARE = "finn.custom_op.fpgadataflow"
@@ -29,7 +29,7 @@ def refuse_unsupported(model: Any) -> None:
     own = {(function.domain, function.name) for function in model.functions}
     for node in model.graph.node:
         what = f"{node.op_type} {node.name or '(which computes ' + ', '.join(node.output) + ')'}"
-        domain = OLD_DOMAINS.get(node.domain, node.domain)
+        domain = find_domain(node)
         if (node.domain, node.op_type) in own:
             continue
         if not domain and node.op_type in _CONTROL_FLOW:

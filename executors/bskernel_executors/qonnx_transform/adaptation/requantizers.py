@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from bskernel_executors.exchange.adaptation import Change
-from bskernel_executors.qonnx_transform.adaptation.network_graph import NetworkGraph, attributes, set_attribute
+from bskernel_executors.qonnx_transform.adaptation.clips import read_levels
+from bskernel_executors.qonnx_transform.adaptation.network_graph import NetworkGraph, set_attribute
 
 KIND = "requantizers"
+_NEAREST = frozenset({"ROUND", "HALF_EVEN", "HALF_UP", "HALF_DOWN"})
 _PASSING = frozenset({"MaxPool", "Reshape", "Flatten", "Transpose", "Identity", "Squeeze", "Unsqueeze"})
 
 
 def mend_requantizers(model: Any) -> list[Change]:
-    """Remove quantizers of values that are quantized in the same way, and make those behind a ReLU unsigned."""
+    """Remove quantizers that keep every value they read, and make those of values from 0 unsigned."""
     network = NetworkGraph(model)
     changes = []
     for node in network.nodes:
         if node.op_type != "Quant" or network.constant(node.input[0]) is not None:
             continue
-        before = _same_before(network, node)
+        before = _wider_than_needed(network, node)
         if before is not None and not network.is_output(node.output[0]):
             network.redirect(node.output[0], node.input[0])
             network.remove(node)
@@ -28,58 +30,49 @@ def mend_requantizers(model: Any) -> list[Change]:
                     names=(node.name,),
                     before="Quant",
                     after="removed",
-                    reason=f"{before} quantizes in the same way, and nothing between them changes a value",
+                    reason=f"{before} gives values that it keeps, and nothing between them changes one",
                 )
             )
-        elif _behind_relu(network, node):
+        elif _never_negative(network, node):
             changes.append(_make_unsigned(network, node))
     if changes:
         network.drop_unused()
     return changes
 
 
-def _parameters(network: NetworkGraph, node: Any) -> tuple[Any, ...] | None:
-    constants = [network.constant(name) for name in node.input[1:4]]
-    if any(value is None or value.size != 1 for value in constants):
-        return None
-    given = attributes(node)
-    mode = given.get("rounding_mode", b"ROUND").upper()
-    return (*(float(value.ravel()[0]) for value in constants), given.get("signed", 1), given.get("narrow", 0), mode)
-
-
-def _same_before(network: NetworkGraph, node: Any) -> str | None:
-    """The name of the quantizer before this one that has the same parameters, one per tensor, or None."""
-    producer = network.producer(node.input[0])
+def _find_source(network: NetworkGraph, name: str) -> Any:
+    """The node whose values reach a tensor unchanged."""
+    producer = network.producer(name)
     while producer is not None and producer.op_type in _PASSING:
-        if producer.op_type == "MaxPool" and any(attributes(producer).get("pads", ())):
-            return None
         producer = network.producer(producer.input[0])
-    if producer is None or producer.op_type != "Quant":
+    return producer
+
+
+def _wider_than_needed(network: NetworkGraph, node: Any) -> str | None:
+    """The name of a quantizer before this one whose values this one keeps, all of them, or None."""
+    source = _find_source(network, node.input[0])
+    if source is None or source.op_type != "Quant":
         return None
-    wanted = _parameters(network, node)
-    return str(producer.name) if wanted is not None and _parameters(network, producer) == wanted else None
+    here, before = read_levels(network, node), read_levels(network, source)
+    if here is None or before is None or here.zero or before.zero or here.scale.size > 1 or before.scale.size > 1:
+        return None
+    if here.mode not in _NEAREST:
+        return None  # q * s / s may be less than q by a rounding error, which these modes would take for a whole step
+    same = here.scale.item() == before.scale.item() and here.low <= before.low and before.high <= here.high
+    return str(source.name) if same else None
 
 
-def _behind_relu(network: NetworkGraph, node: Any) -> bool:
-    import numpy as np
-
-    producer = network.producer(node.input[0])
-    bits = network.constant(node.input[3])
-    zero = network.constant(node.input[2])
-    return (
-        producer is not None
-        and producer.op_type == "Relu"
-        and bool(attributes(node).get("signed", 1))
-        and bits is not None
-        and bits.size == 1
-        and bits.item() > 1
-        and zero is not None
-        and not np.any(zero)
-    )
+def _never_negative(network: NetworkGraph, node: Any) -> bool:
+    """Whether a signed quantizer reads what is never below zero."""
+    source, here = _find_source(network, node.input[0]), read_levels(network, node)
+    if source is None or here is None or here.zero or here.low >= 0:
+        return False
+    before = read_levels(network, source) if source.op_type == "Quant" else None
+    return bool(source.op_type == "Relu" or (before is not None and not before.zero and before.low >= 0))
 
 
 def _make_unsigned(network: NetworkGraph, node: Any) -> Change:
-    """Behind a ReLU the negative half of a signed quantizer is never reached: one bit less, unsigned, is the same."""
+    """Where its negative half is never reached, one bit less, unsigned, is the same."""
     bits = network.constant(node.input[3])
     node.input[3] = network.add_constant(f"{node.name}_bits", bits - bits.dtype.type(1))
     set_attribute(node, "signed", 0)
@@ -87,7 +80,7 @@ def _make_unsigned(network: NetworkGraph, node: Any) -> Change:
     return Change(
         kind=KIND,
         names=(node.name,),
-        before=f"signed Quant of {bits.item():g} bits behind a ReLU",
+        before=f"signed Quant of {bits.item():g} bits of values from 0",
         after=f"unsigned Quant of {bits.item() - 1:g} bits",
-        reason="its negative values are never reached, and FINN takes unsigned quantizers only behind a ReLU",
+        reason="its negative values are never reached, and FINN takes only unsigned quantizers there",
     )

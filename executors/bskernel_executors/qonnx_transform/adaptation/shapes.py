@@ -1,4 +1,4 @@
-"""Shapes of tensors as far as they can be inferred."""
+"""Shapes and types of tensors, as far as they can be inferred."""
 
 from __future__ import annotations
 
@@ -11,18 +11,33 @@ Shape = tuple[int, ...]
 
 def infer_shapes(model: Any) -> dict[str, Shape]:
     """Infer the shape of each tensor of an onnx.ModelProto. Tensors of unknown rank or size are left out."""
-    from qonnx.core.modelwrapper import ModelWrapper
-    from qonnx.transformation.infer_shapes import InferShapes
-
-    wrapper = ModelWrapper(copy.deepcopy(model))
-    with contextlib.suppress(Exception):  # whatever cannot be inferred, the shapes that the model states remain
-        wrapper = wrapper.transform(InferShapes())
-    found = {tensor.name: tuple(tensor.dims) for tensor in wrapper.graph.initializer}
-    for value in (*wrapper.graph.input, *wrapper.graph.output, *wrapper.graph.value_info):
+    graph = _infer(model)
+    found = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    for value in (*graph.input, *graph.output, *graph.value_info):
         shape = read_shape(value)
         if shape is not None:
             found[value.name] = shape
     return found
+
+
+def infer_types(model: Any) -> dict[str, int]:
+    """Infer the ONNX element type of each tensor, as far as it is known."""
+    graph = _infer(model)
+    found = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        if value.type.tensor_type.elem_type:
+            found[value.name] = value.type.tensor_type.elem_type
+    return found
+
+
+def _infer(model: Any) -> Any:
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.transformation.infer_shapes import InferShapes
+
+    wrapper = ModelWrapper(copy.deepcopy(model))
+    with contextlib.suppress(Exception):  # whatever cannot be inferred, what the model states remains
+        wrapper = wrapper.transform(InferShapes())
+    return wrapper.graph
 
 
 def read_shape(value: Any) -> Shape | None:

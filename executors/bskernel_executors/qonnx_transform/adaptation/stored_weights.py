@@ -1,4 +1,4 @@
-"""Weights that are whole multiples of a power of two: exporters that fold constants drop the quantizer they came from."""
+"""Weights that are whole multiples of a power of two: exporters that fold constants drop their quantizer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Convolutions and pools over one axis as ones over two: (N, C, L) becomes (N, C, 1, L).
 
-FINN's layers take images. Every node that a tensor of rank 3 passes is rewritten to the rank 4 form; before a node that
-is not known here, a Reshape gives it back its rank. Nothing is computed differently.
+FINN's layers take images. Every node that a tensor of rank 3 passes is rewritten to the rank 4 form; before a node
+that is not known here, a Reshape gives it back its rank. Nothing is computed differently.
 """
 
 from __future__ import annotations
@@ -23,7 +23,20 @@ _POOLS = frozenset({"MaxPool", "AveragePool", "LpPool"})
 _GLOBAL = frozenset({"GlobalAveragePool", "GlobalMaxPool"})
 _ELEMENTWISE = frozenset(
     {
-        *("Add", "Sub", "Mul", "Div", "Relu", "LeakyRelu", "PRelu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Selu"),
+        *(
+            "Add",
+            "Sub",
+            "Mul",
+            "Div",
+            "Relu",
+            "LeakyRelu",
+            "PRelu",
+            "Sigmoid",
+            "Tanh",
+            "HardSigmoid",
+            "HardSwish",
+            "Selu",
+        ),
         *("Elu", "Clip", "Identity", "Dropout", "BatchNormalization", "Quant", "IntQuant", "BipolarQuant", "Trunc"),
         *("Neg", "Abs", "Sign", "Pow", "Sqrt", "Exp", "Erf", "Gelu", "Min", "Max", "DebugMarker"),
     }
@@ -114,9 +127,9 @@ class _Lifted:
             self.tensors.update(node.output)
         elif kind == "Transpose":
             self._rewrite_transpose(node)
-        elif kind == "Pad" and self._rewrite_pad(node):
-            self.tensors.update(node.output)
-        elif kind in {"Upsample", "Resize"} and self._rewrite_resize(node):
+        elif (kind == "Pad" and self._rewrite_pad(node)) or (
+            kind in {"Upsample", "Resize"} and self._rewrite_resize(node)
+        ):
             self.tensors.update(node.output)
         elif kind in {"Flatten", "Reshape", "Squeeze", "Unsqueeze"}:
             self._rewrite_reshape(node)
@@ -132,7 +145,9 @@ class _Lifted:
 
         output = self._network.new_tensor(f"{name}_rank_{len(shape)}")
         constant = self._network.add_constant(f"{output}_shape", np.asarray(shape, np.int64))
-        made = helper.make_node("Reshape", [name, constant], [output], name=self._network.new_name(f"{node.name}_Reshape"))
+        made = helper.make_node(
+            "Reshape", [name, constant], [output], name=self._network.new_name(f"{node.name}_Reshape")
+        )
         self._network.insert_before(node, made)
         return output
 
@@ -144,7 +159,13 @@ class _Lifted:
 
     def _widen_window(self, node: Any) -> None:
         given = attributes(node)
-        for name, one in (("kernel_shape", 1), ("strides", 1), ("dilations", 1), ("output_padding", 0), ("output_shape", 1)):
+        for name, one in (
+            ("kernel_shape", 1),
+            ("strides", 1),
+            ("dilations", 1),
+            ("output_padding", 0),
+            ("output_shape", 1),
+        ):
             if name in given:
                 set_attribute(node, name, [one, *given[name]])
         if "pads" in given:

@@ -1,7 +1,7 @@
-"""Zero points: folded into the weights, or into an Add on either side of an activation's quantizer.
+"""Zero points: folded into the weights, or into the thresholds of an activation.
 
-FINN takes quantizers with the zero point 0 only. Quant computes (round(clip(x / s + z)) - z) * s, so the same values come
-from x / s + z, a quantizer of scale 1, then - z and * s; FINN moves these into thresholds and past the next layer.
+FINN takes quantizers with the zero point 0 only. Integers q with the zero point z stand for (q - z) * s: weights are
+stored so from the start, and thresholds count up to q - z as well as to q.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from bskernel_executors.exchange.adaptation import Change
+from bskernel_executors.qonnx_transform.adaptation.clips import absorb_bounds, read_levels, remove_unread
 from bskernel_executors.qonnx_transform.adaptation.network_graph import (
     NetworkGraph,
+    attributes,
     describe,
     fit_integer_type,
     set_attribute,
 )
+from bskernel_executors.qonnx_transform.adaptation.thresholds import MOST_BITS, make_threshold_nodes
 from bskernel_executors.sdk import StepFailure
 
 KIND = "zero_points"
@@ -40,7 +43,9 @@ def mend_zero_points(model: Any) -> list[Change]:
         if network.constant(node.input[1]) is None or network.constant(node.input[3]) is None:
             raise _refuse(node, "cannot be folded, for its scale or bit width is computed")
         stored = network.constant(node.input[0])
-        changes.append(_fold_weights(network, node, stored) if stored is not None else _fold_activation(network, node))
+        changes.append(
+            _fold_weights(network, node, stored) if stored is not None else _fold_activation(network, node)
+        )
     if changes:
         network.drop_unused()
     return changes
@@ -50,7 +55,7 @@ def _refuse(node: Any, why: str) -> StepFailure:
     return StepFailure(
         category="model_load",
         message=f"the zero point of {describe(node)} {why}",
-        hint="train with a symmetric quantizer, for example Brevitas' Int8ActPerTensorFloat or Uint8ActPerTensorFloat",
+        hint="train with a symmetric quantizer, such as Brevitas' Int8ActPerTensorFloat or Uint8ActPerTensorFloat",
     )
 
 
@@ -60,16 +65,9 @@ def _fold_weights(network: NetworkGraph, node: Any, stored: Any) -> Change:
     from qonnx.custom_op.general.intquant import int_quant
 
     scale, zero, bits = (network.constant(name) for name in node.input[1:4])
-    given = {attribute.name: attribute for attribute in node.attribute}
-    values = int_quant(
-        stored,
-        scale,
-        zero,
-        bits,
-        given["signed"].i if "signed" in given else 1,
-        given["narrow"].i if "narrow" in given else 0,
-        given["rounding_mode"].s.decode() if "rounding_mode" in given else "ROUND",
-    ).astype(np.float32)
+    given = attributes(node)
+    signs, mode = (given.get("signed", 1), given.get("narrow", 0)), given.get("rounding_mode", b"ROUND").decode()
+    values = int_quant(stored, scale, zero, bits, *signs, mode).astype(np.float32)
     width, signed, narrow = fit_integer_type(np.round(values / scale))
     node.input[0] = network.add_constant(f"{node.input[0]}_shifted", values)
     node.input[2] = network.add_constant(f"{node.name}_zero_point", np.zeros((), np.float32))
@@ -86,30 +84,22 @@ def _fold_weights(network: NetworkGraph, node: Any, stored: Any) -> Change:
 
 
 def _fold_activation(network: NetworkGraph, node: Any) -> Change:
-    import numpy as np
-    from onnx import helper
-
-    scale, zero, source, target = node.input[1], network.constant(node.input[2]), node.input[0], node.output[0]
-    shift = network.add_constant(f"{node.name}_zero_point", zero.astype(np.float32))
-    names = [network.new_tensor(f"{target}_{word}") for word in ("scaled", "shifted", "rounded", "centred")]
-    divide, add, subtract, multiply = (
-        helper.make_node(operator, [first, second], [output], name=network.new_name(f"{node.name}_{operator}"))
-        for operator, first, second, output in (
-            ("Div", source, scale, names[0]),
-            ("Add", names[0], shift, names[1]),
-            ("Sub", names[2], shift, names[3]),
-            ("Mul", names[3], scale, target),
+    levels = read_levels(network, node)
+    if levels is None:
+        raise _refuse(
+            node,
+            f"cannot be folded: folding takes one zero point, {MOST_BITS} bits, and scales per tensor or channel",
         )
-    )
-    network.insert_before(node, divide, add)
-    network.insert_after(node, subtract, multiply)
-    node.input[0], node.output[0] = names[1], names[2]
-    node.input[1] = network.add_constant(f"{node.name}_scale", np.ones((), np.float32))
-    node.input[2] = network.add_constant(f"{node.name}_no_zero_point", np.zeros((), np.float32))
+    before = node.input[0]
+    source, levels = absorb_bounds(network, before, levels)
+    point, low, high = levels.zero, levels.low, levels.high
+    network.insert_before(node, *make_threshold_nodes(network, node.name, source, node.output[0], levels))
+    network.remove(node)
+    remove_unread(network, before)
     return Change(
         kind=KIND,
         names=(node.name,),
-        before=f"zero point {zero.ravel()[0]:g}",
-        after="an Add before the quantizer and a Sub behind it",
+        before=f"Quant with the zero point {point:g}",
+        after=f"{high - low} thresholds for the integers from {low - point:g} to {high - point:g}",
         reason=_REASON,
     )

@@ -9,8 +9,10 @@ from typing import Any, get_args
 import numpy as np
 import onnx
 import pytest
+from bskernel_executors.exchange.adaptation import Change
+from bskernel_executors.qonnx_transform.adaptation import adapter
 from bskernel_executors.qonnx_transform.adaptation.adapter import adapt_model, make_summary
-from bskernel_executors.qonnx_transform.adaptation.mends import MENDS, MendName
+from bskernel_executors.qonnx_transform.adaptation.mends import MENDS, Mend, MendName
 from bskernel_executors.sdk import StepFailure
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,7 +66,33 @@ def bits_as_integers(model: Any) -> None:
 def of_brevitas_domain(model: Any) -> None:
     for node in model.graph.node:
         node.domain = "onnx.brevitas" if node.domain else ""
-    model.opset_import[1].domain = "onnx.brevitas"
+    for entry in model.opset_import[1:]:
+        entry.domain = "onnx.brevitas"
+
+
+def of_any_domain(model: Any) -> None:
+    for node in model.graph.node:
+        node.domain = "somebody" if node.op_type == "Quant" else node.domain
+
+
+def of_no_domain(model: Any) -> None:
+    for node in model.graph.node:
+        node.domain = ""
+    del model.opset_import[1:]
+
+
+def with_the_other_name_of_quant(model: Any) -> None:
+    for node in model.graph.node:
+        node.op_type = "IntQuant" if node.op_type == "Quant" else node.op_type
+
+
+def with_an_unused_input(model: Any) -> None:
+    model.graph.input.append(helper.make_tensor_value_info("spare", TensorProto.FLOAT, [1, 3]))
+
+
+def with_unused_nodes(model: Any) -> None:
+    for at, name in enumerate((model.graph.node[0].output[0], "unused_0")):
+        model.graph.node.append(helper.make_node("Neg", [name], [f"unused_{at}"], name=f"spare_{at}"))
 
 
 def without_import(model: Any) -> None:
@@ -107,7 +135,7 @@ def of_a_newer_opset(model: Any) -> None:
 
 def with_no_operations(model: Any) -> None:
     graph = model.graph
-    for at, (kind, domain) in enumerate((("Identity", ""), ("Dropout", ""), ("DebugMarker", "onnx.brevitas"))):
+    for at, (kind, domain) in enumerate((("Identity", ""), ("Dropout", ""), ("DebugMarker", "somebody"))):
         node = graph.node[2 * at + 1]
         inner = f"{node.output[0]}_{kind}"
         extra = [helper.make_node(kind, [inner], [node.output[0]], name=f"extra_{at}", domain=domain)]
@@ -134,7 +162,12 @@ QUIRKS: dict[Quirk, MendName] = {
     without_names: "names",
     with_one_name_for_all: "names",
     of_brevitas_domain: "domains",
+    of_any_domain: "domains",
+    of_no_domain: "domains",
     without_import: "domains",
+    with_the_other_name_of_quant: "quantizers",
+    with_an_unused_input: "inputs",
+    with_unused_nodes: "no_operations",
     with_initializers_as_inputs: "inputs",
     in_double_precision: "precision",
     scales_in_half_precision: "precision",
@@ -147,7 +180,8 @@ QUIRKS: dict[Quirk, MendName] = {
     with_no_operations: "no_operations",
 }
 # The others need the names or the domain as they are.
-ORDER = sorted(QUIRKS, key=lambda quirk: quirk in {of_brevitas_domain, without_import, without_names})
+LAST = [with_the_other_name_of_quant, of_brevitas_domain, of_any_domain, of_no_domain, without_import, without_names]
+ORDER = [*(quirk for quirk in QUIRKS if quirk not in LAST), *LAST]
 
 
 def test_a_network_that_needs_nothing_comes_out_as_it_went_in() -> None:
@@ -242,6 +276,35 @@ def test_every_mend_has_one_name_that_can_be_skipped() -> None:
     assert tuple(mend.name for mend in MENDS) == get_args(MendName)
 
 
+def test_a_mend_that_changes_what_the_network_computes_fails_the_step_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def double_the_first_scale(model: Any) -> list[Change]:
+        scale = next(tensor for tensor in model.graph.initializer if tensor.name == model.graph.node[0].input[1])
+        if numpy_helper.to_array(scale) > 0.2:
+            return []
+        scale.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(scale) * 2, scale.name))
+        return [Change(kind="means", names=("Quant_0",), before="a scale", after="another", reason="it is wrong")]
+
+    wrong = Mend(name="means", function=double_the_first_scale, compared=True)
+    monkeypatch.setattr(adapter, "MENDS", tuple(wrong if mend.name == "means" else mend for mend in MENDS))
+    model = make_cnn(0, batch=2)
+    with pytest.raises(StepFailure, match=r"a scale cannot become another without changing .* \(Quant_0\)") as caught:
+        adapt_model(model)
+    assert 'skip = ["means"]' in str(caught.value.failure.hint)
+
+
+def test_a_model_that_cannot_be_executed_as_it_came_is_mended_with_a_warning() -> None:
+    network = Network(0, (1, 2, 6, 6))
+    network.quantize()
+    network.node("MaxPool", kernel_shape=[2, 2], strides=[3, 3], auto_pad="SAME_UPPER")  # for onnxruntime
+    adaptation = adapt_model(network.model((1, 2, 2, 2)))
+    assert adaptation.compared_frames == 0
+    assert adaptation.not_compared is not None
+    row = make_summary(adaptation)[-1]
+    assert (row["label"], "is not verified" in row["value"]) == ("warning", True)
+
+
 def hardware() -> Any:
     model = make_mlp(0)
     model.graph.node[1].domain, model.graph.node[1].name = "finn.custom_op.fpgadataflow.hls", ""
@@ -287,7 +350,7 @@ def with_swish() -> Any:
         (foreign("my.own", "Fancy"), "Fancy strange is of the domain my.own", "operators of ONNX"),
         (foreign(QONNX, "NoSuchOp"), "NoSuchOp strange", "operators of ONNX"),
         (foreign("", "NoSuchOp"), "ONNX has no operator NoSuchOp strange", "domain"),
-        (of_unknown_height(), "dimension 2 (height) of input 'input'", "override_input_size, e.g. [1, 2, 32, 6]"),
+        (of_unknown_height(), "dimension 2 (height) of input 'input'", "override_input_size = [1, 2, 32, 6]"),
         (with_swish(), "Swish Swish_0 needs opset 24", "opset 21 or older"),
     ],
 )

@@ -7,10 +7,10 @@ from typing import Any
 from bskernel_executors.exchange.adaptation import Change
 from bskernel_executors.qonnx_transform.adaptation.shapes import Shape, infer_shapes
 
-KIND = "padding"
+KIND = "auto_pad"
 
 
-def mend_padding(model: Any) -> list[Change]:
+def resolve_auto_pad(model: Any) -> list[Change]:
     """Replace auto_pad by pads. A node whose shapes are unknown keeps it."""
     from onnx import helper
 
