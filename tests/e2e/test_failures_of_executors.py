@@ -1,5 +1,6 @@
 """What users meet in the shipped executors: small real models and files, each wrong in one way, and what is said."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -120,11 +121,12 @@ standalone_thresholds = true
             ["MultiThreshold_0: its output still has a scale", "split_host"],
             marks=pytest.mark.provokes("transform"),
         ),
-        ("unmapped", "step_create_dataflow_partition", "transform", "unmapped", ["Elu_0", "Elu Elu_0", "ReLU"]),
         (
-            "float-shapes", "step_create_dataflow_partition", "transform", "one-partition",
-            ["not hardware: MatMul MatMul_0", "quantized"],
+            "unmapped", "step_create_dataflow_partition", "transform", "unmapped",
+            ["interrupts it: Elu_0 (between hardware layers)", "FINN has no hardware layer for Elu"],
         ),
+        ("float-shapes", "coverage", "transform", None, ["not in hardware: MatMul_0", "quantize the weights"]),
+        ("coded", "coverage", "transform", None, ["not in hardware: MatMul_0", "QCDQ", "export it as QONNX"]),
     ],
 )  # fmt: skip
 def test_a_network_that_cannot_become_hardware_is_told_by_layer_with_what_to_change(
@@ -169,15 +171,70 @@ def test_a_target_that_is_not_given_is_told_with_the_boards(
     assert "ZCU104" in str(failure.hint)
 
 
-def test_a_folding_of_the_wrong_type_is_told_by_layer_and_key(
+@pytest.mark.parametrize(
+    ("step", "key", "entry", "message"),
+    [
+        ("step_apply_folding_config", "folding_config", '"MVAU_hls_0": {"PE": "2"}', "PE must be a whole number"),
+        ("step_apply_folding_config", "folding_config", '"MVAU_9": {"PE": 2}', "the design has no layer 'MVAU_9'"),
+        ("step_specialize_layers", "specialize_layers_config", '"MVAU_0": {"style": "rtl"}', "no attribute 'style'"),
+        ("step_specialize_layers", "specialize_layers_config", '"MVAU_0": [', "the file is not JSON"),
+    ],
+)
+def test_a_file_of_layers_that_does_not_fit_is_told_by_key_and_layer(
+    workspace: Workspace, models: Path, tmp_path: Path, step: str, key: str, entry: str, message: str
+) -> None:
+    (tmp_path / "layers.json").write_text(f'{{"Defaults": {{}}, {entry}}}')
+    text = FLOW.format(model=models / "sound.onnx", flow="estimate", target=PART)
+    text += f'[step.{step}.inputs]\n{key} = "layers.json"\n'
+    failure = failed(build_text(workspace, tmp_path, text, step))
+    assert failure.category == "config"
+    assert failure.message.startswith(f"{key}: ")
+    assert message in failure.message
+
+
+def test_a_layer_that_is_left_on_the_host_is_told_with_its_share_and_so_is_what_the_numbers_are_of(
     workspace: Workspace, models: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "folding.json").write_text('{"Defaults": {}, "MVAU_hls_0": {"PE": "2"}}')
-    text = FLOW.format(model=models / "sound.onnx", flow="estimate", target=PART)
-    text += '[step.step_apply_folding_config.inputs]\nfolding_config = "folding.json"\n'
-    failure = failed(build_text(workspace, tmp_path, text, "step_apply_folding_config"))
-    assert failure.category == "config"
-    assert failure.hint == "PE of MVAU_hls MVAU_hls_0 must be of type int, but the config has type str"
+    target = PART + "\ntarget_fps = 900_000_000"
+    text = FLOW.format(model=models / "float-first.onnx", flow="estimate", target=target)
+    result = build_text(workspace, tmp_path, text)
+    assert result.status == "ok", result.failure
+    told = describe_result(result)
+    # 12 of 8 * 4 + 4 * 3 multiplications
+    assert "27% of the network's MACs; on the host: MatMul_0" in told
+    assert "MatMul_0 (on the host, before the accelerator; 73% of the MACs): its input comes as FLOAT32" in told
+    assert "[estimate, of 27% of the network's MACs]" in told
+    assert "target_fps is missed: wanted 900,000,000 inferences/s" in told
+    assert "PE = SIMD = 1" not in told
+    assert result.metrics is not None
+    assert result.metrics["hardware_share"] == 12 / 44
+
+
+def test_the_coverage_counts_what_the_host_split_has_cut_off(
+    workspace: Workspace, models: Path, tmp_path: Path
+) -> None:
+    text = FLOW.format(model=models / "float-first.onnx", flow="rtl", target=PART)
+    result = build_text(workspace, tmp_path, text, "coverage")
+    assert result.status == "ok", result.failure
+    artifacts = result.directory / "artifacts"
+    host = json.loads((artifacts / "host" / "host.json").read_text())
+    found = json.loads((artifacts / "coverage.json").read_text())
+    for part in ("head", "tail"):
+        names = [node["name"] for node in found["nodes"] if node["part"] == part]
+        assert names == [node["name"] for node in host[part]]
+    assert [found["parts"][part]["macs"] for part in ("head", "hardware")] == [32, 12]
+
+
+def test_names_that_one_step_draws_do_not_collide_with_those_of_another(
+    workspace: Workspace, models: Path, tmp_path: Path
+) -> None:
+    text = FLOW.format(model=models / "sound.onnx", flow="estimate", target=PART).replace("off", "stages")
+    text += (
+        '[[flow.edit.insert]]\nafter = "step_qonnx_to_finn"\nname = "names"\nentry = "qonnx-transform:transform"\n'
+        'parameters = { transforms = ["GiveRandomTensorNames"] }\n'
+    )
+    result = build_text(workspace, tmp_path, text)
+    assert result.status == "ok", result.failure
 
 
 @pytest.mark.provokes("kernel")

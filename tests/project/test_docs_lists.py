@@ -14,6 +14,7 @@ import bskernel
 import msgspec
 import pytest
 from bskernel_executors.exchange.bit_widths import BitWidths, LayerWidths
+from bskernel_executors.exchange.coverage import Coverage, CoveredNode, Part
 from bskernel_executors.metrics.breakdown import Breakdown, LayerPace
 from bskernel_executors.metrics.comparison import BuildComparison
 from bskernel_executors.metrics.headroom import Headroom, ResourceUse
@@ -191,6 +192,17 @@ def test_the_page_on_analyses_lists_each_with_stages_parameters_and_result() -> 
             else:
                 default = item["default"]
                 assert said[item["name"]] == ("none" if default is None else json.dumps(default))
+
+
+@pytest.mark.parametrize(("head", "kind"), [("key |", Coverage), ("key of a node", CoveredNode)])
+def test_the_page_on_coverage_lists_every_key_of_the_report(head: str, kind: type[msgspec.Struct]) -> None:
+    assert first_names(page("coverage.md", "coverage.json"), head) == [
+        field.name for field in msgspec.structs.fields(kind)
+    ]
+
+
+def test_the_page_on_coverage_lists_every_part() -> None:
+    assert first_names(page("coverage.md", "Where a node runs"), "part") == list(get_args(Part))
 
 
 @pytest.mark.parametrize(

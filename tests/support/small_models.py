@@ -84,6 +84,18 @@ dense(
     node("MatMul", ["q2", "w2_q"], "out"),
     shape_out=[1, 3],
 )
+float_product = node("MatMul", ["in", "w_q"], "product")
+small, last = weights(RANDOM.integers(-3, 4, (4, 3)), "w2"), node("MatMul", ["q2", "w2_q"], "out")
+save("float-first", [1, 8], [1, 3], weights(DENSE), float_product, quant("product", "q2"), small, last)
+save(
+    "coded",
+    [1, 8],
+    [1, 4],
+    node("QuantizeLinear", ["in", "one"], "coded"),
+    node("DequantizeLinear", ["coded", "one"], "decoded"),
+    node("MatMul", ["decoded", "w"], "out"),
+    ([], [constant("w", DENSE), constant("one", 1.0)]),
+)
 convolution("no-defaults", quant("in", "q"))
 convolution("scale-of-two-axes", quant("in", "q", np.ones((1, 2, 8, 1))), **WHOLE)
 convolution("scale-along-rows", quant("in", "q", np.ones((1, 1, 8, 1))), **WHOLE)

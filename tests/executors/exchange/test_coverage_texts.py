@@ -13,12 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
-def layer(name: str, part: Part = "hardware", macs: int | None = 50, **facts: str) -> CoveredNode:
-    return CoveredNode(name=name, kind="MatMul", part=part, multiplies=True, macs=macs, **facts)
+def layer(
+    name: str, part: Part = "hardware", macs: int | None = 50, why: tuple[str, str] | None = None
+) -> CoveredNode:
+    reason, remedy = why or (None, None)
+    return CoveredNode(name=name, kind="MatMul", part=part, multiplies=True, macs=macs, reason=reason, remedy=remedy)
 
 
-def other(name: str, kind: str, part: Part, **facts: str) -> CoveredNode:
-    return CoveredNode(name=name, kind=kind, part=part, **facts)
+def other(name: str, kind: str, part: Part, reason: str | None = None, remedy: str | None = None) -> CoveredNode:
+    return CoveredNode(name=name, kind=kind, part=part, reason=reason, remedy=remedy)
 
 
 def cover(*nodes: CoveredNode) -> Coverage:
@@ -26,8 +29,8 @@ def cover(*nodes: CoveredNode) -> Coverage:
 
 
 WHOLE = cover(other("Transpose_0", "Transpose", "head"), layer("MVAU_0"), other("Mul_0", "Mul", "tail"))
-REASON = {"reason": "its input is FLOAT32", "remedy": "quantize it"}
-FIRST_ON_HOST = cover(layer("MatMul_0", "head", 86, **REASON), layer("MVAU_0", macs=14))
+WHY = ("its input is FLOAT32", "quantize it")
+FIRST_ON_HOST = cover(layer("MatMul_0", "head", 86, WHY), layer("MVAU_0", macs=14))
 
 
 def test_a_network_whose_products_are_all_in_hardware_gives_one_row_and_no_warning() -> None:
@@ -52,9 +55,9 @@ def test_a_layer_on_the_host_is_a_warning_with_its_share_of_the_macs_the_reason_
 def test_nodes_between_layers_are_warnings_and_share_a_line_if_they_share_the_reason() -> None:
     found = cover(
         layer("MVAU_0"),
-        other("Im2Col_0", "Im2Col", "unmapped", **REASON),
-        layer("MatMul_0", "unmapped", None, **REASON),
-        other("conv1_pool", "MaxPool", "unmapped", reason="it pads"),
+        other("Im2Col_0", "Im2Col", "unmapped", *WHY),
+        layer("MatMul_0", "unmapped", None, WHY),
+        other("conv1_pool", "MaxPool", "unmapped", "it pads"),
         layer("MVAU_1"),
         other("Mul_0", "Mul", "tail"),
     )
@@ -66,15 +69,15 @@ def test_nodes_between_layers_are_warnings_and_share_a_line_if_they_share_the_re
 
 
 def test_many_warnings_end_with_their_number() -> None:
-    rows = make_rows(cover(*(layer(f"MatMul_{at}", "unmapped", reason=str(at)) for at in range(9)), layer("MVAU_0")))
+    rows = make_rows(
+        cover(*(layer(f"MatMul_{at}", "unmapped", why=(str(at), "")) for at in range(9)), layer("MVAU_0"))
+    )
     assert len(rows) == 8
     assert rows[-1]["value"] == "3 more lines of this kind are in coverage.json"
 
 
 def test_a_network_that_multiplies_on_the_host_alone_is_refused_with_its_layers_and_remedies() -> None:
-    failure = refuse_uncovered(
-        cover(layer("MatMul_0", "head", **REASON), other("Thresholding_0", "Relu", "hardware"))
-    )
+    failure = refuse_uncovered(cover(layer("MatMul_0", "head", why=WHY), other("Thresholding_0", "Relu", "hardware")))
     assert failure is not None
     assert failure.failure.category == "transform"
     assert "not in hardware: MatMul_0" in failure.failure.message
@@ -85,7 +88,7 @@ def test_a_network_that_multiplies_on_the_host_alone_is_refused_with_its_layers_
 
 
 def test_a_network_in_qcdq_form_is_refused_as_such() -> None:
-    failure = refuse_uncovered(cover(layer("MatMul_0", "head", **REASON), other("q", "QuantizeLinear", "head")))
+    failure = refuse_uncovered(cover(layer("MatMul_0", "head", why=WHY), other("q", "QuantizeLinear", "head")))
     assert failure is not None
     assert failure.failure.hint is not None
     assert "QCDQ" in failure.failure.hint

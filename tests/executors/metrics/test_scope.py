@@ -21,11 +21,9 @@ MEASURED = REPORTS | {"report_experiment_instrumentation.json": {"throughput_fps
 
 
 def cover(on_host: int, in_hardware: int, frames: int = 1) -> Coverage:
-    nodes = (
-        CoveredNode(name="MatMul_0", kind="MatMul", part="head", multiplies=True, macs=on_host),
-        CoveredNode(name="MVAU_0", kind="MVAU", part="hardware", multiplies=True, macs=in_hardware),
-    )
-    nodes = nodes if on_host else nodes[1:]
+    host = CoveredNode(name="MatMul_0", kind="MatMul", part="head", multiplies=True, macs=on_host)
+    layer = CoveredNode(name="MVAU_0", kind="MVAU", part="hardware", multiplies=True, macs=in_hardware)
+    nodes = (host, layer) if on_host else (layer,)
     return Coverage(frames=frames, nodes=nodes, parts=measure_parts(nodes))
 
 
