@@ -17,6 +17,7 @@ from bskernel.runtime.warm.runtime import WarmRuntime
 from bskernel.workspace.workspace import Workspace
 from bskernel_protocol import Failure
 from support.builds import build_text
+from support.onnx_bytes import model
 from support.paths import ROOT, SUPPORT
 from support.stitched_design import write_design
 
@@ -72,7 +73,7 @@ def models(workspace: Workspace, environments: Path, tmp_path_factory: pytest.Te
     recipe = next(recipe for recipe in workspace.recipes if recipe.name == FINN)
     python = ensure_environment(recipe, environments, print).python
     subprocess.run([str(python), str(SUPPORT / "small_models.py"), str(folder)], check=True)
-    (folder / "damaged.onnx").write_bytes((folder / "sound.onnx").read_bytes()[:-40])
+    (folder / "damaged.onnx").write_bytes(model(b"\xff" * 40))  # a whole message with a graph that is none
     return folder
 
 
@@ -160,10 +161,12 @@ def test_what_adapt_would_mend_is_told_by_layer_when_that_mend_is_left_out(
 
 
 @pytest.mark.provokes("config")
-def test_a_target_that_is_not_given_is_told_with_the_boards(
+def test_a_custom_step_that_finds_no_target_is_told_with_the_boards(
     workspace: Workspace, models: Path, tmp_path: Path
 ) -> None:
     text = FLOW.format(model=models / "sound.onnx", flow="estimate", target="")
+    text += '[flow.edit.replace.step_specialize_layers]\nentry = "finn-step:custom"\n'
+    text += 'parameters.function = "finn.builder.build_dataflow_steps:step_specialize_layers"\n'
     failure = failed(build_text(workspace, tmp_path, text, "step_specialize_layers"))
     assert failure.category == "config"
     assert failure.facts["exception"] == "finn.util.exception.FINNConfigurationError"
