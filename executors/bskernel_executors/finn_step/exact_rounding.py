@@ -96,6 +96,7 @@ def _search(model: Any, quantizer: Quantizer, tensor: str, axis: int, *, with_ch
 def _refuse(model: Any, node: Any | None, quantizer: Quantizer) -> str | None:
     """Say why a quantizer's thresholds cannot be replaced."""
     import numpy as np
+    from qonnx.custom_op.general.quant import resolve_rounding_mode
 
     if node is None or node.op_type != "MultiThreshold":
         return "FINN made no thresholds of it"
@@ -105,6 +106,10 @@ def _refuse(model: Any, node: Any | None, quantizer: Quantizer) -> str | None:
         return "its thresholds or its shape are unknown"
     if given.shape[-1] != quantizer.levels - 1:
         return f"it has {quantizer.levels} levels, but {given.shape[-1]} thresholds"
+    try:
+        resolve_rounding_mode(quantizer.rounding_mode)
+    except ValueError:
+        return f"qonnx does not know its rounding mode {quantizer.rounding_mode}"
     return None if (np.asarray(quantizer.scale) > 0).all() else "its scale is not positive"
 
 

@@ -25,7 +25,7 @@ def describe_rounding(report: RoundingReport) -> list[dict[str, str]]:
     """Return rows for the build's summary."""
     rows = []
     if report.quantizers:
-        text = f"{report.moved} of {report.thresholds} thresholds in {report.quantizers} quantizers"
+        text = f"{report.moved} of {report.thresholds} thresholds of {report.quantizers} quantizer(s)"
         rows.append({"label": "exact rounding", "value": text, "note": "moved to where the network rounds"})
     if report.unmatched:
         more = f" and {len(report.unmatched) - _NAMED} more" if len(report.unmatched) > _NAMED else ""

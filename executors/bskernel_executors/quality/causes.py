@@ -12,6 +12,7 @@ from bskernel_executors.quality.outputs import Outputs, compare_outputs
 
 HALVES = "exact halves, which the network rounds to even and FINN's own thresholds round up"
 SUMS = "rounding errors of float32 in the network's sums: computed in float64 it agrees"
+NEAR_HALVES = "values that are exact halves but for rounding errors of float32: FINN's own thresholds round them up"
 POLYNOMIALS = "piecewise polynomials in hardware, in place of {names}"
 _HALF_EVEN = frozenset({"HALF_EVEN", "ROUND"})
 _PASSING = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
@@ -45,6 +46,8 @@ def _variants(stages: Stages) -> Iterator[tuple[str, Callable[[], Outputs], Outp
     if earlier.find_nodes("Quant"):
         yield HALVES, partial(earlier.run_variant, stages.inputs, partial(_quantize, up=True)), stages.now
         yield SUMS, partial(earlier.run_variant, stages.inputs, _quantize, double=True), stages.now
+        both = partial(earlier.run_variant, stages.inputs, partial(_quantize, up=True), double=True)
+        yield NEAR_HALVES, both, stages.now
     polynomials = later.find_nodes("PWPolyF")
     if polynomials and stages.later_inputs is not None:
         names = ", ".join(sorted({f"{_function(node)} in {node.name}" for node in polynomials}))
