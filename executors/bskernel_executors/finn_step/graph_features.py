@@ -69,7 +69,6 @@ _FINDERS: dict[str, Callable[[Any], Any]] = {
     ),
     "transposed convolutions": _operators("ConvTranspose"),
     "resizes": _operators("Resize", "Upsample"),
-    "average pools": _operators("AveragePool"),
     "quantized average pools": _operators("QuantAvgPool2d"),
     "global average pools": _operators("GlobalAveragePool"),
     "max pools of fractions": lambda model: (

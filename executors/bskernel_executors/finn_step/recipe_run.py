@@ -21,15 +21,16 @@ _LAYERS = frozenset(
     {"AveragePool", "Concat", "Conv", "ConvTranspose", "GlobalAveragePool", "Im2Col", "MatMul", "MaxPool"}
     | {"MaxPoolNHWC", "QuantAvgPool2d", "Resize", "Split", "Upsample", "XnorPopcountMatMul"}
 )
-_LOWERED = frozenset({"AveragePool", "Conv"})  # hardware has these in another form
+_LOWERED = frozenset({"Conv"})  # hardware has it in another form
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The recipe that ran, why, and what to warn about."""
+    """The recipe that ran and why, what to warn about, and the nodes that were kept for the host."""
 
     recipe: str
     why: str
     warnings: tuple[str, ...] = ()
+    on_host: tuple[str, ...] = ()
 
 
 def _shorten(names: Iterable[str]) -> str:

@@ -44,48 +44,6 @@ def densify_groups(model: Any) -> Any:
     return model
 
 
-def lower_average_pools(model: Any) -> Any:
-    """Make average pools depthwise convolutions with weights of 1, and products with 1 / (size of the window).
-
-    Pools with padding or ceil_mode stay, because their windows differ in size.
-    """
-    import numpy as np
-    from onnx import helper
-    from qonnx.core.datatype import DataType
-    from qonnx.transformation.infer_shapes import InferShapes
-
-    for node in list(model.graph.node):
-        if node.op_type != "AveragePool" or len(model.get_tensor_shape(node.input[0])) != 4:
-            continue
-        kernel = list(_attribute(node, "kernel_shape").ints)
-        strides, pads, ceil = (_attribute(node, name) for name in ("strides", "pads", "ceil_mode"))
-        if (pads is not None and any(pads.ints)) or (ceil is not None and ceil.i) or _attribute(node, "auto_pad"):
-            continue
-        channels = model.get_tensor_shape(node.input[0])[1]
-        weights, share, sums = (model.make_new_valueinfo_name() for _ in range(3))
-        convolution = helper.make_node(
-            "Conv",
-            [node.input[0], weights],
-            [sums],
-            name=f"{node.name}_sums",
-            kernel_shape=kernel,
-            strides=list(strides.ints) if strides is not None else [1, 1],
-            pads=[0, 0, 0, 0],
-            dilations=[1, 1],
-            group=channels,
-        )
-        scale = helper.make_node("Mul", [sums, share], list(node.output), name=f"{node.name}_share")
-        at = list(model.graph.node).index(node)
-        model.graph.node.remove(node)
-        model.graph.node.insert(at, convolution)
-        model.graph.node.insert(at + 1, scale)
-        model.set_initializer(weights, np.ones((channels, 1, *kernel), dtype=np.float32))
-        model.set_tensor_datatype(weights, DataType["INT2"])
-        model.set_initializer(share, np.asarray(1 / (kernel[0] * kernel[1]), dtype=np.float32))
-        model = model.transform(InferShapes())
-    return model
-
-
 def share_scales(model: Any) -> Any:
     """Give the branches of a join one scale, if all scales are whole multiples of the smallest.
 
@@ -136,6 +94,5 @@ def _scale_of(model: Any, node: Any) -> Any:
 
 REWRITES: Mapping[str, Rewrite] = {
     "densify_groups": densify_groups,
-    "lower_average_pools": lower_average_pools,
     "share_scales": share_scales,
 }
