@@ -24,7 +24,8 @@ def _variables(model: Any, node: Any) -> list[str]:
     return [name for name in node.input if name and model.get_initializer(name) is None]
 
 
-def _is_join(model: Any, node: Any) -> bool:
+def is_join(model: Any, node: Any) -> bool:
+    """Does the node join branches: has it several inputs that are not constant?"""
     return node.op_type in _JOINS and len(_variables(model, node)) > 1
 
 
@@ -47,7 +48,7 @@ def _has_groups(model: Any, node: Any, *, depthwise: bool) -> bool:
 
 def _joins_of_nodes(model: Any, kind: str) -> tuple[Any, ...]:
     """The joins of a kind, or none if one takes the network's input: FINN's transformations of joins fail there."""
-    joins = tuple(node for node in model.graph.node if node.op_type == kind and _is_join(model, node))
+    joins = tuple(node for node in model.graph.node if node.op_type == kind and is_join(model, node))
     inputs = {name for node in joins for name in _variables(model, node)}
     return () if any(model.find_producer(name) is None for name in inputs) else joins
 
@@ -58,7 +59,7 @@ def _operators(*kinds: str) -> Callable[[Any], Iterator[Any]]:
 
 _FINDERS: dict[str, Callable[[Any], Any]] = {
     "forks": lambda model: (node for node in model.graph.node if _is_fork(model, node)),
-    "joins": lambda model: (node for node in model.graph.node if _is_join(model, node)),
+    "joins": lambda model: (node for node in model.graph.node if is_join(model, node)),
     "added branches": lambda model: _joins_of_nodes(model, "Add"),
     "concatenated branches": lambda model: _joins_of_nodes(model, "Concat"),
     "depthwise convolutions": lambda model: (

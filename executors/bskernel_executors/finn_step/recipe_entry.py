@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from bskernel_executors.finn_step.graph_features import is_join
 from bskernel_executors.finn_step.mapping_reasons import explain_unmapped
 from bskernel_executors.finn_step.recipe_run import Choice, find_stuck, run_chosen
 from bskernel_executors.finn_step.recipes import AUTO, Purpose, recipes_for
@@ -48,11 +49,12 @@ def run_by_recipe(model: Any, config: Any, purpose: Purpose, recipe: str, own: t
 
 
 def _warn_of_fractions(model: Any, choice: Choice) -> Choice:
-    """Warn of layers that the recipe could not give integers."""
+    """Warn of joins that could not get integers: hardware would compute them in floating point."""
     found = []
     for node in find_stuck(model):
-        reason = explain_unmapped(model, node)
-        found.append(f"{node.op_type} {node.name} computes with fractions: {reason.what}. {reason.remedy}")
+        if is_join(model, node):
+            reason = explain_unmapped(model, node)
+            found.append(f"{node.op_type} {node.name} computes with fractions: {reason.what}; {reason.remedy}")
     return msgspec.structs.replace(choice, warnings=(*choice.warnings, *found))
 
 

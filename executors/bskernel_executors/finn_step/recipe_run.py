@@ -40,7 +40,7 @@ def _shorten(names: Iterable[str]) -> str:
 
 
 def _describe(features: Features) -> str:
-    return "; ".join(f"{len(names)} {feature}: {_shorten(names)}" for feature, names in features.items())
+    return "; ".join(f"{feature} ({len(names)}): {_shorten(names)}" for feature, names in features.items())
 
 
 def _variables(model: Any, node: Any) -> list[str]:
@@ -103,9 +103,17 @@ def _tidy(model: Any) -> Any:
     from qonnx.transformation.infer_shapes import InferShapes
     from qonnx.transformation.remove import RemoveIdentityOps
 
-    model = model.transform(SortGraph()).transform(RemoveIdentityOps())
-    model = model.transform(GiveUniqueNodeNames()).transform(GiveReadableTensorNames())
-    return model.transform(InferShapes()).transform(InferDataTypes()).transform(InferDataLayouts())
+    for transformation in (
+        SortGraph(),
+        RemoveIdentityOps(),
+        GiveUniqueNodeNames(),
+        GiveReadableTensorNames(),
+        InferShapes(),
+        InferDataTypes(),
+        InferDataLayouts(),
+    ):
+        model = model.transform(transformation, make_deepcopy=False)
+    return model
 
 
 def _run_item(model: Any, config: Any, item: Item) -> tuple[Any, bool]:

@@ -15,13 +15,16 @@ AUTO = "auto"
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A transformation, a step of FINN or a rewrite; `when` names the feature that it is for."""
+    """A transformation, a step of FINN or a rewrite; `when` names the feature that it is for. Or a group of them."""
 
-    name: str
+    name: str = ""
+    group: str | None = None
     when: str | None = None
     optional: bool = False
 
     def __post_init__(self) -> None:
+        if bool(self.name) == (self.group is not None):
+            raise ValueError(f"{self}: needs either `name` or `group`")
         if self.when is not None and self.when not in NAMES:
             raise ValueError(f"{self.name}: unknown feature {self.when!r}; choose from {', '.join(sorted(NAMES))}")
 
@@ -47,13 +50,28 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise ValueError(f"recipe {self.name}: unknown feature {feature!r}")
 
 
+class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A list of transformations that stages share."""
+
+    name: str
+    run: tuple[Item, ...]
+
+
 class RecipesFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The keys of recipes.toml; the first recipe of each purpose is the one for chains."""
 
     streamline: tuple[Recipe, ...]
     convert_to_hw: tuple[Recipe, ...]
+    group: tuple[Group, ...] = ()
 
     def __post_init__(self) -> None:
+        groups = {group.name for group in self.group}
+        for recipe in (*self.streamline, *self.convert_to_hw):
+            unknown = [
+                item.group for stage in recipe.stage for item in stage.run if item.group not in {None, *groups}
+            ]
+            if unknown:
+                raise ValueError(f"recipe {recipe.name}: unknown group {unknown[0]!r}")
         for recipes in (self.streamline, self.convert_to_hw):
             names = [recipe.name for recipe in recipes]
             if AUTO in names or len(set(names)) < len(names) or not names:
@@ -73,6 +91,13 @@ def load_recipes() -> RecipesFile:
 
 
 def recipes_for(purpose: Purpose) -> tuple[Recipe, ...]:
-    """Return the recipes of a purpose, the one for chains first."""
+    """Return the recipes of a purpose with their groups written out, the one for chains first."""
     file = load_recipes()
-    return file.streamline if purpose == "streamline" else file.convert_to_hw
+    groups = {group.name: group.run for group in file.group}
+
+    def write_out(stage: Stage) -> Stage:
+        lists = [groups[item.group] if item.group is not None else (item,) for item in stage.run]
+        return msgspec.structs.replace(stage, run=tuple(item for items in lists for item in items))
+
+    recipes = file.streamline if purpose == "streamline" else file.convert_to_hw
+    return tuple(msgspec.structs.replace(recipe, stage=tuple(map(write_out, recipe.stage))) for recipe in recipes)

@@ -91,7 +91,8 @@ def find_operation(name: str) -> Operation | None:
     kind = list_transformations().get(name)
     if kind is None:
         return None
-    return lambda model, _: model.transform(_bounded(kind, 2 * len(model.graph.node) + 8))
+    # The recipe's model is its own: qonnx need not copy it each time.
+    return lambda model, _: model.transform(_bounded(kind, 2 * len(model.graph.node) + 8), make_deepcopy=False)
 
 
 def require_operation(name: str) -> Operation:
