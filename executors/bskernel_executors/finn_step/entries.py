@@ -15,6 +15,7 @@ from bskernel_executors.finn_step.coverage import declare_coverage
 from bskernel_executors.finn_step.host_split import split_host
 from bskernel_executors.finn_step.known_steps import FAILURES, HLS_ALWAYS, HLS_BY_LAYER, STAGES, TOOLS
 from bskernel_executors.finn_step.library import load
+from bskernel_executors.finn_step.library_steps import find_library_steps
 from bskernel_executors.finn_step.main_output import declare_main_output
 from bskernel_executors.finn_step.open_flow import (
     PreferenceParameters,
@@ -26,6 +27,8 @@ from bskernel_executors.finn_step.open_flow import (
 )
 from bskernel_executors.finn_step.parameters import FILES, FORMS, Part, parameters_struct, settable_fields
 from bskernel_executors.finn_step.paths import DEPENDENCIES
+from bskernel_executors.finn_step.recipe_entry import make_rows, recipe_parameters, run_by_recipe
+from bskernel_executors.finn_step.recipes import Purpose
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
 from bskernel_executors.finn_step.rounding_entry import declare_rounding
 from bskernel_executors.finn_step.step_call import StepFunction, run_step, unpack_inputs
@@ -97,6 +100,45 @@ def _declare(name: str, function: StepFunction, config: type, settable: dict[str
             ),
             parameters=struct,
             function=lambda step: run_step(step, name, function, msgspec.structs.asdict(step.params)),
+        )
+    )
+
+
+def _declare_by_recipe(
+    purpose: Purpose, name: str, function: StepFunction, config: type, settable: dict[str, tuple[Any, Any]]
+) -> None:
+    """Declare an entry that runs FINN's step `name`, or another recipe where the network needs one."""
+    read = find_fields_read(function, list(inspect.signature(function).parameters)[1], config, frozenset(settable))
+    struct = recipe_parameters(purpose, parameters_struct(name, read, settable))
+    stage_in, stage_out = STAGES[name]
+
+    def run(step: Step[Any]) -> None:
+        values = msgspec.structs.asdict(step.params)
+        recipe, own = values.pop("recipe"), tuple(values.pop("transformations"))
+        rows: list[dict[str, str]] = []
+
+        def change(model: Any, cfg: Any) -> Any:
+            model, choice = run_by_recipe(model, cfg, purpose, recipe, own)
+            rows.extend(make_rows(purpose, choice))
+            return model
+
+        run_step(step, name, change, values)
+        step.record({"summary": [*step.facts.get("summary", ()), *rows]})
+
+    registry.add(
+        Entry(
+            description=EntryDescription(
+                name=purpose,
+                summary=f"{name}, or a recipe for networks with branches, chosen by what the network contains",
+                parameters=describe_parameters(struct),
+                inputs=_FLOW_INPUTS,
+                outputs=_OUTPUTS,
+                stage_in=stage_in,
+                stage_out=stage_out,
+                failure=FAILURES.get(name, "transform"),
+            ),
+            parameters=struct,
+            function=run,
         )
     )
 
@@ -306,9 +348,11 @@ def _declare_all() -> None:
     ).build_dataflow_step_lookup
     registry.boards = dict(importlib.import_module("finn.util.basic").part_map)
     settable = settable_fields(config)
+    steps = {**steps, **find_library_steps(steps)}
     for name in sorted(steps):
         _declare(name, steps[name], config, settable)
-
+    _declare_by_recipe("streamline", "step_streamline", steps["step_streamline"], config, settable)
+    _declare_by_recipe("convert_to_hw", "step_convert_to_hw", steps["step_convert_to_hw"], config, settable)
     _declare_open_flow()
 
 

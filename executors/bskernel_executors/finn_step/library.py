@@ -15,6 +15,7 @@ import sys
 import types
 from typing import NoReturn
 
+from bskernel_executors.finn_step.library_steps import find_library_steps
 from bskernel_executors.sdk import StepFailure
 from bskernel_executors.sdk.stub_modules import TORCH, stub_modules
 
@@ -99,3 +100,4 @@ def load() -> None:
     with stub_modules(*TORCH, unused=_skip_fitted_models()):
         _bind_simulation()
         importlib.import_module("finn.builder.build_dataflow_steps")
+        find_library_steps(())  # its modules are imported here, where the stubs are

@@ -13,6 +13,7 @@ _PASSES = frozenset(
     | {"Split", "Squeeze", "Transpose", "Unsqueeze", "Upsample"}
 )
 _AFFINE = frozenset({"Add", "BatchNormalization", "Div", "ElementwiseAdd", "ElementwiseMul", "Mul", "Sub"})
+_JOINS = frozenset({"Add", "Concat", "Mul", "Sub"})
 _MULTIPLIES = frozenset({"Conv", "ConvTranspose", "MatMul", "XnorPopcountMatMul"})
 _POOLS = frozenset({"AveragePool", "MaxPool", "MaxPoolNHWC", "QuantAvgPool2d"})
 _QUANTIZERS = frozenset({"BipolarQuant", "FloatQuant", "MultiThreshold", "Quant", "Thresholding", "Trunc"})
@@ -111,6 +112,25 @@ def _float_source(model: Any, name: str) -> Reason:
         )
     return Reason(
         what=f"its input is {kind}, made by {_name(source)}", remedy=f"quantize the output of {_name(source)}"
+    )
+
+
+def _explain_join(model: Any, variables: list[str]) -> Reason:
+    """Explain a join of which at least one branch holds fractions."""
+    scales = []
+    for name in variables:
+        producer = model.find_producer(name)
+        value = (
+            model.get_initializer(producer.input[1]) if producer is not None and producer.op_type == "Mul" else None
+        )
+        scales.append(None if value is None or value.size != 1 else float(value.reshape(())))
+    fractions = [name for name in variables if not _is_integer(model, name)]
+    if None in scales or len(set(scales)) == 1:
+        return _float_source(model, fractions[0])
+    return Reason(
+        what=f"its branches have different scales ({', '.join(f'{scale:.6g}' for scale in scales)})",
+        remedy="quantize both branches with one shared quantizer (in Brevitas: the same QuantIdentity or QuantReLU "
+        "for both), or use scales that are whole multiples of one another",
     )
 
 
@@ -236,6 +256,8 @@ def explain_unmapped(model: Any, node: Any) -> Reason:
     if node.op_type in _END_SCORES and not model.find_consumers(node.output[0]):
         return Reason(what="it makes scores of the network's results, which the host does", remedy="none needed")
     if fractions:
+        if node.op_type in _JOINS and len(variables) > 1:
+            return _explain_join(model, variables)
         if node.op_type in _QUANTIZERS and any(_is_network_input(model, name) for name in fractions):
             return Reason(
                 what="it quantizes the network's float input, which the host does",

@@ -18,6 +18,7 @@ class NamedTable(msgspec.Struct, frozen=True, kw_only=True):
     table: StepTable
     follows: str | None = None  # the flow's step that an inserted step directly follows
     is_own: bool = False  # the build's own step: the inputs it names are not redirected
+    replaces: StepTable | None = None  # the flow's step whose place it takes
 
     @property
     def seen(self) -> FlowStep:
@@ -82,7 +83,7 @@ def edit_flow(flow: Sequence[NamedTable], edit: FlowEdit, where: str) -> tuple[N
             raise ConfigError(f"{where}.replace: {replaced[at]!r} and {selector!r} are the same step, {name!r}")
         replaced[at] = selector
         table = StepTable(name=name, **msgspec.structs.asdict(replacement))
-        places[at].step = NamedTable(name=name, table=table, is_own=True)
+        places[at].step = NamedTable(name=name, table=table, is_own=True, replaces=flow[at].table)
     names = [step.name for at, step in enumerate(flow) if at not in removed]
     for number, insertion in enumerate(edit.insert):
         side = "after" if insertion.after is not None else "before"

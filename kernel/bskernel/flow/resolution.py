@@ -64,7 +64,23 @@ def resolve_step(step: NamedTable, config: Config, executors: Executors, path: P
         raise ConfigError(
             f"{where}: {info.ref} has no entry {entry_name!r}", hint=choices(entry_name, have, "entries")
         )
+    entry = _with_stages(entry, step, config, executors)
     return ResolvedFlowStep(name=name, info=info, entry=entry, options=options, ahead=table.ahead, table=name)
+
+
+def _with_stages(entry: EntryDescription, step: NamedTable, config: Config, executors: Executors) -> EntryDescription:
+    """Give an entry that knows no stage, such as a user's own step, the stages of the step that it replaces."""
+    if step.replaces is None or entry.stage_in or entry.stage_out is not None:
+        return entry
+    executor, _, name = str(step.replaces.entry).rpartition(":")
+    try:
+        info = executors.resolve(step.replaces.executor or executor, config.executors, step.name)
+    except ConfigError:
+        return entry  # replaced because this machine does not have it
+    replaced = info.entry(name)
+    if replaced is None:
+        return entry
+    return msgspec.structs.replace(entry, stage_in=replaced.stage_in, stage_out=replaced.stage_out)
 
 
 def edited_flow(

@@ -66,7 +66,7 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def position(selector: str, steps: Sequence[FlowStep], where: str) -> int:
-    """The index of the step that a name, an index (also negative) or EXECUTOR:ENTRY selects.
+    """The index of the step that a name, an index (also negative), EXECUTOR:ENTRY or EXECUTOR:NAME selects.
 
     Raises ConfigError with the choices when no step or several match.
     """
@@ -76,7 +76,9 @@ def position(selector: str, steps: Sequence[FlowStep], where: str) -> int:
     executor, separator, entry = selector.rpartition(":")
     if separator:
         executor = executor.partition("@")[0]
-        found = [at for at, step in enumerate(steps) if (step.executor, step.entry) == (executor, entry)]
+        of_executor = [(at, step) for at, step in enumerate(steps) if step.executor == executor]
+        found = [at for at, step in of_executor if step.entry == entry]
+        found = found or [at for at, step in of_executor if step.name == entry]
         if len(found) == 1:
             return found[0]
         if found:

@@ -1,0 +1,215 @@
+"""Choose a recipe for a network and run it."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from bskernel_executors.finn_step.graph_features import Features, find_features
+from bskernel_executors.finn_step.mapping_reasons import explain_unmapped
+from bskernel_executors.finn_step.recipes import AUTO, Item, Purpose, Recipe, Stage, recipes_for
+from bskernel_executors.finn_step.transformation_lookup import find_operation, require_operation
+from bskernel_executors.sdk import StepFailure
+
+_ROUNDS = 24  # of a stage that repeats; residual networks with 50 layers need about ten
+_SHOWN = 3
+_LAYERS = frozenset(
+    {"AveragePool", "Concat", "Conv", "ConvTranspose", "GlobalAveragePool", "Im2Col", "MatMul", "MaxPool"}
+    | {"MaxPoolNHWC", "QuantAvgPool2d", "Resize", "Split", "Upsample", "XnorPopcountMatMul"}
+)
+_LOWERED = frozenset({"Conv"})  # hardware has it in another form
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """The recipe that ran and why, what to warn about, and the nodes that were kept for the host."""
+
+    recipe: str
+    why: str
+    warnings: tuple[str, ...] = ()
+    on_host: tuple[str, ...] = ()
+
+
+def _shorten(names: Iterable[str]) -> str:
+    names = list(names)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _describe(features: Features) -> str:
+    return "; ".join(f"{feature} ({len(names)}): {_shorten(names)}" for feature, names in features.items())
+
+
+def _variables(model: Any, node: Any) -> list[str]:
+    return [name for name in node.input if name and model.get_initializer(name) is None]
+
+
+def find_stuck(model: Any) -> list[Any]:
+    """Find layers of a streamlined model that hardware could compute, but not as they are: they take fractions.
+
+    Layers that compute on the network's own float input are not among them: no order of transformations helps them.
+    """
+    made_of_integers: set[str] = set()  # tensors that depend on a tensor of integers
+    stuck = []
+    for node in model.graph.node:
+        taken = _variables(model, node)
+        fractions = [name for name in taken if not model.get_tensor_datatype(name).is_integer()]
+        if len(fractions) < len(taken) or any(name in made_of_integers for name in taken):
+            made_of_integers |= set(node.output)
+        movable = [name for name in fractions if name in made_of_integers]
+        joins = node.op_type in ("Add", "Mul", "Sub") and len(taken) > 1
+        if node.op_type in _LOWERED or ((node.op_type in _LAYERS or joins) and movable):
+            stuck.append(node)
+    return stuck
+
+
+def find_unmapped(model: Any) -> list[Any]:
+    """Find nodes of a converted model that are not hardware, but compute on what hardware makes: layers, and nodes
+    with hardware after them."""
+    nodes = list(model.graph.node)
+    after: set[str] = set()
+    before: set[str] = set()
+    for node in nodes:
+        if is_hardware(node) or after & set(node.input):
+            after |= set(node.output)
+    for node in reversed(nodes):
+        if is_hardware(node) or before & set(node.output):
+            before |= set(node.input)
+    return [
+        node
+        for node in nodes
+        if not is_hardware(node)
+        and after & set(node.input)
+        and (node.op_type in _LAYERS or before & set(node.output))
+    ]
+
+
+def is_hardware(node: Any) -> bool:
+    """Is the node one of FINN's hardware layers?"""
+    return str(node.domain).startswith("finn.custom_op.fpgadataflow")
+
+
+def _digest(model: Any) -> bytes:
+    return hashlib.sha256(model.model.SerializeToString(deterministic=True)).digest()
+
+
+def _tidy(model: Any) -> Any:
+    from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames, SortGraph
+    from qonnx.transformation.infer_data_layouts import InferDataLayouts
+    from qonnx.transformation.infer_datatypes import InferDataTypes
+    from qonnx.transformation.infer_shapes import InferShapes
+    from qonnx.transformation.remove import RemoveIdentityOps
+
+    for transformation in (
+        SortGraph(),
+        RemoveIdentityOps(),
+        GiveUniqueNodeNames(),
+        GiveReadableTensorNames(),
+        InferShapes(),
+        InferDataTypes(),
+        InferDataLayouts(),
+    ):
+        model = model.transform(transformation, make_deepcopy=False)
+    return model
+
+
+def _run_item(model: Any, config: Any, item: Item) -> tuple[Any, bool]:
+    """Run one transformation; return the model and whether it changed."""
+    operation = find_operation(item.name) if item.optional else require_operation(item.name)
+    if operation is None or (item.when is not None and item.when not in find_features(model)):
+        return model, False
+    before = _digest(model)
+    model = operation(model, config)
+    if _digest(model) == before:
+        return model, False
+    model = _tidy(model)
+    return model, _digest(model) != before
+
+
+def _run_stage(model: Any, config: Any, stage: Stage) -> tuple[Any, bool]:
+    """Run a stage; return the model and whether it came to rest."""
+    seen: set[bytes] = set()
+    unchanged = 0  # items in a row
+    for _ in range(_ROUNDS if stage.repeat else 1):
+        for item in stage.run:
+            model, changed = _run_item(model, config, item)
+            unchanged = 0 if changed else unchanged + 1
+            if stage.repeat and unchanged == len(stage.run):
+                return model, True
+        now = _digest(model)
+        if not stage.repeat or now in seen:
+            return model, True
+        seen.add(now)
+    return model, False
+
+
+def run_recipe(model: Any, config: Any, recipe: Recipe) -> tuple[Any, tuple[str, ...]]:
+    """Run a recipe; return the model and warnings. A recipe of one step is that step and nothing else."""
+    items = [item for stage in recipe.stage for item in stage.run]
+    if len(items) == 1 and items[0].when is None:
+        return require_operation(items[0].name)(model, config), ()
+    warnings = []
+    model = _tidy(model)
+    for number, stage in enumerate(recipe.stage, start=1):
+        model, rests = _run_stage(model, config, stage)
+        if not rests:
+            warnings.append(
+                f"stage {number} of the recipe {recipe.name} still changed the network after {_ROUNDS} rounds"
+            )
+    return model, tuple(warnings)
+
+
+def _find_recipe(name: str, recipes: tuple[Recipe, ...]) -> Recipe:
+    for recipe in recipes:
+        if recipe.name == name:
+            return recipe
+    choices = ", ".join([AUTO, *(recipe.name for recipe in recipes)])
+    raise StepFailure(category="config", message=f"unknown recipe {name!r}", hint=f"recipes: {choices}")
+
+
+def run_chosen(model: Any, config: Any, purpose: Purpose, name: str, own: tuple[str, ...]) -> tuple[Any, Choice]:
+    """Run the transformations `own`, or else the recipe `name`, or else the one that the network needs."""
+    recipes = recipes_for(purpose)
+    if own:
+        for item in own:
+            model = require_operation(item)(model, config)
+        return model, Choice(recipe="own", why=f"{len(own)} transformations of the build: {_shorten(own)}")
+    if name != AUTO:
+        model, warnings = run_recipe(model, config, _find_recipe(name, recipes))
+        return model, Choice(recipe=name, why="named by the build", warnings=warnings)
+    features = find_features(model)
+    chain = recipes[0]
+    fitting = next((recipe for recipe in recipes if set(recipe.features) & features.keys()), None)
+    if fitting is None:
+        return require_operation(chain.stage[0].run[0].name)(model, config), Choice(
+            recipe=chain.name, why="the network is a chain: FINN's own order"
+        )
+    return _run_fitting(model, config, purpose, (chain, fitting), features)
+
+
+def _run_fitting(
+    model: Any, config: Any, purpose: Purpose, recipes: tuple[Recipe, Recipe], features: Features
+) -> tuple[Any, Choice]:
+    """Run the recipe for chains, and if it leaves layers behind, the other one on the model as it was."""
+    chain, fitting = recipes
+    contains = _describe({name: nodes for name, nodes in features.items() if name in fitting.features})
+    try:
+        after, warnings = run_recipe(copy.deepcopy(model), config, chain)
+    except StepFailure:
+        raise
+    except Exception as error:  # noqa: BLE001 - the other recipe may do what FINN's own order cannot
+        left = f"FINN's own order fails ({type(error).__name__}: {error})"
+    else:
+        stuck = find_stuck(after) if purpose == "streamline" else find_unmapped(after)
+        if not stuck:
+            why = f"{contains}; FINN's own order leaves no layer behind"
+            return after, Choice(recipe=chain.name, why=why, warnings=warnings)
+        first = stuck[0]
+        left = (
+            f"FINN's own order leaves {len(stuck)} behind, first {first.name}: {explain_unmapped(after, first).what}"
+        )
+    model, warnings = run_recipe(model, config, fitting)
+    return model, Choice(recipe=fitting.name, why=f"{contains}; {left}", warnings=warnings)

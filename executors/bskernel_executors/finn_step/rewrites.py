@@ -1,0 +1,98 @@
+"""Rewrites that FINN does not have, for recipes. Each changes the model in place and keeps what it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+Rewrite: TypeAlias = Callable[[Any], Any]
+_LARGEST_RATIO = 1 << 15  # of two scales; above it, integers would no longer be exact in float32
+
+
+def _attribute(node: Any, name: str) -> Any:
+    return next((attribute for attribute in node.attribute if attribute.name == name), None)
+
+
+def densify_groups(model: Any) -> Any:
+    """Make grouped convolutions dense, with weights of 0 between groups. Depthwise ones stay; FINN has them.
+
+    Weights of a type without 0 (BIPOLAR) become INT2.
+    """
+    import numpy as np
+    from qonnx.core.datatype import DataType
+
+    for node in model.graph.node:
+        group = _attribute(node, "group")
+        weights = model.get_initializer(node.input[1]) if node.op_type == "Conv" else None
+        if group is None or group.i == 1 or weights is None:
+            continue
+        outputs, inputs = weights.shape[0], model.get_tensor_shape(node.input[0])[1]
+        groups = group.i
+        if groups == inputs == outputs:
+            continue
+        group.i = 1
+        if weights.shape[1] == inputs:  # another convolution has the same weights
+            continue
+        dense = np.zeros((outputs, inputs, *weights.shape[2:]), dtype=weights.dtype)
+        rows, columns = outputs // groups, inputs // groups
+        for index in range(groups):
+            at = slice(index * rows, (index + 1) * rows)
+            dense[at, index * columns : (index + 1) * columns] = weights[at]
+        kind = model.get_tensor_datatype(node.input[1])
+        model.set_initializer(node.input[1], dense)
+        model.set_tensor_datatype(node.input[1], kind if kind.allowed(0) else DataType["INT2"])
+    return model
+
+
+def share_scales(model: Any) -> Any:
+    """Give the branches of a join one scale, if all scales are whole multiples of the smallest.
+
+    x * (k * s) becomes (x * k) * s: integers times k stay integers, and the shared s can move past the join.
+    """
+    import numpy as np
+    from onnx import helper
+    from qonnx.transformation.infer_datatypes import InferDataTypes
+
+    changed = False
+    for join in list(model.graph.node):
+        if join.op_type not in ("Add", "Concat") or any(
+            model.get_initializer(name) is not None for name in join.input
+        ):
+            continue
+        scales = [model.find_producer(name) for name in join.input]
+        values = [_scale_of(model, node) for node in scales]
+        if len(scales) < 2 or any(value is None for value in values):
+            continue
+        smallest = min(values, key=abs)
+        ratios = [np.float32(round(float(value / smallest))) if smallest else np.float32(0) for value in values]
+        exact = all(np.float32(ratio * smallest) == value for ratio, value in zip(ratios, values, strict=True))
+        if not exact or all(ratio == 1 for ratio in ratios) or max(map(abs, ratios)) > _LARGEST_RATIO:
+            continue
+        for node, ratio in zip(scales, ratios, strict=True):
+            factor, product = model.make_new_valueinfo_name(), model.make_new_valueinfo_name()
+            if ratio != 1:
+                whole = helper.make_node("Mul", [node.input[0], factor], [product], name=f"{node.name}_ratio")
+                model.graph.node.insert(list(model.graph.node).index(node), whole)
+                model.set_initializer(factor, np.asarray(ratio, dtype=np.float32))
+                model.set_tensor_shape(product, model.get_tensor_shape(node.input[0]))
+                node.input[0] = product
+            shared = model.make_new_valueinfo_name()
+            model.set_initializer(shared, np.asarray(smallest, dtype=np.float32))
+            node.input[1] = shared
+        changed = True
+    return model.transform(InferDataTypes()) if changed else model
+
+
+def _scale_of(model: Any, node: Any) -> Any:
+    """The scalar that a node multiplies integers with, for one consumer; None for other nodes."""
+    if node is None or node.op_type != "Mul" or len(model.find_consumers(node.output[0])) != 1:
+        return None
+    value = model.get_initializer(node.input[1])
+    integers = model.get_tensor_datatype(node.input[0]).is_integer()
+    return value.reshape(())[()] if value is not None and value.size == 1 and integers else None
+
+
+REWRITES: Mapping[str, Rewrite] = {
+    "densify_groups": densify_groups,
+    "share_scales": share_scales,
+}
