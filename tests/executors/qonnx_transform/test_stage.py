@@ -9,13 +9,11 @@ from bskernel_executors.qonnx_transform.stage import detect_stage
 from onnx import helper
 
 
+DOMAIN = "finn.custom_op.fpgadataflow.hls"
+
+
 def hardware(**attributes: Any) -> Any:
-    nodes = [
-        helper.make_node(
-            "MVAU_hls", [f"t{at}"], [f"t{at + 1}"], domain="finn.custom_op.fpgadataflow.hls", **attributes
-        )
-        for at in range(3)
-    ]
+    nodes = [helper.make_node("MVAU_hls", [f"t{at}"], [f"t{at + 1}"], domain=DOMAIN, **attributes) for at in range(3)]
     return helper.make_graph(nodes, "hardware", [], [])
 
 
