@@ -8,7 +8,6 @@ from typing import Any
 from bskernel_executors.qonnx_transform.stage import detect_stage
 from onnx import helper
 
-
 DOMAIN = "finn.custom_op.fpgadataflow.hls"
 
 
