@@ -26,8 +26,6 @@ named: dict[str, list[str]] = {}
 for number in range(int(sys.argv[2])):
     constants = range(RANDOM.integers(3))
     nodes = [helper.make_node("Constant", [], [f"c{at}"], value=numbers(f"c{at}")) for at in constants]
-        helper.make_node("Constant", [], [f"c{at}"], value=numbers(f"c{at}")) for at in range(RANDOM.integers(3))
-    ]
     if RANDOM.random() < 0.5:
         branches = {"then_branch": body(1), "else_branch": body(2)}
         nodes.append(helper.make_node("If", ["condition"], ["chosen"], name="location", **branches))
