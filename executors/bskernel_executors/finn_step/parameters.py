@@ -34,7 +34,7 @@ FILES = {
 FORMS = {
     "folding_config": "PE, SIMD and memory of layers by name, as in FINN's auto_folding_config.json",
     "specialize_layers_config": "backend of layers by name, as in FINN's template_specialize_layers_config.json",
-    "fifo_config": "depths of FIFOs by name, as in FINN's final_hw_config.json",
+    "fifo_config": "depth, implementation and memory of FIFOs by name, as size_fifos writes them",
 }
 # The executor decides where files go and how much is printed.
 CONSTANT = frozenset(
