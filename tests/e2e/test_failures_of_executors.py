@@ -287,6 +287,20 @@ def test_a_damaged_report_is_named(workspace: Workspace, tmp_path: Path) -> None
     assert "report/estimate_layer_cycles.json is not readable JSON" in failure.message
 
 
+def test_numbers_of_a_design_without_any_product_of_the_network_are_refused(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    finn_output(tmp_path, estimate_network_performance__json='{"estimated_throughput_fps": 12500000.0}')
+    product = {"name": "MatMul_0", "kind": "MatMul", "part": "head", "multiplies": True, "macs": 32}
+    nodes = [product, {"name": "Thresholding_0", "kind": "Thresholding", "part": "hardware"}]
+    sizes = {"head": {"nodes": 1, "macs": 32, "weights": 0}, "hardware": {"nodes": 1, "macs": 0, "weights": 0}}
+    (tmp_path / "coverage.json").write_text(json.dumps({"frames": 1, "nodes": nodes, "parts": sizes}))
+    given = 'inputs = { output = "output", coverage = "coverage.json" }'
+    failure = failed(build_text(workspace, tmp_path, one_step("metrics:collect", given)))
+    assert failure.category == "transform"
+    assert "not in hardware: MatMul_0" in failure.message
+
+
 @pytest.mark.provokes("timing")
 def test_a_clock_that_must_be_met_and_is_not_says_which_would_be(workspace: Workspace, tmp_path: Path) -> None:
     finn_output(tmp_path, post_route_timing__rpt=(REPORTS / "artix7_timing_summary.rpt").read_text())
