@@ -195,6 +195,25 @@ def test_a_file_of_layers_that_does_not_fit_is_told_by_key_and_layer(
     assert message in failure.message
 
 
+def test_a_depth_of_a_fifo_that_the_design_does_not_have_is_told_with_the_fifos_that_it_has(
+    workspace: Workspace, models: Path, tmp_path: Path
+) -> None:
+    style = '{"StreamingFIFO_rtl_9": "rtl"}'
+    (tmp_path / "fifos.json").write_text(
+        f'{{"fifo_depths": {{"StreamingFIFO_rtl_9": 4}}, "impl_style": {style}, "ram_style": {style}}}'
+    )
+    text = FLOW.format(model=models / "sound.onnx", flow="estimate", target=PART)
+    for before, entry in (
+        ("step_convert_to_hw", "split_host"), ("step_specialize_layers", "prefer"), ("metrics", "insert_streams"),
+    ):  # fmt: skip
+        text += f'[[flow.edit.insert]]\nbefore = "{before}"\nentry = "finn-step:{entry}"\n'
+    text += '[flow.edit.insert.inputs]\nfifo_config = "fifos.json"\n'
+    failure = failed(build_text(workspace, tmp_path, text, "insert_streams"))
+    assert failure.category == "config"
+    assert failure.message == "fifo_config: the design has no FIFO 'StreamingFIFO_rtl_9'"
+    assert "FIFOs of the design: StreamingFIFO_rtl_0" in str(failure.hint)
+
+
 def test_a_layer_that_is_left_on_the_host_is_told_with_its_share_and_so_is_what_the_numbers_are_of(
     workspace: Workspace, models: Path, tmp_path: Path
 ) -> None:
@@ -278,6 +297,20 @@ def test_a_damaged_report_is_named(workspace: Workspace, tmp_path: Path) -> None
     failure = failed(build_text(workspace, tmp_path, one_step("metrics:collect", 'inputs = { output = "output" }')))
     assert failure.category == "metrics"
     assert "report/estimate_layer_cycles.json is not readable JSON" in failure.message
+
+
+def test_numbers_of_a_design_without_any_product_of_the_network_are_refused(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    finn_output(tmp_path, estimate_network_performance__json='{"estimated_throughput_fps": 12500000.0}')
+    product = {"name": "MatMul_0", "kind": "MatMul", "part": "head", "multiplies": True, "macs": 32}
+    nodes = [product, {"name": "Thresholding_0", "kind": "Thresholding", "part": "hardware"}]
+    sizes = {"head": {"nodes": 1, "macs": 32, "weights": 0}, "hardware": {"nodes": 1, "macs": 0, "weights": 0}}
+    (tmp_path / "coverage.json").write_text(json.dumps({"frames": 1, "nodes": nodes, "parts": sizes}))
+    given = 'inputs = { output = "output", coverage = "coverage.json" }'
+    failure = failed(build_text(workspace, tmp_path, one_step("metrics:collect", given)))
+    assert failure.category == "transform"
+    assert "not in hardware: MatMul_0" in failure.message
 
 
 @pytest.mark.provokes("timing")

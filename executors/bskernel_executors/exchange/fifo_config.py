@@ -16,6 +16,12 @@ class FifoDepths(msgspec.Struct, frozen=True, kw_only=True):
     impl_style: dict[str, str]
     ram_style: dict[str, str]
 
+    def __post_init__(self) -> None:
+        for name in self.fifo_depths:
+            for key, styles in (("impl_style", self.impl_style), ("ram_style", self.ram_style)):
+                if name not in styles:
+                    raise ValueError(f"{key} lacks the FIFO {name!r}, which has a depth")
+
 
 class FifoConfig(FifoDepths, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The depths that size_fifos found, and how it found them."""

@@ -127,6 +127,12 @@ def test_what_is_written_can_be_read(golden: str, tmp_path: Path) -> None:
             "expected keys: fifo_depths, impl_style, ram_style",
         ),
         (
+            "fifo_config.json",
+            lambda data: data["ram_style"].clear(),
+            "fifo_config: ram_style lacks the FIFO 'StreamingFIFO_rtl_0', which has a depth",
+            "size_fifos",
+        ),
+        (
             "made_by.json",
             lambda data: data.update({"ooc_synth_and_timing.json": 7}),
             "report/made_by.json: [...]: expected `str`, got `int`",
