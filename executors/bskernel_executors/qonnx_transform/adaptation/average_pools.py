@@ -45,13 +45,10 @@ def mend_average_pools(model: Any) -> list[Change]:
     network = NetworkGraph(model)
     changes = []
     for node in network.nodes:
-        shape = network.shape(node.input[0]) if node.input else None
-        if (
-            node.op_type in {"AveragePool", "GlobalAveragePool"}
-            and shape is not None
-            and len(shape) == _IMAGES
-            and is_quantized(network, node.input[0], set())
-        ):
+        if node.op_type not in {"AveragePool", "GlobalAveragePool"}:
+            continue
+        shape = network.shape(node.input[0])
+        if shape is not None and len(shape) == _IMAGES and is_quantized(network, node.input[0], set()):
             window = _find_window(node, shape)
             follower, factor = _find_follower(network, node, window)
             if not _is_native(network, node, window, follower, factor):
