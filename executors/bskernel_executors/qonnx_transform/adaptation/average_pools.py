@@ -36,7 +36,8 @@ class _Window(NamedTuple):
     pads: tuple[int, ...]
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
+        """How many values each sum has."""
         return math.prod(self.kernel)
 
 
@@ -45,13 +46,10 @@ def mend_average_pools(model: Any) -> list[Change]:
     network = NetworkGraph(model)
     changes = []
     for node in network.nodes:
-        shape = network.shape(node.input[0]) if node.input else None
-        if (
-            node.op_type in {"AveragePool", "GlobalAveragePool"}
-            and shape is not None
-            and len(shape) == _IMAGES
-            and is_quantized(network, node.input[0], set())
-        ):
+        if node.op_type not in {"AveragePool", "GlobalAveragePool"}:
+            continue
+        shape = network.shape(node.input[0])
+        if shape is not None and len(shape) == _IMAGES and is_quantized(network, node.input[0], set()):
             window = _find_window(node, shape)
             follower, factor = _find_follower(network, node, window)
             if not _is_native(network, node, window, follower, factor):
@@ -93,8 +91,8 @@ def _find_follower(network: NetworkGraph, node: Any, window: _Window) -> tuple[A
     factor, readers = 1.0, network.consumers(node.output[0])
     if len(readers) == 1 and readers[0].op_type == "Mul" and not network.is_output(node.output[0]):
         others = [network.constant(name) for name in readers[0].input if name != node.output[0]]
-        if len(others) == 1 and others[0] is not None and others[0].size == 1 and np.all(others[0] == window.count):
-            factor, readers = float(window.count), network.consumers(readers[0].output[0])
+        if len(others) == 1 and others[0] is not None and others[0].size == 1 and np.all(others[0] == window.size):
+            factor, readers = float(window.size), network.consumers(readers[0].output[0])
     if len(readers) == 1 and readers[0].op_type in {"Quant", "IntQuant", "Trunc"}:
         values = [network.constant(name) for name in readers[0].input[1:]]
         if all(value is not None and value.size == 1 for value in values) and not values[1].any():
@@ -115,12 +113,12 @@ def _is_native(network: NetworkGraph, node: Any, window: _Window, follower: Any,
         return False
     square = len(set(window.kernel)) == 1 and len(set(window.strides)) == 1 and {"pads", "strides"} <= given.keys()
     scale, in_bits, out_scale, out_bits = _trunc_parameters(network, follower)
-    input_bits = math.floor(math.log2(2**in_bits / window.count))
-    sum_bits = ((1 << input_bits) - 1) * window.count if input_bits > 0 else 0
+    input_bits = math.floor(math.log2(2**in_bits / window.size))
+    sum_bits = ((1 << input_bits) - 1) * window.size if input_bits > 0 else 0
     fits = sum_bits.bit_length() == in_bits and window.kernel[0] >= window.strides[0]
     if len(follower.input) == _TRUNC_V2:
         return square and fits and factor == 1 and math.log2(out_scale / scale) == in_bits - out_bits
-    return square and fits and factor == window.count
+    return square and fits and factor == window.size
 
 
 def _trunc_parameters(network: NetworkGraph, trunc: Any) -> tuple[float, int, float, int]:
@@ -162,12 +160,12 @@ def _lower(network: NetworkGraph, node: Any, window: _Window, follower: Any, fac
     made += _make_sum(network, node, window, source)
     total, target = made[-1].output[0], node.output[0]
     if follower is not None:
-        step = scale * factor / window.count  # what one unit of the sum is before the quantizer
+        step = scale * factor / window.size  # what one unit of the sum is before the quantizer
         target = follower.output[0]
         multiplier, quantizer = _fit_quantizer(network, follower, step, found)
         removed = [follower, *network.consumers(node.output[0])[: factor != 1]]
     else:
-        multiplier, quantizer, removed = scale / window.count, None, []
+        multiplier, quantizer, removed = scale / window.size, None, []
     value = target if quantizer is None else network.new_tensor(f"{node.name}_mean")
     constant = network.add_constant(f"{node.name}_factor", np.asarray(multiplier, np.float32))
     made.append(helper.make_node("Mul", [total, constant], [value], name=network.new_name(f"{node.name}_Mul")))

@@ -36,6 +36,10 @@ _PASSING = frozenset(
         *("Relu", "Clip", "Im2Col", "BatchNormalization"),
     }
 )
+# What exporters put between stored weights and the layer that they belong to.
+_OF_WEIGHTS = (
+    _QUANTIZING | _QUANTIZING_INPUTS | {"Transpose", "Reshape", "Identity", "Cast", "Clip", "Mul", "Div", "Pad"}
+)
 
 
 class Layer(NamedTuple):
@@ -43,7 +47,6 @@ class Layer(NamedTuple):
 
     node: Any
     shape: tuple[int, ...]  # of the weights
-    macs: int  # multiply-accumulates for the batch; 0 where the shapes are not known
     weights_quantized: bool
     input_quantized: bool
 
@@ -61,7 +64,7 @@ def find_layers(network: NetworkGraph) -> Iterator[Layer]:
         else:
             continue
         shape, quantized = weights
-        yield Layer(node, shape, _count_macs(network, node, shape), quantized, is_quantized(network, data, set()))
+        yield Layer(node, shape, quantized, is_quantized(network, data, set()))
 
 
 def _find_weights(network: NetworkGraph, name: str) -> tuple[tuple[int, ...], bool] | None:
@@ -70,13 +73,12 @@ def _find_weights(network: NetworkGraph, name: str) -> tuple[tuple[int, ...], bo
     if value is not None:
         return tuple(value.shape), value.dtype.kind in "iu" or _is_integer(network, name)
     producer, quantized = network.producer(name), _is_integer(network, name)
-    while producer is not None:
+    while producer is not None and producer.op_type in _OF_WEIGHTS:
         quantized = quantized or producer.op_type in _QUANTIZING | _QUANTIZING_INPUTS
         source = producer.input[0] if producer.input else ""
         value = network.constant(source)
         if value is not None:
-            shape = network.shape(name) or tuple(value.shape)
-            return shape, quantized or value.dtype.kind in "iu" or _is_integer(network, source)
+            return tuple(value.shape), quantized or value.dtype.kind in "iu" or _is_integer(network, source)
         producer = network.producer(source)
     return None
 
@@ -120,7 +122,9 @@ def is_quantized(network: NetworkGraph, name: str, seen: set[str]) -> bool:
     return all(is_quantized(network, item, seen) for item in data if _find_weights(network, item) is None)
 
 
-def _count_macs(network: NetworkGraph, node: Any, weights: tuple[int, ...]) -> int:
+def count_macs(network: NetworkGraph, layer: Layer) -> int:
+    """Multiply-accumulates for the batch; 0 where the shapes are not known."""
+    node, weights = layer.node, layer.shape
     output, data = network.shape(node.output[0]), network.shape(node.input[0])
     if output is None or data is None:
         return 0

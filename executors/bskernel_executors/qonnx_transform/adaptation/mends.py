@@ -29,6 +29,7 @@ from bskernel_executors.qonnx_transform.adaptation.qcdq import mend_qcdq
 from bskernel_executors.qonnx_transform.adaptation.quantizers import mend_quantizers
 from bskernel_executors.qonnx_transform.adaptation.requantizers import mend_requantizers
 from bskernel_executors.qonnx_transform.adaptation.stored_weights import mend_stored_weights
+from bskernel_executors.qonnx_transform.adaptation.transposed_convolutions import mend_transposed_convolutions
 from bskernel_executors.qonnx_transform.adaptation.two_dimensions import mend_rank
 from bskernel_executors.qonnx_transform.adaptation.zero_points import mend_zero_points
 
@@ -55,6 +56,7 @@ MendName: TypeAlias = Literal[
     "gemm",
     "conv_biases",
     "two_dimensions",
+    "transposed_convolutions",
     "average_pools",
 ]
 MendFunction: TypeAlias = Callable[[Any], list[Change]]  # takes an onnx.ModelProto
@@ -96,5 +98,7 @@ MENDS: tuple[Mend, ...] = (
     Mend(name="gemm", function=mend_gemm, compared=True),
     Mend(name="conv_biases", function=mend_conv_biases, compared=True),
     Mend(name="two_dimensions", function=mend_rank, compared=True),
+    Mend(name="transposed_convolutions", function=mend_transposed_convolutions, compared=True),
+    # Not compared: it is exact on integers, where the pool itself rounded and may fall to either side of a half.
     Mend(name="average_pools", function=mend_average_pools),
 )

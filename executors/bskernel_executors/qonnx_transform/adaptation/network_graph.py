@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from bskernel_executors.qonnx_transform.adaptation.domains import QONNX
 from bskernel_executors.qonnx_transform.adaptation.names import list_tensors, unique_name
+from bskernel_executors.qonnx_transform.adaptation.shapes import infer_shapes
 
 QUANTIZERS = frozenset({"Quant", "IntQuant", "BipolarQuant"})
 
 
 class NetworkGraph:
-    """A view of an onnx.ModelProto. Nodes are edited in place; lookups find what the model holds now."""
+    """A view of an onnx.ModelProto. Lookups find what the model holds now, as long as this class does the edits.
+
+    Inputs of nodes may be set in place. Outputs may not, and shapes are those from before the first edit.
+    """
 
     def __init__(self, model: Any) -> None:
         """Take the model; nothing is copied."""
         self.model = model
         self.graph = model.graph
         self._shapes: dict[str, tuple[int, ...]] | None = None
+        self._tensors: dict[str, Any] | None = None
+        self._producers: dict[str, Any] | None = None
 
     @property
     def nodes(self) -> list[Any]:
@@ -39,34 +44,27 @@ class NetworkGraph:
         """The value of an initializer or of a Constant node, or None."""
         from onnx import numpy_helper
 
-        if not name:
-            return None
-        for tensor in self.graph.initializer:
-            if tensor.name == name:
-                return numpy_helper.to_array(tensor)
-        producer = self.producer(name)
-        if producer is not None and producer.op_type == "Constant":
-            value = attributes(producer).get("value")
-            return None if value is None else numpy_helper.to_array(value)
-        return None
+        tensor = self._tensor(name)
+        return None if tensor is None else numpy_helper.to_array(tensor)
 
     def element_type(self, name: str) -> int | None:
         """The ONNX element type of a constant."""
-        for tensor in self.graph.initializer:
-            if tensor.name == name:
-                return int(tensor.data_type)
+        tensor = self._tensor(name)
+        return None if tensor is None else int(tensor.data_type)
+
+    def _tensor(self, name: str) -> Any:
+        if self._tensors is None:
+            self._tensors = {tensor.name: tensor for tensor in self.graph.initializer}
+        if name in self._tensors:
+            return self._tensors[name]
         producer = self.producer(name)
-        if producer is not None and producer.op_type == "Constant":
-            value = attributes(producer).get("value")
-            return None if value is None else int(value.data_type)
-        return None
+        return attributes(producer).get("value") if producer is not None and producer.op_type == "Constant" else None
 
     def producer(self, name: str) -> Any:
         """The node that computes a tensor, or None for inputs and initializers."""
-        for node in self.graph.node:
-            if name and name in node.output:
-                return node
-        return None
+        if self._producers is None:
+            self._producers = {output: node for node in self.graph.node for output in node.output if output}
+        return self._producers.get(name)
 
     def consumers(self, name: str) -> list[Any]:
         """The nodes that read a tensor."""
@@ -79,12 +77,8 @@ class NetworkGraph:
     def shape(self, name: str) -> tuple[int, ...] | None:
         """The inferred shape of a tensor, or None when it is not known in full."""
         if self._shapes is None:
-            self._shapes = _infer_shapes(self.model)
+            self._shapes = infer_shapes(self.model)
         return self._shapes.get(name)
-
-    def forget_shapes(self) -> None:
-        """Have shapes inferred again at the next look: the graph has changed."""
-        self._shapes = None
 
     def add_constant(self, wanted: str, value: Any) -> str:
         """Add an initializer under a name that nothing has yet, and return the name."""
@@ -92,6 +86,7 @@ class NetworkGraph:
 
         name = unique_name(wanted, list_tensors(self.graph))
         self.graph.initializer.append(numpy_helper.from_array(value, name))
+        self._tensors = None
         return name
 
     def new_tensor(self, wanted: str) -> str:
@@ -103,21 +98,17 @@ class NetworkGraph:
         return unique_name(wanted, {node.name for node in self.graph.node})
 
     def insert_before(self, node: Any, *new: Any) -> None:
-        """Put nodes in front of a node."""
-        at = list(self.graph.node).index(node)
+        """Put nodes in front of a node. Their outputs must be final by then."""
+        at = next(at for at, other in enumerate(self.graph.node) if other is node or other.name == node.name)
         for offset, item in enumerate(new):
             self.graph.node.insert(at + offset, item)
-
-    def insert_after(self, node: Any, *new: Any) -> None:
-        """Put nodes behind a node."""
-        at = list(self.graph.node).index(node) + 1
-        for offset, item in enumerate(new):
-            self.graph.node.insert(at + offset, item)
+        self._producers = None
 
     def remove(self, *nodes: Any) -> None:
         """Take nodes out."""
         for node in nodes:
             self.graph.node.remove(node)
+        self._producers = None
 
     def redirect(self, old: str, new: str) -> None:
         """Have every node that reads `old` read `new`."""
@@ -139,9 +130,10 @@ class NetworkGraph:
                 for item in list(self.graph.input):
                     if item.name == tensor.name and tensor.name in listed:
                         self.graph.input.remove(item)
+        self._tensors = self._producers = None
         computed = {name for node in self.graph.node for name in node.output}
         for item in list(self.graph.value_info):
-            if item.name not in used | computed:
+            if item.name not in used and item.name not in computed:
                 self.graph.value_info.remove(item)
 
 
@@ -215,21 +207,3 @@ def fit_integer_type(values: Any) -> tuple[int, bool, bool]:
     low, high = int(values.min()), int(values.max())
     bits = max(2, 1 + max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0))
     return bits, True, low > -(1 << (bits - 1))
-
-
-def _infer_shapes(model: Any) -> dict[str, tuple[int, ...]]:
-    import onnx
-    from qonnx.core.modelwrapper import ModelWrapper
-    from qonnx.transformation.infer_shapes import InferShapes
-
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    graph = ModelWrapper(copy).transform(InferShapes()).graph
-    shapes = {}
-    for item in (*graph.input, *graph.value_info, *graph.output):
-        dims: Sequence[Any] = item.type.tensor_type.shape.dim
-        sizes = tuple(int(dim.dim_value) for dim in dims)
-        if item.type.tensor_type.HasField("shape") and all(size > 0 for size in sizes):
-            shapes[item.name] = sizes
-    shapes.update({tensor.name: tuple(tensor.dims) for tensor in graph.initializer})
-    return shapes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bskernel_executors.qonnx_transform.adaptation.layers import Layer, find_layers
+from bskernel_executors.qonnx_transform.adaptation.layers import Layer, count_macs, find_layers
 from bskernel_executors.qonnx_transform.adaptation.network_graph import NetworkGraph, describe
 from bskernel_executors.sdk import StepFailure
 
@@ -26,7 +26,8 @@ def check_quantization(model: Any) -> list[dict[str, str]]:
 
     Raises StepFailure (model_load) when no layer is quantized in weights and input: nothing would be in hardware.
     """
-    layers = list(find_layers(NetworkGraph(model)))
+    network = NetworkGraph(model)
+    layers = list(find_layers(network))
     host = [layer for layer in layers if not (layer.weights_quantized and layer.input_quantized)]
     if not host:
         return []
@@ -43,8 +44,8 @@ def check_quantization(model: Any) -> list[dict[str, str]]:
             message=f"no layer can be hardware: {_list(host)} of {len(layers)} layers; {_explain(host)}",
             hint=_INPUT,
         )
-    total = sum(layer.macs for layer in layers)
-    share = f", {sum(layer.macs for layer in host) / total:.0%} of the MACs" if total else ""
+    total = sum(count_macs(network, layer) for layer in layers)
+    share = f", {sum(count_macs(network, layer) for layer in host) / total:.0%} of the MACs" if total else ""
     note = f"{len(host)} of {len(layers)} layers{share}: {_list(host)}. {_explain(host)}: {_INPUT}"
     return [{"label": "warning", "value": "layers stay on the host, because they are not quantized", "note": note}]
 

@@ -48,9 +48,7 @@ _AXIS = {0: 0, 1: 1, 2: 3}  # where an axis of (N, C, L) is in (N, C, 1, L)
 def mend_rank(model: Any) -> list[Change]:
     """Rewrite the network, if it has a convolution or a pool over one axis."""
     network = NetworkGraph(model)
-    anchors = [
-        node.name for node in network.nodes if node.op_type in _ANCHORS and _rank(network, node.input[0]) == _RANK
-    ]
+    anchors = [node.name for node in network.nodes if node.op_type in _ANCHORS and _is_over_one_axis(network, node)]
     if not anchors:
         return []
     lifted = _Lifted(network)
@@ -73,6 +71,11 @@ def mend_rank(model: Any) -> list[Change]:
             reason="FINN's layers take images",
         )
     ]
+
+
+def _is_over_one_axis(network: NetworkGraph, node: Any) -> bool:
+    kernel = attributes(node).get("kernel_shape")
+    return _rank(network, node.input[0]) == _RANK if kernel is None else len(kernel) == 1
 
 
 def _rank(network: NetworkGraph, name: str) -> int:

@@ -58,7 +58,8 @@ def test_a_pool_before_a_quantizer_computes_the_same(
 @pytest.mark.parametrize("last", ["GlobalAveragePool", "AveragePool"])
 def test_a_pool_before_a_layer_leaves_its_factor_behind_it(last: str) -> None:
     network = images(1)
-    network.node(last, **({"kernel_shape": [8, 8]} if last == "AveragePool" else {}))
+    window: dict[str, Any] = {"kernel_shape": [8, 8]} if last == "AveragePool" else {}
+    network.node(last, **window)
     network.node("Flatten", axis=1)
     network.node("MatMul", network.weights(3, 5))
     model = network.model((1, 5))

@@ -38,7 +38,7 @@ def test_every_form_computes_the_same(
     shape = (5, 6) if trans_b else (6, 5)
     weights = network.weights(*shape) if quantized else network.constant(network.draw(*shape))
     more = [] if bias is None else [network.weights(*bias) if quantized else network.constant(network.draw(*bias))]
-    given = {
+    given: dict[str, Any] = {
         name: value for name, value in (("alpha", alpha), ("beta", beta), ("transB", trans_b)) if value is not None
     }
     network.node("Gemm", weights, *more, **given)
