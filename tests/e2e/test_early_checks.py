@@ -180,6 +180,7 @@ def test_the_files_in_which_a_model_keeps_tensors_belong_to_its_key(cli: Any, tm
     assert read() == ("ran", '{"weights/first.bin": "1234"}')
     assert read() == ("recalled", '{"weights/first.bin": "1234"}')
     assert "cached" in cli("plan", "build.toml").stdout
+    assert "first.bin" in cli("plan", "build.toml", "--graph", "text").stdout
     (tmp_path / "weights" / "first.bin").write_text("5678")
     assert "input external_data" in cli("plan", "build.toml").stdout
     assert read() == ("ran", '{"weights/first.bin": "5678"}')
