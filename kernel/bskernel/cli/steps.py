@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def steps(executor: str | None, as_json: bool) -> None:
     """List executors, or the entries of one with their parameters.
 
-    Also lists the inputs of each entry, and the boards that the executor knows. EXECUTOR is NAME or NAME@VERSION; NAME alone means its default version.
+    Also lists the inputs of each entry, and the boards that the executor knows. EXECUTOR is NAME or NAME@VERSION;
+    NAME alone means its default version.
     """
     from bskernel.workspace.workspace import Workspace
 
