@@ -207,7 +207,7 @@ def test_a_container_can_do_nothing_but_its_step(cli: Any, tmp_path: Path) -> No
         ("[build]\nmodel = 'number.txt'\nflwo = 'x'\n", ["flwo", "[build]", "did you mean 'flow'"]),
         ("[build]\nmodel = 'number.txt'\nflow = 'none'\n", ["build.flow", "estimate"]),
         ("[build]\nmodel = 'gone.onnx'\n", ["build.model", "gone.onnx"]),
-        ("[build]\nmodel = 3\n", ["build.model", "str"]),
+        ("[build]\nmodel = 3\n", ["build.model", "a text in quotes"]),
         ("[target]\nclock_ns = 5\n", ["[build]"]),
         ("[build]\nmodel = 'number.txt'\n[target]\nclock_ns = 0\n", ["clock_ns"]),
         ("[build", ["TOML"]),
@@ -216,7 +216,7 @@ def test_a_container_can_do_nothing_but_its_step(cli: Any, tmp_path: Path) -> No
         ("[build]\nmodel='number.txt'\n[[step]]\nentry='testing:add'\nparameters={numbr=1}\n", ["numbr", "number"]),
         (
             "[build]\nmodel='number.txt'\n[[step]]\nentry='testing:add'\nparameters={number='x'}\n",
-            ["number", "integer"],
+            ["number", "a whole number"],
         ),
         (
             "[build]\nmodel='number.txt'\n[[step]]\nentry='testing:double'\n[[step]]\nentry='testing:needs-rtl'\n",

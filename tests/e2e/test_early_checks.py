@@ -180,6 +180,7 @@ def test_the_files_in_which_a_model_keeps_tensors_belong_to_its_key(cli: Any, tm
     assert read() == ("ran", '{"weights/first.bin": "1234"}')
     assert read() == ("recalled", '{"weights/first.bin": "1234"}')
     assert "cached" in cli("plan", "build.toml").stdout
+    assert "first.bin" in cli("plan", "build.toml", "--graph", "text").stdout
     (tmp_path / "weights" / "first.bin").write_text("5678")
     assert "input external_data" in cli("plan", "build.toml").stdout
     assert read() == ("ran", '{"weights/first.bin": "5678"}')
@@ -233,6 +234,25 @@ def test_a_step_that_reads_one_file_alone_is_refused_a_model_of_several(cli: Any
     assert "step read-alone: " in done.stderr
     assert "keeps tensors in net.onnx.data, but this step reads the model's file alone" in done.stderr
     assert 'onnx.save(onnx.load("net.onnx"), "whole.onnx")' in done.stderr
+
+
+def test_a_model_that_is_a_folder_is_refused(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "build.toml").write_text(READ.format(model="nets", more=""))
+    done = cli("plan", "build.toml")
+    assert done.returncode == 2
+    assert f"build.toml: build.model: {tmp_path}/nets is a folder" in done.stderr
+
+
+def test_a_model_may_be_a_link_and_its_files_are_those_beside_the_link(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    write_network(tmp_path / "store")
+    (tmp_path / "net.onnx").symlink_to(tmp_path / "store" / "net.onnx")
+    (tmp_path / "net.onnx.data").write_text("1234")
+    (tmp_path / "build.toml").write_text(READ.format(model="net.onnx", more=""))
+    done = cli("run", "build.toml")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "build" / "b" / "artifacts" / "model").read_text() == '{"net.onnx.data": "1234"}'
 
 
 def test_a_path_with_spaces_is_a_path(cli: Any, tmp_path: Path) -> None:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 @click.argument("executor", required=False)
 @JSON
 def steps(executor: str | None, as_json: bool) -> None:
-    """List executors, or the entries of one with their parameters and inputs.
+    """List executors, or the entries of one with their parameters.
 
-    EXECUTOR is NAME or NAME@VERSION; NAME alone means its default version.
+    Also lists the inputs of each entry, and the boards that the executor knows. EXECUTOR is NAME or NAME@VERSION;
+    NAME alone means its default version.
     """
     from bskernel.workspace.workspace import Workspace
 

@@ -79,7 +79,9 @@ def _captured(name: str, source: FromFile | FromFiles, store: Store) -> Artifact
     path = source.path if isinstance(source, FromFile) else source.folder
     try:
         if isinstance(source, FromFile):
-            return store.observe(source.path, name, source.kind, _BYTES)
+            # A link that the user names is followed; the store itself refuses links.
+            file = source.path.resolve() if source.kind == "file" else source.path
+            return store.observe(file, name, source.kind, _BYTES)
         digests = {
             file: store.observe((source.folder / file).resolve(), file, "file", _BYTES).digest
             for file in source.names

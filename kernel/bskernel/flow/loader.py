@@ -101,6 +101,8 @@ def check_config(text: ConfigText) -> LoadedConfig:
     config = convert(data, Config, path)
     config = msgspec.structs.replace(config, store=restrict_store(config.store, os.environ))
     loaded = LoadedConfig(config=config, path=path, flow=load_flow(config, path))
+    if loaded.model.is_dir():
+        raise ConfigError(f"{path}: build.model: {loaded.model} is a folder", hint="name the ONNX file in it")
     if not loaded.model.is_file():
         raise ConfigError(f"{path}: build.model: no such file: {loaded.model}")
     return loaded

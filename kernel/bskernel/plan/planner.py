@@ -101,8 +101,10 @@ def make_plan(
         source = inputs.get("model")
         # A flow may go back to an earlier model, so the stage is that model's, not the last step's.
         taken = stage
-        if source is not None:
-            taken = steps[source.step].stage_out if isinstance(source, FromStep) else file_stages.get(source.path)
+        if isinstance(source, FromStep):
+            taken = steps[source.step].stage_out
+        elif isinstance(source, FromFile):
+            taken = file_stages.get(source.path)
         _check_stage(taken, item, where)
         makes_model = any(output.name == "model" for output in item.entry.outputs)
         stage = item.entry.stage_out or (taken if makes_model else stage)

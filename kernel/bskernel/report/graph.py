@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
-from bskernel.core.step import FromStep, Source, Step
+from bskernel.core.step import FromFile, FromFiles, FromStep, Source, Step
 
 
 class Box(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +53,16 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(edge for edge in self.edges if edge.target == number)
 
 
+def _path(source: FromFile | FromFiles) -> Path:
+    return source.path if isinstance(source, FromFile) else source.folder / source.names[0]
+
+
+def _name(source: FromFile | FromFiles) -> str:
+    """The name of a file; of several the first, with the number of the others."""
+    more = len(source.names) - 1 if isinstance(source, FromFiles) else 0
+    return _path(source).name + (f" and {more} more" if more else "")
+
+
 def graph_of(steps: Sequence[tuple[Step, bool]]) -> Graph:
     """The graph of planned steps; each says whether its result is cached."""
     boxes = tuple(
@@ -64,14 +75,14 @@ def graph_of(steps: Sequence[tuple[Step, bool]]) -> Graph:
     for step, _ in steps:
         together: dict[str, list[tuple[str, Source]]] = {}
         for name, source in step.inputs.items():
-            place = f"step {source.step}" if isinstance(source, FromStep) else f"file {source.path}"
+            place = f"step {source.step}" if isinstance(source, FromStep) else f"file {_path(source)}"
             together.setdefault(place, []).append((name, source))
         for inputs in together.values():
             source = inputs[0][1]
             edges.append(
                 Edge(
                     source=numbers[source.step] if isinstance(source, FromStep) else None,
-                    file=None if isinstance(source, FromStep) else source.path.name,
+                    file=None if isinstance(source, FromStep) else _name(source),
                     target=step.index,
                     artifacts=tuple(
                         name

@@ -41,7 +41,7 @@ class FilesOnDisk:
 
     def _locations(self, path: Path, where: str) -> tuple[str, ...]:
         try:
-            return self._files.names(path, lambda file: _find_locations(file, where))
+            return self._files.names(path.resolve(), lambda _: _find_locations(path, where))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{where}: {path} cannot be read: {error}") from error
 

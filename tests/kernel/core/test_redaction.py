@@ -101,7 +101,7 @@ def test_what_was_taken_out_is_counted_and_told() -> None:
 def test_the_same_files_give_the_same_bytes() -> None:
     files = {"b.json": b"{}", "a/b.txt": b"text"}
     backwards = dict(reversed(files.items()))
-    packed = [pack(held, Redactor({}), name="bundle", model=b"m").data for held in (files, backwards)]
+    packed = [pack(held, Redactor({}), name="bundle", model={"model.onnx": b"m"}).data for held in (files, backwards)]
     assert packed[0] == packed[1]
     with tarfile.open(fileobj=io.BytesIO(packed[0])) as tar:
         members = tar.getmembers()
