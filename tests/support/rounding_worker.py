@@ -105,7 +105,10 @@ def count_differences(given: dict[str, Any]) -> dict[str, Any]:
     expected = run(network, inputs)
     found: dict[str, Any] = {}
     for name in ("finn", "exact"):
-        model = steps["step_qonnx_to_finn"](copy.deepcopy(network), settings)
+        try:
+            model = steps["step_qonnx_to_finn"](copy.deepcopy(network), settings)
+        except ValueError as error:
+            return {"refused": str(error)}
         if name == "exact":
             model, report = make_rounding_exact(model, copy.deepcopy(network))
             found["unmatched"] = report.unmatched

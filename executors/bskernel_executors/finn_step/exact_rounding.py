@@ -169,6 +169,7 @@ def make_rounding_exact(model: Any, qonnx: Any) -> tuple[Any, RoundingReport]:
             continue
         exact = _search(model, quantizer, node.input[0], axis)
         _absorb(model, node, exact)
+        node.doc_string = quantizer.output  # lets verification pair threshold nodes with quantizers
         model.set_initializer(node.input[1], exact.thresholds)
         report.quantizers += 1
         report.thresholds += plain.size

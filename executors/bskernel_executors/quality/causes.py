@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,9 +11,11 @@ from bskernel_executors.quality.network import Network
 from bskernel_executors.quality.outputs import Outputs, compare_outputs
 
 HALVES = "exact halves, which the network rounds to even and FINN's own thresholds round up"
-SUMS = "rounding errors of float32 in the network's sums: computed in float64 it agrees"
+SUMS = "rounding errors of float32 in the network's sums, next to where a quantizer changes its level"
 NEAR_HALVES = "values that are exact halves but for rounding errors of float32: FINN's own thresholds round them up"
 POLYNOMIALS = "piecewise polynomials in hardware, in place of {names}"
+_EDGE = 2.0**-20  # of a tensor's largest value: 16 units in the last place of float32
+_IMAGE = 4  # axes of a tensor of images, which FINN orders with channels last
 _HALF_EVEN = frozenset({"HALF_EVEN", "ROUND"})
 _PASSING = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 
@@ -45,7 +47,8 @@ def _variants(stages: Stages) -> Iterator[tuple[str, Callable[[], Outputs], Outp
     earlier, later = stages.earlier, stages.later
     if earlier.find_nodes("Quant"):
         yield HALVES, partial(earlier.run_variant, stages.inputs, partial(_quantize, up=True)), stages.now
-        yield SUMS, partial(earlier.run_variant, stages.inputs, _quantize, double=True), stages.now
+        if stages.later_inputs is not None and later.find_nodes("MultiThreshold"):
+            yield SUMS, partial(_run_beside, stages), stages.now
         both = partial(earlier.run_variant, stages.inputs, partial(_quantize, up=True), double=True)
         yield NEAR_HALVES, both, stages.now
     polynomials = later.find_nodes("PWPolyF")
@@ -81,6 +84,61 @@ def _quantize(node: Any, *, up: bool = False) -> NodeProgram | None:
         context[node.output[0]] = found.astype(values.dtype)
 
     resolve_rounding_mode(mode)
+    return run
+
+
+def _run_beside(stages: Stages) -> Outputs:
+    """Execute the earlier network in float64, with the levels of the later one where its own values are on an edge.
+
+    Outputs that agree prove that the networks differ nowhere else: float32 sums fell to the other side.
+    """
+    import numpy as np
+
+    found = []
+    for at in range(len(stages.inputs)):
+        tensors = stages.later.run_all_tensors(stages.later_inputs[at : at + 1])
+        levels = dict(_read_levels(stages.later, tensors))
+        replace = partial(_quantize_beside, levels=levels)
+        found.append(stages.earlier.run_variant(stages.inputs[at : at + 1], replace, double=True))
+    return found[0]._replace(values=np.concatenate([outputs.values for outputs in found]))
+
+
+def _read_levels(later: Network, tensors: Context) -> Iterator[tuple[str, Any]]:
+    """Yield the levels that threshold nodes gave, from 0, by the quantizer's output that exact_rounding noted."""
+    from qonnx.custom_op.registry import getCustomOp
+
+    for node in later.find_nodes("MultiThreshold"):
+        if node.doc_string:
+            attributes = getCustomOp(node)
+            scale, bias = attributes.get_nodeattr("out_scale"), attributes.get_nodeattr("out_bias")
+            yield node.doc_string, (tensors[node.output[0]].astype("float64") - bias) / scale
+
+
+def _quantize_beside(node: Any, *, levels: Mapping[str, Any]) -> NodeProgram | None:
+    if node.op_type != "Quant":
+        return None
+    import numpy as np
+    from qonnx.custom_op.general.quant import min_int, quant
+    from qonnx.custom_op.registry import getCustomOp
+
+    attributes = getCustomOp(node)
+    mode = attributes.get_nodeattr("rounding_mode")
+    signed, narrow = attributes.get_nodeattr("signed"), attributes.get_nodeattr("narrow")
+
+    def run(context: Context) -> None:
+        values, scale, zero, bits = (context[name] for name in node.input)
+        own, low, high = (
+            quant(values + side * _EDGE * np.abs(values).max(), scale, zero, bits, signed, narrow, mode)
+            for side in (0, -1, 1)
+        )
+        if (other := levels.get(node.output[0])) is not None:
+            if other.shape != values.shape and other.ndim == _IMAGE:
+                other = other.transpose(0, 3, 1, 2)
+            given = (other + min_int(signed, narrow, bits) - zero) * scale
+            half = np.abs(scale) / 2
+            own = np.where((given > low - half) & (given < high + half), given, own)
+        context[node.output[0]] = own.astype(values.dtype)
+
     return run
 
 

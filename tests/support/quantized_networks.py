@@ -1,0 +1,71 @@
+"""Runs in an executor's environment with qonnx: draws small networks from a seed, in the folder it is given."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+from qonnx.core.datatype import DataType
+from qonnx.core.modelwrapper import ModelWrapper
+
+FOLDER = Path(sys.argv[1])
+QONNX = "qonnx.custom_op.general"
+RANDOM = np.random.default_rng(7)
+
+
+class Network:
+    """Nodes and constants, collected one after the other."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def constant(self, value: Any, kind: Any = np.float32) -> str:
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=kind), name))
+        return name
+
+    def add(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        domain = {"domain": QONNX} if kind == "Quant" else {}
+        self.nodes.append(helper.make_node(kind, list(inputs), [f"t{len(self.nodes)}"], **domain, **attributes))
+        return str(self.nodes[-1].output[0])
+
+    def quant(
+        self, tensor: str, scale: float, bits: int, *, signed: int = 0, mode: str = "ROUND", kind: Any = np.float32
+    ) -> str:
+        parameters = (self.constant(scale, kind), self.constant(0.0), self.constant(float(bits)))
+        return self.add("Quant", tensor, *parameters, signed=signed, narrow=signed, rounding_mode=mode)
+
+    def dense(self, tensor: str, size_in: int, size_out: int, scale: float = 0.125, kind: Any = np.float32) -> str:
+        weights = self.constant(RANDOM.integers(-7, 8, (size_in, size_out)) * scale, kind)
+        return self.add("MatMul", tensor, self.quant(weights, scale, 4, signed=1, kind=kind))
+
+    def save(self, name: str, output: str, inputs: int = 1) -> None:
+        given = [helper.make_tensor_value_info(f"in{at}", TensorProto.FLOAT, [1, 24]) for at in range(inputs)]
+        ends = [helper.make_tensor_value_info(output, TensorProto.FLOAT, [1, 10])]
+        graph = helper.make_graph(self.nodes, name, given, ends, initializer=self.constants)
+        opsets = [helper.make_opsetid("", 13), helper.make_opsetid(QONNX, 1)]
+        model = ModelWrapper(helper.make_model(graph, opset_imports=opsets, ir_version=8))
+        for item in given:
+            model.set_tensor_datatype(item.name, DataType["UINT4"])
+        model.save(str(FOLDER / f"{name}.onnx"))
+
+
+def hidden(network: Network, mode: str = "ROUND", kind: Any = np.float32) -> str:
+    relu = network.add("Relu", network.dense("in0", 24, 16, kind=kind))
+    return network.quant(relu, 2.0, 3, mode=mode)
+
+
+for name, mode in (("powers", "ROUND"), ("floor", "FLOOR")):
+    network = Network()
+    network.save(name, network.dense(hidden(network, mode), 16, 10))
+network = Network()
+network.save("quantized-output", network.quant(network.dense(hidden(network), 16, 10), 4.0, 8, signed=1))
+network = Network()
+network.save("sigmoid", network.add("Sigmoid", network.dense(hidden(network), 16, 10, scale=0.046875)))
+network = Network()
+network.save("double", network.dense(hidden(network, kind=np.float64), 16, 10))
+network = Network()
+both = network.add("Add", network.dense("in0", 24, 16), network.dense("in1", 24, 16))
+network.save("two-inputs", network.dense(network.quant(network.add("Relu", both), 2.0, 3), 16, 10), inputs=2)
