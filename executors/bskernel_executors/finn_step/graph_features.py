@@ -85,3 +85,8 @@ def find_features(model: Any) -> Features:
     """Find the features of a model (qonnx's ModelWrapper, with shapes and data types)."""
     found = {name: tuple(_name(node) for node in find(model)) for name, find in _FINDERS.items()}
     return {name: nodes for name, nodes in found.items() if nodes}
+
+
+def has_feature(model: Any, name: str) -> bool:
+    """Does the model have the feature?"""
+    return next(iter(_FINDERS[name](model)), None) is not None

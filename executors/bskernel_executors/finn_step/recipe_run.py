@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from bskernel_executors.finn_step.graph_features import Features, find_features
+from bskernel_executors.finn_step.graph_features import Features, find_features, has_feature
 from bskernel_executors.finn_step.mapping_reasons import explain_unmapped
 from bskernel_executors.finn_step.recipes import AUTO, Item, Purpose, Recipe, Stage, recipes_for
 from bskernel_executors.finn_step.transformation_lookup import find_operation, require_operation
@@ -93,10 +93,15 @@ def is_hardware(node: Any) -> bool:
 
 
 def _digest(model: Any) -> bytes:
-    return hashlib.sha256(model.model.SerializeToString(deterministic=True)).digest()
+    """A digest of nodes and constants. Inferred shapes, types and layouts follow from them."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (*model.graph.node, *model.graph.output, *model.graph.initializer):
+        digest.update(part.SerializeToString(deterministic=True))
+    return digest.digest()
 
 
 def _tidy(model: Any) -> Any:
+    """Sort and name the nodes, so that equal graphs have equal digests; infer shapes, types and layouts."""
     from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames, SortGraph
     from qonnx.transformation.infer_data_layouts import InferDataLayouts
     from qonnx.transformation.infer_datatypes import InferDataTypes
@@ -118,29 +123,30 @@ def _tidy(model: Any) -> Any:
 
 def _run_item(model: Any, config: Any, item: Item) -> tuple[Any, bool]:
     """Run one transformation; return the model and whether it changed."""
+    from qonnx.transformation.infer_datatypes import InferDataTypes
+
     operation = find_operation(item.name) if item.optional else require_operation(item.name)
-    if operation is None or (item.when is not None and item.when not in find_features(model)):
+    if operation is None or (item.when is not None and not has_feature(model, item.when)):
         return model, False
     before = _digest(model)
     model = operation(model, config)
     if _digest(model) == before:
         return model, False
-    model = _tidy(model)
-    return model, _digest(model) != before
+    return model.transform(InferDataTypes(), make_deepcopy=False), True
 
 
 def _run_stage(model: Any, config: Any, stage: Stage) -> tuple[Any, bool]:
     """Run a stage; return the model and whether it came to rest."""
     seen: set[bytes] = set()
-    unchanged = 0  # items in a row
     for _ in range(_ROUNDS if stage.repeat else 1):
+        changed = False
         for item in stage.run:
-            model, changed = _run_item(model, config, item)
-            unchanged = 0 if changed else unchanged + 1
-            if stage.repeat and unchanged == len(stage.run):
-                return model, True
+            model, made = _run_item(model, config, item)
+            changed = changed or made
+        if changed:
+            model = _tidy(model)
         now = _digest(model)
-        if not stage.repeat or now in seen:
+        if not stage.repeat or not changed or now in seen:
             return model, True
         seen.add(now)
     return model, False
