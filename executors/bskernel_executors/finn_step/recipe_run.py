@@ -188,7 +188,7 @@ def run_chosen(model: Any, config: Any, purpose: Purpose, name: str, own: tuple[
         return model, Choice(recipe=name, why="named by the build", warnings=warnings)
     features = find_features(model)
     chain = recipes[0]
-    fitting = next((recipe for recipe in recipes if set(recipe.features) & features.keys()), None)
+    fitting = next((recipe for recipe in recipes if {*recipe.features, *recipe.always} & features.keys()), None)
     if fitting is None:
         return require_operation(chain.stage[0].run[0].name)(model, config), Choice(
             recipe=chain.name, why="the network is a chain: FINN's own order"
@@ -201,7 +201,11 @@ def _run_fitting(
 ) -> tuple[Any, Choice]:
     """Run the recipe for chains, and if it leaves layers behind, the other one on the model as it was."""
     chain, fitting = recipes
-    contains = _describe({name: nodes for name, nodes in features.items() if name in fitting.features})
+    certain = {name: nodes for name, nodes in features.items() if name in fitting.always}
+    contains = _describe({**{name: nodes for name, nodes in features.items() if name in fitting.features}, **certain})
+    if certain:
+        model, warnings = run_recipe(model, config, fitting)
+        return model, Choice(recipe=fitting.name, why=contains, warnings=warnings)
     try:
         after, warnings = run_recipe(copy.deepcopy(model), config, chain)
     except StepFailure:
