@@ -25,12 +25,13 @@ _LOWERED = frozenset({"Conv"})  # hardware has it in another form
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The recipe that ran and why, what to warn about, and the nodes that were kept for the host."""
+    """The recipe that ran and why, what to warn about, nodes kept for the host, layers whose thresholds changed."""
 
     recipe: str
-    why: str
+    why: str = ""  # empty for a chain, of which there is nothing to say
     warnings: tuple[str, ...] = ()
     on_host: tuple[str, ...] = ()
+    clipped: tuple[str, ...] = ()
 
 
 def _shorten(names: Iterable[str]) -> str:
@@ -190,9 +191,8 @@ def run_chosen(model: Any, config: Any, purpose: Purpose, name: str, own: tuple[
     chain = recipes[0]
     fitting = next((recipe for recipe in recipes if {*recipe.features, *recipe.always} & features.keys()), None)
     if fitting is None:
-        return require_operation(chain.stage[0].run[0].name)(model, config), Choice(
-            recipe=chain.name, why="the network is a chain: FINN's own order"
-        )
+        model, _ = run_recipe(model, config, chain)
+        return model, Choice(recipe=chain.name)
     return _run_fitting(model, config, purpose, (chain, fitting), features)
 
 
