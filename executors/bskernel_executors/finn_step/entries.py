@@ -119,6 +119,7 @@ def _declare_by_recipe(
 
         def change(model: Any, cfg: Any) -> Any:
             model, choice = run_by_recipe(model, cfg, purpose, recipe, own)
+            step.record({"recipe": choice.recipe})
             rows.extend(make_rows(purpose, choice))
             return model
 

@@ -10,6 +10,7 @@ Features: TypeAlias = dict[
 ]  # feature -> names of its nodes; features without a node are left out
 
 _JOINS = frozenset({"Add", "Concat", "Mul", "Sub"})
+_INTEGER_LAYERS = frozenset({"Concat", "Conv", "ConvTranspose", "MatMul", "MaxPool"})
 
 
 def _name(node: Any) -> str:
@@ -29,7 +30,8 @@ def is_join(model: Any, node: Any) -> bool:
     return node.op_type in _JOINS and len(_variables(model, node)) > 1
 
 
-def _is_fork(model: Any, node: Any) -> bool:
+def is_fork(model: Any, node: Any) -> bool:
+    """Do several nodes take what the node makes, or a node and the network's output?"""
     ends = {value.name for value in model.graph.output}
     return any(len(model.find_consumers(name)) + (name in ends) > 1 for name in node.output)
 
@@ -57,8 +59,16 @@ def _operators(*kinds: str) -> Callable[[Any], Iterator[Any]]:
     return lambda model: (node for node in model.graph.node if node.op_type in kinds)
 
 
+def _is_scale_before_fork(model: Any, node: Any) -> bool:
+    """Is it a constant factor or summand that a layer takes, which must be on integers, and another node too?"""
+    if node.op_type not in ("Add", "Mul") or len(_variables(model, node)) != 1 or not is_fork(model, node):
+        return False
+    return any(item.op_type in _INTEGER_LAYERS for item in model.find_consumers(node.output[0]))
+
+
 _FINDERS: dict[str, Callable[[Any], Any]] = {
-    "forks": lambda model: (node for node in model.graph.node if _is_fork(model, node)),
+    "forks": lambda model: (node for node in model.graph.node if is_fork(model, node)),
+    "scales before forks": lambda model: (node for node in model.graph.node if _is_scale_before_fork(model, node)),
     "joins": lambda model: (node for node in model.graph.node if is_join(model, node)),
     "added branches": lambda model: _joins_of_nodes(model, "Add"),
     "concatenated branches": lambda model: _joins_of_nodes(model, "Concat"),
@@ -85,3 +95,8 @@ def find_features(model: Any) -> Features:
     """Find the features of a model (qonnx's ModelWrapper, with shapes and data types)."""
     found = {name: tuple(_name(node) for node in find(model)) for name, find in _FINDERS.items()}
     return {name: nodes for name, nodes in found.items() if nodes}
+
+
+def has_feature(model: Any, name: str) -> bool:
+    """Does the model have the feature?"""
+    return next(iter(_FINDERS[name](model)), None) is not None

@@ -10,6 +10,7 @@ from bskernel_executors.finn_step.graph_features import is_join
 from bskernel_executors.finn_step.mapping_reasons import explain_unmapped
 from bskernel_executors.finn_step.recipe_run import Choice, find_stuck, run_chosen
 from bskernel_executors.finn_step.recipes import AUTO, Purpose, recipes_for
+from bskernel_executors.finn_step.rewrites import clip_thresholds_of_counts
 from bskernel_executors.finn_step.scores_at_the_end import HeldScores
 from bskernel_executors.sdk import parameter
 
@@ -44,8 +45,9 @@ def run_by_recipe(model: Any, config: Any, purpose: Purpose, recipe: str, own: t
     held = HeldScores(model)
     model, choice = run_chosen(model, config, purpose, recipe, own)
     model = held.put_back(model)
+    clipped = clip_thresholds_of_counts(model)
     names = tuple(f"{node.op_type} {node.name}" for node in held.nodes)
-    return model, msgspec.structs.replace(choice, on_host=names)
+    return model, msgspec.structs.replace(choice, on_host=names, clipped=tuple(clipped))
 
 
 def _warn_of_fractions(model: Any, choice: Choice) -> Choice:
@@ -60,7 +62,15 @@ def _warn_of_fractions(model: Any, choice: Choice) -> Choice:
 
 def make_rows(purpose: Purpose, choice: Choice) -> list[dict[str, str]]:
     """Make the rows of the build's report."""
-    rows = [{"label": _LABELS[purpose], "value": choice.recipe, "note": choice.why}]
+    rows = [{"label": _LABELS[purpose], "value": choice.recipe, "note": choice.why}] if choice.why else []
     rows += [{"label": "on the host", "value": name, "note": "after the accelerator"} for name in choice.on_host]
+    rows += [
+        {
+            "label": "thresholds",
+            "value": name,
+            "note": "those below 0 are 0 now: the layer counts, so nothing changes",
+        }
+        for name in choice.clipped
+    ]
     rows += [{"label": "warning", "value": text, "note": _LABELS[purpose]} for text in choice.warnings]
     return rows

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from bskernel_executors.finn_step.graph_features import Features, find_features
+from bskernel_executors.finn_step.graph_features import Features, find_features, has_feature
 from bskernel_executors.finn_step.mapping_reasons import explain_unmapped
 from bskernel_executors.finn_step.recipes import AUTO, Item, Purpose, Recipe, Stage, recipes_for
 from bskernel_executors.finn_step.transformation_lookup import find_operation, require_operation
@@ -25,12 +25,13 @@ _LOWERED = frozenset({"Conv"})  # hardware has it in another form
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The recipe that ran and why, what to warn about, and the nodes that were kept for the host."""
+    """The recipe that ran and why, what to warn about, nodes kept for the host, layers whose thresholds changed."""
 
     recipe: str
-    why: str
+    why: str = ""  # empty for a chain, of which there is nothing to say
     warnings: tuple[str, ...] = ()
     on_host: tuple[str, ...] = ()
+    clipped: tuple[str, ...] = ()
 
 
 def _shorten(names: Iterable[str]) -> str:
@@ -93,10 +94,15 @@ def is_hardware(node: Any) -> bool:
 
 
 def _digest(model: Any) -> bytes:
-    return hashlib.sha256(model.model.SerializeToString(deterministic=True)).digest()
+    """A digest of nodes and constants. Inferred shapes, types and layouts follow from them."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (*model.graph.node, *model.graph.output, *model.graph.initializer):
+        digest.update(part.SerializeToString(deterministic=True))
+    return digest.digest()
 
 
 def _tidy(model: Any) -> Any:
+    """Sort and name the nodes, so that equal graphs have equal digests; infer shapes, types and layouts."""
     from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames, SortGraph
     from qonnx.transformation.infer_data_layouts import InferDataLayouts
     from qonnx.transformation.infer_datatypes import InferDataTypes
@@ -118,29 +124,30 @@ def _tidy(model: Any) -> Any:
 
 def _run_item(model: Any, config: Any, item: Item) -> tuple[Any, bool]:
     """Run one transformation; return the model and whether it changed."""
+    from qonnx.transformation.infer_datatypes import InferDataTypes
+
     operation = find_operation(item.name) if item.optional else require_operation(item.name)
-    if operation is None or (item.when is not None and item.when not in find_features(model)):
+    if operation is None or (item.when is not None and not has_feature(model, item.when)):
         return model, False
     before = _digest(model)
     model = operation(model, config)
     if _digest(model) == before:
         return model, False
-    model = _tidy(model)
-    return model, _digest(model) != before
+    return model.transform(InferDataTypes(), make_deepcopy=False), True
 
 
 def _run_stage(model: Any, config: Any, stage: Stage) -> tuple[Any, bool]:
     """Run a stage; return the model and whether it came to rest."""
     seen: set[bytes] = set()
-    unchanged = 0  # items in a row
     for _ in range(_ROUNDS if stage.repeat else 1):
+        changed = False
         for item in stage.run:
-            model, changed = _run_item(model, config, item)
-            unchanged = 0 if changed else unchanged + 1
-            if stage.repeat and unchanged == len(stage.run):
-                return model, True
+            model, made = _run_item(model, config, item)
+            changed = changed or made
+        if changed:
+            model = _tidy(model)
         now = _digest(model)
-        if not stage.repeat or now in seen:
+        if not stage.repeat or not changed or now in seen:
             return model, True
         seen.add(now)
     return model, False
@@ -182,11 +189,10 @@ def run_chosen(model: Any, config: Any, purpose: Purpose, name: str, own: tuple[
         return model, Choice(recipe=name, why="named by the build", warnings=warnings)
     features = find_features(model)
     chain = recipes[0]
-    fitting = next((recipe for recipe in recipes if set(recipe.features) & features.keys()), None)
+    fitting = next((recipe for recipe in recipes if {*recipe.features, *recipe.always} & features.keys()), None)
     if fitting is None:
-        return require_operation(chain.stage[0].run[0].name)(model, config), Choice(
-            recipe=chain.name, why="the network is a chain: FINN's own order"
-        )
+        model, _ = run_recipe(model, config, chain)
+        return model, Choice(recipe=chain.name)
     return _run_fitting(model, config, purpose, (chain, fitting), features)
 
 
@@ -195,7 +201,11 @@ def _run_fitting(
 ) -> tuple[Any, Choice]:
     """Run the recipe for chains, and if it leaves layers behind, the other one on the model as it was."""
     chain, fitting = recipes
-    contains = _describe({name: nodes for name, nodes in features.items() if name in fitting.features})
+    certain = {name: nodes for name, nodes in features.items() if name in fitting.always}
+    contains = _describe({**{name: nodes for name, nodes in features.items() if name in fitting.features}, **certain})
+    if certain:
+        model, warnings = run_recipe(model, config, fitting)
+        return model, Choice(recipe=fitting.name, why=contains, warnings=warnings)
     try:
         after, warnings = run_recipe(copy.deepcopy(model), config, chain)
     except StepFailure:

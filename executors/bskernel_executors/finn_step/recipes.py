@@ -37,15 +37,16 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Stages in order, and the features (`for`) of which a network must have one."""
+    """Stages in order, and the features (`for`, `always`) of which a network must have one."""
 
     name: str
     summary: str
     stage: tuple[Stage, ...]
     features: tuple[str, ...] = msgspec.field(name="for", default=())
+    always: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for feature in self.features:
+        for feature in (*self.features, *self.always):
             if feature not in NAMES:
                 raise ValueError(f"recipe {self.name}: unknown feature {feature!r}")
 
@@ -76,7 +77,7 @@ class RecipesFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             names = [recipe.name for recipe in recipes]
             if AUTO in names or len(set(names)) < len(names) or not names:
                 raise ValueError(f"recipes need names of their own, other than {AUTO!r}: {', '.join(names)}")
-            if recipes[0].features:
+            if recipes[0].features or recipes[0].always:
                 raise ValueError(f"recipe {names[0]} comes first, so it is for every network and needs no `for`")
 
 

@@ -92,6 +92,25 @@ def _scale_of(model: Any, node: Any) -> Any:
     return value.reshape(())[()] if value is not None and value.size == 1 and integers else None
 
 
+def clip_thresholds_of_counts(model: Any) -> list[str]:
+    """Raise thresholds below 0 to 0 where a converted layer counts equal bits; return the layers' names.
+
+    A count is at least 0, so it reaches either threshold; but FINN refuses negative ones there (XNOR layers).
+    """
+    import numpy as np
+
+    clipped = []
+    for node in model.graph.node:
+        mode = _attribute(node, "binaryXnorMode")
+        if mode is None or not mode.i or len(node.input) < 3:
+            continue
+        thresholds = model.get_initializer(node.input[2])
+        if thresholds is not None and (thresholds < 0).any():
+            model.set_initializer(node.input[2], np.maximum(thresholds, 0).astype(thresholds.dtype))
+            clipped.append(str(node.name))
+    return clipped
+
+
 REWRITES: Mapping[str, Rewrite] = {
     "densify_groups": densify_groups,
     "share_scales": share_scales,
