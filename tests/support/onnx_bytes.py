@@ -50,3 +50,8 @@ def loop(body: bytes) -> bytes:
 def model(content: bytes) -> bytes:
     """A ModelProto with that graph."""
     return message((1, 10), (2, b"test"), (7, content), (8, message((1, b""), (2, 13))))
+
+
+def network(name: str = "net") -> bytes:
+    """A model of one node, for tests that never execute it; its bytes depend on the name."""
+    return model(graph(nodes=[message((2, b"out"), (3, name.encode()), (4, b"Constant"))]))

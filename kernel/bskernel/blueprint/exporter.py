@@ -89,7 +89,7 @@ class _Reader:
             table, change = step.table, changes.get(step.name, StepOptions())
             prefix, _, entry = str(change.entry or table.entry).rpartition(":")
             executor, _, version = (change.executor or table.executor or prefix).partition("@")
-            name = step_of(executor, entry)
+            name = step_of(executor, entry, step.name)
             why = self._why_not(name, executor, optional=table.optional)
             if name is None or why is not None:
                 self.lose(f"step {step.name}", f"{executor}:{entry}", str(why))

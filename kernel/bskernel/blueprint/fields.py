@@ -45,11 +45,14 @@ def entry_of(step: str) -> str:
     return f"brainsmith:{step.replace(':', '.')}"
 
 
-def step_of(executor: str, entry: str) -> str | None:
-    """The step's name of an entry, or None when a blueprint cannot name it."""
+def step_of(executor: str, entry: str, name: str) -> str | None:
+    """The blueprint's name of a step called `name` that runs an entry, or None when a blueprint has none.
+
+    The entry X of finn-step stands for FINN's step_X where the step has that name.
+    """
     if executor == "brainsmith":
         return entry.replace(".", ":")
-    if executor == "finn-step" and entry.startswith("step_"):
+    if executor == "finn-step" and (entry.startswith("step_") or name == f"step_{entry}"):
         return f"finn:{entry.removeprefix('step_')}"
     return None
 

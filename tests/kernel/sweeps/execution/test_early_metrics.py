@@ -6,6 +6,7 @@ import pytest
 from bskernel.plan.planner import Plan
 from bskernel.sweeps.execution.preparation import prepare_sweep
 from bskernel.workspace.workspace import Workspace
+from support.onnx_bytes import network
 from support.paths import ROOT
 
 CONFIG = """
@@ -25,7 +26,7 @@ COSTLY = {"step_hw_codegen", "insert_deep_fifos", "synthesize"}
 
 def plans(folder: Path, flow: str, require: str) -> tuple[Plan, Plan]:
     """Of the sweep's point, and of the same build without the sweep."""
-    (folder / "net.onnx").touch()
+    (folder / "net.onnx").write_bytes(network())
     path = folder / "build.toml"
     path.write_text(CONFIG.format(flow=flow, require=require))
     workspace = Workspace(ROOT, folder / "cache")

@@ -22,6 +22,7 @@ from bskernel.workspace.workspace import PreparedBuild, Workspace
 from bskernel_protocol import canonical_bytes
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
+from support.onnx_bytes import network
 from vivado_stand_in.install import make_hls_install, make_install
 
 FIFOS = """
@@ -70,7 +71,9 @@ VALUES: dict[str, list[Any]] = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweeps")
-    for name in ("net.onnx", "other.onnx", "a.npz", "b.npz"):
+    for name in ("net.onnx", "other.onnx"):
+        (folder / name).write_bytes(network(name))
+    for name in ("a.npz", "b.npz"):
         (folder / name).write_text(name)
     for place in ("Xilinx", "Elsewhere"):
         make_install(folder / place)
