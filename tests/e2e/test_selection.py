@@ -111,7 +111,7 @@ def test_where_no_executor_can_tell_the_stage_the_plan_goes_on_without(cli: Any,
         (("--set", "flow.from=nowhere"), ["build.toml: flow.from 'nowhere'", "tidy"]),
         (("--set", "flow.input_type=onx"), ["flow.input_type", "'onx'", "choices: onnx, qonnx, finn, hwgraph"]),
         (("--set", "flow.form=tidy"), ["unknown key 'form' at [flow]; did you mean 'from'", "input_type"]),
-        (("--from", "again", "--set", "flow.edit.remove=[4]"), ["flow.edit.remove", "str"]),
+        (("--from", "again", "--set", "flow.edit.remove=[4]"), ["flow.edit.remove[0]", "a text in quotes"]),
         (("--set", 'flow.edit.remove=["double"]'), ["double.model does not exist: [flow.edit] removes step double"]),
     ],
 )
