@@ -66,7 +66,7 @@ def _quantize(node: Any, *, up: bool = False) -> NodeProgram | None:
     if node.op_type != "Quant":
         return None
     import numpy as np
-    from qonnx.custom_op.general.quant import quant, resolve_rounding_mode
+    from qonnx.custom_op.general.quant import max_int, quant, resolve_rounding_mode
     from qonnx.custom_op.registry import getCustomOp
 
     attributes = getCustomOp(node)
