@@ -21,9 +21,9 @@ class Network:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def constant(self, value: Any, kind: Any = np.float32) -> str:
+    def constant(self, value: Any) -> str:
         name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=kind), name))
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=np.float32), name))
         return name
 
     def add(self, kind: str, *inputs: str, **attributes: Any) -> str:
@@ -31,15 +31,13 @@ class Network:
         self.nodes.append(helper.make_node(kind, list(inputs), [f"t{len(self.nodes)}"], **domain, **attributes))
         return str(self.nodes[-1].output[0])
 
-    def quant(
-        self, tensor: str, scale: float, bits: int, *, signed: int = 0, mode: str = "ROUND", kind: Any = np.float32
-    ) -> str:
-        parameters = (self.constant(scale, kind), self.constant(0.0), self.constant(float(bits)))
+    def quant(self, tensor: str, scale: float, bits: int, *, signed: int = 0, mode: str = "ROUND") -> str:
+        parameters = (self.constant(scale), self.constant(0.0), self.constant(float(bits)))
         return self.add("Quant", tensor, *parameters, signed=signed, narrow=signed, rounding_mode=mode)
 
-    def dense(self, tensor: str, size_in: int, size_out: int, scale: float = 0.125, kind: Any = np.float32) -> str:
-        weights = self.constant(RANDOM.integers(-7, 8, (size_in, size_out)) * scale, kind)
-        return self.add("MatMul", tensor, self.quant(weights, scale, 4, signed=1, kind=kind))
+    def dense(self, tensor: str, size_in: int, size_out: int, scale: float = 0.125) -> str:
+        weights = self.constant(RANDOM.integers(-7, 8, (size_in, size_out)) * scale)
+        return self.add("MatMul", tensor, self.quant(weights, scale, 4, signed=1))
 
     def save(self, name: str, output: str, inputs: int = 1) -> None:
         given = [helper.make_tensor_value_info(f"in{at}", TensorProto.FLOAT, [1, 24]) for at in range(inputs)]
@@ -52,8 +50,8 @@ class Network:
         model.save(str(FOLDER / f"{name}.onnx"))
 
 
-def hidden(network: Network, mode: str = "ROUND", kind: Any = np.float32) -> str:
-    relu = network.add("Relu", network.dense("in0", 24, 16, kind=kind))
+def hidden(network: Network, mode: str = "ROUND") -> str:
+    relu = network.add("Relu", network.dense("in0", 24, 16))
     return network.quant(relu, 2.0, 3, mode=mode)
 
 
@@ -65,7 +63,7 @@ network.save("quantized-output", network.quant(network.dense(hidden(network), 16
 network = Network()
 network.save("sigmoid", network.add("Sigmoid", network.dense(hidden(network), 16, 10, scale=0.046875)))
 network = Network()
-network.save("double", network.dense(hidden(network, kind=np.float64), 16, 10))
+network.save("unknown-mode", network.dense(hidden(network, "STOCHASTIC"), 16, 10))
 network = Network()
 both = network.add("Add", network.dense("in0", 24, 16), network.dense("in1", 24, 16))
 network.save("two-inputs", network.dense(network.quant(network.add("Relu", both), 2.0, 3), 16, 10), inputs=2)

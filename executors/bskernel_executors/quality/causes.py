@@ -66,7 +66,7 @@ def _quantize(node: Any, *, up: bool = False) -> NodeProgram | None:
     if node.op_type != "Quant":
         return None
     import numpy as np
-    from qonnx.custom_op.general.quant import quant, resolve_rounding_mode
+    from qonnx.custom_op.general.quant import max_int, quant, resolve_rounding_mode
     from qonnx.custom_op.registry import getCustomOp
 
     attributes = getCustomOp(node)
@@ -78,8 +78,9 @@ def _quantize(node: Any, *, up: bool = False) -> NodeProgram | None:
         found = quant(values, scale, zero, bits, signed, narrow, mode)
         if up and mode in _HALF_EVEN and bits > 1:
             steps = values / scale + zero
-            # Clipped values are further away than half a step.
+            # A value that is clipped by half a step is none to round.
             is_half = np.abs(steps - (found / scale + zero)) == 0.5
+            is_half &= steps < max_int(signed, narrow, bits)
             found = np.where(is_half, (np.ceil(steps) - zero) * scale, found)
         context[node.output[0]] = found.astype(values.dtype)
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from bskernel_executors.quality.batch import find_activations
-from bskernel_executors.quality.batched_node import BatchedNode, NodeProgram
+from bskernel_executors.quality.batched_node import BatchedNode, Context, NodeProgram
+from bskernel_executors.quality.convolution import convolve
 from bskernel_executors.sdk import StepFailure
 
 Program: TypeAlias = Callable[
@@ -50,8 +51,9 @@ def make_variant(model: Any, taken: str, replace: Callable[[Any], NodeProgram | 
 
     empty = model.make_empty_exec_context()
     if double:
-        empty = {name: widen(values) for name, values in empty.items()}
-    steps = [replace(node) or _step(node, model) for node in model.graph.node]
+        narrow = {name for node in model.graph.node if node.op_type == "Resize" for name in node.input[1:]}
+        empty = {name: values if name in narrow else widen(values) for name, values in empty.items()}
+    steps = [replace(node) or _double_step(node, model, double=double) for node in model.graph.node]
 
     def run(values: Any) -> dict[str, Any]:
         context = dict(empty)
@@ -65,9 +67,27 @@ def make_variant(model: Any, taken: str, replace: Callable[[Any], NodeProgram | 
     return run
 
 
+def _double_step(node: Any, model: Any, *, double: bool) -> NodeProgram:
+    """Return a node's program; onnxruntime convolves in float32 alone, and resizes in no more than it."""
+    step = _step(node, model)
+    if not double or node.op_type not in {"Conv", "Resize"}:
+        return step
+
+    def run(context: Context) -> None:
+        values = [context[name] for name in node.input if name]
+        if node.op_type == "Conv":
+            context[node.output[0]] = convolve(node, *values)
+        else:
+            narrowed = context | {node.input[0]: values[0].astype("float32")}
+            step(narrowed)
+            context[node.output[0]] = narrowed[node.output[0]]
+
+    return run
+
+
 def widen(values: Any) -> Any:
-    """Return float32 values as float64, and others as they are."""
-    return values.astype("float64") if values.dtype == "float32" else values
+    """Return float32 values as float64, and others, e.g. those of an input that is left out, as they are."""
+    return values.astype("float64") if getattr(values, "dtype", None) == "float32" else values
 
 
 def make_node_by_node(model: Any, taken: str, many: Any = None, size: int = 1) -> Program:
