@@ -19,7 +19,7 @@ from bskernel_executors.finn_step.library import load  # noqa: E402
 load()
 
 import numpy as np  # noqa: E402
-from bskernel_executors.finn_step.exact_rounding import make_rounding_exact, round_thresholds  # noqa: E402
+from bskernel_executors.finn_step.exact_thresholds import make_rounding_exact, round_thresholds  # noqa: E402
 from finn.builder import build_dataflow_config as config  # noqa: E402
 from finn.builder.build_dataflow_steps import build_dataflow_step_lookup as steps  # noqa: E402
 from finn.util.settings import initialize_dummy_settings  # noqa: E402

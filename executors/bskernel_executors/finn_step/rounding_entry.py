@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from bskernel_executors.finn_step.exact_rounding import make_rounding_exact, round_thresholds
+from bskernel_executors.finn_step.exact_thresholds import make_rounding_exact, round_thresholds
 from bskernel_executors.finn_step.rounding_report import RoundingReport, describe_rounding
 from bskernel_executors.finn_step.step_call import run_step
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
