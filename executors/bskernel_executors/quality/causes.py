@@ -48,7 +48,7 @@ def _variants(stages: Stages) -> Iterator[tuple[str, Callable[[], Outputs], Outp
     if earlier.find_nodes("Quant"):
         yield HALVES, partial(earlier.run_variant, stages.inputs, partial(_quantize, up=True)), stages.now
         if stages.later_inputs is not None and later.find_nodes("MultiThreshold"):
-            yield SUMS, partial(_run_beside, stages), stages.now
+            yield SUMS, partial(_run_beside, stages, stages.later_inputs), stages.now
         both = partial(earlier.run_variant, stages.inputs, partial(_quantize, up=True), double=True)
         yield NEAR_HALVES, both, stages.now
     polynomials = later.find_nodes("PWPolyF")
@@ -88,7 +88,7 @@ def _quantize(node: Any, *, up: bool = False) -> NodeProgram | None:
     return run
 
 
-def _run_beside(stages: Stages) -> Outputs:
+def _run_beside(stages: Stages, later_inputs: Any) -> Outputs:
     """Execute the earlier network in float64, with the levels of the later one where its own values are on an edge.
 
     Outputs that agree prove that the networks differ nowhere else: float32 sums fell to the other side.
@@ -97,7 +97,7 @@ def _run_beside(stages: Stages) -> Outputs:
 
     found = []
     for at in range(len(stages.inputs)):
-        tensors = stages.later.run_all_tensors(stages.later_inputs[at : at + 1])
+        tensors = stages.later.run_all_tensors(later_inputs[at : at + 1])
         levels = dict(_read_levels(stages.later, tensors))
         replace = partial(_quantize_beside, levels=levels)
         found.append(stages.earlier.run_variant(stages.inputs[at : at + 1], replace, double=True))

@@ -22,7 +22,7 @@ def convolve(node: Any, values: Any, weights: Any, bias: Any | None = None) -> A
     groups = given["group"].i if "group" in given else 1
     padded = np.pad(values, ((0, 0), (0, 0), (top, bottom), (left, right)))
     reach = [(size - 1) * step + 1 for size, step in zip(weights.shape[2:], dilations, strict=True)]
-    windows = sliding_window_view(padded, reach, axis=(2, 3))  # type: ignore[call-overload]
+    windows = sliding_window_view(padded, reach, axis=(2, 3))
     windows = windows[:, :, :: strides[0], :: strides[1], :: dilations[0], :: dilations[1]]
     parts = [
         np.tensordot(taken, kernels, axes=([1, 4, 5], [1, 2, 3]))

@@ -91,3 +91,10 @@ def test_a_metric_of_the_user_s_own_has_a_column_and_stands_in_the_summary() -> 
     table = make_quality_table(stages, None)
     assert [row[table["columns"].index("f1")] for row in table["rows"]] == ["0.812346", "0.8"]
     assert make_quality_rows(stages) == [{"label": "f1", "value": "0.8", "note": "finn"}]
+
+
+def test_a_stage_that_is_not_verified_says_so_in_the_table_and_in_the_summary() -> None:
+    stages = [stage("qonnx", 0.9), stage("finn", not_verified="it has 2 inputs"), stage("hwgraph", 0.9, mismatches=0)]
+    table = make_quality_table(stages, None)
+    assert [row[-1] for row in table["rows"]] == ["-", "NOT VERIFIED", "0 of 100"]
+    assert {"label": "not verified", "value": "stage finn", "note": "it has 2 inputs"} in make_quality_rows(stages)
