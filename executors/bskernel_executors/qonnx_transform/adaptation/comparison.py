@@ -89,7 +89,10 @@ class _Executable:
         from qonnx.core.onnx_exec import execute_onnx
 
         types = {value.name: value.type.tensor_type.elem_type for value in self._inputs}
-        given = {name: v.astype(helper.tensor_dtype_to_np_dtype(types[name])) for name, v in inputs.items()}
+        given = {
+            name: v.astype(helper.tensor_dtype_to_np_dtype(types[name])).reshape(self._model.get_tensor_shape(name))
+            for name, v in inputs.items()
+        }
         return list(execute_onnx(self._model, given).values())
 
 
