@@ -53,11 +53,11 @@ def make_qcdq(zero: int = 0) -> Any:
 
 def make_keyword_network() -> Any:
     network = Network(3, (1, 10, 32))
-    network.quantize(8, 0.11)  # no power of two: no sum is an exact half
-    for channels, following in ((10, 8), (8, 16)):
+    network.quantize(8, 0.11)  # with these scales no sum is an exact half
+    for channels, following, scale in ((10, 8, 0.113), (8, 16, 0.071)):
         network.node("Conv", network.weights(following, channels, 3), kernel_shape=[3], pads=[1, 1])
         network.node("Relu")
-        network.quantize(scale=0.113, signed=0)
+        network.quantize(scale=scale, signed=0)
         network.node("MaxPool", kernel_shape=[2], strides=[2])
     network.node("Flatten", axis=1)
     network.node("MatMul", network.weights(128, 12))
