@@ -116,7 +116,6 @@ standalone_thresholds = true
             "no-defaults", "step_streamline", "transform", "conv-without-defaults",
             ["Conv Conv_0 lacks group and dilations", "group = 1, dilations = [1, 1]"],
         ),
-        ("grouped", "step_streamline", "transform", "grouped-convolution", ["Conv Conv_0", "group = 2"]),
         pytest.param(
             "padded-bipolar", "step_convert_to_hw", "transform", "threshold-scale",
             ["MultiThreshold_0: its output still has a scale", "split_host"],
