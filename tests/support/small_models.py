@@ -99,7 +99,6 @@ save(
 convolution("no-defaults", quant("in", "q"))
 convolution("scale-of-two-axes", quant("in", "q", np.ones((1, 2, 8, 1))), **WHOLE)
 convolution("scale-along-rows", quant("in", "q", np.ones((1, 1, 8, 1))), **WHOLE)
-convolution("grouped", quant("in", "q"), channels=4, group=2, dilations=[1, 1])
 convolution("padded-bipolar", bipolar, size=8, **{**WHOLE, "pads": [1, 1, 1, 1]})
 save("five-dimensions", [1, 2, 3, 4, 5], [1, 2, 3, 4, 5], quant("in", "out"))
 save("float-shapes", [1, 7], [1, 4], node("MatMul", ["in", "w"], "out"), ([], [constant("w", DENSE)]))

@@ -15,6 +15,7 @@ _PASSES = frozenset(
 _AFFINE = frozenset({"Add", "BatchNormalization", "Div", "ElementwiseAdd", "ElementwiseMul", "Mul", "Sub"})
 _JOINS = frozenset({"Add", "Concat", "Mul", "Sub"})
 _MULTIPLIES = frozenset({"Conv", "ConvTranspose", "MatMul", "XnorPopcountMatMul"})
+_LOWERED = frozenset({"Concat", "Conv", "ConvTranspose", "GlobalAveragePool", "MatMul", "Resize", "Upsample"})
 _POOLS = frozenset({"AveragePool", "MaxPool", "MaxPoolNHWC", "QuantAvgPool2d"})
 _QUANTIZERS = frozenset({"BipolarQuant", "FloatQuant", "MultiThreshold", "Quant", "Thresholding", "Trunc"})
 _SHAPES = frozenset({"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
@@ -270,6 +271,11 @@ def explain_unmapped(model: Any, node: Any) -> Reason:
         return Reason(
             what="it scales integers into fractions, and no quantizer after it takes the scale",
             remedy="quantize its output; at the network's end the host does it",
+        )
+    if node.op_type in _LOWERED:
+        return Reason(
+            what="the recipe that ran does not make hardware of it",
+            remedy='let step_streamline and step_convert_to_hw choose: recipe = "auto"',
         )
     ranks = {_rank(model, name) for name in variables}
     if node.op_type in _SHAPES | _PASSES:

@@ -51,6 +51,7 @@ def share_scales(model: Any) -> Any:
     """
     import numpy as np
     from onnx import helper
+    from qonnx.core.datatype import DataType
     from qonnx.transformation.infer_datatypes import InferDataTypes
 
     changed = False
@@ -74,6 +75,7 @@ def share_scales(model: Any) -> Any:
                 whole = helper.make_node("Mul", [node.input[0], factor], [product], name=f"{node.name}_ratio")
                 model.graph.node.insert(list(model.graph.node).index(node), whole)
                 model.set_initializer(factor, np.asarray(ratio, dtype=np.float32))
+                model.set_tensor_datatype(factor, DataType.get_smallest_possible(float(ratio)))
                 model.set_tensor_shape(product, model.get_tensor_shape(node.input[0]))
                 node.input[0] = product
             shared = model.make_new_valueinfo_name()
