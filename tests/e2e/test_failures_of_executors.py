@@ -116,14 +116,6 @@ standalone_thresholds = true
         ("scale-of-two-axes", "step_qonnx_to_finn", "transform", "quant-scale-axes", ["Quant_0", "(1, 2, 8, 1)"]),
         ("scale-along-rows", "step_qonnx_to_finn", "transform", "channel-axis", ["Quant Quant_0", "axis 2"]),
         ("five-dimensions", "step_qonnx_to_finn", "transform", "rank", ["reshape it on the host"]),
-<<<<<<< HEAD
-        ("grouped", "step_streamline", "transform", "grouped-convolution", ["Conv Conv_0", "group = 2"]),
-=======
-        (
-            "no-defaults", "step_streamline", "transform", "conv-without-defaults",
-            ["Conv Conv_0 lacks group and dilations", "group = 1, dilations = [1, 1]"],
-        ),
->>>>>>> i16-streamline
         pytest.param(
             "padded-bipolar", "step_convert_to_hw", "transform", "threshold-scale",
             ["MultiThreshold_0: its output still has a scale", "split_host"],
