@@ -156,6 +156,13 @@ def test_steps_are_inserted_replaced_and_removed(cli: Any, tmp_path: Path) -> No
     assert made(tmp_path) == str((5 + 100) * 2 + 10 + 1 + 2 + 2)
 
 
+def test_an_entry_that_knows_no_stage_takes_the_stages_of_the_step_that_it_replaces(cli: Any, tmp_path: Path) -> None:
+    edit = '[flow.edit.replace.lower]\nentry = "testing:add"\nparameters = { number = 100 }\n'
+    done = cli("run", write(tmp_path, FLOW, edit))
+    assert done.returncode == 0, done.stderr
+    assert ran(tmp_path) == ORDER
+
+
 def test_a_step_that_goes_back_to_an_earlier_model_takes_it_with_what_is_inserted_after(
     cli: Any, tmp_path: Path
 ) -> None:

@@ -41,6 +41,9 @@ def _takes_fractions(model: Any, node: Any) -> bool:
 
 
 def _has_groups(model: Any, node: Any, *, depthwise: bool) -> bool:
+    lowered = _attribute(node, "depthwise") if node.op_type == "Im2Col" else None
+    if lowered is not None and lowered.i:
+        return depthwise
     group = _attribute(node, "group")
     if node.op_type != "Conv" or group is None or group.i == 1:
         return False

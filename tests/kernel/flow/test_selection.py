@@ -53,6 +53,11 @@ def test_a_step_is_the_same_by_name_by_index_from_either_end_and_by_its_entry(
     assert {position(selector, flow_of(names), "--from") for selector in selectors} == {at}
 
 
+def test_a_step_whose_entry_has_another_name_is_also_selected_by_executor_and_own_name() -> None:
+    assert position("finn-step:convert", OPEN, "--to") == 2
+    assert position("finn-step:streamline", OPEN, "--to") == position("finn-step:step_streamline", OPEN, "--to") == 1
+
+
 @given(NAMES, st.data())
 def test_a_range_by_names_is_the_range_by_indices(names: list[str], data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(names) - 1))
