@@ -129,7 +129,7 @@ def test_of_a_convolutional_network_macs_weights_and_cycles_are_those_that_finn_
         for entry in ("qonnx-transform:bit_widths", "metrics:breakdown", "metrics:bound", "metrics:headroom")
     )
     model = EXAMPLES / "digits-conv" / "digits_conv_w4a4.onnx"
-    streamline = 'entry = "finn-step:step_streamline"\n'
+    streamline = 'entry = "finn-step:streamline"\n'
     flow = estimate.partition("\n")[2].replace(streamline, f'{streamline}[[step]]\nentry = "finn-step:split_host"\n')
     streams = '[[step]]\nentry = "finn-step:insert_streams"\n'
     again = '[[step]]\nname = "with_fifos"\nentry = "qonnx-transform:bit_widths"\n'

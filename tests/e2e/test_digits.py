@@ -42,7 +42,7 @@ def test_the_estimates_are_those_that_finn_writes_in_one_process(
     environment = ensure_environment(recipe, environments, lambda _: None)
     cleaned = next(step for step in digits.steps if step.name == "cleanup").outputs[0]
     assert workspace.store.materialise(cleaned, tmp_path / "model.onnx")
-    steps = [step.entry for step in digits.steps if step.entry.startswith("step_")]
+    steps = [step.name for step in digits.steps if step.name.startswith("step_")]
     script = SUPPORT / "one_process.py"
     command = [str(environment.python), str(script), str(tmp_path / "model.onnx"), str(tmp_path / "one"), *steps]
     variables = {"PYTHONPATH": str(environment.code), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}

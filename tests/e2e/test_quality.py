@@ -102,7 +102,7 @@ def wrong_flow(tmp_path: Path) -> Path:
         "    return model\n"
     )
     flow = (ROOT / "kernel" / "bskernel" / "flow" / "definitions" / "estimate.toml").read_text()
-    anchor = '[[step]]\nentry = "finn-step:step_convert_to_hw"\n'
+    anchor = '[[step]]\nname = "step_convert_to_hw"\n'
     assert anchor in flow
     custom = "".join(
         f'[[step]]\nname = "{name}"\nentry = "finn-step:custom"\n'

@@ -12,7 +12,6 @@ STAGES: dict[str, tuple[tuple[str, ...], str]] = {
     # FINN's library; a step that is not here keeps the stage.
     "step_resnet_tidy": (("finn",), "finn"),
     "step_resnet_streamline": (("finn",), "finn"),
-    "step_resnet_convert_to_hw": (("finn", "hwgraph"), "hwgraph"),
     "step_resnet50_tidy": (("finn",), "finn"),
     "step_resnet50_streamline": (("finn",), "finn"),
     "step_resnet50_convert_to_hw": (("finn",), "hwgraph"),
