@@ -45,7 +45,7 @@ def test_each_stage_computes_what_qonnx_alone_does_frame_by_frame(
     environment = ensure_environment(recipe, environments, lambda _: None)
     judged = stages(tmp_path)
     assert [stage["stage"] for stage in judged] == ["qonnx", "finn", "hwgraph"]
-    for stage, step in zip(judged, ("cleanup", "step_streamline", "step_convert_to_hw"), strict=True):
+    for stage, step in zip(judged, ("cleanup", "exact_rounding_streamlined", "step_convert_to_hw"), strict=True):
         model = next(report for report in result.steps if report.name == step).outputs
         (artifact,) = [output for output in model if output.name == "model"]
         assert workspace.store.materialise(artifact, tmp_path / f"{step}.onnx")
@@ -126,7 +126,10 @@ def test_a_transformation_that_changes_the_network_is_caught_with_the_steps_it_m
     assert result.failure is not None
     failure = result.failure
     assert failure.category == "verification"
-    assert "hwgraph (step_convert_to_hw) does not compute what stage finn (step_streamline) does" in failure.message
+    assert (
+        "hwgraph (step_convert_to_hw) does not compute what stage finn (exact_rounding_streamlined) does"
+        in failure.message
+    )
     assert "of 450 frames differ, by " in failure.message
     assert failure.cause[0] == "between them: steps harmless, spoil, also_harmless, step_convert_to_hw"
     assert 'quality.verify = "steps"' in str(failure.hint)
