@@ -85,13 +85,15 @@ class _Executable:
         return drawn
 
     def run(self, inputs: dict[str, Any]) -> list[Any]:
+        """Execute one call. An input may have another rank than the model's, as long as it has as many values."""
         from onnx import helper
         from qonnx.core.onnx_exec import execute_onnx
 
-        types = {value.name: value.type.tensor_type.elem_type for value in self._inputs}
         given = {
-            name: v.astype(helper.tensor_dtype_to_np_dtype(types[name])).reshape(self._model.get_tensor_shape(name))
-            for name, v in inputs.items()
+            value.name: inputs[value.name]
+            .reshape(self._model.get_tensor_shape(value.name))
+            .astype(helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
+            for value in self._inputs
         }
         return list(execute_onnx(self._model, given).values())
 

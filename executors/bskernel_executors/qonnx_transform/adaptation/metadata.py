@@ -21,7 +21,8 @@ def strip_metadata(model: Any) -> list[Change]:
         if hasattr(holder, "metadata_props"):  # of nodes, values and tensors: since IR version 10
             keys |= {entry.key for entry in holder.metadata_props}
             holder.ClearField("metadata_props")
-    changes = [_removed(f"metadata {', '.join(sorted(keys))}")] if keys else []
+    families = sorted({_family(key) for key in keys})
+    changes = [_removed(f"metadata {', '.join(families)}")] if keys else []
     if texts:
         changes.append(_removed(f"{texts} doc {'string' if texts == 1 else 'strings'}"))
     for field in ("producer_name", "producer_version", "domain"):
@@ -36,6 +37,12 @@ def strip_metadata(model: Any) -> list[Change]:
 
 def _removed(what: str) -> Change:
     return Change(kind=KIND, names=(), before=what, after="removed", reason=_REASON)
+
+
+def _family(key: str) -> str:
+    """pkg.torch.* for pkg.torch.onnx.stack_trace: exporters write dozens of keys."""
+    parts = key.split(".")
+    return key if len(parts) <= 2 else f"{parts[0]}.{parts[1]}.*"
 
 
 def _is_path(text: str) -> bool:

@@ -240,6 +240,14 @@ def test_the_same_network_exported_elsewhere_has_the_same_bytes(quirks: set[Quir
     assert here.SerializeToString(deterministic=True) == there.SerializeToString(deterministic=True)
 
 
+def test_removed_metadata_is_told_by_family() -> None:
+    model = make_mlp(0)
+    exported_elsewhere(model)
+    first, second = adapt_model(model).changes
+    assert first.before == "metadata pkg.torch.*, source"
+    assert second.before.endswith(" doc strings")
+
+
 def test_paths_in_any_name_of_the_producer_are_taken_out() -> None:
     model = make_mlp(0)
     model.producer_name, model.graph.name = "/home/somebody/export.py", "C:\\nets\\net"
