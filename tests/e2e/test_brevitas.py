@@ -26,7 +26,7 @@ def test_an_export_reaches_estimates_and_every_stage_computes_what_brevitas_does
     workspace: Workspace, exports: Path, tmp_path: Path, name: str
 ) -> None:
     config = exports / f"{name}.toml"
-    config.write_text(f'model = "{name}.onnx"\n[target]\nboard = "ZCU104"\ntarget_fps = 1_000\n')
+    config.write_text(f'build.model = "{name}.onnx"\n[target]\nboard = "ZCU104"\ntarget_fps = 1_000\n')
     result = build(workspace, config, tmp_path / "out", f"quality.samples={name}.npz", "quality.frames=100")
     assert result.status == "ok", result.failure
     evaluation = tmp_path / "out" / "artifacts" / "evaluation"

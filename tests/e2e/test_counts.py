@@ -110,8 +110,9 @@ def test_what_a_build_with_nothing_to_do_reads_and_hashes_grows_with_its_steps_a
         longer.write_text(
             config.read_text() + "".join(step.format(at=at) for at in range(STEPS, steps)), encoding="utf-8"
         )
-        assert cli("run", str(longer)).returncode == 0
-        told, _ = watch(surroundings, tmp_path, "run", str(longer))
+        command = ("run", str(longer), "--set", f"build.name=of-{steps}")
+        assert cli(*command).returncode == 0
+        told, _ = watch(surroundings, tmp_path, *command)
         opened = [str(what) for kind, what in told if kind == "opened" and not str(what).endswith(".py")]
         counts.append((len(opened), sum(what for kind, what in told if kind == "hashed")))
     (files, hashed), (more_files, more_hashed) = counts

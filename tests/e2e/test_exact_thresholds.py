@@ -103,7 +103,16 @@ def test_a_difference_of_one_output_step_with_a_proven_cause_only_warns(
 def test_polynomials_of_the_hardware_are_named_as_the_cause(
     workspace: Workspace, models: Path, tmp_path: Path
 ) -> None:
-    result = run(workspace, models, tmp_path, "sigmoid", "quality.rtol=1e-9", "quality.atol=1e-7")
+    result = run(
+        workspace,
+        models,
+        tmp_path,
+        "sigmoid",
+        "quality.rtol=1e-9",
+        "quality.atol=1e-7",
+        'step.step_convert_to_hw.parameters.recipe="chain"',
+        "target.board=VCK190",
+    )
     assert result.status == "ok", result.failure
     found = comparisons(tmp_path)[1]
     assert found["mismatches"] > 0

@@ -110,9 +110,7 @@ standalone_thresholds = true
         ("unknown-operator", "adapt", "model_load", None, ["NoSuchOp", "qonnx knows no such operator"]),
         ("hardware", "adapt", "model_load", None, ["this is a hardware graph", "--input-type hwgraph"]),
         ("no-attribute", "step_tidy_up", "transform", "required-attribute", ["MultiThreshold_0", "out_dtype"]),
-        ("zero-point", "step_qonnx_to_finn", "transform", "zero-point", ["Quant Quant_0", "symmetrically"]),
         ("shared-weights", "step_qonnx_to_finn", "transform", "shared-weights", ["Quant Quant_1", "its own"]),
-        ("signed-relu", "step_qonnx_to_finn", "transform", "relu-unsigned", ["Relu_0", "signed = 0"]),
         ("scale-of-two-axes", "step_qonnx_to_finn", "transform", "quant-scale-axes", ["Quant_0", "(1, 2, 8, 1)"]),
         ("scale-along-rows", "step_qonnx_to_finn", "transform", "channel-axis", ["Quant Quant_0", "axis 2"]),
         ("five-dimensions", "step_qonnx_to_finn", "transform", "rank", ["reshape it on the host"]),
@@ -125,8 +123,7 @@ standalone_thresholds = true
             "unmapped", "step_create_dataflow_partition", "transform", "unmapped",
             ["interrupts it: Elu_0 (between hardware layers)", "FINN has no hardware layer for Elu"],
         ),
-        ("float-shapes", "coverage", "transform", None, ["not in hardware: MatMul_0", "quantize the weights"]),
-        ("coded", "coverage", "transform", None, ["not in hardware: MatMul_0", "QCDQ", "export it as QONNX"]),
+        ("float-shapes", "adapt", "model_load", None, ["no layer can be hardware: MatMul 'MatMul_0'"]),
     ],
 )  # fmt: skip
 def test_a_network_that_cannot_become_hardware_is_told_by_layer_with_what_to_change(
@@ -146,6 +143,17 @@ def test_a_network_that_cannot_become_hardware_is_told_by_layer_with_what_to_cha
     for needle in needles:
         assert needle in f"{failure.message} {failure.hint}"
     assert str(tmp_path) not in " ".join(failure.cause)
+
+
+@pytest.mark.parametrize("model", ["zero-point", "signed-relu", "coded"])
+def test_a_network_that_finn_alone_refuses_is_mended_and_becomes_hardware(
+    workspace: Workspace, models: Path, tmp_path: Path, model: str
+) -> None:
+    text = FLOW.format(model=models / f"{model}.onnx", flow="estimate", target=PART)
+    result = build_text(workspace, tmp_path, text)
+    assert result.status == "ok", result.failure
+    assert result.metrics is not None
+    assert result.metrics["hardware_share"] == 1.0
 
 
 def test_what_adapt_would_mend_is_told_by_layer_when_that_mend_is_left_out(
@@ -179,7 +187,6 @@ def test_a_custom_step_that_finds_no_target_is_told_with_the_boards(
         ("step_apply_folding_config", "folding_config", '"MVAU_hls_0": {"PE": "2"}', "PE must be a whole number"),
         ("step_apply_folding_config", "folding_config", '"MVAU_9": {"PE": 2}', "the design has no layer 'MVAU_9'"),
         ("step_specialize_layers", "specialize_layers_config", '"MVAU_0": {"style": "rtl"}', "no attribute 'style'"),
-        ("step_specialize_layers", "specialize_layers_config", '"MVAU_0": [', "the file is not JSON"),
     ],
 )
 def test_a_file_of_layers_that_does_not_fit_is_told_by_key_and_layer(

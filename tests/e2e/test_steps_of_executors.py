@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bskernel.core.errors import ConfigError
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
 from support.builds import build_text
@@ -68,17 +69,18 @@ def test_a_folding_that_no_hardware_can_have_is_refused(workspace: Workspace, tm
 @pytest.mark.parametrize(
     ("target", "needles"),
     [
-        ('part = "xczu7ev"', ["target.part 'xczu7ev'", "xc7z020clg400-1"]),
-        ('part = "spartan"', ["target.part 'spartan'"]),
-        ('board = "ZCU14"', ["target.board 'ZCU14'", "ZCU104"]),
+        ('part = "xczu7ev"', ["target.part = 'xczu7ev' is no FPGA part", "xc7z020clg400-1"]),
+        ('part = "spartan"', ["target.part = 'spartan'"]),
+        ('board = "ZCU14"', ["target.board: unknown board 'ZCU14'", "ZCU104"]),
     ],
 )
 def test_a_target_that_does_not_exist_is_refused(
     workspace: Workspace, tmp_path: Path, target: str, needles: list[str]
 ) -> None:
-    text = failed(build_text(workspace, tmp_path, OF_DIGITS + f"{ESTIMATE}{target}\n"))
+    with pytest.raises(ConfigError) as caught:
+        build_text(workspace, tmp_path, OF_DIGITS + f"{ESTIMATE}{target}\n")
     for needle in needles:
-        assert needle in text
+        assert needle in f"{caught.value} {caught.value.hint}"
 
 
 def test_a_network_that_nobody_folded_is_built_with_a_warning(workspace: Workspace, tmp_path: Path) -> None:

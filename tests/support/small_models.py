@@ -102,9 +102,9 @@ convolution("scale-along-rows", quant("in", "q", np.ones((1, 1, 8, 1))), **WHOLE
 convolution("padded-bipolar", bipolar, size=8, **{**WHOLE, "pads": [1, 1, 1, 1]})
 save("five-dimensions", [1, 2, 3, 4, 5], [1, 2, 3, 4, 5], quant("in", "out"))
 save("float-shapes", [1, 7], [1, 4], node("MatMul", ["in", "w"], "out"), ([], [constant("w", DENSE)]))
-reshaped = ([helper.make_node("Reshape", ["w", "shape"], ["w_q"], name="Reshape_0")], [constant("w", DENSE)])
-shape = ([], [numpy_helper.from_array(np.array([3, 3]), "shape")])
-save("unfoldable", [1, 8], [1, 4], quant("in", "q"), reshaped, shape, product)
+reshaped = ([helper.make_node("Reshape", ["w", "shape"], ["reshaped"], name="Reshape_0")], [constant("w", DENSE)])
+shape: tuple[list[Any], list[Any]] = ([], [numpy_helper.from_array(np.array([3, 3]), "shape")])
+save("unfoldable", [1, 8], [1, 4], quant("in", "q"), reshaped, quant("reshaped", "w_q"), shape, product)
 save(
     "hardware",
     [1, 8],

@@ -12,7 +12,7 @@ def test_a_step_s_name_is_an_entry_s_and_back_for_the_executor_and_for_blueprint
     assert ":" not in entry
     assert step_name(entry) == name
     assert entry_of(name) == f"brainsmith:{entry}"
-    assert step_of("brainsmith", entry) == name
+    assert step_of("brainsmith", entry, "any") == name
 
 
 @pytest.mark.parametrize("name", ["a.b", "a:b:c"])

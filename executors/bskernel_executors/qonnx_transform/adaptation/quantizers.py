@@ -25,13 +25,14 @@ _ATTRIBUTES: dict[str, dict[str, int | str]] = {
     "IntQuant": {"signed": 1, "narrow": 0, "rounding_mode": "ROUND"},
     "Trunc": {"rounding_mode": "FLOOR"},
 }
+_MODES = {"ROUND_TO_ZERO": "DOWN"}  # Brevitas' name -> qonnx's, which knows no other
 
 
 def mend_quantizers(model: Any) -> list[Change]:
     """Make parameters of one value scalars of float32, and fill in attributes."""
     graph = model.graph
     nodes = [node for node in graph.node if node.domain == QONNX and node.op_type in _INPUTS]
-    return [*_rename(nodes), *_fill_attributes(nodes), *_mend_values(graph, nodes)]
+    return [*_rename(nodes), *_rename_modes(nodes), *_fill_attributes(nodes), *_mend_values(graph, nodes)]
 
 
 def _rename(nodes: list[Any]) -> list[Change]:
@@ -41,6 +42,21 @@ def _rename(nodes: list[Any]) -> list[Change]:
     names = tuple(node.name for node in renamed)
     reason = "qonnx's two names of one operator, of which FINN reads only this one"
     return [Change(kind=KIND, names=names, before="IntQuant", after="Quant", reason=reason)] if renamed else []
+
+
+def _rename_modes(nodes: list[Any]) -> list[Change]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for node in nodes:
+        for attribute in node.attribute:
+            mode = attribute.s.decode().upper() if attribute.name == "rounding_mode" else ""
+            if mode in _MODES:
+                attribute.s = _MODES[mode].encode()
+                found.setdefault((mode, _MODES[mode]), []).append(node.name)
+    reason = "two names of one rounding, of which qonnx knows only this one"
+    return [
+        Change(kind=KIND, names=tuple(names), before=before, after=after, reason=reason)
+        for (before, after), names in found.items()
+    ]
 
 
 def _mend_values(graph: Any, nodes: list[Any]) -> list[Change]:
