@@ -110,7 +110,7 @@ def test_polynomials_of_the_hardware_are_named_as_the_cause(
         "sigmoid",
         "quality.rtol=1e-9",
         "quality.atol=1e-7",
-        'step.step_convert_to_hw.parameters.recipe="chain"',
+        'flow.edit.replace.step_convert_to_hw.entry="finn-step:step_convert_to_hw"',
         "target.board=VCK190",
     )
     assert result.status == "ok", result.failure
