@@ -53,7 +53,7 @@ _IMAGES = 4  # dimensions of a batch of images
 def make_channels_last(model: Any) -> Any:
     """Make max pools and resizes work on N, H, W, C, between two Transposes.
 
-    FINN has this too, but only beside a Transpose, and without heed of forks behind the layer.
+    FINN has this too, but only beside a Transpose, and wrong where the layer forks.
     """
     from onnx import helper
     from qonnx.transformation.infer_shapes import InferShapes
