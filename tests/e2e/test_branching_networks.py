@@ -20,6 +20,12 @@ NETWORKS = {
     "residual-unrelated": ("branching", "ElementwiseAdd"),
     "skip": ("branching", "StreamingConcat"),
     "transposed": ("branching", "FMPadding_Pixel"),
+    "transposed-oblong": ("branching", "FMPadding_Pixel"),
+    "transposed-with-output-padding": ("branching", "FMPadding_Pixel"),
+    "transposed-uneven": ("branching", "FMPadding_Pixel"),
+    "raised": ("chain", "UpsampleNearestNeighbour"),
+    "gated": ("branching", "ElementwiseMul"),
+    "forked-pool": ("branching", "Pool"),
     "grouped": ("branching", "MVAU"),
     "pooled-globally": ("branching", "GlobalAccPool"),
     "pooled-before-activation": ("chain", "Pool"),
@@ -51,7 +57,8 @@ def test_a_network_reaches_hardware_and_computes_what_it_did(found: Any, network
     assert NETWORKS[network][1] in result["hardware"]
 
 
-def test_branches_of_one_scale_or_of_multiples_are_added_as_integers(found: Any) -> None:
+def test_branches_of_one_scale_or_of_multiples_are_joined_as_integers(found: Any) -> None:
+    assert found["gated"]["warnings"] == []
     assert found["residual"]["warnings"] == []
     assert found["residual-multiples"]["warnings"] == []
 

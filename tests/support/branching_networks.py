@@ -51,6 +51,10 @@ class Network:
     def pool(self, source: str) -> str:
         return self.node("MaxPool", [source], kernel_shape=[2, 2], strides=[2, 2], pads=[0, 0, 0, 0])
 
+    def resize(self, source: str) -> str:
+        modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return self.node("Resize", [source, self.constant([]), self.constant([1, 1, 2, 2])], **modes)
+
     def save(self, folder: Path, result: str, shape: tuple[int, ...]) -> None:
         end = helper.make_tensor_value_info(result, TensorProto.FLOAT, shape)
         graph = helper.make_graph(self.nodes, self.name, [self.input], [end], initializer=self.constants)
@@ -75,12 +79,17 @@ def skip(folder: Path) -> None:
     net = Network("skip", (1, 3, 8, 8))
     down = net.activate(net.convolve(net.start, 3, 4))
     deep = net.activate(net.convolve(net.pool(down), 4, 4))
-    scales = net.constant([1, 1, 2, 2])
-    raised = net.node("Resize", [deep, net.constant([]), scales], mode="nearest")
-    net.nodes[-1].attribute.append(helper.make_attribute("coordinate_transformation_mode", "asymmetric"))
-    net.nodes[-1].attribute.append(helper.make_attribute("nearest_mode", "floor"))
-    joined = net.node("Concat", [down, raised], axis=1)
+    joined = net.node("Concat", [down, net.resize(deep)], axis=1)
     net.save(folder, net.convolve(joined, 8, 2), (1, 2, 8, 8))
+
+
+def transposed(folder: Path, name: str, kernel: tuple[int, int], pads: list[int], **attributes: Any) -> None:
+    """A transposed convolution that doubles height and width."""
+    net = Network(name, (1, 3, 4, 4))
+    inner = net.activate(net.convolve(net.start, 3, 4))
+    window = {"kernel_shape": kernel, "strides": [2, 2], "pads": pads, "dilations": [1, 1], "group": 1}
+    raised = net.activate(net.node("ConvTranspose", [inner, net.weights(4, 4, *kernel)], **window, **attributes))
+    net.save(folder, net.convolve(raised, 4, 2), (1, 2, 8, 8))
 
 
 def small(folder: Path) -> None:
@@ -93,11 +102,21 @@ def small(folder: Path) -> None:
     net = Network("depthwise", (1, 4, 6, 6))
     inner = net.activate(net.convolve(net.activate(net.convolve(net.start, 4, 4)), 4, 4, group=4))
     net.save(folder, net.convolve(inner, 4, 2, kernel=1), (1, 2, 6, 6))
-    net = Network("transposed", (1, 3, 4, 4))
-    inner = net.activate(net.convolve(net.start, 3, 4))
-    square = {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [0, 0, 0, 0], "dilations": [1, 1], "group": 1}
-    raised = net.activate(net.node("ConvTranspose", [inner, net.weights(4, 4, 2, 2)], **square))
-    net.save(folder, net.convolve(raised, 4, 2), (1, 2, 8, 8))
+    transposed(folder, "transposed", (2, 2), [0, 0, 0, 0])
+    transposed(folder, "transposed-oblong", (2, 4), [0, 1, 0, 1])
+    transposed(folder, "transposed-with-output-padding", (3, 3), [1, 1, 1, 1], output_padding=[1, 1])
+    transposed(folder, "transposed-uneven", (3, 3), [0, 0, 1, 1])
+    net = Network("raised", (1, 3, 4, 4))
+    net.save(folder, net.convolve(net.resize(net.activate(net.convolve(net.start, 3, 4))), 4, 2), (1, 2, 8, 8))
+    net = Network("gated", (1, 3, 6, 6))
+    first = net.activate(net.convolve(net.start, 3, 4))
+    gated = net.activate(net.node("Mul", [first, net.activate(net.convolve(first, 4, 4))]))
+    net.save(folder, net.convolve(gated, 4, 2), (1, 2, 6, 6))
+    net = Network("forked-pool", (1, 3, 8, 8))
+    pooled = net.pool(net.activate(net.convolve(net.start, 3, 4)))
+    inner = net.convolve(net.activate(net.convolve(pooled, 4, 4)), 4, 6)
+    branches = [net.quantize(tensor, 4, 0.5, 1) for tensor in (inner, net.convolve(pooled, 4, 6, kernel=1))]
+    net.save(folder, net.convolve(net.activate(net.node("Add", branches)), 6, 2), (1, 2, 4, 4))
     net = Network("pooled-globally", (1, 3, 4, 4))
     pooled = net.node("GlobalAveragePool", [net.activate(net.convolve(net.start, 3, 4))])
     flat = net.node("Flatten", [pooled], axis=1)

@@ -45,7 +45,9 @@ def run(path: Path) -> dict[str, Any]:
         output_dir=os.environ["FINN_BUILD_DIR"], synth_clk_period_ns=5.0, generate_outputs=[]
     )
     shape = model.get_tensor_shape(model.graph.input[0].name)
-    frames = np.random.default_rng(1).integers(-64, 64, (FRAMES, *shape)).astype(np.float32) / 64
+    kind = model.get_tensor_datatype(model.graph.input[0].name)
+    frames = np.random.default_rng(1).integers(0, 64, (FRAMES, *shape)).astype(np.float32)
+    frames = frames if kind.is_integer() else (frames / 32 - 1).astype(np.float32)
     for step in (steps.step_qonnx_to_finn, steps.step_tidy_up):
         model = step(model, config)
     before = compute(model, frames)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-Features: TypeAlias = dict[
-    str, tuple[str, ...]
-]  # feature -> names of its nodes; features without a node are left out
+Features: TypeAlias = dict[str, tuple[str, ...]]  # feature -> names of its nodes
 
 _JOINS = frozenset({"Add", "Concat", "Mul", "Sub"})
 _INTEGER_LAYERS = frozenset({"Concat", "Conv", "ConvTranspose", "MatMul", "MaxPool"})
@@ -74,6 +72,7 @@ _FINDERS: dict[str, Callable[[Any], Any]] = {
     "scales before forks": lambda model: (node for node in model.graph.node if _is_scale_before_fork(model, node)),
     "joins": lambda model: (node for node in model.graph.node if is_join(model, node)),
     "added branches": lambda model: _joins_of_nodes(model, "Add"),
+    "multiplied branches": lambda model: _joins_of_nodes(model, "Mul"),
     "concatenated branches": lambda model: _joins_of_nodes(model, "Concat"),
     "depthwise convolutions": lambda model: (
         node for node in model.graph.node if _has_groups(model, node, depthwise=True)

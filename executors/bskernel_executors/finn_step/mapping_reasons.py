@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from bskernel_executors.finn_step.deconvolution import find_deconvolution_padding
+
 # Operators that pass values on as they are, or select among them: a scale before them is a scale after them.
 _PASSES = frozenset(
     {"Concat", "Crop", "Flatten", "Gather", "Im2Col", "MaxPool", "MaxPoolNHWC", "Pad", "Reshape", "Resize", "Slice"}
@@ -160,18 +162,12 @@ def _explain_multiplication(model: Any, node: Any) -> Reason | None:
                 remedy=f"use group = 1, or group = {channels} (depthwise)",
             )
         return None
-    wrong = [
-        f"{name} = {_attribute(node, name)}" for name in ("output_padding",) if any(_attribute(node, name) or ())
-    ]
-    if (_attribute(node, "group") or 1) != 1:
-        wrong.append(f"group = {_attribute(node, 'group')}")
-    pads = _attribute(node, "pads") or []
-    if len(set(pads)) > 1:
-        wrong.append(f"pads = {pads}")
-    if wrong:
+    if find_deconvolution_padding(node) is None:
+        named = ("group", "pads", "output_shape", "auto_pad")
+        given = [f"{name} = {value}" for name in named if (value := _attribute(node, name)) is not None]
         return Reason(
-            what=f"it is a transposed convolution with {', '.join(wrong)}",
-            remedy="use group = 1, no output_padding and the same padding on all sides; "
+            what=f"it is a transposed convolution with {', '.join(given) or 'attributes left out'}",
+            remedy="use group = 1 and explicit pads, smaller than the window; "
             "or nearest-neighbour upsampling and a convolution",
         )
     return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from bskernel_executors.finn_step.deconvolution import find_deconvolution_padding
+
 Rewrite: TypeAlias = Callable[[Any], Any]
 _LARGEST_RATIO = 1 << 15  # of two scales; above it, integers would no longer be exact in float32
 
@@ -41,6 +43,86 @@ def densify_groups(model: Any) -> Any:
         kind = model.get_tensor_datatype(node.input[1])
         model.set_initializer(node.input[1], dense)
         model.set_tensor_datatype(node.input[1], kind if kind.allowed(0) else DataType["INT2"])
+    return model
+
+
+_TO_LAST, _TO_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
+_IMAGES = 4  # dimensions of a batch of images
+
+
+def make_channels_last(model: Any) -> Any:
+    """Make max pools and resizes work on N, H, W, C, between two Transposes.
+
+    FINN has this too, but only beside a Transpose, and wrong where the layer forks.
+    """
+    from onnx import helper
+    from qonnx.transformation.infer_shapes import InferShapes
+
+    changed = False
+    for node in list(model.graph.node):
+        if not _takes_channels_first(model, node):
+            continue
+        taken, made = node.input[0], node.output[0]
+        before, after = model.make_new_valueinfo_name(), model.make_new_valueinfo_name()
+        shapes = [model.get_tensor_shape(name) for name in (taken, made)]
+        kinds = [model.get_tensor_datatype(name) for name in (taken, made)]
+        at = list(model.graph.node).index(node)
+        model.graph.node.insert(at + 1, helper.make_node("Transpose", [after], [made], perm=_TO_FIRST))
+        model.graph.node.insert(at, helper.make_node("Transpose", [taken], [before], perm=_TO_LAST))
+        node.input[0], node.output[0] = before, after
+        for name, shape, kind in zip((before, after), shapes, kinds, strict=True):
+            model.set_tensor_shape(name, [shape[index] for index in _TO_LAST])
+            model.set_tensor_datatype(name, kind)
+        if node.op_type == "MaxPool":
+            node.op_type, node.domain = "MaxPoolNHWC", "qonnx.custom_op.general"
+        else:
+            _move_factors(model, node)
+        changed = True
+    return model.transform(InferShapes()) if changed else model
+
+
+def _takes_channels_first(model: Any, node: Any) -> bool:
+    if node.op_type == "MaxPool":
+        dilations = _attribute(node, "dilations")
+        return len(model.get_tensor_shape(node.input[0])) == _IMAGES and not (
+            dilations is not None and any(size != 1 for size in dilations.ints)
+        )
+    if node.op_type not in ("Resize", "Upsample"):
+        return False
+    factors = _factors(model, node)
+    return len(factors) == 1 and model.get_tensor_layout(node.input[0]) == ["N", "C", "H", "W"]
+
+
+def _factors(model: Any, node: Any) -> list[int]:
+    """The inputs of a Resize or Upsample with one constant number per dimension: scales or sizes."""
+    values = [(at, model.get_initializer(name)) for at, name in enumerate(node.input) if at and name]
+    return [at for at, value in values if value is not None and value.shape == (_IMAGES,)]
+
+
+def _move_factors(model: Any, node: Any) -> None:
+    (at,) = _factors(model, node)
+    values = model.get_initializer(node.input[at])
+    node.input[at] = model.make_new_valueinfo_name()
+    model.set_initializer(node.input[at], values[_TO_LAST])
+
+
+def lower_transposed_convolutions(model: Any) -> Any:
+    """Lower transposed convolutions as FINN does, and give each the padding that its sides need.
+
+    FINN pads all sides alike, which is wrong for windows that are not square, and with output_padding. If one of them
+    cannot be lowered, all stay.
+    """
+    from finn.transformation.fpgadataflow.infer_pixel_padding_deconv import InferPixelPaddingDeconv
+
+    found = [node for node in model.graph.node if node.op_type == "ConvTranspose"]
+    pads = {node.input[1]: find_deconvolution_padding(node) for node in found}
+    if None in pads.values() or len(pads) < len(found):
+        return model
+    model = model.transform(InferPixelPaddingDeconv())
+    for node in model.graph.node:
+        window = model.find_producer(node.input[0]) if node.op_type == "MatMul" else None
+        if window is not None and window.op_type == "Im2Col" and node.input[1] in pads:
+            _attribute(window, "pad_amount").ints[:] = pads[node.input[1]]
     return model
 
 
@@ -115,5 +197,7 @@ def clip_thresholds_of_counts(model: Any) -> list[str]:
 
 REWRITES: Mapping[str, Rewrite] = {
     "densify_groups": densify_groups,
+    "lower_transposed_convolutions": lower_transposed_convolutions,
+    "make_channels_last": make_channels_last,
     "share_scales": share_scales,
 }

@@ -21,7 +21,6 @@ _PACKAGES = ("finn.transformation.streamline", "finn.transformation.fpgadataflow
 _MODULES = (
     "finn.builder.build_dataflow_steps",
     "finn.transformation.fpgadataflow.convert_to_hw_layers",
-    "finn.transformation.fpgadataflow.infer_pixel_padding_deconv",
     "finn.transformation.move_reshape",
     "qonnx.transformation.bipolar_to_xnor",
     "qonnx.transformation.change_datalayout",

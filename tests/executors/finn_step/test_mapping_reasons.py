@@ -117,6 +117,12 @@ def test_branches_of_different_scales_are_named_with_their_scales() -> None:
             "its kernel [2, 2] is smaller than its stride [3, 3]",
             "at least as large",
         ),
+        (
+            ("n", "ConvTranspose", ["in", "w"], {"group": 2, "kernel_shape": [2, 2], "pads": [0, 0, 0, 0]}),
+            {"in": "UINT8", "w": "INT4"},
+            "a transposed convolution with group = 2",
+            "use group = 1",
+        ),
         (("n", "Resize", ["in"], {"mode": "linear"}), {"in": "UINT8"}, "in the mode 'linear'", "nearest"),
         (("n", "Concat", ["in", "in"], {"axis": 1}), {"in": "UINT8"}, "along axis 1 of 4", "channels"),
         (("n", "Transpose", ["in"], {}), {"in": "UINT8"}, "rearranges the network's input", "none needed"),
