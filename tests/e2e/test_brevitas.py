@@ -13,7 +13,8 @@ NETWORKS = (
     *("tfc_1w1a", "tfc_1w2a", "tfc_2w2a", "tfc_2w2a_qcdq", "sfc_1w2a", "lfc_1w1a", "cnv_1w1a", "cnv_2w2a"),
     *("mobilenet", "resnet18", "keywords", "keywords_qcdq", "unet"),
 )
-pytestmark = [pytest.mark.env, pytest.mark.brevitas]
+# The first test also installs the environment and exports all networks.
+pytestmark = [pytest.mark.env, pytest.mark.brevitas, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture(scope="module")
