@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from bskernel_executors.finn_step.coverage import classify
 from bskernel_executors.finn_step.graph_features import Features, find_features, has_feature
 from bskernel_executors.finn_step.mapping_reasons import explain_unmapped
 from bskernel_executors.finn_step.recipes import AUTO, Item, Purpose, Recipe, Stage, recipes_for
@@ -71,26 +72,11 @@ def find_unmapped(model: Any) -> list[Any]:
     """Find nodes of a converted model that are not hardware, but compute on what hardware makes: layers, and nodes
     with hardware after them."""
     nodes = list(model.graph.node)
-    after: set[str] = set()
-    before: set[str] = set()
-    for node in nodes:
-        if is_hardware(node) or after & set(node.input):
-            after |= set(node.output)
-    for node in reversed(nodes):
-        if is_hardware(node) or before & set(node.output):
-            before |= set(node.input)
     return [
         node
-        for node in nodes
-        if not is_hardware(node)
-        and after & set(node.input)
-        and (node.op_type in _LAYERS or before & set(node.output))
+        for node, part in zip(nodes, classify(nodes), strict=True)
+        if part == "unmapped" or (part == "tail" and node.op_type in _LAYERS)
     ]
-
-
-def is_hardware(node: Any) -> bool:
-    """Is the node one of FINN's hardware layers?"""
-    return str(node.domain).startswith("finn.custom_op.fpgadataflow")
 
 
 def _digest(model: Any) -> bytes:
