@@ -14,6 +14,7 @@ import numpy as np
 os.environ["FINN_BUILD_DIR"] = tempfile.mkdtemp()
 os.environ["NUM_DEFAULT_WORKERS"] = "1"
 
+from bskernel_executors.dataflow.operators import is_hardware
 from bskernel_executors.finn_step.library import load
 
 with contextlib.redirect_stdout(io.StringIO()):
@@ -21,7 +22,7 @@ with contextlib.redirect_stdout(io.StringIO()):
 
 from bskernel_executors.finn_step.mapping_reasons import explain_unmapped
 from bskernel_executors.finn_step.recipe_entry import run_by_recipe
-from bskernel_executors.finn_step.recipe_run import find_unmapped, is_hardware
+from bskernel_executors.finn_step.recipe_run import find_unmapped
 from finn.builder import build_dataflow_steps as steps
 from finn.builder.build_dataflow_config import DataflowBuildConfig
 from qonnx.core.modelwrapper import ModelWrapper

@@ -1,8 +1,11 @@
-"""The folding attributes of FINN's operators: what each must divide, and how much data a cycle carries."""
+"""FINN's operators: which nodes are hardware, what each folding attribute must divide, what a cycle carries."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+HARDWARE_DOMAIN = "finn.custom_op.fpgadataflow"
 
 # Operator (without _hls, _rtl) -> (folding attribute, attribute that it must divide), as FINN's operators require.
 DIVIDES: Mapping[str, tuple[tuple[str, str], ...]] = {
@@ -32,6 +35,12 @@ CARRIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "ChannelwiseOp": (("PE",), ("PE",)),
     "Pool": (("PE",), ("PE",)),
 }
+
+
+def is_hardware(node: Any) -> bool:
+    """Return whether an ONNX node is one of FINN's hardware layers."""
+    domain = str(node.domain)
+    return domain == HARDWARE_DOMAIN or domain.startswith(f"{HARDWARE_DOMAIN}.")
 
 
 def operator_of(op_type: str) -> str:

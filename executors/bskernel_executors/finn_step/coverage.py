@@ -13,17 +13,11 @@ from typing import Any
 from bskernel_protocol import pretty_json
 
 from bskernel_executors.dataflow.macs import count_macs, count_weights, multiplies
+from bskernel_executors.dataflow.operators import is_hardware
 from bskernel_executors.exchange.coverage import Coverage, CoveredNode, Part, measure_parts
 from bskernel_executors.exchange.coverage_texts import make_rows, refuse_uncovered
 from bskernel_executors.finn_step.mapping_reasons import explain_unmapped
 from bskernel_executors.sdk import Input, Output, Registry, Step
-
-_HARDWARE = "finn.custom_op.fpgadataflow"
-
-
-def is_hardware(node: Any) -> bool:
-    """Return whether the node is one of FINN's hardware layers."""
-    return str(node.domain).startswith(_HARDWARE)
 
 
 def _find_variables(model: Any, nodes: Iterable[Any]) -> set[str]:

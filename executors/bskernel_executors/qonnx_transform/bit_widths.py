@@ -7,17 +7,12 @@ from math import prod
 from typing import Any
 
 from bskernel_executors.dataflow.macs import count_macs
-from bskernel_executors.dataflow.operators import CARRIES, DIVIDES, operator_of
+from bskernel_executors.dataflow.operators import CARRIES, DIVIDES, is_hardware, operator_of
 from bskernel_executors.exchange.bit_widths import BitWidths, Fold, LayerWidths, TensorFormat
 from bskernel_executors.qonnx_transform.formats import find_activation, find_datatype, is_constant, make_format
 
 _MULTIPLY = frozenset({"Conv", "MatMul", "Gemm"})
 _COMPUTE = _MULTIPLY | {"MVAU", "VVAU"}
-
-
-def is_hardware(node: Any) -> bool:
-    """Return whether the node is one of FINN's hardware layers."""
-    return str(node.domain).startswith("finn.custom_op.fpgadataflow")
 
 
 def find_bit_widths(model: Any) -> BitWidths:

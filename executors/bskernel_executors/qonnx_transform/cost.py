@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bskernel_executors.qonnx_transform.bit_widths import is_hardware
+from bskernel_executors.dataflow.operators import is_hardware
 from bskernel_executors.sdk import StepFailure
 
 

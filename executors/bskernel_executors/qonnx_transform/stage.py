@@ -9,11 +9,11 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 
+from bskernel_executors.dataflow.operators import HARDWARE_DOMAIN, is_hardware
 from bskernel_executors.sdk import StepFailure
 
 Stage: TypeAlias = Literal["onnx", "qonnx", "finn", "hwgraph", "estimates", "rtl"]
 STAGES: tuple[str, ...] = get_args(Stage)
-_HARDWARE = "finn.custom_op.fpgadataflow"
 _QUANTIZERS = frozenset({"Quant", "BipolarQuant", "Trunc", "IntQuant", "FloatQuant"})
 # Brevitas exports quantizers under its own domain; old exports call qonnx's domain finn.custom_op.general.
 _QONNX = ("qonnx.custom_op", "onnx.brevitas", "finn.custom_op.general")
@@ -65,9 +65,9 @@ def _integer_annotations(graph: Any) -> int:
 def detect_stage(graph: Any, state: Path | None) -> StageDetection:
     """Detect the stage of an ONNX graph. `state` is the tree of generated code, which a model at rtl needs."""
     nodes = list(graph.node)
-    hardware = [node for node in nodes if _in(node.domain, _HARDWARE)]
+    hardware = [node for node in nodes if is_hardware(node)]
     quantizers = [node for node in nodes if _in(node.domain, *_QONNX) and node.op_type in _QUANTIZERS]
-    strange = [node for node in nodes if not _in(node.domain or "ai.onnx", "ai.onnx", *_QONNX, _HARDWARE)]
+    strange = [node for node in nodes if not _in(node.domain or "ai.onnx", "ai.onnx", *_QONNX, HARDWARE_DOMAIN)]
     if strange:
         return StageDetection(stages=(), evidence=_counted(strange))
     if hardware and quantizers:

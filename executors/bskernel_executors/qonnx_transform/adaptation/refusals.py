@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from bskernel_executors.dataflow.operators import is_hardware
 from bskernel_executors.qonnx_transform.adaptation.domains import find_domain
 from bskernel_executors.sdk import StepFailure
 
-_HARDWARE = "finn.custom_op.fpgadataflow"
 _CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 _OPTIMIZED = "com.microsoft"
 
@@ -17,7 +17,7 @@ def refuse_unsupported(model: Any) -> None:
     from onnx import defs
     from qonnx.custom_op.registry import is_custom_op
 
-    hardware = [node for node in model.graph.node if _is_hardware(node)]
+    hardware = [node for node in model.graph.node if is_hardware(node) or _was_hardware(node)]
     if hardware:
         kinds = ", ".join(sorted({node.op_type for node in hardware}))
         raise _refusal(
@@ -51,10 +51,11 @@ def refuse_unsupported(model: Any) -> None:
             )
 
 
-def _is_hardware(node: Any) -> bool:
-    if node.domain == "finn":  # of FINN before 2021
-        return any(attribute.name == "backend" and attribute.s == b"fpgadataflow" for attribute in node.attribute)
-    return bool(node.domain == _HARDWARE or node.domain.startswith(f"{_HARDWARE}."))
+def _was_hardware(node: Any) -> bool:
+    """Return whether the node is a hardware layer of FINN before 2021."""
+    return node.domain == "finn" and any(
+        attribute.name == "backend" and attribute.s == b"fpgadataflow" for attribute in node.attribute
+    )
 
 
 def _refusal(message: str, hint: str) -> StepFailure:
