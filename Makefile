@@ -12,12 +12,14 @@ bench: sync
 
 # ARGS go to pytest, e.g. make test ARGS="-k scheduler"
 test: check
-	$(UV) run --frozen pytest $(ARGS)
+	$(UV) run --frozen pytest $(PROCESSES) $(ARGS)
 
 # Without an engine, a browser, or an executor's environment, and with fewer examples of each property.
 unit: sync
-	BSKERNEL_QUICK=1 $(UV) run --frozen pytest -m "not env and not container and not browser" $(UNIT) $(ARGS)
+	BSKERNEL_QUICK=1 $(UV) run --frozen pytest $(PROCESSES) -m "not env and not container and not browser" $(UNIT) $(ARGS)
 
+# A module's tests share what they built, so one process runs them all; modules start in the order of pyproject.toml.
+PROCESSES := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 UNIT := tests/project tests/protocol tests/kernel tests/executors
 
 check: sync

@@ -39,9 +39,12 @@ def make_root(folder: Path, environments: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache whose environments all tests share."""
-    return tmp_path_factory.mktemp("environments")
+def environments(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A cache whose environments all tests share, those of other test processes too."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "environments"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -98,25 +101,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("runtime", both, indirect=True)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _no_image_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Remove the testing executor's images when the tests are over."""
-    if not any(item.get_closest_marker("container") for item in request.session.items) or engine():
-        yield
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove the images of the testing executor, and what they rest on, when the last test process is done."""
+    alone = session.config.getoption("numprocesses", None) is None
+    if alone and not any(item.get_closest_marker("container") for item in session.items):
         return
-    (recipe,) = find_recipes(request.getfixturevalue("root"))
-    yield
+    if hasattr(session.config, "workerinput") or engine():
+        return
     client = connect()
 
-    def remove(is_ours: Callable[[dict[str, str], list[str]], bool]) -> None:
+    def remove(is_ours: Callable[[dict[str, str], list[str]], bool]) -> set[str]:
+        found = set()
         for image in client.images():
-            names = image["RepoTags"] or image["RepoDigests"] or []
-            if is_ours(image["Labels"] or {}, names):
+            labels = image["Labels"] or {}
+            if is_ours(labels, image["RepoTags"] or image["RepoDigests"] or []):
+                found.add(labels.get("bskernel.environment", ""))
                 client.remove_image(image["Id"], force=True)
+        return found - {""}
 
     # In the order in which they rest on one another.
-    remove(lambda labels, _: labels.get("bskernel.executor") == "testing")
-    remove(lambda labels, _: labels.get("bskernel.environment", "").startswith(recipe.environment_digest))
+    environments = remove(lambda labels, _: labels.get("bskernel.executor") == "testing")
+    remove(lambda labels, _: labels.get("bskernel.environment") in environments)
     remove(lambda _, names: any(name.startswith("127.0.0.1:") for name in names))
     client.close()
 

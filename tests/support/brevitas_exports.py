@@ -1,5 +1,6 @@
 """Networks exported by Brevitas, in an environment of the tests' own that is made once."""
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,13 @@ _PYTHON = _ENVIRONMENT / "bin" / "python"
 
 def make_environment() -> Path:
     """The Python that has Brevitas and torch. Its environment is made again when the requirements change."""
+    _ENVIRONMENT.parent.mkdir(exist_ok=True)
+    with (_ENVIRONMENT.parent / "brevitas.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another test process may be making it
+        return _make_environment()
+
+
+def _make_environment() -> Path:
     requirements = (_SOURCES / "requirements.txt").read_text()
     stamp = _ENVIRONMENT / "installed.txt"
     if not stamp.exists() or stamp.read_text() != requirements:
