@@ -1,7 +1,7 @@
 UV := $(shell command -v uv || echo .tools/bin/uv)
 UV_VERSION := uv>=0.13,<0.14
 
-.PHONY: bench demo test unit check sync
+.PHONY: bench demo test unit check sync wheels
 
 demo: sync
 	$(UV) run --frozen bskernel run examples/digits/build.toml
@@ -9,6 +9,10 @@ demo: sync
 bench: sync
 	$(UV) sync --frozen --quiet --group bench --compile-bytecode
 	$(UV) run --frozen --no-sync python benchmarks/run.py $(BENCH)
+
+# An installation without a checkout: uv tool install --find-links dist bskernel
+wheels: $(filter .tools/bin/uv,$(UV))
+	for member in protocol kernel executors images; do $(UV) build --quiet --wheel --out-dir dist $$member || exit 1; done
 
 # ARGS go to pytest, e.g. make test ARGS="-k scheduler"
 test: check

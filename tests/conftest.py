@@ -43,7 +43,8 @@ def environments(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pa
     """A cache whose environments all tests share, those of other test processes too."""
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "environments"
-    folder.mkdir(exist_ok=True)
+    for name in ("envs", "code"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
     return folder
 
 

@@ -45,10 +45,26 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from bskernel.commands.version import describe_version
+
+        click.echo(describe_version())
+        context.exit()
+
+
 @click.group(
     cls=_LazyGroup,
     commands=[click.Command(name) for name in COMMANDS],  # placeholders
     context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and the commit, then exit.",
 )
 def cli() -> None:
     """Build FPGA accelerators from quantized neural networks with FINN+, step by step.

@@ -6,6 +6,7 @@ import functools
 import os
 from collections.abc import Iterator
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -94,7 +95,7 @@ class Recipe:
     def source_files(self) -> Iterator[tuple[str, Path]]:
         """(path inside PYTHONPATH, file) of each source, in order. Raises ConfigError for a missing one."""
         for source in self.file.sources:
-            path = self.root / source
+            path = _locate_source(self.root, source)
             if path.is_file():
                 yield source.partition("/")[2], path
             elif path.is_dir():
@@ -149,6 +150,16 @@ class Recipe:
         return ExecutorRef(name=self.file.executor, version=self.file.version, digest=self.digest)
 
 
+def _locate_source(root: Path, source: str) -> Path:
+    """Return where a source of image.toml lies: in the checkout, or, beside installed recipes, in its package."""
+    workspace, _, name = source.partition("/")
+    if (root / workspace).is_dir():
+        return root / source
+    package = find_spec(name.partition("/")[0])
+    folders = (package and package.submodule_search_locations) or [str(root / workspace)]
+    return Path(folders[0]).parent / name
+
+
 def _files_in(folder: str, above: str = "") -> Iterator[str]:
     """The relative paths of all files below a folder, except Python's bytecode."""
     with os.scandir(folder) as entries:
@@ -178,13 +189,19 @@ def environment_variables(recipe: Recipe) -> dict[str, str]:
 
 
 def locate_root() -> Path:
-    """The checkout with images/: BSKERNEL_ROOT, or the one that contains this package. Raises EnvironmentLacking."""
+    """The folder with images/ and docker/: BSKERNEL_ROOT, the checkout of this package, or the installed recipes.
+
+    Raises EnvironmentLacking.
+    """
     named = os.environ.get("BSKERNEL_ROOT")
     root = Path(named) if named else Path(__file__).resolve().parents[3]
+    installed = None if named or (root / "images").is_dir() else find_spec("bskernel_recipes")
+    if installed and installed.submodule_search_locations:
+        root = Path(installed.submodule_search_locations[0])
     if not (root / "images").is_dir():
         raise EnvironmentLacking(
             f"no such folder: {root / 'images'}, which holds the executors' recipes",
-            hint="set BSKERNEL_ROOT to a checkout of bskernel",
+            hint="install bskernel-recipes, or set BSKERNEL_ROOT to a checkout of bskernel",
         )
     return root
 
