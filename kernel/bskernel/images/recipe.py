@@ -180,7 +180,7 @@ def environment_variables(recipe: Recipe) -> dict[str, str]:
 def locate_root() -> Path:
     """The checkout with images/: BSKERNEL_ROOT, or the one that contains this package. Raises EnvironmentLacking."""
     named = os.environ.get("BSKERNEL_ROOT")
-    root = Path(named) if named else Path(__file__).resolve().parents[3]
+    root = Path(named).resolve() if named else Path(__file__).resolve().parents[3]
     if not (root / "images").is_dir():
         raise EnvironmentLacking(
             f"no such folder: {root / 'images'}, which holds the executors' recipes",
