@@ -19,7 +19,7 @@ BUILD = f'[build]\nname = "b"\nmodel = "number.txt"\n{STEPS}'
 TOOL = (
     '[build]\nname = "b"\nmodel = "number.txt"\n[tools.vivado]\n{keys}\n[[step]]\nentry = "testing:ask-tool"\n{more}'
 )
-SECRET = "the user's own words"
+MINE = "the user's own words"
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def project(tmp_path: Path) -> Path:
 def home(tmp_path: Path) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
-    (folder / "notes").write_text(SECRET)
+    (folder / "notes").write_text(MINE)
     return folder
 
 
@@ -313,8 +313,8 @@ def test_a_cluster_s_jobs_take_no_text_of_a_project(call: Call, project: Path, k
 def test_a_folder_that_no_build_made_is_not_taken(call: Call, project: Path, output: str) -> None:
     for folder in (project / "artifacts", project / "src" / "artifacts"):
         folder.mkdir(parents=True)
-        (folder / "mine").write_text(SECRET)
-        (folder.parent / "metrics.json").write_text(SECRET)
+        (folder / "mine").write_text(MINE)
+        (folder.parent / "metrics.json").write_text(MINE)
     (project / "build.toml").write_text(BUILD.replace("[[step]]", f'output = "{output}"\n[[step]]'))
     before = files_of(project)
     for given in ((), ("--output", output)):
@@ -323,7 +323,7 @@ def test_a_folder_that_no_build_made_is_not_taken(call: Call, project: Path, out
     assert files_of(project) == before
     (project / "build.toml").write_text(f"{BUILD}[sweep]\npoint = [{{}}]\n")
     (project / "build" / "b-sweep").mkdir(parents=True)
-    (project / "build" / "b-sweep" / "mine").write_text(SECRET)
+    (project / "build" / "b-sweep" / "mine").write_text(MINE)
     before = files_of(project)
     for given in ((), ("--output", output)):
         assert call("sweep", "build.toml", *given).returncode == 2
@@ -336,7 +336,7 @@ def test_a_folder_outside_the_project_needs_trust_or_the_command_line(
 ) -> None:
     (project / "build.toml").write_text(BUILD.replace("[[step]]", f'output = "{output}"\n[[step]]'))
     refused(call("run", "build.toml"), "build.output", output)
-    assert files_of(home) == {"notes": SECRET}
+    assert files_of(home) == {"notes": MINE}
     assert call("run", "build.toml", "--output", "out").returncode == 0
     if output == "../other":
         assert call("run", "build.toml", "--set", 'build.output="../third"').returncode == 0
@@ -363,7 +363,7 @@ def test_a_link_in_place_of_a_folder_is_not_followed(call: Call, project: Path, 
     done = call("run", "build.toml", "--fresh")
     assert done.returncode == 2, done.stdout + done.stderr
     assert f"{project / name} is a link to {home}" in done.stderr
-    assert files_of(home) == {"notes": SECRET}
+    assert files_of(home) == {"notes": MINE}
 
 
 def move_away(path: Path) -> None:
@@ -373,7 +373,8 @@ def move_away(path: Path) -> None:
 WRITTEN = (
     "log.jsonl", "result.json", "metrics.json", "config.json", "failure.txt", ".config", ".stamp", ".files",
     ".result.json.new", ".config.json.new", ".metrics.json.new", "..config.new", "artifacts/.digests.json",
-    "artifacts/model", "steps/00-double/log.jsonl", "steps/00-double/action.msgpack", "steps/00-double/manifest.msgpack",
+    "artifacts/model", "steps/00-double/log.jsonl", "steps/00-double/action.msgpack",
+    "steps/00-double/manifest.msgpack",
     "steps/00-double/.log.jsonl.new", "steps/00-double/.action.msgpack.new",
 )  # fmt: skip
 
@@ -394,7 +395,7 @@ def test_a_link_in_place_of_a_file_is_replaced_and_not_written_through(
     (project / "build.toml").write_text(BUILD.replace("double", "absent").replace("[[step]]", "[[step]]"))
     for command in (("explain", "build/b"), ("plan", "build.toml"), ("diff", "build/b", "build/b"), ("down",)):
         assert "Traceback" not in call(*command).stderr
-    assert files_of(home) == {"notes": SECRET}
+    assert files_of(home) == {"notes": MINE}
 
 
 def test_the_mark_is_a_plain_file_or_the_folder_is_not_taken(call: Call, project: Path, home: Path) -> None:
@@ -402,7 +403,7 @@ def test_the_mark_is_a_plain_file_or_the_folder_is_not_taken(call: Call, project
     build.mkdir(parents=True)
     (build / ".bskernel-output").symlink_to(home / "notes")
     assert call("run", "build.toml").returncode == 2
-    assert files_of(home) == {"notes": SECRET}
+    assert files_of(home) == {"notes": MINE}
 
 
 def test_files_of_the_user_survive_in_a_folder_that_claims_to_be_a_build_s(call: Call, project: Path) -> None:
@@ -411,13 +412,13 @@ def test_files_of_the_user_survive_in_a_folder_that_claims_to_be_a_build_s(call:
     (build / "artifacts" / "deep").mkdir(parents=True)
     (build / ".bskernel-output").touch()
     for name in ("notes.txt", "artifacts/notes.txt", "artifacts/deep/notes.txt"):
-        (build / name).write_text(SECRET)
+        (build / name).write_text(MINE)
     for number in (5, 6, 7):
         (project / "number.txt").write_text(str(number))
         assert call("run", "build.toml").returncode == 0
         assert (build / "artifacts" / "model").read_text() == str(2 * number)
     for name in ("notes.txt", "artifacts/notes.txt", "artifacts/deep/notes.txt"):
-        assert (build / name).read_text() == SECRET
+        assert (build / name).read_text() == MINE
 
 
 @pytest.mark.parametrize("name", ["build/b-sweep", "build/b-sweep/points", "build/b-sweep/points/x1"])
@@ -431,7 +432,7 @@ def test_a_sweep_follows_no_link_either(call: Call, project: Path, home: Path, n
     path.symlink_to(home)
     done = call("sweep", "build.toml")
     assert done.returncode == 2, done.stderr
-    assert files_of(home) == {"notes": SECRET}
+    assert files_of(home) == {"notes": MINE}
 
 
 def test_a_sweep_s_files_are_replaced_and_not_written_through(call: Call, project: Path, home: Path) -> None:
@@ -443,7 +444,7 @@ def test_a_sweep_s_files_are_replaced_and_not_written_through(call: Call, projec
     assert call("sweep", "build.toml").returncode == 0
     (project / "table.csv").symlink_to(home / "notes")
     assert call("results", "build/b-sweep", "--csv", "table.csv").returncode == 2
-    assert files_of(home) == {"notes": SECRET}
+    assert files_of(home) == {"notes": MINE}
 
 
 # What leaves the machine
@@ -454,23 +455,23 @@ def test_a_bundle_holds_no_file_that_a_link_leads_to(call: Call, project: Path, 
     build = project / "build" / "b"
     (build / "artifacts" / "vivado").mkdir()
     (build / "artifacts" / "vivado_deep").symlink_to(home)
-    (home / "x.rpt").write_text(SECRET)
+    (home / "x.rpt").write_text(MINE)
     names = ["failure.txt", "metrics.json", "log.jsonl", "steps/00-double/log.jsonl", "artifacts/vivado/notes.rpt"]
     for name in names:
         (build / name).unlink(missing_ok=True)
         (build / name).symlink_to(home / "notes")
     (build / "steps" / "01-x").symlink_to(home)
-    (home / "log.jsonl").write_text(json.dumps({"text": SECRET}))
+    (home / "log.jsonl").write_text(json.dumps({"text": MINE}))
     done = call("bundle", "build/b")
     assert done.returncode == 0, done.stderr
     with tarfile.open(project / "b.bskernel.tar.gz") as archive:
         for member in archive:
             file = archive.extractfile(member)
-            assert file is None or SECRET.encode() not in file.read(), member.name
+            assert file is None or MINE.encode() not in file.read(), member.name
     (project / "b.bskernel.tar.gz").unlink()
     (project / "b.bskernel.tar.gz").symlink_to(home / "notes")
     assert call("bundle", "build/b").returncode == 2
-    assert (home / "notes").read_text() == SECRET
+    assert (home / "notes").read_text() == MINE
 
 
 # Build directories of others
@@ -504,7 +505,7 @@ def test_a_replay_of_somebody_s_build_writes_and_runs_nothing_elsewhere(
     path.write_bytes(good)
     (project / "replay").symlink_to(home)
     assert call("replay", "build/b", "double").returncode == 2
-    assert files_of(home) == {"notes": SECRET}
+    assert files_of(home) == {"notes": MINE}
 
 
 # Python
