@@ -70,7 +70,11 @@ def cache(tmp_path: Path, environments: Path) -> Path:
 
 
 def pytest_configure() -> None:
-    """Let interrupts reach what tests start: a job in a shell's background inherits an ignored SIGINT."""
+    """Let interrupts reach what tests start: a job in a shell's background inherits an ignored SIGINT.
+
+    Projects of tests are trusted, but for those of the tests of trust.
+    """
+    os.environ["BSKERNEL_TRUST"] = "1"
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -18,8 +18,18 @@ def main() -> None:
     run()
 
 
+def _forget_current_folder() -> None:
+    """Import no module from the current folder, which may be a project's: an empty part of PYTHONPATH names it."""
+    try:
+        here = os.getcwd() if os.environ.get("PYTHONPATH") else ""  # noqa: PTH109 - before pathlib
+    except OSError:
+        here = ""
+    sys.path[:] = [folder for folder in sys.path if folder.startswith("/") and folder != here]
+
+
 def program() -> NoReturn:
     """Entry point of the installed command: run `main`, then end the process without tearing down the interpreter."""
+    _forget_current_folder()
     gc.set_threshold(_RARELY)
     code: str | int | None = 0
     try:

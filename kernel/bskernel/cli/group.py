@@ -29,6 +29,7 @@ COMMANDS = {
     "steps": "List executors, or the entries of one with their parameters.",
     "store": "Manage the cache and the store that machines share.",
     "sweep": "Build every point of CONFIG's [sweep]; shared steps run once.",
+    "trust": "Trust what a project asks for: tools, a shared store, cluster jobs.",
     "up": "Start warm sessions ahead of builds, and list all of them.",
 }
 
@@ -72,7 +73,7 @@ def cli() -> None:
     Each step runs in an executor with pinned versions, and unchanged steps are recalled from the cache.
 
     Exit codes: 0 success, 2 wrong configuration or usage, 3 a step failed, 4 something is missing on this machine,
-    5 a gate of `diff` failed, 130 interrupted.
+    5 a gate of `diff` failed, 6 the project needs trust, 130 interrupted.
     """
 
 

@@ -33,11 +33,18 @@ def print_result(result: T, describe: Callable[[T], str], *, as_json: bool) -> N
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Raises ConfigError when the file cannot be written."""
+    """Raises ConfigError when the file cannot be written, or is a link: a project could lead it to any file."""
+    refuse_link(path)
     try:
         path.write_bytes(data)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def refuse_link(path: Path) -> None:
+    """Raise ConfigError for a file to write that is a link; /dev/stdout is one."""
+    if path.is_symlink() and not path.is_relative_to("/dev"):
+        raise ConfigError(f"{path} is a link to {path.readlink()}", hint="remove it, or name another file")
 
 
 def has_cursor() -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bskernel.cli.options import JSON, PATH
-from bskernel.cli.output import print_note, print_result, write_file
+from bskernel.cli.output import print_note, print_result, refuse_link, write_file
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -55,6 +55,7 @@ def results(
     if parquet_file is not None:
         from bskernel.sweeps.report.parquet import write_parquet
 
+        refuse_link(parquet_file)
         write_parquet(found.table, parquet_file)
     written: tuple[Path, ...] = ()
     if plot is not None:

@@ -62,7 +62,7 @@ def push(what: Path | None, config: Path | None, url: str | None, mode: str | No
 
 
 def _describe_pushed(done: Pushed) -> str:
-    gone = f", {done.gone} are not in the cache" if done.gone else ""
+    gone = f", {done.gone} are not in the cache or came from another store" if done.gone else ""
     return f"{done.pushed} results pushed, {done.present} already there{gone}"
 
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from bskernel.execution.worker_pool import PoolEvent
 
 _CONNECT_S = 20.0
+# A job starts in the folder of the build's command: nothing is imported from there.
+_SAFE_PATH = "export PYTHONSAFEPATH=1"
 DemandOf: TypeAlias = Callable[[Step], dict[str, int]]
 Note: TypeAlias = Callable[[str], None]
 Queue: TypeAlias = "queue.SimpleQueue[PoolEvent]"
@@ -197,7 +199,7 @@ def queue_options(section: ClusterSection) -> dict[str, Any]:
         "queue": section.queue,
         "walltime": section.walltime,
         "job_extra_directives": list(section.directives) or None,
-        "job_script_prologue": list(section.prologue) or None,
+        "job_script_prologue": [_SAFE_PATH, *section.prologue],
         "worker_extra_args": arguments or None,
         "python": section.python or sys.executable,
         "log_directory": section.logs,

@@ -41,7 +41,7 @@ class LocalWorkers:
             watcher.start()
 
     def _start(self, index: int) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "bskernel.cluster.local_worker_main", self._address]
+        command = [sys.executable, "-P", "-m", "bskernel.cluster.local_worker_main", self._address]
         command += ["--name", f"local-{index}", "--nthreads", "1", "--no-nanny", "--memory-limit", "0"]
         command += ["--no-dashboard", "--local-directory", str(self._folder), *self._credentials]
         if self._resources[index]:

@@ -8,7 +8,7 @@ from bskernel.core.interfaces import Store
 from bskernel.core.observers import Observer
 from bskernel.execution.plan_run import run_plan
 from bskernel.flow.snapshot import snapshot_config
-from bskernel.result.build_directory import BUILD_LOG, BuildDirectory
+from bskernel.result.build_directory import BuildDirectory
 from bskernel.result.build_result import BuildResult, metrics_of
 from bskernel.result.recorder import RecordingObserver
 from bskernel.workspace.build_options import BuildOptions
@@ -30,11 +30,11 @@ def run_build(
     from bskernel.report.log import Log
 
     start = time.monotonic()
-    directory = BuildDirectory(prepared.output)
+    directory = BuildDirectory(prepared.output, below=prepared.below)
     if prepared.default_output:
         directory.check_writer(prepared.loaded.path)
     directory.open()
-    with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
+    with directory.open_log() as log:
         recorder = RecordingObserver((Log.to_file(log), observer), directory)
         for line in prepared.backend.lines if prepared.backend else ():
             recorder.note(line)

@@ -24,6 +24,7 @@ from bskernel.core.interfaces import Store
 from bskernel.core.redaction import Redactor, secrets_in
 from bskernel.plan.inputs import EXTERNAL_DATA, MODEL
 from bskernel.result.build_directory import CONFIG, FAILURE, RESULT, BuildDirectory
+from bskernel.result.output_folder import read_plain_file
 
 _LARGEST = 4 << 20  # bytes of one log; a longer one is cut to its end
 _COMMON_USERS = frozenset({"root", "user", "ubuntu", "runner"})  # identify nobody
@@ -88,28 +89,31 @@ def _build_files(build: Path, redactor: Redactor) -> dict[str, bytes]:
         raise ConfigError(f"{build}: not a build directory", hint="give a directory that `bskernel run` wrote")
     files: dict[str, bytes] = {}
     for name in (RESULT, CONFIG, "metrics.json"):
-        if (build / name).is_file():
-            files[name] = redactor.json((build / name).read_bytes())
-    if (build / FAILURE).is_file():
-        files[FAILURE] = redactor.text((build / FAILURE).read_text(encoding="utf-8", errors="replace")).encode()
+        if (data := read_plain_file(build / name, build)) is not None:
+            files[name] = redactor.json(data)
+    if (data := read_plain_file(build / FAILURE, build)) is not None:
+        files[FAILURE] = redactor.text(data.decode("utf-8", "replace")).encode()
     for log in [build / "log.jsonl", *sorted((build / "steps").glob("*/log.jsonl"))]:
-        if log.is_file():
-            files[log.relative_to(build).as_posix()] = redactor.json_lines(_end_of(log))
+        if (data := _end_of(log, build)) is not None:
+            files[log.relative_to(build).as_posix()] = redactor.json_lines(data)
     for folder, manifest in BuildDirectory(build).manifests():
+        if read_plain_file(folder / "manifest.msgpack", build) is None:
+            continue
         files[f"steps/{folder.name}/manifest.json"] = redactor.json(pretty_json(manifest).encode())
     places = ("vivado*", "out_of_context", "output/report", "state/vivado_*proj_*")
     found = {
         path for kind in _REPORTS for place in places for path in (build / "artifacts").glob(f"{place}/**/{kind}")
     }
     for report in sorted(found):
-        text = _end_of(report).decode("utf-8", "replace")
-        files[report.relative_to(build).as_posix()] = redactor.text(text).encode()
+        if (data := _end_of(report, build)) is not None:
+            files[report.relative_to(build).as_posix()] = redactor.text(data.decode("utf-8", "replace")).encode()
     return files
 
 
-def _end_of(log: Path) -> bytes:
-    data = log.read_bytes()
-    if len(data) <= _LARGEST:
+def _end_of(path: Path, build: Path) -> bytes | None:
+    """The last lines of a file of the build; None for a link, which could be to any file of the user's."""
+    data = read_plain_file(path, build, _LARGEST + 1)
+    if data is None or len(data) <= _LARGEST:
         return data
     return data[-_LARGEST:].partition(b"\n")[2]
 

@@ -25,7 +25,12 @@ def replay(
     from bskernel.runtime.session_dirs import make_folders
     from bskernel.tools import find_again
 
-    folder, manifest = BuildDirectory(build).manifest(step)
+    try:
+        folder, manifest = BuildDirectory(build).manifest(step)
+    except msgspec.DecodeError as error:
+        raise ConfigError(
+            f"{build}: step {step}: its manifest is damaged: {error}", hint="run the build again"
+        ) from error
     name = ExecutorRef(name=manifest.executor, version=manifest.version, digest=manifest.executor_digest)
     hint = "run the build again, or check out the version of bskernel that made it"
     recipe = require_recipe(workspace.recipes, name, where=f"{build}: step {step}", hint=hint)

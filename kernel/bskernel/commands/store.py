@@ -32,6 +32,8 @@ from bskernel.store.usage_lock import hold_exclusive, hold_shared
 from bskernel.sweeps.execution.preparation import PreparedSweep
 from bskernel.sweeps.execution.preview import recall_nodes
 from bskernel.sweeps.results.sweep_file import POINTS
+from bskernel.workspace.trust import Trust
+from bskernel.workspace.trust_request import store_requests
 from bskernel.workspace.workspace import Workspace
 
 T = TypeVar("T")
@@ -75,7 +77,11 @@ class StoreAdmin:
         """Use the given shared store, or that of the environment, or that of a build.toml. Raises BskernelError."""
         given = {name: value for name, value in (("shared", url), ("mode", mode)) if value is not None}
         if config is not None and url is None:
-            section, folder = load_config(config).config.store, config.resolve().parent
+            loaded = load_config(config)
+            section, folder = loaded.config.store, loaded.folder
+            named = shared_settings(section, folder)
+            if named is not None:
+                Trust(os.environ).require(loaded.path, store_requests(loaded, named))
         else:
             table = override_store({}, os.environ).get("store", {})
             section, folder = convert(table, StoreSection, "the environment"), Path.cwd()
@@ -92,7 +98,8 @@ class StoreAdmin:
                 keys = self._local.keys()
             else:
                 keys = []
-                self._recall_each(what, lambda action: self._local.recall_key(_append_key(action, keys)))
+                name = self._require_shared().name
+                self._recall_each(what, lambda action: self._local.recall_key(_append_key(action, keys), origin=name))
             done = store.push_all(keys)
             store.close(wait=False)
         if done.failed:
@@ -108,7 +115,7 @@ class StoreAdmin:
         counts = Counter[str]()
 
         def recall(action: Action) -> ActionResult | None:
-            here = self._local.recall(action)
+            here = self._local.recall(action, origin=settings.name)
             found = here or store.recall(action)
             counts["present" if here else "pulled" if found else "missing"] += 1
             return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,26 @@ from bskernel.core.errors import ConfigError
 _PART = re.compile(r'(?:^|\.)(\s*"[^"]*"\s*|[^."]*)')
 
 
+Key = tuple[str, ...]  # the parts of a dotted key
+
+
 class ConfigText(msgspec.Struct, frozen=True, kw_only=True):
     """A build.toml as it was read, with `--set` applied, before anything is checked."""
 
     path: Path
     data: dict[str, Any]
+    given: frozenset[Key] = frozenset()  # keys that the user set, by --set or the environment, not the file
+
+
+def is_given(given: Iterable[Key], key: Key) -> bool:
+    """True when the user set this key, or a table that holds it."""
+    return any(key[: len(parts)] == parts for parts in given)
 
 
 def with_assignment(data: dict[str, Any], assignment: str) -> dict[str, Any]:
     """The table with `KEY=VALUE` of `--set` applied. Raises ConfigError."""
-    key, separator, text = assignment.partition("=")
-    # As in TOML, a quoted part may contain dots, e.g. a version.
-    parts = [part.strip().strip('"') for part in _PART.findall(key)]
+    _, separator, text = assignment.partition("=")
+    parts = assigned_key(assignment)
     if not separator or not all(parts):
         raise ConfigError(f"--set {assignment!r}: write KEY=VALUE, e.g. --set target.target_fps=50000")
     try:
@@ -34,6 +42,11 @@ def with_assignment(data: dict[str, Any], assignment: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError:
         value = text.strip()
     return with_key(data, parts, value, f"--set {assignment!r}")
+
+
+def assigned_key(assignment: str) -> Key:
+    """The key of a `KEY=VALUE`. As in TOML, a quoted part may contain dots, e.g. a version."""
+    return tuple(part.strip().strip('"') for part in _PART.findall(assignment.partition("=")[0]))
 
 
 def with_key(table: Mapping[str, Any], parts: Sequence[str], value: Any, where: str) -> dict[str, Any]:

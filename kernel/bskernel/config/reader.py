@@ -11,7 +11,7 @@ from typing import Any, get_args
 import msgspec
 
 from bskernel.config import Config, StoreMode, StoreSection
-from bskernel.config.assignments import ConfigText, with_assignment
+from bskernel.config.assignments import ConfigText, Key, assigned_key, with_assignment
 from bskernel.core.errors import ConfigError
 
 URL, MODE = "BSKERNEL_STORE", "BSKERNEL_STORE_MODE"
@@ -24,7 +24,8 @@ def read_config(path: Path, assignments: Sequence[str] = ()) -> ConfigText:
     data = override_store(read_toml(path), os.environ)
     for assignment in assignments:
         data = with_assignment(data, assignment)
-    return ConfigText(path=path, data=data)
+    given = {*_given_keys(os.environ), *map(assigned_key, assignments)}
+    return ConfigText(path=path, data=data, given=frozenset(given))
 
 
 def config_schema() -> str:
@@ -65,6 +66,12 @@ def override_store(data: dict[str, Any], environment: Mapping[str, str]) -> dict
     if mode:
         table["mode"] = mode
     return {**data, "store": table}
+
+
+def _given_keys(environment: Mapping[str, str]) -> set[Key]:
+    """The keys that the environment overrides."""
+    names = {URL: ("store", "shared"), MODE: ("store", "mode")}
+    return {key for variable, key in names.items() if environment.get(variable)}
 
 
 def restrict_store(section: StoreSection, environment: Mapping[str, str]) -> StoreSection:

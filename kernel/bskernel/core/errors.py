@@ -7,6 +7,7 @@ EXIT_CONFIG = 2
 EXIT_STEP_FAILED = 3
 EXIT_ENVIRONMENT = 4
 EXIT_GATE = 5  # a gate of `bskernel diff` failed
+EXIT_NOT_TRUSTED = 6  # the project needs what the user has not allowed it
 EXIT_INTERRUPTED = 130
 
 
@@ -31,3 +32,9 @@ class EnvironmentLacking(BskernelError):  # noqa: N818 - says what is wrong bett
     """This machine lacks something that the build needs."""
 
     exit_code = EXIT_ENVIRONMENT
+
+
+class NotTrusted(BskernelError):  # noqa: N818 - says what is wrong better than a suffix
+    """The project asks for something that the user has to allow first."""
+
+    exit_code = EXIT_NOT_TRUSTED

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from bskernel.config import Config, Flow
+from bskernel.config.assignments import Key, is_given
 
 
 class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,6 +16,11 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
     config: Config
     path: Path
     flow: Flow
+    given: frozenset[Key] = frozenset()  # keys that the user set, by --set or the environment, not the file
+
+    def is_given(self, *key: str) -> bool:
+        """True when the user set this key, not the file."""
+        return is_given(self.given, key)
 
     @property
     def folder(self) -> Path:

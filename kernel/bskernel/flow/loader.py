@@ -100,7 +100,7 @@ def check_config(text: ConfigText) -> LoadedConfig:
         raise ConfigError(f"{path}: the [build] table is missing", hint='the minimum is: [build] model = "net.onnx"')
     config = convert(data, Config, path)
     config = msgspec.structs.replace(config, store=restrict_store(config.store, os.environ))
-    loaded = LoadedConfig(config=config, path=path, flow=load_flow(config, path))
+    loaded = LoadedConfig(config=config, path=path, flow=load_flow(config, path), given=text.given)
     if loaded.model.is_dir():
         raise ConfigError(f"{path}: build.model: {loaded.model} is a folder", hint="name the ONNX file in it")
     if not loaded.model.is_file():

@@ -21,6 +21,7 @@ def describe(recipe: Recipe, cache: Path, report: Callable[[str], None]) -> str:
         capture_output=True,
         text=True,
         check=False,
+        cwd="/",
     )
     if done.returncode:
         raise EnvironmentLacking(f"{recipe.name} cannot describe itself: {done.stderr.strip()[-600:]}")

@@ -30,7 +30,13 @@ def _uv(*arguments: str, **variables: str) -> None:
 
     command = [uv.find_uv_bin(), *arguments]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env=os.environ | variables
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=os.environ | variables,
+        cwd="/",  # in a project's folder uv would read its uv.toml and pyproject.toml
     )
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]

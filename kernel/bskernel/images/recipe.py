@@ -194,7 +194,7 @@ def locate_root() -> Path:
     Raises EnvironmentLacking.
     """
     named = os.environ.get("BSKERNEL_ROOT")
-    root = Path(named) if named else Path(__file__).resolve().parents[3]
+    root = Path(named).resolve() if named else Path(__file__).resolve().parents[3]
     installed = None if named or (root / "images").is_dir() else find_spec("bskernel_recipes")
     if installed and installed.submodule_search_locations:
         root = Path(installed.submodule_search_locations[0])

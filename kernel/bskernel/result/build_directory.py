@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 import msgspec
 from bskernel_protocol import Artifact, StepManifest, canonical_bytes, pretty_json
@@ -16,9 +16,18 @@ from bskernel_protocol import Artifact, StepManifest, canonical_bytes, pretty_js
 from bskernel.core.action import Action
 from bskernel.core.errors import ConfigError
 from bskernel.core.interfaces import Store
+from bskernel.result.output_folder import (
+    create_text,
+    files_below,
+    keep_unknown_files,
+    make_output_folder,
+    open_mark,
+    read_plain_file,
+)
 
 RESULT, FAILURE, CONFIG, BY_STEP = "result.json", "failure.txt", "config.json", "by-step"
 _STAMP = ".stamp"
+_FILES = ".files"  # the paths of all files that builds here ever wrote to artifacts/
 _WRITER = ".config"  # holds the name of the configuration file that was built here last
 _STEP_FILES = ("action.msgpack", "manifest.msgpack", "log.jsonl")
 _actions = msgspec.msgpack.Decoder(Action)
@@ -59,14 +68,15 @@ class RecordedStep(msgspec.Struct, frozen=True, kw_only=True):
     sizes: tuple[int, ...]  # of its files, in bytes
 
 
-def lock_folder(path: Path, what: str) -> IO[str]:
+def lock_folder(path: Path, what: str, below: Path | None = None) -> IO[str]:
     """Make a folder and lock it against other writers of the same kind, until the returned lock is closed.
 
-    Raises ConfigError.
+    `below` is the project's folder if the project chose `path`. Raises ConfigError, also for a folder with files that
+    no build or sweep made.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        lock = (path / ".lock").open("w")
+        make_output_folder(path, below)
+        lock = open_mark(path)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise ConfigError(
@@ -83,24 +93,31 @@ class BuildDirectory:
     A build that failed has a failure.txt.
     """
 
-    def __init__(self, path: Path, twins: HardlinkCache | None = None) -> None:
-        """With `twins`, files of steps may be hard links into other build directories."""
+    def __init__(self, path: Path, twins: HardlinkCache | None = None, below: Path | None = None) -> None:
+        """With `twins`, files of steps may be hard links into other build directories.
+
+        `below` is the project's folder if the project chose `path`: nothing between the two may be a link.
+        """
         self.path = path
+        self._below = below
         self._twins = twins
         self._lock: IO[str] | None = None
         self._labels: dict[str, set[str]] | None = None  # step name -> its folders
 
     def open(self) -> None:
         """Make and lock the directory. Raises ConfigError."""
-        self._lock = lock_folder(self.path, "build")
+        self._lock = lock_folder(self.path, "build", self._below)
         for stale in (_STAMP, RESULT, FAILURE):
             (self.path / stale).unlink(missing_ok=True)
 
+    def open_log(self) -> TextIO:
+        """A new log of the build, in a directory that is open. Raises OSError."""
+        return create_text(self.path / BUILD_LOG)
+
     def check_writer(self, config: Path) -> None:
         """Raise ConfigError if the last build here was made from another file beside this one, which still exists."""
-        try:
-            writer = (self.path / _WRITER).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+        writer = (read_plain_file(self.path / _WRITER, self.path) or b"").decode("utf-8", "replace")
+        if not writer or "/" in writer:
             return
         if writer != config.name and (config.parent / writer).is_file():
             raise ConfigError(
@@ -220,6 +237,10 @@ class BuildDirectory:
             shutil.rmtree(fresh)
             return damaged
         (fresh / ".digests.json").write_bytes(msgspec.json.encode(wanted, order="sorted"))
+        known = _names_in(read_plain_file(self.path / _FILES, self.path))
+        known |= {file.relative_to(fresh).as_posix() for file in files_below(fresh)}
+        _replace(self.path / _FILES, msgspec.json.encode(sorted(known)))
+        keep_unknown_files(self.path / "artifacts", known, fresh)
         shutil.rmtree(self.path / "artifacts", ignore_errors=True)
         fresh.rename(self.path / "artifacts")
         return ()
@@ -254,16 +275,23 @@ class BuildDirectory:
         _replace(self.path / FAILURE, text.encode() + b"\n")
 
 
+def _names_in(data: bytes | None) -> frozenset[str]:
+    try:
+        return msgspec.json.decode(data or b"[]", type=frozenset[str])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return frozenset()
+
+
 def _file_name(artifact: Artifact) -> str:
     return f"{artifact.name}{_SUFFIXES.get(artifact.media_type, '')}"
 
 
 def _replace(path: Path, data: bytes) -> None:
     # Builds often change nothing. Reading is quick; replacing a file makes some file systems wait for the disk.
-    with contextlib.suppress(OSError):
-        if path.read_bytes() == data:
-            return
+    if read_plain_file(path, path.parent) == data:
+        return
     temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
     temporary.write_bytes(data)
     temporary.replace(path)
 

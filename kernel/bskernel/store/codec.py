@@ -11,7 +11,17 @@ from bskernel.core.action import ActionResult
 
 Get = Callable[[Digest], bytes | None]
 _INVALID_NAMES = frozenset({"", ".", ".."})
+
+
+class StoredResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="stored-result"):
+    """A result in the cache, with the shared store that it came from: only builds that use this store recall it."""
+
+    result: ActionResult
+    origin: str = ""  # the name of the shared store; empty for a result of a step that ran here
+
+
 _results = msgspec.msgpack.Decoder(ActionResult)
+_stored = msgspec.msgpack.Decoder(StoredResult)
 
 
 def decoded_result(data: bytes | None) -> ActionResult | None:
@@ -23,9 +33,20 @@ def decoded_result(data: bytes | None) -> ActionResult | None:
         result = _results.decode(data) if data is not None else None
     except (msgspec.DecodeError, ValueError):
         return None
-    if result is None or any("/" in output.name or output.name in _INVALID_NAMES for output in result.outputs):
+    return result if result is not None and _has_valid_names(result) else None
+
+
+def decoded_stored(data: bytes | None) -> StoredResult | None:
+    """A result of the cache from its canonical bytes; None as for `decoded_result`."""
+    try:
+        stored = _stored.decode(data) if data is not None else None
+    except (msgspec.DecodeError, ValueError):
         return None
-    return result
+    return stored if stored is not None and _has_valid_names(stored.result) else None
+
+
+def _has_valid_names(result: ActionResult) -> bool:
+    return not any("/" in output.name or output.name in _INVALID_NAMES for output in result.outputs)
 
 
 def decoded_listing(data: bytes | None) -> TreeListing | None:

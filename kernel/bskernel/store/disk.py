@@ -16,7 +16,7 @@ from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import OutputViolation
 from bskernel.store.blobs import Blobs
 from bskernel.store.claims import Claims
-from bskernel.store.codec import decoded_listing, decoded_result
+from bskernel.store.codec import StoredResult, decoded_listing, decoded_stored
 from bskernel.store.file_digests import FileDigests
 from bskernel.store.trees import list_tree
 
@@ -102,33 +102,41 @@ class DiskStore:
                 return False
         return True
 
-    def recall(self, action: Action) -> ActionResult | None:
-        """The action's result if all its blobs are here. Reads blobs that were written to since the last check."""
-        return self.recall_key(action.key.sha256)
+    def recall(self, action: Action, *, origin: str = "") -> ActionResult | None:
+        """The action's result if all its blobs are here. Reads blobs that were written to since the last check.
 
-    def peek(self, action: Action) -> ActionResult | None:
+        A result that came from a shared store counts only for a build that uses it: `origin` is that store's name.
+        """
+        return self.recall_key(action.key.sha256, origin=origin)
+
+    def peek(self, action: Action, *, origin: str = "") -> ActionResult | None:
         """The same as `recall`: a local store fetches nothing."""
-        return self.recall(action)
+        return self.recall(action, origin=origin)
 
-    def recall_key(self, key: str) -> ActionResult | None:
+    def recall_key(self, key: str, *, origin: str = "") -> ActionResult | None:
         """Like `recall`, by the action's key."""
         path = self._action(key)
         try:
-            result = decoded_result(path.read_bytes())
+            stored = decoded_stored(path.read_bytes())
         except OSError:
             return None
-        if result is None or not all(self._complete(artifact) for artifact in result.outputs):
+        if stored is None or stored.origin not in {"", origin}:
+            return None
+        if not all(self._complete(artifact) for artifact in stored.result.outputs):
             return None
         _touch(path)
-        return result
+        return stored.result
 
-    def remember(self, action: Action, result: ActionResult) -> None:
-        """Store a result. Raises ValueError when one of its artifacts is missing."""
+    def remember(self, action: Action, result: ActionResult, *, origin: str = "") -> None:
+        """Store a result, with the shared store that it came from, if any.
+
+        Raises ValueError when one of its artifacts is missing.
+        """
         self.check(result)
         target = self._action(action.key.sha256)
         target.parent.mkdir(exist_ok=True)
         with self._bytes.new() as temporary:
-            Path(temporary).write_bytes(canonical_bytes(result))
+            Path(temporary).write_bytes(canonical_bytes(StoredResult(result=result, origin=origin)))
             Path(temporary).replace(target)
 
     def check(self, result: ActionResult) -> None:

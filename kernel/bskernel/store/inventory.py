@@ -11,7 +11,7 @@ from typing import Protocol
 from bskernel_protocol import Digest, digest_of_bytes, digest_of_file
 
 from bskernel.core.action import ActionResult
-from bskernel.store.codec import decoded_result
+from bskernel.store.codec import decoded_result, decoded_stored
 from bskernel.store.disk import DiskStore
 from bskernel.store.remote import Item, Kind, RemoteStore
 
@@ -54,9 +54,10 @@ class LocalInventory:
     def result(self, key: str) -> ActionResult | None:
         """A result; None when it is damaged."""
         try:
-            return decoded_result((self._cache / "actions" / key[:2] / key).read_bytes())
+            stored = decoded_stored((self._cache / "actions" / key[:2] / key).read_bytes())
         except OSError:
             return None
+        return stored.result if stored is not None else None
 
     def read(self, digest: Digest) -> bytes | None:
         """A blob's bytes, verified."""

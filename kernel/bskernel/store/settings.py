@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bskernel.config import StoreMode, StoreSection
-from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.redaction import Redactor, secrets_in
+from bskernel.store.url_check import check_options, check_url, identifying_options
 
 # The libraries that fsspec needs: protocol -> (module, extra of bskernel that installs it)
 _NEEDS = {"file": ("fsspec", "shared"), "local": ("fsspec", "shared"), "s3": ("s3fs", "s3"), "s3a": ("s3fs", "s3")}
@@ -45,10 +46,20 @@ class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """A name that identifies this store within a cache, the same for all users and credentials."""
-        endpoint = self.options.get("endpoint_url") or os.environ.get("AWS_ENDPOINT_URL", "")
-        text = f"{self.shown}\0{endpoint if self.protocol in ('s3', 's3a') else ''}"
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """A name that identifies this store within a cache, the same for all users and credentials.
+
+        A store at another place has another name: results are recalled by it.
+        """
+        if self.protocol == "file":
+            return hashlib.sha256(self.url.encode(errors="surrogateescape")).hexdigest()[:32]
+        options = identifying_options(self.options)
+        if self.protocol in ("s3", "s3a"):
+            found = (os.environ.get(name) for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
+            options.setdefault("endpoint_url", next((url for url in found if url), ""))
+        head, _, rest = self.url.partition("://")
+        host, _, path = rest.partition("/")
+        text = f"{head}://{host.rpartition('@')[2]}/{path}\0{msgspec.json.encode(options, order='sorted').decode()}"
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def __repr__(self) -> str:
         return f"SharedSettings({self.shown!r}, {self.mode!r}, options: {', '.join(self.options) or 'none'})"
@@ -66,7 +77,7 @@ class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
 def shared_settings(section: StoreSection, folder: Path) -> SharedSettings | None:
     """The shared store of a configuration whose paths are relative to `folder`; None without one.
 
-    Raises EnvironmentLacking when a library is not installed, ConfigError when fsspec does not know the protocol.
+    Raises EnvironmentLacking when a library is not installed, ConfigError for a URL or options that are not taken.
     """
     if not section.shared:
         return None
@@ -77,6 +88,8 @@ def shared_settings(section: StoreSection, folder: Path) -> SharedSettings | Non
     if "://" not in url:
         url = str((folder / Path(url).expanduser()).resolve())
     settings = SharedSettings(url=url, mode=section.mode, options=section.options)
+    check_url(settings.protocol, settings.url)
+    check_options(settings.protocol, settings.options)
     _check_installed(settings)
     return settings
 
@@ -99,11 +112,6 @@ def _check_installed(settings: SharedSettings) -> None:
         raise EnvironmentLacking(
             f"the shared store {settings.shown} needs a library that is not installed: {error}",
             hint="install it in bskernel's environment; see docs/shared-store.md",
-        ) from error
-    except ValueError as error:
-        raise ConfigError(
-            f"store.shared: fsspec does not know {settings.protocol}://",
-            hint="use a folder, s3://bucket/prefix, ssh://host/folder, or another fsspec URL",
         ) from error
 
 

@@ -26,18 +26,32 @@ class FoundInstall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _candidates(known: KnownTool, roots: tuple[Path, ...], environment: Mapping[str, str]) -> Iterator[Path]:
-    import shutil
-
     for root in roots:
         for folder in known.folders:
             yield from sorted((root / folder).glob("*"))
             yield from sorted(root.glob(f"*/{folder}"))
-    if environment.get(known.variable):
-        yield Path(environment[known.variable])
+    yield from _named(known, environment)
+
+
+def _named(known: KnownTool, environment: Mapping[str, str]) -> Iterator[Path]:
+    """The installs that the environment names. Relative paths are left out: a project decides what is there."""
+    import shutil
+
+    named = Path(environment.get(known.variable, ""))
+    if named.is_absolute():
+        yield named
+    search = environment.get("PATH", os.defpath).split(os.pathsep)
+    folders = [folder for folder in search if Path(folder).is_absolute()]
     for program in known.programs:
-        program_path = shutil.which(Path(program).name, path=environment.get("PATH", os.defpath))
+        program_path = shutil.which(Path(program).name, path=os.pathsep.join(folders)) if folders else None
         if program_path:
             yield Path(program_path).resolve().parent.parent
+
+
+def named_installs(tool: str, environment: Mapping[str, str]) -> set[Path]:
+    """The roots of a tool's installs that the environment names: its own variable, and PATH."""
+    roots = (locate(tool, path) for path in _named(known_tools()[tool], environment))
+    return {root for root in roots if root is not None}
 
 
 def find_installs(

@@ -24,6 +24,7 @@ _VERSION = re.compile(r"^(?P<product>[^\n]*?) v(?P<version>\d{4}\.\d+(?:\.\d+)?)
 _BUILD = re.compile(r"SW Build:? (\d+)")
 _IN_PATH = re.compile(r"\d{4}\.\d+(?:\.\d+)?")
 _UNKNOWN_BUILD = "unknown"
+_DIGEST = re.compile(r"[0-9a-f]+")
 
 
 class _Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,12 +161,16 @@ def identify(tool: str, path: Path, cache: Path, where: str) -> ToolInstall:
         build=report.build,
         fingerprint=digest,
         root=root,
-        beside=tuple(sorted(_beside(root, known))),
+        beside=folders_beside(root, known),
     )
 
 
-def _beside(root: Path, known: KnownTool) -> Iterator[Path]:
+def folders_beside(root: Path, known: KnownTool) -> tuple[Path, ...]:
     """Folders next to the install, in either layout: ROOT/SharedData/VERSION, ROOT/VERSION/SharedData."""
+    return tuple(sorted(_beside(root, known)))
+
+
+def _beside(root: Path, known: KnownTool) -> Iterator[Path]:
     for name in known.beside:
         for folder in (root.parent / name, root.parent.parent / name / root.name):
             if folder.is_dir():
@@ -173,10 +178,18 @@ def _beside(root: Path, known: KnownTool) -> Iterator[Path]:
 
 
 def find_again(tool: str, identity: str, cache: Path) -> ToolInstall:
-    """The install that a manifest names, at its last known path. Raises EnvironmentLacking if it has changed."""
-    path = cache / "tools" / f"{tool}-{identity.rpartition(' ')[2]}.json"
+    """The install that a manifest names, at its last known path. Raises EnvironmentLacking if it has changed.
+
+    A manifest may be anybody's: it names no file outside the cache, and an install that has changed is not run.
+    """
+    digest = identity.rpartition(" ")[2]
+    if tool not in known_tools() or not _DIGEST.fullmatch(digest):
+        raise EnvironmentLacking(f"that step names no known tool: {tool!r}, {identity!r}")
+    path = cache / "tools" / f"{tool}-{digest}.json"
     try:
         root = Path(msgspec.json.decode(path.read_bytes(), type=_Report).root)
+        if fingerprint(root, known_tools()[tool]) != digest:
+            raise EnvironmentLacking(f"{root} has changed since that step")
         install = identify(tool, root, cache, str(root))
     except (OSError, msgspec.DecodeError, EnvironmentLacking) as error:
         raise EnvironmentLacking(f"the {tool} of that step, {identity}, is not on this machine") from error

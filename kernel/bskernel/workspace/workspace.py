@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +24,13 @@ from bskernel.images import Recipe, find_recipes, load_executors, locate_root, r
 from bskernel.images.environment import cache_folder
 from bskernel.plan.backend_choice import Choice, PlanOf
 from bskernel.plan.planner import Plan, make_plan
-from bskernel.store import DiskStore, OpenStore, shared_settings
+from bskernel.store import DiskStore, OpenStore, SharedSettings, shared_settings
 from bskernel.store.file_digests import FileDigests
 from bskernel.workspace.backend import ResolvedBuild, resolve_backend
 from bskernel.workspace.build_options import BuildOptions
+from bskernel.workspace.output_place import OutputPlace, place_output
+from bskernel.workspace.trust import Trust
+from bskernel.workspace.trust_request import cluster_requests, input_requests, store_requests
 from bskernel.workspace.user_files import FilesOnDisk
 from bskernel.workspace.worker_pools import PoolHandle, cluster_pool, local_pool
 
@@ -44,6 +48,7 @@ class PreparedBuild(msgspec.Struct, frozen=True, kw_only=True):
     loaded: LoadedConfig
     plan: Plan
     output: Path
+    below: Path | None = None  # the project's folder, if the project chose an output folder in it
     backend: Choice | None = None  # None when the build names no backend
     default_output: bool = False  # nobody chose the output folder
     without_points: bool = False  # its configuration has a [sweep] table, which this build ignores
@@ -55,13 +60,15 @@ class Workspace:
     `root` is the checkout with the recipes of the executors, `cache` the folder of the store and environments.
     """
 
-    def __init__(self, root: Path, cache: Path) -> None:
+    def __init__(self, root: Path, cache: Path, trust: Trust | None = None) -> None:
+        """`trust` is what projects may do; by default as the user has said."""
         self.root = root
         self.cache = cache
         self.files = FileDigests(cache / "files.msgpack")
         self.store = DiskStore(cache, self.files)
         self.recipes = find_recipes(root, self.files)
         self.executors: Executors = load_executors(self.recipes)
+        self.trust = trust or Trust(os.environ)
 
     @classmethod
     def here(cls) -> Workspace:
@@ -104,11 +111,13 @@ class Workspace:
         output: Path | None = None,
     ) -> PreparedBuild:
         """Plan a configuration that has been read. Raises ConfigError, EnvironmentLacking."""
+        place = self.place_output(loaded, output)
         resolved = self.resolve_backend(loaded, self.planning(loaded, range_request))
         return PreparedBuild(
             loaded=resolved.loaded,
             plan=resolved.plan,
-            output=(output or loaded.output).resolve(),
+            output=place.path,
+            below=place.below,
             backend=resolved.choice,
             default_output=output is None and loaded.config.build.output is None,
         )
@@ -128,14 +137,48 @@ class Workspace:
                 files=FilesOnDisk(self.files),
                 range_request=range_request,
             )
+            self._check_inputs(loaded, plan)
             if not config.tools and not any(step.needs or step.tool_versions for step in plan.steps):
                 return plan
-            from bskernel.tools import equip
-
-            steps = equip(plan.steps, config.tools, loaded.path, identify or self.identify)
-            return msgspec.structs.replace(plan, steps=steps)
+            return self._equipped(loaded, config, plan, identify or self.identify)
 
         return plan_of
+
+    def place_output(self, loaded: LoadedConfig, output: Path | None, *, suffix: str = "") -> OutputPlace:
+        """The output folder: `output`, or the configuration's with a suffix. Raises NotTrusted, ConfigError."""
+        return place_output(loaded, output, self.trust, suffix=suffix)
+
+    def shared_store(self, loaded: LoadedConfig) -> SharedSettings | None:
+        """The shared store of a configuration; None without one.
+
+        Raises NotTrusted for one that the project names; EnvironmentLacking, ConfigError.
+        """
+        shared = shared_settings(loaded.config.store, loaded.folder)
+        if shared is not None:
+            self.trust.require(loaded.path, store_requests(loaded, shared))
+        return shared
+
+    def _check_inputs(self, loaded: LoadedConfig, plan: Plan) -> None:
+        """Raise NotTrusted if files outside the project could be sent to a store that the project names."""
+        if loaded.config.store.shared and loaded.config.store.mode != "read-only":
+            shared = shared_settings(loaded.config.store, loaded.folder)
+            if shared is not None and not self.trust.lists_store(shared):
+                self.trust.require(loaded.path, input_requests(loaded, plan.steps, shared))
+
+    def _equipped(self, loaded: LoadedConfig, config: Config, plan: Plan, identify: Identify) -> Plan:
+        """The plan with the tools of its steps. Raises NotTrusted before a tool of the project's is run."""
+        from bskernel.tools import equip
+        from bskernel.workspace.tool_trust import tool_key, tool_request
+
+        def identify_trusted(tool: str, path: Path, where: str) -> ToolInstall:
+            key = where.removeprefix(f"{loaded.path}: ")
+            if not loaded.is_given(*tool_key(key)):
+                request = tool_request(tool, path, key, loaded.folder, os.environ)
+                self.trust.require(loaded.path, [request] if request is not None else [])
+            return identify(tool, path, where)
+
+        steps = equip(plan.steps, config.tools, loaded.path, identify_trusted)
+        return msgspec.structs.replace(plan, steps=steps)
 
     def resolve_backend(
         self, loaded: LoadedConfig, plan_of: PlanOf, is_built: Callable[[Recipe], bool] | None = None
@@ -162,9 +205,9 @@ class Workspace:
         """Open the store of a configuration's builds: the cache, and behind it the shared store of [store].
 
         `note` is called once if the shared store cannot be used. With `read_only` nothing is pushed to it. Raises
-        EnvironmentLacking, ConfigError.
+        EnvironmentLacking, ConfigError, NotTrusted.
         """
-        shared = shared_settings(loaded.config.store, loaded.folder)
+        shared = self.shared_store(loaded)
         if shared is not None and read_only:
             shared = msgspec.structs.replace(shared, mode="read-only")
         return OpenStore(self.cache, shared, note, self.store)
@@ -208,9 +251,11 @@ class Workspace:
             )
         from bskernel.cluster.request import ClusterRequest
 
+        if not options.cluster.startswith("local:"):
+            self.trust.require(loaded.path, cluster_requests(loaded))
         request = ClusterRequest(
             config=loaded.config,
-            shared=shared_settings(loaded.config.store, loaded.folder),
+            shared=self.shared_store(loaded),
             root=self.root,
             cache=self.cache,
             runtime=options.runtime,

@@ -47,7 +47,7 @@ class PreparedSweep:
         self._keys = Keys(msgspec.structs.replace(text, data=base))
         self.points = Points(self.section, self._keys)
         config = self._keys.config
-        self.loaded = LoadedConfig(config=config, path=text.path, flow=load_flow(config, text.path))
+        self.loaded = LoadedConfig(config=config, path=text.path, flow=load_flow(config, text.path), given=text.given)
         self._identify = functools.lru_cache(maxsize=None)(workspace.identify)
         self._is_built = functools.lru_cache(maxsize=None)(workspace.is_built)
         self.planner = Planner(self._plan_point, workspace.entry)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Self
 
 from bskernel.core.step_report import EndedStep
-from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.result.build_directory import BUILD_LOG, lock_folder
+from bskernel.result.output_folder import create_text
 from bskernel.sweeps.analysis.table import Row, SweepTable, counted
 from bskernel.sweeps.execution.finished_point import FinishedPoint
 from bskernel.sweeps.execution.node_run import NodeRun
@@ -23,6 +23,7 @@ from bskernel.sweeps.report.observers import CompositeSweepObserver, SweepLog, S
 from bskernel.sweeps.results.sweep_file import CSV, SWEEP, write_sweep
 from bskernel.sweeps.results.sweep_result import StepCounts, SweepResult
 from bskernel.workspace.build_options import BuildOptions
+from bskernel.workspace.output_place import OutputPlace
 from bskernel.workspace.worker_pools import PoolHandle
 from bskernel.workspace.workspace import Workspace
 
@@ -38,7 +39,7 @@ class Sweep:
         self,
         workspace: Workspace,
         prepared: PreparedSweep,
-        output: Path,
+        output: OutputPlace,
         observer: SweepObserver,
         options: BuildOptions = BuildOptions(),  # noqa: B008 - frozen
     ) -> None:
@@ -47,7 +48,8 @@ class Sweep:
         self._workspace = workspace
         self._prepared = prepared
         self._base = base
-        self._output = output
+        self._output = output.path
+        self._below = output.below
         self._options = options
         self._observers: tuple[SweepObserver, ...] = (observer,)
         self._began = time.monotonic()
@@ -63,8 +65,8 @@ class Sweep:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.enter_context(lock_folder(self._output, "sweep"))
-            log = stack.enter_context((self._output / BUILD_LOG).open("w", encoding="utf-8", buffering=1))
+            stack.enter_context(lock_folder(self._output, "sweep", self._below))
+            log = stack.enter_context(create_text(self._output / BUILD_LOG))
             self._observer = CompositeSweepObserver((SweepLog.to_file(log), *self._observers))
             stack.callback(self._observer.over)
             stack.callback(self._workspace.files.save)
@@ -189,7 +191,7 @@ def run_sweep(
     options: BuildOptions = BuildOptions(),  # noqa: B008 - frozen
 ) -> SweepResult:
     """Run all points of a sweep. Raises ConfigError, EnvironmentLacking."""
-    folder = (output or default_output(prepared.loaded)).resolve()
+    folder = workspace.place_output(prepared.loaded, output, suffix="-sweep")
     with Sweep(workspace, prepared, folder, observer, options) as sweep:
         try:
             sweep.run(prepared.plan)
@@ -215,8 +217,3 @@ def _search(prepared: PreparedSweep, sweep: Sweep) -> None:
     )
     if searched.ended == "exhausted":
         sweep.note(f"the search ends: it has tried all {counted(len(searched.table.rows))}")
-
-
-def default_output(loaded: LoadedConfig) -> Path:
-    """The default output folder: beside the configuration's build directory."""
-    return loaded.output.with_name(f"{loaded.output.name}-sweep")

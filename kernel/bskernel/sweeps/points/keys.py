@@ -84,10 +84,13 @@ class Keys:
 
     def data_of(self, settings: Mapping[str, Any]) -> ConfigText:
         """The build.toml of a point. Raises ConfigError for keys that exclude each other."""
-        data = self.text.data
+        data, given = self.text.data, self.text.given
         for key, value in settings.items():
-            data = with_key(data, key.split("."), value, f"{self.text.path}: {key}")
-        return msgspec.structs.replace(self.text, data=data)
+            parts = tuple(key.split("."))
+            data = with_key(data, parts, value, f"{self.text.path}: {key}")
+            # What the file sets in a point, the user did not.
+            given = frozenset(one for one in given if one[: len(parts)] != parts[: len(one)])
+        return msgspec.structs.replace(self.text, data=data, given=given)
 
 
 def _options(type_: Any) -> list[Any]:

@@ -61,6 +61,7 @@ def write_plots(table: SweepTable, outcome: Outcome, folder: Path) -> tuple[Path
         for name, spec in specs.items():
             for suffix, data in _rendered(vl_convert, spec).items():
                 path = folder / f"{name}.{suffix}"
+                path.unlink(missing_ok=True)  # a link could lead to any file
                 path.write_bytes(data)
                 written.append(path)
     except OSError as error:

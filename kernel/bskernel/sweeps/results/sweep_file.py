@@ -50,8 +50,10 @@ def write_sweep(result: SweepResult) -> None:
     data = {name: getattr(result, name) for name in ("status", "goals", "counts", "failures", "runtime", "seconds")}
     data["table"] = msgspec.structs.replace(result.table, rows=rows)
     new = result.directory / f".{SWEEP}.new"
+    new.unlink(missing_ok=True)
     new.write_text(pretty_json(data), encoding="utf-8")
     new.replace(result.directory / SWEEP)
+    (result.directory / CSV).unlink(missing_ok=True)
     (result.directory / CSV).write_text(as_csv(result.table), encoding="utf-8", newline="")
 
 

@@ -1,0 +1,123 @@
+"""The folder that a build or a sweep writes to: made without following links, and never one that no build made.
+
+A project can hold anything under any name, links too. So a folder that is written to is first seen to be no link, and
+a file is replaced, never opened and cut. The lock file also marks the folder: it is made in an empty folder alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import TextIO
+
+from bskernel.core.errors import ConfigError
+
+MARK = ".bskernel-output"
+_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_FOLDERS = ("steps", "artifacts", "artifacts.new", "artifacts.old", "points")  # of builds and sweeps
+_ELSEWHERE = "choose another folder with --output"
+
+
+def make_output_folder(path: Path, below: Path | None) -> None:
+    """Make an output folder. `below` is the project's folder if the project chose `path`, which is in it.
+
+    Raises ConfigError when a part of the path below that folder, or a folder of a build in `path`, is a link.
+    """
+    if below is None:
+        path.mkdir(parents=True, exist_ok=True)
+    else:
+        for parent in reversed([path, *path.parents]):
+            if parent != below and parent.is_relative_to(below):
+                _make_real_folder(parent)
+    inner = [path / name for name in _FOLDERS]
+    for folder in ("steps", "points"):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if not (path / folder).is_symlink():
+                inner += (path / folder).iterdir()
+    for one in inner:
+        if one.is_symlink():
+            raise _no_folder(one)
+
+
+def _make_real_folder(path: Path) -> None:
+    with contextlib.suppress(FileExistsError):
+        path.mkdir()
+        return
+    if not stat.S_ISDIR(path.lstat().st_mode):
+        raise _no_folder(path)
+
+
+def _no_folder(path: Path) -> ConfigError:
+    kind = f"a link to {path.readlink()}" if path.is_symlink() else "no folder"
+    return ConfigError(f"{path} is {kind}: a build writes into real folders only", hint=f"remove it, or {_ELSEWHERE}")
+
+
+def open_mark(path: Path) -> TextIO:
+    """The lock file of an output folder. Raises ConfigError for a folder with files that no build made; OSError."""
+    mark = path / MARK
+    try:
+        file = os.open(mark, os.O_RDWR | _FLAGS)
+    except FileNotFoundError:
+        held = sorted(one.name for one in path.iterdir())
+        if held and held != [MARK]:  # another build may have made it just now
+            shown = ", ".join(held[:3]) + (f" and {len(held) - 3} more" if len(held) > 3 else "")
+            raise ConfigError(
+                f"{path} holds files that no build made: {shown}",
+                hint=f"a build replaces what is in its folder: {_ELSEWHERE}, which is empty or not there yet",
+            ) from None
+        file = os.open(mark, os.O_RDWR | os.O_CREAT | _FLAGS, 0o666)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise ConfigError(f"{mark} is not a plain file", hint=f"remove it, or {_ELSEWHERE}")
+    return os.fdopen(file, "r+")
+
+
+def create_text(path: Path) -> TextIO:
+    """A new text file, written line by line, in place of a file or a link at its path. Raises OSError."""
+    path.unlink(missing_ok=True)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o666)
+    return os.fdopen(file, "w", buffering=1, encoding="utf-8", newline="")
+
+
+def read_plain_file(path: Path, base: Path, most: int | None = None) -> bytes | None:
+    """The last `most` bytes of a plain file below `base`; None for none, and where the file or a folder is a link."""
+    if any(part.is_symlink() for part in path.parents if part != base and part.is_relative_to(base)):
+        return None
+    try:
+        file = os.open(path, os.O_RDONLY | _FLAGS)
+    except (OSError, ValueError):
+        return None
+    with os.fdopen(file, "rb") as opened:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        if most is not None and status.st_size > most:
+            opened.seek(-most, os.SEEK_END)
+        return opened.read()
+
+
+def keep_unknown_files(old: Path, known: Collection[str], new: Path) -> None:
+    """Move to `new` what is in the folder `old`, which is about to be removed, and that no build wrote there.
+
+    `known` are the paths of the files that a build wrote. What `new` has already stays. Raises OSError.
+    """
+    for path in list(files_below(old)):
+        name = path.relative_to(old).as_posix()
+        target = new / name
+        if name in known or os.path.lexists(target):
+            continue
+        with contextlib.suppress(FileExistsError, NotADirectoryError):  # a file of the build is in the way
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(target)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """All that is no folder below a folder, links too. Follows none."""
+    if folder.is_symlink():
+        return
+    for parent, folders, names in os.walk(folder):
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        yield from (Path(parent, name) for name in (*names, *links))
