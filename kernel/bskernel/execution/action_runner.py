@@ -111,7 +111,7 @@ class ActionRunner:
     def recall(self, step: Step, action: Action) -> Completion | None:
         """The recalled step, or None. It needs no executor."""
         began = time.monotonic()
-        known = self._store.recall(action)
+        known = self._store.recall(action, step.outputs)
         return self._recalled(step, known, began) if known is not None else None
 
     def _recalled(self, step: Step, known: ActionResult, began: float) -> Completion:
@@ -167,7 +167,7 @@ class ActionRunner:
         while True:
             with self._store.claim(action) as claimed:
                 if claimed:
-                    yield self._store.recall(action)
+                    yield self._store.recall(action, step.outputs)
                     return
             if not announced:
                 announced = True
