@@ -10,6 +10,7 @@ from bskernel.config import StoreMode, StoreSection
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.interfaces import OutputViolation, Store
 from bskernel.store import OpenStore, SharedSettings, shared_settings
+from bskernel.store.layered import LayeredStore
 from bskernel_protocol import PROTOCOL_VERSION, Artifact, digest_of_bytes
 from support.s3_server import BUCKET, S3Server
 from support.ssh_server import SshServer
@@ -183,3 +184,33 @@ def test_many_threads_remember_and_recall_at_once(store: Store, tmp_path: Path) 
 
     with ThreadPoolExecutor(16) as threads:
         assert all(threads.map(work, range(16)))
+
+
+def test_a_result_of_a_shared_store_is_recalled_only_by_builds_that_use_it(tmp_path: Path) -> None:
+    shared, other = [SharedSettings(url=str(tmp_path / name), mode="write-through") for name in ("theirs", "ours")]
+    for name in ("theirs", "ours", "one", "two"):
+        (tmp_path / name).mkdir()
+    with OpenStore(tmp_path / "one", shared, pytest.fail) as opened:
+        result = ActionResult(outputs=(captured(opened.store, tmp_path),))
+        opened.store.remember(ACTION, result)
+    with OpenStore(tmp_path / "two", shared, pytest.fail) as opened:
+        assert opened.store.recall(ACTION) == result
+    # What that build took from its store lies in the cache of all.
+    with OpenStore(tmp_path / "two", None, pytest.fail) as opened:
+        assert opened.store.recall(ACTION) is None
+        assert opened.store.peek(ACTION) is None
+    with OpenStore(tmp_path / "two", other, pytest.fail) as opened:
+        assert isinstance(opened.store, LayeredStore)
+        assert opened.store.recall(ACTION) is None
+        # Nor does it reach another store.
+        assert opened.store.push_all([ACTION.key.sha256]).pushed == 0
+    assert not (tmp_path / "ours" / "actions").exists()
+    # Without its store, it is there for those who trust the store, and only for them.
+    (tmp_path / "theirs").rename(tmp_path / "gone")
+    notes: list[str] = []
+    with OpenStore(tmp_path / "two", shared, notes.append) as opened:
+        assert opened.store.recall(ACTION) == result
+    # A step that runs here makes the result everybody's.
+    with OpenStore(tmp_path / "two", None, pytest.fail) as opened:
+        opened.store.remember(ACTION, result)
+        assert opened.store.recall(ACTION) == result

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from bskernel.commands.store import StoreAdmin
+from bskernel.core.errors import EnvironmentLacking
 from bskernel.store.blobs import Blobs
 from bskernel.store.generation import Generation
+from bskernel.store.seal import seal
 from bskernel.workspace.workspace import Workspace
 from support.builds import build, result_of, statuses, write
 from support.power_failure import boot_again, cut_power, empty, files_of, keep_times, zero
@@ -250,3 +252,94 @@ def test_after_a_clean_stop_no_blob_is_read(site: Site, monkeypatch: pytest.Monk
     assert not generation.is_unsynced, "a finished build has waited for the disk"
     monkeypatch.setattr("bskernel.store.generation.boot_id", lambda: "a later boot")
     assert Generation(site.cache).stamp_ns == generation.stamp_ns
+
+
+# Foreign and damaged files anywhere in the cache
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(b"\x93\xff\xc1 no UTF-8 \xfe" * 9)
+
+
+def folder(path: Path) -> None:
+    (path / "in" / "it").mkdir(parents=True)
+    (path / "in" / "file").write_text("x")
+
+
+FOREIGN: dict[str, Callable[[Path], Any]] = {
+    "garbage": garbage,
+    "nothing in it": lambda path: path.write_bytes(b""),
+    "a folder": folder,
+    "a FIFO": os.mkfifo,
+    "a link to nothing": lambda path: path.symlink_to("/nowhere/at/all"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "a link to a device": lambda path: path.symlink_to("/dev/zero"),
+    "a link to a folder": lambda path: path.symlink_to("/usr"),
+    "deep nesting": lambda path: path.write_bytes(seal(path.name, b"\x91" * 100_000)),
+    "odd keys": lambda path: path.write_bytes(seal(path.name, b"\x81\x80\x80")),
+}
+PLACES = (
+    "files.msgpack",
+    "generation",
+    "in-use",
+    "claims",
+    "blobs/*/*",
+    "blobs/*",
+    "actions/*/*",
+    "actions/*",
+    "incoming/some",
+    "pending",
+    "blobs/xy",
+    "actions/00/short",
+)
+
+
+def damage_place(site: Site, place: str, kind: str) -> None:
+    """Put something of that kind at every place of that form."""
+    for path in sorted(site.cache.glob(place)) or [site.cache / place]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        path.parent.mkdir(exist_ok=True)
+        FOREIGN[kind](path)
+
+
+def is_possible(place: str, kind: str) -> bool:
+    if kind in {"deep nesting", "odd keys"}:
+        return place in {"files.msgpack", "generation", "actions/*/*"}
+    # A user may lay these folders elsewhere.
+    return kind != "a link to a folder" or place not in {"blobs/*", "actions/*"}
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"), [(place, kind) for place in PLACES for kind in FOREIGN if is_possible(place, kind)]
+)
+def test_foreign_files_in_the_cache_are_a_miss_or_a_repair(site: Site, place: str, kind: str) -> None:
+    right = content(site.out / "artifacts")
+    damage_place(site, place, kind)
+    assert site.run(site.folder / "new") == right
+    admin = StoreAdmin(site.cache, None, pytest.fail)
+    admin.check(shared=False, repair=True)
+    assert admin.check(shared=False, repair=False).sound
+
+
+@pytest.mark.parametrize("place", ["blobs", "actions", "incoming"])
+@pytest.mark.parametrize("kind", ["garbage", "a FIFO", "a link to itself", "a link to nothing"])
+def test_what_stands_in_place_of_a_folder_of_the_cache_is_named(site: Site, place: str, kind: str) -> None:
+    damage_place(site, place, kind)
+    with pytest.raises(EnvironmentLacking, match=f"cannot write to the cache .*{place}") as raised:
+        site.run()
+    assert raised.value.hint is not None
+
+
+@pytest.mark.parametrize("place", ["files.msgpack", "generation", "claims", "blobs/*/*", "actions/*/*", "blobs/xy"])
+@pytest.mark.parametrize("kind", ["garbage", "a folder", "a FIFO", "a link to nothing"])
+def test_check_finds_what_is_foreign_or_damaged_and_repair_removes_it(site: Site, place: str, kind: str) -> None:
+    if (place, kind) == ("claims", "garbage"):
+        pytest.skip("what is in a lock file does not matter")
+    admin = StoreAdmin(site.cache, None, pytest.fail)
+    damage_place(site, place, kind)
+    assert not admin.check(shared=False, repair=False).sound
+    admin.check(shared=False, repair=True)
+    assert admin.check(shared=False, repair=False).sound

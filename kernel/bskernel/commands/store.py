@@ -93,7 +93,8 @@ class StoreAdmin:
                 keys = self._local.keys()
             else:
                 keys = []
-                self._recall_each(what, lambda action: self._local.recall_key(_append_key(action, keys)))
+                name = self._require_shared().name
+                self._recall_each(what, lambda action: self._local.recall_key(_append_key(action, keys), origin=name))
             done = store.push_all(keys)
             store.close(wait=False)
         if done.failed:
@@ -109,7 +110,7 @@ class StoreAdmin:
         counts = Counter[str]()
 
         def recall(action: Action) -> ActionResult | None:
-            here = self._local.recall(action)
+            here = self._local.recall(action, origin=settings.name)
             found = here or store.recall(action)
             counts["present" if here else "pulled" if found else "missing"] += 1
             return found

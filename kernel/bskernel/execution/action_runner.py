@@ -152,7 +152,11 @@ class ActionRunner:
                 # Its folder may have been removed while its outputs were captured.
                 outcome = msgspec.structs.replace(outcome, result=None)
             if outcome.result is not None:
-                self._store.remember(action, outcome.result)
+                try:
+                    self._store.remember(action, outcome.result)
+                except ValueError as error:
+                    failure = Failure(category="executor", message=f"the result of step {step.name}: {error}")
+                    outcome = msgspec.structs.replace(outcome, result=None, failure=failure)
             return Completion(step=step, outcome=outcome, doubtful=doubtful, seconds=time.monotonic() - began)
 
     @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import msgspec
 from bskernel_protocol import (
@@ -23,43 +24,76 @@ MAX_RESULT = 64 << 20  # bytes of a stored result
 MAX_LISTING = 256 << 20  # bytes of a tree's listing
 _MAX_DEPTH = 100  # of lists and tables in a record, and of folders in a tree
 _MAX_NAME, _MAX_PATH = 255, 3_000  # bytes: what every file system takes, and a path in any folder
+_UNFIT = (
+    f"the record is larger than {MAX_RESULT >> 20} MiB, nests deeper than {_MAX_DEPTH} levels, or holds what is no "
+    "text, number, list or table"
+)
 _INVALID_NAMES = frozenset({"", ".", ".."})
+
+
+class StoredResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="stored-result"):
+    """A result in the cache, with the shared store that it came from: only builds that use this store recall it."""
+
+    result: ActionResult
+    origin: str = ""  # the name of the shared store; empty for a result of a step that ran here
+
+
 _results = msgspec.msgpack.Decoder(ActionResult)
+_stored = msgspec.msgpack.Decoder(StoredResult)
+T = TypeVar("T", ActionResult, StoredResult)
 # What decoding raises: not only msgspec's own error, but also what nesting and odd keys of a table cause.
 _ERRORS = (msgspec.DecodeError, ProtocolError, ValueError, TypeError, RecursionError, OverflowError, MemoryError)
 
 
 def encoded_result(key: str, result: ActionResult) -> bytes:
-    """The bytes of a stored result of the action with that key, which carry their own digest.
+    """The bytes of a result in a shared store, which carry their own digest. `key` is that of its action.
 
     Raises ValueError for a result that cannot be stored, and so would never be recalled.
     """
     data = seal(key, canonical_bytes(result))
     if decoded_result(key, data) is None:
-        raise ValueError(
-            f"the record is larger than {MAX_RESULT >> 20} MiB, nests deeper than {_MAX_DEPTH} levels, or holds "
-            "what is no text, number, list or table"
-        )
+        raise ValueError(_UNFIT)
+    return data
+
+
+def encoded_stored(key: str, stored: StoredResult) -> bytes:
+    """The same for a result in the cache."""
+    data = seal(key, canonical_bytes(stored))
+    if decoded_stored(key, data) is None:
+        raise ValueError(_UNFIT)
     return data
 
 
 def decoded_result(key: str, data: bytes | None) -> ActionResult | None:
-    """The result of the action with that key from its stored bytes; None when any of them was changed.
+    """The result of the action with that key from its bytes in a shared store; None when any of them was changed.
 
     None also when the bytes are whole but no store wrote them: artifacts are written to disk by name, and a name with
     a path in it could write anywhere.
     """
+    result = _decoded(key, data, _results)
+    return result if result is not None and _is_fit(result) else None
+
+
+def decoded_stored(key: str, data: bytes | None) -> StoredResult | None:
+    """The same for a result in the cache."""
+    stored = _decoded(key, data, _stored)
+    return stored if stored is not None and _is_fit(stored.result) else None
+
+
+def _decoded(key: str, data: bytes | None, decoder: msgspec.msgpack.Decoder[T]) -> T | None:
     body = unseal(key, data) if data is not None and len(data) <= MAX_RESULT + SEAL_BYTES else None
     if body is None:
         return None
     try:
-        result = _results.decode(body)
-        if not _is_shallow(result.record, _MAX_DEPTH) or canonical_bytes(result) != body:
-            return None
+        value = decoder.decode(body)
+        return value if canonical_bytes(value) == body else None
     except _ERRORS:
         return None
+
+
+def _is_fit(result: ActionResult) -> bool:
     names = [output.name for output in result.outputs]
-    return result if len(set(names)) == len(names) and all(map(_is_file_name, names)) else None
+    return len(set(names)) == len(names) and all(map(_is_file_name, names)) and _is_shallow(result.record, _MAX_DEPTH)
 
 
 def lacks_outputs(result: ActionResult, declared: Iterable[OutputDescription]) -> bool:

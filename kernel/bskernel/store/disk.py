@@ -20,9 +20,10 @@ from bskernel.store.claims import Claims
 from bskernel.store.codec import (
     MAX_LISTING,
     MAX_RESULT,
+    StoredResult,
     decoded_listing,
-    decoded_result,
-    encoded_result,
+    decoded_stored,
+    encoded_stored,
     lacks_outputs,
 )
 from bskernel.store.file_digests import FileDigests
@@ -125,34 +126,44 @@ class DiskStore:
                 return False
         return True
 
-    def recall(self, action: Action, outputs: Iterable[OutputDescription] | None = None) -> ActionResult | None:
+    def recall(
+        self, action: Action, outputs: Iterable[OutputDescription] | None = None, *, origin: str = ""
+    ) -> ActionResult | None:
         """The action's result if all its blobs are here. Reads blobs that were written to since the last check.
 
-        With `outputs`, a result with other outputs than those that are declared is none.
+        With `outputs`, a result with other outputs than those that are declared is none. A result that came from a
+        shared store counts only for a build that uses it: `origin` is that store's name.
         """
-        result = self.recall_key(action.key.sha256)
+        result = self.recall_key(action.key.sha256, origin=origin)
         return None if result is None or (outputs is not None and lacks_outputs(result, outputs)) else result
 
-    def peek(self, action: Action, outputs: Iterable[OutputDescription] | None = None) -> ActionResult | None:
+    def peek(
+        self, action: Action, outputs: Iterable[OutputDescription] | None = None, *, origin: str = ""
+    ) -> ActionResult | None:
         """The same as `recall`: a local store fetches nothing."""
-        return self.recall(action, outputs)
+        return self.recall(action, outputs, origin=origin)
 
-    def recall_key(self, key: str) -> ActionResult | None:
+    def recall_key(self, key: str, *, origin: str = "") -> ActionResult | None:
         """Like `recall`, by the action's key."""
         path = self._action(key)
-        result = decoded_result(key, read_plain(path, MAX_RESULT + SEAL_BYTES))
-        if result is None or not all(self._complete(artifact) for artifact in result.outputs):
+        stored = decoded_stored(key, read_plain(path, MAX_RESULT + SEAL_BYTES))
+        if stored is None or stored.origin not in {"", origin}:
             return None
-        if result.log is not None and not self._bytes.is_whole(result.log):
+        if not all(self._complete(artifact) for artifact in stored.result.outputs):
+            return None
+        if stored.result.log is not None and not self._bytes.is_whole(stored.result.log):
             return None
         _touch(path)
-        return result
+        return stored.result
 
-    def remember(self, action: Action, result: ActionResult) -> None:
-        """Store a result. Raises ValueError when one of its artifacts is missing or its record cannot be stored."""
+    def remember(self, action: Action, result: ActionResult, *, origin: str = "") -> None:
+        """Store a result, with the shared store that it came from, if any.
+
+        Raises ValueError when one of its artifacts is missing or its record cannot be stored.
+        """
         self.check(result)
         key = action.key.sha256
-        self._bytes.store(encoded_result(key, result), self._action(key))
+        self._bytes.store(encoded_stored(key, StoredResult(result=result, origin=origin)), self._action(key))
 
     def check(self, result: ActionResult) -> None:
         """Raise ValueError when one of the result's artifacts is missing."""

@@ -13,7 +13,7 @@ from typing import Protocol
 from bskernel_protocol import Digest, digest_of_bytes, digest_of_file
 
 from bskernel.core.action import ActionResult
-from bskernel.store.codec import MAX_RESULT, decoded_result
+from bskernel.store.codec import MAX_RESULT, decoded_result, decoded_stored
 from bskernel.store.disk import DiskStore
 from bskernel.store.plain_files import discard, open_plain, read_plain
 from bskernel.store.remote import Item, Kind, RemoteStore, is_place
@@ -62,7 +62,8 @@ class LocalInventory:
 
     def result(self, key: str) -> ActionResult | None:
         """A result; None when it is damaged."""
-        return decoded_result(key, read_plain(self._cache / "actions" / key[:2] / key, MAX_RESULT + SEAL_BYTES))
+        stored = decoded_stored(key, read_plain(self._cache / "actions" / key[:2] / key, MAX_RESULT + SEAL_BYTES))
+        return stored.result if stored is not None else None
 
     def strays(self) -> Iterator[str]:
         """The paths of what is no blob or result though it lies among them, and of damaged files of the cache."""

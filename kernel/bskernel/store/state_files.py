@@ -13,7 +13,7 @@ from bskernel.store.generation import GENERATION, Generation
 from bskernel.store.upload_journal import PENDING
 
 _KEY = re.compile(r"[0-9a-f]{64}")
-_LOCKS = ("claims", "in-use")
+_CLAIMS = "claims"
 
 
 def damaged_state(cache: Path) -> Iterator[str]:
@@ -21,9 +21,8 @@ def damaged_state(cache: Path) -> Iterator[str]:
     for name, damaged in ((GENERATION, Generation.is_damaged), (FILES, is_damaged)):
         if os.path.lexists(cache / name) and damaged(cache / name):
             yield name
-    for name in _LOCKS:
-        if os.path.lexists(cache / name) and not _is_plain(cache / name):
-            yield name
+    if os.path.lexists(cache / _CLAIMS) and not _is_plain(cache / _CLAIMS):
+        yield _CLAIMS
     pending = cache / PENDING
     if os.path.lexists(pending) and not stat.S_ISDIR(os.lstat(pending).st_mode):
         yield PENDING

@@ -18,7 +18,7 @@ from bskernel.store.upload_journal import UploadJournal
 
 
 class Pushed(msgspec.Struct, frozen=True, kw_only=True):
-    """How many results were pushed, were there already, are missing here, or failed."""
+    """How many results were pushed, were there already, are missing here or came from another store, or failed."""
 
     pushed: int = 0
     present: int = 0
@@ -30,8 +30,16 @@ class Uploader:
     """Uploads to the shared store and removes uploaded results from the journal."""
 
     def __init__(
-        self, local: DiskStore, remote: RemoteStore, link: RemoteLink, fetcher: Fetcher, pending: UploadJournal
+        self,
+        local: DiskStore,
+        remote: RemoteStore,
+        link: RemoteLink,
+        fetcher: Fetcher,
+        pending: UploadJournal,
+        name: str,
     ) -> None:
+        """`name` is the shared store's: a result that came from another one is not passed on."""
+        self._name = name
         self._local = local
         self._remote = remote
         self._link = link
@@ -40,7 +48,7 @@ class Uploader:
 
     def push(self, key: str) -> bool:
         """Upload a local result; False when it is not in the shared store afterwards. Failures are reported."""
-        result = self._local.recall_key(key)
+        result = self._local.recall_key(key, origin=self._name)
         if result is None:
             self._pending.forget(key)
             return False
