@@ -463,3 +463,18 @@ def tell(step: Step[msgspec.Struct]) -> None:
     value = int(step.required_input("model").read_text())
     quantities = [{"value": value, "unit": "count", "stage": "estimate", "source": "testing"}]
     step.output("metrics").write_text(json.dumps({"number": quantities}))
+
+
+@registry.entry(
+    "measure-tree",
+    summary="writes a folder of files about the number",
+    inputs=MODEL_IN,
+    outputs=(Output("parts", kind="tree"), *MODEL_OUT),
+)
+def measure_tree(step: Step[msgspec.Struct]) -> None:
+    number = step.required_input("model").read_text()
+    (step.output("parts") / "deep" / "er").mkdir(parents=True)
+    for name, text in {"one": number, "deep/two": 2 * number, "deep/er/run.sh": f"echo {number}"}.items():
+        (step.output("parts") / name).write_text(text)
+    (step.output("parts") / "deep" / "er" / "run.sh").chmod(0o755)
+    step.output("model").write_text(number)

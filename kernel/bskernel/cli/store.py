@@ -111,10 +111,10 @@ def _describe_stat(found: Stat) -> str:
 @_STORE
 @_MODE
 @_SHARED
-@click.option("--repair", is_flag=True, help="Remove corrupt blobs, and results whose blobs are missing or corrupt.")
+@click.option("--repair", is_flag=True, help="Remove what is corrupt or incomplete, and what is no part of a store.")
 @JSON
 def check(config: Path | None, url: str | None, mode: str | None, shared: bool, repair: bool, as_json: bool) -> None:
-    """Compare every blob of a store with its digest.
+    """Compare every blob and result of a store with its digest, and look for files that are neither.
 
     Reads the whole cache, or with --shared the whole shared store. The exit code is 4 if something is corrupt and was
     not removed.
@@ -122,8 +122,11 @@ def check(config: Path | None, url: str | None, mode: str | None, shared: bool, 
 
     def describe(found: Checked) -> str:
         held = f"{found.results} results, {found.blobs} blobs, {describe_size(found.bytes)}"
-        lines = [f"{held}: {len(found.damaged)} blobs corrupt, {len(found.dangling)} results incomplete"]
-        lines += [f"  {name}{'  removed' if repair else ''}" for name in (*found.damaged, *found.dangling)]
+        counts = f"{len(found.damaged)} blobs corrupt, {len(found.dangling)} results corrupt or incomplete"
+        strays = f", {len(found.strays)} other files damaged or foreign" if found.strays else ""
+        lines = [f"{held}: {counts}{strays}"]
+        names = (*found.damaged, *found.dangling, *found.strays)
+        lines += [f"  {name}{'  removed' if repair else ''}" for name in names]
         return "\n".join(lines)
 
     found = _admin(None, config, url, mode).check(shared=shared, repair=repair)

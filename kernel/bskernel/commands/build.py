@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import time
 
+import msgspec
+
 from bskernel.core.interfaces import Store
 from bskernel.core.observers import Observer
+from bskernel.core.runtime_failures import lost_input
 from bskernel.execution.plan_run import run_plan
 from bskernel.flow.snapshot import snapshot_config
 from bskernel.result.build_directory import BuildDirectory
-from bskernel.result.build_result import BuildResult, metrics_of
+from bskernel.result.build_result import METRICS, BuildResult, metrics_of, with_lost_artifacts
+from bskernel.result.exported_artifacts import places_of
 from bskernel.result.recorder import RecordingObserver
 from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.worker_pools import PoolHandle
 from bskernel.workspace.workspace import PreparedBuild, Workspace
+
+_ATTEMPTS = 4  # for a build whose cache loses bytes while it runs
 
 
 def run_build(
@@ -74,7 +80,8 @@ def _run_and_write(
 ) -> BuildResult:
     from bskernel.result.result_writer import summarize, write_results
 
-    for attempt in range(2):
+    # Reading finds corrupt bytes, removes them, and makes the cache doubt the rest: then the second run finds all.
+    for _ in range(_ATTEMPTS):
         reports = run_plan(
             prepared.plan,
             store,
@@ -85,20 +92,31 @@ def _run_and_write(
             fresh=fresh,
             entry_of=workspace.entry,
         )
+        metrics = metrics_of(reports, store)
         result = summarize(
             prepared.loaded,
             prepared.plan.steps,
             reports,
-            metrics_of(reports, store),
+            metrics,
             output=prepared.output,
             runtime=handle.pool.runtime_name,
             seconds=time.monotonic() - start,
             backend=prepared.backend,
             warnings=prepared.plan.warnings,
         )
-        damaged = write_results(recorder.directory, result, store, whole=attempt == 0)
-        if not damaged:
-            break
-        # A recall does not read the bytes of artifacts. Reading has now removed corrupt ones, so their steps run.
-        recorder.note(f"{damaged[0]} is missing from the cache or corrupt; rerunning the step that produces it")
-    return result
+        lost = [name for report in reports if (name := lost_input(report.failure)) is not None]
+        if metrics is None and METRICS in result.artifacts:
+            lost.append(METRICS)
+        if not lost or result.status == "interrupted":
+            store.flush()  # what a finished build names is on the disk before the build says that it is finished
+            lost += write_results(recorder.directory, result, store)
+            if lost and result.status == "interrupted":
+                result = msgspec.structs.replace(result, artifacts={}, by_step={}, metrics=None)
+                lost = list(write_results(recorder.directory, result, store))
+            if not lost:
+                return result
+        recorder.note(f"{lost[0]} is missing from the cache or corrupt; rerunning the step that produces it")
+    places = places_of(result.artifacts.values(), {step: made.values() for step, made in result.by_step.items()})
+    failed = with_lost_artifacts(result, places, lost)
+    write_results(recorder.directory, failed, store)
+    return failed

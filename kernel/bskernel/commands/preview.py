@@ -50,7 +50,7 @@ def _preview(prepared: PreparedBuild, store: Store) -> tuple[PlannedStep, ...]:
             planned.append(PlannedStep(step=step, cached=False, reasons=(f"step {missing[0]} runs before it",)))
             continue
         action = action_of(step, resolve_inputs(step, made, store), prepared.loaded.config.build.salt)
-        known = store.peek(action)
+        known = store.peek(action, step.outputs)
         if known is not None:
             made[step.name] = known
             planned.append(PlannedStep(step=step, cached=True))

@@ -23,6 +23,7 @@ from bskernel.images.environment import cache_folder
 from bskernel.result.build_directory import BuildDirectory
 from bskernel.store import DiskStore, SharedSettings, shared_settings
 from bskernel.store.gc import Checked, Garbage, StoreCounts, check, collect_needs, count, find_garbage, remove
+from bskernel.store.gc import repair as remove_found
 from bskernel.store.inventory import Inventory, LocalInventory, SharedInventory
 from bskernel.store.layered import LayeredStore
 from bskernel.store.remote import RemoteStore
@@ -136,7 +137,7 @@ class StoreAdmin:
         return Stat(local=local, shared=shared, pending=len(UploadJournal(self._cache, self._shared.name).keys()))
 
     def check(self, *, shared: bool, repair: bool) -> Checked:
-        """Read every blob; `repair` removes corrupt ones and incomplete results.
+        """Read every blob and result; `repair` removes corrupt ones, incomplete results, and what is neither.
 
         Raises ConfigError, EnvironmentLacking.
         """
@@ -144,7 +145,7 @@ class StoreAdmin:
         def checked(inventory: Inventory) -> Checked:
             found = check(inventory)
             if repair:
-                remove(inventory, Garbage(results=found.dangling, blobs=found.damaged))
+                remove_found(inventory, found)
             return found
 
         if shared and repair:

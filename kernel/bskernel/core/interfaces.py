@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
-from bskernel_protocol import Artifact, ArtifactKind, Digest, Event, Failure
+from bskernel_protocol import Artifact, ArtifactKind, Digest, Event, Failure, OutputDescription
 
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.step import ExecutorRef
@@ -39,14 +39,20 @@ class Store(Protocol):
     def get(self, digest: Digest) -> bytes | None:
         """The bytes of that digest, verified, or None."""
 
-    def recall(self, action: Action) -> ActionResult | None:
-        """The action's earlier result, if all of it is still here and intact."""
+    def recall(self, action: Action, outputs: Iterable[OutputDescription] | None = None) -> ActionResult | None:
+        """The action's earlier result, if all of it is still here and intact.
 
-    def peek(self, action: Action) -> ActionResult | None:
+        With `outputs`, those that the step's entry declares, a result that has others or lacks some is none.
+        """
+
+    def peek(self, action: Action, outputs: Iterable[OutputDescription] | None = None) -> ActionResult | None:
         """What `recall` would most likely return; fetches nothing."""
 
     def remember(self, action: Action, result: ActionResult) -> None:
         """Store the result of an action; its artifacts must be stored already."""
+
+    def flush(self) -> None:
+        """Wait until everything stored here is on the disk; returns at once when it is."""
 
     def claim(self, action: Action) -> AbstractContextManager[bool]:
         """Claim an action for the time of the context; False when another thread or process has claimed it."""

@@ -40,6 +40,25 @@ def environment_failure(error: BskernelError) -> Failure:
     return Failure(category="environment", message=error.message, hint=error.hint)
 
 
+_LOST_INPUT = "lost_input"
+
+
+def input_lost(name: str) -> Failure:
+    """Bytes of an input are gone or damaged, so the step that produces it must run again."""
+    return Failure(
+        category="environment",
+        message=f"input {name!r} is missing from the cache or corrupt",
+        hint="run the build again: the step that produces it will run again",
+        facts={_LOST_INPUT: name, "decided_by": "runtime"},
+    )
+
+
+def lost_input(failure: Failure | None) -> str | None:
+    """The input whose bytes were gone, None for any other failure."""
+    name = failure.facts.get(_LOST_INPUT) if failure is not None else None
+    return str(name) if name is not None else None
+
+
 def interrupted(step: Step, by: str) -> Failure:
     """The build was interrupted while the step ran."""
     return Failure(

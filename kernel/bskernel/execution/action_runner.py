@@ -111,7 +111,7 @@ class ActionRunner:
     def recall(self, step: Step, action: Action) -> Completion | None:
         """The recalled step, or None. It needs no executor."""
         began = time.monotonic()
-        known = self._store.recall(action)
+        known = self._store.recall(action, step.outputs)
         return self._recalled(step, known, began) if known is not None else None
 
     def _recalled(self, step: Step, known: ActionResult, began: float) -> Completion:
@@ -152,7 +152,11 @@ class ActionRunner:
                 # Its folder may have been removed while its outputs were captured.
                 outcome = msgspec.structs.replace(outcome, result=None)
             if outcome.result is not None:
-                self._store.remember(action, outcome.result)
+                try:
+                    self._store.remember(action, outcome.result)
+                except ValueError as error:
+                    failure = Failure(category="executor", message=f"the result of step {step.name}: {error}")
+                    outcome = msgspec.structs.replace(outcome, result=None, failure=failure)
             return Completion(step=step, outcome=outcome, doubtful=doubtful, seconds=time.monotonic() - began)
 
     @contextlib.contextmanager
@@ -167,7 +171,7 @@ class ActionRunner:
         while True:
             with self._store.claim(action) as claimed:
                 if claimed:
-                    yield self._store.recall(action)
+                    yield self._store.recall(action, step.outputs)
                     return
             if not announced:
                 announced = True

@@ -134,7 +134,7 @@ class StepLoop:
             ended = EndedStep(report=report, action=action, inputs=resolved.inputs, log=b"")
             known = self._source.known(step, action)
             if known is None and not self._fresh:
-                known = self._store.recall(action)
+                known = self._recall(action, step)
             if isinstance(known, Failure):
                 self._fail(step, ended, known, time.monotonic() - began)
                 return
@@ -154,6 +154,13 @@ class StepLoop:
             self._in_flight.setdefault(action.key.sha256, task)
             self._pool.begin(step, action, resolved.inputs)
             self._observer.running(step)
+
+    def _recall(self, action: Action, step: Step) -> ActionResult | None:
+        """The action's result; none if its log turns out to be damaged, since then the cache has lost it."""
+        known = self._store.recall(action, step.outputs)
+        if known is None or known.log is None or not self._read_logs or self._store.get(known.log) is not None:
+            return known
+        return None
 
     def _handle(self, event: PoolEvent) -> None:
         """Process one event of the pool."""

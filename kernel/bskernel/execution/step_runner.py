@@ -22,7 +22,7 @@ from bskernel_protocol.layout import INPUTS, LOG, MANIFEST, OUTPUTS, RESULT, WOR
 from bskernel.core.action import ActionResult
 from bskernel.core.interfaces import Session, SessionEnded, Store
 from bskernel.core.manifest import manifest_of
-from bskernel.core.runtime_failures import crashed, out_of_memory, timed_out
+from bskernel.core.runtime_failures import crashed, input_lost, out_of_memory, timed_out
 from bskernel.core.step import Step
 from bskernel.execution import dir_pool
 from bskernel.execution.output_capture import capture_outputs, last_lines
@@ -56,11 +56,7 @@ def prepare_step_dir(
         folder.mkdir(parents=True, exist_ok=True)
     for artifact in manifest.inputs:
         if not store.materialise(artifact, inputs / artifact.name, read_only=sealed):
-            return Failure(
-                category="executor",
-                message=f"input {artifact.name!r} is missing from the cache or corrupt",
-                hint="run the build again: the step that produces it will run again",
-            )
+            return input_lost(artifact.name)
     dir_pool.overwrite(directory / MANIFEST, canonical_bytes(manifest))
     return None
 

@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import IO, Any, TextIO, TypeVar
 
 import msgspec
 from bskernel_protocol import Artifact, StepManifest, canonical_bytes, pretty_json
@@ -16,23 +16,21 @@ from bskernel_protocol import Artifact, StepManifest, canonical_bytes, pretty_js
 from bskernel.core.action import Action
 from bskernel.core.errors import ConfigError
 from bskernel.core.interfaces import Store
-from bskernel.result.output_folder import (
-    create_text,
-    files_below,
-    keep_unknown_files,
-    make_output_folder,
-    open_mark,
-    read_plain_file,
-)
+from bskernel.result.exported_artifacts import ExportedArtifacts, places_of
+from bskernel.result.output_folder import create_text, make_output_folder, open_mark
+from bskernel.result.written_files import altered_files, note_written, replace
+from bskernel.store.plain_files import discard, make_folder, read_plain
 
-RESULT, FAILURE, CONFIG, BY_STEP = "result.json", "failure.txt", "config.json", "by-step"
+RESULT, METRICS, FAILURE, CONFIG = "result.json", "metrics.json", "failure.txt", "config.json"
+_LIMIT = 64 << 20  # bytes of a small file
 _STAMP = ".stamp"
-_FILES = ".files"  # the paths of all files that builds here ever wrote to artifacts/
 _WRITER = ".config"  # holds the name of the configuration file that was built here last
 _STEP_FILES = ("action.msgpack", "manifest.msgpack", "log.jsonl")
 _actions = msgspec.msgpack.Decoder(Action)
 _manifests = msgspec.msgpack.Decoder(StepManifest)
-_SUFFIXES = {"application/x-onnx": ".onnx", "application/json": ".json", "text/x-vcd": ".vcd"}
+
+
+T = TypeVar("T")
 
 
 class HardlinkCache:
@@ -108,7 +106,7 @@ class BuildDirectory:
         """Make and lock the directory. Raises ConfigError."""
         self._lock = lock_folder(self.path, "build", self._below)
         for stale in (_STAMP, RESULT, FAILURE):
-            (self.path / stale).unlink(missing_ok=True)
+            discard(self.path / stale)
 
     def open_log(self) -> TextIO:
         """A new log of the build, in a directory that is open. Raises OSError."""
@@ -116,7 +114,7 @@ class BuildDirectory:
 
     def check_writer(self, config: Path) -> None:
         """Raise ConfigError if the last build here was made from another file beside this one, which still exists."""
-        writer = (read_plain_file(self.path / _WRITER, self.path) or b"").decode("utf-8", "replace")
+        writer = (read_plain(self.path / _WRITER, _LIMIT) or b"").decode("utf-8", "replace")
         if not writer or "/" in writer:
             return
         if writer != config.name and (config.parent / writer).is_file():
@@ -127,7 +125,7 @@ class BuildDirectory:
 
     def note_writer(self, config: Path) -> None:
         """Note the configuration file that is built here."""
-        _replace(self.path / _WRITER, config.name.encode())
+        replace(self.path / _WRITER, config.name.encode())
 
     def close(self) -> None:
         """Unlock the directory."""
@@ -142,10 +140,9 @@ class BuildDirectory:
         """Step name -> its action in the last build here."""
         actions = {}
         for path in sorted((self.path / "steps").glob("*/action.msgpack")):
-            try:
-                actions[path.parent.name.partition("-")[2]] = _actions.decode(path.read_bytes())
-            except (OSError, msgspec.DecodeError):
-                continue
+            action = _decoded(_actions, path)
+            if action is not None:
+                actions[path.parent.name.partition("-")[2]] = action
         return actions
 
     def record_step(self, label: str, action: Action, manifest: StepManifest, log: bytes | None) -> RecordedStep:
@@ -154,7 +151,7 @@ class BuildDirectory:
         files = (canonical_bytes(action), canonical_bytes(manifest), log or b"")
         for name, data in zip(_STEP_FILES, files, strict=True):
             if self._twins is None or not self._twins.link(data, folder / name):
-                _replace(folder / name, data)
+                replace(folder / name, data)
                 if self._twins is not None:
                     self._twins.note(data, folder / name)
         return RecordedStep(folder=folder, sizes=tuple(map(len, files)))
@@ -176,11 +173,9 @@ class BuildDirectory:
         """The step's folder; its folders from other positions in the plan are removed."""
         folder = self.step(label)
         for stale in self._labels_of(label.partition("-")[2]) - {label}:
-            import shutil
-
-            shutil.rmtree(self.step(stale))
+            discard(self.step(stale))
             self._labels_of(label.partition("-")[2]).discard(stale)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         return folder
 
     def _labels_of(self, name: str) -> set[str]:
@@ -197,8 +192,13 @@ class BuildDirectory:
         folders = sorted(path.parent for path in (self.path / "steps").glob("*/manifest.msgpack"))
         for folder in folders:
             index, _, name = folder.name.partition("-")
-            if step in {name, folder.name} or (step.isdigit() and int(step) == int(index)):
-                return folder, _manifests.decode((folder / "manifest.msgpack").read_bytes())
+            if step in {name, folder.name} or (step.isdecimal() and index.isdecimal() and int(step) == int(index)):
+                manifest = _decoded(_manifests, folder / "manifest.msgpack")
+                if manifest is None:
+                    raise ConfigError(
+                        f"{folder / 'manifest.msgpack'}: not the manifest of a step", hint="run the build again"
+                    )
+                return folder, manifest
         names = ", ".join(folder.name.partition("-")[2] for folder in folders)
         raise ConfigError(f"{self.path}: unknown step {step!r}", hint=f"steps: {names or 'none'}")
 
@@ -206,8 +206,9 @@ class BuildDirectory:
         """Folder and manifest of every recorded step, in order; damaged ones are left out."""
         found = []
         for path in sorted((self.path / "steps").glob("*/manifest.msgpack")):
-            with contextlib.suppress(OSError, msgspec.DecodeError):
-                found.append((path.parent, _manifests.decode(path.read_bytes())))
+            manifest = _decoded(_manifests, path)
+            if manifest is not None:
+                found.append((path.parent, manifest))
         return found
 
     def export(
@@ -217,48 +218,36 @@ class BuildDirectory:
 
         Returns those whose bytes are gone or damaged; when there are any, nothing is changed.
         """
-        laid = {_file_name(artifact): artifact for artifact in artifacts}
-        laid |= {
-            f"{BY_STEP}/{step}/{_file_name(artifact)}": artifact
-            for step, made in by_step.items()
-            for artifact in made
-        }
-        wanted = {path: artifact.digest.sha256 for path, artifact in laid.items()}
-        listing = self.path / "artifacts" / ".digests.json"
-        if listing.exists() and listing.read_bytes() == msgspec.json.encode(wanted, order="sorted"):
-            return ()
-        import shutil
+        return ExportedArtifacts(self.path).export(places_of(artifacts, by_step), store)
 
-        fresh = self.path / "artifacts.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir()
-        damaged = tuple(path for path, artifact in laid.items() if not store.materialise(artifact, fresh / path))
-        if damaged:
-            shutil.rmtree(fresh)
-            return damaged
-        (fresh / ".digests.json").write_bytes(msgspec.json.encode(wanted, order="sorted"))
-        known = _names_in(read_plain_file(self.path / _FILES, self.path))
-        known |= {file.relative_to(fresh).as_posix() for file in files_below(fresh)}
-        _replace(self.path / _FILES, msgspec.json.encode(sorted(known)))
-        keep_unknown_files(self.path / "artifacts", known, fresh)
-        shutil.rmtree(self.path / "artifacts", ignore_errors=True)
-        fresh.rename(self.path / "artifacts")
-        return ()
+    def altered(self, artifacts: Iterable[Artifact], by_step: Mapping[str, Iterable[Artifact]]) -> tuple[str, ...]:
+        """What in the directory is not as its build wrote it: "artifacts/model: missing", "metrics.json: altered"."""
+        return (
+            *altered_files(self.path),
+            *ExportedArtifacts(self.path).altered(places_of(artifacts, by_step)),
+        )
 
     def write_config(self, config: Any) -> None:
         """Write config.json, the resolved configuration."""
-        _replace(self.path / CONFIG, pretty_json(config).encode())
+        replace(self.path / CONFIG, pretty_json(config).encode())
 
-    def write_metrics(self, metrics: Any) -> None:
-        """Write metrics.json, or remove it when there are no metrics."""
-        if metrics is None:
-            (self.path / "metrics.json").unlink(missing_ok=True)
-        else:
-            _replace(self.path / "metrics.json", pretty_json(metrics).encode())
+    def write_results(self, result: Any, metrics: Any, failure: str | None) -> None:
+        """Write metrics.json and failure.txt where there are any, and last result.json, which marks a finished build.
 
-    def write_result(self, result: Any) -> None:
-        """Write result.json, last of all: it marks a finished build."""
-        _replace(self.path / RESULT, pretty_json(result).encode())
+        A file of an earlier build that this one does not write is removed.
+        """
+        files = {RESULT: pretty_json(result).encode()}
+        if metrics is not None:
+            files[METRICS] = pretty_json(metrics).encode()
+        if failure is not None:
+            files[FAILURE] = failure.encode() + b"\n"
+        config = read_plain(self.path / CONFIG, _LIMIT)
+        note_written(self.path, files if config is None else {CONFIG: config, **files})
+        for name in (METRICS, FAILURE, RESULT):
+            if name in files:
+                replace(self.path / name, files[name])
+            else:
+                discard(self.path / name)
 
     def write_stamp(self, text: str) -> None:
         """Write the stamp of a complete directory; the next build here removes it."""
@@ -270,30 +259,14 @@ class BuildDirectory:
             return (self.path / _STAMP).read_text() if (self.path / RESULT).is_file() else None
         return None
 
-    def write_failure(self, text: str) -> None:
-        """Write failure.txt, why the build failed; a successful build leaves none."""
-        _replace(self.path / FAILURE, text.encode() + b"\n")
 
-
-def _names_in(data: bytes | None) -> frozenset[str]:
+def _decoded(decoder: msgspec.msgpack.Decoder[T], path: Path) -> T | None:
+    """A small file's content; None when it is missing, damaged or no plain file."""
+    data = read_plain(path, _LIMIT)
     try:
-        return msgspec.json.decode(data or b"[]", type=frozenset[str])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return frozenset()
-
-
-def _file_name(artifact: Artifact) -> str:
-    return f"{artifact.name}{_SUFFIXES.get(artifact.media_type, '')}"
-
-
-def _replace(path: Path, data: bytes) -> None:
-    # Builds often change nothing. Reading is quick; replacing a file makes some file systems wait for the disk.
-    if read_plain_file(path, path.parent) == data:
-        return
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    temporary.write_bytes(data)
-    temporary.replace(path)
+        return decoder.decode(data) if data is not None else None
+    except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
+        return None
 
 
 BUILD_LOG = "log.jsonl"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,6 +60,29 @@ def metrics_of(reports: tuple[StepReport, ...], store: Store) -> dict[str, Any] 
         return None
     metrics: dict[str, Any] = msgspec.json.decode(data)
     return metrics
+
+
+def with_lost_artifacts(result: BuildResult, places: Mapping[str, Artifact], lost: Sequence[str]) -> BuildResult:
+    """The result of a build whose artifacts cannot be laid out, because the cache loses them again and again.
+
+    `places` maps paths in artifacts/ to artifacts; `lost` are the paths of those that are lost.
+    """
+    gone = places.get(lost[0])
+    makers = [report.name for report in result.steps if gone is not None and gone in report.outputs]
+    failure = Failure(
+        category="environment",
+        message=f"{lost[0]} is missing from the cache or corrupt, though the step that produces it ran again",
+        hint="check the disk of the cache, and run `bskernel store check --repair`",
+    )
+    return msgspec.structs.replace(
+        result,
+        status="failed",
+        failure=failure,
+        failed_step=makers[-1] if makers else None,
+        artifacts={},
+        by_step={},
+        metrics=None,
+    )
 
 
 def json_by_step(reports: tuple[StepReport, ...]) -> dict[str, dict[str, Artifact]]:

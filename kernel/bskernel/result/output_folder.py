@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -99,14 +99,15 @@ def read_plain_file(path: Path, base: Path, most: int | None = None) -> bytes | 
         return opened.read()
 
 
-def keep_unknown_files(old: Path, known: Collection[str], new: Path) -> None:
-    """Move to `new` what is in the folder `old`, which is about to be removed, and that no build wrote there.
+def keep_unknown_files(old: Path, known: Collection[str], place_of: Callable[[str], Path]) -> None:
+    """Move what no build wrote out of the folder `old`, which is about to be removed.
 
-    `known` are the paths of the files that a build wrote. What `new` has already stays. Raises OSError.
+    `known` are the paths of the files that a build wrote; `place_of` says where any other one goes. What is there
+    already stays. Raises OSError.
     """
     for path in list(files_below(old)):
         name = path.relative_to(old).as_posix()
-        target = new / name
+        target = place_of(name)
         if name in known or os.path.lexists(target):
             continue
         with contextlib.suppress(FileExistsError, NotADirectoryError):  # a file of the build is in the way

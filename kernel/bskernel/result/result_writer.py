@@ -46,20 +46,16 @@ def summarize(
     )
 
 
-def write_results(directory: BuildDirectory, result: BuildResult, store: Store, *, whole: bool) -> tuple[str, ...]:
+def write_results(directory: BuildDirectory, result: BuildResult, store: Store) -> tuple[str, ...]:
     """Write artifacts, metrics and, last of all, the result.
 
-    Returns the artifacts whose bytes are gone or damaged: with `whole`, nothing is written when there are any.
+    Returns the artifacts whose bytes are gone or damaged: when there are any, nothing is written.
     """
     by_step = {step: made.values() for step, made in result.by_step.items()}
     damaged = directory.export(result.artifacts.values(), by_step, store)
-    if damaged and whole:
-        return damaged
-    directory.write_metrics(result.metrics)
-    if result.failure is not None:
-        directory.write_failure(describe_failed(result))
-    directory.write_result(result)
-    return ()
+    if not damaged:
+        directory.write_results(result, result.metrics, describe_failed(result) if result.failure else None)
+    return damaged
 
 
 def _with_log(report: StepReport, step: Step, output: Path) -> StepReport:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from bskernel_protocol import Digest, digest_of_bytes
 
-# The modification time of every blob that this store wrote completely. A later write to the file changes it, so a
-# blob with this time and the right size counts as intact until its bytes are read.
-STAMP_NS = 315_532_800 * 10**9
+from bskernel.store.generation import Generation
+from bskernel.store.plain_files import discard, move, open_plain
+
 _FICLONE = 0x40049409
 _CHUNK = 1 << 20  # bytes
 _NOT_CLONED = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.ETXTBSY}
@@ -25,14 +25,14 @@ _NOT_CLONED = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.
 class Blobs:
     """Files at AB/SHA256 under a folder; they are written in `incoming` first.
 
-    Nothing is flushed to the disk: a blob that a power failure tears does not match its digest, so it counts as
-    missing and the step that produced it runs again.
+    A blob that was found intact gets the stamp of the cache's generation as its modification time. A later write
+    changes it, so a blob with the stamp and the right size counts as intact until its bytes are read.
     """
 
-    def __init__(self, folder: Path, incoming: Path) -> None:
+    def __init__(self, folder: Path, incoming: Path, generation: Generation) -> None:
         self._folder = str(folder)
         self._incoming = str(incoming)
-        self._prefixes: set[str] = set()
+        self._generation = generation
         self._prefix = f"{os.getpid():x}-{os.urandom(6).hex()}"
         self._count = 0
         self._clones = True  # until the file system refuses
@@ -67,13 +67,14 @@ class Blobs:
         """The bytes of that digest, or None when they are missing or damaged. Removes a damaged blob."""
         path = self.path(digest)
         try:
-            with open(path, "rb", buffering=0) as file:
-                data = file.read()
+            with open(open_plain(path), "rb", buffering=0) as file:
+                whole = os.fstat(file.fileno()).st_size == digest.size
+                data = file.read(digest.size + 1) if whole else b""
         except OSError:
             return None
-        if digest_of_bytes(data) == digest:
+        if data is not None and whole and digest_of_bytes(data) == digest:
             return data
-        _unlink(path)
+        self._remove_damaged(path)
         return None
 
     def write_to(self, digest: Digest, target: Path, *, executable: bool = False, link: bool = False) -> bool:
@@ -84,11 +85,13 @@ class Blobs:
         """
         path, name = self.path(digest), str(target)
         try:
-            source = os.open(path, os.O_RDONLY)
+            source = open_plain(path)
         except OSError:
             return False
         try:
-            if link and not executable and _linked(path, name):
+            if os.fstat(source).st_size != digest.size:
+                whole = False
+            elif link and not executable and _linked(path, name):
                 whole = _hash(source) == digest
             else:
                 mode = 0o755 if executable else 0o644
@@ -101,34 +104,39 @@ class Blobs:
                     os.ftruncate(copy, digest.size)
                 finally:
                     os.close(copy)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            whole = False  # the disk cannot read it
         finally:
             os.close(source)
         if not whole:
             _unlink(name)
-            _unlink(path)
+            self._remove_damaged(path)
         return whole
 
     def is_whole(self, digest: Digest) -> bool:
         """True when the blob exists and is intact. Reads its bytes only if it was written to since the last check."""
         path = self.path(digest)
         try:
-            status = os.stat(path)
+            status = os.lstat(path)
             if not stat.S_ISREG(status.st_mode) or status.st_size != digest.size:
                 return False
-            if status.st_mtime_ns == STAMP_NS:
+            if status.st_mtime_ns == self._generation.stamp_ns:
                 return True
-            file = os.open(path, os.O_RDONLY)
+            file = open_plain(path)
         except OSError:
             return False
         try:
             whole = _hash(file) == digest
             if whole and os.fstat(file).st_mtime_ns == status.st_mtime_ns:
-                with contextlib.suppress(OSError):  # another user's file
-                    os.utime(file, ns=(STAMP_NS, STAMP_NS))
+                self._stamp(file)
+        except OSError:  # the disk cannot read it
+            whole = False
         finally:
             os.close(file)
         if not whole:
-            _unlink(path)
+            discard(path)
         return whole
 
     def path(self, digest: Digest) -> str:
@@ -137,11 +145,17 @@ class Blobs:
 
     def adopt(self, temporary: str, digest: Digest) -> None:
         """Move a file from `new`, whose digest has been verified, to the blob's path."""
-        os.utime(temporary, ns=(STAMP_NS, STAMP_NS))
-        if digest.sha256[:2] not in self._prefixes:
-            os.makedirs(f"{self._folder}/{digest.sha256[:2]}", exist_ok=True)
-            self._prefixes.add(digest.sha256[:2])
-        os.replace(temporary, self.path(digest))
+        self._generation.begin_writing()
+        self._stamp(temporary)
+        move(temporary, self.path(digest))
+
+    def store(self, data: bytes, path: Path) -> None:
+        """Write a file of the cache that is no blob, whole or not at all. Raises OSError."""
+        self._generation.begin_writing()
+        with self.new() as temporary:
+            with open(temporary, "xb", buffering=0) as file:
+                _write(file.fileno(), memoryview(data))
+            move(temporary, path)
 
     @contextlib.contextmanager
     def new(self) -> Iterator[str]:
@@ -160,6 +174,18 @@ class Blobs:
         with self.new() as temporary:
             yield temporary
             _unlink(temporary)
+
+    def _stamp(self, file: str | int) -> None:
+        stamp_ns = self._generation.stamp_ns
+        with contextlib.suppress(OSError):  # another user's file
+            os.utime(file, ns=(stamp_ns, stamp_ns))
+
+    def _remove_damaged(self, path: str) -> None:
+        """Remove a blob whose bytes are wrong. If it counted as intact, no other is believed without being read."""
+        with contextlib.suppress(OSError):
+            if os.lstat(path).st_mtime_ns == self._generation.stamp_ns:
+                self._generation.distrust()
+        discard(path)
 
     def _clone(self, source: int, target: int) -> bool:
         if not self._clones:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from bskernel_protocol import Digest
 
+from bskernel.store.plain_files import open_lock
+
 # struct flock: type, whence, start, length, pid
 _FLOCK = "hhqqi"
 
@@ -32,7 +34,7 @@ class Claims:
     @contextlib.contextmanager
     def attempt(self, key: Digest) -> Iterator[bool]:
         """Claim the action during the context; yields False when another process or thread has claimed it."""
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        fd = open_lock(self._path)
         try:
             try:
                 _lock(fd, fcntl.F_WRLCK, int(key.sha256[:15], 16))

@@ -1,15 +1,33 @@
-"""Decodes results and tree listings, and collects the blobs that they name."""
+"""Encodes and decodes results and tree listings, and collects the blobs that they name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import msgspec
-from bskernel_protocol import Artifact, Digest, ProtocolError, TreeListing, decode_document
+from bskernel_protocol import (
+    Artifact,
+    Digest,
+    OutputDescription,
+    ProtocolError,
+    TreeListing,
+    canonical_bytes,
+    decode_document,
+)
 
 from bskernel.core.action import ActionResult
+from bskernel.store.seal import SEAL_BYTES, seal, unseal
 
 Get = Callable[[Digest], bytes | None]
+MAX_RESULT = 64 << 20  # bytes of a stored result
+MAX_LISTING = 256 << 20  # bytes of a tree's listing
+_MAX_DEPTH = 100  # of lists and tables in a record, and of folders in a tree
+_MAX_NAME, _MAX_PATH = 255, 3_000  # bytes: what every file system takes, and a path in any folder
+_UNFIT = (
+    f"the record is larger than {MAX_RESULT >> 20} MiB, nests deeper than {_MAX_DEPTH} levels, or holds what is no "
+    "text, number, list or table"
+)
 _INVALID_NAMES = frozenset({"", ".", ".."})
 
 
@@ -22,40 +40,107 @@ class StoredResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 _results = msgspec.msgpack.Decoder(ActionResult)
 _stored = msgspec.msgpack.Decoder(StoredResult)
+T = TypeVar("T", ActionResult, StoredResult)
+# What decoding raises: not only msgspec's own error, but also what nesting and odd keys of a table cause.
+_ERRORS = (msgspec.DecodeError, ProtocolError, ValueError, TypeError, RecursionError, OverflowError, MemoryError)
 
 
-def decoded_result(data: bytes | None) -> ActionResult | None:
-    """A result from its canonical bytes; None when they are damaged or an output's name is not valid.
+def encoded_result(key: str, result: ActionResult) -> bytes:
+    """The bytes of a result in a shared store, which carry their own digest. `key` is that of its action.
 
-    Artifacts are written to disk by name: a name with a path in it could write anywhere.
+    Raises ValueError for a result that cannot be stored, and so would never be recalled.
     """
-    try:
-        result = _results.decode(data) if data is not None else None
-    except (msgspec.DecodeError, ValueError):
+    data = seal(key, canonical_bytes(result))
+    if decoded_result(key, data) is None:
+        raise ValueError(_UNFIT)
+    return data
+
+
+def encoded_stored(key: str, stored: StoredResult) -> bytes:
+    """The same for a result in the cache."""
+    data = seal(key, canonical_bytes(stored))
+    if decoded_stored(key, data) is None:
+        raise ValueError(_UNFIT)
+    return data
+
+
+def decoded_result(key: str, data: bytes | None) -> ActionResult | None:
+    """The result of the action with that key from its bytes in a shared store; None when any of them was changed.
+
+    None also when the bytes are whole but no store wrote them: artifacts are written to disk by name, and a name with
+    a path in it could write anywhere.
+    """
+    result = _decoded(key, data, _results)
+    return result if result is not None and _is_fit(result) else None
+
+
+def decoded_stored(key: str, data: bytes | None) -> StoredResult | None:
+    """The same for a result in the cache."""
+    stored = _decoded(key, data, _stored)
+    return stored if stored is not None and _is_fit(stored.result) else None
+
+
+def _decoded(key: str, data: bytes | None, decoder: msgspec.msgpack.Decoder[T]) -> T | None:
+    body = unseal(key, data) if data is not None and len(data) <= MAX_RESULT + SEAL_BYTES else None
+    if body is None:
         return None
-    return result if result is not None and _has_valid_names(result) else None
-
-
-def decoded_stored(data: bytes | None) -> StoredResult | None:
-    """A result of the cache from its canonical bytes; None as for `decoded_result`."""
     try:
-        stored = _stored.decode(data) if data is not None else None
-    except (msgspec.DecodeError, ValueError):
+        value = decoder.decode(body)
+        return value if canonical_bytes(value) == body else None
+    except _ERRORS:
         return None
-    return stored if stored is not None and _has_valid_names(stored.result) else None
 
 
-def _has_valid_names(result: ActionResult) -> bool:
-    return not any("/" in output.name or output.name in _INVALID_NAMES for output in result.outputs)
+def _is_fit(result: ActionResult) -> bool:
+    names = [output.name for output in result.outputs]
+    return len(set(names)) == len(names) and all(map(_is_file_name, names)) and _is_shallow(result.record, _MAX_DEPTH)
+
+
+def lacks_outputs(result: ActionResult, declared: Iterable[OutputDescription]) -> bool:
+    """True unless the outputs are those that the step's entry declares."""
+    made = {output.name: (output.kind, output.media_type) for output in result.outputs}
+    may = {output.name: (output.kind, output.media_type) for output in declared}
+    must = {output.name for output in declared if output.required}
+    return not must <= made.keys() or any(may.get(name) != form for name, form in made.items())
 
 
 def decoded_listing(data: bytes | None) -> TreeListing | None:
-    """A tree's listing from its bytes; None when they are missing or not a listing."""
+    """A tree's listing from its bytes; None when they are missing, or no listing that can be written to a disk."""
     try:
-        document = decode_document(data) if data is not None else None
-    except ProtocolError:
+        document = decode_document(data) if data is not None and len(data) <= MAX_LISTING else None
+    except _ERRORS:
         return None
-    return document if isinstance(document, TreeListing) else None
+    return document if isinstance(document, TreeListing) and _can_be_written(document) else None
+
+
+def _can_be_written(listing: TreeListing) -> bool:
+    folders: set[str] = set()
+    for file in listing.files:
+        parts = file.path.split("/")
+        if len(parts) > _MAX_DEPTH or len(file.path.encode()) > _MAX_PATH or not all(map(_is_file_name, parts)):
+            return False
+        folder = file.path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return not any(file.path in folders for file in listing.files)
+
+
+def _is_file_name(name: str) -> bool:
+    return (
+        name not in _INVALID_NAMES
+        and "/" not in name
+        and "\0" not in name
+        and len(name.encode("utf-8", "replace")) <= _MAX_NAME
+    )
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    if isinstance(value, dict):
+        return levels > 0 and all(_is_shallow(item, levels - 1) for item in value.values())
+    if isinstance(value, list | tuple):
+        return levels > 0 and all(_is_shallow(item, levels - 1) for item in value)
+    return value is None or isinstance(value, bool | int | float | str)
 
 
 def blobs_of(artifacts: Iterable[Artifact], get: Get) -> set[Digest] | None:

@@ -5,21 +5,35 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from bskernel_protocol import Artifact, ArtifactKind, Digest, TreeListing, canonical_bytes
+from bskernel_protocol import Artifact, ArtifactKind, Digest, OutputDescription, TreeListing, canonical_bytes
 
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import OutputViolation
 from bskernel.store.blobs import Blobs
 from bskernel.store.claims import Claims
-from bskernel.store.codec import StoredResult, decoded_listing, decoded_stored
+from bskernel.store.codec import (
+    MAX_LISTING,
+    MAX_RESULT,
+    StoredResult,
+    decoded_listing,
+    decoded_stored,
+    encoded_stored,
+    lacks_outputs,
+)
 from bskernel.store.file_digests import FileDigests
+from bskernel.store.generation import Generation
+from bskernel.store.plain_files import read_plain
+from bskernel.store.seal import SEAL_BYTES
 from bskernel.store.trees import list_tree
+from bskernel.store.usage_lock import hold_exclusive
 
+_KEY = re.compile(r"[0-9a-f]{64}")
 _TOUCH_AFTER_S = 86_400  # a use updates a result's modification time only if that is older than this
 
 
@@ -29,18 +43,20 @@ class DiskStore:
     def __init__(self, root: Path, files: FileDigests | None = None) -> None:
         """`files` holds known digests of the user's files. Raises EnvironmentLacking when `root` is not writable."""
         self._files = files or FileDigests()
+        self._root = root
         self._actions = root / "actions"
         blobs, incoming = root / "blobs", root / "incoming"
-        self._bytes = Blobs(blobs, incoming)
         self._claims = Claims(root / "claims")
         try:
             for folder in (blobs, self._actions, incoming):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EnvironmentLacking(
-                f"cannot write to the cache {root}: {error.strerror}",
-                hint="set BSKERNEL_CACHE to another folder",
+                f"cannot write to the cache {root}: {error.filename}: {error.strerror}",
+                hint="remove what is in the way, or set BSKERNEL_CACHE to another folder",
             ) from error
+        self.generation = Generation(root)
+        self._bytes = Blobs(blobs, incoming, self.generation)
 
     def put(self, data: bytes) -> Digest:
         """Store bytes and return their digest; replaces a damaged copy."""
@@ -66,8 +82,16 @@ class DiskStore:
     ) -> Artifact:
         if path.is_symlink() or not (path.is_file() if kind == "file" else path.is_dir()):
             raise OutputViolation(f"{name} is not a {'plain file' if kind == 'file' else 'folder'}")
-        digest = take(path) if kind == "file" else self.put(canonical_bytes(list_tree(path, name, take)))
+        digest = take(path) if kind == "file" else self._put_listing(list_tree(path, name, take), name)
         return Artifact(name=name, kind=kind, digest=digest, media_type=media_type)
+
+    def _put_listing(self, listing: TreeListing, name: str) -> Digest:
+        data = canonical_bytes(listing)
+        if decoded_listing(data) is None:
+            raise OutputViolation(
+                f"{name} has paths that are too long or too deep, or more than {MAX_LISTING >> 20} MiB of them"
+            )
+        return self.put(data)
 
     def _take_known(self, path: Path) -> Digest:
         digest = self._files.known(path)
@@ -102,27 +126,32 @@ class DiskStore:
                 return False
         return True
 
-    def recall(self, action: Action, *, origin: str = "") -> ActionResult | None:
+    def recall(
+        self, action: Action, outputs: Iterable[OutputDescription] | None = None, *, origin: str = ""
+    ) -> ActionResult | None:
         """The action's result if all its blobs are here. Reads blobs that were written to since the last check.
 
-        A result that came from a shared store counts only for a build that uses it: `origin` is that store's name.
+        With `outputs`, a result with other outputs than those that are declared is none. A result that came from a
+        shared store counts only for a build that uses it: `origin` is that store's name.
         """
-        return self.recall_key(action.key.sha256, origin=origin)
+        result = self.recall_key(action.key.sha256, origin=origin)
+        return None if result is None or (outputs is not None and lacks_outputs(result, outputs)) else result
 
-    def peek(self, action: Action, *, origin: str = "") -> ActionResult | None:
+    def peek(
+        self, action: Action, outputs: Iterable[OutputDescription] | None = None, *, origin: str = ""
+    ) -> ActionResult | None:
         """The same as `recall`: a local store fetches nothing."""
-        return self.recall(action, origin=origin)
+        return self.recall(action, outputs, origin=origin)
 
     def recall_key(self, key: str, *, origin: str = "") -> ActionResult | None:
         """Like `recall`, by the action's key."""
         path = self._action(key)
-        try:
-            stored = decoded_stored(path.read_bytes())
-        except OSError:
-            return None
+        stored = decoded_stored(key, read_plain(path, MAX_RESULT + SEAL_BYTES))
         if stored is None or stored.origin not in {"", origin}:
             return None
         if not all(self._complete(artifact) for artifact in stored.result.outputs):
+            return None
+        if stored.result.log is not None and not self._bytes.is_whole(stored.result.log):
             return None
         _touch(path)
         return stored.result
@@ -130,14 +159,11 @@ class DiskStore:
     def remember(self, action: Action, result: ActionResult, *, origin: str = "") -> None:
         """Store a result, with the shared store that it came from, if any.
 
-        Raises ValueError when one of its artifacts is missing.
+        Raises ValueError when one of its artifacts is missing or its record cannot be stored.
         """
         self.check(result)
-        target = self._action(action.key.sha256)
-        target.parent.mkdir(exist_ok=True)
-        with self._bytes.new() as temporary:
-            Path(temporary).write_bytes(canonical_bytes(StoredResult(result=result, origin=origin)))
-            Path(temporary).replace(target)
+        key = action.key.sha256
+        self._bytes.store(encoded_stored(key, StoredResult(result=result, origin=origin)), self._action(key))
 
     def check(self, result: ActionResult) -> None:
         """Raise ValueError when one of the result's artifacts is missing."""
@@ -149,13 +175,23 @@ class DiskStore:
         """Save the known digests of the user's files."""
         self._files.save()
 
+    def flush(self) -> None:
+        """Wait until everything stored is on the disk; returns at once when it is."""
+        self.generation.flush()
+
+    def settle(self) -> None:
+        """Wait until the cache is on the disk and note that it is, unless another process uses it: that one will."""
+        if self.generation.is_unsynced:
+            with contextlib.suppress(EnvironmentLacking, OSError), hold_exclusive(self._root):
+                self.generation.settle()
+
     def claim(self, action: Action) -> contextlib.AbstractContextManager[bool]:
         """Claim an action during the context; yields False when another thread or process has claimed it."""
         return self._claims.attempt(action.key)
 
     def keys(self) -> list[str]:
         """The keys of all results, in order."""
-        return sorted(name for _, _, names in os.walk(self._actions) for name in names)
+        return sorted(name for _, _, names in os.walk(self._actions) for name in names if _KEY.fullmatch(name))
 
     def holds(self, digest: Digest) -> bool:
         """True when the blob is here. Reads its bytes only if it was written to since the last check."""

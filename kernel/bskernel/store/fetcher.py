@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
-from bskernel_protocol import Artifact, Digest
+from bskernel_protocol import Artifact, Digest, OutputDescription
 
 from bskernel.core.action import ActionResult
-from bskernel.store.codec import blobs_of, decoded_result
+from bskernel.store.codec import blobs_of, decoded_result, lacks_outputs
 from bskernel.store.disk import DiskStore
 from bskernel.store.remote import RemoteStore
 from bskernel.store.remote_link import RemoteLink, each, once
 
+Outputs: TypeAlias = Iterable[OutputDescription] | None
 _MANY = 200  # lookups of missing results that cost more than one listing of all results
 
 
@@ -26,28 +28,30 @@ class Fetcher:
         self._misses = 0
         self._listed: set[str] | None = None
 
-    def likely(self, key: str) -> ActionResult | None:
+    def likely(self, key: str, outputs: Outputs = None) -> ActionResult | None:
         """Like `result`, but after many misses it asks for one listing of all keys and answers from that."""
         if self._listed is not None and key not in self._listed:
             return None
-        result = self.result(key)
+        result = self.result(key, outputs)
         if result is None and self._listed is None:
             self._misses += 1
             if self._misses == _MANY:
                 self._listed = self._link.ask(self._remote.keys)
         return result
 
-    def result(self, key: str) -> ActionResult | None:
-        """A remote result without its blobs; None when it is missing or damaged."""
+    def result(self, key: str, outputs: Outputs = None) -> ActionResult | None:
+        """A remote result without its blobs; None when it is missing, damaged, or lacks declared outputs."""
         data = self._link.ask(lambda: once(lambda: self.read_result(key)))
-        result = decoded_result(data)
+        result = decoded_result(key, data)
+        if result is not None and outputs is not None and lacks_outputs(result, outputs):
+            result = None
         if data is not None and result is None:
             self.damaged.add(key)
         return result
 
-    def result_with_blobs(self, key: str) -> ActionResult | None:
+    def result_with_blobs(self, key: str, outputs: Outputs = None) -> ActionResult | None:
         """A remote result after downloading its blobs; only its log may be missing."""
-        result = self.result(key)
+        result = self.result(key, outputs)
         if result is None:
             return None
         if self.fetch_artifacts(result.outputs, [result.log] if result.log is not None else []):

@@ -12,10 +12,16 @@ from typing import NamedTuple
 import msgspec
 from bskernel_protocol import Digest, digest_of_file
 
+from bskernel.store.generation import boot_id
+from bskernel.store.plain_files import move, read_plain
+from bskernel.store.seal import seal, unseal
+
 # As in git's index: a file that changed just before it was read may change again within the same tick of the file
 # system's clock and look the same. It is reread until its last change is older than any such tick.
 _RACY_NS = 2_000_000_000
 _MOST = 50_000  # beyond this, only the files of the last command are saved
+FILES = "files.msgpack"  # its name in a cache
+_LIMIT = 256 << 20  # bytes
 
 
 class _Known(NamedTuple):
@@ -34,21 +40,41 @@ class _Known(NamedTuple):
         return self[:5] == (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
 
 
-_decoder = msgspec.msgpack.Decoder(dict[str, _Known])
+class _Saved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    # A power failure can leave a file with other bytes and the same size and times: digests are of one boot.
+    boot: str
+    known: dict[str, _Known]
+
+
+_decoder = msgspec.msgpack.Decoder(_Saved)
+
+
+def is_damaged(path: Path) -> bool:
+    """True when the file at `path` holds no digests, of whatever boot."""
+    return _read(path) is None
+
+
+def _read(path: Path) -> _Saved | None:
+    body = unseal(FILES, read_plain(path, _LIMIT))
+    try:
+        return _decoder.decode(body) if body is not None else None
+    except (msgspec.DecodeError, ValueError):
+        return None
 
 
 class FileDigests:
     """Reads each file once while it stays the same, across commands too if given a path to save to."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Loads and saves the digests at `path`; a damaged file counts as empty."""
+        """Loads and saves the digests at `path`; a damaged file, or one of an earlier boot, counts as empty."""
         self._path = path
         self._known: dict[str, _Known] = {}
         self._used: dict[str, _Known] = {}
         self._changed = False
         if path is not None:
-            with contextlib.suppress(OSError, msgspec.DecodeError):
-                self._known = _decoder.decode(path.read_bytes())
+            saved = _read(path)
+            if saved is not None and saved.boot == boot_id():
+                self._known = saved.known
 
     def known(self, path: Path) -> Digest | None:
         """The known digest of a file, None if it has changed since it was read. Raises OSError for a missing file."""
@@ -64,6 +90,8 @@ class FileDigests:
         if max(before.st_mtime_ns, before.st_ctime_ns) + _RACY_NS > time.time_ns() or before.st_size != digest.size:
             return
         name = os.path.abspath(path)
+        if not name.isascii() and not _is_text(name):
+            return  # such a name cannot be saved
         self._used[name] = self._known[name] = _Known(
             before.st_size, before.st_mtime_ns, before.st_ctime_ns, before.st_ino, before.st_dev, digest.sha256
         )
@@ -100,6 +128,14 @@ class FileDigests:
         known = self._known if len(self._known) <= _MOST else self._used
         temporary = self._path.with_name(f"{self._path.name}.{os.urandom(4).hex()}")
         with contextlib.suppress(OSError):
-            temporary.write_bytes(msgspec.msgpack.encode(known))
-            temporary.replace(self._path)
+            temporary.write_bytes(seal(FILES, msgspec.msgpack.encode(_Saved(boot=boot_id(), known=known))))
+            move(temporary, self._path)
         self._changed = False
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

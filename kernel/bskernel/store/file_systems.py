@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from datetime import datetime
 from typing import Any
 
+from bskernel.store.plain_files import open_plain
 from bskernel.store.settings import SharedSettings
 
 # Protocols whose writes are atomic; elsewhere a file is written under another name and renamed.
 _WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
 _S3_LIMITS = {"connect_timeout": 5, "read_timeout": 20, "retries": {"max_attempts": 0}}
 _ATTEMPTS = 2
+_CHUNK = 1 << 20  # bytes
 _SSH_TIMEOUT_S = 10
 
 
 def writes_whole(fs: Any) -> bool:
     """True when the file system's writes are atomic."""
-    return not _WHOLE.isdisjoint((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
+    return not _WHOLE.isdisjoint(_protocols(fs))
 
 
 def open_file_system(settings: SharedSettings) -> tuple[Any, str]:
@@ -43,6 +47,68 @@ def size_of(fs: Any, path: str) -> int:
         bucket, key, _ = fs.split_path(path)
         return int(fs.call_s3("head_object", Bucket=bucket, Key=key)["ContentLength"])
     return int(fs.info(path)["size"])
+
+
+class NotWhole(Exception):  # noqa: N818 - what was found, not an error of the store
+    """A file of a shared store that is longer than it may be, or no plain file, or cannot be read."""
+
+
+def download(fs: Any, path: str, target: str, limit: int) -> None:
+    """Copy a file of at most `limit` bytes to a new local file.
+
+    Ends as soon as more bytes come. Raises FileNotFoundError, NotWhole, and what the file system raises.
+    """
+    if "file" in _protocols(fs):
+        _copy_plain(path, target, limit)
+        return
+    from fsspec.callbacks import Callback
+
+    class Limit(Callback):  # type: ignore[misc]
+        """Raises NotWhole as soon as the size or what has been read exceeds the limit."""
+
+        def set_size(self, size: int | None) -> None:
+            _check_size(size or 0, limit)
+            super().set_size(size)
+
+        def absolute_update(self, value: int) -> None:
+            _check_size(value, limit)
+            super().absolute_update(value)
+
+        def relative_update(self, inc: int = 1) -> None:
+            _check_size(self.value + inc, limit)
+            super().relative_update(inc)
+
+    fs.get_file(path, target, callback=Limit())
+    if not os.path.isfile(target):  # a folder in the file's place
+        raise NotWhole
+    _check_size(os.path.getsize(target), limit)
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise NotWhole
+
+
+def _copy_plain(path: str, target: str, limit: int) -> None:
+    try:
+        source = open_plain(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(path) from error
+    except OSError as error:
+        # Only this file, not the whole store: a link, a folder, a FIFO, or one without permission.
+        if error.errno in {errno.ELOOP, errno.EEXIST, errno.EISDIR, errno.ENXIO} or os.path.lexists(path):
+            raise NotWhole from error
+        raise
+    with open(source, "rb", buffering=0) as opened, open(target, "xb", buffering=0) as copy:
+        left = limit + 1
+        while left and (data := opened.read(min(left, _CHUNK))):
+            copy.write(data)
+            left -= len(data)
+    _check_size(limit + 1 - left, limit)
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
 def write(fs: Any, path: str, source: str | bytes) -> None:

@@ -30,18 +30,19 @@ class StoreCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of a check: blobs that do not match their names, and results with missing parts."""
+    """What a check found: blobs that do not match their names, results that are damaged or lack parts, strays."""
 
     results: int
     blobs: int
     bytes: int
     damaged: tuple[str, ...]
     dangling: tuple[str, ...]
+    strays: tuple[str, ...] = ()  # paths of what is no part of a store, or a damaged file that is made anew
 
     @property
     def sound(self) -> bool:
         """True when nothing is damaged or missing."""
-        return not self.damaged and not self.dangling
+        return not self.damaged and not self.dangling and not self.strays
 
 
 class Needed(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +66,9 @@ def count(inventory: Inventory) -> StoreCounts:
     """Count the results, blobs and bytes of a store."""
     blobs = list(inventory.items("blobs"))
     return StoreCounts(
-        results=sum(1 for _ in inventory.items("actions")), blobs=len(blobs), bytes=sum(item.size for item in blobs)
+        results=sum(1 for _ in inventory.items("actions")),
+        blobs=len(blobs),
+        bytes=sum(max(0, item.size) for item in blobs),
     )
 
 
@@ -78,8 +81,15 @@ def check(inventory: Inventory) -> Checked:
     results = list(inventory.items("actions"))
     needed = collect_needs(inventory, results)
     dangling = tuple(sorted(key for key, needs in needed.items() if needs is None or not needs.blobs <= good.keys()))
-    held = sum(item.size for item in blobs)
-    return Checked(results=len(results), blobs=len(blobs), bytes=held, damaged=damaged, dangling=dangling)
+    held = sum(max(0, item.size) for item in blobs)
+    return Checked(
+        results=len(results),
+        blobs=len(blobs),
+        bytes=held,
+        damaged=damaged,
+        dangling=dangling,
+        strays=tuple(sorted(inventory.strays())),
+    )
 
 
 def collect_needs(inventory: Inventory, results: Sequence[Item]) -> dict[str, Needed | None]:
@@ -154,6 +164,13 @@ def remove(inventory: Inventory, garbage: Garbage) -> None:
     )
     for kind, names in kinds:
         bounded_map(lambda name, kind=kind: inventory.remove(kind, name), names, limit_s=lambda _: _ANSWER_S)  # type: ignore[misc]
+
+
+def repair(inventory: Inventory, checked: Checked) -> None:
+    """Remove what a check has found."""
+    remove(inventory, Garbage(results=checked.dangling, blobs=checked.damaged))
+    for path in checked.strays:
+        inventory.remove_stray(path)
 
 
 def _names(needed: Needed | None) -> frozenset[str]:

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from bskernel_protocol import Artifact, ArtifactKind, Digest
+import msgspec
+from bskernel_protocol import Artifact, ArtifactKind, Digest, OutputDescription
 
 from bskernel.core.action import Action, ActionResult
 from bskernel.store.disk import DiskStore
@@ -52,6 +53,10 @@ class LayeredStore:
         """Store bytes locally and return their digest."""
         return self._local.put(data)
 
+    def flush(self) -> None:
+        """Wait until everything stored locally is on the disk."""
+        self._local.flush()
+
     def claim(self, action: Action) -> contextlib.AbstractContextManager[bool]:
         """Claim an action among the processes of this machine."""
         return self._local.claim(action)
@@ -74,21 +79,26 @@ class LayeredStore:
         self._link.deliver_notes()
         return copied
 
-    def recall(self, action: Action) -> ActionResult | None:
-        """The action's result, from either store; downloads all its blobs first if it is remote."""
-        result = self._local.recall(action, origin=self._settings.name)
+    def recall(self, action: Action, outputs: Iterable[OutputDescription] | None = None) -> ActionResult | None:
+        """The action's result, from either store; downloads all its blobs first if it is remote.
+
+        With `outputs`, a result with other outputs than those that are declared is none.
+        """
+        result = self._local.recall(action, outputs, origin=self._settings.name)
         if result is None:
-            result = self._fetcher.result_with_blobs(action.key.sha256)
+            result = self._fetcher.result_with_blobs(action.key.sha256, outputs)
             if result is not None:
+                if result.log is not None and not self._local.holds(result.log):
+                    result = msgspec.structs.replace(result, log=None)  # the shared store has lost it
                 self._local.remember(action, result, origin=self._settings.name)
         self._link.deliver_notes()
         return result
 
-    def peek(self, action: Action) -> ActionResult | None:
+    def peek(self, action: Action, outputs: Iterable[OutputDescription] | None = None) -> ActionResult | None:
         """What `recall` would most likely return, without downloading blobs."""
-        result = self._local.peek(action, origin=self._settings.name)
+        result = self._local.peek(action, outputs, origin=self._settings.name)
         if result is None:
-            result = self._fetcher.likely(action.key.sha256)
+            result = self._fetcher.likely(action.key.sha256, outputs)
         self._link.deliver_notes()
         return result
 

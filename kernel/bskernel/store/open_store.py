@@ -32,6 +32,7 @@ class OpenStore:
         """`local` is the cache's store, if open already. Raises EnvironmentLacking when the cache is not writable."""
         local = local or DiskStore(cache)
         self._layered: LayeredStore | None = None
+        self._local = local
         self._lock = hold_shared(cache)
         self._wait = True
         self.store: Store = local
@@ -56,3 +57,4 @@ class OpenStore:
                 self._layered.close(wait=self._wait and error is None)
         finally:
             self._lock.__exit__(kind, error, trace)
+            self._local.settle()

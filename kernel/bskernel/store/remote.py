@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,18 @@ from typing import Any, Literal
 import msgspec
 from bskernel_protocol import Digest, digest_of_bytes, digest_of_file
 
-from bskernel.store.file_systems import open_file_system, rename, size_of, time_of, write, writes_whole
+from bskernel.store.codec import MAX_RESULT
+from bskernel.store.file_systems import (
+    NotWhole,
+    download,
+    open_file_system,
+    rename,
+    size_of,
+    time_of,
+    write,
+    writes_whole,
+)
+from bskernel.store.seal import SEAL_BYTES
 from bskernel.store.settings import SharedSettings
 
 LAYOUT = b"1\n"  # the version of the folder layout, written to `bskernel-store`
@@ -22,6 +34,15 @@ _IN_MEMORY = 8 << 20  # blobs of up to this many bytes are sent from memory
 
 Kind = Literal["blobs", "actions", "incoming"]
 BlobState = Literal["whole", "missing", "damaged"]
+
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+
+
+def is_place(kind: str, path: str) -> bool:
+    """True for the path, below its folder, of a file of that kind."""
+    folder, _, name = path.rpartition("/")
+    return kind == _INCOMING or (_NAME.fullmatch(name) is not None and folder == name[:2])
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,21 +71,30 @@ class RemoteStore:
         self._present: set[str] = set()
 
     def fetch(self, digest: Digest, target: str) -> BlobState:
-        """Download a blob to a new file and verify it; the file remains only if the blob is whole."""
-        if not self._download(self._blob(digest.sha256), target):
-            return "missing"
-        if digest_of_file(Path(target)) == digest:
-            return "whole"
-        Path(target).unlink()
+        """Download a blob to a new file and verify it; the file remains only if the blob is whole.
+
+        Reads no more than the digest's size.
+        """
+        try:
+            if not self._download(self._blob(digest.sha256), target, digest.size):
+                return "missing"
+            if digest_of_file(Path(target)) == digest:
+                return "whole"
+        except NotWhole:
+            pass
+        Path(target).unlink(missing_ok=True)
         self._present.discard(digest.sha256)
         return "damaged"
 
     def result(self, key: str, target: str) -> bytes | None:
-        """The bytes of an action's result, None when it is missing. `target` is a temporary file."""
-        if not self._download(self._action(key), target):
-            return None
-        data = Path(target).read_bytes()
-        Path(target).unlink()
+        """The bytes of an action's result, None when it is missing, b"" when it is none. `target` is temporary."""
+        try:
+            if not self._download(self._action(key), target, MAX_RESULT + SEAL_BYTES):
+                return None
+            data = Path(target).read_bytes()
+        except NotWhole:
+            data = b""
+        Path(target).unlink(missing_ok=True)
         return data
 
     def holds(self, digest: Digest) -> bool:
@@ -101,9 +131,30 @@ class RemoteStore:
 
     def items(self, kind: Kind) -> Iterator[Item]:
         """All blobs, all results, or all files that are being written or whose writer died."""
+        for place, item in self._found(kind):
+            if is_place(kind, place):
+                yield item
+
+    def strays(self) -> Iterator[str]:
+        """The paths of files among the blobs and results that no store writes."""
+        for kind in (_BLOBS, _ACTIONS):
+            for place, _ in self._found(kind):
+                if not is_place(kind, place):
+                    yield f"{kind}/{place}"
+
+    def _found(self, kind: str) -> Iterator[tuple[str, Item]]:
+        """Files below the folder of a kind, each with its path there."""
         fs = self._opened()
-        for path, info in fs.find(f"{self._root}/{kind}", detail=True).items():
-            yield Item(name=path.rpartition("/")[2], size=info["size"], time=time_of(info))
+        folder = f"{self._root}/{kind}"
+        for path, info in fs.find(folder, detail=True).items():
+            name = path.rpartition("/")[2]
+            size = info["size"] if info.get("type", "file") == "file" and not info.get("islink") else -1
+            yield path.rpartition(f"{folder}/")[2], Item(name=name, size=size, time=time_of(info))
+
+    def remove_stray(self, path: str) -> None:
+        """Remove a file that `strays` found, if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            self._opened().rm_file(f"{self._root}/{path}")
 
     def learn(self) -> set[str]:
         """List all blobs, which saves one request per blob; returns the keys of all results."""
@@ -129,9 +180,9 @@ class RemoteStore:
         self._opened()
         return f"{self._root}/{_ACTIONS}/{key[:2]}/{key}"
 
-    def _download(self, path: str, target: str) -> bool:
+    def _download(self, path: str, target: str, limit: int) -> bool:
         try:
-            self._opened().get_file(path, target)
+            download(self._opened(), path, target, limit)
         except FileNotFoundError:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(target)
@@ -174,7 +225,7 @@ class RemoteStore:
     def _check(self, fs: Any) -> None:
         """Raise OSError when the store does not exist or has an unknown layout."""
         try:
-            layout = fs.cat_file(f"{self._root}/{_MARKER}")
+            layout = fs.cat_file(f"{self._root}/{_MARKER}", end=len(LAYOUT) + 1)
         except FileNotFoundError:
             # Do not create the folder: if a network folder is not mounted, it would be on the local disk.
             root = self._root.partition("/")[0] if self._whole else self._root

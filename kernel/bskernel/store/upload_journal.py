@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from pathlib import Path
 
+from bskernel.store.plain_files import make_folder
+
 PENDING = "pending"
 _GRACE_S = 86_400
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 class UploadJournal:
@@ -21,8 +25,9 @@ class UploadJournal:
         path = self._folder / key
         try:
             path.touch()
-        except FileNotFoundError:
-            self._folder.mkdir(parents=True, exist_ok=True)
+        except (FileNotFoundError, NotADirectoryError):
+            make_folder(self._folder.parent)
+            make_folder(self._folder)
             path.touch()
 
     def remove(self, key: str) -> None:
@@ -39,11 +44,11 @@ class UploadJournal:
     def keys(self) -> list[str]:
         """The keys of all pending results, sorted."""
         try:
-            return sorted(path.name for path in self._folder.iterdir())
+            return sorted(path.name for path in self._folder.iterdir() if _KEY.fullmatch(path.name))
         except OSError:
             return []
 
 
 def all_pending(cache: Path) -> set[str]:
     """The keys of the pending results of all shared stores."""
-    return {path.name for path in (cache / PENDING).glob("*/*")}
+    return {path.name for path in (cache / PENDING).glob("*/*") if _KEY.fullmatch(path.name)}

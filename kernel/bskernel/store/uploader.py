@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
-from bskernel_protocol import Artifact, Digest, canonical_bytes
+from bskernel_protocol import Artifact, Digest
 
 from bskernel.core.action import ActionResult
-from bskernel.store.codec import blobs_of, decoded_result
+from bskernel.store.codec import blobs_of, decoded_result, encoded_result
 from bskernel.store.disk import DiskStore
 from bskernel.store.fetcher import Fetcher
 from bskernel.store.remote import RemoteStore
@@ -89,10 +89,10 @@ class Uploader:
         return bool(pushed)
 
     def _send(self, key: str, result: ActionResult, blobs: set[Digest]) -> bool:
-        data = canonical_bytes(result)
+        data = encoded_result(key, result)
         again = key in self._fetcher.damaged  # then blobs that nobody has read may be damaged too
         remote = once(lambda: self._fetcher.read_result(key)) if not again else None
-        if remote is not None and remote != data and self._is_whole(decoded_result(remote)):
+        if remote is not None and remote != data and self._is_whole(decoded_result(key, remote)):
             return True  # another machine was first
         if not self._send_blobs(blobs, [result.log] if result.log is not None else [], again=again):
             return False

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bskernel.core.errors import EnvironmentLacking
+from bskernel.store.plain_files import open_lock
 
 _LOCK = "in-use"  # an flock on this file: it ends with the process that holds it, however the process ends
 
@@ -15,7 +16,7 @@ _LOCK = "in-use"  # an flock on this file: it ends with the process that holds i
 @contextlib.contextmanager
 def hold_shared(cache: Path) -> Iterator[None]:
     """Keep garbage collection out during the context; waits while it runs."""
-    with (cache / _LOCK).open("a") as file:
+    with open(open_lock(cache / _LOCK), "rb") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         yield
 
@@ -23,7 +24,7 @@ def hold_shared(cache: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def hold_exclusive(cache: Path) -> Iterator[None]:
     """Lock the cache for garbage collection. Raises EnvironmentLacking while another process uses it."""
-    with (cache / _LOCK).open("a") as file:
+    with open(open_lock(cache / _LOCK), "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -25,7 +25,7 @@ from bskernel.images.environment import cache_folder
 from bskernel.plan.backend_choice import Choice, PlanOf
 from bskernel.plan.planner import Plan, make_plan
 from bskernel.store import DiskStore, OpenStore, SharedSettings, shared_settings
-from bskernel.store.file_digests import FileDigests
+from bskernel.store.file_digests import FILES, FileDigests
 from bskernel.workspace.backend import ResolvedBuild, resolve_backend
 from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.output_place import OutputPlace, place_output
@@ -64,7 +64,7 @@ class Workspace:
         """`trust` is what projects may do; by default as the user has said."""
         self.root = root
         self.cache = cache
-        self.files = FileDigests(cache / "files.msgpack")
+        self.files = FileDigests(cache / FILES)
         self.store = DiskStore(cache, self.files)
         self.recipes = find_recipes(root, self.files)
         self.executors: Executors = load_executors(self.recipes)

@@ -33,7 +33,7 @@ def laid(folder: Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): path.read_text()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".digests.json"
+        if path.is_file() and path.name != ".laid"
     }
 
 

@@ -4,7 +4,6 @@ import os
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
 from bskernel.store.file_digests import FileDigests
 from bskernel_protocol import digest_of_bytes
@@ -85,15 +84,3 @@ def test_names_in_a_file_are_looked_for_once_as_long_as_it_stays_the_same(file: 
     file.write_bytes(b"two")
     assert digests.names(file, find) == ("two",)
     assert asked == [b"one", b"two"]
-
-
-@pytest.mark.usefixtures("_later")
-def test_an_index_without_names_is_read_as_before(file: Path, tmp_path: Path) -> None:
-    status = file.stat()
-    known = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev, "0" * 64)
-    (tmp_path / "kept").write_bytes(msgspec.msgpack.encode({str(file): known}))
-    digests = FileDigests(tmp_path / "kept")
-    found = digests.known(file)
-    assert found is not None
-    assert found.sha256 == "0" * 64
-    assert digests.names(file, lambda _: ("one",)) == ("one",)

@@ -20,6 +20,7 @@ from bskernel.store import DiskStore, OpenStore, SharedSettings, shared_settings
 from bskernel.store.bounded_map import bounded_map
 from bskernel.store.circuit_breaker import CircuitBreaker
 from bskernel.store.remote import RemoteStore
+from bskernel.store.seal import seal
 from bskernel.store.usage_lock import hold_exclusive, hold_shared
 from bskernel_protocol import PROTOCOL_VERSION, Artifact, canonical_bytes, digest_of_bytes
 from hypothesis import given, settings
@@ -199,13 +200,16 @@ def test_another_layout_is_left_alone(tmp_path: Path, shared: SharedSettings) ->
     assert [path.name for path in (tmp_path / "shared").iterdir()] == ["bskernel-store"]
 
 
-@pytest.mark.parametrize("name", ["../../outside", "/outside", "..", ""])
-def test_a_result_that_would_be_laid_elsewhere_is_none(tmp_path: Path, shared: SharedSettings, name: str) -> None:
-    remembered(tmp_path / "one", shared, tmp_path)
+@pytest.mark.parametrize(
+    "name", ["../../outside", "/outside", "..", "", "a\0b", "n" * 300, "a/b", "\u00fc" * 200, "twice"]
+)
+def test_a_result_that_would_be_laid_elsewhere_or_nowhere_is_none(
+    tmp_path: Path, shared: SharedSettings, name: str
+) -> None:
+    result = remembered(tmp_path / "one", shared, tmp_path)
     (path,) = (tmp_path / "shared" / "actions").glob("*/*")
-    result = msgspec.msgpack.decode(path.read_bytes(), type=ActionResult)
     outputs = tuple(msgspec.structs.replace(made, name=name) for made in result.outputs)
-    path.write_bytes(canonical_bytes(msgspec.structs.replace(result, outputs=outputs)))
+    path.write_bytes(seal(path.name, canonical_bytes(msgspec.structs.replace(result, outputs=outputs))))
     (tmp_path / "two").mkdir()
     with OpenStore(tmp_path / "two", shared, pytest.fail) as opened:
         assert opened.store.peek(ACTION) is None

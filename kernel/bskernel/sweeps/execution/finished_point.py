@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 from bskernel_protocol import Digest, Failure
 
+from bskernel.core.runtime_failures import lost_input
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
+from bskernel.result.build_result import METRICS
 from bskernel.result.quantities import FoundQuantity
 from bskernel.sweeps.analysis.table import PointStatus
 from bskernel.sweeps.planning.graph import Point
@@ -31,8 +33,15 @@ class FinishedPoint(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None  # the violated requirement or the failure; if ok, the requirements without a number
     metrics: dict[str, Any] | None = None
     quantities: tuple[FoundQuantity, ...] = ()  # all numbers in its metrics
+    lost_metrics: bool = False  # a step made metrics, and their bytes are gone
 
     @property
     def failure(self) -> Failure | None:
         """The failure of its first failed step."""
         return next((item.ended.report.failure for item in self.steps if item.ended.report.failure is not None), None)
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """The inputs and metrics that its steps made and whose bytes are gone from the cache."""
+        inputs = [name for item in self.steps if (name := lost_input(item.ended.report.failure)) is not None]
+        return (*inputs, METRICS) if self.lost_metrics else tuple(inputs)

@@ -235,4 +235,5 @@ class NodeRun:
             reason=self._reasons[at],
             metrics=numbers.metrics,
             quantities=numbers.quantities,
+            lost_metrics=numbers.lost,
         )

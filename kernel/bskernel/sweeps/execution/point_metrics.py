@@ -16,10 +16,11 @@ _CACHED = 64  # cached points, of about 50 KiB each: those judged but not yet re
 
 
 class PointNumbers(NamedTuple):
-    """A point's metrics.json and all quantities in it."""
+    """A point's metrics.json and all quantities in it; `lost` when a step made them and their bytes are gone."""
 
     metrics: dict[str, Any] | None = None
     quantities: tuple[FoundQuantity, ...] = ()
+    lost: bool = False
 
 
 class MetricsReader:
@@ -36,6 +37,8 @@ class MetricsReader:
             return PointNumbers()
         if artifact.digest not in self._known:
             metrics = metrics_of(reports, self._store)
+            if metrics is None:
+                return PointNumbers(lost=True)
             self._known[artifact.digest] = PointNumbers(metrics=metrics, quantities=quantities_of(metrics))
             if len(self._known) > _CACHED:
                 self._known.popitem(last=False)

@@ -18,13 +18,14 @@ from bskernel.flow.snapshot import snapshot_config
 from bskernel.plan.backend_choice import Choice
 from bskernel.plan.target import doubts_about
 from bskernel.result.build_directory import BuildDirectory, HardlinkCache, RecordedStep
+from bskernel.result.build_result import json_by_step, newest_artifacts
 from bskernel.result.result_writer import summarize, write_results
 from bskernel.sweeps.analysis.table import Row
 from bskernel.sweeps.execution.finished_point import FinishedPoint, PointStep
 from bskernel.sweeps.planning.graph import Point
 from bskernel.sweeps.results.sweep_file import POINTS
 
-_WRITTEN = 1  # the version of what is written; directories of other versions are rewritten
+_WRITTEN = 2  # the version of what is written; directories of other versions are rewritten
 
 
 class PointBuild(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,9 +48,9 @@ class PointWriter:
         self._base = msgspec.json.encode(snapshot_config(base), order="sorted").decode()
 
     def record(
-        self, ended: FinishedPoint, build_of: Callable[[Point], PointBuild], *, runtime: str, whole: bool
+        self, ended: FinishedPoint, build_of: Callable[[Point], PointBuild], *, runtime: str
     ) -> tuple[Row, tuple[str, ...]]:
-        """The point's row, and the artifacts found damaged; with `whole` no result is written then.
+        """The point's row, and the artifacts whose bytes are gone or damaged; no result is written then.
 
         `build_of` is called only for points that are written.
         """
@@ -57,15 +58,17 @@ class PointWriter:
         row = row_of(ended, path)
         stamp = self._stamp(ended, path)
         directory = BuildDirectory(path, self._twins)
-        if ended.status in {"ok", "stopped"} and directory.stamp() == stamp:
+        if ended.lost:
+            return row, ended.lost
+        if ended.status in {"ok", "stopped"} and directory.stamp() == stamp and not self._altered(ended, directory):
             return row, ()
-        damaged = self._write(ended, build_of(ended.point), directory, runtime, whole=whole)
+        damaged = self._write(ended, build_of(ended.point), directory, runtime)
         if not damaged and ended.status in {"ok", "stopped"}:
             directory.write_stamp(stamp)
         return row, damaged
 
     def _write(
-        self, ended: FinishedPoint, build: PointBuild, directory: BuildDirectory, runtime: str, *, whole: bool
+        self, ended: FinishedPoint, build: PointBuild, directory: BuildDirectory, runtime: str
     ) -> tuple[str, ...]:
         directory.open()
         try:
@@ -84,9 +87,16 @@ class PointWriter:
                 stopped_by=ended.reason if ended.status == "stopped" else None,
                 warnings=doubts_about(build.loaded.config.target),
             )
-            return write_results(directory, result, self._store, whole=whole)
+            return write_results(directory, result, self._store)
         finally:
             directory.close()
+
+    @staticmethod
+    def _altered(ended: FinishedPoint, directory: BuildDirectory) -> bool:
+        """True when files of the point's directory are not as they were written."""
+        reports = tuple(item.ended.report for item in ended.steps)
+        by_step = {step: made.values() for step, made in json_by_step(reports).items()}
+        return bool(directory.altered(newest_artifacts(reports).values(), by_step))
 
     def _note(self, item: PointStep, directory: BuildDirectory) -> None:
         if item.ended.action is None:

@@ -34,7 +34,7 @@ def preview_sweep(plan: SweepPlan, store: Store) -> tuple[PreviewedNode, ...]:
     foreseen = []
     for at, node in enumerate(plan.nodes):
         action = _action(node, made, store)
-        known = store.peek(action) if action is not None else None
+        known = store.peek(action, node.step.outputs) if action is not None else None
         if known is not None:
             made[at] = known
         foreseen.append(PreviewedNode(node=node, points=points[at], cached=known is not None))

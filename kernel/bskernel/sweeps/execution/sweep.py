@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from bskernel.core.step_report import EndedStep
 from bskernel.result.build_directory import BUILD_LOG, lock_folder
 from bskernel.result.output_folder import create_text
@@ -26,6 +28,8 @@ from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.output_place import OutputPlace
 from bskernel.workspace.worker_pools import PoolHandle
 from bskernel.workspace.workspace import Workspace
+
+_ATTEMPTS = 4  # for points whose bytes the cache loses while they are built
 
 
 class Sweep:
@@ -109,19 +113,25 @@ class Sweep:
         for warning in self._prepared.warnings(plan.points):
             self._observer.note(f"warning: {warning}")
         self._observer.planned(tuple(node.step for node in plan.nodes))
-        damaged = self._attempt(plan, whole=True)
-        if damaged and not self.interrupted:
-            # Writing points found damaged bytes and removed them, so the steps that produce them run again.
-            self._attempt(with_points(plan, damaged), whole=False)
+        # Reading finds corrupt bytes, removes them, and makes the cache doubt the rest: the second attempt finds all.
+        damaged, attempt = self._attempt(plan), 1
+        while damaged and not self.interrupted:
+            attempt += 1
+            damaged = self._attempt(with_points(plan, damaged), again=True, last=attempt == _ATTEMPTS)
         return tuple(row for point in plan.points if (row := self._rows[point.name]) is not None)
 
-    def _attempt(self, plan: SweepPlan, *, whole: bool) -> tuple[Point, ...]:
-        """Run a plan once; returns the points with damaged artifacts."""
+    def _attempt(self, plan: SweepPlan, *, again: bool = False, last: bool = False) -> tuple[Point, ...]:
+        """Run a plan once; returns the points with damaged artifacts. In the `last` attempt such a point fails."""
         damaged: list[Point] = []
 
         def report(ended: FinishedPoint) -> None:
-            row, lost = self._recorder.record(ended, self._build_of, runtime=self._pool.runtime_name, whole=whole)
-            if lost:
+            row, lost = self._recorder.record(ended, self._build_of, runtime=self._pool.runtime_name)
+            if lost and last:
+                why = f"{lost[0]} is missing from the cache or corrupt, though the step that produces it ran again"
+                row = msgspec.structs.replace(row, status="failed", reason=why)
+                if ended.failure is None:
+                    self._failures["environment"] += 1
+            elif lost:
                 damaged.append(ended.point)
                 self._observer.note(
                     f"{lost[0]} is missing from the cache or corrupt; rerunning the step that produces it"
@@ -137,7 +147,7 @@ class Sweep:
             self._pool,
             self._observer,
             limits=self._limits,
-            fresh=self._options.fresh and whole,
+            fresh=self._options.fresh and not again,
             entry_of=self._workspace.entry,
             require=self._prepared.goals.require,
             on_point=report,
@@ -178,6 +188,7 @@ class Sweep:
             seconds=round(time.monotonic() - self._began, 3),
             failures=dict(sorted(self._failures.items())),
         )
+        self._store.flush()
         write_sweep(result)
         return result
 

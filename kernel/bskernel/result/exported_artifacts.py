@@ -1,0 +1,285 @@
+"""The folder artifacts/ of a build directory: laid out from the store, and compared with what was laid out.
+
+`.laid` in it holds the digest of each file, and its `stat` from just after it was written. A file whose `stat` is the
+same was not written to since: programs cannot set a change time back. After a reboot every file is read once, because
+a power failure can change bytes without a trace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from bskernel_protocol import Artifact, TreeListing, canonical_bytes, decode_document
+
+from bskernel.core.interfaces import OutputViolation, Store
+from bskernel.result.output_folder import keep_unknown_files
+from bskernel.result.written_files import replace
+from bskernel.store.file_digests import FileDigests
+from bskernel.store.generation import boot_id
+from bskernel.store.plain_files import discard, open_plain, read_plain
+from bskernel.store.seal import seal, unseal
+from bskernel.store.trees import list_tree
+
+ARTIFACTS, BY_STEP = "artifacts", "by-step"
+_LAID = ".laid"
+_FILES = ".files"  # the paths of all files that builds here ever wrote to artifacts/
+_KEPT = "kept"  # what somebody else put in the place of an artifact
+_LIMIT = 512 << 20  # bytes of .laid
+_CHUNK = 1 << 20  # bytes
+_SUFFIXES = {"application/x-onnx": ".onnx", "application/json": ".json", "text/x-vcd": ".vcd"}
+
+
+class _File(NamedTuple):
+    sha256: str
+    size: int
+    mode: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    device: int
+
+
+class _Laid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    boot: str
+    wanted: dict[str, str]  # path of an artifact -> SHA-256
+    files: dict[str, _File]  # every file, by its path
+
+
+_decoder = msgspec.msgpack.Decoder(_Laid)
+
+
+def places_of(artifacts: Iterable[Artifact], by_step: Mapping[str, Iterable[Artifact]]) -> dict[str, Artifact]:
+    """Path below artifacts/ -> the artifact there; those of single steps are in by-step/STEP/."""
+    places = {_file_name(artifact): artifact for artifact in artifacts}
+    return places | {
+        f"{BY_STEP}/{step}/{_file_name(artifact)}": artifact for step, made in by_step.items() for artifact in made
+    }
+
+
+class ExportedArtifacts:
+    """artifacts/ of one build directory."""
+
+    def __init__(self, build: Path) -> None:
+        self._build = build
+        self._folder = build / ARTIFACTS
+
+    def export(self, places: Mapping[str, Artifact], store: Store) -> tuple[str, ...]:
+        """Lay out the artifacts, unless exactly they are there already.
+
+        Returns those whose bytes are gone or damaged; when there are any, nothing is changed.
+        """
+        if not self.altered(places, same_modes=True):
+            return ()
+        fresh = self._build / f"{ARTIFACTS}.new"
+        discard(fresh)
+        fresh.mkdir()
+        damaged = tuple(path for path, artifact in places.items() if not store.materialise(artifact, fresh / path))
+        if damaged:
+            discard(fresh)
+            return damaged
+        listed = _listed(places, store)
+        if listed is None:
+            discard(fresh)
+            return tuple(places)
+        files = {path: _with(sha256, os.lstat(fresh / path)) for path, sha256 in listed.items()}
+        self._write(_Laid(boot=boot_id(), wanted=_digests(places), files=files), fresh)
+        self._keep_unknown_files(places, files, fresh)
+        # A folder that cannot be emptied, because somebody made it read-only, can still be renamed.
+        old = self._build / f"{ARTIFACTS}.old"
+        discard(old)
+        with contextlib.suppress(FileNotFoundError):
+            self._folder.rename(old)
+        fresh.rename(self._folder)
+        discard(old)
+        return ()
+
+    def _keep_unknown_files(self, places: Mapping[str, Artifact], files: Iterable[str], fresh: Path) -> None:
+        """Keep what no build wrote to artifacts/: in its place, or in kept/ where an artifact has that place."""
+        known = _names_in(read_plain(self._build / _FILES, _LIMIT)) | {*files, _LAID}
+        replace(self._build / _FILES, msgspec.json.encode(sorted(known)))
+        taken = tuple(f"{place}/" for place in places)
+
+        def place_of(name: str) -> Path:
+            return (self._build / _KEPT if f"{name}/".startswith(taken) else fresh) / name
+
+        keep_unknown_files(self._folder, known, place_of)
+
+    def altered(self, places: Mapping[str, Artifact], *, same_modes: bool = False) -> tuple[str, ...]:
+        """What is not as it was laid out: "PATH: missing", "PATH: altered", ... Reads what may have been written to.
+
+        Without `same_modes` only the right to execute a file counts, because copies have other modes.
+        """
+        laid = self._read()
+        if laid is None or laid.wanted != _digests(places):
+            if same_modes:
+                return (f"{ARTIFACTS}: other artifacts",)
+            return self._unlike(places)
+        found = _plain_files(self._folder, places)
+        problems = [f"{path}: {_kind(self._folder / path)}" for path in laid.files if not found.get(path)]
+        problems += [f"{path}: not written by the build" for path in found.keys() - laid.files.keys()]
+        read: dict[str, _File] = {}
+        for path in sorted(path for path in laid.files if found.get(path)):
+            problem = self._compare(path, laid, read, same_modes=same_modes)
+            if problem is not None:
+                problems.append(f"{path}: {problem}")
+        if not problems and (read or laid.boot != boot_id()):
+            with contextlib.suppress(OSError):
+                self._write(msgspec.structs.replace(laid, boot=boot_id(), files=laid.files | read), self._folder)
+        return tuple(sorted(f"{ARTIFACTS}/{problem}" for problem in problems))
+
+    def _compare(self, path: str, laid: _Laid, read: dict[str, _File], *, same_modes: bool) -> str | None:
+        """Why a file is not as it was laid out; None if it is. Notes in `read` what had to be read."""
+        known = laid.files[path]
+        try:
+            status = os.lstat(self._folder / path)
+            if laid.boot == boot_id() and known == _with(known.sha256, status) and _has_exact_times(known):
+                return None
+            now = _described(self._folder / path)
+        except OSError as error:
+            return f"cannot be read: {error.strerror}"
+        if (now.sha256, now.size) != (known.sha256, known.size):
+            return "altered"
+        if now.mode != known.mode if same_modes else (now.mode ^ known.mode) & stat.S_IXUSR:
+            return f"mode {stat.S_IMODE(now.mode):04o}, not {stat.S_IMODE(known.mode):04o}"
+        read[path] = now
+        return None
+
+    def _unlike(self, places: Mapping[str, Artifact]) -> tuple[str, ...]:
+        """Artifacts without the digests that they should have, where nothing says what was laid out."""
+        digests = FileDigests()
+        problems = []
+        for path, artifact in places.items():
+            full = self._folder / path
+            try:
+                if artifact.kind == "file":
+                    os.close(open_plain(full))
+                    same = digests.of(full) == artifact.digest
+                else:
+                    listed = canonical_bytes(list_tree(full, artifact.name, digests.of))
+                    same = hashlib.sha256(listed).hexdigest() == artifact.digest.sha256
+            except (OSError, OutputViolation, ValueError, RecursionError):
+                problems.append(f"{ARTIFACTS}/{path}: {_kind(full)}")
+                continue
+            if not same:
+                problems.append(f"{ARTIFACTS}/{path}: altered")
+        return tuple(sorted(problems))
+
+    def _read(self) -> _Laid | None:
+        if self._folder.is_symlink():
+            return None
+        body = unseal(_LAID, read_plain(self._folder / _LAID, _LIMIT))
+        try:
+            return _decoder.decode(body) if body is not None else None
+        except (msgspec.DecodeError, ValueError):
+            return None
+
+    @staticmethod
+    def _write(laid: _Laid, folder: Path) -> None:
+        temporary = folder / f"{_LAID}.new"
+        discard(temporary)
+        temporary.write_bytes(seal(_LAID, msgspec.msgpack.encode(laid)))
+        temporary.replace(folder / _LAID)
+
+
+def _names_in(data: bytes | None) -> frozenset[str]:
+    try:
+        return msgspec.json.decode(data or b"[]", type=frozenset[str])
+    except (msgspec.DecodeError, ValueError):
+        return frozenset()
+
+
+def _digests(places: Mapping[str, Artifact]) -> dict[str, str]:
+    return {path: artifact.digest.sha256 for path, artifact in places.items()}
+
+
+def _file_name(artifact: Artifact) -> str:
+    return f"{artifact.name}{_SUFFIXES.get(artifact.media_type, '')}"
+
+
+def _listed(places: Mapping[str, Artifact], store: Store) -> dict[str, str] | None:
+    """Path of each file of the artifacts -> its SHA-256; None when the listing of a tree is gone."""
+    files: dict[str, str] = {}
+    for place, artifact in places.items():
+        if artifact.kind == "file":
+            files[place] = artifact.digest.sha256
+            continue
+        data = store.get(artifact.digest)
+        listing = decode_document(data) if data is not None else None
+        if not isinstance(listing, TreeListing):
+            return None
+        files |= {f"{place}/{file.path}": file.digest.sha256 for file in listing.files}
+    return files
+
+
+def _plain_files(folder: Path, places: Mapping[str, Artifact]) -> dict[str, bool]:
+    """The paths of all that is at the places of artifacts, but for folders: is it a plain file? Follows no link."""
+    found: dict[str, bool] = {}
+    for place, artifact in places.items():
+        if any((folder / part).is_symlink() for part in _parents(place)):
+            continue
+        with contextlib.suppress(OSError):
+            mode = os.lstat(folder / place).st_mode
+            if not stat.S_ISDIR(mode):
+                found[place] = stat.S_ISREG(mode)
+                continue
+        inner = [place] if artifact.kind == "tree" else []
+        while inner:
+            at = inner.pop()
+            with contextlib.suppress(OSError), os.scandir(folder / at) as scan:
+                for entry in scan:
+                    if entry.is_dir(follow_symlinks=False):
+                        inner.append(f"{at}/{entry.name}")
+                    else:
+                        found[f"{at}/{entry.name}"] = entry.is_file(follow_symlinks=False)
+    return found
+
+
+def _parents(place: str) -> list[str]:
+    parts = place.split("/")
+    return ["/".join(parts[:at]) for at in range(1, len(parts))]
+
+
+def _kind(path: Path) -> str:
+    """What is there in place of what was laid out."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return "missing"
+    if stat.S_ISREG(mode):
+        return "altered"
+    kinds = ((stat.S_ISLNK, "a link"), (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a FIFO"))
+    return "replaced by " + next((word for is_kind, word in kinds if is_kind(mode)), "something else")
+
+
+def _with(sha256: str, status: os.stat_result) -> _File:
+    return _File(
+        sha256,
+        status.st_size,
+        status.st_mode,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_ino,
+        status.st_dev,
+    )
+
+
+def _has_exact_times(known: _File) -> bool:
+    """False where the file system counts whole seconds: two writes within one look the same."""
+    return known.ctime_ns % 10**9 != 0
+
+
+def _described(path: Path) -> _File:
+    """A plain file's digest and `stat`. Raises OSError."""
+    hasher = hashlib.sha256()
+    with os.fdopen(open_plain(path), "rb", buffering=0) as file:
+        before = os.fstat(file.fileno())
+        while data := file.read(_CHUNK):
+            hasher.update(data)
+    return _with(hasher.hexdigest(), before)

@@ -1,0 +1,88 @@
+"""Opens, reads and replaces files of the kernel's own, also where links, folders or FIFOs are in their places."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from pathlib import Path
+
+_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY  # follow no link, wait for no FIFO
+_IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP, errno.ENXIO}
+
+
+def open_plain(path: str | Path, flags: int = os.O_RDONLY) -> int:
+    """A descriptor of a plain file. Raises OSError, also for anything else that is there."""
+    file = os.open(path, flags | _FLAGS, 0o666)
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise OSError(errno.EEXIST, "not a plain file", str(path))
+
+
+def read_plain(path: str | Path, limit: int) -> bytes | None:
+    """The bytes of a plain file of at most `limit` bytes; None for anything else."""
+    try:
+        file = open_plain(path)
+    except (OSError, ValueError):
+        return None
+    with open(file, "rb", buffering=0) as opened:
+        try:
+            if os.fstat(file).st_size > limit:
+                return None
+            data = opened.read(limit + 1)
+        except OSError:
+            return None
+    return data if data is not None and len(data) <= limit else None
+
+
+def open_lock(path: Path) -> int:
+    """A descriptor of a lock file, made if need be; read-only where the file cannot be written to.
+
+    What is no plain file is moved out of the way. Raises OSError.
+    """
+    try:
+        return open_plain(path, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            return open_plain(path)
+        if error.errno not in _IN_THE_WAY:
+            raise
+    discard(path)
+    return open_plain(path, os.O_RDWR | os.O_CREAT)
+
+
+def make_folder(folder: str | Path) -> None:
+    """Make a folder; what is there and is no folder is removed. Raises OSError."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        if os.path.isdir(folder):
+            return
+        discard(folder)
+        os.makedirs(folder, exist_ok=True)
+
+
+def move(temporary: str | Path, target: str | Path) -> None:
+    """Rename a file onto `target`, over whatever is there; makes the folder of `target`. Raises OSError."""
+    try:
+        os.replace(temporary, target)
+    except OSError as error:
+        if error.errno not in {errno.ENOENT, *_IN_THE_WAY}:
+            raise
+        make_folder(os.path.dirname(target))
+        if os.path.isdir(target) and not os.path.islink(target):
+            discard(target)
+        os.replace(temporary, target)
+
+
+def discard(path: str | Path) -> None:
+    """Remove what is at a path, also a folder with all its content; what cannot be removed stays."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+        return
+    if os.path.isdir(path):
+        import shutil
+
+        shutil.rmtree(path, ignore_errors=True)
