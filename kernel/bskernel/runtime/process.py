@@ -18,10 +18,11 @@ from bskernel.core.interfaces import SessionFailed
 from bskernel.core.runtime_failures import exit_facts
 from bskernel.core.step import ExecutorRef
 from bskernel.images import Environment, Recipe, environment_variables
+from bskernel.remains.folder import read_text_end
 from bskernel.runtime.session_dirs import SessionFolders, end_processes_of
 from bskernel.tools import licences_of, needs_licence, search_path, tool_variables
 
-_LAST_LINES = 12
+_LAST_LINES, _LAST_BYTES = 12, 1 << 14
 _EXIT_S = 1.0  # how long a server may take to exit after closing its pipe
 
 
@@ -66,10 +67,7 @@ class ProcessTransport:
 
     def last_words(self) -> tuple[str, ...]:
         """The last lines of the server's stderr."""
-        try:
-            text = self._log.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ()
+        text = read_text_end(self._log, _LAST_BYTES)
         return tuple(line.rstrip() for line in text.splitlines() if line.strip())[-_LAST_LINES:]
 
 
