@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 from typing import Any, TypeAlias
 
 import msgspec
 
 from bskernel_protocol.artifact import TreeListing
 from bskernel_protocol.catalogue import Catalogue
+from bskernel_protocol.controls import escape_json
 from bskernel_protocol.failure import Failure
 from bskernel_protocol.manifest import StepManifest, StepResult
 from bskernel_protocol.messages import Command, Event
@@ -125,19 +125,4 @@ def pretty_json(value: Any) -> str:
         raise ProtocolError(f"{type(value).__name__} cannot be encoded: {error}") from error
     # Indented afterwards: with `indent`, json uses its Python encoder, which takes ten times as long.
     text = json.dumps(builtins, sort_keys=True, ensure_ascii=False)
-    return msgspec.json.format(_escape(text), indent=2) + "\n"
-
-
-# Characters that JSON may hold as they are, and that a terminal may obey: DEL, C1, marks of direction.
-_OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
-def _escape(text: str) -> str:
-    return (
-        text if text.isascii() and "\x7f" not in text else _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    )
-
-
-def escape_controls(data: bytes) -> bytes:
-    """JSON with escapes for the characters in it that a terminal may obey. Its value stays the same."""
-    return data if data.isascii() and b"\x7f" not in data else _escape(data.decode()).encode()
+    return msgspec.json.format(escape_json(text), indent=2) + "\n"

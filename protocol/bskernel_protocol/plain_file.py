@@ -1,10 +1,11 @@
 """Opens files that another process may have put there: never through a link, never waiting, only plain files.
 
-A step can leave anything in its directory: a link to a file of the host, a FIFO that hangs whoever opens it, terabytes.
+A step can leave anything in its directory: a link to a file of the host, a FIFO that hangs its reader, terabytes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 
@@ -64,8 +65,6 @@ def read_plain(name: str, largest: int, *, dir_fd: int | None = None) -> bytes:
 
 def create_plain(name: str, *, dir_fd: int | None = None) -> int:
     """Create a file for writing, in place of what lies there; returns its descriptor. Raises OSError."""
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(name, dir_fd=dir_fd)
-    except FileNotFoundError:
-        pass
     return os.open(name, _CREATE, 0o600, dir_fd=dir_fd)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 from bskernel_protocol import LogLine
-from bskernel_protocol.codec import escape_controls
+from bskernel_protocol.controls import escape_json_bytes
 from bskernel_protocol.layout import LOG, LOG_LARGEST
 from bskernel_protocol.plain_file import create_plain
 
@@ -41,7 +41,7 @@ class LogFile:
 
     def write(self, line: LogLine) -> None:
         """Append a line."""
-        data = escape_controls(msgspec.json.encode(line)) + b"\n"
+        data = escape_json_bytes(msgspec.json.encode(line)) + b"\n"
         if self._room >= len(data):
             self._room -= len(data)
             os.write(self._fd, data)

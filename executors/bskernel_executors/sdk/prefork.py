@@ -69,7 +69,7 @@ class RunningStep:
         self.log.write(LogLine(seconds=self._seconds(), stream=stream, text=text))
 
     def may_tell(self, stream: StreamName) -> bool:
-        """Whether the kernel is to hear of a line. What is too much for the log is too much for it, but for progress."""
+        """Whether the kernel hears of a line. Once the log is full, it hears of progress alone, at times."""
         if not self.log.full:
             return True
         now = time.monotonic()

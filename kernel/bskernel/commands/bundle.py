@@ -17,12 +17,15 @@ from typing import Any
 
 import msgspec
 from bskernel_protocol import PROTOCOL_VERSION, Artifact, StepManifest, TreeListing, decode_document, pretty_json
+from bskernel_protocol.controls import escape_json_bytes
 
 from bskernel.commands.doctor import Diagnosis
 from bskernel.core.errors import ConfigError
 from bskernel.core.interfaces import Store
 from bskernel.core.redaction import Redactor, secrets_in
+from bskernel.core.visible_text import visible
 from bskernel.plan.inputs import EXTERNAL_DATA, MODEL
+from bskernel.remains.folder import read_end
 from bskernel.result.build_directory import CONFIG, FAILURE, RESULT, BuildDirectory
 
 _LARGEST = 4 << 20  # bytes of one log; a longer one is cut to its end
@@ -104,11 +107,18 @@ def _build_files(build: Path, redactor: Redactor) -> dict[str, bytes]:
     for report in sorted(found):
         text = _end_of(report).decode("utf-8", "replace")
         files[report.relative_to(build).as_posix()] = redactor.text(text).encode()
-    return files
+    return {path: _harmless(path, data) for path, data in files.items()}
+
+
+def _harmless(path: str, data: bytes) -> bytes:
+    """A file that people `cat`: nothing in it is obeyed by a terminal."""
+    if path.endswith((".json", ".jsonl")):
+        return escape_json_bytes(data)
+    return visible(data.decode("utf-8", "replace")).encode()
 
 
 def _end_of(log: Path) -> bytes:
-    data = log.read_bytes()
+    data = read_end(log, _LARGEST + 1)
     if len(data) <= _LARGEST:
         return data
     return data[-_LARGEST:].partition(b"\n")[2]

@@ -26,7 +26,7 @@ class Store(Protocol):
     ) -> Artifact:
         """Store a file or a tree; `path` may be a name in the open `folder`.
 
-        Raises OutputViolation for links that leave it, for special files and bits, and beyond the limits of an output.
+        Raises OutputViolation for links that leave it, special files and bits, and beyond the limits of an output.
         """
 
     def observe(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import re
 
-# What a terminal may obey, or what changes how a line reads: control characters (C0 but for line feeds and tabs, DEL,
-# C1), marks of direction, line separators, invisible tags, and what is no character at all. A carriage return counts:
-# it lets a text overwrite the line that it stands in.
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
-)
+from bskernel_protocol.controls import CONTROLS
+
 _NAMED = {"\r": "\\r", "\n": "\\n", "\t": "\\t"}
 
 
 def visible(text: str) -> str:
     r"""The text with an escape such as \x1b for each character that a terminal may obey; line feeds and tabs stay."""
-    return text if _plain(text) else _CONTROL.sub(_escaped, text)
+    return text if text.isascii() and text.isprintable() else CONTROLS.sub(_escaped, text)
 
 
 def visible_line(text: str) -> str:
@@ -28,10 +23,6 @@ def visible_line(text: str) -> str:
 def visible_name(name: str) -> str:
     r"""A file's name for a message: on one line, and bytes that are no UTF-8 as \xff."""
     return visible_line(name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
-
-
-def _plain(text: str) -> bool:
-    return text.isascii() and text.isprintable()
 
 
 def _escaped(match: re.Match[str]) -> str:

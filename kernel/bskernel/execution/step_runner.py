@@ -81,8 +81,8 @@ def run_step(
 ) -> StepOutcome:
     """Run a step in a session, in the folder of that name, and capture its outputs.
 
-    Its folders are made, and taken away again when it has ended, where no step of the session can write: whatever still
-    runs there finds nothing to change any more. The caller recycles the folders it has used.
+    Its folders are made where no step of the session can write, and taken there again when it has ended: what still
+    runs in the session finds nothing to change any more. The caller recycles the folders it has used.
     """
     if os.path.lexists(session.root / folder):
         # The step runs again, and its earlier folders are still in use.

@@ -13,6 +13,7 @@ from bskernel.core.visible_text import visible_name
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_NAMES = 10_000
+_ANY_SIZE = 1 << 62
 
 # Beside a session's folder of step directories: what its steps cannot reach, whatever they are given of the session.
 ASIDE = "aside"
@@ -62,15 +63,15 @@ def read_file(folder: int, name: str, largest: int) -> bytes:
         raise RemainsRefused(f"{visible_name(name)} cannot be read: {error.strerror}") from error
 
 
-def read_text_end(path: Path, largest: int) -> str:
-    """The last `largest` bytes of a plain file as text; empty if there is none."""
+def read_end(path: Path, largest: int) -> bytes:
+    """The last `largest` bytes of a plain file; empty if there is none."""
     try:
-        fd = open_plain(str(path), 1 << 62)
+        fd = open_plain(str(path), _ANY_SIZE)
     except (OSError, NotPlainError):
-        return ""
+        return b""
     with os.fdopen(fd, "rb") as file:
         file.seek(max(0, os.fstat(fd).st_size - largest))
-        return file.read(largest).decode("utf-8", "replace")
+        return file.read(largest)
 
 
 def names_in(folder: int) -> list[str]:

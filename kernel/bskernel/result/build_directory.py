@@ -16,6 +16,7 @@ from bskernel_protocol import Artifact, StepManifest, canonical_bytes, pretty_js
 from bskernel.core.action import Action
 from bskernel.core.errors import ConfigError
 from bskernel.core.interfaces import Store
+from bskernel.core.visible_text import visible
 
 RESULT, FAILURE, CONFIG, BY_STEP = "result.json", "failure.txt", "config.json", "by-step"
 _STAMP = ".stamp"
@@ -251,7 +252,7 @@ class BuildDirectory:
 
     def write_failure(self, text: str) -> None:
         """Write failure.txt, why the build failed; a successful build leaves none."""
-        _replace(self.path / FAILURE, text.encode() + b"\n")
+        _replace(self.path / FAILURE, visible(text).encode() + b"\n")
 
 
 def _file_name(artifact: Artifact) -> str:

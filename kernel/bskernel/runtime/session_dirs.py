@@ -92,7 +92,8 @@ class SessionFolders(msgspec.Struct, frozen=True, kw_only=True):
 
     def clear(self) -> bool:
         """Remove the leftovers of steps; False when something cannot be removed."""
-        return all([empty(folder) for folder in (self.steps, self.inputs, self.aside)])
+        emptied = [empty(folder) for folder in (self.steps, self.inputs, self.aside)]
+        return all(emptied)
 
     def are_ours(self) -> bool:
         """True when this process owns the folders and so must remove them."""

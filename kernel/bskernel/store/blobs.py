@@ -195,11 +195,10 @@ def _write(file: int, data: memoryview) -> None:
 
 def _read(source: int, size: int) -> bytes:
     """The bytes of a small file; it may be cut short meanwhile."""
-    parts = []
-    while size and (part := os.pread(source, size, sum(map(len, parts)))):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+    data = b""
+    while len(data) < size and (part := os.pread(source, size - len(data), len(data))):
+        data += part
+    return data
 
 
 def _hash(source: int, target: int | None = None) -> Digest:

@@ -8,6 +8,7 @@ import msgspec
 from bskernel_protocol import Artifact, Digest, ProtocolError, TreeListing, decode_document
 
 from bskernel.core.action import ActionResult
+from bskernel.core.record_form import find_record_fault
 
 Get = Callable[[Digest], bytes | None]
 _INVALID_NAMES = frozenset({"", ".", ".."})
@@ -21,9 +22,11 @@ def decoded_result(data: bytes | None) -> ActionResult | None:
     """
     try:
         result = _results.decode(data) if data is not None else None
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None
-    if result is None or any("/" in output.name or output.name in _INVALID_NAMES for output in result.outputs):
+    if result is None or find_record_fault(result.record) is not None:
+        return None
+    if any("/" in output.name or output.name in _INVALID_NAMES for output in result.outputs):
         return None
     return result
 

@@ -38,6 +38,7 @@ class DiskStore:
         self._bytes = Blobs(blobs, incoming)
         self._claims = Claims(root / "claims")
         try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)  # whatever the umask: nobody else's results
             for folder in (blobs, self._actions, incoming):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -67,8 +68,8 @@ class DiskStore:
     ) -> Artifact:
         """Store a file or tree as it was read, even if another process keeps writing to it.
 
-        `path` may be a name in an open `folder`. Raises OutputViolation for a missing path, the wrong kind, links out of
-        the tree, special files and bits, and what exceeds the limits.
+        `path` may be a name in an open `folder`. Raises OutputViolation for a missing path, the wrong kind, links out
+        of the tree, special files and bits, and what exceeds the limits.
         """
         return self._capture(
             path, name, kind, media_type, lambda file, _: self._bytes.put_opened(file), limits_from(), folder

@@ -14,8 +14,8 @@ _CHUNK = 1 << 20  # bytes
 def copy_extents(source: int, target: int, size: int) -> Digest:
     """Copy the first `size` bytes of a file, in the order of the file, to an empty one; returns what was copied.
 
-    Holes are hashed as the zeros that they read as, and stay holes. A file that ends earlier meanwhile is copied up to
-    there.
+    Holes are hashed as the zeros that they read as, and stay holes. A file that is cut meanwhile is copied as far as
+    it goes.
     """
     hasher = hashlib.sha256()
     buffer = memoryview(bytearray(_CHUNK))

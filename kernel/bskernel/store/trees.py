@@ -18,8 +18,8 @@ def list_tree(
 ) -> TreeListing:
     """The listing of an open folder, with the digests that `take` returns for its files (descriptor, path inside).
 
-    `base` is the path of a folder in which links may be absolute. Raises OutputViolation for links out of the folder or
-    not to a file, special files and bits, invalid names, and trees beyond the limits.
+    `base` is the path of a folder in which links may be absolute. Raises OutputViolation for links out of the folder
+    or not to a file, special files and bits, invalid names, and trees beyond the limits.
     """
     files = []
     try:
