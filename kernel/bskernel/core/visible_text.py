@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 
-from bskernel_protocol.controls import CONTROLS
-
 _NAMED = {"\r": "\\r", "\n": "\\n", "\t": "\\t"}
 
 
 def visible(text: str) -> str:
     r"""The text with an escape such as \x1b for each character that a terminal may obey; line feeds and tabs stay."""
-    return text if text.isascii() and text.isprintable() else CONTROLS.sub(_escaped, text)
+    if text.isascii() and text.isprintable():
+        return text
+    from bskernel_protocol.controls import CONTROLS  # with the protocol, which --help does without
+
+    return CONTROLS.sub(_escaped, text)
 
 
 def visible_line(text: str) -> str:
