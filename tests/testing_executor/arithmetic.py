@@ -245,6 +245,25 @@ def misbehave(step: Step[Misdeed]) -> None:
         ctypes.CDLL(None)._exit(0)
 
 
+class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    code: Annotated[str, parameter("Python that does it, with `step`, `out` and `end`")]
+
+
+@registry.entry(
+    "act",
+    summary="does anything that a step can do to its folder",
+    parameters=Act,
+    inputs=MODEL_IN,
+    outputs=(Output("model", kind="file", required=False), Output("tree", kind="tree", required=False)),
+    failure="transform",
+)
+def act(step: Step[Act]) -> None:
+    """Do what the code says; `end()` ends the step's process before anything checks what it left."""
+    print("about to act")
+    names = {"step": step, "out": step.directory / "out", "end": lambda: os._exit(0)}
+    exec(step.params.code, names)  # noqa: S102 - whatever a step may do
+
+
 class Meeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     word: Annotated[str, parameter("the word that the step leaves")]
     until: Annotated[tuple[str, ...], parameter("the words that it waits for")] = ()

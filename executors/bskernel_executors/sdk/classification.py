@@ -211,7 +211,7 @@ def refine(failure: Failure, context: FailureContext, lines: Sequence[str], rule
         facts["message_ids"] = list(dict.fromkeys(message.id for message in messages))
         own = (line for line in cause if not _is_tool_message(line))
         cause = (*(message.whole for message in errors[:_SHOWN]), *own)
-    match = match_log(rules, context.entry, lines) if failure.facts.get("decided_by") in _WEAK else None
+    match = match_log(rules, context.entry, lines) if str(failure.facts.get("decided_by")) in _WEAK else None
     if match is None:
         return msgspec.structs.replace(failure, facts=facts, cause=cause)
     line = match.message.whole if match.message is not None else match.line

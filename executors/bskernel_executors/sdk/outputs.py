@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bskernel_protocol import Failure, OutputDescription
+from bskernel_protocol.plain_file import NotPlainError, kind_of, open_plain
 
-
-def _files(root: Path) -> Iterator[Path]:
-    if root.is_file():
-        yield root
-    for folder, folders, names in os.walk(root):
-        folders.sort()
-        for name in sorted(names):
-            yield Path(folder, name)
+_CHUNK = 1 << 20  # bytes
+_DEEPEST = 64  # folders inside one another; the kernel takes no more
+_ANY_SIZE = 1 << 62
 
 
 def _violation(message: str, hint: str | None = None, cause: tuple[str, ...] = ()) -> Failure:
     return Failure(category="executor", message=message, hint=hint, cause=cause)
+
+
+def _shown(path: Path, out: Path) -> str:
+    name = os.fsencode(path.relative_to(out)).decode("utf-8", "backslashreplace")
+    return "out/" + "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in name)
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, int]]:
+    """What lies below `root`, but folders, with its depth; of folders that are too deep, the first one too."""
+    pending = [(root, 0)]
+    while pending:
+        path, depth = pending.pop()
+        if not path.is_dir() or path.is_symlink() or depth > _DEEPEST:
+            yield path, depth
+            continue
+        with os.scandir(path) as found:
+            pending += [(path / name, depth + 1) for name in sorted((entry.name for entry in found), reverse=True)]
 
 
 def check_outputs(out: Path, declared: Iterable[OutputDescription], forbidden: Iterable[Path]) -> Failure | None:
@@ -32,7 +46,7 @@ def check_outputs(out: Path, declared: Iterable[OutputDescription], forbidden: I
         output = known.get(path.name)
         if output is None:
             return _violation(
-                f"the step wrote the output {path.name!r}, which its entry does not declare",
+                f"the step wrote the output {_shown(path, out)[4:]!r}, which its entry does not declare",
                 f"declared outputs: {', '.join(sorted(known)) or 'none'}",
             )
         if path.is_symlink() or (output.kind == "file") != path.is_file():
@@ -41,19 +55,71 @@ def check_outputs(out: Path, declared: Iterable[OutputDescription], forbidden: I
     if missing:
         return _violation(f"the step wrote no output {missing[0]!r}, which its entry declares")
     needles = [os.fsencode(path) for path in forbidden]
-    for path in _files(out):
-        if path.is_symlink():
-            if not path.resolve().is_relative_to(out.resolve()):
-                return _violation(f"out/{path.relative_to(out)} links to {path.readlink()}, outside its output")
-            continue
-        data = path.read_bytes()
-        for needle in needles:
-            at = data.find(needle)
-            if at >= 0:
-                excerpt = data[max(0, at - 40) : at + len(needle) + 60].decode("utf-8", "replace")
-                return _violation(
-                    f"out/{path.relative_to(out)} contains a path of this machine",
-                    "an artifact must not depend on where it was made; write paths relative to the output",
-                    (excerpt,),
-                )
+    for path, depth in _walk(out):
+        if depth > _DEEPEST:
+            return _violation(f"{_shown(path, out)[:200]} lies more than {_DEEPEST} folders deep")
+        failure = _check_file(path, out, needles)
+        if failure is not None:
+            return failure
     return None
+
+
+def _check_file(path: Path, out: Path, needles: list[bytes]) -> Failure | None:
+    shown = _shown(path, out)
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        if not path.resolve().is_relative_to(out.resolve()):
+            return _violation(f"{shown} links to {path.readlink()}, outside its output")
+        return None
+    if not stat.S_ISREG(mode):
+        return _violation(f"{shown} is {kind_of(mode)}, not a plain file")
+    try:
+        excerpt = _find(str(path), needles)
+    except (NotPlainError, OSError) as error:
+        return _violation(f"{shown} cannot be read: {error}")
+    if excerpt is None:
+        return None
+    return _violation(
+        f"{shown} contains a path of this machine",
+        "an artifact must not depend on where it was made; write paths relative to the output",
+        (excerpt,),
+    )
+
+
+def _find(path: str, needles: list[bytes]) -> str | None:
+    """The first of the texts in a file, with what surrounds it. Holes of the file are skipped."""
+    overlap = max(map(len, needles)) + 40
+    with os.fdopen(open_plain(path, _ANY_SIZE), "rb", buffering=0) as file:
+        held = b""
+        at = 0
+        while (start := _next_data(file.fileno(), at)) is not None:
+            held = held if start == at else b""
+            part = os.pread(file.fileno(), _CHUNK, start)
+            if not part:
+                return None
+            at = start + len(part)
+            held += part
+            for needle in needles:
+                found = held.find(needle)
+                if found >= 0:
+                    # What follows it may lie in the next part.
+                    held += os.pread(file.fileno(), 60, at)
+                    return held[max(0, found - 40) : found + len(needle) + 60].decode("utf-8", "replace")
+            held = held[-overlap:]
+    return None
+
+
+def _next_data(file: int, at: int) -> int | None:
+    """Where the next data of a file are; None if there are none."""
+    try:
+        return os.lseek(file, at, os.SEEK_DATA)
+    except OSError:
+        return at if at < os.fstat(file).st_size and not _tells_holes(file) else None
+
+
+def _tells_holes(file: int) -> bool:
+    try:
+        os.lseek(file, 0, os.SEEK_HOLE)
+    except OSError:
+        return False
+    return True

@@ -9,20 +9,19 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 from typing import Literal, NoReturn
 
-import msgspec
 from bskernel_protocol import LogLine
-from bskernel_protocol.layout import LOG
 
+from bskernel_executors.sdk.log_file import LogFile
 from bskernel_executors.sdk.oom_counter import count_oom_kills
 from bskernel_executors.sdk.process_tree import become_subreaper, die_with_parent, fork_below_reaper, kill_group
 from bskernel_executors.sdk.registry import Registry
 from bskernel_executors.sdk.step_process import limits_memory, run_step, uses_tools
 
 _LONGEST_LINE = 64 * 1024  # bytes; a longer line is cut
+_PROGRESS_S = 1.0  # how often a step whose log is full may show its progress
 StreamName = Literal["stdout", "stderr", "progress"]
 Line = tuple[StreamName, str]
 
@@ -53,11 +52,12 @@ class RunningStep:
     directory: str
     pid: int
     pidfd: int  # becomes readable when the child ends
-    log: FileIO  # unbuffered: every line must survive the server
+    log: LogFile
     started: float  # time.monotonic(), in seconds
     oom_kills_before: int
     has_memory_limit: bool
     pipes: list[OutputPipe]
+    told: float = 0.0  # when the kernel last heard of progress beyond the log's limit
 
     def fds(self) -> Iterator[int]:
         """The server's file descriptors for this step, which no other child may keep open."""
@@ -66,8 +66,20 @@ class RunningStep:
 
     def write_log_line(self, stream: StreamName, text: str) -> None:
         """Append a line to the step's log."""
-        seconds = round(time.monotonic() - self.started, 3)
-        self.log.write(msgspec.json.encode(LogLine(seconds=seconds, stream=stream, text=text)) + b"\n")
+        self.log.write(LogLine(seconds=self._seconds(), stream=stream, text=text))
+
+    def may_tell(self, stream: StreamName) -> bool:
+        """Whether the kernel hears of a line. Once the log is full, it hears of progress alone, at times."""
+        if not self.log.full:
+            return True
+        now = time.monotonic()
+        if stream != "progress" or now < self.told + _PROGRESS_S:
+            return False
+        self.told = now
+        return True
+
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self.started, 3)
 
     def cancel(self) -> None:
         """Kill the child. The server notices its end as it notices any other."""
@@ -95,7 +107,7 @@ class RunningStep:
         """Close the server's file descriptors for this step."""
         for pipe in self.pipes:
             os.close(pipe.fd)
-        self.log.close()
+        self.log.close(self._seconds())
         os.close(self.pidfd)
 
 
@@ -114,12 +126,12 @@ class PreforkedChild:
 
     def start(self, root: Path, directory: str) -> RunningStep:
         """Let it run the step in `directory` below `root`. Raises BrokenPipeError if it has been killed."""
-        log = (root / directory / LOG).open("wb", buffering=0)
+        log = LogFile(root / directory)
         kills = count_oom_kills() or 0
         try:
             os.write(self.order_fd, directory.encode())
         except BrokenPipeError:
-            log.close()
+            log.close(0.0)
             raise
         os.close(self.order_fd)
         return RunningStep(

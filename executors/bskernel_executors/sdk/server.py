@@ -72,6 +72,7 @@ class Server:
 
     def serve(self) -> None:
         """Send Ready, then handle commands until the channel closes, and end all children."""
+        os.umask(0o077)  # what a step leaves is nobody else's, whatever the modes that it asks for
         become_subreaper()
         self._send(Ready(protocol=PROTOCOL_VERSION, executor=self._registry.executor, version=self._registry.version))
         if self._registry.warm_up is not None:
@@ -178,6 +179,8 @@ class Server:
     def _relay_line(self, step: RunningStep, stream: StreamName, text: str) -> None:
         text = self._secrets.redact(text)
         step.write_log_line(stream, text)
+        if not step.may_tell(stream):
+            return
         if stream == "progress":
             self._send(Progress(directory=step.directory, text=text))
         else:

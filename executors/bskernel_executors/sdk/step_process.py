@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,8 @@ from bskernel_protocol import (
     decode_document,
     encode,
 )
-from bskernel_protocol.layout import INPUTS, LOG, MANIFEST, OUTPUTS, RESULT, WORK
+from bskernel_protocol.layout import INPUTS, LOG, LOG_LARGEST, MANIFEST, OUTPUTS, RESULT, WORK
+from bskernel_protocol.plain_file import NotPlainError, create_plain, read_plain
 
 from bskernel_executors.sdk.causes import make_failure
 from bskernel_executors.sdk.classification import FailureContext, refine
@@ -29,13 +31,15 @@ from bskernel_executors.sdk.registry import Entry, Registry
 from bskernel_executors.sdk.secrets import SecretFilter
 from bskernel_executors.sdk.step import Step, StepFailure
 
+_LARGEST = 64 << 20  # bytes of a manifest or a result
+
 
 def read_manifest(directory: Path) -> StepManifest:
     """Read the manifest of a step directory. Raises StepFailure (executor)."""
     path = directory / MANIFEST
     try:
-        document = decode_document(path.read_bytes())
-    except (OSError, ProtocolError) as error:
+        document = decode_document(read_plain(str(path), _LARGEST))
+    except (OSError, NotPlainError, ProtocolError) as error:
         raise StepFailure(category="executor", message=f"cannot read {MANIFEST}: {error}") from error
     if not isinstance(document, StepManifest):
         raise StepFailure(
@@ -167,27 +171,33 @@ def run_step(registry: Registry, directory: Path, report_progress: Callable[[str
 
 def refine_result(registry: Registry, directory: Path) -> None:
     """Refine the result of a failed step with its complete log, which holds the tools' messages."""
+    # The step may have left anything in place of these files, also what would hang or end the server.
     try:
-        result = decode_document((directory / RESULT).read_bytes())
+        result = decode_document(read_plain(str(directory / RESULT), _LARGEST))
         if not isinstance(result, StepResult) or result.failure is None:
             return
         manifest = read_manifest(directory)
-    except (OSError, ProtocolError, StepFailure):
+        log = read_plain(str(directory / LOG), LOG_LARGEST)
+        failure = refine(result.failure, _context(registry, manifest, {}), _texts_of(log), registry.rules)
+        if failure != result.failure:
+            _write(directory / RESULT, encode(_failed_result(failure, result.step, directory)))
+    except (OSError, NotPlainError, ProtocolError, StepFailure):
         return  # the kernel reports what is wrong with it
-    lines = [_text_of(line) for line in (directory / LOG).read_bytes().splitlines()]
-    failure = refine(result.failure, _context(registry, manifest, {}), lines, registry.rules)
-    if failure != result.failure:
-        _write(directory / RESULT, encode(_failed_result(failure, result.step, directory)))
+
+
+def _texts_of(log: bytes) -> list[str]:
+    return [_text_of(line) for line in log.splitlines()]
 
 
 def _text_of(line: bytes) -> str:
     try:
         return str(msgspec.json.decode(line, type=LogLine).text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return line.decode("utf-8", "replace")
 
 
 def _write(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}")
-    temporary.write_bytes(data)
+    with os.fdopen(create_plain(str(temporary)), "wb") as file:
+        file.write(data)
     temporary.replace(path)

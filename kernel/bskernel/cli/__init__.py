@@ -11,10 +11,18 @@ from typing import NoReturn
 _RARELY = 100_000  # allocations between garbage collections: a fully cached build makes fewer, and no garbage
 
 
+_ANYBODY = 0o002
+_USUAL = 0o022
+
+
 def main() -> None:
     """Run the command line. Ends with SystemExit unless the exit code is 0."""
     from bskernel.cli.group import main as run
 
+    # With a umask that lets anybody write, anybody could decide what later builds recall from the cache.
+    umask = os.umask(_USUAL)
+    if umask & _ANYBODY:
+        os.umask(umask)
     run()
 
 

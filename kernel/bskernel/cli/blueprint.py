@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bskernel.cli.options import PATH, SET
-from bskernel.cli.output import print_note, write_file
+from bskernel.cli.output import echo, print_note, write_file
 from bskernel.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ def import_(file: Path, model: str, into: Path | None, limit: int, notes: Path |
     imported = import_blueprint(found, model, limit if into is not None else 1)
     _report((*read, *imported.notes), notes)
     if into is None:
-        click.echo(imported.texts[0], nl=False)
+        echo(imported.texts[0], nl=False)
         return
     into.mkdir(parents=True, exist_ok=True)
     for number, text in enumerate(imported.texts, 1):
         name = f"{file.stem}-{number}.toml" if len(imported.texts) > 1 else f"{file.stem}.toml"
         write_file(into / name, text.encode())
-        click.echo(str(into / name))
+        echo(str(into / name))
 
 
 @blueprint.command()
@@ -96,4 +96,4 @@ def export(configs: tuple[Path, ...], settings: tuple[str, ...], notes: Path | N
     if not exported.blueprint.steps:
         raise ConfigError(f"{configs[0]}: none of its steps can be expressed in a blueprint")
     _report(exported.notes, notes)
-    click.echo(to_yaml(exported.blueprint), nl=False)
+    echo(to_yaml(exported.blueprint), nl=False)

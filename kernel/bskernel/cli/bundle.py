@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bskernel.cli.options import OUTPUT_FILE, PATH
-from bskernel.cli.output import write_file
+from bskernel.cli.output import echo, write_file
 from bskernel.core.errors import ConfigError
 
 
@@ -48,7 +48,7 @@ def bundle(build: Path | None, output: Path | None, with_model: bool, more: tupl
     target = output or Path(f"{build.name if build is not None else 'machine'}.bskernel.tar.gz")
     write_file(target, packed.data)
     for path, size in packed.files.items():
-        click.echo(f"  {path}  {size} B")
+        echo(f"  {path}  {size} B")
     removed = ", ".join(f"{kind} ({count})" for kind, count in packed.redacted.items())
-    click.echo(f"  removed: {removed or 'nothing'}")
-    click.echo(f"{target}: {len(packed.data)} B; read it before you send it")
+    echo(f"  removed: {removed or 'nothing'}")
+    echo(f"{target}: {len(packed.data)} B; read it before you send it")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bskernel.cli.options import OUTPUT_FILE, PATH
-from bskernel.cli.output import print_note, write_file
+from bskernel.cli.output import echo, print_note, write_text
 from bskernel.core.errors import EXIT_GATE, ConfigError
 
 if TYPE_CHECKING:
@@ -83,9 +83,9 @@ def diff(
     comparison = compare(base, new, gates=gates, missing=missing)
     text = _render(comparison, form)
     if output is None:
-        click.echo(text, nl=False)
+        echo(text, nl=False)
     else:
-        write_file(output, text.encode())
+        write_text(output, text)
         for verdict in comparison.gates:
             if verdict.fails:
                 print_note(f"gate {verdict.gate.title}: {verdict.status}: {verdict.text}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bskernel.cli.output import print_note
+from bskernel.cli.output import echo, print_note
 from bskernel.core.errors import EnvironmentLacking
 
 
@@ -24,6 +24,6 @@ def down(names: tuple[str, ...]) -> None:
     select_recipes(workspace.recipes, names)  # refuses unknown names
     try:
         for ended in end_all(workspace.cache, names, lambda runtime: workspace.starter(runtime, print_note)):
-            click.echo(f"{ended}  stopped")
+            echo(f"{ended}  stopped")
     except PermissionError as error:
         raise EnvironmentLacking(str(error), hint=FOLDER_HINT) from error

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from bskernel.cli.output import INTERRUPTED
+from bskernel.cli.output import INTERRUPTED, echo
 from bskernel.core.errors import EXIT_INTERRUPTED, BskernelError
 
 # Command -> its summary, so that `--help` imports no command. Each is a function in the module of its name.
@@ -87,13 +87,13 @@ def main() -> None:
     try:
         cli(standalone_mode=False)
     except BskernelError as error:
-        click.echo(f"error: {error.message}", err=True)
+        echo(f"error: {error.message}", err=True)
         if error.hint:
-            click.echo(f"  -> {error.hint}", err=True)
+            echo(f"  -> {error.hint}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo(INTERRUPTED, err=True)
+        echo(INTERRUPTED, err=True)
         sys.exit(EXIT_INTERRUPTED)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bskernel.cli.options import JSON, RUNTIME
-from bskernel.cli.output import print_note, print_result
+from bskernel.cli.output import echo, print_note, print_result
 from bskernel.core.errors import EXIT_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def build(names: tuple[str, ...], runtime: str) -> None:
     from bskernel.workspace.workspace import Workspace
 
     for name in make_images(Workspace.here(), names, runtime=runtime, report=print_note):
-        click.echo(f"{name}  built")
+        echo(f"{name}  built")
 
 
 @images.command()
@@ -81,7 +81,7 @@ def describe(name: str) -> None:
     from bskernel.workspace.workspace import Workspace
 
     workspace = Workspace.here()
-    click.echo(describe_recipe(select_recipe(workspace.recipes, name), workspace.cache, print_note), nl=False)
+    echo(describe_recipe(select_recipe(workspace.recipes, name), workspace.cache, print_note), nl=False)
 
 
 def _describe_states(states: tuple[RecipeState, ...]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from bskernel.core.errors import ConfigError
+from bskernel.core.visible_text import visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,9 +20,17 @@ T = TypeVar("T")
 INTERRUPTED = "interrupted: every process of the build has ended; the cache is intact"
 
 
+def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print on standard output, or error. Everything that commands print passes here, and is harmless afterwards.
+
+    Names, messages and numbers come from files, steps and tools, which may hold what a terminal obeys.
+    """
+    click.echo(visible(text), err=err, nl=nl)
+
+
 def print_note(text: str) -> None:
     """Print a remark on standard error, so that standard output holds the result alone."""
-    click.echo(text, err=True)
+    echo(text, err=True)
 
 
 def print_result(result: T, describe: Callable[[T], str], *, as_json: bool) -> None:
@@ -29,7 +38,12 @@ def print_result(result: T, describe: Callable[[T], str], *, as_json: bool) -> N
     from bskernel_protocol import pretty_json
 
     text = pretty_json(result) if as_json else describe(result)
-    click.echo(text, nl=not text.endswith("\n"))
+    echo(text, nl=not text.endswith("\n"))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, harmless for terminals. Raises ConfigError when it cannot be written."""
+    write_file(path, visible(text).encode())
 
 
 def write_file(path: Path, data: bytes) -> None:

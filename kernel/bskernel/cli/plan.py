@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from bskernel.cli.options import JSON, BuildSelection, build_selection
-from bskernel.cli.output import print_note
+from bskernel.cli.output import echo, print_note
 from bskernel.cli.plan_views import GRAPHS
 from bskernel.core.errors import ConfigError
 
@@ -35,13 +35,13 @@ def plan(selection: BuildSelection, as_json: bool, graph: str | None) -> None:
         from bskernel.cli.sweep_views import show_sweep
 
         shown = show_sweep(workspace, text, range_request, print_note, as_json=as_json, graph=graph)
-        click.echo(shown, nl=False)
+        echo(shown, nl=False)
         return
     prepared = workspace.prepare_loaded(check_config(text), range_request=range_request, output=selection.output)
     planned = preview_build(workspace, prepared, print_note)
     if graph is not None:
-        click.echo(draw_plan(planned, graph), nl=False)
+        echo(draw_plan(planned, graph), nl=False)
     else:
         describe = plan_json if as_json else describe_plan
         shown = describe(planned, prepared.plan.range, prepared.backend, prepared.plan.warnings)
-        click.echo(shown, nl=False)
+        echo(shown, nl=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bskernel.cli.options import JSON, PATH
-from bskernel.cli.output import print_note, print_result, refuse_link, write_file
+from bskernel.cli.output import print_note, print_result, refuse_link, write_text
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -51,7 +51,7 @@ def results(
 
     found = bskernel.results(sweep, maximize=maximize, minimize=minimize, require=require)
     if csv_file is not None:
-        write_file(csv_file, as_csv(found.table).encode())
+        write_text(csv_file, as_csv(found.table))
     if parquet_file is not None:
         from bskernel.sweeps.report.parquet import write_parquet
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from bskernel.cli.output import echo
+
 
 @click.command()
 @click.argument("what", type=click.Choice(["config", "protocol"]))
@@ -14,4 +16,4 @@ def schema(what: str) -> None:
 
     from bskernel.config.reader import config_schema
 
-    click.echo(config_schema() if what == "config" else pretty_json(protocol_schema()), nl=False)
+    echo(config_schema() if what == "config" else pretty_json(protocol_schema()), nl=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bskernel.cli.options import JSON
-from bskernel.cli.output import print_result
+from bskernel.cli.output import echo, print_result
 
 if TYPE_CHECKING:
     from bskernel_protocol import Catalogue, InputDescription
@@ -28,7 +28,7 @@ def steps(executor: str | None, as_json: bool) -> None:
 
     executors = Workspace.here().executors
     if executor is None:
-        click.echo(_describe_executors(executors))
+        echo(_describe_executors(executors))
     else:
         print_result(executors.resolve(executor, {}, "steps").catalogue, _describe_entries, as_json=as_json)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bskernel.cli.options import JSON, BuildSelection, RunSelection, build_selection, run_selection
-from bskernel.cli.output import INTERRUPTED, has_cursor, print_note, print_result
+from bskernel.cli.output import INTERRUPTED, echo, has_cursor, print_note, print_result
 
 if TYPE_CHECKING:
     from bskernel.sweeps.report.observers import SweepObserver
@@ -55,7 +55,7 @@ def _show(result: SweepResult, *, as_json: bool) -> None:
     try:
         text = as_text(bskernel.results(result))
         if not as_json:
-            click.echo(text, nl=False)
+            echo(text, nl=False)
     finally:
         print_result(result, effort_text, as_json=as_json)
 

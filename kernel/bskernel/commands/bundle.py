@@ -17,11 +17,13 @@ from typing import Any
 
 import msgspec
 from bskernel_protocol import PROTOCOL_VERSION, Artifact, StepManifest, TreeListing, decode_document, pretty_json
+from bskernel_protocol.controls import escape_json_bytes
 
 from bskernel.commands.doctor import Diagnosis
 from bskernel.core.errors import ConfigError
 from bskernel.core.interfaces import Store
 from bskernel.core.redaction import Redactor, secrets_in
+from bskernel.core.visible_text import visible
 from bskernel.plan.inputs import EXTERNAL_DATA, MODEL
 from bskernel.result.build_directory import CONFIG, FAILURE, RESULT, BuildDirectory
 from bskernel.result.output_folder import read_plain_file
@@ -107,7 +109,14 @@ def _build_files(build: Path, redactor: Redactor) -> dict[str, bytes]:
     for report in sorted(found):
         if (data := _end_of(report, build)) is not None:
             files[report.relative_to(build).as_posix()] = redactor.text(data.decode("utf-8", "replace")).encode()
-    return files
+    return {path: _harmless(path, data) for path, data in files.items()}
+
+
+def _harmless(path: str, data: bytes) -> bytes:
+    """A file that people `cat`: nothing in it is obeyed by a terminal."""
+    if path.endswith((".json", ".jsonl")):
+        return escape_json_bytes(data)
+    return visible(data.decode("utf-8", "replace")).encode()
 
 
 def _end_of(path: Path, build: Path) -> bytes | None:

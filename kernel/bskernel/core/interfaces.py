@@ -21,8 +21,13 @@ class OutputViolation(Exception):  # noqa: N818 - reported as a failure of the s
 class Store(Protocol):
     """Stores bytes by digest and results by action. Damaged or lost bytes count as missing."""
 
-    def capture(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
-        """Store a file or a tree. Raises OutputViolation for links that leave it and for special files."""
+    def capture(
+        self, path: Path, name: str, kind: ArtifactKind, media_type: str, *, folder: int | None = None
+    ) -> Artifact:
+        """Store a file or a tree; `path` may be a name in the open `folder`.
+
+        Raises OutputViolation for links that leave it, special files and bits, and beyond the limits of an output.
+        """
 
     def observe(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
         """Store a file or tree of the user's like `capture`; what has not changed since is not read again."""

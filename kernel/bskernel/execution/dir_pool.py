@@ -13,8 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from bskernel.remains.folder import RemainsRefused, opened_folder
+from bskernel.remains.removal import remove
+
 _SPARE = ".spare-"
 _LARGEST = 1 << 16  # bytes of a folder's entry list: a folder that has held many entries stays slow
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 # What stays in a folder: folders with what stays in them, links (str) with their targets, and files (None), whose
 # content stays until they are overwritten.
@@ -42,8 +46,9 @@ def recycle(folder: Path, name: str, layout: Layout) -> None:
 def reset_dir(folder: Path, layout: Layout) -> bool:
     """Remove everything but the layout; False when the layout itself was altered."""
     try:
-        return _is_plain(os.lstat(folder), stat.S_IFDIR) and _reset(str(folder), layout)
-    except OSError:
+        with opened_folder(folder) as opened:
+            return _is_plain(os.fstat(opened), stat.S_IFDIR) and _reset(opened, layout)
+    except (OSError, RemainsRefused):
         return False
 
 
@@ -55,38 +60,28 @@ def _is_plain(found: os.stat_result, kind: int) -> bool:
     return sound and stat.S_IFMT(found.st_mode) == kind and found.st_mode & (0o7000 | usable) == usable
 
 
-def _reset(folder: str, layout: Layout) -> bool:
+def _reset(folder: int, layout: Layout) -> bool:
     with os.scandir(folder) as found:
-        entries = list(found)
-    for entry in entries:
-        kept = layout.get(entry.name, False)
+        names = [entry.name for entry in found]
+    for name in names:
+        kept = layout.get(name, False)
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if isinstance(kept, str):
-            if not entry.is_symlink() or os.readlink(entry.path) != kept:
+            if not stat.S_ISLNK(status.st_mode) or os.readlink(name, dir_fd=folder) != kept:
                 return False
         elif isinstance(kept, Mapping):
-            if not _is_plain(entry.stat(follow_symlinks=False), stat.S_IFDIR) or not _reset(entry.path, kept):
+            if not _is_plain(status, stat.S_IFDIR):
                 return False
-        elif kept is False or not _is_plain(entry.stat(follow_symlinks=False), stat.S_IFREG):
-            remove(Path(entry.path))
+            with opened_folder(name, dir_fd=folder) as inner:
+                if not _reset(inner, kept):
+                    return False
+        elif (kept is False or not _is_plain(status, stat.S_IFREG)) and not remove(name, dir_fd=folder):
+            return False
     return True
-
-
-def remove(folder: Path) -> None:
-    """Remove a file, or a folder whatever the modes inside it."""
-    import shutil
-
-    if folder.is_symlink() or not folder.is_dir():
-        folder.unlink(missing_ok=True)
-        return
-    for inner, _, _ in os.walk(folder):
-        with contextlib.suppress(OSError):
-            os.chmod(inner, 0o700)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def overwrite(path: Path, data: bytes) -> None:
     """Overwrite a file in place. Truncating it first would make some file systems write it out at once."""
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-    with os.fdopen(file, "wb", buffering=0) as stream:
+    with os.fdopen(os.open(path, _WRITE, 0o600), "wb", buffering=0) as stream:
         stream.write(data)
         stream.truncate()

@@ -9,52 +9,65 @@ from bskernel_protocol import (
     Failure,
     StepResult,
 )
-from bskernel_protocol.layout import LAYOUT
+from bskernel_protocol.layout import LAYOUT, OUTPUTS
 
 from bskernel.core.action import ActionResult
 from bskernel.core.interfaces import OutputViolation, Store
+from bskernel.core.record_form import find_record_fault
 from bskernel.core.step import Step
+from bskernel.core.visible_text import visible_name
+from bskernel.remains.folder import RemainsRefused, names_in, opened_folder
+
+_END = 1 << 20  # bytes of a log that hold more than its last lines
+_LONGEST = 4096  # characters of a line
 
 
-def capture_outputs(step: Step, out: Path, result: StepResult, log: bytes, store: Store) -> ActionResult | Failure:
+def capture_outputs(
+    step: Step, directory: int, result: StepResult, log: bytes, store: Store
+) -> ActionResult | Failure:
     """The result with its outputs captured, or the failure when they are not those that the entry declares.
 
-    `out` is the step's out/ folder.
+    `directory` is the step's directory, open, where nobody else can put anything.
     """
     declared = {output.name: output for output in step.outputs}
-    stray = sorted(path.name for path in out.parent.iterdir() if path.name not in LAYOUT)
-    if stray:
-        return Failure(
-            category="executor",
-            message=f"step {step.name} wrote {stray[0]!r} outside out/ and work/",
-            cause=last_lines(log),
-        )
-    found = sorted(path.name for path in out.iterdir()) if out.is_dir() and not out.is_symlink() else []
-    undeclared = [name for name in found if name not in declared]
-    missing = [name for name, output in declared.items() if output.required and name not in found]
-    if undeclared or missing:
-        what = f"wrote {undeclared[0]!r}, which" if undeclared else f"did not write {missing[0]!r}, which"
-        return Failure(
-            category="executor",
-            message=f"step {step.name} {what} its entry {'does not declare' if undeclared else 'declares'}",
-            cause=last_lines(log),
-        )
+    stray = next((name for name in names_in(directory) if name not in LAYOUT), None)
+    if stray is not None:
+        return _violation(f"step {step.name} wrote {visible_name(stray)!r} outside out/ and work/", log)
+    fault = find_record_fault(result.record)
+    if fault is not None:
+        return _violation(f"step {step.name} recorded what cannot be kept: {fault}", log)
     try:
-        artifacts = tuple(
-            store.capture(out / name, name, declared[name].kind, declared[name].media_type) for name in found
-        )
-    except OutputViolation as error:
-        return Failure(category="executor", message=f"step {step.name}: output {error}")
+        with opened_folder(OUTPUTS, dir_fd=directory) as out:
+            found = names_in(out)
+            undeclared = [name for name in found if name not in declared]
+            missing = [name for name, output in declared.items() if output.required and name not in found]
+            if undeclared:
+                shown = visible_name(undeclared[0])
+                return _violation(f"step {step.name} wrote {shown!r}, which its entry does not declare", log)
+            if missing:
+                return _violation(f"step {step.name} did not write {missing[0]!r}, which its entry declares", log)
+            artifacts = tuple(
+                store.capture(Path(name), name, declared[name].kind, declared[name].media_type, folder=out)
+                for name in found
+            )
+    except FileNotFoundError:
+        return _violation(f"step {step.name} removed its folder out/", log)
+    except (OutputViolation, RemainsRefused) as error:
+        return _violation(f"step {step.name}: output {error}", log)
     return ActionResult(outputs=artifacts, record=result.record, log=store.put(log))
+
+
+def _violation(message: str, log: bytes) -> Failure:
+    return Failure(category="executor", message=message, cause=last_lines(log))
 
 
 def last_lines(log: bytes) -> tuple[str, ...]:
     """The last eight lines of a step's log, as text."""
-    lines = log.decode("utf-8", "replace").splitlines()[-8:]
+    lines = log[-_END:].decode("utf-8", "replace").splitlines()[-8:]
     texts = []
     for line in lines:
         try:
             texts.append(str(msgspec.json.decode(line)["text"]))
-        except (msgspec.DecodeError, KeyError, TypeError):
+        except (msgspec.DecodeError, KeyError, TypeError, RecursionError):
             texts.append(line)
-    return tuple(texts)
+    return tuple(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... (cut)" for text in texts)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 from bskernel_protocol import Artifact, Digest, TreeFile, TreeListing, canonical_bytes
+from bskernel_protocol.layout import LOG_LARGEST
 
 from bskernel.core.action import ActionResult
 from bskernel.core.interfaces import OutputViolation, Store
@@ -19,8 +20,8 @@ class InputMissing(Exception):  # noqa: N818 - reported as a failure of the step
 
 
 def read_log(log: Digest | None, store: Store) -> bytes:
-    """The log of a recalled step; empty when the store does not have it."""
-    return (store.get(log) if log is not None else None) or b""
+    """The log of a recalled step; empty when the store does not have it, or only one that no step can have."""
+    return (store.get(log) if log is not None and log.size <= LOG_LARGEST else None) or b""
 
 
 def resolve_inputs(step: Step, made: Mapping[str, ActionResult], store: Store) -> dict[str, Artifact]:

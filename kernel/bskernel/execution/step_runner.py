@@ -11,28 +11,34 @@ from bskernel_protocol import (
     Artifact,
     Event,
     Failure,
+    LogLine,
     ProtocolError,
     StepManifest,
     StepResult,
     canonical_bytes,
     decode_document,
 )
-from bskernel_protocol.layout import INPUTS, LOG, MANIFEST, OUTPUTS, RESULT, WORK
+from bskernel_protocol.layout import INPUTS, LOG, LOG_LARGEST, MANIFEST, OUTPUTS, RESULT, WORK
 
 from bskernel.core.action import ActionResult
 from bskernel.core.interfaces import Session, SessionEnded, Store
 from bskernel.core.manifest import manifest_of
+from bskernel.core.record_form import bounded_failure
 from bskernel.core.runtime_failures import crashed, input_lost, out_of_memory, timed_out
 from bskernel.core.step import Step
 from bskernel.execution import dir_pool
 from bskernel.execution.output_capture import capture_outputs, last_lines
+from bskernel.remains.folder import ASIDE, RemainsRefused, opened_folder, read_file
+from bskernel.remains.limits import RESULT_LARGEST
+from bskernel.remains.removal import remove
 
 
 class StepDirs(msgspec.Struct, frozen=True, kw_only=True):
-    """The folders of an ended step."""
+    """The folders of an ended step, where its session cannot reach them."""
 
     directory: Path
     inputs: Path
+    link: str  # from the step's folder to its inputs, while the session has both
 
 
 class StepOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,88 +77,126 @@ def run_step(
 ) -> StepOutcome:
     """Run a step in a session, in the folder of that name, and capture its outputs.
 
-    The caller recycles the folders it has used.
+    Its folders are made where no step of the session can write, and taken there again when it has ended: what still
+    runs in the session finds nothing to change any more. The caller recycles the folders it has used.
     """
-    if (session.root / folder).exists():
-        # The step runs again, and its earlier folders are not recycled yet.
+    if os.path.lexists(session.root / folder):
+        # The step runs again, and its earlier folders are still in use.
         folder = f"{folder}-{os.urandom(4).hex()}"
-    directory, given = _folders(session, folder, inputs)
-    failure = prepare_step_dir(store, manifest_of(step, inputs), directory, given, sealed=session.seals_inputs)
+    aside = session.root.with_name(ASIDE)
+    aside.mkdir(mode=0o700, exist_ok=True)
+    made = _folders(aside, f"{folder}-{os.urandom(4).hex()}", session.inputs_root.name, inputs)
+    manifest, given = manifest_of(step, inputs), session.inputs_root / made.inputs.name
+    failure = prepare_step_dir(store, manifest, made.directory, made.inputs, sealed=session.seals_inputs)
     if failure is not None:
-        return StepOutcome(result=None, failure=failure, log=b"", used=StepDirs(directory=directory, inputs=given))
+        return StepOutcome(result=None, failure=failure, log=b"", used=made)
+    os.rename(made.inputs, given)
+    try:
+        os.rename(made.directory, session.root / folder)
+    except OSError:  # another step has put something there
+        folder = f"{folder}-{os.urandom(4).hex()}"
+        os.rename(made.directory, session.root / folder)
     ended = session.run(folder, timeout_s=step.timeout_s, memory_mib=step.memory_mib, on_event=on_event)
     if ended.interrupted:
         # The step may still run: its folder stays until its session closes.
-        return StepOutcome(result=None, failure=None, log=_read(directory / LOG))
-    log = _read(directory / LOG)
+        return StepOutcome(result=None, failure=None, log=_read_log(session.root / folder))
+    try:
+        os.rename(session.root / folder, made.directory)
+        os.rename(given, made.inputs)
+    except OSError as error:
+        gone = f"the folder of step {step.name} is gone or cannot be taken away: {error.strerror}"
+        failure = ended.failure or Failure(category="executor", message=gone)
+        return _ended(ended, StepOutcome(result=None, failure=failure, log=b""))
+    log = _read_log(made.directory)
     if ended.cancelled:
-        return StepOutcome(result=None, failure=None, log=log, used=StepDirs(directory=directory, inputs=given))
-    outcome = _outcome(step, directory, ended, log, store)
-    return StepOutcome(
-        result=None if isinstance(outcome, Failure) else outcome,
-        failure=outcome if isinstance(outcome, Failure) else None,
-        log=log,
+        return StepOutcome(result=None, failure=None, log=log, used=made)
+    outcome = _outcome(step, made.directory, ended, log, store)
+    return _ended(
+        ended,
+        StepOutcome(
+            result=None if isinstance(outcome, Failure) else outcome,
+            failure=outcome if isinstance(outcome, Failure) else None,
+            log=log,
+            used=made,
+        ),
+    )
+
+
+def _ended(ended: SessionEnded, outcome: StepOutcome) -> StepOutcome:
+    return msgspec.structs.replace(
+        outcome,
         peak_mib=ended.peak_mib,
         session_over=ended.session_over,
         lost=ended.lost,
         oom_kills=ended.oom_kills,
-        used=StepDirs(directory=directory, inputs=given),
     )
 
 
 def recycle(used: StepDirs) -> None:
     """Empty a step's folders for another step; takes as long as removing their content."""
-    dir_pool.recycle(used.directory, used.inputs.name, _layout(used.inputs))
+    dir_pool.recycle(used.directory, used.inputs.name, _layout(used.link))
 
 
-def _folders(session: Session, label: str, inputs: Iterable[str]) -> tuple[Path, Path]:
-    """The step's folder and its inputs' folder, which it links to; spare ones if there are any."""
-    directory = session.root / label
-    while (name := dir_pool.take(session.root, label)) is not None:
-        given = session.inputs_root / name
-        # A step that still runs may have written to them since they were recycled.
-        if dir_pool.reset_dir(directory, _layout(given)) and (directory / INPUTS).is_symlink():
+def _folders(aside: Path, name: str, inputs_root: str, inputs: Iterable[str]) -> StepDirs:
+    """A step's folder and its inputs' folder, which it links to; spare ones if there are any."""
+    directory = aside / name
+    while (spare := dir_pool.take(aside, name)) is not None:
+        given, link = aside / spare, _link(inputs_root, spare)
+        if dir_pool.reset_dir(directory, _layout(link)) and (directory / INPUTS).is_symlink():
             if not dir_pool.reset_dir(given, dict.fromkeys(inputs)):
-                dir_pool.remove(given)
-            return directory, given
-        dir_pool.remove(directory)
-    given = session.inputs_root / os.urandom(8).hex()
-    directory.mkdir(parents=True)
-    (directory / INPUTS).symlink_to(_link(given))
-    return directory, given
+                remove(given)
+            return StepDirs(directory=directory, inputs=given, link=link)
+        remove(directory)
+    given = aside / os.urandom(8).hex()
+    link = _link(inputs_root, given.name)
+    directory.mkdir(mode=0o700)
+    (directory / INPUTS).symlink_to(link)
+    return StepDirs(directory=directory, inputs=given, link=link)
 
 
-def _link(given: Path) -> str:
+def _link(inputs_root: str, given: str) -> str:
     # Relative, so that it is valid on the host and wherever the folders are mounted.
-    return f"../../{given.parent.name}/{given.name}"
+    return f"../../{inputs_root}/{given}"
 
 
-def _layout(given: Path) -> dir_pool.Layout:
-    return {INPUTS: _link(given), MANIFEST: None, OUTPUTS: {}, WORK: {"home": {}, "tmp": {}}}
+def _layout(link: str) -> dir_pool.Layout:
+    return {INPUTS: link, MANIFEST: None, OUTPUTS: {}, WORK: {"home": {}, "tmp": {}}}
 
 
-def _read(path: Path) -> bytes:
+def _read_log(directory: Path) -> bytes:
+    """A step's log; what stands in its place is said in one line."""
     try:
-        return path.read_bytes()
-    except OSError:
+        with opened_folder(directory) as opened:
+            return read_file(opened, LOG, LOG_LARGEST)
+    except FileNotFoundError:
         return b""
+    except RemainsRefused as error:
+        return msgspec.json.encode(LogLine(seconds=0.0, stream="stderr", text=f"no log: {error}")) + b"\n"
 
 
 def _outcome(step: Step, directory: Path, ended: SessionEnded, log: bytes, store: Store) -> ActionResult | Failure:
     if ended.failure is not None:
         return timed_out(step, ended.failure) if ended.failure.category == "timeout" else ended.failure
-    path = directory / RESULT
-    if path.is_symlink() or not path.is_file():
+    try:
+        with opened_folder(directory) as opened:
+            return _captured(step, opened, ended, log, store)
+    except RemainsRefused as error:
+        return Failure(category="executor", message=f"step {step.name}: {error}", cause=last_lines(log))
+
+
+def _captured(step: Step, directory: int, ended: SessionEnded, log: bytes, store: Store) -> ActionResult | Failure:
+    try:
+        result = decode_document(read_file(directory, RESULT, RESULT_LARGEST))
+    except FileNotFoundError:
         end = last_lines(log)
         return out_of_memory(step, ended, None, end) if ended.oom_kills else crashed(step, ended, end)
-    try:
-        result = decode_document(path.read_bytes())
-    except (OSError, ProtocolError) as error:
+    except ProtocolError as error:
         return Failure(category="executor", message=f"{step.executor} wrote an unreadable result: {error}")
     if not isinstance(result, StepResult) or result.step != step.name:
         return Failure(
             category="executor", message=f"{step.executor} wrote the result of another step than {step.name}"
         )
-    if result.failure is not None and ended.oom_kills:
-        return out_of_memory(step, ended, result.failure, ())
-    return result.failure or capture_outputs(step, directory / OUTPUTS, result, log, store)
+    failure = bounded_failure(result.failure) if result.failure is not None else None
+    if failure is not None and ended.oom_kills:
+        return out_of_memory(step, ended, failure, ())
+    return failure or capture_outputs(step, directory, result, log, store)

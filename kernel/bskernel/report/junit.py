@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
+from bskernel.core.visible_text import visible
 from bskernel.result.comparison import Comparison, Verdict
 
 # Characters that XML 1.0 cannot express, not even escaped.
@@ -13,7 +14,7 @@ _CHILD = {"failed": "failure", "missing": "error", "ignored": "skipped"}
 
 
 def _text(text: str) -> str:
-    return _UNSAYABLE.sub("\ufffd", text)
+    return _UNSAYABLE.sub("\ufffd", visible(text))
 
 
 def _details(verdict: Verdict) -> str:

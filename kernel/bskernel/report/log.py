@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, TextIO, TypeAlias
 
 import msgspec
 from bskernel_protocol import Event, OutputLine
+from bskernel_protocol.controls import escape_json
 
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
@@ -22,7 +23,7 @@ _encoder = msgspec.json.Encoder()
 
 def serialize(event: dict[str, Any], **_: object) -> str:
     """Encode an event as JSON. structlog's renderer passes options of `json.dumps`, which msgspec does not have."""
-    return _encoder.encode(event).decode()
+    return escape_json(_encoder.encode(event).decode())
 
 
 def _write_json(file: TextIO) -> Write:

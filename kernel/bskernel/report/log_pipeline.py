@@ -11,6 +11,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from bskernel.core.visible_text import visible_line
 from bskernel.report.log import Level, Write, serialize
 
 
@@ -22,7 +23,7 @@ def write_json(file: TextIO) -> Write:
 def write_console(stream: TextIO) -> Write:
     """Write an event as one line for people."""
     columns = structlog.dev.ConsoleRenderer(colors=_wants_colours(stream), sort_keys=False)
-    return _logger(stream, _drop_absent, columns, _keep_on_one_line)
+    return _logger(stream, _drop_absent, _make_visible, columns)
 
 
 def _logger(stream: TextIO, *renderers: Processor) -> Write:
@@ -56,5 +57,9 @@ def _drop_absent(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     return {key: value for key, value in event.items() if value is not None}
 
 
-def _keep_on_one_line(_logger: WrappedLogger, _method: str, line: Any) -> Any:
-    return line.replace("\r", "\\r").replace("\n", "\\n")
+def _make_visible(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Before the renderer adds colours: one line, and nothing from outside that the terminal obeys."""
+    return {
+        visible_line(key): value if isinstance(value, bool | int | float) else visible_line(str(value))
+        for key, value in event.items()
+    }

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
+from bskernel.core.visible_text import visible, visible_line
 from bskernel.report.terminal import SilentObserver, step_line
 
 STYLES = {"ran": "green", "recalled": "cyan", "failed": "bold red", "interrupted": "bold red", "skipped": "dim"}
@@ -38,7 +39,7 @@ class ProgressBar(SilentObserver):
 
     def line(self, text: Text) -> None:
         """Print a line above the bar."""
-        self._console.print(text, soft_wrap=True)
+        self._console.print(Text(visible(text.plain), style=text.style), soft_wrap=True)
 
     def planned(self, steps: tuple[Step, ...]) -> None:
         """Show the bar."""
@@ -55,7 +56,7 @@ class ProgressBar(SilentObserver):
             self._show(step, f"{step.name}: {event.text}")
 
     def _show(self, step: Step, text: str) -> None:
-        self._running[step.label] = text
+        self._running[step.label] = visible_line(text)
         self._describe()
 
     def _describe(self) -> None:

@@ -10,6 +10,7 @@ from bskernel_protocol import Event
 
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep, StepReport
+from bskernel.core.visible_text import visible, visible_line
 from bskernel.result.build_result import BuildResult
 from bskernel.result.failure_text import describe_failed
 
@@ -53,7 +54,7 @@ class LineObserver(SilentObserver):
 
     def note(self, text: str) -> None:
         """Print a line."""
-        self._stream.write(f"{text}\n")
+        self._stream.write(f"{visible(text)}\n")
         self._stream.flush()
 
     def ended(self, step: Step, ended: EndedStep) -> None:
@@ -77,9 +78,10 @@ def describe_result(result: BuildResult) -> str:
         # Executors offer `summary` rows and `tables`; the kernel shows them without knowing what they mean.
         for row in step.record.get("summary", ()):
             note = f"  [{row['note']}]" if row.get("note") else ""
-            lines.append(f"  {row['label']:<18} {row['value']}{note}")
+            lines.append(visible_line(f"  {row['label']:<18} {row['value']}{note}"))
         for table in step.record.get("tables", ()):
-            lines += [f"  {table['title']}", *(f"    {line}" for line in aligned([table["columns"], *table["rows"]]))]
+            rows = [[visible_line(cell) for cell in row] for row in (table["columns"], *table["rows"])]
+            lines += [f"  {visible_line(table['title'])}", *(f"    {line}" for line in aligned(rows))]
     if result.failure is not None:
         lines.append(describe_failed(result))
     lines.append(f"  results in {result.directory}")

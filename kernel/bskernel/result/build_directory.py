@@ -16,6 +16,7 @@ from bskernel_protocol import Artifact, StepManifest, canonical_bytes, pretty_js
 from bskernel.core.action import Action
 from bskernel.core.errors import ConfigError
 from bskernel.core.interfaces import Store
+from bskernel.core.visible_text import visible
 from bskernel.result.exported_artifacts import ExportedArtifacts, places_of
 from bskernel.result.output_folder import create_text, make_output_folder, open_mark
 from bskernel.result.written_files import altered_files, note_written, replace
@@ -240,7 +241,7 @@ class BuildDirectory:
         if metrics is not None:
             files[METRICS] = pretty_json(metrics).encode()
         if failure is not None:
-            files[FAILURE] = failure.encode() + b"\n"
+            files[FAILURE] = visible(failure).encode() + b"\n"
         config = read_plain(self.path / CONFIG, _LIMIT)
         note_written(self.path, files if config is None else {CONFIG: config, **files})
         for name in (METRICS, FAILURE, RESULT):

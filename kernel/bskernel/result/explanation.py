@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 from bskernel_protocol import Artifact, Failure, LogLine
-from bskernel_protocol.layout import LOG
+from bskernel_protocol.layout import LOG, LOG_LARGEST
+from bskernel_protocol.plain_file import NotPlainError, read_plain
 
 from bskernel.core.errors import ConfigError
 from bskernel.core.step_report import StepReport
@@ -48,14 +49,14 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 def lines_of(log: Path) -> tuple[str, ...]:
     """The texts of a step's log; a line that is torn is shown as it is."""
     try:
-        raw = log.read_bytes().splitlines()
-    except OSError:
+        raw = read_plain(str(log), LOG_LARGEST).splitlines()
+    except (OSError, NotPlainError):
         return ()
     texts = []
     for line in raw:
         try:
             texts.append(msgspec.json.decode(line, type=LogLine).text)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             texts.append(line.decode("utf-8", "replace"))
     return tuple(texts)
 

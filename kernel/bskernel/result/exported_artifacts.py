@@ -19,6 +19,8 @@ import msgspec
 from bskernel_protocol import Artifact, TreeListing, canonical_bytes, decode_document
 
 from bskernel.core.interfaces import OutputViolation, Store
+from bskernel.remains.folder import RemainsRefused, opened_folder
+from bskernel.remains.limits import limits_from
 from bskernel.result.output_folder import keep_unknown_files
 from bskernel.result.written_files import replace
 from bskernel.store.file_digests import FileDigests
@@ -162,9 +164,9 @@ class ExportedArtifacts:
                     os.close(open_plain(full))
                     same = digests.of(full) == artifact.digest
                 else:
-                    listed = canonical_bytes(list_tree(full, artifact.name, digests.of))
+                    listed = canonical_bytes(_list_artifact(full, artifact.name, digests))
                     same = hashlib.sha256(listed).hexdigest() == artifact.digest.sha256
-            except (OSError, OutputViolation, ValueError, RecursionError):
+            except (OSError, OutputViolation, RemainsRefused, ValueError):
                 problems.append(f"{ARTIFACTS}/{path}: {_kind(full)}")
                 continue
             if not same:
@@ -193,6 +195,11 @@ def _names_in(data: bytes | None) -> frozenset[str]:
         return msgspec.json.decode(data or b"[]", type=frozenset[str])
     except (msgspec.DecodeError, ValueError):
         return frozenset()
+
+
+def _list_artifact(folder: Path, name: str, digests: FileDigests) -> TreeListing:
+    with opened_folder(folder) as root:
+        return list_tree(root, name, limits_from(), lambda _, inside: digests.of(folder / inside))
 
 
 def _digests(places: Mapping[str, Artifact]) -> dict[str, str]:

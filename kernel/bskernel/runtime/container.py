@@ -22,6 +22,7 @@ from bskernel.core.step import ExecutorRef
 from bskernel.images.container_image import PYTHON, BuiltImage
 from bskernel.runtime.session_dirs import SessionFolders
 from bskernel.runtime.tool_mounts import NOTHING, ToolMounts, tool_mounts_for
+from bskernel.runtime.visible_stream import VisibleStream
 
 if TYPE_CHECKING:
     import docker
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 SESSION_LABEL = "bskernel.session"
 STEPS = "/bskernel/steps"
 INPUTS = "/bskernel/inputs"
-_STDOUT = 1
+_STDOUT, _STDERR = 1, 2
 # The server's own folder. Executors take its path out of what they write, so it must be one that no model contains.
 HOME = "/bskernel/home"
 _VARIABLES = {"HOME": HOME, "TMPDIR": HOME, "USER": "bskernel", "LOGNAME": "bskernel"}
@@ -262,10 +263,9 @@ class ContainerStarter:
         container = self.create(image, command, {directory: (inside, "rw")}, labels, keep=True, tools=tools)
         transport = self.attach(container)
         self._client.start(container)
+        shown = {stream: VisibleStream(target) for stream, target in ((_STDOUT, sys.stdout), (_STDERR, sys.stderr))}
         for stream, data in transport.frames:
-            target = sys.stdout if stream == _STDOUT else sys.stderr
-            target.write(data.decode("utf-8", "replace"))
-            target.flush()
+            shown[stream if stream == _STDOUT else _STDERR].write(data)
         transport.close()
         code: int = self._client.wait(container)["StatusCode"]
         return code

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from bskernel.core.interfaces import SessionFailed
 from bskernel.core.runtime_failures import exit_facts
 from bskernel.core.step import ExecutorRef
 from bskernel.images import Environment, Recipe, environment_variables
+from bskernel.remains.folder import read_end
 from bskernel.runtime.session_dirs import SessionFolders, end_processes_of
+from bskernel.runtime.visible_stream import copied_visibly
 from bskernel.tools import licences_of, needs_licence, search_path, tool_variables
 
-_LAST_LINES = 12
+_LAST_LINES, _LAST_BYTES = 12, 1 << 14
 _EXIT_S = 1.0  # how long a server may take to exit after closing its pipe
 
 
@@ -66,10 +69,7 @@ class ProcessTransport:
 
     def last_words(self) -> tuple[str, ...]:
         """The last lines of the server's stderr."""
-        try:
-            text = self._log.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ()
+        text = read_end(self._log, _LAST_BYTES).decode("utf-8", "replace")
         return tuple(line.rstrip() for line in text.splitlines() if line.strip())[-_LAST_LINES:]
 
 
@@ -121,7 +121,9 @@ class ProcessStarter:
         # Never print a licence's value: the user's shell expands the variable.
         licences = "".join(f' {name}="${name}"' for name in LICENCE_VARIABLES if name in variables)
         report(f"env -i{licences} {shlex.join([*settings, *command])}")
-        return subprocess.run(command, env=variables, check=False).returncode
+        child = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        with copied_visibly({child.stdout: sys.stdout, child.stderr: sys.stderr}):
+            return child.wait()
 
     def start(self, executor: ExecutorRef, folders: SessionFolders) -> ProcessTransport:
         """Start the executor's server as a child process."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import shutil
 import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+from bskernel_protocol.plain_file import NotPlainError, read_plain
+
+from bskernel.remains.folder import ASIDE
+from bskernel.remains.limits import OWNER_LARGEST
+from bskernel.remains.removal import empty, remove
 
 _OWNER = "owner.json"
 
@@ -77,19 +81,19 @@ class SessionFolders(msgspec.Struct, frozen=True, kw_only=True):
         """HOME and TMPDIR of the server."""
         return self.path / "home"
 
+    @property
+    def aside(self) -> Path:
+        """The folder beside `steps` where the kernel lays out step directories, and takes ended ones."""
+        return self.path / ASIDE
+
     def remove(self) -> None:
         """Remove all folders."""
-        _remove(self.path)
+        remove(self.path)
 
     def clear(self) -> bool:
         """Remove the leftovers of steps; False when something cannot be removed."""
-        leftovers = [path for folder in (self.steps, self.inputs) for path in folder.iterdir()]
-        for path in leftovers:
-            if path.is_dir() and not path.is_symlink():
-                _remove(path)
-            else:
-                path.unlink(missing_ok=True)
-        return not any(os.path.lexists(path) for path in leftovers)
+        emptied = [empty(folder) for folder in (self.steps, self.inputs, self.aside)]
+        return all(emptied)
 
     def are_ours(self) -> bool:
         """True when this process owns the folders and so must remove them."""
@@ -102,18 +106,11 @@ class SessionFolders(msgspec.Struct, frozen=True, kw_only=True):
         temporary.replace(self.path / _OWNER)
 
 
-def _remove(path: Path) -> None:
-    for folder, _, _ in os.walk(path):
-        with contextlib.suppress(OSError):
-            Path(folder).chmod(0o700)
-    shutil.rmtree(path, ignore_errors=True)
-
-
 def owner_of(path: Path) -> Owner | None:
     """The owner of a session's folder, None if it cannot be read."""
     try:
-        return msgspec.json.decode((path / _OWNER).read_bytes(), type=Owner)
-    except (OSError, msgspec.DecodeError):
+        return msgspec.json.decode(read_plain(str(path / _OWNER), OWNER_LARGEST), type=Owner)
+    except (OSError, NotPlainError, msgspec.DecodeError, RecursionError):
         return None
 
 
@@ -125,10 +122,10 @@ def folders_of(cache: Path, session_id: str) -> SessionFolders:
 def make_folders(cache: Path) -> SessionFolders:
     """Create the folders of a new session, owned by this process."""
     session = folders_of(cache, uuid.uuid4().hex)
-    session.path.mkdir(parents=True)
+    session.path.parent.mkdir(parents=True, exist_ok=True)
+    for folder in (session.path, session.steps, session.inputs, session.aside, session.home):
+        folder.mkdir(mode=0o700)  # whatever the umask: no other user reads or reaches what a step leaves
     session.take_over()
-    for folder in (session.steps, session.inputs, session.home):
-        folder.mkdir()
     return session
 
 

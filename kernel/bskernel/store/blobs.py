@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bskernel_protocol import Digest, digest_of_bytes
 
+from bskernel.store.extents import copy_extents
 from bskernel.store.generation import Generation
 from bskernel.store.plain_files import discard, move, open_plain
 
@@ -47,20 +48,20 @@ class Blobs:
                 self.adopt(temporary, digest)
         return digest
 
-    def put_file(self, path: Path) -> Digest:
-        """Store a file's bytes, reading them once. Raises OSError when the file cannot be read."""
-        with open(path, "rb", buffering=0) as source:
-            if os.fstat(source.fileno()).st_size < _CHUNK:
-                return self.put(source.read())
-            with self.new() as temporary:
-                with open(temporary, "xb+", buffering=0) as target:
-                    # A clone is a snapshot; without one, the bytes that are hashed are the bytes that are written.
-                    cloned = self._clone(source.fileno(), target.fileno())
-                    digest = _hash(target.fileno()) if cloned else _hash(source.fileno(), target.fileno())
-                if self.is_whole(digest):
-                    _unlink(temporary)
-                else:
-                    self.adopt(temporary, digest)
+    def put_opened(self, source: int) -> Digest:
+        """Store the bytes that an open file has now, reading them once; holes stay holes. Raises OSError."""
+        size = os.fstat(source).st_size
+        if size < _CHUNK:
+            return self.put(_read(source, size))
+        with self.new() as temporary:
+            with open(temporary, "xb+", buffering=0) as target:
+                # A clone is a snapshot; without one, the bytes that are hashed are the bytes that are written.
+                cloned = self._clone(source, target.fileno())
+                digest = _hash(target.fileno()) if cloned else copy_extents(source, target.fileno(), size)
+            if self.is_whole(digest):
+                _unlink(temporary)
+            else:
+                self.adopt(temporary, digest)
         return digest
 
     def get(self, digest: Digest) -> bytes | None:
@@ -215,6 +216,14 @@ def _linked(path: str, target: str) -> bool:
 def _write(file: int, data: memoryview) -> None:
     while data:
         data = data[os.write(file, data) :]
+
+
+def _read(source: int, size: int) -> bytes:
+    """The bytes of a small file; it may be cut short meanwhile."""
+    data = b""
+    while len(data) < size and (part := os.pread(source, size - len(data), len(data))):
+        data += part
+    return data
 
 
 def _hash(source: int, target: int | None = None) -> Digest:

@@ -17,6 +17,7 @@ from bskernel_protocol import (
 )
 
 from bskernel.core.action import ActionResult
+from bskernel.core.record_form import find_record_fault
 from bskernel.store.seal import SEAL_BYTES, seal, unseal
 
 Get = Callable[[Digest], bytes | None]
@@ -25,8 +26,8 @@ MAX_LISTING = 256 << 20  # bytes of a tree's listing
 _MAX_DEPTH = 100  # of lists and tables in a record, and of folders in a tree
 _MAX_NAME, _MAX_PATH = 255, 3_000  # bytes: what every file system takes, and a path in any folder
 _UNFIT = (
-    f"the record is larger than {MAX_RESULT >> 20} MiB, nests deeper than {_MAX_DEPTH} levels, or holds what is no "
-    "text, number, list or table"
+    f"the record is larger than {MAX_RESULT >> 20} MiB, nests too deep, or holds what is no text, number, list or "
+    "table"
 )
 _INVALID_NAMES = frozenset({"", ".", ".."})
 
@@ -93,7 +94,9 @@ def _decoded(key: str, data: bytes | None, decoder: msgspec.msgpack.Decoder[T]) 
 
 def _is_fit(result: ActionResult) -> bool:
     names = [output.name for output in result.outputs]
-    return len(set(names)) == len(names) and all(map(_is_file_name, names)) and _is_shallow(result.record, _MAX_DEPTH)
+    return (
+        len(set(names)) == len(names) and all(map(_is_file_name, names)) and find_record_fault(result.record) is None
+    )
 
 
 def lacks_outputs(result: ActionResult, declared: Iterable[OutputDescription]) -> bool:
@@ -133,14 +136,6 @@ def _is_file_name(name: str) -> bool:
         and "\0" not in name
         and len(name.encode("utf-8", "replace")) <= _MAX_NAME
     )
-
-
-def _is_shallow(value: object, levels: int) -> bool:
-    if isinstance(value, dict):
-        return levels > 0 and all(_is_shallow(item, levels - 1) for item in value.values())
-    if isinstance(value, list | tuple):
-        return levels > 0 and all(_is_shallow(item, levels - 1) for item in value)
-    return value is None or isinstance(value, bool | int | float | str)
 
 
 def blobs_of(artifacts: Iterable[Artifact], get: Get) -> set[Digest] | None:

@@ -15,6 +15,10 @@ from bskernel_protocol import Artifact, ArtifactKind, Digest, OutputDescription,
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import OutputViolation
+from bskernel.remains.folder import RemainsRefused, opened_folder
+from bskernel.remains.limits import TreeLimits, limits_from
+from bskernel.remains.removal import remove
+from bskernel.remains.tree import open_file
 from bskernel.store.blobs import Blobs
 from bskernel.store.claims import Claims
 from bskernel.store.codec import (
@@ -48,6 +52,7 @@ class DiskStore:
         blobs, incoming = root / "blobs", root / "incoming"
         self._claims = Claims(root / "claims")
         try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)  # whatever the umask: nobody else's results
             for folder in (blobs, self._actions, incoming):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -68,21 +73,50 @@ class DiskStore:
 
     def observe(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
         """Store a file or tree of the user like `capture`, without rereading files that have not changed."""
-        return self._capture(path, name, kind, media_type, self._take_known)
 
-    def capture(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
+        def take(file: int, inside: str) -> Digest:
+            return self._take_known(path / inside if inside else path, file)
+
+        return self._capture(path, name, kind, media_type, take, limits_from(), base=os.path.realpath(path))
+
+    def capture(
+        self, path: Path, name: str, kind: ArtifactKind, media_type: str, *, folder: int | None = None
+    ) -> Artifact:
         """Store a file or tree as it was read, even if another process keeps writing to it.
 
-        Raises OutputViolation for a missing path, the wrong kind, links out of the tree and special files.
+        `path` may be a name in an open `folder`. Raises OutputViolation for a missing path, the wrong kind, links out
+        of the tree, special files and bits, and what exceeds the limits.
         """
-        return self._capture(path, name, kind, media_type, self._bytes.put_file)
+        return self._capture(
+            path, name, kind, media_type, lambda file, _: self._bytes.put_opened(file), limits_from(), folder
+        )
 
     def _capture(
-        self, path: Path, name: str, kind: ArtifactKind, media_type: str, take: Callable[[Path], Digest]
+        self,
+        path: Path,
+        name: str,
+        kind: ArtifactKind,
+        media_type: str,
+        take: Callable[[int, str], Digest],
+        limits: TreeLimits,
+        folder: int | None = None,
+        base: str | None = None,
     ) -> Artifact:
-        if path.is_symlink() or not (path.is_file() if kind == "file" else path.is_dir()):
-            raise OutputViolation(f"{name} is not a {'plain file' if kind == 'file' else 'folder'}")
-        digest = take(path) if kind == "file" else self._put_listing(list_tree(path, name, take), name)
+        try:
+            if kind == "file":
+                file = open_file(str(path), name, limits, dir_fd=folder)
+                try:
+                    digest = take(file, "")
+                finally:
+                    os.close(file)
+            else:
+                with opened_folder(path, dir_fd=folder) as root:
+                    listing = list_tree(root, name, limits, take, base=base)
+                digest = self._put_listing(listing, name)
+        except RemainsRefused as error:
+            raise OutputViolation(str(error)) from error
+        except FileNotFoundError as error:
+            raise OutputViolation(f"{name} is missing") from error
         return Artifact(name=name, kind=kind, digest=digest, media_type=media_type)
 
     def _put_listing(self, listing: TreeListing, name: str) -> Digest:
@@ -93,11 +127,11 @@ class DiskStore:
             )
         return self.put(data)
 
-    def _take_known(self, path: Path) -> Digest:
+    def _take_known(self, path: Path, file: int) -> Digest:
         digest = self._files.known(path)
         if digest is None or not self._bytes.is_whole(digest):
-            before = path.stat()
-            digest = self._bytes.put_file(path)
+            before = os.fstat(file)
+            digest = self._bytes.put_opened(file)
             self._files.note(path, before, digest)
         return digest
 
@@ -120,9 +154,7 @@ class DiskStore:
                 (target / folder).mkdir(parents=True, exist_ok=True)
                 existing.add(folder)
             if not self._bytes.write_to(file.digest, target / file.path, executable=file.executable, link=read_only):
-                import shutil
-
-                shutil.rmtree(target)
+                remove(target)
                 return False
         return True
 

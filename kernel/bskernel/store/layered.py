@@ -41,9 +41,11 @@ class LayeredStore:
 
     # Local only
 
-    def capture(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
+    def capture(
+        self, path: Path, name: str, kind: ArtifactKind, media_type: str, *, folder: int | None = None
+    ) -> Artifact:
         """Store a file or tree locally, like DiskStore."""
-        return self._local.capture(path, name, kind, media_type)
+        return self._local.capture(path, name, kind, media_type, folder=folder)
 
     def observe(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
         """Store a file or tree of the user locally, like DiskStore."""

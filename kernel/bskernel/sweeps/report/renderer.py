@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.visible_text import visible
 from bskernel.sweeps.analysis.analysis_types import Outcome
 from bskernel.sweeps.analysis.table import SweepTable
 from bskernel.sweeps.plots.parallel import parallel
@@ -72,12 +73,12 @@ def write_plots(table: SweepTable, outcome: Outcome, folder: Path) -> tuple[Path
 def _rendered(vl_convert: Any, spec: Spec) -> dict[str, bytes]:
     text = json.dumps(spec, ensure_ascii=True, sort_keys=True)
     page = _PAGE.format(
-        title=html.escape(spec["title"]["text"]),
+        title=html.escape(visible(spec["title"]["text"])),
         library=vl_convert.javascript_bundle(),
         # A string in a script must not end the script or start a comment, so `<` is escaped.
         spec=text.replace("<", "\\u003c"),
     )
-    svg = vl_convert.vegalite_to_svg(text)
+    svg = visible(vl_convert.vegalite_to_svg(text))
     return {
         "html": page.encode(),
         "svg": svg.encode(),

@@ -8,6 +8,7 @@ import msgspec
 from bskernel_protocol import pretty_json
 
 from bskernel.core.errors import ConfigError
+from bskernel.core.visible_text import visible
 from bskernel.sweeps.analysis.analysis_types import Goals
 from bskernel.sweeps.analysis.columns import as_csv
 from bskernel.sweeps.analysis.table import Row, SweepTable
@@ -54,7 +55,7 @@ def write_sweep(result: SweepResult) -> None:
     new.write_text(pretty_json(data), encoding="utf-8")
     new.replace(result.directory / SWEEP)
     (result.directory / CSV).unlink(missing_ok=True)
-    (result.directory / CSV).write_text(as_csv(result.table), encoding="utf-8", newline="")
+    (result.directory / CSV).write_text(visible(as_csv(result.table)), encoding="utf-8", newline="")
 
 
 def _hint(path: Path) -> str:
