@@ -1,4 +1,4 @@
-"""File names inside a step directory."""
+"""File names inside a step directory, and the environment variable that names what lies outside of it."""
 
 MANIFEST = "manifest.msgpack"
 RESULT = "result.msgpack"
@@ -7,3 +7,4 @@ INPUTS = "in"
 OUTPUTS = "out"
 WORK = "work"
 LAYOUT = frozenset({MANIFEST, INPUTS, OUTPUTS, WORK, RESULT, LOG})  # everything in a step directory
+TOOL_FOLDERS = "BSKERNEL_TOOL_FOLDERS"  # variable of a session: folders that its steps may read, separated by colons

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+from attempts import attempts
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.tools import run_tool
 
@@ -237,12 +238,18 @@ def misbehave(step: Step[Misdeed]) -> None:
         holders = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(6)]
         codes = [holder.wait() for holder in holders[:1]]
         raise RuntimeError(f"a helper ended with {codes}")
-    elif how == "garbage-channel":
-        spoil_channel()
-        time.sleep(3600)
     elif how == "garbage-result":
         (step.directory / "result.msgpack").write_bytes(b"garbage")
         ctypes.CDLL(None)._exit(0)
+
+
+@registry.entry(
+    "spoil-channel", summary="writes to its server's channel", inputs=MODEL_IN, outputs=MODEL_OUT, confined=False
+)
+def spoil(step: Step[msgspec.Struct]) -> None:
+    print("about to do wrong, in session", os.environ["BSKERNEL_SESSION"])
+    spoil_channel()
+    time.sleep(3600)
 
 
 class Meeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -258,6 +265,7 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     parameters=Meeting,
     inputs=MODEL_IN,
     outputs=MODEL_OUT,
+    confined=False,
 )
 def meet(step: Step[Meeting]) -> None:
     words = step.directory.parent
@@ -287,7 +295,14 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     fails_at: Annotated[tuple[int, ...], parameter("numbers at which it fails")] = ()
 
 
-@registry.entry("count", summary="adds, and can be counted", parameters=Counted, inputs=MODEL_IN, outputs=NUMBER_OUT)
+@registry.entry(
+    "count",
+    summary="adds, and can be counted",
+    parameters=Counted,
+    inputs=MODEL_IN,
+    outputs=NUMBER_OUT,
+    confined=False,
+)
 def count(step: Step[Counted]) -> None:
     """Runs for which FOLDER/hold has a file of their name wait until it is gone; each notes how many ran beside it.
 
@@ -321,6 +336,7 @@ registry.entry(
     inputs=MODEL_IN,
     outputs=NUMBER_OUT,
     needs=("vivado",),
+    confined=False,
 )(count)
 
 
@@ -349,12 +365,35 @@ def look(step: Step[msgspec.Struct]) -> None:
     step.record(
         {
             "writable": writable,
-            "interfaces": [name for _, name in socket.if_nameindex()],
+            "interfaces": sorted(os.listdir("/sys/class/net")),  # noqa: PTH208
             "uid": os.getuid(),
             "capabilities": fields["CapBnd"],
             "no_new_privileges": fields["NoNewPrivs"],
         }
     )
+
+
+class Hostility(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    other: Annotated[str, parameter("the folder of another step of the session")]
+    outside: Annotated[str, parameter("a folder of the user's")]
+
+
+@registry.entry(
+    "attempt", summary="tries to reach what is not its own", parameters=Hostility, inputs=MODEL_IN, outputs=MODEL_OUT
+)
+def attempt(step: Step[Hostility]) -> None:
+    """Record what it could do, and what kept it from the rest."""
+    other, outside = step.directory.parent / step.params.other, Path(step.params.outside)
+    done, prevented = [], {}
+    for name, function in attempts(step.directory, other, outside, os.getppid(), WARM.parent).items():
+        try:
+            function()
+        except OSError as error:
+            prevented[name] = type(error).__name__
+        else:
+            done.append(name)
+    step.output("model").write_text("0")
+    step.record({"done": done, "prevented": prevented})
 
 
 @registry.entry("ask-tool", summary="asks a tool", inputs=MODEL_IN, outputs=MODEL_OUT, needs=("vivado",))

@@ -132,9 +132,9 @@ def synthesize(step: Step[YosysParameters]) -> None:
         _write_script(design, family, netlist=step.params.netlist), encoding="utf-8"
     )
     step.progress("synthesising")
-    command = [sys.executable, "-P", "-m", "bskernel_executors.yosys_synth.tool", str(_TRANSLATED)]
+    program = [sys.executable, "-P", "-m", "bskernel_executors.yosys_synth.tool"]
     run_tool(
-        [*command, "-q", "-l", "yosys.log", "synthesis.ys"],
+        [*program, str(_TRANSLATED), str(step.work / "translated"), "-q", "-l", "yosys.log", "synthesis.ys"],
         cwd=step.work,
         env=os.environ,
         failed="Yosys failed to synthesise the design",
