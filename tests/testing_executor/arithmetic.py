@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-from attempts import attempts
+from attempts import attempts  # type: ignore[import-not-found]
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.tools import run_tool
+from bskernel_executors.sdk.user_code import load_function
+from bskernel_protocol import CODE
 
 if os.environ.get("TESTING_BROKEN"):
     raise ImportError("libnothing.so.1: cannot open shared object file")
@@ -371,6 +373,19 @@ def look(step: Step[msgspec.Struct]) -> None:
             "no_new_privileges": fields["NoNewPrivs"],
         }
     )
+
+
+@registry.entry(
+    "run-code",
+    summary="adds what the user's function says",
+    inputs=(*MODEL_IN, Input("source", kind="tree", required=False, source="config", media_type=CODE)),
+    outputs=MODEL_OUT,
+)
+def run_code(step: Step[msgspec.Struct]) -> None:
+    source = step.input("source")
+    print("session", os.environ["BSKERNEL_SESSION"])
+    added = load_function("own:number", source)() if source is not None else 0
+    step.output("model").write_text(str(added))
 
 
 class Hostility(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

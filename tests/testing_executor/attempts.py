@@ -39,7 +39,7 @@ def _siblings(server: int) -> list[int]:
     return [pid for pid in found if pid != os.getpid()]
 
 
-def _connect(family: int, kind: int, address: object) -> None:
+def _connect(family: int, kind: int, address: tuple[str, int] | str) -> None:
     with socket.socket(family, kind) as connection:
         connection.settimeout(2)
         connection.connect(address)
