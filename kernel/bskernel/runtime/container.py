@@ -40,7 +40,7 @@ _GONE_S = 10.0
 
 
 def host_settings(
-    *, binds: dict[str, dict[str, str]], memory_bytes: int, cpus: int, keep: bool = False, network: str = "none"
+    *, mounts: list[dict[str, Any]], memory_bytes: int, cpus: int, keep: bool = False, network: str = "none"
 ) -> dict[str, Any]:
     """A container's settings: no network, nothing writable but mounts, HOME, /tmp, no privileges, limited resources.
 
@@ -48,13 +48,13 @@ def host_settings(
     """
     return {
         "auto_remove": not keep,
-        "binds": binds,
         "cap_drop": ["ALL"],
         "init": False,
         "ipc_mode": "private",
         "log_config": {"type": "none"},  # otherwise the engine writes all protocol messages to disk
         "mem_limit": memory_bytes,
         "memswap_limit": memory_bytes,
+        "mounts": mounts,
         "nano_cpus": cpus * 1_000_000_000,
         "network_mode": network,
         "pids_limit": _PIDS,
@@ -62,6 +62,11 @@ def host_settings(
         "security_opt": ["no-new-privileges"],
         "tmpfs": {HOME: _SCRATCH, "/tmp": _SCRATCH},  # noqa: S108 - the container's own
     }
+
+
+def mount(path: Path, inside: str, *, read_only: bool) -> dict[str, Any]:
+    """A folder or file of the host in a container. Unlike a bind written as text, its path may contain colons."""
+    return {"Type": "bind", "Source": str(path), "Target": inside, "ReadOnly": read_only}
 
 
 def user_of(info: dict[str, Any]) -> str:
@@ -224,7 +229,7 @@ class ContainerStarter:
         """
         binds = binds | {path: (str(path), "ro") for path in tools.folders}
         settings = host_settings(
-            binds={str(path): {"bind": bind, "mode": mode} for path, (bind, mode) in binds.items()},
+            mounts=[mount(path, inside, read_only=mode == "ro") for path, (inside, mode) in binds.items()],
             memory_bytes=int(self._info["MemTotal"]),
             cpus=int(self._info["NCPU"]),
             keep=keep,

@@ -126,7 +126,7 @@ def test_an_image_is_made_by_copying_alone() -> None:
 
 
 def test_a_container_is_bounded_and_has_no_network() -> None:
-    settings = host_settings(binds={}, memory_bytes=1 << 30, cpus=2)
+    settings = host_settings(mounts=[], memory_bytes=1 << 30, cpus=2)
     assert settings["network_mode"] == "none"
     assert settings["read_only"]
     assert settings["cap_drop"] == ["ALL"]
