@@ -99,7 +99,7 @@ def test_a_running_container_is_given_nothing_more_than_it_needs(steps: Steps, w
     labels = {"label": f"{SESSION_LABEL}={steps.session.root.parent.name}"}
     (found,) = client.containers(filters=labels)
     facts = client.inspect_container(found["Id"])
-    image = client.inspect_image(facts["Image"])
+    image = client.inspect_image(facts["Image"])  # type: ignore[no-untyped-call]
     client.close()
     host = facts["HostConfig"]
     assert {(item["Type"], item["Source"], item["Destination"], item["RW"]) for item in facts["Mounts"]} == {
