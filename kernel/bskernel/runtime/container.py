@@ -194,13 +194,14 @@ class ContainerStarter:
     def __init__(
         self,
         client: docker.APIClient,
+        info: dict[str, Any],
         image_of: Callable[[ExecutorRef], BuiltImage],
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._image_of = image_of
         self._report = report
-        self._info: dict[str, Any] = client.info()
+        self._info = info
 
     def prepare(self, executor: ExecutorRef) -> None:
         """Build the image unless it exists and matches the recipe."""
