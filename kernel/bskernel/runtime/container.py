@@ -71,7 +71,8 @@ def mount(path: Path, inside: str, *, read_only: bool) -> dict[str, Any]:
 
 def user_of(info: dict[str, Any]) -> str:
     """UID:GID to run a container as: this user's, or 0:0 in a rootless engine, where root is this user."""
-    rootless = any("rootless" in option for option in info.get("SecurityOptions") or ())
+    # Docker says it among its security options, Podman in a field of its own.
+    rootless = info.get("Rootless") or any("rootless" in option for option in info.get("SecurityOptions") or ())
     return "0:0" if rootless else f"{os.getuid()}:{os.getgid()}"
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import os
 import shutil
 import tarfile
 from collections.abc import Iterator
@@ -136,7 +137,8 @@ def test_a_container_is_bounded_and_has_no_network() -> None:
 
 def test_in_a_rootless_engine_the_user_is_its_root() -> None:
     assert user_of({"SecurityOptions": ["name=rootless", "name=seccomp"]}) == "0:0"
-    assert user_of({"SecurityOptions": None}) != ""
+    assert user_of({"SecurityOptions": ["name=seccomp"], "Rootless": True}) == "0:0"
+    assert user_of({"SecurityOptions": None}) == f"{os.getuid()}:{os.getgid()}"
 
 
 @pytest.fixture
