@@ -2,6 +2,7 @@
 
 from bskernel_protocol.artifact import Artifact, ArtifactKind, TreeFile, TreeListing, check_relative_path
 from bskernel_protocol.catalogue import (
+    CODE,
     Catalogue,
     EntryDescription,
     InputDescription,
@@ -35,6 +36,7 @@ from bskernel_protocol.messages import (
 )
 
 __all__ = [
+    "CODE",
     "PROTOCOL_VERSION",
     "Artifact",
     "ArtifactKind",

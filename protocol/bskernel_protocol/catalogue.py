@@ -9,6 +9,8 @@ import msgspec
 from bskernel_protocol.artifact import ArtifactKind
 from bskernel_protocol.failure import FailureCategory
 
+CODE = "text/x-python"
+
 
 class ParameterDescription(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One parameter of an entry; `schema` is the JSON Schema of its value."""
@@ -34,7 +36,8 @@ class InputDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: Literal["flow", "config"] = "flow"
     # the key of the build whose path feeds it if nothing else does, e.g. "quality.samples"
     default_from: str | None = None
-    # the form of a file that the user gives; planning checks application/x-onnx and application/json (an object)
+    # the form of a file that the user gives; planning checks application/x-onnx and application/json (an object); a
+    # tree of CODE is the user's own code, and steps that are given some run in a session of their own
     media_type: str = "application/octet-stream"
 
 

@@ -325,12 +325,15 @@ def test_what_is_up_is_borrowed_once_and_given_back_also_when_it_was_never_opene
     assert list((workspace.cache / "sessions").iterdir()) == []
 
 
-def test_a_session_with_installed_tools_is_never_kept(
-    opened: WarmRuntime, workspace: Workspace, tmp_path: Path
+@pytest.mark.parametrize("of", ["installed tools", "the user's code"])
+def test_a_session_of_others_is_never_kept(
+    opened: WarmRuntime, workspace: Workspace, tmp_path: Path, of: str
 ) -> None:
     tool = ToolInstall(tool="vivado", product="V", version="1", build="1", fingerprint="f", root=tmp_path)
-    executor = msgspec.structs.replace(executor_of(workspace), tools=(tool,))
-    opened.keep_all([executor], 60)
+    tools = (tool,) if of == "installed tools" else ()
+    executor = msgspec.structs.replace(executor_of(workspace), tools=tools, for_user_code=not tools)
+    if tools:
+        opened.keep_all([executor], 60)
     opened.prepare(executor)
     session = opened.open(executor)
     assert session.root.is_dir()

@@ -377,8 +377,8 @@ def test_a_step_that_hangs_is_ended_at_its_limit_and_the_session_stays(
 def test_garbage_on_the_channel_is_told_as_ever_and_ends_the_session(
     cli: Any, up: DaemonRecord, tmp_path: Path, cache: Path
 ) -> None:
-    text = '[build]\nname = "sum"\nmodel = "number.txt"\n[[step]]\nentry = "testing:misbehave"\n'
-    done = cli("run", write(tmp_path, text + 'parameters = { how = "garbage-channel" }\n'))
+    text = '[build]\nname = "sum"\nmodel = "number.txt"\n[[step]]\nentry = "testing:spoil-channel"\n'
+    done = cli("run", write(tmp_path, text))
     assert done.returncode == 3
     assert result_of(tmp_path / "build" / "sum")["failure"]["cause"][0] == "a library's progress bar"
     wait_for_end(up.keeper.pid)

@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+from attempts import attempts  # type: ignore[import-not-found]
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.tools import run_tool
+from bskernel_executors.sdk.user_code import load_function
+from bskernel_protocol import CODE
 
 if os.environ.get("TESTING_BROKEN"):
     raise ImportError("libnothing.so.1: cannot open shared object file")
@@ -237,9 +240,6 @@ def misbehave(step: Step[Misdeed]) -> None:
         holders = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(6)]
         codes = [holder.wait() for holder in holders[:1]]
         raise RuntimeError(f"a helper ended with {codes}")
-    elif how == "garbage-channel":
-        spoil_channel()
-        time.sleep(3600)
     elif how == "garbage-result":
         (step.directory / "result.msgpack").write_bytes(b"garbage")
         ctypes.CDLL(None)._exit(0)
@@ -264,6 +264,15 @@ def act(step: Step[Act]) -> None:
     exec(step.params.code, names)  # noqa: S102 - whatever a step may do
 
 
+@registry.entry(
+    "spoil-channel", summary="writes to its server's channel", inputs=MODEL_IN, outputs=MODEL_OUT, confined=False
+)
+def spoil(step: Step[msgspec.Struct]) -> None:
+    print("about to do wrong, in session", os.environ["BSKERNEL_SESSION"])
+    spoil_channel()
+    time.sleep(3600)
+
+
 class Meeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     word: Annotated[str, parameter("the word that the step leaves")]
     until: Annotated[tuple[str, ...], parameter("the words that it waits for")] = ()
@@ -277,6 +286,7 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     parameters=Meeting,
     inputs=MODEL_IN,
     outputs=MODEL_OUT,
+    confined=False,
 )
 def meet(step: Step[Meeting]) -> None:
     words = step.directory.parent
@@ -306,7 +316,14 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     fails_at: Annotated[tuple[int, ...], parameter("numbers at which it fails")] = ()
 
 
-@registry.entry("count", summary="adds, and can be counted", parameters=Counted, inputs=MODEL_IN, outputs=NUMBER_OUT)
+@registry.entry(
+    "count",
+    summary="adds, and can be counted",
+    parameters=Counted,
+    inputs=MODEL_IN,
+    outputs=NUMBER_OUT,
+    confined=False,
+)
 def count(step: Step[Counted]) -> None:
     """Runs for which FOLDER/hold has a file of their name wait until it is gone; each notes how many ran beside it.
 
@@ -340,6 +357,7 @@ registry.entry(
     inputs=MODEL_IN,
     outputs=NUMBER_OUT,
     needs=("vivado",),
+    confined=False,
 )(count)
 
 
@@ -368,12 +386,48 @@ def look(step: Step[msgspec.Struct]) -> None:
     step.record(
         {
             "writable": writable,
-            "interfaces": [name for _, name in socket.if_nameindex()],
+            "interfaces": sorted(os.listdir("/sys/class/net")),  # noqa: PTH208
             "uid": os.getuid(),
             "capabilities": fields["CapBnd"],
             "no_new_privileges": fields["NoNewPrivs"],
         }
     )
+
+
+@registry.entry(
+    "run-code",
+    summary="adds what the user's function says",
+    inputs=(*MODEL_IN, Input("source", kind="tree", required=False, source="config", media_type=CODE)),
+    outputs=MODEL_OUT,
+)
+def run_code(step: Step[msgspec.Struct]) -> None:
+    source = step.input("source")
+    print("session", os.environ["BSKERNEL_SESSION"])
+    added = load_function("own:number", source)() if source is not None else 0
+    step.output("model").write_text(str(added))
+
+
+class Hostility(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    other: Annotated[str, parameter("the folder of another step of the session")]
+    outside: Annotated[str, parameter("a folder of the user's")]
+
+
+@registry.entry(
+    "attempt", summary="tries to reach what is not its own", parameters=Hostility, inputs=MODEL_IN, outputs=MODEL_OUT
+)
+def attempt(step: Step[Hostility]) -> None:
+    """Record what it could do, and what kept it from the rest."""
+    other, outside = step.directory.parent / step.params.other, Path(step.params.outside)
+    done, prevented = [], {}
+    for name, function in attempts(step.directory, other, outside, os.getppid(), WARM.parent).items():
+        try:
+            function()
+        except OSError as error:
+            prevented[name] = type(error).__name__
+        else:
+            done.append(name)
+    step.output("model").write_text("0")
+    step.record({"done": done, "prevented": prevented})
 
 
 @registry.entry("ask-tool", summary="asks a tool", inputs=MODEL_IN, outputs=MODEL_OUT, needs=("vivado",))

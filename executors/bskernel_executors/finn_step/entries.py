@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from bskernel_protocol import EntryDescription
+from bskernel_protocol import CODE, EntryDescription
 
 from bskernel_executors.finn_step.coverage import declare_coverage
 from bskernel_executors.finn_step.host_split import split_host
@@ -145,7 +145,12 @@ def _declare_by_recipe(
 
 
 _SOURCE = Input(
-    "source", kind="tree", required=False, source="config", help="folder with the module, unless it is part of FINN"
+    "source",
+    kind="tree",
+    required=False,
+    source="config",
+    help="folder with the module, unless it is part of FINN",
+    media_type=CODE,
 )
 
 

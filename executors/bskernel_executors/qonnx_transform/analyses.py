@@ -6,7 +6,7 @@ import json
 from typing import Annotated, Any
 
 import msgspec
-from bskernel_protocol import pretty_json
+from bskernel_protocol import CODE, pretty_json
 
 from bskernel_executors.exchange.bit_widths import BitWidths, TensorFormat
 from bskernel_executors.qonnx_transform.bit_widths import find_bit_widths
@@ -133,7 +133,14 @@ def declare(registry: Registry) -> None:
         inputs=(
             _MODEL,
             Input("metrics", kind="file", required=False, help="metrics.json, after metrics:collect"),
-            Input("source", kind="tree", required=False, source="config", help="folder with the module"),
+            Input(
+                "source",
+                kind="tree",
+                required=False,
+                source="config",
+                help="folder with the module",
+                media_type=CODE,
+            ),
         ),
         outputs=_output("analysis"),
         failure="postprocessing",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from bskernel_protocol import CODE
+
 from bskernel_executors.exchange.evaluation import EVALUATION, OUTPUTS
 from bskernel_executors.quality.evaluator import StageFiles, evaluate_stage
 from bskernel_executors.quality.parameters import EvaluateParameters
@@ -23,6 +25,7 @@ INPUTS = (
         source="config",
         default_from="quality.source",
         help="folder with the module of quality.metric",
+        media_type=CODE,
     ),
 )
 

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from bskernel_protocol import pretty_json
 
+from bskernel_executors.sdk.confinement import common_rights
 from bskernel_executors.sdk.determinism import import_random_generators
+from bskernel_executors.sdk.process_tree import fork_below_reaper
 from bskernel_executors.sdk.registry import Registry
 from bskernel_executors.sdk.server import Server, take_protocol_channel
-from bskernel_executors.sdk.step_process import run_step
+from bskernel_executors.sdk.step_process import confine_step, run_step
 
 
 def load_registry(module: str) -> Registry:
@@ -35,7 +37,12 @@ def load_registry(module: str) -> Registry:
 
 
 def _run(directory: Path, module: str) -> int:
-    result = run_step(load_registry(module), directory.resolve(), lambda text: print(text, flush=True))
+    step, rights = directory.resolve(), common_rights(os.environ)
+    registry = load_registry(module)
+    # The child has one thread, whatever the imports have started.
+    fork_below_reaper()
+    confine_step(registry, step, rights)
+    result = run_step(registry, step, lambda text: print(text, flush=True))
     failure = result.failure
     if failure is None:
         print(f"{result.step}: wrote {', '.join(result.outputs) or 'nothing'} under {directory / 'out'}")

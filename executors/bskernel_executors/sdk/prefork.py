@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
@@ -18,7 +18,7 @@ from bskernel_executors.sdk.log_file import LogFile
 from bskernel_executors.sdk.oom_counter import count_oom_kills
 from bskernel_executors.sdk.process_tree import become_subreaper, die_with_parent, fork_below_reaper, kill_group
 from bskernel_executors.sdk.registry import Registry
-from bskernel_executors.sdk.step_process import limits_memory, run_step, uses_tools
+from bskernel_executors.sdk.step_process import confine_step, limits_memory, run_step, uses_tools
 
 _LONGEST_LINE = 64 * 1024  # bytes; a longer line is cut
 _PROGRESS_S = 1.0  # how often a step whose log is full may show its progress
@@ -153,8 +153,13 @@ class PreforkedChild:
             os.close(fd)
 
 
-def prefork_child(registry: Registry, root: Path, inherited: Iterable[int]) -> PreforkedChild:
-    """Fork a child for a step whose directory will be below `root`. It closes the `inherited` file descriptors."""
+def prefork_child(
+    registry: Registry, root: Path, rights: Mapping[str, int], inherited: Iterable[int]
+) -> PreforkedChild:
+    """Fork a child for a step whose directory will be below `root`. It closes the `inherited` file descriptors.
+
+    `rights` are those that every step of the session has.
+    """
     pipes: list[tuple[StreamName, int, int]] = []
     for name in ("stdout", "stderr", "progress"):
         read_end, write_end = os.pipe()
@@ -167,7 +172,7 @@ def prefork_child(registry: Registry, root: Path, inherited: Iterable[int]) -> P
     if pid == 0:
         write_ends = [write_end for _, _, write_end in pipes]
         foreign = (*inherited, order_write, *(read_end for _, read_end, _ in pipes))
-        _become_child(registry, root, order_read, write_ends, server, foreign)
+        _become_child(registry, root, rights, order_read, write_ends, server, foreign)
     for fd in (order_read, *(write_end for _, _, write_end in pipes)):
         os.close(fd)
     return PreforkedChild(
@@ -176,7 +181,13 @@ def prefork_child(registry: Registry, root: Path, inherited: Iterable[int]) -> P
 
 
 def _become_child(
-    registry: Registry, root: Path, order_read: int, write_ends: list[int], server: int, foreign: Iterable[int]
+    registry: Registry,
+    root: Path,
+    rights: Mapping[str, int],
+    order_read: int,
+    write_ends: list[int],
+    server: int,
+    foreign: Iterable[int],
 ) -> NoReturn:
     status = 1
     try:
@@ -198,6 +209,7 @@ def _become_child(
         step = root / directory
         if uses_tools(step):
             fork_below_reaper()
+        confine_step(registry, step, rights)
         with os.fdopen(write_ends[2], "w", buffering=1, encoding="utf-8") as progress:
             report: Callable[[str], None] = lambda text: print(" ".join(text.split()), file=progress)  # noqa: E731
             result = run_step(registry, step, report)

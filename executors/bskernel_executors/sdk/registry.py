@@ -65,6 +65,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     description: EntryDescription
     parameters: type[msgspec.Struct]
     function: EntryFunction
+    confined: bool = True
 
 
 class Registry:
@@ -128,6 +129,7 @@ class Registry:
         after_failure: bool = False,
         checks_stages: tuple[str, ...] = (),
         checks_model: bool = False,
+        confined: bool = True,
     ) -> Callable[[Callable[[Step[ParamsT]], None]], Callable[[Step[ParamsT]], None]]:
         """Declare the decorated function as an entry; it gets the step and returns nothing.
 
@@ -135,7 +137,8 @@ class Registry:
         leaves the model in (None: unchanged). `needs` names tools that must be mounted, e.g. "vivado". `failure` is
         the category of its failures that no rule knows. With `after_failure` the step also runs if an earlier step
         has failed, on the artifacts made so far. `checks_stages` and `checks_model` are explained at
-        bskernel_protocol.EntryDescription.
+        bskernel_protocol.EntryDescription. With `confined=False` its steps may do all that their session may, e.g.
+        use a device of the machine; never declare that for an entry that runs what users wrote.
 
         Raises TypeError for a parameter without `parameter(...)`, and ValueError if the name is taken.
         """
@@ -155,7 +158,7 @@ class Registry:
                 checks_stages=checks_stages,
                 checks_model=checks_model,
             )
-            self.add(Entry(description=description, parameters=parameters, function=function))
+            self.add(Entry(description=description, parameters=parameters, function=function, confined=confined))
             return function
 
         return declare
@@ -177,6 +180,11 @@ class Registry:
                 message=f"{self.executor}@{self.version} has no entry {name!r}",
                 hint=f"choose from its entries: {', '.join(sorted(self._entries))}",
             ) from None
+
+    def is_confined(self, name: str) -> bool:
+        """Return whether an entry's steps are confined to their folders; True if there is no such entry."""
+        entry = self._entries.get(name)
+        return entry is None or entry.confined
 
     def failure_category(self, name: str) -> FailureCategory:
         """Return the category of an entry's failures that no rule knows; executor if there is no such entry."""

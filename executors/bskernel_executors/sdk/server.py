@@ -26,6 +26,7 @@ from bskernel_protocol import (
 )
 from bskernel_protocol.frames import FrameError
 
+from bskernel_executors.sdk.confinement import common_rights, protect_server
 from bskernel_executors.sdk.huge_pages import HugePageMover
 from bskernel_executors.sdk.oom_counter import count_oom_kills
 from bskernel_executors.sdk.prefork import OutputPipe, PreforkedChild, RunningStep, StreamName, prefork_child
@@ -69,11 +70,13 @@ class Server:
         self._mover = HugePageMover()
         self._warm_up_pid: int | None = None
         self._connected = True
+        self._rights = common_rights(os.environ)
 
     def serve(self) -> None:
         """Send Ready, then handle commands until the channel closes, and end all children."""
         os.umask(0o077)  # what a step leaves is nobody else's, whatever the modes that it asks for
         become_subreaper()
+        protect_server()
         self._send(Ready(protocol=PROTOCOL_VERSION, executor=self._registry.executor, version=self._registry.version))
         if self._registry.warm_up is not None:
             self._warm_up_pid = self._warm_up(self._registry.warm_up)
@@ -164,7 +167,7 @@ class Server:
         self._mover.note_fork()
         inherited = [self._source.fileno(), self._sink.fileno(), self._selector_fd()]
         inherited += [fd for other in self._running.values() for fd in other.fds()]
-        return prefork_child(self._registry, self._root, inherited)
+        return prefork_child(self._registry, self._root, self._rights, inherited)
 
     def _selector_fd(self) -> int:
         return self._selector.fileno()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from bskernel_protocol.plain_file import NotPlainError, create_plain, read_plain
 
 from bskernel_executors.sdk.causes import make_failure
 from bskernel_executors.sdk.classification import FailureContext, refine
+from bskernel_executors.sdk.confinement import confine
 from bskernel_executors.sdk.determinism import find_seed, make_deterministic, seed_generators
 from bskernel_executors.sdk.outputs import check_outputs
 from bskernel_executors.sdk.parameters import decode_parameters
@@ -48,20 +50,38 @@ def read_manifest(directory: Path) -> StepManifest:
     return document
 
 
-def uses_tools(directory: Path) -> bool:
-    """Are installed tools mounted for the step? No if its manifest cannot be read: the step fails anyway."""
+def find_manifest(directory: Path) -> StepManifest | None:
+    """Read the manifest of a step directory; None if it cannot be read: the step fails anyway."""
     try:
-        return bool(read_manifest(directory).tools)
+        return read_manifest(directory)
     except StepFailure:
-        return False
+        return None
+
+
+def uses_tools(directory: Path) -> bool:
+    """Are installed tools mounted for the step? No if its manifest cannot be read."""
+    manifest = find_manifest(directory)
+    return manifest is not None and bool(manifest.tools)
 
 
 def limits_memory(directory: Path) -> bool:
     """Does the step have a memory limit? No if its manifest cannot be read."""
-    try:
-        return read_manifest(directory).memory_mib is not None
-    except StepFailure:
-        return False
+    manifest = find_manifest(directory)
+    return manifest is not None and manifest.memory_mib is not None
+
+
+def confine_step(registry: Registry, directory: Path, rights: Mapping[str, int]) -> None:
+    """Confine this process, which must have one thread, to a step's folder. What that does not prevent is printed.
+
+    `rights` are those of every step of the session.
+    """
+    manifest = find_manifest(directory)
+    if manifest is not None and not registry.is_confined(manifest.entry):
+        return
+    tools = manifest is not None and bool(manifest.tools)
+    unprevented = confine(directory, rights, tools=tools, environment=os.environ)
+    if unprevented is not None:
+        print(f"not confined: {unprevented}", file=sys.stderr)
 
 
 def _limit_memory(mebibytes: int | None) -> None:
@@ -140,8 +160,6 @@ def _failed_result(failure: Failure, step: str, directory: Path) -> StepResult:
 
 def run_step(registry: Registry, directory: Path, report_progress: Callable[[str], None]) -> StepResult:
     """Run the step in `directory` and write its result there. A failure is a result, not an exception."""
-    for name in (OUTPUTS, WORK):
-        (directory / name).mkdir(exist_ok=True)
     make_deterministic(directory / WORK)
     hint_values: dict[str, str] = {}
     memory_mib: int | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,14 @@ from bskernel_executors.sdk.step import StepFailure
 
 _SHOWN = 8  # error lines that a failure shows
 _LIBUDEV = ("/usr/lib/x86_64-linux-gnu/libudev.so.1", "/usr/lib64/libudev.so.1")
+
+
+def module_command(module: str) -> list[str]:
+    """Return the command that runs a module of the executor's sources, which PYTHONPATH may not be able to name."""
+    start = (
+        f"import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module({module!r}, run_name='__main__')"
+    )
+    return [sys.executable, "-P", "-c", start, str(Path(__file__).resolve().parents[2])]
 
 
 def preload_libudev(libraries: Sequence[str] = _LIBUDEV) -> dict[str, str]:

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +16,7 @@ from bskernel_protocol import pretty_json
 from bskernel_executors.exchange.design import DESIGN, Design, read_design
 from bskernel_executors.exchange.synthesis import CellSynthesis
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
-from bskernel_executors.sdk.tools import run_tool
+from bskernel_executors.sdk.tools import module_command, run_tool
 from bskernel_executors.yosys_synth.counts import DIFFERENCES, count_layers, count_resources
 from bskernel_executors.yosys_synth.netlist import find_unmodelled, make_netlist_design
 from bskernel_executors.yosys_synth.tool import translate
@@ -132,9 +131,9 @@ def synthesize(step: Step[YosysParameters]) -> None:
         _write_script(design, family, netlist=step.params.netlist), encoding="utf-8"
     )
     step.progress("synthesising")
-    command = [sys.executable, "-P", "-m", "bskernel_executors.yosys_synth.tool", str(_TRANSLATED)]
+    program = module_command("bskernel_executors.yosys_synth.tool")
     run_tool(
-        [*command, "-q", "-l", "yosys.log", "synthesis.ys"],
+        [*program, str(_TRANSLATED), str(step.work / "translated"), "-q", "-l", "yosys.log", "synthesis.ys"],
         cwd=step.work,
         env=os.environ,
         failed="Yosys failed to synthesise the design",

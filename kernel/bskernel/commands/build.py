@@ -57,7 +57,7 @@ def run_build(
                 workspace.pool(prepared.loaded, opened.store, options, note=recorder.note) as handle,
             ):
                 result = _run_and_write(
-                    workspace, prepared, opened.store, handle, recorder, fresh=options.fresh, start=start
+                    workspace, prepared, opened.store, handle, recorder, options=options, start=start
                 )
                 if result.status == "interrupted":
                     opened.leave_pending()
@@ -68,6 +68,15 @@ def run_build(
     return result
 
 
+def _runtime_warnings(requested: str, used: str) -> tuple[str, ...]:
+    """What a runtime that nobody asked for does not promise."""
+    if (requested, used) != ("auto", "process"):
+        return ()
+    from bskernel.runtime.confinement import landlock_version, process_warning
+
+    return (process_warning(landlock_version()),)
+
+
 def _run_and_write(
     workspace: Workspace,
     prepared: PreparedBuild,
@@ -75,7 +84,7 @@ def _run_and_write(
     handle: PoolHandle,
     recorder: RecordingObserver,
     *,
-    fresh: bool,
+    options: BuildOptions,
     start: float,
 ) -> BuildResult:
     from bskernel.result.result_writer import summarize, write_results
@@ -89,7 +98,7 @@ def _run_and_write(
             recorder,
             limits=handle.limits,
             salt=prepared.loaded.config.build.salt,
-            fresh=fresh,
+            fresh=options.fresh,
             entry_of=workspace.entry,
         )
         metrics = metrics_of(reports, store)
@@ -102,7 +111,7 @@ def _run_and_write(
             runtime=handle.pool.runtime_name,
             seconds=time.monotonic() - start,
             backend=prepared.backend,
-            warnings=prepared.plan.warnings,
+            warnings=(*prepared.plan.warnings, *_runtime_warnings(options.runtime, handle.pool.runtime_name)),
         )
         lost = [name for report in reports if (name := lost_input(report.failure)) is not None]
         if metrics is None and METRICS in result.artifacts:

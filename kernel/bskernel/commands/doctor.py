@@ -15,6 +15,7 @@ from bskernel.core.catalogue import Executors
 from bskernel.core.errors import ConfigError
 from bskernel.flow.loader import flow_names, shipped_flow
 from bskernel.images.status import RecipeState
+from bskernel.runtime.confinement import describe_confinement, landlock_version
 from bskernel.tools import FoundInstall, find_installs, licences_of
 from bskernel.workspace.workspace import Workspace
 
@@ -36,6 +37,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     system: dict[str, Any]
     engine: dict[str, Any]
     room: Room
+    landlock: int  # its version (ABI), 0 without
     programs: dict[str, str | None]  # name -> path, None if it is not in PATH
     licences: dict[str, str]
     installs: tuple[FoundInstall, ...]
@@ -75,6 +77,7 @@ def diagnose(workspace: Workspace, environment: Mapping[str, str]) -> Diagnosis:
         system=system_facts(),
         engine=engine_facts(),
         room=room(workspace.cache),
+        landlock=landlock_version(),
         programs={name: shutil.which(name, path=environment.get("PATH")) for name in _PROGRAMS},
         licences=licences_of(environment).shown() | _licences_at_home(),
         installs=installs,
@@ -99,6 +102,7 @@ def describe(found: Diagnosis) -> Iterator[str]:
     yield f"system    {system['os']}, Linux {system['kernel']}, {system['libc']}, {system['machine']}; {processors}"
     yield f"memory    {_gib(found.room.memory_available)} available of {_gib(system['memory_mib'] << 20)}"
     yield f"disk      {_gib(found.room.disk_free)} free at {found.room.cache}"
+    yield f"steps     {describe_confinement(found.landlock)}"
     yield f"engine    {engine.get('version') or engine.get('none')}"
     yield from (f"program   {name}: {_program(name, where)}" for name, where in found.programs.items())
     yield from (f"licence   {name}: {state}" for name, state in found.licences.items())

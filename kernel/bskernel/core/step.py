@@ -36,12 +36,16 @@ Source: TypeAlias = FromStep | FromFile | FromFiles
 
 
 class ExecutorRef(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """An executor in one version, with its digest and the tools that are mounted for it."""
+    """An executor in one version, with its digest and the tools that are mounted for it.
+
+    `for_user_code` is true of one that runs code of the user's: its sessions run no other steps and are never kept.
+    """
 
     name: str
     version: str
     digest: str
     tools: tuple[ToolInstall, ...] = ()
+    for_user_code: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}@{self.version}"

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import http.client
 import io
+import json
 import os
 import tarfile
 import tempfile
@@ -152,4 +153,6 @@ def ensure_base(base: Base, client: docker.APIClient, cache: Path, report: Calla
         file.seek(0)
         repository, _, tag = base.reference.rpartition(":")
         label = f'LABEL {BASE_LABEL}="{base.digest}"'
-        client.import_image_from_data(file, repository=repository, tag=tag, changes=[label])
+        said = client.import_image_from_data(file, repository=repository, changes=[label])
+        # Podman takes no tag while it imports.
+        client.tag(json.loads(said.splitlines()[-1])["status"], repository, tag)

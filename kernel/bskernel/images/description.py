@@ -16,8 +16,8 @@ def describe(recipe: Recipe, cache: Path, report: Callable[[str], None]) -> str:
 
     environment = ensure_environment(recipe, cache, report)
     done = subprocess.run(
-        [str(environment.python), "-P", "-m", "bskernel_executors.sdk", "describe", recipe.module],
-        env=environment_variables(recipe) | {"PYTHONPATH": str(environment.code), "PATH": "/usr/bin:/bin"},
+        [*environment.command, "describe", recipe.module],
+        env=environment_variables(recipe) | {"PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
         check=False,

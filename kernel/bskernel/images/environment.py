@@ -15,12 +15,29 @@ from bskernel.images.git_source import ensure_tree, why_no_tree
 from bskernel.images.recipe import CONSTANT, PLATFORM, Edit, Recipe
 from bskernel.images.source_install import install
 
+# PYTHONPATH cannot name a folder with a colon in its path.
+_LAUNCHER = (
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "runpy.run_module('bskernel_executors.sdk', run_name='__main__', alter_sys=True)"
+)
+
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """An environment's interpreter, and the folder of its sources for PYTHONPATH."""
+    """An environment's interpreter, and the folder of its sources."""
 
     python: Path
     code: Path
+
+    @property
+    def command(self) -> list[str]:
+        """The command that runs `bskernel-executor`, wherever the cache is."""
+        return [str(self.python), "-P", "-c", _LAUNCHER, str(self.code)]
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The folder of its programs for PATH; nothing if its path has a colon, which PATH cannot name either."""
+        folder = str(self.python.parent)
+        return () if ":" in folder else (folder,)
 
 
 def _uv(*arguments: str, **variables: str) -> None:

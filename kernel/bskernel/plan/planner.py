@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from bskernel_protocol import EntryDescription
+from bskernel_protocol import CODE, EntryDescription
 
 from bskernel.config import Config, StepTable
 from bskernel.core.catalogue import Executors
@@ -124,7 +124,7 @@ def make_plan(
         steps[item.name] = Step(
             index=len(steps),
             name=item.name,
-            executor=item.info.ref,
+            executor=msgspec.structs.replace(item.info.ref, for_user_code=_runs_user_code(item.entry, inputs)),
             entry=item.entry.name,
             parameters=origin.resolve(config.parameters.get(item.info.name, {}), values),
             inputs=inputs,
@@ -150,6 +150,10 @@ def make_plan(
         values=values,
         warnings=doubts_about(config.target),
     )
+
+
+def _runs_user_code(entry: EntryDescription, inputs: Mapping[str, Source]) -> bool:
+    return any(wanted.media_type == CODE and wanted.name in inputs for wanted in entry.inputs)
 
 
 def _files_named(items: Sequence[ResolvedFlowStep]) -> frozenset[str]:

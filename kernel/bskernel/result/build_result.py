@@ -35,7 +35,7 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     partial: dict[str, tuple[str, ...]] = {}  # a step that ran after the failure -> what was outdated or missing
     commands: tuple[str, ...] = ()  # after a failure: what to try next
     stopped_by: str | None = None  # the violated requirement, with its numbers
-    warnings: tuple[str, ...] = ()  # of the plan: what can be built, but is hardly meant
+    warnings: tuple[str, ...] = ()  # what can be built, but is hardly meant; what the chosen runtime does not promise
 
     @property
     def exit_code(self) -> int:

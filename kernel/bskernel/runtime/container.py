@@ -41,7 +41,7 @@ _GONE_S = 10.0
 
 
 def host_settings(
-    *, binds: dict[str, dict[str, str]], memory_bytes: int, cpus: int, keep: bool = False, network: str = "none"
+    *, mounts: list[dict[str, Any]], memory_bytes: int, cpus: int, keep: bool = False, network: str = "none"
 ) -> dict[str, Any]:
     """A container's settings: no network, nothing writable but mounts, HOME, /tmp, no privileges, limited resources.
 
@@ -49,13 +49,13 @@ def host_settings(
     """
     return {
         "auto_remove": not keep,
-        "binds": binds,
         "cap_drop": ["ALL"],
         "init": False,
         "ipc_mode": "private",
         "log_config": {"type": "none"},  # otherwise the engine writes all protocol messages to disk
         "mem_limit": memory_bytes,
         "memswap_limit": memory_bytes,
+        "mounts": mounts,
         "nano_cpus": cpus * 1_000_000_000,
         "network_mode": network,
         "pids_limit": _PIDS,
@@ -65,9 +65,15 @@ def host_settings(
     }
 
 
+def mount(path: Path, inside: str, *, read_only: bool) -> dict[str, Any]:
+    """A folder or file of the host in a container. Unlike a bind written as text, its path may contain colons."""
+    return {"Type": "bind", "Source": str(path), "Target": inside, "ReadOnly": read_only}
+
+
 def user_of(info: dict[str, Any]) -> str:
     """UID:GID to run a container as: this user's, or 0:0 in a rootless engine, where root is this user."""
-    rootless = any("rootless" in option for option in info.get("SecurityOptions") or ())
+    # Docker says it among its security options, Podman in a field of its own.
+    rootless = info.get("Rootless") or any("rootless" in option for option in info.get("SecurityOptions") or ())
     return "0:0" if rootless else f"{os.getuid()}:{os.getgid()}"
 
 
@@ -190,13 +196,14 @@ class ContainerStarter:
     def __init__(
         self,
         client: docker.APIClient,
+        info: dict[str, Any],
         image_of: Callable[[ExecutorRef], BuiltImage],
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._image_of = image_of
         self._report = report
-        self._info: dict[str, Any] = client.info()
+        self._info = info
 
     def prepare(self, executor: ExecutorRef) -> None:
         """Build the image unless it exists and matches the recipe."""
@@ -225,7 +232,7 @@ class ContainerStarter:
         """
         binds = binds | {path: (str(path), "ro") for path in tools.folders}
         settings = host_settings(
-            binds={str(path): {"bind": bind, "mode": mode} for path, (bind, mode) in binds.items()},
+            mounts=[mount(path, inside, read_only=mode == "ro") for path, (inside, mode) in binds.items()],
             memory_bytes=int(self._info["MemTotal"]),
             cpus=int(self._info["NCPU"]),
             keep=keep,

@@ -25,6 +25,7 @@ from bskernel.runtime.visible_stream import copied_visibly
 from bskernel.tools import licences_of, needs_licence, search_path, tool_variables
 
 _LAST_LINES, _LAST_BYTES = 12, 1 << 14
+_PROGRAMS = ("/usr/local/bin", "/usr/bin", "/bin")
 _EXIT_S = 1.0  # how long a server may take to exit after closing its pipe
 
 
@@ -99,16 +100,15 @@ class ProcessStarter:
         recipe = self._recipe_of(executor)
         environment = self._environment_of(recipe)
         variables = environment_variables(recipe) | {
-            "PATH": search_path(executor.tools, f"{environment.python.parent}:/usr/local/bin:/usr/bin:/bin"),
+            "PATH": search_path(executor.tools, ":".join((*environment.programs, *_PROGRAMS))),
             "HOME": str(folders.home),
             "TMPDIR": str(folders.home),
-            "PYTHONPATH": str(environment.code),
             "BSKERNEL_SESSION": folders.id,
         }
         variables |= tool_variables(executor.tools)
         if needs_licence(executor.tools):
             variables |= licences_of(os.environ).variables
-        return [str(environment.python), "-P", "-m", "bskernel_executors.sdk"], variables
+        return environment.command, variables
 
     def run_by_hand(
         self, executor: ExecutorRef, directory: Path, folders: SessionFolders, report: Callable[[str], None]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.step import ExecutorRef
 from bskernel.images import Environment, Recipe, ensure_environment
+from bskernel.runtime.confinement import landlock_version, process_warning
 from bskernel.runtime.process import ProcessStarter
 from bskernel.runtime.session import Starter
 
@@ -35,6 +36,7 @@ def choose_starter(name: str, cache: Path, recipe_of: RecipeOf, report: Callable
         if name == "docker":
             raise
         report(f"runtime: process ({error.message})")
+        report(f"warning: {process_warning(landlock_version())}")
         return process_starter(cache, recipe_of, report)
     if name == "auto":
         report("runtime: docker (an engine answers)")
@@ -51,12 +53,18 @@ def process_starter(cache: Path, recipe_of: RecipeOf, report: Callable[[str], No
 
 
 def container_starter(cache: Path, recipe_of: RecipeOf, report: Callable[[str], None]) -> ContainerStarter:
-    """A starter that runs executors in containers. Raises EnvironmentLacking when no engine answers."""
+    """A starter that runs executors in containers.
+
+    Raises EnvironmentLacking when no engine answers, or when it does not see the cache.
+    """
     from bskernel.images.container_image import ensure_image
     from bskernel.images.engine import connect
     from bskernel.runtime.container import ContainerStarter
+    from bskernel.runtime.engine_reach import require_reach
 
     client = connect()
+    info = client.info()
+    require_reach(client, info, cache)
     images: dict[ExecutorRef, BuiltImage] = {}
 
     def image_of(executor: ExecutorRef) -> BuiltImage:
@@ -64,4 +72,4 @@ def container_starter(cache: Path, recipe_of: RecipeOf, report: Callable[[str], 
             images[executor] = ensure_image(recipe_of(executor), client, cache, report)
         return images[executor]
 
-    return ContainerStarter(client, image_of, report)
+    return ContainerStarter(client, info, image_of, report)

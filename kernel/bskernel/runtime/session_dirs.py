@@ -122,10 +122,11 @@ def folders_of(cache: Path, session_id: str) -> SessionFolders:
 def make_folders(cache: Path) -> SessionFolders:
     """Create the folders of a new session, owned by this process."""
     session = folders_of(cache, uuid.uuid4().hex)
-    session.path.parent.mkdir(parents=True, exist_ok=True)
-    for folder in (session.path, session.steps, session.inputs, session.aside, session.home):
-        folder.mkdir(mode=0o700)  # whatever the umask: no other user reads or reaches what a step leaves
+    # Nobody else may enter: a step may leave programs there that have the user's rights, whatever the umask.
+    session.path.mkdir(parents=True, mode=0o700)
     session.take_over()
+    for folder in (session.steps, session.inputs, session.aside, session.home):
+        folder.mkdir(mode=0o700)
     return session
 
 

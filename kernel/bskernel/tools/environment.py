@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bskernel_protocol.layout import TOOL_FOLDERS
+
 from bskernel.core.tool import ToolInstall
 from bskernel.tools.known import known_tools
 
@@ -18,6 +20,8 @@ def tool_variables(tools: tuple[ToolInstall, ...]) -> dict[str, str]:
     for install in tools:
         known = known_tools()[install.tool]
         variables |= known.environment | {known.variable: str(install.root)}
+    if tools:
+        variables[TOOL_FOLDERS] = ":".join(map(str, mounts(tools)))
     return variables
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import os
 import shutil
 import tarfile
 from collections.abc import Iterator
@@ -126,7 +127,7 @@ def test_an_image_is_made_by_copying_alone() -> None:
 
 
 def test_a_container_is_bounded_and_has_no_network() -> None:
-    settings = host_settings(binds={}, memory_bytes=1 << 30, cpus=2)
+    settings = host_settings(mounts=[], memory_bytes=1 << 30, cpus=2)
     assert settings["network_mode"] == "none"
     assert settings["read_only"]
     assert settings["cap_drop"] == ["ALL"]
@@ -136,7 +137,8 @@ def test_a_container_is_bounded_and_has_no_network() -> None:
 
 def test_in_a_rootless_engine_the_user_is_its_root() -> None:
     assert user_of({"SecurityOptions": ["name=rootless", "name=seccomp"]}) == "0:0"
-    assert user_of({"SecurityOptions": None}) != ""
+    assert user_of({"SecurityOptions": ["name=seccomp"], "Rootless": True}) == "0:0"
+    assert user_of({"SecurityOptions": None}) == f"{os.getuid()}:{os.getgid()}"
 
 
 @pytest.fixture

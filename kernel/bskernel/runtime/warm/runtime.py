@@ -22,7 +22,8 @@ from bskernel.runtime.warm.status import end_failed
 class WarmRuntime:
     """Borrows warm sessions and starts the others; it creates its own runtime when first needed.
 
-    Executors with installed tools are never kept warm, because they may hold a licence and have network access.
+    Executors with installed tools are never kept warm, because they may hold a licence and have network access, nor
+    are those that run code of the user's, because no other build may depend on what that does.
     `runtime` is the runtime's name, or auto. With `keep_s`, sessions that the run starts stay warm for that many
     seconds of idle time.
     """
@@ -108,7 +109,7 @@ class WarmRuntime:
                 request_end(entry, when_free=True)
 
     def _borrow(self, executor: ExecutorRef, runtime: str) -> bool:
-        if executor.tools:
+        if executor.tools or executor.for_user_code:
             return False
         entry = self._registry.entry(executor, runtime)
         if not entry.path.exists():
@@ -130,7 +131,8 @@ class WarmRuntime:
         """
         with self._lock:
             borrowed = self._leases.pop(executor, None)
-            keep_s = None if executor in self._in_use or executor.tools or self._closed else self._keep_s
+            lasting = not (executor in self._in_use or executor.tools or executor.for_user_code or self._closed)
+            keep_s = self._keep_s if lasting else None
             self._in_use.add(executor)
             lost = any(session.executor == executor and session.lost for session in self._sessions)
         if lost:

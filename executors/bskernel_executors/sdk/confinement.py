@@ -1,0 +1,134 @@
+"""What a step's process may do: write below its own folder; read its inputs, its environment, tools and the system.
+
+The child gives up everything else before it runs the entry, in either runtime and without root, and so for whatever
+it starts. Where the system has no Landlock, only system calls are filtered, and the step's log says so.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import site
+import struct
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bskernel_protocol.layout import INPUTS, OUTPUTS, TOOL_FOLDERS, WORK
+from bskernel_protocol.licences import LICENCE_VARIABLES
+
+from bskernel_executors.sdk import landlock, syscall_filter
+
+_PR_SET_DUMPABLE = 4
+_CAPABILITIES_3 = 0x20080522
+
+_SYSTEM = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/nix/store",
+    "/gnu/store",
+    "/proc",
+    "/sys",
+)
+# Not all of /etc: it holds what only some may read.
+_SETTINGS = (
+    *("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ld.so.preload", "passwd", "group", "nsswitch.conf", "hosts"),
+    *(
+        "host.conf",
+        "resolv.conf",
+        "gai.conf",
+        "services",
+        "protocols",
+        "networks",
+        "hostname",
+        "localtime",
+        "timezone",
+    ),
+    *("os-release", "lsb-release", "debian_version", "redhat-release", "alternatives", "fonts", "locale.conf"),
+    *("locale.alias", "mime.types", "ssl/certs", "ssl/openssl.cnf", "pki/tls", "ca-certificates", "java", "shells"),
+)
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_PLAIN = landlock.READ | landlock.WRITE | landlock.MAKE_REG | landlock.REMOVE_FILE
+_SCRATCH = landlock.file_rights(5) & ~(landlock.MAKE_CHAR | landlock.MAKE_BLOCK | landlock.IOCTL_DEV)
+
+
+def _environment_folders() -> Iterator[str]:
+    yield from (sys.prefix, sys.base_prefix, sys.exec_prefix, str(Path(sys.executable).resolve().parent.parent))
+    yield from (os.path.realpath(folder) for folder in (*sys.path, *site.getsitepackages()) if folder)
+
+
+def common_rights(environment: Mapping[str, str]) -> dict[str, int]:
+    """The rights of every step of a session: path -> rights. `environment` is the session's."""
+    named = [part for name in (TOOL_FOLDERS, *LICENCE_VARIABLES) for part in environment.get(name, "").split(":")]
+    folders = [path for path in named if path.startswith("/")]
+    # What warming up leaves in the session's HOME, which no step can write to.
+    readable = (
+        *_SYSTEM,
+        *(f"/etc/{name}" for name in _SETTINGS),
+        *_environment_folders(),
+        environment.get("HOME", ""),
+    )
+    rights = {path: landlock.READ for path in (*readable, *folders) if path not in ("", "/")}
+    rights |= {f"/dev/{name}": landlock.READ | landlock.WRITE for name in _DEVICES}
+    # Python's and the C library's semaphores are files there.
+    return rights | {"/dev/shm": _PLAIN}  # noqa: S108
+
+
+def step_rights(directory: Path) -> dict[str, int]:
+    """The rights to a step's own folder and its inputs: path -> rights.
+
+    Only plain files beside manifest and result: a link or FIFO there would be in the way of whoever reads them.
+    """
+    return {
+        str(directory): _PLAIN,
+        str(directory / OUTPUTS): _SCRATCH,
+        str(directory / WORK): _SCRATCH,
+        str((directory / INPUTS).resolve()): landlock.READ,
+    }
+
+
+def _drop_capabilities() -> None:
+    """Give up all capabilities: root is then an ordinary user that owns root's files."""
+    header, sets = struct.pack("=Ii", _CAPABILITIES_3, 0), struct.pack("=6I", *[0] * 6)
+    ctypes.CDLL(None, use_errno=True).capset(header, sets)
+
+
+def protect_server() -> None:
+    """Without Landlock, keep steps from tracing this process, their server.
+
+    Then its owner cannot read its environment any more, by which leftovers are found; hence not always.
+    """
+    if not landlock.landlock_version():
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def confine(directory: Path, common: Mapping[str, int], *, tools: bool, environment: Mapping[str, str]) -> str | None:
+    """Confine this process, which must have one thread, to a step's folder; returns what this does not prevent.
+
+    `common` are the session's rights. A step with `tools` may open sockets, because licence managers look at network
+    cards, and connect by TCP if a licence server is named in `environment`.
+    """
+    for name in (OUTPUTS, WORK):
+        (directory / name).mkdir(exist_ok=True)
+    landlock.forbid_new_privileges()
+    _drop_capabilities()
+    lacking = []
+    network = tools and any("@" in environment.get(name, "") for name in LICENCE_VARIABLES)
+    version = landlock.landlock_version()
+    try:
+        if version:
+            landlock.restrict_self(version, {**common, **step_rights(directory)}, tcp=network)
+    except OSError as error:
+        lacking.append(f"Landlock refuses its rules ({error})")
+        version = 0
+    if not version:
+        lacking.append("without Landlock this step can read and write all files of the user's")
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # this process is no server
+    if not syscall_filter.install(syscall_filter.make_program(outward=tools)):
+        lacking.append("without seccomp this step can open connections")
+    return "; ".join(lacking) or None

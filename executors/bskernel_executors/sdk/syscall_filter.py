@@ -1,0 +1,91 @@
+"""A filter of system calls (seccomp) for steps: no sockets, no tracing, no namespaces, no kernel's own doors.
+
+Landlock does not know UDP, sockets by path (the Docker engine's, an agent's), keyrings and io_uring. Docker's own
+profile forbids much of this too; the process runtime has no other. The program's form is in linux/filter.h and
+linux/seccomp.h, the numbers are in arch/x86/entry/syscalls/syscall_64.tbl.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import struct
+from collections.abc import Iterable
+
+_PR_SET_SECCOMP, _MODE_FILTER = 22, 2
+_AUDIT_ARCH_X86_64 = 0xC000003E
+_X32 = 0x40000000  # system calls of the x32 ABI have this bit
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
+_CLONE_NEWUSER = 0x10000000
+
+_CLONE, _CLONE3, _PRLIMIT = 56, 435, 302
+# Ways to other processes of the same user that tools may need, and plain steps do not.
+_OUTWARD = {
+    "socket": 41,
+    "shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64, "semop": 65, "semctl": 66, "semtimedop": 220,
+    "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "mq_open": 240, "mq_unlink": 241,
+}  # fmt: skip
+_FORBIDDEN = {
+    "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "pidfd_getfd": 438, "kcmp": 312,
+    "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
+    "add_key": 248, "request_key": 249, "keyctl": 250,
+    "bpf": 321, "perf_event_open": 298, "userfaultfd": 323, "syslog": 103, "acct": 163,
+    "init_module": 175, "finit_module": 313, "delete_module": 176, "kexec_load": 246, "kexec_file_load": 320,
+    "mount": 165, "umount2": 166, "pivot_root": 155, "chroot": 161, "swapon": 167, "swapoff": 168, "reboot": 169,
+    "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "mount_setattr": 442,
+    "unshare": 272, "setns": 308, "open_by_handle_at": 304, "quotactl": 179,
+    "settimeofday": 164, "clock_settime": 227, "sethostname": 170, "setdomainname": 171,
+}  # fmt: skip
+
+
+def make_program(*, outward: bool) -> bytes:
+    """Make the filter; with `outward`, a step may open sockets and use shared memory and queues."""
+    return _assemble([*_FORBIDDEN.values(), *(() if outward else _OUTWARD.values())])
+
+
+def _assemble(denied: Iterable[int]) -> bytes:
+    def instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+        return struct.pack("=HBBI", code, if_true, if_false, value)
+
+    refuse = instruction(_RETURN, _ERRNO | errno.EPERM)
+    program = [
+        instruction(_LOAD, _ARCHITECTURE),
+        instruction(_EQUAL, _AUDIT_ARCH_X86_64, 1, 0),
+        refuse,  # 32-bit programs have other numbers
+        instruction(_LOAD, _NUMBER),
+        instruction(_AT_LEAST, _X32, 0, 1),
+        refuse,
+    ]
+    for number in denied:
+        program += [instruction(_EQUAL, number, 0, 1), refuse]
+    program += [
+        # Its flags lie in memory, where a filter sees nothing; libraries fall back to clone.
+        instruction(_EQUAL, _CLONE3, 0, 1),
+        instruction(_RETURN, _ERRNO | errno.ENOSYS),
+        instruction(_EQUAL, _CLONE, 0, 4),
+        instruction(_LOAD, _FIRST_ARGUMENT),
+        instruction(_ANY_BIT, _CLONE_NEWUSER, 0, 1),
+        refuse,
+        instruction(_RETURN, _ALLOW),
+        instruction(_EQUAL, _PRLIMIT, 0, 3),
+        instruction(_LOAD, _FIRST_ARGUMENT),
+        instruction(_EQUAL, 0, 1, 0),  # a process may limit itself only
+        refuse,
+        instruction(_RETURN, _ALLOW),
+    ]
+    return b"".join(program)
+
+
+def install(program: bytes) -> bool:
+    """Filter the system calls of this process and all that it starts; False where the system cannot.
+
+    New privileges must be forbidden.
+    """
+    if os.uname().machine != "x86_64":
+        return False
+    code = ctypes.create_string_buffer(program, len(program))
+    header = struct.pack("@HP", len(program) // 8, ctypes.addressof(code))
+    return int(ctypes.CDLL(None).prctl(_PR_SET_SECCOMP, _MODE_FILTER, header, 0, 0)) == 0
