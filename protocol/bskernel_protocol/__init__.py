@@ -23,6 +23,7 @@ from bskernel_protocol.failure import Failure, FailureCategory
 from bskernel_protocol.frames import FrameError, read_frame, write_frame
 from bskernel_protocol.manifest import LogLine, StepManifest, StepResult
 from bskernel_protocol.messages import (
+    Alive,
     Cancel,
     Command,
     Event,
@@ -36,6 +37,7 @@ from bskernel_protocol.messages import (
 
 __all__ = [
     "PROTOCOL_VERSION",
+    "Alive",
     "Artifact",
     "ArtifactKind",
     "Cancel",

@@ -31,6 +31,8 @@ _command: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
 _event: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)
 
 
+# A value that nests deeper than Python's stack raises RecursionError, in msgspec and here.
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _PLAIN = frozenset({str, int, bool, type(None), bytes})
 
 
@@ -61,7 +63,7 @@ def canonical_bytes(value: Any) -> bytes:
     try:
         _refuse_non_finite(msgspec.to_builtins(value), type(value).__name__)
         return _encoder.encode(value)
-    except (TypeError, OverflowError) as error:
+    except (TypeError, OverflowError, RecursionError) as error:
         raise ProtocolError(f"{type(value).__name__} cannot be encoded: {error}") from error
 
 
@@ -80,7 +82,7 @@ def decode_document(data: bytes) -> Document:
     """
     try:
         document = _document.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNDECODABLE as error:
         raise ProtocolError(f"not a bskernel document: {error}") from error
     if isinstance(document, StepManifest | StepResult | Catalogue):
         _check_version(document.protocol)
@@ -91,7 +93,7 @@ def decode_command(data: bytes) -> Command:
     """Decode a message from a kernel to a session. Raises ProtocolError."""
     try:
         return _command.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNDECODABLE as error:
         raise ProtocolError(f"not a bskernel command: {error}") from error
 
 
@@ -99,7 +101,7 @@ def decode_event(data: bytes) -> Event:
     """Decode a message from a session to its kernel. Raises ProtocolError."""
     try:
         event = _event.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNDECODABLE as error:
         raise ProtocolError(f"not a bskernel event: {error}") from error
     return event
 
@@ -115,7 +117,10 @@ def pretty_json(value: Any) -> str:
 
     Raises ProtocolError as `canonical_bytes` does.
     """
-    builtins = msgspec.to_builtins(value, enc_hook=_path_as_text)
-    _refuse_non_finite(builtins, type(value).__name__)
+    try:
+        builtins = msgspec.to_builtins(value, enc_hook=_path_as_text)
+        _refuse_non_finite(builtins, type(value).__name__)
+    except RecursionError as error:
+        raise ProtocolError(f"{type(value).__name__} cannot be encoded: {error}") from error
     # Indented afterwards: with `indent`, json uses its Python encoder, which takes ten times as long.
     return msgspec.json.format(json.dumps(builtins, sort_keys=True, ensure_ascii=False), indent=2) + "\n"

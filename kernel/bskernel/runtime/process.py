@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +18,14 @@ from bskernel_protocol.licences import LICENCE_VARIABLES
 from bskernel.core.interfaces import SessionFailed
 from bskernel.core.runtime_failures import exit_facts
 from bskernel.core.step import ExecutorRef
+from bskernel.host.process import children_of, signs_of
 from bskernel.images import Environment, Recipe, environment_variables
 from bskernel.runtime.session_dirs import SessionFolders, end_processes_of
+from bskernel.runtime.watch import HEARTBEAT_S, VitalSigns
 from bskernel.tools import licences_of, needs_licence, search_path, tool_variables
 
 _LAST_LINES = 12
+_END_S = 5.0  # how long its supervisor may take to end everything
 _EXIT_S = 1.0  # how long a server may take to exit after closing its pipe
 
 
@@ -30,17 +34,26 @@ class ProcessTransport:
 
     seals_inputs = False  # the child runs as this user and can change file modes
 
-    def __init__(self, child: subprocess.Popen[bytes], session_id: str, log: Path) -> None:
+    def __init__(self, child: subprocess.Popen[bytes], folders: SessionFolders, log: Path) -> None:
         if child.stdout is None or child.stdin is None:
             raise ValueError("the child's stdin and stdout must be pipes")
         self.source: ByteSource = child.stdout
         self.sink: ByteSink = child.stdin
         self._child = child
-        self._session_id = session_id
+        self._folders = folders
         self._log = log
 
     def limit_memory(self, mebibytes: int | None) -> None:
         """Do nothing: this runtime cannot limit a session; each step limits its own processes."""
+
+    def vital_signs(self) -> VitalSigns:
+        """The state of the server, and of the process that supervises it."""
+        above = signs_of(self._child.pid)
+        # The supervisor has one child; a server that dies is followed by it at once.
+        server = next(iter(children_of(self._child.pid)), None)
+        signs = above if server is None or above.state in {"stopped", "gone"} else signs_of(server)
+        pid = self._child.pid if signs is above else server
+        return VitalSigns(state=signs.state, used=signs.ticks, what=f"process {pid}")
 
     def end_facts(self) -> dict[str, Any]:
         """The server's exit code or signal, if it has ended."""
@@ -51,10 +64,15 @@ class ProcessTransport:
 
     def end(self) -> None:
         """Kill the server and every process of the session."""
-        with contextlib.suppress(ProcessLookupError):
+        for request in (signal.SIGTERM, signal.SIGCONT):
+            # The supervisor ends what carries no mark any more; it may have been stopped.
+            self._child.send_signal(request)
+        try:
+            self._child.wait(timeout=_END_S)
+        except subprocess.TimeoutExpired:
             self._child.kill()
-        self._child.wait()
-        end_processes_of(self._session_id)
+            self._child.wait()
+        end_processes_of(self._folders)
 
     def close(self) -> None:
         """Close the pipes. Nobody may be reading them."""
@@ -91,9 +109,9 @@ class ProcessStarter:
         """Make the environment unless it exists."""
         self._environment_of(self._recipe_of(executor))
 
-    def end_orphans(self, session_id: str) -> None:
+    def end_orphans(self, folders: SessionFolders) -> None:
         """Kill every process of the session."""
-        end_processes_of(session_id)
+        end_processes_of(folders)
 
     def _command(self, executor: ExecutorRef, folders: SessionFolders) -> tuple[list[str], dict[str, str]]:
         recipe = self._recipe_of(executor)
@@ -128,6 +146,7 @@ class ProcessStarter:
         python, variables = self._command(executor, folders)
         log = folders.path / "server.log"
         command = [*python, "serve", "--root", str(folders.steps)]
+        command += ["--heartbeat-s", f"{HEARTBEAT_S:g}", "--supervised-for", str(os.getpid())]
         try:
             with log.open("wb") as errors:
                 child = subprocess.Popen(
@@ -143,4 +162,4 @@ class ProcessStarter:
         except OSError as error:
             failure = Failure(category="environment", message=f"cannot start {executor}: {error}")
             raise SessionFailed(failure) from error
-        return ProcessTransport(child, folders.id, log)
+        return ProcessTransport(child, folders, log)

@@ -16,6 +16,7 @@ import msgspec
 from bskernel_protocol import canonical_bytes, digest_of_bytes
 
 from bskernel.core.step import ExecutorRef
+from bskernel.host.plain_file import open_plain, read_plain
 from bskernel.runtime.warm.messages import DaemonRecord
 
 _RECORD = "keeper.json"
@@ -40,7 +41,9 @@ class SessionEntry:
     @contextlib.contextmanager
     def hold(self) -> Iterator[IO[str] | None]:
         """Hold the lock; yields None when another process holds it. Afterwards removes folder, log and lock file."""
-        with self._lock.open("w") as lock:
+        if not self._lock.is_file() and os.path.lexists(self._lock):
+            raise PermissionError(f"{self._lock} is not a plain file: remove it")
+        with os.fdopen(open_plain(self._lock, os.O_WRONLY | os.O_CREAT), "w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -100,8 +103,8 @@ class SessionEntry:
     def read(self) -> DaemonRecord | None:
         """The daemon's record, None when it is missing or unreadable."""
         try:
-            return msgspec.json.decode((self.path / _RECORD).read_bytes(), type=DaemonRecord)
-        except (OSError, msgspec.DecodeError):
+            return msgspec.json.decode(read_plain(self.path / _RECORD), type=DaemonRecord)
+        except (OSError, msgspec.DecodeError, RecursionError):
             return None
 
 
