@@ -57,7 +57,12 @@ def _arguments() -> argparse.Namespace:
     serve = commands.add_parser("serve", help="serve a kernel on stdin and stdout; step directories are under ROOT")
     serve.add_argument("--root", type=Path, default=Path("/bskernel/steps"))
     serve.add_argument("--heartbeat-s", type=float, help="say every so many seconds of a step that the server reacts")
-    serve.add_argument("--supervised-for", type=int, metavar="PID", help="leave nothing running once PID has ended")
+    serve.add_argument(
+        "--supervised-for",
+        type=int,
+        metavar="PID",
+        help="leave nothing running once PID has ended, or the server, if PID is 0",
+    )
     run = commands.add_parser("run", help="run the step in a directory, without a kernel")
     run.add_argument("directory", type=Path)
     describe = commands.add_parser("describe", help="print the catalogue as JSON")

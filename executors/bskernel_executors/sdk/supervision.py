@@ -20,7 +20,8 @@ _GRACE_S = 3.0  # how long a server may take to end after its kernel has died
 def supervise(owner: int) -> None:
     """Fork: return in the child, which becomes the server, and stay as its supervisor in this process.
 
-    `owner` is the process that started this one. The session ends with it, and on SIGTERM.
+    `owner` is the process that started this one; 0 in a container, which the engine starts. The session ends with it,
+    and on SIGTERM.
     """
     become_subreaper()
     supervisor = os.getpid()
@@ -46,14 +47,13 @@ def _supervise(server: int, owner: int) -> NoReturn:
     signal.signal(signal.SIGTERM, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     ended = os.pidfd_open(server)
-    try:
-        gone: int | None = os.pidfd_open(owner)
-        if os.getppid() != owner:
-            gone = None
-    except ProcessLookupError:
-        gone = None
-    if gone is not None:
-        select.select([ended, gone, asked], [], [])
+    if owner == 0:
+        select.select([ended, asked], [], [])
+    else:
+        with contextlib.suppress(ProcessLookupError):
+            gone = os.pidfd_open(owner)
+            if os.getppid() == owner:
+                select.select([ended, gone, asked], [], [])
     if not select.select([ended, asked], [], [], 0)[0]:
         select.select([ended, asked], [], [], _GRACE_S)
     with contextlib.suppress(ProcessLookupError):

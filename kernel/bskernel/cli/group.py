@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from bskernel.cli.output import INTERRUPTED
+from bskernel.cli.output import INTERRUPTED, print_note
 from bskernel.core.errors import EXIT_INTERRUPTED, BskernelError
 
 # Command -> its summary, so that `--help` imports no command. Each is a function in the module of its name.
@@ -31,6 +31,10 @@ COMMANDS = {
     "sweep": "Build every point of CONFIG's [sweep]; shared steps run once.",
     "up": "Start warm sessions ahead of builds, and list all of them.",
 }
+
+
+_HELP = frozenset({"-h", "--help"})
+_WITHOUT_CACHE = frozenset({"schema", "blueprint"})  # they read and write what the user names
 
 
 class _LazyGroup(click.Group):
@@ -58,6 +62,19 @@ def cli() -> None:
     Exit codes: 0 success, 2 wrong configuration or usage, 3 a step failed, 4 something is missing on this machine,
     5 a gate of `diff` failed, 130 interrupted.
     """
+    command = click.get_current_context().invoked_subcommand
+    if command not in _WITHOUT_CACHE and _HELP.isdisjoint(sys.argv):
+        _sweep()
+
+
+def _sweep() -> None:
+    """Remove what killed processes have left in the cache, and say so."""
+    from bskernel.images.environment import cache_folder
+    from bskernel.workspace.leftovers import sweep
+
+    removed = sweep(cache_folder())
+    if removed is not None:
+        print_note(removed)
 
 
 def _terminate(signum: int, _frame: object) -> NoReturn:

@@ -67,6 +67,14 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in text.split()]
 
 
+def signs_below(pid: int) -> tuple[int, ProcessSigns]:
+    """PID and signs of the server below a supervisor, or of the supervisor if it is stopped or alone."""
+    above = signs_of(pid)
+    # The supervisor has one child; when that dies, it ends at once.
+    server = next(iter(children_of(pid)), None)
+    return (pid, above) if server is None or above.state in {"stopped", "gone"} else (server, signs_of(server))
+
+
 def command_of(pid: int) -> str:
     """The command line of a process, for people; "" when it cannot be read."""
     try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from bskernel.host.temporary import mark
 
 DONE = "bskernel-done"
 
@@ -23,9 +24,7 @@ def atomic_dir(folder: Path) -> Iterator[Path | None]:
             yield None
             return
         shutil.rmtree(folder, ignore_errors=True)
-        for stale in folder.parent.glob(f"{folder.name}.new-*"):
-            shutil.rmtree(stale, ignore_errors=True)
-        temporary = Path(f"{folder}.new-{os.urandom(4).hex()}")
+        temporary = Path(f"{folder}{mark()}")
         try:
             yield temporary
             (temporary / DONE).touch()

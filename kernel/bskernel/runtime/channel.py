@@ -83,7 +83,7 @@ class _CountedSource:
 
     def __init__(self, source: ByteSource) -> None:
         self._source = source
-        self.received = 0
+        self.received = self.messages = 0
         self.torn = False
 
     def read(self, size: int, /) -> bytes | None:
@@ -97,6 +97,7 @@ class _CountedSource:
         """The next message, as `read_frame` does it."""
         frame = read_frame(self)
         self.torn = False
+        self.messages += 1
         return frame
 
 
@@ -170,7 +171,7 @@ class Channel:
         while not self._over.wait(LOOK_S):
             with self._lock:
                 busy, ready = bool(self._steps), self._ready
-            received, torn = self._source.received, self._source.torn
+            received, messages, torn = self._source.received, self._source.messages, self._source.torn
             if ready and not busy and not torn:
                 watch = LivenessWatch()  # nobody waits for anything
                 continue
@@ -180,7 +181,9 @@ class Channel:
                 with contextlib.suppress(Exception):  # an engine that does not answer says nothing
                     signs = self._transport.vital_signs()
             seen = received
-            wrong = watch.judge(Look(received=received, torn=torn, expects_heartbeat=busy and ready, signs=signs))
+            expects = busy and ready
+            look = Look(received=received, messages=messages, torn=torn, expects_heartbeat=expects, signs=signs)
+            wrong = watch.judge(look)
             if wrong is not None and not self._over.is_set():
                 self._give_up(wrong)
 

@@ -19,7 +19,7 @@ from bskernel_protocol.frames import ByteSink, ByteSource
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import SessionFailed
 from bskernel.core.step import ExecutorRef
-from bskernel.host.process import signs_of
+from bskernel.host.process import signs_below
 from bskernel.images.container_image import PYTHON, BuiltImage
 from bskernel.images.engine import connect
 from bskernel.runtime.session_dirs import SessionFolders
@@ -157,8 +157,8 @@ class ContainerTransport:
         pid = int(state.get("Pid") or 0)
         if not _is_inside(pid, self._container):
             return VitalSigns(state="running", what="its container")
-        signs = signs_of(pid)
-        return VitalSigns(state=signs.state, used=signs.ticks, what=f"process {pid} of its container")
+        server, signs = signs_below(pid)
+        return VitalSigns(state=signs.state, used=signs.ticks, what=f"process {server} of its container")
 
     def end_facts(self) -> dict[str, Any]:
         """`oom_kills` if the container ran out of memory; the engine knows even after removing it."""
@@ -312,17 +312,8 @@ class ContainerStarter:
         import docker
 
         image = self._image_of(executor)
-        command = [
-            PYTHON,
-            "-P",
-            "-m",
-            "bskernel_executors.sdk",
-            "serve",
-            "--root",
-            STEPS,
-            "--heartbeat-s",
-            f"{HEARTBEAT_S:g}",
-        ]
+        serve = ["serve", "--root", STEPS, "--heartbeat-s", f"{HEARTBEAT_S:g}", "--supervised-for", "0"]
+        command = [PYTHON, "-P", "-m", "bskernel_executors.sdk", *serve]
         binds = {folders.steps: (STEPS, "rw"), folders.inputs: (INPUTS, "ro")}
         tools = tool_mounts_for(executor.tools, os.environ)
         if tools.network != "none":

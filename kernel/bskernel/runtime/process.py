@@ -18,7 +18,7 @@ from bskernel_protocol.licences import LICENCE_VARIABLES
 from bskernel.core.interfaces import SessionFailed
 from bskernel.core.runtime_failures import exit_facts
 from bskernel.core.step import ExecutorRef
-from bskernel.host.process import children_of, signs_of
+from bskernel.host.process import signs_below
 from bskernel.images import Environment, Recipe, environment_variables
 from bskernel.runtime.session_dirs import SessionFolders, end_processes_of
 from bskernel.runtime.watch import HEARTBEAT_S, VitalSigns
@@ -48,11 +48,7 @@ class ProcessTransport:
 
     def vital_signs(self) -> VitalSigns:
         """The state of the server, and of the process that supervises it."""
-        above = signs_of(self._child.pid)
-        # The supervisor has one child; a server that dies is followed by it at once.
-        server = next(iter(children_of(self._child.pid)), None)
-        signs = above if server is None or above.state in {"stopped", "gone"} else signs_of(server)
-        pid = self._child.pid if signs is above else server
+        pid, signs = signs_below(self._child.pid)
         return VitalSigns(state=signs.state, used=signs.ticks, what=f"process {pid}")
 
     def end_facts(self) -> dict[str, Any]:

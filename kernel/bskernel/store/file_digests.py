@@ -12,6 +12,8 @@ from typing import NamedTuple
 import msgspec
 from bskernel_protocol import Digest, digest_of_file
 
+from bskernel.host.temporary import mark
+
 # As in git's index: a file that changed just before it was read may change again within the same tick of the file
 # system's clock and look the same. It is reread until its last change is older than any such tick.
 _RACY_NS = 2_000_000_000
@@ -98,7 +100,7 @@ class FileDigests:
         if self._path is None or not self._changed:
             return
         known = self._known if len(self._known) <= _MOST else self._used
-        temporary = self._path.with_name(f"{self._path.name}.{os.urandom(4).hex()}")
+        temporary = self._path.with_name(f"{self._path.name}{mark()}")
         with contextlib.suppress(OSError):
             temporary.write_bytes(msgspec.msgpack.encode(known))
             temporary.replace(self._path)

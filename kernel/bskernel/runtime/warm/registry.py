@@ -59,6 +59,17 @@ class SessionEntry:
                 self.log.unlink(missing_ok=True)
                 self._lock.unlink(missing_ok=True)
 
+    def is_dead(self) -> bool:
+        """True when no daemon holds the lock, nor starts: the launcher writes the log, then the daemon locks."""
+        try:
+            with os.fdopen(open_plain(self._lock, os.O_RDONLY), "rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
+
     def remove(self) -> None:
         """Remove the leftovers of a dead daemon; do nothing if a new one holds the lock."""
         with self.hold():
@@ -123,6 +134,15 @@ class SessionRegistry:
         """Create the registry's folder. Raises PermissionError when other users can write to it."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         require_private(self._folder)
+
+    def dead(self) -> Iterator[SessionEntry]:
+        """The entries whose daemon has ended without removing them. None when others can access the folder."""
+        try:
+            require_private(self._folder)
+        except OSError:
+            return
+        names = {path.name.removesuffix(".log").removesuffix(".lock") for path in self._folder.iterdir()}
+        yield from (entry for name in sorted(names) if (entry := SessionEntry(self._folder / name)).is_dead())
 
     def all(self) -> list[tuple[SessionEntry, DaemonRecord]]:
         """All entries with a record, including those of dead daemons. Raises PermissionError like `create`."""
