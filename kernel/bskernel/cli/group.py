@@ -64,17 +64,21 @@ def cli() -> None:
     """
     command = click.get_current_context().invoked_subcommand
     if command not in _WITHOUT_CACHE and _HELP.isdisjoint(sys.argv):
-        _sweep()
+        _sweep(listed=command == "doctor" or (command == "store" and "check" in sys.argv))
 
 
-def _sweep() -> None:
-    """Remove what killed processes have left in the cache, and say so."""
+def _sweep(*, listed: bool) -> None:
+    """Remove what killed processes have left in the cache, and say so; `listed` names each, and what stays."""
     from bskernel.images.environment import cache_folder
-    from bskernel.workspace.leftovers import sweep
+    from bskernel.workspace.leftovers import describe_removed, find_leftovers, remove_leftovers
 
-    removed = sweep(cache_folder())
-    if removed is not None:
-        print_note(removed)
+    found = find_leftovers(cache_folder())
+    removed = remove_leftovers(found)
+    if removed:
+        print_note(describe_removed(removed))
+    for item in found if listed else ():
+        stays = "" if item in removed else ": stays; it is another user's, or its engine does not answer"
+        print_note(f"  {item.text}{stays}")
 
 
 def _terminate(signum: int, _frame: object) -> NoReturn:

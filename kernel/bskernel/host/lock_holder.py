@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from bskernel.host.process import boot_time_s, command_of, signs_of
+
+STOPPED_S = 6.0  # a holder that was stopped for so long is not waited for
+_PATIENCE_S = 2.0  # between two looks at who holds it
+_POLL_S = 0.05
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +30,42 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
         clock = time.strftime("%H:%M:%S", time.localtime(self.since))
         what = f" ({self.command})" if self.command else ""
         return f"process {self.pid}{what}, {'stopped by a signal' if self.stopped else 'running'}, started at {clock}"
+
+
+class HolderStoppedError(Exception):
+    """A lock is held by a process that a signal or a debugger has stopped: waiting would not end."""
+
+    def __init__(self, path: Path, holder: Holder) -> None:
+        super().__init__(f"{path} is locked by {holder}")
+        self.hint = f"kill -CONT {holder.pid} continues it, kill -9 {holder.pid} ends it"
+
+
+def lock(fd: int, operation: int, path: Path, report: Callable[[str], None] = lambda _: None) -> None:
+    """`flock` for as long as its holder is alive and not stopped; `report` hears of a long wait once.
+
+    Raises HolderStoppedError.
+    """
+    waited = stopped = 0.0
+    said = False
+    while True:
+        try:
+            fcntl.flock(fd, operation | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_POLL_S)
+        else:
+            return
+        waited += _POLL_S
+        if waited < _PATIENCE_S:
+            continue
+        waited, holder = 0.0, find_holder(path)
+        if holder is None:
+            continue  # another user's
+        if not said:
+            said = True
+            report(f"waiting for {holder}, which locks {path}")
+        stopped = stopped + _PATIENCE_S if holder.stopped else 0.0
+        if stopped >= STOPPED_S:
+            raise HolderStoppedError(path, holder)
 
 
 def find_holder(path: Path, offset: int | None = None) -> Holder | None:

@@ -120,7 +120,7 @@ def ensure_tree(source: GitSource, recipe: str, cache: Path, report: Callable[[s
     problem = why_no_tree(source, recipe, cache)
     if problem is not None:
         raise problem
-    with atomic_dir(target) as folder:
+    with atomic_dir(target, report) as folder:
         if folder is not None:
             repository = str(source.repository)
             report(f"fetching source {source.name} of {recipe} at {source.commit[:12]} from {repository} (once)")

@@ -13,7 +13,7 @@ from bskernel_protocol import Artifact, ArtifactKind, Digest, TreeListing, canon
 
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import EnvironmentLacking
-from bskernel.core.interfaces import OutputViolation
+from bskernel.core.interfaces import Claimant, OutputViolation
 from bskernel.store.blobs import Blobs
 from bskernel.store.claims import Claims
 from bskernel.store.codec import decoded_listing, decoded_result
@@ -140,6 +140,10 @@ class DiskStore:
     def save(self) -> None:
         """Save the known digests of the user's files."""
         self._files.save()
+
+    def claimant(self, action: Action) -> Claimant | None:
+        """The process that has claimed an action; None when it cannot be found."""
+        return self._claims.claimant(action.key)
 
     def claim(self, action: Action) -> contextlib.AbstractContextManager[bool]:
         """Claim an action during the context; yields False when another thread or process has claimed it."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 from bskernel_protocol import Digest, digest_of_file
 
+from bskernel.host.plain_file import read_plain
 from bskernel.host.temporary import mark
 
 # As in git's index: a file that changed just before it was read may change again within the same tick of the file
@@ -50,7 +51,7 @@ class FileDigests:
         self._changed = False
         if path is not None:
             with contextlib.suppress(OSError, msgspec.DecodeError):
-                self._known = _decoder.decode(path.read_bytes())
+                self._known = _decoder.decode(read_plain(path))
 
     def known(self, path: Path) -> Digest | None:
         """The known digest of a file, None if it has changed since it was read. Raises OSError for a missing file."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from bskernel_protocol import Artifact, ArtifactKind, Digest
 
 from bskernel.core.action import Action, ActionResult
+from bskernel.core.interfaces import Claimant
 from bskernel.store.disk import DiskStore
 from bskernel.store.fetcher import Fetcher
 from bskernel.store.remote import RemoteStore
@@ -51,6 +52,10 @@ class LayeredStore:
     def put(self, data: bytes) -> Digest:
         """Store bytes locally and return their digest."""
         return self._local.put(data)
+
+    def claimant(self, action: Action) -> Claimant | None:
+        """The process that has claimed an action."""
+        return self._local.claimant(action)
 
     def claim(self, action: Action) -> contextlib.AbstractContextManager[bool]:
         """Claim an action among the processes of this machine."""

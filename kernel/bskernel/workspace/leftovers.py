@@ -94,12 +94,6 @@ def _remove(item: Leftover) -> bool:
     return not os.path.lexists(item.path)
 
 
-def sweep(cache: Path) -> str | None:
-    """Remove what is left in a cache; one line that says what was removed, None when nothing was."""
-    removed = remove_leftovers(find_leftovers(cache))
-    return describe_removed(removed) if removed else None
-
-
 def describe_removed(removed: Iterable[Leftover]) -> str:
     """One line: how many of each kind."""
     counts = Counter(item.kind for item in removed)

@@ -118,8 +118,10 @@ class WarmRuntime:
             self._report(f"{executor}: using a warm session")
             self._leases[executor] = borrowed
             self._borrowed = True
-        elif request_status(entry) is not None:
-            self._report(f"{executor}: its warm session is in use")
+        elif (status := request_status(entry)) is not None:
+            stopped = status.state == "stopped"
+            why = "was stopped by a signal: `bskernel down` ends it" if stopped else "is in use"
+            self._report(f"{executor}: its warm session {why}")
             self._in_use.add(executor)
         return borrowed is not None
 
