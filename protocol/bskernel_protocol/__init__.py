@@ -24,6 +24,7 @@ from bskernel_protocol.failure import Failure, FailureCategory
 from bskernel_protocol.frames import FrameError, read_frame, write_frame
 from bskernel_protocol.manifest import LogLine, StepManifest, StepResult
 from bskernel_protocol.messages import (
+    Alive,
     Cancel,
     Command,
     Event,
@@ -38,6 +39,7 @@ from bskernel_protocol.messages import (
 __all__ = [
     "CODE",
     "PROTOCOL_VERSION",
+    "Alive",
     "Artifact",
     "ArtifactKind",
     "Cancel",

@@ -57,5 +57,9 @@ class StepFinished(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     oom_kills: int = 0  # processes of the session killed for lack of memory while the step ran
 
 
+class Alive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="alive"):
+    """The session reacts, however silent its steps are. Only a session that was asked for heartbeats sends it."""
+
+
 Command: TypeAlias = RunStep | Cancel
-Event: TypeAlias = Ready | StepStarted | OutputLine | Progress | StepFinished
+Event: TypeAlias = Ready | StepStarted | OutputLine | Progress | StepFinished | Alive

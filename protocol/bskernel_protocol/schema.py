@@ -12,6 +12,7 @@ from bskernel_protocol.codec import PROTOCOL_VERSION
 from bskernel_protocol.failure import Failure
 from bskernel_protocol.manifest import LogLine, StepManifest, StepResult
 from bskernel_protocol.messages import (
+    Alive,
     Cancel,
     OutputLine,
     Progress,
@@ -22,7 +23,7 @@ from bskernel_protocol.messages import (
 )
 
 _TYPES = (StepManifest, StepResult, TreeListing, Failure, Catalogue, LogLine)
-_MESSAGES = (RunStep, Cancel, Ready, StepStarted, OutputLine, Progress, StepFinished)
+_MESSAGES = (RunStep, Cancel, Ready, StepStarted, OutputLine, Progress, StepFinished, Alive)
 
 
 def protocol_schema() -> dict[str, Any]:

@@ -66,7 +66,9 @@ def forked_in(session: str) -> list[int]:
             return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
         return 0
 
-    return [pid for pid in processes_of(session) if command(pid) and command(pid) == command(parent(pid))]
+    found = [pid for pid in processes_of(session) if command(pid) and command(pid) == command(parent(pid))]
+    # A server may have been forked itself, by its supervisor.
+    return [pid for pid in found if pid not in {parent(other) for other in found}]
 
 
 class Told:

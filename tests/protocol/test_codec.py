@@ -16,8 +16,11 @@ from bskernel_protocol import (
     TreeFile,
     TreeListing,
     canonical_bytes,
+    decode_command,
     decode_document,
+    decode_event,
     digest_of_bytes,
+    pretty_json,
     read_frame,
     write_frame,
 )
@@ -59,6 +62,23 @@ def test_a_message_without_its_tag_is_refused() -> None:
 def test_no_bytes_make_the_decoder_raise_anything_else(data: bytes) -> None:
     with contextlib.suppress(ProtocolError):
         decode_document(data)
+
+
+@pytest.mark.parametrize("depth", [500, 1_100, 5_000, 1_000_000])
+@pytest.mark.parametrize("nested", [b"\x91", b"\x81\xa1a"])
+@pytest.mark.parametrize("decode", [decode_command, decode_document, decode_event])
+def test_a_value_that_nests_deeper_than_the_stack_is_refused(decode: Any, nested: bytes, depth: int) -> None:
+    with pytest.raises(ProtocolError):
+        decode(b"\x82\xa4type\xa5alive\xa4more" + nested * depth + b"\xc0")
+
+
+def test_a_value_that_nests_deeper_than_the_stack_has_no_canonical_form() -> None:
+    value: Any = None
+    for _ in range(5_000):
+        value = [value]
+    for encode in (canonical_bytes, pretty_json):
+        with pytest.raises(ProtocolError):
+            encode({"value": value})
 
 
 def test_another_protocol_version_is_refused_by_number() -> None:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from bskernel.config.reader import config_schema
 from bskernel_protocol import (
+    Alive,
     Artifact,
     Cancel,
     Failure,
@@ -75,6 +76,7 @@ EVENTS: dict[str, Any] = {
     "output-line": OutputLine(directory="03-step_tidy_up", stream="stderr", text="a warning"),
     "progress": Progress(directory="03-step_tidy_up", text="streamlining"),
     "step-finished": StepFinished(directory="03-step_tidy_up", exit_code=-9),
+    "alive": Alive(),
 }
 
 

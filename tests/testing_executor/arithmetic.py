@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -170,14 +171,55 @@ def parity(step: Step[Stages]) -> None:
     step.record({"stage": found})
 
 
-def spoil_channel() -> None:
+def spoil_channel(data: bytes = b"a library's progress bar\n") -> None:
     """Write what is no frame to the server's protocol channel."""
     server = Path(f"/proc/{os.getppid()}")
     for number in (path.name for path in (server / "fd").iterdir()):
         flags = (server / "fdinfo" / number).read_text().split("flags:\t")[1].split()[0]
         # The one pipe that the server writes to is the protocol channel.
         if int(flags, 8) & os.O_ACCMODE == os.O_WRONLY and "pipe:" in os.readlink(server / "fd" / number):  # noqa: PTH115
-            os.write(os.open(server / "fd" / number, os.O_WRONLY), b"a library's progress bar\n")
+            os.write(os.open(server / "fd" / number, os.O_WRONLY), data)
+
+
+def leave_daemon() -> None:
+    """Leave a process that nothing connects with this step: no group, session, environment, folder or descriptor."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.chdir("/")
+            null = os.open(os.devnull, os.O_RDWR)
+            for stream in (0, 1, 2):
+                os.dup2(null, stream)
+            os.closerange(3, 100)
+            os.execve("/bin/sleep", ["sleep", "3600.25"], {})  # noqa: S606
+        os._exit(0)
+    os.wait()
+
+
+def turn_against_server(how: str) -> None:
+    """What a step can do to the process that serves it, and to what lies between that and the kernel."""
+    if how == "stop-server":
+        os.kill(os.getppid(), signal.SIGSTOP)
+    elif how == "interrupt-server":
+        os.kill(os.getppid(), signal.SIGINT)
+    elif how == "kill-server":
+        leave_daemon()
+        os.kill(os.getppid(), signal.SIGKILL)
+    elif how == "kill-server-group":
+        leave_daemon()
+        os.killpg(os.getpgid(os.getppid()), signal.SIGKILL)
+    elif how == "stop-itself":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    elif how == "nested-frame":
+        body = b"\x82\xa4type\xa5alive\xa4more" + b"\x91" * 3_000 + b"\xc0"
+        spoil_channel(struct.pack(">4sI", b"BSK1", len(body)) + body)
+    elif how == "half-frame":
+        spoil_channel(struct.pack(">4sI", b"BSK1", 1_000) + b"\x82")
+    elif how == "huge-frame":
+        spoil_channel(struct.pack(">4sI", b"BSK1", 2_000_000_000) + b"\x82")
+    else:
+        return
+    time.sleep(3600)
 
 
 @registry.entry(
@@ -243,6 +285,8 @@ def misbehave(step: Step[Misdeed]) -> None:
     elif how == "garbage-result":
         (step.directory / "result.msgpack").write_bytes(b"garbage")
         ctypes.CDLL(None)._exit(0)
+    else:
+        turn_against_server(how)
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,10 +14,12 @@ from bskernel_protocol import pretty_json
 
 from bskernel_executors.sdk.confinement import common_rights
 from bskernel_executors.sdk.determinism import import_random_generators
+from bskernel_executors.sdk.heartbeat import Heartbeat
 from bskernel_executors.sdk.process_tree import fork_below_reaper
 from bskernel_executors.sdk.registry import Registry
 from bskernel_executors.sdk.server import Server, take_protocol_channel
 from bskernel_executors.sdk.step_process import confine_step, run_step
+from bskernel_executors.sdk.supervision import supervise
 
 
 def load_registry(module: str) -> Registry:
@@ -61,6 +63,13 @@ def _arguments() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="serve a kernel on stdin and stdout; step directories are under ROOT")
     serve.add_argument("--root", type=Path, default=Path("/bskernel/steps"))
+    serve.add_argument("--heartbeat-s", type=float, help="say every so many seconds of a step that the server reacts")
+    serve.add_argument(
+        "--supervised-for",
+        type=int,
+        metavar="PID",
+        help="leave nothing running once PID has ended, or the server, if PID is 0",
+    )
     run = commands.add_parser("run", help="run the step in a directory, without a kernel")
     run.add_argument("directory", type=Path)
     describe = commands.add_parser("describe", help="print the catalogue as JSON")
@@ -81,8 +90,11 @@ def main() -> int:
     """Run the command line; returns the exit code."""
     arguments = _arguments()
     if arguments.command == "serve":
+        if arguments.supervised_for is not None:
+            supervise(arguments.supervised_for)  # before the imports: the supervisor stays small
         source, sink = take_protocol_channel()
-        Server(load_registry(arguments.module), arguments.root, source, sink).serve()
+        heartbeat = Heartbeat(arguments.heartbeat_s)
+        Server(load_registry(arguments.module), arguments.root, source, sink, heartbeat).serve()
         return 0
     if arguments.command == "run":
         return _run(arguments.directory, arguments.module)

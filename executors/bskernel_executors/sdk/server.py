@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import sys
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
@@ -12,9 +13,11 @@ from typing import BinaryIO
 
 from bskernel_protocol import (
     PROTOCOL_VERSION,
+    Alive,
     Event,
     OutputLine,
     Progress,
+    ProtocolError,
     Ready,
     RunStep,
     StepFinished,
@@ -27,6 +30,7 @@ from bskernel_protocol import (
 from bskernel_protocol.frames import FrameError
 
 from bskernel_executors.sdk.confinement import common_rights, protect_server
+from bskernel_executors.sdk.heartbeat import Heartbeat
 from bskernel_executors.sdk.huge_pages import HugePageMover
 from bskernel_executors.sdk.oom_counter import count_oom_kills
 from bskernel_executors.sdk.prefork import OutputPipe, PreforkedChild, RunningStep, StreamName, prefork_child
@@ -58,7 +62,9 @@ def take_protocol_channel() -> tuple[BinaryIO, BinaryIO]:
 class Server:
     """Serves one kernel until the kernel's end of the channel closes. It runs several steps at once."""
 
-    def __init__(self, registry: Registry, root: Path, source: BinaryIO, sink: BinaryIO) -> None:
+    def __init__(
+        self, registry: Registry, root: Path, source: BinaryIO, sink: BinaryIO, heartbeat: Heartbeat | None = None
+    ) -> None:
         self._registry = registry
         self._root = root
         self._source = source
@@ -71,6 +77,7 @@ class Server:
         self._warm_up_pid: int | None = None
         self._connected = True
         self._rights = common_rights(os.environ)
+        self._heartbeat = heartbeat or Heartbeat(None)
 
     def serve(self) -> None:
         """Send Ready, then handle commands until the channel closes, and end all children."""
@@ -84,9 +91,14 @@ class Server:
         self._preforked = self._fork()
         while self._connected:
             timeout = self._mover.idle_timeout([step.has_memory_limit for step in self._running.values()])
-            ready = sorted((key.data for key, _ in self._selector.select(timeout)), key=itemgetter(0))
+            beat = self._heartbeat.timeout() if self._running else None
+            first = min((wait for wait in (timeout, beat) if wait is not None), default=None)
+            ready = sorted((key.data for key, _ in self._selector.select(first)), key=itemgetter(0))
+            if self._running and self._heartbeat.due():
+                self._beat()
             if not ready:
-                self._use_idle_time()
+                if timeout is not None and timeout == first:
+                    self._use_idle_time()
                 continue
             self._mover.note_message()
             for _, handle in ready:
@@ -95,6 +107,15 @@ class Server:
             self._finish(step)
         if self._preforked is not None:
             self._preforked.discard()
+
+    def _beat(self) -> None:
+        """Say that the server reacts, and end steps that were stopped: they would never end by themselves."""
+        self._send(Alive())
+        for step in list(self._running.values()):
+            if self._heartbeat.note_stopped(step.pid):
+                text = f"a signal stopped the step's process {self._heartbeat.stopped_s:.0f} s ago: ending it"
+                self._relay_line(step, "stderr", text)
+                step.cancel()
 
     def _use_idle_time(self) -> None:
         """Prepare what children inherit; finally replace the preforked child, which has the old memory pages."""
@@ -138,7 +159,12 @@ class Server:
         if message is None:
             self._connected = False
             return
-        command = decode_command(message)
+        try:
+            command = decode_command(message)
+        except ProtocolError as error:
+            print(f"the kernel sent a message that is not in the protocol: {error}", file=sys.stderr)
+            self._connected = False
+            return
         if isinstance(command, RunStep):
             self._start(command.directory)
         elif command.directory in self._running:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from bskernel.cli.output import INTERRUPTED, echo
+from bskernel.cli.output import INTERRUPTED, echo, print_note
 from bskernel.core.errors import EXIT_INTERRUPTED, BskernelError
 
 # Command -> its summary, so that `--help` imports no command. Each is a function in the module of its name.
@@ -32,6 +32,10 @@ COMMANDS = {
     "trust": "Trust what a project asks for: tools, a shared store, cluster jobs.",
     "up": "Start warm sessions ahead of builds, and list all of them.",
 }
+
+
+_HELP = frozenset({"-h", "--help"})
+_WITHOUT_CACHE = frozenset({"schema", "blueprint"})  # they read and write what the user names
 
 
 class _LazyGroup(click.Group):
@@ -75,6 +79,23 @@ def cli() -> None:
     Exit codes: 0 success, 2 wrong configuration or usage, 3 a step failed, 4 something is missing on this machine,
     5 a gate of `diff` failed, 6 the project needs trust, 130 interrupted.
     """
+    command = click.get_current_context().invoked_subcommand
+    if command not in _WITHOUT_CACHE and _HELP.isdisjoint(sys.argv):
+        _sweep(listed=command == "doctor" or (command == "store" and "check" in sys.argv))
+
+
+def _sweep(*, listed: bool) -> None:
+    """Remove what killed processes have left in the cache, and say so; `listed` names each, and what stays."""
+    from bskernel.images.environment import cache_folder
+    from bskernel.workspace.leftovers import describe_removed, find_leftovers, remove_leftovers
+
+    found = find_leftovers(cache_folder())
+    removed = remove_leftovers(found)
+    if removed:
+        print_note(describe_removed(removed))
+    for item in found if listed else ():
+        stays = "" if item in removed else ": stays; it is another user's, or its engine does not answer"
+        print_note(f"  {item.text}{stays}")
 
 
 def _terminate(signum: int, _frame: object) -> NoReturn:

@@ -89,7 +89,7 @@ def open_pool(
 def _local(address: LocalAddress, request: ClusterRequest, note: Note) -> Iterator[ConnectedCluster]:
     limits = request.config.limits
     security = Security.temporary()
-    folders = make_folders(request.cache)
+    folders = make_folders(request.cache, "process")
     try:
         with (
             LocalCluster(

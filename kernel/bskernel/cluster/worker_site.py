@@ -19,6 +19,7 @@ from bskernel.execution.action_runner import ActionRunner, CancelToken, Completi
 from bskernel.execution.session_pool import SessionPool
 from bskernel.images import Recipe, find_recipes, locate_root, require_recipe
 from bskernel.images.environment import cache_folder
+from bskernel.runtime.orphans import remove_orphans
 from bskernel.runtime.selection import choose_starter
 from bskernel.runtime.session import FramedRuntime
 from bskernel.store import OpenStore
@@ -131,9 +132,8 @@ class WorkerSite:
 
     def _runtime(self) -> FramedRuntime:
         starter = choose_starter(self._requested_runtime, self._cache, self._recipe, lambda text: self._report(text))
-        runtime = FramedRuntime(self._cache, starter)
-        runtime.remove_orphans()
-        return runtime
+        remove_orphans(self._cache)
+        return FramedRuntime(self._cache, starter)
 
     def close(self) -> None:
         """Interrupt every step and end every process and container. May be called twice."""

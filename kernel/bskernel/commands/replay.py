@@ -44,9 +44,9 @@ def replay(
     failure = prepare_step_dir(workspace.store, manifest, directory, directory / "in")
     if failure is not None:
         raise EnvironmentLacking(failure.message, hint=failure.hint)
-    session = make_folders(workspace.cache)
+    session = make_folders(workspace.cache, starter.name)
     try:
         return starter.run_by_hand(executor, directory, session, report)
     finally:
-        starter.end_orphans(session.id)
+        starter.end_orphans(session)
         session.remove()

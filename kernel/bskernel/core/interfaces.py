@@ -18,6 +18,13 @@ class OutputViolation(Exception):  # noqa: N818 - reported as a failure of the s
     """An output that cannot become an artifact."""
 
 
+class Claimant(msgspec.Struct, frozen=True, kw_only=True):
+    """A process that has claimed an action: `what` for people; a stopped one does nothing until it is continued."""
+
+    what: str
+    stopped: bool
+
+
 class Store(Protocol):
     """Stores bytes by digest and results by action. Damaged or lost bytes count as missing."""
 
@@ -58,6 +65,9 @@ class Store(Protocol):
 
     def flush(self) -> None:
         """Wait until everything stored here is on the disk; returns at once when it is."""
+
+    def claimant(self, action: Action) -> Claimant | None:
+        """The process that has claimed an action; None when it cannot be found. Takes a while."""
 
     def claim(self, action: Action) -> AbstractContextManager[bool]:
         """Claim an action for the time of the context; False when another thread or process has claimed it."""

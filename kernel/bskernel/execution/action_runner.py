@@ -19,6 +19,8 @@ from bskernel.execution.session_pool import PoolStopped, SessionLease, SessionPo
 from bskernel.execution.step_inputs import read_log
 from bskernel.execution.step_runner import StepOutcome, recycle, run_step
 
+_LOOK_S = 2.0  # how often to look at the process that runs it
+_STOPPED_S = 6.0  # a process that was stopped for so long is not waited for
 _POLL_S = 0.05  # how often to look at an action that another build runs
 _NOTHING = StepOutcome(result=None, failure=None, log=b"")
 
@@ -168,6 +170,8 @@ class ActionRunner:
             yield None
             return
         announced = False
+        waited = stopped = 0.0
+        named = ""
         while True:
             with self._store.claim(action) as claimed:
                 if claimed:
@@ -176,6 +180,19 @@ class ActionRunner:
             if not announced:
                 announced = True
                 say(Progress(directory=step.label, text="waiting for another build that runs the same action"))
+            waited += _POLL_S
+            if waited >= _LOOK_S:
+                waited, claimant = 0.0, self._store.claimant(action)
+                stopped = stopped + _LOOK_S if claimant is not None and claimant.stopped else 0.0
+                # A claim only saves work: whoever ends first, the results are equal.
+                ignored = stopped >= _STOPPED_S
+                if claimant is not None and (ignored or claimant.what != named):
+                    named = claimant.what
+                    doing = "running the action here too" if ignored else "waiting for the same action"
+                    say(Progress(directory=step.label, text=f"{doing}: {named}"))
+                if ignored:
+                    yield self._store.recall(action)
+                    return
             if self._stopping.wait(_POLL_S) or cancel_token.cancelled:
                 raise PoolStopped
 

@@ -5,27 +5,49 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from bskernel.core.errors import EnvironmentLacking
+from bskernel.host.lock_holder import HolderStoppedError, lock
+from bskernel.host.plain_file import open_plain
+from bskernel.host.temporary import mark
 
 DONE = "bskernel-done"
 
 
 @contextlib.contextmanager
-def atomic_dir(folder: Path) -> Iterator[Path | None]:
-    """Yield a temporary folder to fill and move it into place afterwards; yield None when `folder` exists already."""
+def lock_file(path: Path, report: Callable[[str], None]) -> Iterator[None]:
+    """Hold an exclusive lock on a file, made if need be. Raises EnvironmentLacking when its holder is stopped."""
+    try:
+        fd = open_plain(path, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise EnvironmentLacking(f"{path}: {error.strerror}", hint="make its folder writable") from error
+    try:
+        try:
+            lock(fd, fcntl.LOCK_EX, path, report)
+        except HolderStoppedError as error:
+            raise EnvironmentLacking(str(error), hint=error.hint) from error
+        yield
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def atomic_dir(folder: Path, report: Callable[[str], None]) -> Iterator[Path | None]:
+    """Yield a temporary folder to fill and move it into place afterwards; yield None when `folder` exists already.
+
+    Waits while another process makes it. Raises EnvironmentLacking when that process is stopped.
+    """
     import shutil
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with Path(f"{folder}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with lock_file(Path(f"{folder}.lock"), report):
         if (folder / DONE).exists():
             yield None
             return
         shutil.rmtree(folder, ignore_errors=True)
-        for stale in folder.parent.glob(f"{folder.name}.new-*"):
-            shutil.rmtree(stale, ignore_errors=True)
-        temporary = Path(f"{folder}.new-{os.urandom(4).hex()}")
+        temporary = Path(f"{folder}{mark()}")
         try:
             yield temporary
             (temporary / DONE).touch()

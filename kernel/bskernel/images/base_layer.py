@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from bskernel.core.errors import EnvironmentLacking
+from bskernel.host.temporary import mark
 from bskernel.images.base import Base, Package
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def fetch_package(package: Package, cache: Path) -> Path:
             reasons.append(f"{url}: its SHA-256 differs from the one in the lock")
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=mark(), delete=False) as file:
             file.write(data)
         Path(file.name).replace(path)
         return path

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import py_compile
+import marshal
 import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from bskernel.images.recipe import Recipe
+
+_UNCHECKED_HASH = (1).to_bytes(4, "little")  # the flags of a .pyc (PEP 552)
 
 
 def compile_sources(recipe: Recipe) -> Iterator[tuple[str, bytes]]:
@@ -19,13 +20,13 @@ def compile_sources(recipe: Recipe) -> Iterator[tuple[str, bytes]]:
     """
     if recipe.file.python != f"{sys.version_info.major}.{sys.version_info.minor}":
         return
-    with tempfile.TemporaryDirectory(prefix="bskernel-") as folder:
-        target = Path(folder, "module.pyc")
-        for name, path in recipe.source_files():
-            if path.suffix == ".py":
-                mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-                try:
-                    py_compile.compile(str(path), str(target), name, doraise=True, invalidation_mode=mode)
-                except py_compile.PyCompileError:
-                    continue  # importing it raises the error
-                yield str(PurePosixPath(importlib.util.cache_from_source(name))), target.read_bytes()
+    for name, path in recipe.source_files():
+        if path.suffix != ".py":
+            continue
+        source = path.read_bytes()
+        try:
+            code = compile(source, name, "exec", dont_inherit=True, optimize=-1)
+        except (SyntaxError, ValueError):
+            continue  # importing it raises the error
+        head = importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + importlib.util.source_hash(source)
+        yield str(PurePosixPath(importlib.util.cache_from_source(name))), head + marshal.dumps(code)

@@ -7,18 +7,18 @@ packages, bskernel/EXECUTOR:VERSION adds the executor's few source files. Labels
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import os
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from bskernel.core.errors import EnvironmentLacking
+from bskernel.images.atomic_dir import lock_file
 from bskernel.images.base_layer import ensure_base
 from bskernel.images.bytecode import compile_sources
 from bskernel.images.environment import ensure_environment
@@ -130,14 +130,6 @@ def _build(
     return identifier
 
 
-@contextlib.contextmanager
-def _lock_images(cache: Path) -> Iterator[IO[str]]:
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "images.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield lock
-
-
 def ensure_image(recipe: Recipe, client: docker.APIClient, cache: Path, report: Callable[[str], None]) -> BuiltImage:
     """The image of this recipe, built if missing or stale. Raises EnvironmentLacking, ConfigError."""
     import docker
@@ -146,7 +138,8 @@ def ensure_image(recipe: Recipe, client: docker.APIClient, cache: Path, report: 
     state, identifier = find_image(client, name, RECIPE_LABEL, recipe.digest)
     if state == "built":
         return BuiltImage(id=identifier, name=name)
-    with _lock_images(cache):
+    cache.mkdir(parents=True, exist_ok=True)
+    with lock_file(cache / "images.lock", report):
         state, old = find_image(client, name, RECIPE_LABEL, recipe.digest)
         if state == "built":
             return BuiltImage(id=old, name=name)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import docker
 
 _DEFAULT_HOST = "unix:///var/run/docker.sock"
+_HELLO_S = 10
 _HINT = "start one (Debian: docker/engine start), set DOCKER_HOST, or use --runtime process"
 
 
@@ -22,8 +23,11 @@ def _reason(error: BaseException) -> str:
     return str(error)
 
 
-def connect() -> docker.APIClient:
-    """A client for the engine at DOCKER_HOST or the default socket. Raises EnvironmentLacking when none answers."""
+def connect(answer_s: int = 600) -> docker.APIClient:
+    """A client for the engine at DOCKER_HOST or the default socket. Raises EnvironmentLacking when none answers.
+
+    Later requests wait at most `answer_s` seconds for an answer.
+    """
     host = os.environ.get("DOCKER_HOST") or _DEFAULT_HOST
     socket = host.removeprefix("unix://")
     if socket != host and not Path(socket).exists():
@@ -33,8 +37,10 @@ def connect() -> docker.APIClient:
     from docker.utils import kwargs_from_env
 
     try:
-        client = docker.APIClient(version="auto", timeout=600, **kwargs_from_env())
+        # Building an image takes minutes, but an engine that is there says so at once.
+        client = docker.APIClient(version="auto", timeout=_HELLO_S, **kwargs_from_env())
         client.ping()
-    except docker.errors.DockerException as error:
+        client.timeout = answer_s
+    except (docker.errors.DockerException, OSError) as error:
         raise EnvironmentLacking(f"no Docker engine answers at {host}: {_reason(error)}", hint=_HINT) from error
     return client

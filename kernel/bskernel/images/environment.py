@@ -88,7 +88,7 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
     venv = cache / "envs" / recipe.environment_digest
     code = cache / "code" / recipe.code_digest
     if not (venv / DONE).exists():
-        with atomic_dir(venv) as folder:
+        with atomic_dir(venv, report) as folder:
             if folder is not None:
                 # Sources first: a missing one is reported before minutes of downloads.
                 trees = [ensure_tree(source, recipe.name, cache, report) for source in recipe.file.source]
@@ -113,7 +113,7 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
                 for edit in recipe.file.edit:
                     _apply(edit, site, recipe)
     if not (code / DONE).exists():
-        with atomic_dir(code) as folder:
+        with atomic_dir(code, report) as folder:
             if folder is not None:
                 from bskernel.images import bytecode
 

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, cast
 import msgspec
 
 from bskernel.core.errors import EnvironmentLacking
+from bskernel.host.temporary import mark
 from bskernel.images.atomic_dir import DONE, atomic_dir
 
 if TYPE_CHECKING:
@@ -119,12 +120,12 @@ def ensure_tree(source: GitSource, recipe: str, cache: Path, report: Callable[[s
     problem = why_no_tree(source, recipe, cache)
     if problem is not None:
         raise problem
-    with atomic_dir(target) as folder:
+    with atomic_dir(target, report) as folder:
         if folder is not None:
             repository = str(source.repository)
             report(f"fetching source {source.name} of {recipe} at {source.commit[:12]} from {repository} (once)")
             folder.mkdir()
-            with tempfile.TemporaryDirectory(dir=cache, prefix="git-") as scratch:
+            with tempfile.TemporaryDirectory(dir=cache, prefix="git-", suffix=mark()) as scratch:
                 _fetch(source, recipe, repository, Path(scratch))
                 for name, mode, data in _files(source, recipe, Path(scratch)):
                     _write(source, recipe, folder, name, mode, data)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bskernel.core.errors import EnvironmentLacking
+from bskernel.host.temporary import mark
 from bskernel.images.atomic_dir import DONE
 from bskernel.images.git_source import GitSource
 
@@ -18,7 +19,7 @@ def install(source: GitSource, tree: Path, environment: Path, site: Path, uv: Ru
     import tempfile
 
     if source.build:
-        with tempfile.TemporaryDirectory(dir=environment.parent, prefix="wheel-") as scratch:
+        with tempfile.TemporaryDirectory(dir=environment.parent, prefix="wheel-", suffix=mark()) as scratch:
             _build_and_install(source, tree, environment / "bin" / "python", Path(scratch), uv)
     if source.keep or source.path:
         _copy(tree, environment / KEPT / source.name)

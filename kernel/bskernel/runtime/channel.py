@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
+import msgspec
 from bskernel_protocol import (
     PROTOCOL_VERSION,
+    Alive,
     Cancel,
     Command,
     Event,
@@ -31,8 +33,10 @@ from bskernel_protocol import (
 from bskernel_protocol.frames import ByteSink, ByteSource
 
 from bskernel.core.interfaces import SessionEnded, SessionFailed
+from bskernel.runtime.watch import LOOK_S, LivenessWatch, Look, VitalSigns
 
 _GRACE_S = 2.0
+_CLOSE_S = 10.0  # a reader that has not ended by then waits for something that left the session
 _SHOWN = 400  # bytes of invalid output that a failure shows
 
 
@@ -48,6 +52,9 @@ class Transport(Protocol):
 
     def end_facts(self) -> dict[str, Any]:
         """Why the executor's server ended: `exit_status`, `signal`, `oom_kills`, as far as known."""
+
+    def vital_signs(self) -> VitalSigns:
+        """What the system or the engine says of the server now; answers within seconds."""
 
     def end(self) -> None:
         """End every process of the session; `source` then reaches its end."""
@@ -71,6 +78,29 @@ _ChannelEvent: TypeAlias = "Event | Failure | _Interrupted | _Cancelled"
 _Events: TypeAlias = "queue.SimpleQueue[_ChannelEvent]"
 
 
+class _CountedSource:
+    """A source that counts what arrives, and knows whether that ends inside a message."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self.received = self.messages = 0
+        self.torn = False
+
+    def read(self, size: int, /) -> bytes | None:
+        data = self._source.read(size)
+        if data:
+            self.received += len(data)
+            self.torn = True
+        return data
+
+    def next_frame(self) -> bytes | None:
+        """The next message, as `read_frame` does it."""
+        frame = read_frame(self)
+        self.torn = False
+        self.messages += 1
+        return frame
+
+
 def _next(events: _Events, timeout_s: float | None) -> _ChannelEvent | None:
     try:
         return events.get(timeout=timeout_s)
@@ -82,7 +112,7 @@ class Channel:
     """Reads events in its own thread and passes each to the thread that waits for its step.
 
     So a wait can time out or be interrupted, and several steps can run at the same time. Once the executor has ended,
-    every running or later step ends with the same failure.
+    or will never answer again, every running or later step ends with the same failure.
     """
 
     def __init__(self, transport: Transport, executor: str) -> None:
@@ -95,8 +125,12 @@ class Channel:
         self._cancelled: set[str] = set()  # cancelled steps, including ones that have not started
         self._end: Failure | _Interrupted | None = None
         self._end_expected = False
+        self._ready = False
+        self._source = _CountedSource(transport.source)
+        self._over = threading.Event()
         self._reader = threading.Thread(target=self._read, name=f"events of {executor}", daemon=True)
         self._reader.start()
+        threading.Thread(target=self._watch, name=f"liveness of {executor}", daemon=True).start()
 
     def expect_end(self) -> None:
         """The caller is about to end the transport: do not ask why it ended, unless a step runs."""
@@ -104,7 +138,8 @@ class Channel:
 
     def close(self) -> None:
         """Wait until the reader thread has ended; the transport must have ended."""
-        self._reader.join()
+        self._over.set()
+        self._reader.join(_CLOSE_S)
 
     @property
     def over(self) -> bool:
@@ -125,20 +160,59 @@ class Channel:
     def _finish(self, reason: Failure | _Interrupted) -> None:
         with self._lock:
             self._end = self._end or reason
+            self._over.set()
             waiting = [self._first, *self._steps.values()]
         for events in waiting:
             events.put(self._end)
 
+    def _watch(self) -> None:
+        """End the session when its server will never answer."""
+        watch, seen = LivenessWatch(), -1
+        while not self._over.wait(LOOK_S):
+            with self._lock:
+                busy, ready = bool(self._steps), self._ready
+            received, messages, torn = self._source.received, self._source.messages, self._source.torn
+            if ready and not busy and not torn:
+                watch = LivenessWatch()  # nobody waits for anything
+                continue
+            signs = VitalSigns()
+            if received == seen:
+                # A server that says something needs no further look.
+                with contextlib.suppress(Exception):  # an engine that does not answer says nothing
+                    signs = self._transport.vital_signs()
+            seen = received
+            expects = busy and ready
+            look = Look(received=received, messages=messages, torn=torn, expects_heartbeat=expects, signs=signs)
+            wrong = watch.judge(look)
+            if wrong is not None and not self._over.is_set():
+                self._give_up(wrong)
+
+    def _give_up(self, wrong: str) -> None:
+        hint = "run the build again; if it happens again, run the step alone (`bskernel replay`)"
+        self._finish(msgspec.structs.replace(self._failure("crash", wrong, ()), hint=hint))
+        self._transport.end()
+
     def _deliver(self, event: Event) -> None:
+        if isinstance(event, Alive):
+            return  # that it arrived is all it says
         with self._lock:
+            self._ready = self._ready or isinstance(event, Ready)
             events = self._first if isinstance(event, Ready) else self._steps.get(event.directory)
         # A step that nobody waits for any more may still send events.
         if events is not None:
             events.put(event)
 
     def _read(self) -> None:
+        """Read until the end. Whatever goes wrong, nobody waits for this thread afterwards."""
         try:
-            while (frame := read_frame(self._transport.source)) is not None:
+            self._read_events()
+        except BaseException as error:  # noqa: BLE001 - what ended the thread becomes the failure of its steps
+            self._finish(self._failure("executor", f"sent what cannot be read: {type(error).__name__}: {error}"))
+            self._transport.end()
+
+    def _read_events(self) -> None:
+        try:
+            while (frame := self._source.next_frame()) is not None:
                 self._deliver(decode_event(frame))
         except FrameError as error:
             # End it before reading the rest: it might never send more.
@@ -149,6 +223,7 @@ class Channel:
             return
         except ProtocolError as error:
             self._finish(self._failure("executor", f"sent a message that is not in the protocol: {error}"))
+            self._transport.end()
             return
         except (OSError, ValueError):
             pass
@@ -157,6 +232,8 @@ class Channel:
         if expected:
             self.interrupt()
             return
+        if self._over.is_set():
+            return  # why it ended is known already
         facts = self._transport.end_facts()
         if facts.get("oom_kills"):
             self._finish(self._failure("out_of_memory", "was killed by the system: out of memory", (), facts))
@@ -165,11 +242,18 @@ class Channel:
             self._finish(self._failure("crash", f"ended unexpectedly{signal}", (), facts))
 
     def _read_rest(self) -> bytes:
-        data = b""
-        with contextlib.suppress(OSError, ValueError):
-            while len(data) < _SHOWN and (part := self._transport.source.read(_SHOWN)):
-                data += part
-        return data
+        parts: list[bytes] = []
+
+        def read() -> None:
+            with contextlib.suppress(OSError, ValueError):
+                while sum(map(len, parts)) < _SHOWN and (part := self._transport.source.read(_SHOWN)):
+                    parts.append(part)
+
+        # In a thread: what left the session may keep the channel open.
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        reader.join(_GRACE_S)
+        return b"".join(parts)
 
     def _failure(
         self,

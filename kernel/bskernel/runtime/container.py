@@ -19,10 +19,13 @@ from bskernel_protocol.frames import ByteSink, ByteSource
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import SessionFailed
 from bskernel.core.step import ExecutorRef
+from bskernel.host.process import signs_below
 from bskernel.images.container_image import PYTHON, BuiltImage
+from bskernel.images.engine import connect
 from bskernel.runtime.session_dirs import SessionFolders
 from bskernel.runtime.tool_mounts import NOTHING, ToolMounts, tool_mounts_for
 from bskernel.runtime.visible_stream import VisibleStream
+from bskernel.runtime.watch import HEARTBEAT_S, VitalSigns
 
 if TYPE_CHECKING:
     import docker
@@ -38,6 +41,7 @@ _SCRATCH = "rw,nosuid,nodev,mode=1777"
 _LAST_LINES = 12
 _PIDS = 4096
 _GONE_S = 10.0
+_PROBE_S = 5
 
 
 def host_settings(
@@ -130,6 +134,7 @@ class ContainerTransport:
         self.sink: ByteSink = _Input(self._connection)
         self._started = int(time.time())
         self._limit: int | None = None
+        self._probe: docker.APIClient | None = None  # its answers do not wait for those of other requests
 
     def limit_memory(self, mebibytes: int | None) -> None:
         """Limit the container's memory, in MiB. If the engine cannot lower it now, the old limit stays."""
@@ -141,6 +146,26 @@ class ContainerTransport:
         with contextlib.suppress(docker.errors.APIError):
             self._client.update_container(self._container, mem_limit=size, memswap_limit=size)
             self._limit = mebibytes
+
+    def vital_signs(self) -> VitalSigns:
+        """The container's state according to the engine, and its server's where the engine is on this machine."""
+        if self._probe is None:
+            self._probe = connect(answer_s=_PROBE_S)
+        import docker
+
+        try:
+            state = self._probe.inspect_container(self._container)["State"]
+        except docker.errors.NotFound:
+            return VitalSigns(state="gone", what="its container")
+        if state.get("Paused"):
+            return VitalSigns(state="stopped", what="its container")
+        if not state.get("Running", True):
+            return VitalSigns(state="gone", what="its container")
+        pid = int(state.get("Pid") or 0)
+        if not _is_inside(pid, self._container):
+            return VitalSigns(state="running", what="its container")
+        server, signs = signs_below(pid)
+        return VitalSigns(state=signs.state, used=signs.ticks, what=f"process {server} of its container")
 
     def end_facts(self) -> dict[str, Any]:
         """`oom_kills` if the container ran out of memory; the engine knows even after removing it."""
@@ -170,6 +195,20 @@ class ContainerTransport:
     def last_words(self) -> tuple[str, ...]:
         """The last lines of the server's stderr."""
         return tuple(self._stderr)
+
+
+def _is_inside(pid: int, container: str) -> bool:
+    """Whether a process of this machine belongs to the container: the engine may number its processes otherwise."""
+    try:
+        return container in Path(f"/proc/{pid}/cgroup").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+
+
+def end_containers_of(client: docker.APIClient, folders: SessionFolders) -> None:
+    """Remove a session's containers, whatever their state."""
+    for container in client.containers(all=True, filters={"label": f"{SESSION_LABEL}={folders.id}"}):
+        remove_container(client, container["Id"])
 
 
 def remove_container(client: docker.APIClient, container: str) -> None:
@@ -209,11 +248,9 @@ class ContainerStarter:
         """Build the image unless it exists and matches the recipe."""
         self._image_of(executor)
 
-    def end_orphans(self, session_id: str) -> None:
+    def end_orphans(self, folders: SessionFolders) -> None:
         """Remove the session's containers, whatever their state."""
-        labels = {"label": f"{SESSION_LABEL}={session_id}"}
-        for container in self._client.containers(all=True, filters=labels):
-            remove_container(self._client, container["Id"])
+        end_containers_of(self._client, folders)
 
     def create(
         self,
@@ -282,7 +319,8 @@ class ContainerStarter:
         import docker
 
         image = self._image_of(executor)
-        command = [PYTHON, "-P", "-m", "bskernel_executors.sdk", "serve", "--root", STEPS]
+        serve = ["serve", "--root", STEPS, "--heartbeat-s", f"{HEARTBEAT_S:g}", "--supervised-for", "0"]
+        command = [PYTHON, "-P", "-m", "bskernel_executors.sdk", *serve]
         binds = {folders.steps: (STEPS, "rw"), folders.inputs: (INPUTS, "ro")}
         tools = tool_mounts_for(executor.tools, os.environ)
         if tools.network != "none":

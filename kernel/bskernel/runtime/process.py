@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,14 +19,17 @@ from bskernel_protocol.licences import LICENCE_VARIABLES
 from bskernel.core.interfaces import SessionFailed
 from bskernel.core.runtime_failures import exit_facts
 from bskernel.core.step import ExecutorRef
+from bskernel.host.process import signs_below
 from bskernel.images import Environment, Recipe, environment_variables
 from bskernel.remains.folder import read_end
 from bskernel.runtime.session_dirs import SessionFolders, end_processes_of
 from bskernel.runtime.visible_stream import copied_visibly
+from bskernel.runtime.watch import HEARTBEAT_S, VitalSigns
 from bskernel.tools import licences_of, needs_licence, search_path, tool_variables
 
 _LAST_LINES, _LAST_BYTES = 12, 1 << 14
 _PROGRAMS = ("/usr/local/bin", "/usr/bin", "/bin")
+_END_S = 5.0  # how long its supervisor may take to end everything
 _EXIT_S = 1.0  # how long a server may take to exit after closing its pipe
 
 
@@ -34,17 +38,22 @@ class ProcessTransport:
 
     seals_inputs = False  # the child runs as this user and can change file modes
 
-    def __init__(self, child: subprocess.Popen[bytes], session_id: str, log: Path) -> None:
+    def __init__(self, child: subprocess.Popen[bytes], folders: SessionFolders, log: Path) -> None:
         if child.stdout is None or child.stdin is None:
             raise ValueError("the child's stdin and stdout must be pipes")
         self.source: ByteSource = child.stdout
         self.sink: ByteSink = child.stdin
         self._child = child
-        self._session_id = session_id
+        self._folders = folders
         self._log = log
 
     def limit_memory(self, mebibytes: int | None) -> None:
         """Do nothing: this runtime cannot limit a session; each step limits its own processes."""
+
+    def vital_signs(self) -> VitalSigns:
+        """The state of the server, and of the process that supervises it."""
+        pid, signs = signs_below(self._child.pid)
+        return VitalSigns(state=signs.state, used=signs.ticks, what=f"process {pid}")
 
     def end_facts(self) -> dict[str, Any]:
         """The server's exit code or signal, if it has ended."""
@@ -55,10 +64,15 @@ class ProcessTransport:
 
     def end(self) -> None:
         """Kill the server and every process of the session."""
-        with contextlib.suppress(ProcessLookupError):
+        for request in (signal.SIGTERM, signal.SIGCONT):
+            # The supervisor ends what carries no mark any more; it may have been stopped.
+            self._child.send_signal(request)
+        try:
+            self._child.wait(timeout=_END_S)
+        except subprocess.TimeoutExpired:
             self._child.kill()
-        self._child.wait()
-        end_processes_of(self._session_id)
+            self._child.wait()
+        end_processes_of(self._folders)
 
     def close(self) -> None:
         """Close the pipes. Nobody may be reading them."""
@@ -92,9 +106,9 @@ class ProcessStarter:
         """Make the environment unless it exists."""
         self._environment_of(self._recipe_of(executor))
 
-    def end_orphans(self, session_id: str) -> None:
+    def end_orphans(self, folders: SessionFolders) -> None:
         """Kill every process of the session."""
-        end_processes_of(session_id)
+        end_processes_of(folders)
 
     def _command(self, executor: ExecutorRef, folders: SessionFolders) -> tuple[list[str], dict[str, str]]:
         recipe = self._recipe_of(executor)
@@ -130,6 +144,7 @@ class ProcessStarter:
         python, variables = self._command(executor, folders)
         log = folders.path / "server.log"
         command = [*python, "serve", "--root", str(folders.steps)]
+        command += ["--heartbeat-s", f"{HEARTBEAT_S:g}", "--supervised-for", str(os.getpid())]
         try:
             with log.open("wb") as errors:
                 child = subprocess.Popen(
@@ -145,4 +160,4 @@ class ProcessStarter:
         except OSError as error:
             failure = Failure(category="environment", message=f"cannot start {executor}: {error}")
             raise SessionFailed(failure) from error
-        return ProcessTransport(child, folders.id, log)
+        return ProcessTransport(child, folders, log)

@@ -12,7 +12,7 @@ from bskernel_protocol import Event
 from bskernel.core.interfaces import ExecutorHost, SessionEnded
 from bskernel.core.step import ExecutorRef
 from bskernel.runtime.channel import Channel, Transport
-from bskernel.runtime.session_dirs import SessionFolders, find_orphans, make_folders
+from bskernel.runtime.session_dirs import SessionFolders, make_folders
 
 _READY_S = 180.0
 
@@ -28,8 +28,8 @@ class Starter(ExecutorHost, Protocol):
     ) -> int:
         """Run the step in `directory` without a session, on this process's stdout; returns its exit code."""
 
-    def end_orphans(self, session_id: str) -> None:
-        """End the processes or containers of a session whose owner has died."""
+    def end_orphans(self, folders: SessionFolders) -> None:
+        """End the processes or containers of a session whose owner has died. Raises EnvironmentLacking."""
 
 
 class FramedSession:
@@ -138,17 +138,9 @@ class FramedRuntime:
         """True when a memory limit applies to the whole session."""
         return self._starter.limits_sessions
 
-    def remove_orphans(self) -> int:
-        """End and remove the sessions of owners that have died; returns how many there were."""
-        orphans = list(find_orphans(self._cache))
-        for folders in orphans:
-            self._starter.end_orphans(folders.id)
-            folders.remove()
-        return len(orphans)
-
     def end_orphans(self, folders: SessionFolders) -> None:
         """End the processes or containers of a session whose owner has died."""
-        self._starter.end_orphans(folders.id)
+        self._starter.end_orphans(folders)
 
     def prepare(self, executor: ExecutorRef) -> None:
         """Make the executor's environment or image unless it exists. Raises EnvironmentLacking, ConfigError."""
@@ -156,7 +148,7 @@ class FramedRuntime:
 
     def open(self, executor: ExecutorRef) -> FramedSession:
         """Start an executor and wait until it is ready. Raises SessionFailed, EnvironmentLacking."""
-        folders = make_folders(self._cache)
+        folders = make_folders(self._cache, self._starter.name)
         try:
             transport = self._starter.start(executor, folders)
         except BaseException:

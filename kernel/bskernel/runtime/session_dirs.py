@@ -1,11 +1,17 @@
-"""The folders of a session, their owner, and how to find those of a dead owner."""
+"""The folders of a session, their owner, and how to find those of a dead owner.
+
+A session's folder appears whole: it is made under a temporary name, with its owner in it, and removed under one. Its
+owner holds a lock on owner.json, which ends with the process however that ends.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import platform
 import signal
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +19,16 @@ from pathlib import Path
 import msgspec
 from bskernel_protocol.plain_file import NotPlainError, read_plain
 
+from bskernel.host.plain_file import open_plain
+from bskernel.host.process import boot, start_time
+from bskernel.host.temporary import is_left, mark
 from bskernel.remains.folder import ASIDE
 from bskernel.remains.limits import OWNER_LARGEST
 from bskernel.remains.removal import empty, remove
 
-_OWNER = "owner.json"
+_OWNER, _RUNTIME = "owner.json", "runtime"
+_KILL_S = 5.0  # a process that has not ended by then waits for a disk or belongs to another user
+_held: dict[Path, int] = {}  # session folder -> the descriptor that locks its owner.json
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +45,7 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def alive(self) -> bool:
         """True while this process runs."""
-        return self.boot == _boot() and self.started == _start_time(self.pid)
+        return self.boot == boot() and self.started == start_time(self.pid)
 
     @property
     def gone(self) -> bool:
@@ -42,22 +53,9 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
         return self.host in {"", platform.node()} and not self.alive
 
 
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-
-
-def _start_time(pid: int) -> str:
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return "gone"
-    fields = text.rpartition(")")[2].split()
-    return "gone" if fields[0] == "Z" else fields[19]
-
-
 def this_process() -> Owner:
     """This process as an owner."""
-    return Owner(pid=os.getpid(), started=_start_time(os.getpid()), boot=_boot(), host=platform.node())
+    return Owner(pid=os.getpid(), started=start_time(os.getpid()), boot=boot(), host=platform.node())
 
 
 class SessionFolders(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,9 +84,24 @@ class SessionFolders(msgspec.Struct, frozen=True, kw_only=True):
         """The folder beside `steps` where the kernel lays out step directories, and takes ended ones."""
         return self.path / ASIDE
 
+    @property
+    def runtime(self) -> str:
+        """The runtime of the session: `docker` or `process`."""
+        try:
+            return read_plain(str(self.path / _RUNTIME), OWNER_LARGEST).decode("ascii", "replace")
+        except (OSError, NotPlainError):
+            return ""
+
     def remove(self) -> None:
         """Remove all folders."""
-        remove(self.path)
+        doomed = self.path.with_name(f"{self.path.name}{mark()}")
+        try:
+            self.path.rename(doomed)
+        except OSError:
+            doomed = self.path
+        remove(doomed)
+        if (held := _held.pop(self.path, None)) is not None:
+            os.close(held)
 
     def clear(self) -> bool:
         """Remove the leftovers of steps; False when something cannot be removed."""
@@ -101,9 +114,24 @@ class SessionFolders(msgspec.Struct, frozen=True, kw_only=True):
 
     def take_over(self) -> None:
         """Make this process the owner. Raises OSError when the folders are gone."""
-        temporary = self.path / ".owner.json"
-        temporary.write_bytes(msgspec.json.encode(this_process()))
-        temporary.replace(self.path / _OWNER)
+        _write_owner(self.path, self.path)
+
+
+def _write_owner(folder: Path, session: Path) -> None:
+    """Write this process as the owner into the folder, and hold the lock for the session."""
+    temporary = folder / f"{_OWNER}{mark()}"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks: the process's PID must do
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        os.write(fd, msgspec.json.encode(this_process()))
+        temporary.replace(folder / _OWNER)
+    except BaseException:
+        os.close(fd)
+        raise
+    if (former := _held.pop(session, None)) is not None:
+        os.close(former)
+    _held[session] = fd
 
 
 def owner_of(path: Path) -> Owner | None:
@@ -114,28 +142,69 @@ def owner_of(path: Path) -> Owner | None:
         return None
 
 
+def _is_locked(path: Path) -> bool:
+    """Whether a process holds the lock on the owner's file."""
+    try:
+        fd = open_plain(path / _OWNER, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return False
+
+
+def _is_orphaned(path: Path) -> bool:
+    """Whether nobody owns a session's folder, or its owner has died."""
+    if ".tmp-" in path.name:
+        return is_left(path)
+    try:
+        data = read_plain(str(path / _OWNER), OWNER_LARGEST)
+    except (FileNotFoundError, NotPlainError):
+        return path.is_dir()
+    except OSError:
+        return False  # another user's
+    try:
+        owner = msgspec.json.decode(data, type=Owner)
+    except (msgspec.DecodeError, RecursionError):
+        return not _is_locked(path)
+    return owner.gone and not _is_locked(path)
+
+
 def folders_of(cache: Path, session_id: str) -> SessionFolders:
     """The folders of a session, whether or not they exist."""
     return SessionFolders(id=session_id, path=cache / "sessions" / session_id)
 
 
-def make_folders(cache: Path) -> SessionFolders:
-    """Create the folders of a new session, owned by this process."""
+def make_folders(cache: Path, runtime: str) -> SessionFolders:
+    """Create the folders of a new session of that runtime, owned by this process."""
     session = folders_of(cache, uuid.uuid4().hex)
+    new = SessionFolders(id=session.id, path=session.path.with_name(f"{session.id}{mark()}"))
     # Nobody else may enter: a step may leave programs there that have the user's rights, whatever the umask.
-    session.path.mkdir(parents=True, mode=0o700)
-    session.take_over()
-    for folder in (session.steps, session.inputs, session.aside, session.home):
+    new.path.mkdir(parents=True, mode=0o700)
+    for folder in (new.steps, new.inputs, new.aside, new.home):
         folder.mkdir(mode=0o700)
+    (new.path / _RUNTIME).write_text(runtime, encoding="ascii")
+    _write_owner(new.path, session.path)
+    new.path.rename(session.path)
     return session
 
 
 def find_orphans(cache: Path) -> Iterator[SessionFolders]:
-    """The folders of sessions whose owner has died."""
-    for path in sorted((cache / "sessions").glob("*")):
-        owner = owner_of(path)
-        if owner is not None and owner.gone:
-            yield SessionFolders(id=path.name, path=path)
+    """The folders of sessions whose owner has died, also half-made and half-removed ones."""
+    try:
+        names = sorted(os.listdir(cache / "sessions"))  # noqa: PTH208 - every command asks
+    except OSError:
+        return
+    for name in names:
+        path = cache / "sessions" / name
+        if _is_orphaned(path):
+            yield SessionFolders(id=name.partition(".")[0], path=path)
 
 
 def processes_of(session_id: str) -> list[int]:
@@ -149,9 +218,27 @@ def processes_of(session_id: str) -> list[int]:
     return pids
 
 
-def end_processes_of(session_id: str) -> None:
-    """Kill all processes of a session, including those that left its process group, until none remains."""
-    while pids := [pid for pid in processes_of(session_id) if _start_time(pid) != "gone"]:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
+def end_processes_of(folders: SessionFolders) -> None:
+    """Kill all processes of a session, including those that left its process group, until none remains.
+
+    A process whose environment was cleared is known by its working directory.
+    """
+    deadline = time.monotonic() + _KILL_S
+    while pids := {*processes_of(folders.id), *_processes_in(folders.path)}:
+        alive = [pid for pid in pids if pid != os.getpid() and start_time(pid) != "gone"]
+        if not alive or time.monotonic() > deadline:
+            return
+        for pid in alive:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def _processes_in(folder: Path) -> list[int]:
+    """The PIDs of all processes that work in a folder."""
+    inside = f"{folder}/"
+    pids = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{os.readlink(path / 'cwd')}/".startswith(inside):  # noqa: PTH115 - no path
+                pids.append(int(path.name))
+    return pids

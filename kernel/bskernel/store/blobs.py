@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bskernel_protocol import Digest, digest_of_bytes
 
+from bskernel.host.temporary import mark
 from bskernel.store.extents import copy_extents
 from bskernel.store.generation import Generation
 from bskernel.store.plain_files import discard, move, open_plain
@@ -34,8 +35,8 @@ class Blobs:
         self._folder = str(folder)
         self._incoming = str(incoming)
         self._generation = generation
-        self._prefix = f"{os.getpid():x}-{os.urandom(6).hex()}"
         self._count = 0
+        self._mark = mark()
         self._clones = True  # until the file system refuses
 
     def put(self, data: bytes) -> Digest:
@@ -162,7 +163,7 @@ class Blobs:
     def new(self) -> Iterator[str]:
         """A fresh path in `incoming`; the file is removed when the context raises."""
         self._count += 1  # not atomic across threads: the thread's id is part of the name too
-        temporary = f"{self._incoming}/{self._prefix}-{threading.get_ident():x}-{self._count}"
+        temporary = f"{self._incoming}/{threading.get_ident():x}-{self._count}{self._mark}"
         try:
             yield temporary
         except BaseException:

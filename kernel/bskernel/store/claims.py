@@ -11,6 +11,8 @@ from pathlib import Path
 
 from bskernel_protocol import Digest
 
+from bskernel.core.interfaces import Claimant
+from bskernel.host.lock_holder import find_holder
 from bskernel.store.plain_files import open_lock
 
 # struct flock: type, whence, start, length, pid
@@ -19,6 +21,10 @@ _FLOCK = "hhqqi"
 
 def _lock(fd: int, kind: int, offset: int) -> None:
     fcntl.fcntl(fd, fcntl.F_OFD_SETLK, struct.pack(_FLOCK, kind, os.SEEK_SET, offset, 1, 0))
+
+
+def _offset(key: Digest) -> int:
+    return int(key.sha256[:15], 16)
 
 
 class Claims:
@@ -31,13 +37,18 @@ class Claims:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def claimant(self, key: Digest) -> Claimant | None:
+        """The process that has claimed the action; None when it has ended, is another user's, or is this one."""
+        holder = find_holder(self._path, _offset(key))
+        return None if holder is None else Claimant(what=str(holder), stopped=holder.stopped)
+
     @contextlib.contextmanager
     def attempt(self, key: Digest) -> Iterator[bool]:
         """Claim the action during the context; yields False when another process or thread has claimed it."""
         fd = open_lock(self._path)
         try:
             try:
-                _lock(fd, fcntl.F_WRLCK, int(key.sha256[:15], 16))
+                _lock(fd, fcntl.F_WRLCK, _offset(key))
             except (BlockingIOError, PermissionError):
                 yield False
             else:

@@ -14,7 +14,7 @@ from bskernel_protocol import Artifact, ArtifactKind, Digest, OutputDescription,
 
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import EnvironmentLacking
-from bskernel.core.interfaces import OutputViolation
+from bskernel.core.interfaces import Claimant, OutputViolation
 from bskernel.remains.folder import RemainsRefused, opened_folder
 from bskernel.remains.limits import TreeLimits, limits_from
 from bskernel.remains.removal import remove
@@ -216,6 +216,10 @@ class DiskStore:
         if self.generation.is_unsynced:
             with contextlib.suppress(EnvironmentLacking, OSError), hold_exclusive(self._root):
                 self.generation.settle()
+
+    def claimant(self, action: Action) -> Claimant | None:
+        """The process that has claimed an action; None when it cannot be found."""
+        return self._claims.claimant(action.key)
 
     def claim(self, action: Action) -> contextlib.AbstractContextManager[bool]:
         """Claim an action during the context; yields False when another thread or process has claimed it."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 from bskernel_protocol import Digest, digest_of_file
 
+from bskernel.host.temporary import mark
 from bskernel.store.generation import boot_id
 from bskernel.store.plain_files import move, read_plain
 from bskernel.store.seal import seal, unseal
@@ -126,7 +127,7 @@ class FileDigests:
         if self._path is None or not self._changed:
             return
         known = self._known if len(self._known) <= _MOST else self._used
-        temporary = self._path.with_name(f"{self._path.name}.{os.urandom(4).hex()}")
+        temporary = self._path.with_name(f"{self._path.name}{mark()}")
         with contextlib.suppress(OSError):
             temporary.write_bytes(seal(FILES, msgspec.msgpack.encode(_Saved(boot=boot_id(), known=known))))
             move(temporary, self._path)

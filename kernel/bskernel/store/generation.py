@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from bskernel.host.temporary import mark
 from bskernel.store.plain_files import move, read_plain
 from bskernel.store.seal import seal, unseal
 
@@ -122,7 +123,7 @@ class Generation:
             self._write(self._state, durable=durable)
 
     def _write(self, state: _State, *, durable: bool) -> None:
-        temporary = self._cache / "incoming" / f"{GENERATION}-{os.getpid():x}-{os.urandom(4).hex()}"
+        temporary = self._cache / "incoming" / f"{GENERATION}{mark()}"
         try:
             with temporary.open("xb") as file:
                 file.write(seal(GENERATION, msgspec.msgpack.encode(state)))

@@ -10,6 +10,7 @@ import msgspec
 from bskernel_protocol import Artifact, ArtifactKind, Digest, OutputDescription
 
 from bskernel.core.action import Action, ActionResult
+from bskernel.core.interfaces import Claimant
 from bskernel.store.disk import DiskStore
 from bskernel.store.fetcher import Fetcher
 from bskernel.store.remote import RemoteStore
@@ -58,6 +59,10 @@ class LayeredStore:
     def flush(self) -> None:
         """Wait until everything stored locally is on the disk."""
         self._local.flush()
+
+    def claimant(self, action: Action) -> Claimant | None:
+        """The process that has claimed an action."""
+        return self._local.claimant(action)
 
     def claim(self, action: Action) -> contextlib.AbstractContextManager[bool]:
         """Claim an action among the processes of this machine."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bskernel.core.errors import EnvironmentLacking
+from bskernel.host.lock_holder import HolderStoppedError, lock
 from bskernel.store.plain_files import open_lock
 
 _LOCK = "in-use"  # an flock on this file: it ends with the process that holds it, however the process ends
@@ -17,7 +18,10 @@ _LOCK = "in-use"  # an flock on this file: it ends with the process that holds i
 def hold_shared(cache: Path) -> Iterator[None]:
     """Keep garbage collection out during the context; waits while it runs."""
     with open(open_lock(cache / _LOCK), "rb") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
+        try:
+            lock(file.fileno(), fcntl.LOCK_SH, cache / _LOCK)
+        except HolderStoppedError as error:
+            raise EnvironmentLacking(str(error), hint=error.hint) from error
         yield
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.tool import ToolInstall
+from bskernel.host.temporary import mark
 from bskernel.tools.known import KnownTool, known_tools
 
 _SMALL = 64 * 1024
@@ -79,14 +80,15 @@ def fingerprint(root: Path, known: KnownTool) -> str:
     return digest.hexdigest()
 
 
-def _query(tool: str, root: Path) -> _Report:
+def _query(tool: str, root: Path, cache: Path) -> _Report:
     """Run the tool with -version; if that fails, take the version from its path. Raises EnvironmentLacking."""
     import subprocess
     import tempfile
 
     program = next(root / name for name in known_tools()[tool].programs if (root / name).is_file())
     output = ""
-    with tempfile.TemporaryDirectory() as home:
+    scratch = cache if os.access(cache, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=scratch, suffix=mark()) as home:
         variables = {"PATH": "/usr/bin:/bin", "HOME": home, "LANG": "C.UTF-8"}
         try:
             done = subprocess.run(
@@ -133,10 +135,10 @@ def _recall_or_query(tool: str, root: Path, digest: str, cache: Path) -> _Report
         saved = None
     # An install that could not run is queried again: what it lacked may have been installed since.
     stale = saved is None or saved.build == _UNKNOWN_BUILD
-    report = _query(tool, root) if stale or saved is None else msgspec.structs.replace(saved, root=str(root))
+    report = _query(tool, root, cache) if stale or saved is None else msgspec.structs.replace(saved, root=str(root))
     if report != saved:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary = path.with_name(f"{path.name}{mark()}")
         temporary.write_bytes(msgspec.json.encode(report))
         temporary.replace(path)
     return report

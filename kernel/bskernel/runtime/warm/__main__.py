@@ -42,7 +42,7 @@ def _serve(spec: DaemonSpec, entry: SessionEntry) -> None:
     starter = choose_starter(
         spec.runtime, Path(spec.cache), lambda executor: _recipe_of(spec, executor), lambda _: None
     )
-    folders = make_folders(Path(spec.cache))
+    folders = make_folders(Path(spec.cache), starter.name)
     try:
         transport = starter.start(spec.executor, folders)
     except BaseException:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
 import threading
 from pathlib import Path
@@ -12,6 +14,7 @@ import msgspec
 from bskernel_protocol import FrameError
 from bskernel_protocol.frames import ByteSink, ByteSource
 
+from bskernel.host.process import signs_of
 from bskernel.runtime.session_dirs import SessionFolders, folders_of
 from bskernel.runtime.warm.messages import (
     EndFacts,
@@ -24,13 +27,24 @@ from bskernel.runtime.warm.messages import (
     ReleaseRequest,
     Reply,
     Request,
+    Signs,
     Status,
     StatusRequest,
+    VitalSignsRequest,
 )
 from bskernel.runtime.warm.registry import SessionEntry
-from bskernel.runtime.warm.sockets import SocketStream, receive_reply, require_same_user, send
+from bskernel.runtime.warm.sockets import (
+    PeerStoppedError,
+    SocketStream,
+    peer_pid,
+    receive_reply,
+    require_same_user,
+    send,
+)
+from bskernel.runtime.watch import VitalSigns
 
 _ANSWER_S = 30.0  # the time limit for an answer: the daemon may be cleaning up after another run
+_SIGNS_S = 3.0
 _GONE = (OSError, FrameError, msgspec.DecodeError)
 
 
@@ -49,11 +63,13 @@ def _connect(entry: SessionEntry) -> socket.socket | None:
     return connection
 
 
-def _request(connection: socket.socket, request: Request) -> Reply | None:
-    """The daemon's reply, None when it is gone."""
+def _request(connection: socket.socket, request: Request, limit_s: float = _ANSWER_S) -> Reply | None:
+    """The daemon's reply, None when it is gone. Raises PeerStoppedError."""
     try:
         send(connection, request)
-        return receive_reply(connection)
+        return receive_reply(connection, limit_s)
+    except PeerStoppedError:
+        raise
     except _GONE:
         return None
 
@@ -64,7 +80,10 @@ def request_status(entry: SessionEntry, idle_s: float | None = None) -> Status |
     if connection is None:
         return None
     with connection:
-        reply = _request(connection, StatusRequest(idle_s=idle_s))
+        try:
+            reply = _request(connection, StatusRequest(idle_s=idle_s))
+        except PeerStoppedError:
+            return Status(state="stopped", keeps_s=0.0)
     return reply if isinstance(reply, Status) else None
 
 
@@ -72,12 +91,12 @@ def request_end(entry: SessionEntry, *, when_free: bool) -> None:
     """Ask the daemon to end the session, at once or when no run uses it."""
     connection = _connect(entry)
     if connection is not None:
-        with connection:
+        with connection, contextlib.suppress(PeerStoppedError):
             _request(connection, EndRequest(when_free=when_free))
 
 
 def borrow(entry: SessionEntry, cache: Path, idle_s: float | None) -> BorrowedTransport | None:
-    """Borrow the session; None when it does not exist or another run uses it."""
+    """Borrow the session; None when it does not exist, another run uses it, or its daemon is stopped."""
     connection = _connect(entry)
     if connection is None:
         return None
@@ -114,11 +133,22 @@ class BorrowedTransport:
         taken_down = self._end_facts is not None and self._end_facts.taken_down
         return not self._released and (self._daemon_gone or taken_down)
 
-    def _ask(self, request: Request) -> Reply | None:
+    def _ask(self, request: Request, limit_s: float = _ANSWER_S) -> Reply | None:
         with self._asking:
-            reply = None if self._daemon_gone else _request(self._control, request)
+            try:
+                reply = None if self._daemon_gone else _request(self._control, request, limit_s)
+            except PeerStoppedError:
+                reply = None
             self._daemon_gone = reply is None
             return reply
+
+    def vital_signs(self) -> VitalSigns:
+        """Those of the daemon while it is stopped; else those of the server, according to the daemon."""
+        pid = peer_pid(self._control)
+        if signs_of(pid).state == "stopped":
+            return VitalSigns(state="stopped", what=f"process {pid}, which keeps the session warm,")
+        reply = self._ask(VitalSignsRequest(), _SIGNS_S)
+        return reply.signs if isinstance(reply, Signs) else VitalSigns(state="gone", what="its keeper")
 
     def limit_memory(self, mebibytes: int | None) -> None:
         """Limit the memory of the whole session, in MiB; None removes the limit."""
@@ -150,6 +180,15 @@ class BorrowedTransport:
     def end(self) -> None:
         """Kill the server, which ends its daemon too."""
         self._ask(KillRequest())
+        pid = peer_pid(self._control)
+        if self._daemon_gone and signs_of(pid).state == "stopped":
+            # Nobody may be waiting for it: its run goes on in another session. Its server ends with it.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            # Other threads may still use the folders.
+            with contextlib.suppress(OSError):
+                self.folders.take_over()
+            self.hang_up()
 
     def release(self) -> None:
         """Return the session, and wait until it is ready for the next run."""

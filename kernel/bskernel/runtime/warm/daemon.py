@@ -25,9 +25,11 @@ from bskernel.runtime.warm.messages import (
     ReleaseRequest,
     Reply,
     Request,
+    Signs,
     State,
     Status,
     StatusRequest,
+    VitalSignsRequest,
 )
 from bskernel.runtime.warm.relay import ServerRelay
 from bskernel.runtime.warm.sockets import receive_request, require_same_user, send
@@ -126,6 +128,8 @@ class WarmDaemon:
     def _lend(self, connection: socket.socket, lease: LeaseRequest) -> None:
         with self._changed:
             self._changed.wait_for(lambda: not self._recycling)
+            # A server that somebody stopped while it was idle is no step's fault.
+            self._ending = self._ending or self._transport.vital_signs().state in {"stopped", "gone"}
             free = not (self._in_use or self._ending)
             if free:
                 self._in_use = True
@@ -153,6 +157,8 @@ class WarmDaemon:
         return False
 
     def _answer(self, request: Request) -> Reply:
+        if isinstance(request, VitalSignsRequest):
+            return Signs(signs=self._transport.vital_signs())
         if isinstance(request, EndFactsRequest):
             words = self._transport.last_words()
             return EndFacts(facts=self._transport.end_facts(), last_words=words, taken_down=self._ending_now)

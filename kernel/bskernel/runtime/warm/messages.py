@@ -9,8 +9,9 @@ from bskernel_protocol import Failure
 
 from bskernel.core.step import ExecutorRef
 from bskernel.runtime.session_dirs import Owner
+from bskernel.runtime.watch import VitalSigns
 
-State = Literal["starting", "idle", "in use", "ending"]
+State = Literal["starting", "idle", "in use", "ending", "stopped"]
 
 
 class DaemonSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +66,10 @@ class LimitRequest(msgspec.Struct, frozen=True, kw_only=True, tag="limit"):
     mebibytes: int | None
 
 
+class VitalSignsRequest(msgspec.Struct, frozen=True, kw_only=True, tag="vital-signs"):
+    """Ask what the system or the engine says of the server."""
+
+
 class EndFactsRequest(msgspec.Struct, frozen=True, kw_only=True, tag="why-ended"):
     """Ask why the server ended, and for its last lines."""
 
@@ -78,7 +83,14 @@ class ReleaseRequest(msgspec.Struct, frozen=True, kw_only=True, tag="release"):
 
 
 Request: TypeAlias = (
-    LeaseRequest | StatusRequest | EndRequest | LimitRequest | EndFactsRequest | KillRequest | ReleaseRequest
+    LeaseRequest
+    | StatusRequest
+    | EndRequest
+    | LimitRequest
+    | VitalSignsRequest
+    | EndFactsRequest
+    | KillRequest
+    | ReleaseRequest
 )
 
 
@@ -109,8 +121,14 @@ class EndFacts(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
     taken_down: bool
 
 
+class Signs(msgspec.Struct, frozen=True, kw_only=True, tag="signs"):
+    """What the system or the engine says of the server."""
+
+    signs: VitalSigns
+
+
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     """The request has been handled."""
 
 
-Reply: TypeAlias = Granted | Busy | Status | EndFacts | Acknowledged
+Reply: TypeAlias = Granted | Busy | Status | Signs | EndFacts | Acknowledged

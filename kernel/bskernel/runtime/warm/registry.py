@@ -16,6 +16,7 @@ import msgspec
 from bskernel_protocol import canonical_bytes, digest_of_bytes
 
 from bskernel.core.step import ExecutorRef
+from bskernel.host.plain_file import open_plain, read_plain
 from bskernel.runtime.warm.messages import DaemonRecord
 
 _RECORD = "keeper.json"
@@ -40,7 +41,9 @@ class SessionEntry:
     @contextlib.contextmanager
     def hold(self) -> Iterator[IO[str] | None]:
         """Hold the lock; yields None when another process holds it. Afterwards removes folder, log and lock file."""
-        with self._lock.open("w") as lock:
+        if not self._lock.is_file() and os.path.lexists(self._lock):
+            raise PermissionError(f"{self._lock} is not a plain file: remove it")
+        with os.fdopen(open_plain(self._lock, os.O_WRONLY | os.O_CREAT), "w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -55,6 +58,17 @@ class SessionEntry:
                 shutil.rmtree(self.path, ignore_errors=True)
                 self.log.unlink(missing_ok=True)
                 self._lock.unlink(missing_ok=True)
+
+    def is_dead(self) -> bool:
+        """True when no daemon holds the lock, nor starts: the launcher writes the log, then the daemon locks."""
+        try:
+            with os.fdopen(open_plain(self._lock, os.O_RDONLY), "rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
 
     def remove(self) -> None:
         """Remove the leftovers of a dead daemon; do nothing if a new one holds the lock."""
@@ -100,8 +114,8 @@ class SessionEntry:
     def read(self) -> DaemonRecord | None:
         """The daemon's record, None when it is missing or unreadable."""
         try:
-            return msgspec.json.decode((self.path / _RECORD).read_bytes(), type=DaemonRecord)
-        except (OSError, msgspec.DecodeError):
+            return msgspec.json.decode(read_plain(self.path / _RECORD), type=DaemonRecord)
+        except (OSError, msgspec.DecodeError, RecursionError):
             return None
 
 
@@ -120,6 +134,15 @@ class SessionRegistry:
         """Create the registry's folder. Raises PermissionError when other users can write to it."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         require_private(self._folder)
+
+    def dead(self) -> Iterator[SessionEntry]:
+        """The entries whose daemon has ended without removing them. None when others can access the folder."""
+        try:
+            require_private(self._folder)
+        except OSError:
+            return
+        names = {path.name.removesuffix(".log").removesuffix(".lock") for path in self._folder.iterdir()}
+        yield from (entry for name in sorted(names) if (entry := SessionEntry(self._folder / name)).is_dead())
 
     def all(self) -> list[tuple[SessionEntry, DaemonRecord]]:
         """All entries with a record, including those of dead daemons. Raises PermissionError like `create`."""

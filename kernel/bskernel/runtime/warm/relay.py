@@ -25,7 +25,7 @@ from bskernel_protocol import (
     read_frame,
     write_frame,
 )
-from bskernel_protocol.frames import HEADER, MAGIC
+from bskernel_protocol.frames import HEADER, MAGIC, MAX_FRAME
 
 from bskernel.runtime.channel import Transport
 from bskernel.runtime.warm.sockets import SocketStream
@@ -45,7 +45,7 @@ class _FrameParser:
         self._rest += data
         while not self.torn and len(self._rest) >= HEADER.size:
             magic, size = HEADER.unpack(self._rest[: HEADER.size])
-            self.torn = magic != MAGIC
+            self.torn = magic != MAGIC or size > MAX_FRAME
             if self.torn or len(self._rest) < HEADER.size + size:
                 break
             messages.append(self._rest[HEADER.size : HEADER.size + size])
@@ -123,6 +123,12 @@ class ServerRelay:
                 write_frame(self._transport.sink, frame)
 
     def _relay_events(self) -> None:
+        try:
+            self._relay_until_the_end()
+        finally:
+            self._note_end()
+
+    def _relay_until_the_end(self) -> None:
         with contextlib.suppress(OSError, ValueError):
             while data := self._transport.source.read(1 << 16):
                 with self._changed:
@@ -136,6 +142,8 @@ class ServerRelay:
                     # Unchanged, even if it is not a frame: the run reports the error.
                     with contextlib.suppress(OSError):
                         user.sendall(data)
+
+    def _note_end(self) -> None:
         with self._changed:
             self._gone = True
             self._changed.notify_all()

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from bskernel.core.interfaces import Session, SessionFailed
 from bskernel.core.step import ExecutorRef
+from bskernel.runtime.orphans import remove_orphans
 from bskernel.runtime.session import FramedRuntime, Starter, wait_ready
-from bskernel.runtime.session_dirs import SessionFolders, find_orphans
+from bskernel.runtime.session_dirs import SessionFolders
 from bskernel.runtime.warm.client import BorrowedTransport, borrow, request_end, request_status
 from bskernel.runtime.warm.launcher import start_daemon
 from bskernel.runtime.warm.messages import DaemonRecord, DaemonSpec
@@ -64,9 +65,8 @@ class WarmRuntime:
         return self._warm_runtime_name() == "docker" if self._own is None else self._own.limits_sessions
 
     def remove_orphans(self) -> None:
-        """End and remove the sessions of owners that have died. Creates its runtime only if there are any."""
-        if next(find_orphans(self._cache), None) is not None:
-            self._own_runtime().remove_orphans()
+        """End and remove the sessions of owners that have died."""
+        remove_orphans(self._cache)
         for entry, record in self._records():
             if not record.keeper.alive:
                 entry.remove()
@@ -119,8 +119,10 @@ class WarmRuntime:
             self._report(f"{executor}: using a warm session")
             self._leases[executor] = borrowed
             self._borrowed = True
-        elif request_status(entry) is not None:
-            self._report(f"{executor}: its warm session is in use")
+        elif (status := request_status(entry)) is not None:
+            stopped = status.state == "stopped"
+            why = "was stopped by a signal: `bskernel down` ends it" if stopped else "is in use"
+            self._report(f"{executor}: its warm session {why}")
             self._in_use.add(executor)
         return borrowed is not None
 

@@ -6,11 +6,13 @@ import contextlib
 import os
 import select
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from bskernel.host.process import signs_of
 from bskernel.runtime.session import Starter
 from bskernel.runtime.session_dirs import Owner, folders_of, owner_of, processes_of
 from bskernel.runtime.warm.client import request_end, request_status
@@ -74,8 +76,12 @@ def _wait_for_end(owner: Owner) -> None:
     except OSError:
         return
     try:
-        # The PID may belong to another process by now.
-        if owner.alive and not select.select([pidfd], [], [], _END_S)[0]:
+        deadline = time.monotonic() + _END_S
+        # The PID may belong to another process by now. A stopped process does not end by itself.
+        while owner.alive and time.monotonic() < deadline and signs_of(owner.pid).state != "stopped":
+            if select.select([pidfd], [], [], 0.2)[0]:
+                return
+        if owner.alive:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             select.select([pidfd], [], [])
     finally:
@@ -88,7 +94,7 @@ def _end(entry: SessionEntry, record: DaemonRecord, cache: Path, starter: Callab
     folders = folders_of(cache, record.session)
     if owner_of(folders.path) == record.keeper:
         # It was killed, so its server may still run.
-        starter(record.order.runtime).end_orphans(record.session)
+        starter(record.order.runtime).end_orphans(folders)
         folders.remove()
     entry.remove()
 

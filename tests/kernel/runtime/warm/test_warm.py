@@ -93,7 +93,7 @@ def test_one_keeper_at_a_time_and_its_place_goes_with_it(tmp_path: Path) -> None
 
 
 def test_what_steps_leave_is_cleared_also_what_they_locked(tmp_path: Path) -> None:
-    folders = make_folders(tmp_path)
+    folders = make_folders(tmp_path, "process")
     locked = folders.steps / "00-x" / "work"
     locked.mkdir(parents=True)
     (locked / "file").touch()
