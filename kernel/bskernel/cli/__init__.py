@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import threading
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _RARELY = 100_000  # allocations between garbage collections: a fully cached build makes fewer, and no garbage
 
@@ -20,21 +22,47 @@ def main() -> None:
 
 def program() -> NoReturn:
     """Entry point of the installed command: run `main`, then end the process without tearing down the interpreter."""
+    leave_python_path()
     gc.set_threshold(_RARELY)
+    import signal
+    import threading
+
+    from bskernel.cli.conclusion import conclude
+    from bskernel.cli.crash_report import report_thread, report_unraisable
+    from bskernel.cli.standard_streams import discard_output, open_streams
+
     code: str | int | None = 0
     try:
+        open_streams()
+        threading.excepthook, sys.unraisablehook = report_thread, report_unraisable
         main()
     except SystemExit as ended:
         code = ended.code
+    except BaseException as error:  # noqa: BLE001 - also what an import raises
+        code = conclude(error)
+    # The command has ended: what arrives now changes nothing.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        sys.stdout.flush()
+    except Exception as error:  # noqa: BLE001 - output that was lost
+        code = conclude(error) if code == 0 else code
+        discard_output()
     others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
     if isinstance(code, int | None) and all(thread.daemon for thread in others):
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        except OSError:
-            sys.exit(code)  # Python's own shutdown reports the failed flush
+        sys.stderr.flush()
         os._exit(code or 0)
     sys.exit(code)
+
+
+def leave_python_path() -> None:
+    """Import nothing from the folders of PYTHONPATH, here and in child processes: they are meant for other programs.
+
+    A module of the user's that is called as one of a library would take its place.
+    """
+    folders = os.environ.pop("PYTHONPATH", "").split(os.pathsep)
+    named = {os.path.abspath(folder) for folder in folders if folder}  # noqa: PTH100 - as `site` does
+    sys.path[:] = [entry for entry in sys.path if entry not in named]
 
 
 __all__ = ["main", "program"]

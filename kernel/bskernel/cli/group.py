@@ -9,8 +9,7 @@ from typing import NoReturn
 
 import click
 
-from bskernel.cli.output import INTERRUPTED
-from bskernel.core.errors import EXIT_INTERRUPTED, BskernelError
+from bskernel.cli.conclusion import conclude
 
 # Command -> its summary, so that `--help` imports no command. Each is a function in the module of its name.
 COMMANDS = {
@@ -56,7 +55,7 @@ def cli() -> None:
     Each step runs in an executor with pinned versions, and unchanged steps are recalled from the cache.
 
     Exit codes: 0 success, 2 wrong configuration or usage, 3 a step failed, 4 something is missing on this machine,
-    5 a gate of `diff` failed, 130 interrupted.
+    5 a gate of `diff` failed, 70 a defect of bskernel, 130 interrupted.
     """
 
 
@@ -65,18 +64,15 @@ def _terminate(signum: int, _frame: object) -> NoReturn:
 
 
 def main() -> None:
-    """Run the command line; turn an error into one message and an exit code."""
+    """Run the command line; turn whatever is raised into one message and an exit code."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
         cli(standalone_mode=False)
-    except BskernelError as error:
-        click.echo(f"error: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"  -> {error.hint}", err=True)
-        sys.exit(error.exit_code)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo(INTERRUPTED, err=True)
-        sys.exit(EXIT_INTERRUPTED)
+    except click.Abort:
+        sys.exit(conclude(KeyboardInterrupt()))
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the edge of the program
+        sys.exit(conclude(error))

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from bskernel.core.errors import ConfigError
+from bskernel.core.places import place_lacking
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T")
-
-INTERRUPTED = "interrupted: every process of the build has ended; the cache is intact"
 
 
 def print_note(text: str) -> None:
@@ -33,11 +32,12 @@ def print_result(result: T, describe: Callable[[T], str], *, as_json: bool) -> N
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Raises ConfigError when the file cannot be written."""
+    """Raises ConfigError, EnvironmentLacking when the file cannot be written."""
     try:
         path.write_bytes(data)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+        named = OSError(error.errno, error.strerror, str(path))
+        raise place_lacking(named) or ConfigError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def has_cursor() -> bool:

@@ -6,6 +6,7 @@ import time
 
 from bskernel.core.interfaces import Store
 from bskernel.core.observers import Observer
+from bskernel.core.places import build_place, cache_place, within
 from bskernel.execution.plan_run import run_plan
 from bskernel.flow.snapshot import snapshot_config
 from bskernel.result.build_directory import BUILD_LOG, BuildDirectory
@@ -25,8 +26,14 @@ def run_build(
 ) -> BuildResult:
     """Run the steps of a plan, on this machine or on a cluster, and write the build directory.
 
-    A failed step is a result, not an exception. Raises EnvironmentLacking, ConfigError if the build cannot start.
+    A failed step is a result, not an exception. Raises ConfigError if the build cannot start; EnvironmentLacking if
+    it cannot start, or cannot write its directory.
     """
+    with within(build_place(prepared.output), cache_place(workspace.cache)):
+        return _build(workspace, prepared, observer, options)
+
+
+def _build(workspace: Workspace, prepared: PreparedBuild, observer: Observer, options: BuildOptions) -> BuildResult:
     from bskernel.report.log import Log
 
     start = time.monotonic()

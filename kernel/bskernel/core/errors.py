@@ -7,6 +7,7 @@ EXIT_CONFIG = 2
 EXIT_STEP_FAILED = 3
 EXIT_ENVIRONMENT = 4
 EXIT_GATE = 5  # a gate of `bskernel diff` failed
+EXIT_DEFECT = 70  # as EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED = 130
 
 

@@ -22,6 +22,7 @@ from bskernel_protocol.layout import INPUTS, LOG, MANIFEST, OUTPUTS, RESULT, WOR
 from bskernel.core.action import ActionResult
 from bskernel.core.interfaces import Session, SessionEnded, Store
 from bskernel.core.manifest import manifest_of
+from bskernel.core.places import Place, within
 from bskernel.core.runtime_failures import crashed, out_of_memory, timed_out
 from bskernel.core.step import Step
 from bskernel.execution import dir_pool
@@ -75,8 +76,22 @@ def run_step(
 ) -> StepOutcome:
     """Run a step in a session, in the folder of that name, and capture its outputs.
 
-    The caller recycles the folders it has used.
+    The caller recycles the folders it has used. Raises EnvironmentLacking when the disk of the session's folder is
+    full, or refuses a write for other reasons.
     """
+    place = Place("the folder of running steps", str(session.root.parent), "or set BSKERNEL_CACHE to another folder")
+    with within(place):
+        return _run_step(step, inputs, store, session, on_event, folder)
+
+
+def _run_step(
+    step: Step,
+    inputs: dict[str, Artifact],
+    store: Store,
+    session: Session,
+    on_event: Callable[[Event], None],
+    folder: str,
+) -> StepOutcome:
     if (session.root / folder).exists():
         # The step runs again, and its earlier folders are not recycled yet.
         folder = f"{folder}-{os.urandom(4).hex()}"

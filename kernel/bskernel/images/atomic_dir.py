@@ -8,12 +8,23 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from bskernel.core.places import cache_place, within
+
 DONE = "bskernel-done"
 
 
 @contextlib.contextmanager
 def atomic_dir(folder: Path) -> Iterator[Path | None]:
-    """Yield a temporary folder to fill and move it into place afterwards; yield None when `folder` exists already."""
+    """Yield a temporary folder to fill and move it into place afterwards; yield None when `folder` exists already.
+
+    Raises EnvironmentLacking when the disk is full, or refuses a write for other reasons.
+    """
+    with within(cache_place(folder.parent.parent)), _filled(folder) as temporary:
+        yield temporary
+
+
+@contextlib.contextmanager
+def _filled(folder: Path) -> Iterator[Path | None]:
     import shutil
 
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -104,12 +104,16 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
 
 
 def cache_folder() -> Path:
-    """The cache folder: BSKERNEL_CACHE, or bskernel in the user's cache folder."""
+    """The cache folder: BSKERNEL_CACHE, or bskernel in the user's cache folder. Raises EnvironmentLacking."""
     named = os.environ.get("BSKERNEL_CACHE")
     if named:
         return Path(named).resolve()
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "bskernel"
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "bskernel"
+    except RuntimeError as error:
+        hint = "set HOME, or BSKERNEL_CACHE to a folder for the cache"
+        raise EnvironmentLacking("the home folder of this user is not known", hint=hint) from error
 
 
 def is_made(recipe: Recipe, cache: Path) -> bool:

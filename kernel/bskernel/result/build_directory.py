@@ -16,6 +16,7 @@ from bskernel_protocol import Artifact, StepManifest, canonical_bytes, pretty_js
 from bskernel.core.action import Action
 from bskernel.core.errors import ConfigError
 from bskernel.core.interfaces import Store
+from bskernel.core.places import build_place, place_lacking
 
 RESULT, FAILURE, CONFIG, BY_STEP = "result.json", "failure.txt", "config.json", "by-step"
 _STAMP = ".stamp"
@@ -62,7 +63,7 @@ class RecordedStep(msgspec.Struct, frozen=True, kw_only=True):
 def lock_folder(path: Path, what: str) -> IO[str]:
     """Make a folder and lock it against other writers of the same kind, until the returned lock is closed.
 
-    Raises ConfigError.
+    Raises ConfigError, EnvironmentLacking.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -73,7 +74,8 @@ def lock_folder(path: Path, what: str) -> IO[str]:
             f"{path}: another {what} is writing here", hint="wait for it, or choose another folder with --output"
         ) from None
     except OSError as error:
-        raise ConfigError(f"{path}: not writable: {error.strerror}") from error
+        lacking = place_lacking(error, build_place(path))
+        raise lacking or ConfigError(f"{path}: not writable: {error.strerror}") from error
     return lock
 
 

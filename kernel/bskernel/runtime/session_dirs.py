@@ -13,6 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from bskernel.core.places import cache_place, within
+
 _OWNER = "owner.json"
 
 
@@ -123,12 +125,13 @@ def folders_of(cache: Path, session_id: str) -> SessionFolders:
 
 
 def make_folders(cache: Path) -> SessionFolders:
-    """Create the folders of a new session, owned by this process."""
+    """Create the folders of a new session, owned by this process. Raises EnvironmentLacking."""
     session = folders_of(cache, uuid.uuid4().hex)
-    session.path.mkdir(parents=True)
-    session.take_over()
-    for folder in (session.steps, session.inputs, session.home):
-        folder.mkdir()
+    with within(cache_place(cache)):
+        session.path.mkdir(parents=True)
+        session.take_over()
+        for folder in (session.steps, session.inputs, session.home):
+            folder.mkdir()
     return session
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from bskernel_protocol import Digest, digest_of_bytes
 
+from bskernel.core.places import Place, within
+
 # The modification time of every blob that this store wrote completely. A later write to the file changes it, so a
 # blob with this time and the right size counts as intact until its bytes are read.
 STAMP_NS = 315_532_800 * 10**9
@@ -29,7 +31,9 @@ class Blobs:
     missing and the step that produced it runs again.
     """
 
-    def __init__(self, folder: Path, incoming: Path) -> None:
+    def __init__(self, folder: Path, incoming: Path, place: Place) -> None:
+        """`place` is what both folders are part of, for messages."""
+        self._place = place
         self._folder = str(folder)
         self._incoming = str(incoming)
         self._prefixes: set[str] = set()
@@ -145,11 +149,15 @@ class Blobs:
 
     @contextlib.contextmanager
     def new(self) -> Iterator[str]:
-        """A fresh path in `incoming`; the file is removed when the context raises."""
+        """A fresh path in `incoming`; the file is removed when the context raises.
+
+        Raises EnvironmentLacking when the disk is full, or refuses a write in the context for other reasons.
+        """
         self._count += 1  # not atomic across threads: the thread's id is part of the name too
         temporary = f"{self._incoming}/{self._prefix}-{threading.get_ident():x}-{self._count}"
         try:
-            yield temporary
+            with within(self._place):
+                yield temporary
         except BaseException:
             _unlink(temporary)
             raise

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from bskernel_protocol import Digest
 
+from bskernel.core.places import Place, within
+
 # struct flock: type, whence, start, length, pid
 _FLOCK = "hhqqi"
 
@@ -26,13 +28,15 @@ class Claims:
     exclude threads of one process too. Two keys with the same first digits merely wait for each other.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, place: Place) -> None:
         self._path = path
+        self._place = place
 
     @contextlib.contextmanager
     def attempt(self, key: Digest) -> Iterator[bool]:
         """Claim the action during the context; yields False when another process or thread has claimed it."""
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        with within(self._place):
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             try:
                 _lock(fd, fcntl.F_WRLCK, int(key.sha256[:15], 16))

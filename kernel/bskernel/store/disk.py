@@ -12,8 +12,8 @@ from pathlib import Path
 from bskernel_protocol import Artifact, ArtifactKind, Digest, TreeListing, canonical_bytes
 
 from bskernel.core.action import Action, ActionResult
-from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import OutputViolation
+from bskernel.core.places import Place, cache_place, within
 from bskernel.store.blobs import Blobs
 from bskernel.store.claims import Claims
 from bskernel.store.codec import decoded_listing, decoded_result
@@ -27,20 +27,16 @@ class DiskStore:
     """Blobs under blobs/AB/SHA256, results of actions under actions/AB/SHA256."""
 
     def __init__(self, root: Path, files: FileDigests | None = None) -> None:
-        """`files` holds known digests of the user's files. Raises EnvironmentLacking when `root` is not writable."""
+        """`files` holds known digests of the user's files. Raises EnvironmentLacking when `root` cannot be used."""
         self._files = files or FileDigests()
         self._actions = root / "actions"
         blobs, incoming = root / "blobs", root / "incoming"
-        self._bytes = Blobs(blobs, incoming)
-        self._claims = Claims(root / "claims")
-        try:
+        place = cache_place(root)
+        self._bytes = Blobs(blobs, incoming, place)
+        self._claims = Claims(root / "claims", place)
+        with within(place, Place("the folder of the cache", str(root.parent), place.advice)):
             for folder in (blobs, self._actions, incoming):
                 folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise EnvironmentLacking(
-                f"cannot write to the cache {root}: {error.strerror}",
-                hint="set BSKERNEL_CACHE to another folder",
-            ) from error
 
     def put(self, data: bytes) -> Digest:
         """Store bytes and return their digest; replaces a damaged copy."""
@@ -126,8 +122,8 @@ class DiskStore:
         """Store a result. Raises ValueError when one of its artifacts is missing."""
         self.check(result)
         target = self._action(action.key.sha256)
-        target.parent.mkdir(exist_ok=True)
         with self._bytes.new() as temporary:
+            target.parent.mkdir(exist_ok=True)
             Path(temporary).write_bytes(canonical_bytes(result))
             Path(temporary).replace(target)
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Self
 
+from bskernel.core.places import build_place, cache_place, within
 from bskernel.core.step_report import EndedStep
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.result.build_directory import BUILD_LOG, lock_folder
@@ -190,7 +191,10 @@ def run_sweep(
 ) -> SweepResult:
     """Run all points of a sweep. Raises ConfigError, EnvironmentLacking."""
     folder = (output or default_output(prepared.loaded)).resolve()
-    with Sweep(workspace, prepared, folder, observer, options) as sweep:
+    with (
+        within(build_place(folder), cache_place(workspace.cache)),
+        Sweep(workspace, prepared, folder, observer, options) as sweep,
+    ):
         try:
             sweep.run(prepared.plan)
             if prepared.section.search is not None and not sweep.interrupted:
