@@ -60,6 +60,10 @@ def _lacking(error: BaseException) -> EnvironmentLacking | None:
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "start new thread" in str(error)):
         what, hint = OUT_OF_MEMORY if isinstance(error, MemoryError) else OUT_OF_THREADS
         return EnvironmentLacking(what, hint=hint)
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from "):
+        # How Python reports it where a path is resolved.
+        path = str(error).removeprefix("Symlink loop from ").strip("'\"")
+        return place_lacking(OSError(errno.ELOOP, os.strerror(errno.ELOOP), path), *_places())
     if isinstance(error, ImportError):
         # The loader of shared objects says in words what the system refused.
         text = str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Store
 from bskernel.core.observers import Observer
 from bskernel.core.places import build_place, cache_place, within
@@ -27,20 +28,32 @@ def run_build(
     """Run the steps of a plan, on this machine or on a cluster, and write the build directory.
 
     A failed step is a result, not an exception. Raises ConfigError if the build cannot start; EnvironmentLacking if
-    it cannot start, or cannot write its directory.
+    it cannot start, or cannot write its directory; the result of an earlier build there then stays.
     """
     with within(build_place(prepared.output), cache_place(workspace.cache)):
-        return _build(workspace, prepared, observer, options)
+        directory = BuildDirectory(prepared.output)
+        if prepared.default_output:
+            directory.check_writer(prepared.loaded.path)
+        directory.open()
+        try:
+            return _build(workspace, prepared, directory, observer, options)
+        except (OSError, EnvironmentLacking):
+            directory.restore()
+            raise
+        finally:
+            directory.close()
 
 
-def _build(workspace: Workspace, prepared: PreparedBuild, observer: Observer, options: BuildOptions) -> BuildResult:
+def _build(
+    workspace: Workspace,
+    prepared: PreparedBuild,
+    directory: BuildDirectory,
+    observer: Observer,
+    options: BuildOptions,
+) -> BuildResult:
     from bskernel.report.log import Log
 
     start = time.monotonic()
-    directory = BuildDirectory(prepared.output)
-    if prepared.default_output:
-        directory.check_writer(prepared.loaded.path)
-    directory.open()
     with (prepared.output / BUILD_LOG).open("w", encoding="utf-8", buffering=1) as log:
         recorder = RecordingObserver((Log.to_file(log), observer), directory)
         for line in prepared.backend.lines if prepared.backend else ():
@@ -64,7 +77,6 @@ def _build(workspace: Workspace, prepared: PreparedBuild, observer: Observer, op
                     opened.leave_pending()
         finally:
             workspace.files.save()
-            directory.close()
             recorder.over()
     return result
 

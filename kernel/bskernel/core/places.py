@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import posixpath
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -56,6 +57,8 @@ _OF_PROCESSES: Mapping[int, tuple[str, str]] = MappingProxyType(
 )
 # Only in a folder of bskernel's own: elsewhere they are defects.
 _CHANGED = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.EBADF})
+_OF_DISKS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE})
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 OUT_OF_MEMORY = _OF_PROCESSES[errno.ENOMEM]
 OUT_OF_THREADS = _OF_PROCESSES[errno.EAGAIN]
 
@@ -91,6 +94,18 @@ def place_lacking(error: OSError, *places: Place) -> EnvironmentLacking | None:
             f"{place.name} {place.path} is not as bskernel left it: {_said(error)}",
             hint=f"something else may have changed it: run the command again, {place.advice}",
         )
+    return None
+
+
+def lack_in(lines: Iterable[str]) -> tuple[str, str] | None:
+    """What a Python program lacked when it ended, by its last lines, and what to do; None if nothing."""
+    numbers = [int(match[1]) for line in lines if (match := _ERRNO.search(line))]
+    last = numbers[-1] if numbers else 0
+    if last in _OF_PROCESSES:
+        return _OF_PROCESSES[last]
+    if last in _OF_DISKS:
+        what, hint = _OF_PLACES[last]
+        return f"a disk {what}", hint
     return None
 
 

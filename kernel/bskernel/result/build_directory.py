@@ -90,13 +90,24 @@ class BuildDirectory:
         self.path = path
         self._twins = twins
         self._lock: IO[str] | None = None
+        self._exported = False
         self._labels: dict[str, set[str]] | None = None  # step name -> its folders
 
     def open(self) -> None:
         """Make and lock the directory. Raises ConfigError."""
         self._lock = lock_folder(self.path, "build")
-        for stale in (_STAMP, RESULT, FAILURE):
-            (self.path / stale).unlink(missing_ok=True)
+        (self.path / _STAMP).unlink(missing_ok=True)
+        for name in (RESULT, FAILURE):
+            try:
+                (self.path / name).rename(self.path / f".{name}.last")
+            except FileNotFoundError:
+                (self.path / f".{name}.last").unlink(missing_ok=True)
+
+    def restore(self) -> None:
+        """Put back the result of the last build here, unless its artifacts have been replaced: this one cannot be."""
+        for name in (RESULT, FAILURE) if not self._exported else ():
+            with contextlib.suppress(OSError):
+                (self.path / f".{name}.last").rename(self.path / name)
 
     def check_writer(self, config: Path) -> None:
         """Raise ConfigError if the last build here was made from another file beside this one, which still exists."""
@@ -217,13 +228,18 @@ class BuildDirectory:
         fresh = self.path / "artifacts.new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
-        damaged = tuple(path for path, artifact in laid.items() if not store.materialise(artifact, fresh / path))
+        try:
+            damaged = tuple(path for path, artifact in laid.items() if not store.materialise(artifact, fresh / path))
+            (fresh / ".digests.json").write_bytes(msgspec.json.encode(wanted, order="sorted"))
+        except OSError:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
         if damaged:
             shutil.rmtree(fresh)
             return damaged
-        (fresh / ".digests.json").write_bytes(msgspec.json.encode(wanted, order="sorted"))
         shutil.rmtree(self.path / "artifacts", ignore_errors=True)
         fresh.rename(self.path / "artifacts")
+        self._exported = True
         return ()
 
     def write_config(self, config: Any) -> None:
@@ -240,6 +256,8 @@ class BuildDirectory:
     def write_result(self, result: Any) -> None:
         """Write result.json, last of all: it marks a finished build."""
         _replace(self.path / RESULT, pretty_json(result).encode())
+        for name in (RESULT, FAILURE):
+            (self.path / f".{name}.last").unlink(missing_ok=True)
 
     def write_stamp(self, text: str) -> None:
         """Write the stamp of a complete directory; the next build here removes it."""

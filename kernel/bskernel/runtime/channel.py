@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
+import msgspec
 from bskernel_protocol import (
     PROTOCOL_VERSION,
     Cancel,
@@ -31,6 +32,7 @@ from bskernel_protocol import (
 from bskernel_protocol.frames import ByteSink, ByteSource
 
 from bskernel.core.interfaces import SessionEnded, SessionFailed
+from bskernel.core.places import lack_in
 
 _GRACE_S = 2.0
 _SHOWN = 400  # bytes of invalid output that a failure shows
@@ -162,7 +164,13 @@ class Channel:
             self._finish(self._failure("out_of_memory", "was killed by the system: out of memory", (), facts))
         else:
             signal = f" ({facts['signal']})" if "signal" in facts else ""
-            self._finish(self._failure("crash", f"ended unexpectedly{signal}", (), facts))
+            ended = self._failure("crash", f"ended unexpectedly{signal}", (), facts)
+            lack = lack_in(ended.cause)
+            if lack is not None:
+                what, hint = lack
+                message = f"{self._executor} ended: {what}"
+                ended = msgspec.structs.replace(ended, category="environment", message=message, hint=hint)
+            self._finish(ended)
 
     def _read_rest(self) -> bytes:
         data = b""

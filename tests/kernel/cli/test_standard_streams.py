@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-
-from tests.support.builds import write
+from support.builds import write
 
 PROGRAM = str(Path(sys.executable).parent / "bskernel")
 STEP = '\n[[step]]\nentry = "testing:double"\n'
