@@ -79,10 +79,11 @@ def read_bytes(path: Path, *, most: int) -> bytes:
         raise ConfigError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', error)}") from error
+    mode = os.fstat(file).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(file)
+        raise ConfigError(f"{path}: is {_KINDS.get(stat.S_IFMT(mode), 'special')}, not a file")
     with os.fdopen(file, "rb") as stream:
-        mode = os.fstat(file).st_mode
-        if not stat.S_ISREG(mode):
-            raise ConfigError(f"{path}: is {_KINDS.get(stat.S_IFMT(mode), 'special')}, not a file")
         try:
             data = stream.read(most + 1)
         except OSError as error:
