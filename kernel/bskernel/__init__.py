@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from bskernel.core.errors import BskernelError
 
+TYPE_CHECKING = False  # the name that type checkers know; the installed command imports before it sets its path
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path

@@ -14,6 +14,8 @@ from bskernel.blueprint.fields import kernels_of
 from bskernel.blueprint.model import Blueprint, Note, Steps
 from bskernel.blueprint.steps import resolve_steps
 from bskernel.config.decoder import convert
+from bskernel.config.reader import read_text
+from bskernel.config.value_check import check_values
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -29,15 +31,15 @@ def load_yaml(path: Path) -> dict[str, Any]:
             "blueprints are YAML, and PyYAML is not installed", hint="install bskernel[blueprint]"
         ) from None
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not readable: {error}") from error
-    except yaml.YAMLError as error:
+        data = yaml.safe_load(read_text(path))
+    except RecursionError as error:
+        raise ConfigError(f"{path}: mappings and lists nest too deep") from error
+    except (yaml.YAMLError, ValueError) as error:  # e.g. a date that no calendar has
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: a blueprint is a mapping, not a {type(data).__name__}")
+    if wrong := check_values(data, path):
+        raise wrong
     return data
 
 

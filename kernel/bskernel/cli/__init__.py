@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
-import threading
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _RARELY = 100_000  # allocations between garbage collections: a fully cached build makes fewer, and no garbage
 
@@ -26,33 +29,52 @@ def main() -> None:
     run()
 
 
-def _forget_current_folder() -> None:
-    """Import no module from the current folder, which may be a project's: an empty part of PYTHONPATH names it."""
-    try:
-        here = os.getcwd() if os.environ.get("PYTHONPATH") else ""  # noqa: PTH109 - before pathlib
-    except OSError:
-        here = ""
-    sys.path[:] = [folder for folder in sys.path if folder.startswith("/") and folder != here]
-
-
 def program() -> NoReturn:
     """Entry point of the installed command: run `main`, then end the process without tearing down the interpreter."""
-    _forget_current_folder()
+    leave_python_path()
     gc.set_threshold(_RARELY)
+    import signal
+    import threading
+
+    from bskernel.cli.conclusion import conclude
+    from bskernel.cli.crash_report import report_thread, report_unraisable
+    from bskernel.cli.standard_streams import discard_output, open_streams
+
     code: str | int | None = 0
     try:
+        open_streams()
+        threading.excepthook, sys.unraisablehook = report_thread, report_unraisable
         main()
     except SystemExit as ended:
         code = ended.code
+    except BaseException as error:  # noqa: BLE001 - also what an import raises
+        code = conclude(error)
+    # The command has ended: what arrives now changes nothing.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        sys.stdout.flush()
+    except Exception as error:  # noqa: BLE001 - output that was lost
+        code = conclude(error) if code == 0 else code
+        discard_output()
     others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
     if isinstance(code, int | None) and all(thread.daemon for thread in others):
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        except OSError:
-            sys.exit(code)  # Python's own shutdown reports the failed flush
+        sys.stderr.flush()
         os._exit(code or 0)
     sys.exit(code)
+
+
+def leave_python_path() -> None:
+    """Import nothing from the folders of PYTHONPATH or the current folder, here and in child processes.
+
+    They are meant for other programs: a module of the user's, or of a project, would take the place of a library's
+    with its name. An empty part of PYTHONPATH names the current folder.
+    """
+    named: set[str] = set()
+    if text := os.environ.pop("PYTHONPATH", ""):
+        with contextlib.suppress(OSError):  # the current folder was deleted
+            named = {os.path.abspath(folder) for folder in text.split(os.pathsep)}  # noqa: PTH100 - as `site` does
+    sys.path[:] = [entry for entry in sys.path if entry.startswith("/") and entry not in named]
 
 
 __all__ = ["main", "program"]

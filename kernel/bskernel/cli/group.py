@@ -9,8 +9,8 @@ from typing import NoReturn
 
 import click
 
-from bskernel.cli.output import INTERRUPTED, echo, print_note
-from bskernel.core.errors import EXIT_INTERRUPTED, BskernelError
+from bskernel.cli.conclusion import conclude
+from bskernel.cli.output import print_note
 
 # Command -> its summary, so that `--help` imports no command. Each is a function in the module of its name.
 COMMANDS = {
@@ -77,7 +77,7 @@ def cli() -> None:
     Each step runs in an executor with pinned versions, and unchanged steps are recalled from the cache.
 
     Exit codes: 0 success, 2 wrong configuration or usage, 3 a step failed, 4 something is missing on this machine,
-    5 a gate of `diff` failed, 6 the project needs trust, 130 interrupted.
+    5 a gate of `diff` failed, 6 the project needs trust, 70 a defect of bskernel, 130 interrupted.
     """
     command = click.get_current_context().invoked_subcommand
     if command not in _WITHOUT_CACHE and _HELP.isdisjoint(sys.argv):
@@ -103,18 +103,15 @@ def _terminate(signum: int, _frame: object) -> NoReturn:
 
 
 def main() -> None:
-    """Run the command line; turn an error into one message and an exit code."""
+    """Run the command line; turn whatever is raised into one message and an exit code."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
         cli(standalone_mode=False)
-    except BskernelError as error:
-        echo(f"error: {error.message}", err=True)
-        if error.hint:
-            echo(f"  -> {error.hint}", err=True)
-        sys.exit(error.exit_code)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        echo(INTERRUPTED, err=True)
-        sys.exit(EXIT_INTERRUPTED)
+    except click.Abort:
+        sys.exit(conclude(KeyboardInterrupt()))
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the edge of the program
+        sys.exit(conclude(error))

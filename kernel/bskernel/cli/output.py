@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from bskernel.core.errors import ConfigError
+from bskernel.core.places import place_lacking
 from bskernel.core.visible_text import visible
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T")
-
-INTERRUPTED = "interrupted: every process of the build has ended; the cache is intact"
 
 
 def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
@@ -47,12 +46,16 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Raises ConfigError when the file cannot be written, or is a link: a project could lead it to any file."""
+    """Write a file. Raises ConfigError, EnvironmentLacking when it cannot be written.
+
+    Raises ConfigError when it is a link: a project could lead it to any file.
+    """
     refuse_link(path)
     try:
         path.write_bytes(data)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+        named = OSError(error.errno, error.strerror, str(path))
+        raise place_lacking(named) or ConfigError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def refuse_link(path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bskernel.cli.conclusion import INTERRUPTED
 from bskernel.cli.options import JSON, BuildSelection, RunSelection, build_selection, run_selection
-from bskernel.cli.output import INTERRUPTED, echo, has_cursor, print_note, print_result
+from bskernel.cli.output import echo, has_cursor, print_note, print_result
 
 if TYPE_CHECKING:
     from bskernel.sweeps.report.observers import SweepObserver

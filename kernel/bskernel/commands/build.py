@@ -6,8 +6,10 @@ import time
 
 import msgspec
 
+from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Store
 from bskernel.core.observers import Observer
+from bskernel.core.places import build_place, cache_place, within
 from bskernel.core.runtime_failures import lost_input
 from bskernel.execution.plan_run import run_plan
 from bskernel.flow.snapshot import snapshot_config
@@ -31,15 +33,33 @@ def run_build(
 ) -> BuildResult:
     """Run the steps of a plan, on this machine or on a cluster, and write the build directory.
 
-    A failed step is a result, not an exception. Raises EnvironmentLacking, ConfigError if the build cannot start.
+    A failed step is a result, not an exception. Raises ConfigError if the build cannot start; EnvironmentLacking if
+    it cannot start, or cannot write its directory; the result of an earlier build there then stays.
     """
+    with within(build_place(prepared.output), cache_place(workspace.cache)):
+        directory = BuildDirectory(prepared.output, below=prepared.below)
+        if prepared.default_output:
+            directory.check_writer(prepared.loaded.path)
+        directory.open()
+        try:
+            return _build(workspace, prepared, directory, observer, options)
+        except (OSError, EnvironmentLacking):
+            directory.restore()
+            raise
+        finally:
+            directory.close()
+
+
+def _build(
+    workspace: Workspace,
+    prepared: PreparedBuild,
+    directory: BuildDirectory,
+    observer: Observer,
+    options: BuildOptions,
+) -> BuildResult:
     from bskernel.report.log import Log
 
     start = time.monotonic()
-    directory = BuildDirectory(prepared.output, below=prepared.below)
-    if prepared.default_output:
-        directory.check_writer(prepared.loaded.path)
-    directory.open()
     with directory.open_log() as log:
         recorder = RecordingObserver((Log.to_file(log), observer), directory)
         for line in prepared.backend.lines if prepared.backend else ():
@@ -63,7 +83,6 @@ def run_build(
                     opened.leave_pending()
         finally:
             workspace.files.save()
-            directory.close()
             recorder.over()
     return result
 

@@ -12,6 +12,8 @@ import msgspec
 
 from bskernel.core.errors import ConfigError
 
+_LONGEST = 200  # characters of an assignment in a message
+_DEEPEST = 20  # parts of a dotted key
 _PART = re.compile(r'(?:^|\.)(\s*"[^"]*"\s*|[^."]*)')
 
 
@@ -34,14 +36,19 @@ def is_given(given: Iterable[Key], key: Key) -> bool:
 def with_assignment(data: dict[str, Any], assignment: str) -> dict[str, Any]:
     """The table with `KEY=VALUE` of `--set` applied. Raises ConfigError."""
     _, separator, text = assignment.partition("=")
+    shown = repr(assignment if len(assignment) <= _LONGEST else f"{assignment[:_LONGEST]}...")
     parts = assigned_key(assignment)
     if not separator or not all(parts):
-        raise ConfigError(f"--set {assignment!r}: write KEY=VALUE, e.g. --set target.target_fps=50000")
+        raise ConfigError(f"--set {shown}: write KEY=VALUE, e.g. --set target.target_fps=50000")
     try:
         value: Any = tomllib.loads(f"value = {text.strip()}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
-    return with_key(data, parts, value, f"--set {assignment!r}")
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"--set {shown}: the value cannot be read: {error}") from error
+    if len(parts) > _DEEPEST:
+        raise ConfigError(f"--set {shown}: the key has more than {_DEEPEST} parts")
+    return with_key(data, parts, value, f"--set {shown}")
 
 
 def assigned_key(assignment: str) -> Key:

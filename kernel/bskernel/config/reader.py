@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,13 +15,24 @@ from bskernel.config import Config, StoreMode, StoreSection
 from bskernel.config.assignments import ConfigText, Key, assigned_key, with_assignment
 from bskernel.core.errors import ConfigError
 
+_LARGEST = 16 << 20  # bytes of a file that people write
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 URL, MODE = "BSKERNEL_STORE", "BSKERNEL_STORE_MODE"
 NONE = "none"  # the value of BSKERNEL_STORE for: no shared store
 
 
 def read_config(path: Path, assignments: Sequence[str] = ()) -> ConfigText:
     """Read a build.toml and change it by `--set` assignments. Raises ConfigError."""
-    path = path.resolve()
+    try:
+        path = path.resolve()
+    except (RuntimeError, ValueError) as error:  # a loop of links
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
     data = override_store(read_toml(path), os.environ)
     for assignment in assignments:
         data = with_assignment(data, assignment)
@@ -38,13 +50,52 @@ def config_schema() -> str:
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file as a dict. Raises ConfigError when it is unreadable or not TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {_printable(str(error))}") from error
+    except ValueError as error:  # a number of thousands of digits, a date that no calendar has
+        raise ConfigError(f"{path}: not valid TOML: {_printable(str(error))}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: tables and lists nest too deep") from error
+    return data
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that people write: UTF-8, with or without a mark in front. Raises ConfigError."""
+    data = read_bytes(path, most=_LARGEST)
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        at = data[: error.start].count(b"\n") + 1
+        raise ConfigError(
+            f"{path}: line {at} is not UTF-8: byte 0x{data[error.start]:02x}", hint="save the file as UTF-8"
+        ) from error
+
+
+def read_bytes(path: Path, *, most: int) -> bytes:
+    """The bytes of a file that the user names, at most `most`. Raises ConfigError, and does not wait for a FIFO."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', error)}") from error
+    mode = os.fstat(file).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(file)
+        raise ConfigError(f"{path}: is {_KINDS.get(stat.S_IFMT(mode), 'special')}, not a file")
+    with os.fdopen(file, "rb") as stream:
+        try:
+            data = stream.read(most + 1)
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(data) > most:
+        raise ConfigError(f"{path}: is larger than {most >> 20} MiB")
+    return data
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def override_store(data: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:

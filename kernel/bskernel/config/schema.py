@@ -15,7 +15,17 @@ from bskernel.core.stages import InputType, OutputType
 # What a build writes to a shared store: nothing; each result before its step ends; results while the build goes on.
 StoreMode = Literal["read-only", "write-through", "write-back"]
 
+_LONGEST_S = 100_000_000  # three years; waits of centuries overflow
+_MOST_MIB = 1 << 40  # 2^60 bytes
+_LONGEST_NAME = 200  # characters: a file system takes 255, and names get numbers and endings
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def _check_length(what: str, name: str) -> None:
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(
+            f"{what} {name[:20]}... has {len(name)} characters, and at most {_LONGEST_NAME} are possible"
+        )
 
 
 class BuildSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +41,7 @@ class BuildSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         if self.name and not _NAME.fullmatch(self.name):
             raise ValueError(f"name {self.name!r}: letters, digits, dot, dash and underscore only")
+        _check_length("name", self.name)
         if not self.model:
             raise ValueError("model is empty: name an ONNX file")
 
@@ -70,8 +81,12 @@ class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def __post_init__(self) -> None:
         if self.timeout_s is not None and self.timeout_s <= 0:
             raise ValueError(f"timeout_s must be above 0, not {self.timeout_s}")
+        if self.timeout_s is not None and not self.timeout_s <= _LONGEST_S:
+            raise ValueError(f"timeout_s must be at most {_LONGEST_S:_}, not {self.timeout_s}; it counts seconds")
         if self.memory_mib is not None and self.memory_mib <= 0:
             raise ValueError(f"memory_mib must be above 0, not {self.memory_mib}")
+        if self.memory_mib is not None and self.memory_mib > _MOST_MIB:
+            raise ValueError(f"memory_mib must be at most {_MOST_MIB:_}, not {self.memory_mib}")
 
 
 class StepTable(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,6 +104,7 @@ class StepTable(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError('a step needs an entry, e.g. entry = "finn-step:step_tidy_up"')
         if self.name is not None and not _NAME.fullmatch(self.name):
             raise ValueError(f"step name {self.name!r}: letters, digits, dot, dash and underscore only")
+        _check_length("step name", self.name or "")
 
 
 class Insertion(StepTable, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ EXIT_STEP_FAILED = 3
 EXIT_ENVIRONMENT = 4
 EXIT_GATE = 5  # a gate of `bskernel diff` failed
 EXIT_NOT_TRUSTED = 6  # the project needs what the user has not allowed it
+EXIT_DEFECT = 70  # as EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED = 130
 
 

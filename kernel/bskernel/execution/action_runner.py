@@ -13,6 +13,7 @@ from bskernel_protocol import Artifact, Event, Failure, Progress
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import SessionFailed, Store
+from bskernel.core.places import place_lacking
 from bskernel.core.runtime_failures import environment_failure
 from bskernel.core.step import Step
 from bskernel.execution.session_pool import PoolStopped, SessionLease, SessionPool
@@ -99,6 +100,11 @@ class ActionRunner:
             return Completion(step=step, outcome=failed_outcome(environment_failure(error)))
         except PoolStopped:
             return Completion(step=step)
+        except OSError as error:
+            lacking = place_lacking(error)
+            if lacking is None:
+                return Completion(step=step, error=error)
+            return Completion(step=step, outcome=failed_outcome(environment_failure(lacking)))
         except Exception as error:  # noqa: BLE001 - raised again in the deciding thread
             return Completion(step=step, error=error)
 

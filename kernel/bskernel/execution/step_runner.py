@@ -23,6 +23,7 @@ from bskernel_protocol.layout import INPUTS, LOG, LOG_LARGEST, MANIFEST, OUTPUTS
 from bskernel.core.action import ActionResult
 from bskernel.core.interfaces import Session, SessionEnded, Store
 from bskernel.core.manifest import manifest_of
+from bskernel.core.places import Place, within
 from bskernel.core.record_form import bounded_failure
 from bskernel.core.runtime_failures import crashed, input_lost, out_of_memory, timed_out
 from bskernel.core.step import Step
@@ -78,8 +79,22 @@ def run_step(
     """Run a step in a session, in the folder of that name, and capture its outputs.
 
     Its folders are made where no step of the session can write, and taken there again when it has ended: what still
-    runs in the session finds nothing to change any more. The caller recycles the folders it has used.
+    runs in the session finds nothing to change any more. The caller recycles the folders it has used. Raises
+    EnvironmentLacking when the disk of the session's folder is full, or refuses a write for other reasons.
     """
+    place = Place("the folder of running steps", str(session.root.parent), "or set BSKERNEL_CACHE to another folder")
+    with within(place):
+        return _run_step(step, inputs, store, session, on_event, folder)
+
+
+def _run_step(
+    step: Step,
+    inputs: dict[str, Artifact],
+    store: Store,
+    session: Session,
+    on_event: Callable[[Event], None],
+    folder: str,
+) -> StepOutcome:
     if os.path.lexists(session.root / folder):
         # The step runs again, and its earlier folders are still in use.
         folder = f"{folder}-{os.urandom(4).hex()}"

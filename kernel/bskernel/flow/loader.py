@@ -101,8 +101,12 @@ def check_config(text: ConfigText) -> LoadedConfig:
     config = convert(data, Config, path)
     config = msgspec.structs.replace(config, store=restrict_store(config.store, os.environ))
     loaded = LoadedConfig(config=config, path=path, flow=load_flow(config, path), given=text.given)
-    if loaded.model.is_dir():
+    try:
+        is_folder, is_file = loaded.model.is_dir(), loaded.model.is_file()
+    except OSError as error:
+        raise ConfigError(f"{path}: build.model: {loaded.model}: {error.strerror}") from error
+    if is_folder:
         raise ConfigError(f"{path}: build.model: {loaded.model} is a folder", hint="name the ONNX file in it")
-    if not loaded.model.is_file():
+    if not is_file:
         raise ConfigError(f"{path}: build.model: no such file: {loaded.model}")
     return loaded

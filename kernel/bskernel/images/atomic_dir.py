@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bskernel.core.errors import EnvironmentLacking
+from bskernel.core.places import cache_place, within
 from bskernel.host.lock_holder import HolderStoppedError, lock
 from bskernel.host.plain_file import open_plain
 from bskernel.host.temporary import mark
@@ -37,8 +38,15 @@ def lock_file(path: Path, report: Callable[[str], None]) -> Iterator[None]:
 def atomic_dir(folder: Path, report: Callable[[str], None]) -> Iterator[Path | None]:
     """Yield a temporary folder to fill and move it into place afterwards; yield None when `folder` exists already.
 
-    Waits while another process makes it. Raises EnvironmentLacking when that process is stopped.
+    Waits while another process makes it. Raises EnvironmentLacking when that process is stopped, and when the disk is
+    full or refuses a write for other reasons.
     """
+    with within(cache_place(folder.parent.parent)), _filled(folder, report) as temporary:
+        yield temporary
+
+
+@contextlib.contextmanager
+def _filled(folder: Path, report: Callable[[str], None]) -> Iterator[Path | None]:
     import shutil
 
     folder.parent.mkdir(parents=True, exist_ok=True)

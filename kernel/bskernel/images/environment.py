@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.places import cache_place, within
 from bskernel.images.atomic_dir import DONE, atomic_dir
 from bskernel.images.git_source import ensure_tree, why_no_tree
 from bskernel.images.recipe import CONSTANT, PLATFORM, Edit, Recipe
@@ -126,13 +128,26 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
     return Environment(python=venv / "bin" / "python", code=code)
 
 
+def absolute(path: Path) -> Path:
+    """The path without links. Raises OSError for a loop of links."""
+    try:
+        return path.resolve()
+    except RuntimeError as error:  # Python's word for it
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path.absolute())) from error
+
+
 def cache_folder() -> Path:
-    """The cache folder: BSKERNEL_CACHE, or bskernel in the user's cache folder."""
+    """The cache folder: BSKERNEL_CACHE, or bskernel in the user's cache folder. Raises EnvironmentLacking."""
     named = os.environ.get("BSKERNEL_CACHE")
     if named:
-        return Path(named).resolve()
+        with within(cache_place(named)):
+            return absolute(Path(named))
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "bskernel"
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "bskernel"
+    except RuntimeError as error:
+        hint = "set HOME, or BSKERNEL_CACHE to a folder for the cache"
+        raise EnvironmentLacking("the home folder of this user is not known", hint=hint) from error
 
 
 def is_made(recipe: Recipe, cache: Path) -> bool:

@@ -16,6 +16,7 @@ from bskernel_protocol import Artifact, StepManifest, canonical_bytes, pretty_js
 from bskernel.core.action import Action
 from bskernel.core.errors import ConfigError
 from bskernel.core.interfaces import Store
+from bskernel.core.places import build_place, place_lacking
 from bskernel.core.visible_text import visible
 from bskernel.result.exported_artifacts import ExportedArtifacts, places_of
 from bskernel.result.output_folder import create_text, make_output_folder, open_mark
@@ -82,7 +83,8 @@ def lock_folder(path: Path, what: str, below: Path | None = None) -> IO[str]:
             f"{path}: another {what} is writing here", hint="wait for it, or choose another folder with --output"
         ) from None
     except OSError as error:
-        raise ConfigError(f"{path}: not writable: {error.strerror}") from error
+        lacking = place_lacking(error, build_place(path))
+        raise lacking or ConfigError(f"{path}: not writable: {error.strerror}") from error
     return lock
 
 
@@ -101,17 +103,30 @@ class BuildDirectory:
         self._below = below
         self._twins = twins
         self._lock: IO[str] | None = None
+        self._exported = False
         self._labels: dict[str, set[str]] | None = None  # step name -> its folders
 
     def open(self) -> None:
         """Make and lock the directory. Raises ConfigError."""
         self._lock = lock_folder(self.path, "build", self._below)
-        for stale in (_STAMP, RESULT, FAILURE):
-            discard(self.path / stale)
+        discard(self.path / _STAMP)
+        for name in (RESULT, FAILURE):
+            discard(self._last(name))
+            with contextlib.suppress(FileNotFoundError):
+                (self.path / name).rename(self._last(name))
 
     def open_log(self) -> TextIO:
         """A new log of the build, in a directory that is open. Raises OSError."""
         return create_text(self.path / BUILD_LOG)
+
+    def _last(self, name: str) -> Path:
+        return self.path / f".{name}.last"
+
+    def restore(self) -> None:
+        """Put back the result of the last build here, unless its artifacts have been replaced: this one cannot be."""
+        for name in (RESULT, FAILURE) if not self._exported else ():
+            with contextlib.suppress(OSError):
+                self._last(name).rename(self.path / name)
 
     def check_writer(self, config: Path) -> None:
         """Raise ConfigError if the last build here was made from another file beside this one, which still exists."""
@@ -219,7 +234,11 @@ class BuildDirectory:
 
         Returns those whose bytes are gone or damaged; when there are any, nothing is changed.
         """
-        return ExportedArtifacts(self.path).export(places_of(artifacts, by_step), store)
+        exported = ExportedArtifacts(self.path)
+        before = exported.identity
+        damaged = exported.export(places_of(artifacts, by_step), store)
+        self._exported |= exported.identity != before
+        return damaged
 
     def altered(self, artifacts: Iterable[Artifact], by_step: Mapping[str, Iterable[Artifact]]) -> tuple[str, ...]:
         """What in the directory is not as its build wrote it: "artifacts/model: missing", "metrics.json: altered"."""
@@ -249,6 +268,8 @@ class BuildDirectory:
                 replace(self.path / name, files[name])
             else:
                 discard(self.path / name)
+        for name in (RESULT, FAILURE):
+            discard(self._last(name))
 
     def write_stamp(self, text: str) -> None:
         """Write the stamp of a complete directory; the next build here removes it."""

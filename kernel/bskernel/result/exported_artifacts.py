@@ -72,6 +72,15 @@ class ExportedArtifacts:
         self._build = build
         self._folder = build / ARTIFACTS
 
+    @property
+    def identity(self) -> tuple[int, int] | None:
+        """What distinguishes the folder from one that replaces it; None when there is none."""
+        try:
+            status = os.lstat(self._folder)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
     def export(self, places: Mapping[str, Artifact], store: Store) -> tuple[str, ...]:
         """Lay out the artifacts, unless exactly they are there already.
 
@@ -82,17 +91,14 @@ class ExportedArtifacts:
         fresh = self._build / f"{ARTIFACTS}.new"
         discard(fresh)
         fresh.mkdir()
-        damaged = tuple(path for path, artifact in places.items() if not store.materialise(artifact, fresh / path))
+        try:
+            damaged = self._lay_out(places, store, fresh)
+        except OSError:
+            discard(fresh)
+            raise
         if damaged:
             discard(fresh)
             return damaged
-        listed = _listed(places, store)
-        if listed is None:
-            discard(fresh)
-            return tuple(places)
-        files = {path: _with(sha256, os.lstat(fresh / path)) for path, sha256 in listed.items()}
-        self._write(_Laid(boot=boot_id(), wanted=_digests(places), files=files), fresh)
-        self._keep_unknown_files(places, files, fresh)
         # A folder that cannot be emptied, because somebody made it read-only, can still be renamed.
         old = self._build / f"{ARTIFACTS}.old"
         discard(old)
@@ -100,6 +106,16 @@ class ExportedArtifacts:
             self._folder.rename(old)
         fresh.rename(self._folder)
         discard(old)
+        return ()
+
+    def _lay_out(self, places: Mapping[str, Artifact], store: Store, fresh: Path) -> tuple[str, ...]:
+        damaged = tuple(path for path, artifact in places.items() if not store.materialise(artifact, fresh / path))
+        listed = None if damaged else _listed(places, store)
+        if listed is None:
+            return damaged or tuple(places)
+        files = {path: _with(sha256, os.lstat(fresh / path)) for path, sha256 in listed.items()}
+        self._write(_Laid(boot=boot_id(), wanted=_digests(places), files=files), fresh)
+        self._keep_unknown_files(places, files, fresh)
         return ()
 
     def _keep_unknown_files(self, places: Mapping[str, Artifact], files: Iterable[str], fresh: Path) -> None:

@@ -38,7 +38,7 @@ def read_result(build: Path, view: type[ViewT]) -> ViewT:
         raise ConfigError(
             f"{file}: cannot be read: {error.strerror}", hint="check that it is a readable file"
         ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(
             f"{file}: not the result of a build: {error}", hint="run the build again with this version of bskernel"
         ) from error

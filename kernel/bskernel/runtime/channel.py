@@ -33,6 +33,7 @@ from bskernel_protocol import (
 from bskernel_protocol.frames import ByteSink, ByteSource
 
 from bskernel.core.interfaces import SessionEnded, SessionFailed
+from bskernel.core.places import lack_in
 from bskernel.runtime.watch import LOOK_S, LivenessWatch, Look, VitalSigns
 
 _GRACE_S = 2.0
@@ -239,7 +240,13 @@ class Channel:
             self._finish(self._failure("out_of_memory", "was killed by the system: out of memory", (), facts))
         else:
             signal = f" ({facts['signal']})" if "signal" in facts else ""
-            self._finish(self._failure("crash", f"ended unexpectedly{signal}", (), facts))
+            ended = self._failure("crash", f"ended unexpectedly{signal}", (), facts)
+            lack = lack_in(ended.cause)
+            if lack is not None:
+                what, hint = lack
+                message = f"{self._executor} ended: {what}"
+                ended = msgspec.structs.replace(ended, category="environment", message=message, hint=hint)
+            self._finish(ended)
 
     def _read_rest(self) -> bytes:
         parts: list[bytes] = []

@@ -17,6 +17,7 @@ from bskernel_protocol.frames import ByteSink, ByteSource
 from bskernel_protocol.licences import LICENCE_VARIABLES
 
 from bskernel.core.interfaces import SessionFailed
+from bskernel.core.places import place_lacking
 from bskernel.core.runtime_failures import exit_facts
 from bskernel.core.step import ExecutorRef
 from bskernel.host.process import signs_below
@@ -158,6 +159,8 @@ class ProcessStarter:
                     start_new_session=True,
                 )
         except OSError as error:
-            failure = Failure(category="environment", message=f"cannot start {executor}: {error}")
+            lacking = place_lacking(error)
+            hint = lacking.hint if lacking is not None else None
+            failure = Failure(category="environment", message=f"cannot start {executor}: {error}", hint=hint)
             raise SessionFailed(failure) from error
         return ProcessTransport(child, folders, log)

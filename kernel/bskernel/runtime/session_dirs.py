@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 from bskernel_protocol.plain_file import NotPlainError, read_plain
 
+from bskernel.core.places import cache_place, within
 from bskernel.host.plain_file import open_plain
 from bskernel.host.process import boot, start_time
 from bskernel.host.temporary import is_left, mark
@@ -182,8 +183,14 @@ def folders_of(cache: Path, session_id: str) -> SessionFolders:
 
 
 def make_folders(cache: Path, runtime: str) -> SessionFolders:
-    """Create the folders of a new session of that runtime, owned by this process."""
+    """Create the folders of a new session of that runtime, owned by this process. Raises EnvironmentLacking."""
     session = folders_of(cache, uuid.uuid4().hex)
+    with within(cache_place(cache)):
+        _make_folders(session, runtime)
+    return session
+
+
+def _make_folders(session: SessionFolders, runtime: str) -> None:
     new = SessionFolders(id=session.id, path=session.path.with_name(f"{session.id}{mark()}"))
     # Nobody else may enter: a step may leave programs there that have the user's rights, whatever the umask.
     new.path.mkdir(parents=True, mode=0o700)
@@ -192,7 +199,6 @@ def make_folders(cache: Path, runtime: str) -> SessionFolders:
     (new.path / _RUNTIME).write_text(runtime, encoding="ascii")
     _write_owner(new.path, session.path)
     new.path.rename(session.path)
-    return session
 
 
 def find_orphans(cache: Path) -> Iterator[SessionFolders]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bskernel_protocol import Digest, digest_of_bytes
 
+from bskernel.core.places import Place, within
 from bskernel.host.temporary import mark
 from bskernel.store.extents import copy_extents
 from bskernel.store.generation import Generation
@@ -31,7 +32,9 @@ class Blobs:
     changes it, so a blob with the stamp and the right size counts as intact until its bytes are read.
     """
 
-    def __init__(self, folder: Path, incoming: Path, generation: Generation) -> None:
+    def __init__(self, folder: Path, incoming: Path, generation: Generation, place: Place) -> None:
+        """`place` is what both folders are part of, for messages."""
+        self._place = place
         self._folder = str(folder)
         self._incoming = str(incoming)
         self._generation = generation
@@ -161,11 +164,15 @@ class Blobs:
 
     @contextlib.contextmanager
     def new(self) -> Iterator[str]:
-        """A fresh path in `incoming`; the file is removed when the context raises."""
+        """A fresh path in `incoming`; the file is removed when the context raises.
+
+        Raises EnvironmentLacking when the disk is full, or refuses a write in the context for other reasons.
+        """
         self._count += 1  # not atomic across threads: the thread's id is part of the name too
         temporary = f"{self._incoming}/{threading.get_ident():x}-{self._count}{self._mark}"
         try:
-            yield temporary
+            with within(self._place):
+                yield temporary
         except BaseException:
             _unlink(temporary)
             raise

@@ -12,6 +12,7 @@ from pathlib import Path
 from bskernel_protocol import Digest
 
 from bskernel.core.interfaces import Claimant
+from bskernel.core.places import cache_place, within
 from bskernel.host.lock_holder import find_holder
 from bskernel.store.plain_files import open_lock
 
@@ -35,7 +36,9 @@ class Claims:
     """
 
     def __init__(self, path: Path) -> None:
+        """`path` is a file in the folder of a cache."""
         self._path = path
+        self._place = cache_place(path.parent)
 
     def claimant(self, key: Digest) -> Claimant | None:
         """The process that has claimed the action; None when it has ended, is another user's, or is this one."""
@@ -45,7 +48,8 @@ class Claims:
     @contextlib.contextmanager
     def attempt(self, key: Digest) -> Iterator[bool]:
         """Claim the action during the context; yields False when another process or thread has claimed it."""
-        fd = open_lock(self._path)
+        with within(self._place):
+            fd = open_lock(self._path)
         try:
             try:
                 _lock(fd, fcntl.F_WRLCK, _offset(key))

@@ -15,6 +15,7 @@ from bskernel_protocol import Artifact, ArtifactKind, Digest, OutputDescription,
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Claimant, OutputViolation
+from bskernel.core.places import Place, cache_place, within
 from bskernel.remains.folder import RemainsRefused, opened_folder
 from bskernel.remains.limits import TreeLimits, limits_from
 from bskernel.remains.removal import remove
@@ -45,23 +46,19 @@ class DiskStore:
     """Blobs under blobs/AB/SHA256, results of actions under actions/AB/SHA256."""
 
     def __init__(self, root: Path, files: FileDigests | None = None) -> None:
-        """`files` holds known digests of the user's files. Raises EnvironmentLacking when `root` is not writable."""
+        """`files` holds known digests of the user's files. Raises EnvironmentLacking when `root` cannot be used."""
         self._files = files or FileDigests()
         self._root = root
         self._actions = root / "actions"
         blobs, incoming = root / "blobs", root / "incoming"
+        place = cache_place(root)
         self._claims = Claims(root / "claims")
-        try:
+        with within(place, Place("the folder of the cache", str(root.parent), place.advice)):
             root.mkdir(mode=0o700, parents=True, exist_ok=True)  # whatever the umask: nobody else's results
             for folder in (blobs, self._actions, incoming):
                 folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise EnvironmentLacking(
-                f"cannot write to the cache {root}: {error.filename}: {error.strerror}",
-                hint="remove what is in the way, or set BSKERNEL_CACHE to another folder",
-            ) from error
         self.generation = Generation(root)
-        self._bytes = Blobs(blobs, incoming, self.generation)
+        self._bytes = Blobs(blobs, incoming, self.generation, place)
 
     def put(self, data: bytes) -> Digest:
         """Store bytes and return their digest; replaces a damaged copy."""

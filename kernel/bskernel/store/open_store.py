@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class OpenStore:
     """A store in use: holds off garbage collection, and finishes pending uploads when it closes.
 
-    Calls `note` once, in the thread that opened the store, when the shared store cannot be used.
+    Calls `note`, in the thread that opened the store, once when the shared store cannot be used, and once when the
+    cache is read-only.
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class OpenStore:
         note: Callable[[str], None],
         local: DiskStore | None = None,
     ) -> None:
-        """`local` is the cache's store, if open already. Raises EnvironmentLacking when the cache is not writable."""
+        """`local` is the cache's store, if open already. Raises EnvironmentLacking when the cache cannot be used."""
         local = local or DiskStore(cache)
         self._layered: LayeredStore | None = None
         self._local = local
         self._lock = hold_shared(cache)
+        self._cache = cache
+        self._note = note
         self._wait = True
         self.store: Store = local
         if shared is not None:
@@ -46,7 +49,8 @@ class OpenStore:
         self._wait = False
 
     def __enter__(self) -> OpenStore:
-        self._lock.__enter__()
+        if self._lock.__enter__():
+            self._note(f"the cache {self._cache} is read-only: results are recalled, and nothing new is remembered")
         return self
 
     def __exit__(

@@ -3,32 +3,58 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from bskernel.core.errors import EnvironmentLacking
+from bskernel.core.places import cache_place, within
 from bskernel.host.lock_holder import HolderStoppedError, lock
 from bskernel.store.plain_files import open_lock
 
 _LOCK = "in-use"  # an flock on this file: it ends with the process that holds it, however the process ends
+_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 @contextlib.contextmanager
-def hold_shared(cache: Path) -> Iterator[None]:
-    """Keep garbage collection out during the context; waits while it runs."""
-    with open(open_lock(cache / _LOCK), "rb") as file:
-        try:
-            lock(file.fileno(), fcntl.LOCK_SH, cache / _LOCK)
-        except HolderStoppedError as error:
-            raise EnvironmentLacking(str(error), hint=error.hint) from error
-        yield
+def _open(cache: Path) -> Iterator[int]:
+    with within(cache_place(cache)):
+        file = open_lock(cache / _LOCK)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+@contextlib.contextmanager
+def hold_shared(cache: Path) -> Iterator[bool]:
+    """Keep garbage collection out during the context; waits while it runs. Yields True if the cache is read-only.
+
+    Raises EnvironmentLacking, also when the process that collects is stopped.
+    """
+    try:
+        file = open_lock(cache / _LOCK)
+    except OSError as error:
+        if error.errno not in _READ_ONLY:
+            with within(cache_place(cache)):
+                raise
+        yield True  # read-only, and without a lock: nobody collects there
+        return
+    try:
+        lock(file, fcntl.LOCK_SH, cache / _LOCK)
+        yield not os.access(cache / "incoming", os.W_OK)
+    except HolderStoppedError as error:
+        raise EnvironmentLacking(str(error), hint=error.hint) from error
+    finally:
+        os.close(file)
 
 
 @contextlib.contextmanager
 def hold_exclusive(cache: Path) -> Iterator[None]:
     """Lock the cache for garbage collection. Raises EnvironmentLacking while another process uses it."""
-    with open(open_lock(cache / _LOCK), "rb") as file:
+    with _open(cache) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -8,11 +8,13 @@ from pathlib import Path
 import msgspec
 from bskernel_protocol import ArtifactKind
 
+from bskernel.config.reader import read_bytes
 from bskernel.core.errors import ConfigError
 from bskernel.plan.user_files import JSON, ONNX
 from bskernel.store.file_digests import FileDigests
 
 _EXPORT = "give the file that torch.onnx.export, or Brevitas' export_qonnx, wrote"
+_LARGEST_JSON = 256 << 20  # bytes
 _SHOWN = 200  # characters of a file name that a model gives
 
 
@@ -24,12 +26,15 @@ class FilesOnDisk:
 
     def kind_of(self, path: Path) -> ArtifactKind | None:
         """The kind of artifact at a path; None if nothing is there."""
-        if not path.exists():
+        try:
+            return None if not path.exists() else "tree" if path.is_dir() else "file"
+        except OSError:  # a name that no file can have
             return None
-        return "tree" if path.is_dir() else "file"
 
     def check(self, path: Path, media_type: str, where: str) -> None:
         """Raise ConfigError for a file that is no ONNX file, or no JSON object, if its media type says so."""
+        if not path.is_file():
+            raise ConfigError(f"{where}: {path} is not a plain file")
         if media_type == ONNX:
             self._locations(path, where)
         elif media_type == JSON:
@@ -84,10 +89,7 @@ def _inside(model: Path, location: str, where: str) -> str:
 
 def _check_json(path: Path, where: str) -> None:
     try:
-        data = path.read_bytes()
-        value = msgspec.json.decode(data)
-    except OSError as error:
-        raise ConfigError(f"{where}: {path} cannot be read: {error.strerror}") from error
+        value = msgspec.json.decode(read_bytes(path, most=_LARGEST_JSON))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ConfigError(f"{where}: {path} is not JSON: {_first_error(path)}") from None
     if not isinstance(value, dict):

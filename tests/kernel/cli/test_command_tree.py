@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 CLI = Path(bskernel.__file__).parent / "cli"
 HELPERS = {"__init__", "group", "options", "output", "units", "plan_views", "sweep_views"}
+HELPERS |= {"conclusion", "crash_report", "standard_streams"}
 # Options that mean two things, and why. Every other name has one definition, wherever it occurs.
 TWICE = {
     "--output": "a directory of run, sweep and plan; a file of bundle, diff and doctor",

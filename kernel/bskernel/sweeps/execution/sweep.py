@@ -11,6 +11,7 @@ from typing import Self
 
 import msgspec
 
+from bskernel.core.places import build_place, cache_place, within
 from bskernel.core.step_report import EndedStep
 from bskernel.result.build_directory import BUILD_LOG, lock_folder
 from bskernel.result.output_folder import create_text
@@ -203,7 +204,10 @@ def run_sweep(
 ) -> SweepResult:
     """Run all points of a sweep. Raises ConfigError, EnvironmentLacking."""
     folder = workspace.place_output(prepared.loaded, output, suffix="-sweep")
-    with Sweep(workspace, prepared, folder, observer, options) as sweep:
+    with (
+        within(build_place(folder), cache_place(workspace.cache)),
+        Sweep(workspace, prepared, folder, observer, options) as sweep,
+    ):
         try:
             sweep.run(prepared.plan)
             if prepared.section.search is not None and not sweep.interrupted:

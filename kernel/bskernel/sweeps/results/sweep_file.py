@@ -36,7 +36,7 @@ def read_sweep(path: Path) -> StoredSweep:
         raise ConfigError(f"{file}: no such file", hint=_hint(path)) from None
     except OSError as error:
         raise ConfigError(f"{file}: not readable: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{file}: not a sweep result: {error}", hint=_DIRECTORY) from error
     rows = tuple(_at(row, file.parent.resolve()) for row in kept.table.rows)
     return msgspec.structs.replace(kept, table=msgspec.structs.replace(kept.table, rows=rows))
