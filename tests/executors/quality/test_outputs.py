@@ -55,7 +55,7 @@ def test_the_tolerance_is_relative_to_the_frame_s_largest_output() -> None:
     before = np.array([[1000.0, 0.0], [1.0, 0.0]])
     found = compare_outputs(Outputs(before + 0.05), Outputs(before), RTOL, ATOL)
     assert found.frames.tolist() == [False, True]
-    assert found.largest == (pytest.approx(0.05),)
+    assert found.largest[0] == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
