@@ -98,7 +98,9 @@ def test_activations_of_ten_bits_are_hardware_and_exact(workspace: Workspace, tm
     network.node("Relu")
     network.quantize(10, 1 / 16, signed=0)
     network.node("MatMul", network.weights(5, 3))
-    throughput(build(workspace, tmp_path / "wide", network.model((1, 3)), "step.samples.parameters.drawn_frames = 100\n"))
+    throughput(
+        build(workspace, tmp_path / "wide", network.model((1, 3)), "step.samples.parameters.drawn_frames = 100\n")
+    )
     result = result_of(tmp_path / "wide" / "out")
     rows = result["steps"][0]["record"]["summary"]
     assert any("2**10 - 1 thresholds" in row["note"] for row in rows if row["label"] == "warning"), rows

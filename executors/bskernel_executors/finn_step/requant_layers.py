@@ -1,7 +1,8 @@
 """Thresholds that FINN+ 1.6.1 would replace by hardware that decides otherwise.
 
-InferRequantLayer makes a multiplication of evenly spaced thresholds of wide outputs. It rounds halves up and ends where
-the data type does. A quantizer may round halves to even, and one with a zero point ends earlier: from -120 to 135 in INT9.
+InferRequantLayer makes a multiplication of evenly spaced thresholds of wide outputs. It rounds halves up and ends
+where the data type does. A quantizer may round halves to even, and one with a zero point ends earlier: from -120 to
+135 in INT9.
 """
 
 from __future__ import annotations
@@ -23,10 +24,8 @@ def keep_thresholds(config: Any, model: Any) -> list[str]:
     if not names:
         return []
     config.requant_bitwidth_threshold = _NEVER
-    return [
-        f"{', '.join(names)}: FINN's Requant layer would round or end otherwise than the quantizer, so all thresholds "
-        "stay thresholds"
-    ]
+    how = "FINN's Requant layer would round or end otherwise than the quantizer, so all thresholds stay thresholds"
+    return [f"{', '.join(names)}: {how}"]
 
 
 def _differs(model: Any, node: Any, widest: int) -> bool:
@@ -63,7 +62,7 @@ def _differs(model: Any, node: Any, widest: int) -> bool:
 
 
 def _neighbours(thresholds: Any, kind: Any) -> tuple[Any, Any]:
-    """Return a data type's first values at or above the thresholds and its largest, the last ones below, its least."""
+    """Return a type's first values at or above the thresholds and its largest; the last ones below and its least."""
     import numpy as np
 
     if kind.is_integer() or kind.is_fixed_point():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from bskernel_executors.qonnx_transform.adaptation.input_datatype import annotate_input
 from bskernel_executors.qonnx_transform.adaptation.quantization import check_quantization, check_widths
 from bskernel_executors.sdk import StepFailure
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 from support.paths import ROOT
 from support.seeded_networks import Network, make_cnn, make_mlp
 
@@ -94,6 +95,19 @@ def test_float_weights_between_quantized_layers_are_named() -> None:
     assert "no quantizer gives the weights of MatMul_1" in row["note"]
 
 
+@pytest.mark.parametrize("scales", [0.125, [0.125, 0.25, 0.5, 1.0]])
+def test_a_layer_behind_a_layer_needs_no_quantizer_between_if_its_weights_have_one_scale(scales: Any) -> None:
+    network = Network(3, (1, 4))
+    network.quantize()
+    network.node("MatMul", network.weights(4, 4))
+    (scale,) = [tensor for tensor in network.constants if tensor.name == network.nodes[-2].input[1]]
+    scale.CopyFrom(numpy_helper.from_array(np.asarray(scales, dtype=np.float32), scale.name))
+    network.node("Add", network.constant(network.draw(4)))
+    network.node("MatMul", network.weights(4, 3))
+    rows = check_quantization(network.model((1, 3)))
+    assert len(rows) == (not isinstance(scales, float))
+
+
 def make_wide(bits: int, *, layer: bool) -> Any:
     network = Network(4, (1, 4))
     network.quantize()
@@ -132,5 +146,7 @@ def test_adapt_and_finn_take_the_same_limit() -> None:
     ):
         catalogue = json.loads((ROOT / "images" / image / "catalogue.json").read_text())
         (described,) = [item for item in catalogue["entries"] if item["name"] == entry]
-        found[image] = {item["name"]: item for item in described["parameters"]}["max_multithreshold_bit_width"]["default"]
+        found[image] = {item["name"]: item for item in described["parameters"]}["max_multithreshold_bit_width"][
+            "default"
+        ]
     assert set(found.values()) == {12}, found
