@@ -31,6 +31,9 @@ NETWORKS = {
     "pooled-before-activation": ("chain", "Pool"),
     "depthwise": ("chain", "VVAU"),
     "scored": ("chain", "MVAU"),
+    "two-heads": ("branching", "DuplicateStreams"),
+    "biases-between-layers": ("branching", "MVAU"),
+    "early-output": ("branching", "DuplicateStreams"),
 }
 
 

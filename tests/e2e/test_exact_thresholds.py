@@ -64,6 +64,17 @@ def test_no_frame_of_1000_differs_with_exact_rounding_and_many_do_without(
     assert comparisons(tmp_path / "finn")[0]["mismatches"] > 100
 
 
+def test_thresholds_are_exact_though_a_step_renames_every_tensor(
+    workspace: Workspace, models: Path, tmp_path: Path
+) -> None:
+    step = 'after="step_qonnx_to_finn", name="names", entry="qonnx-transform:transform"'
+    names = f'flow.edit.insert=[{{{step}, parameters={{transforms=["GiveRandomTensorNames"]}}}}]'
+    result = run(workspace, models, tmp_path, "powers", FRAMES, names)
+    assert result.status == "ok", result.failure
+    assert [found["mismatches"] for found in comparisons(tmp_path)] == [0, 0]
+    assert warnings(result) == []
+
+
 def test_exact_halves_are_blamed_for_frames_that_agree_once_halves_are_rounded_up(
     workspace: Workspace, models: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,24 @@ def test_a_keyword_network_over_one_axis_takes_its_samples_in_either_layout(
     assert (results[0] == results[1]).all()
     steps = {step["name"]: step for step in result_of(tmp_path / "net" / "out")["steps"]}
     assert steps["samples"]["record"]["transposed"] == "frames of [32, 10] transposed to [10, 1, 32]"
+
+
+def test_activations_of_ten_bits_are_hardware_and_exact(workspace: Workspace, tmp_path: Path) -> None:
+    network = Network(5, (1, 6))
+    network.quantize(10, 1 / 64)
+    network.node("MatMul", network.weights(6, 5))
+    network.node("Relu")
+    network.quantize(10, 1 / 16, signed=0)
+    network.node("MatMul", network.weights(5, 3))
+    throughput(
+        build(workspace, tmp_path / "wide", network.model((1, 3)), "step.samples.parameters.drawn_frames = 100\n")
+    )
+    result = result_of(tmp_path / "wide" / "out")
+    rows = result["steps"][0]["record"]["summary"]
+    assert any("2**10 - 1 thresholds" in row["note"] for row in rows if row["label"] == "warning"), rows
+    stages = json.loads((tmp_path / "wide" / "out" / "artifacts" / "evaluation" / "evaluation.json").read_text())
+    compared = [stage["comparison"] for stage in stages["stages"][1:]]
+    assert [(found["frames"], found["mismatches"]) for found in compared] == [(100, 0), (100, 0)]
 
 
 def test_a_float_network_is_refused_before_the_first_step_of_finn(workspace: Workspace, tmp_path: Path) -> None:

@@ -55,9 +55,10 @@ class Network:
         modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         return self.node("Resize", [source, self.constant([]), self.constant([1, 1, 2, 2])], **modes)
 
-    def save(self, folder: Path, result: str, shape: tuple[int, ...]) -> None:
-        end = helper.make_tensor_value_info(result, TensorProto.FLOAT, shape)
-        graph = helper.make_graph(self.nodes, self.name, [self.input], [end], initializer=self.constants)
+    def save(self, folder: Path, result: str, shape: tuple[int, ...], **others: tuple[int, ...]) -> None:
+        results = {result: shape, **others}
+        ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, of) for name, of in results.items()]
+        graph = helper.make_graph(self.nodes, self.name, [self.input], ends, initializer=self.constants)
         opsets = [helper.make_opsetid("", 13), helper.make_opsetid(QONNX, 1)]
         model = helper.make_model(graph, opset_imports=opsets)
         model.ir_version = 8
@@ -126,6 +127,21 @@ def small(folder: Path) -> None:
     net.save(folder, net.node("Sigmoid", [scores]), (1, 3))
 
 
+def affine(folder: Path) -> None:
+    """Two heads, one a thousand times larger; a bias that no threshold takes; an output that layers read, too."""
+    net = Network("two-heads", (1, 6))
+    shared = net.activate(net.node("MatMul", [net.start, net.weights(6, 5)]))
+    small, large = (net.node("MatMul", [shared, net.weights(5, size)]) for size in (3, 4))
+    net.save(folder, net.node("Mul", [large, net.constant(1024)]), (1, 4), **{small: (1, 3)})
+    net = Network("biases-between-layers", (1, 6))
+    first = net.node("Add", [net.node("MatMul", [net.start, net.weights(6, 5)]), net.constant(np.arange(5) / 8)])
+    second = net.node("Add", [net.node("MatMul", [first, net.weights(5, 4)]), net.constant(np.arange(4) / 4)])
+    net.save(folder, net.node("MatMul", [net.activate(second), net.weights(4, 3)]), (1, 3))
+    net = Network("early-output", (1, 6))
+    early = net.activate(net.node("MatMul", [net.start, net.weights(6, 5)]))
+    net.save(folder, net.node("MatMul", [early, net.weights(5, 3)]), (1, 3), **{early: (1, 5)})
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
@@ -134,3 +150,4 @@ if __name__ == "__main__":
     residual(target, "residual-unrelated", scales=(0.3, 0.25))
     skip(target)
     small(target)
+    affine(target)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-from bskernel_protocol import FailureCategory, pretty_json
-
-from bskernel_executors.exchange.artifact_file import read_artifact
+from bskernel_protocol import pretty_json
 
 ADAPTATION = "adaptation.json"
 
@@ -22,6 +21,14 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reason: str
 
 
+def group_changes(kind: str, found: Mapping[tuple[str, str], Sequence[str]], reason: str) -> list[Change]:
+    """Make a change of each (before, after), with the names that it was found for."""
+    return [
+        Change(kind=kind, names=tuple(names), before=before, after=after, reason=reason)
+        for (before, after), names in found.items()
+    ]
+
+
 class Adaptation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All changes, in the order in which they were made."""
 
@@ -29,14 +36,6 @@ class Adaptation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     skipped: tuple[str, ...] = ()  # mends that the build switched off
     compared_frames: int = 0  # drawn frames on which the outputs before and after agree; 0 if none was computed
     not_compared: str | None = None  # why outputs had to be compared, but could not be computed
-
-
-_DECODER = msgspec.json.Decoder(Adaptation)
-
-
-def read_adaptation(path: Path, *, category: FailureCategory = "config") -> Adaptation:
-    """Read the changes. Raises StepFailure (`category`)."""
-    return read_artifact(path, _DECODER, ADAPTATION, writer="qonnx-transform:adapt", category=category)
 
 
 def write_adaptation(adaptation: Adaptation, path: Path) -> None:

@@ -24,8 +24,8 @@ class StageComparison(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     first: int | None = None  # the first frame that differs
     expected: bool = False  # quantization changes what a network computes
     causes: dict[str, int] = {}  # proven causes of differences: frames by cause
-    other_predictions: int = 0  # frames that differ in their largest output, too
-    largest_in_steps: float | None = None  # largest_difference in steps of the quantizer that makes the outputs
+    other_predictions: int = 0  # frames of which an output has its largest value elsewhere
+    largest_in_steps: float | None = None  # largest difference in steps of the quantizer that makes the output
 
 
 class StageEvaluation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,7 +36,7 @@ class StageEvaluation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     frames: int
     steps: tuple[str, ...] = ()  # that made this model from the one evaluated before
     ranks: bool = False  # outputs.npy holds indices of the largest values instead of the values
-    scores: int | None = None  # values of the first output, when a frame has several outputs
+    sizes: tuple[int, ...] = ()  # values of each output, when a frame has several
     top_1: float | None = None  # fraction of frames
     k: int | None = None
     top_k: float | None = None  # fraction of frames

@@ -14,30 +14,8 @@ from bskernel_executors.finn_step.affine_chain import (
 from bskernel_executors.finn_step.exact_sums import ExactSums, Grid
 from bskernel_executors.finn_step.quantizers import Quantizer, read_quantizer
 from bskernel_executors.finn_step.rounding_report import RoundingReport
+from bskernel_executors.finn_step.threshold_pairs import pair_thresholds
 from bskernel_executors.finn_step.threshold_search import find_thresholds, round_up
-
-
-def _find_threshold_node(model: Any, tensor: str) -> Any | None:
-    """Go up from a quantizer's output through FINN's bias and scale to its MultiThreshold node."""
-    for _ in range(3):
-        node = model.find_producer(tensor)
-        if node is None or node.op_type == "MultiThreshold":
-            return node
-        if node.op_type not in {"Add", "Mul"} or model.get_initializer(node.input[1]) is None:
-            return None
-        tensor = node.input[0]
-    return None
-
-
-def _find_output(before: Any, after: Any, quantizer: Quantizer) -> str | None:
-    """Find the quantizer's output in the converted model: FINN's removal of identities renames it."""
-    tensor = quantizer.output
-    while after.find_producer(tensor) is None:
-        consumers = before.find_consumers(tensor)
-        if len(consumers) != 1 or len(consumers[0].output) != 1:
-            return None
-        tensor = consumers[0].output[0]
-    return tensor
 
 
 def _absorb(model: Any, node: Any, found: _Search) -> None:
@@ -113,12 +91,15 @@ def _refuse(model: Any, node: Any | None, quantizer: Quantizer) -> str | None:
     return None if (np.asarray(quantizer.scale) > 0).all() else "its scale is not positive"
 
 
-def _is_of(given: Any, own: Any, quantizer: Quantizer) -> bool:
-    """Whether FINN's thresholds are those of this quantizer: no rounding moves one by more than a step."""
+def _is_of(given: Any, own: Any, quantizer: Quantizer, *, is_named: bool) -> bool:
+    """Whether FINN's thresholds are those of this quantizer: no rounding moves one by more than a step.
+
+    Without a name that says so they must be the same, but for ties.
+    """
     import numpy as np
 
-    step = np.max(quantizer.scale)
-    return bool((np.abs(given - own) <= 1.01 * step + np.abs(own) * 1e-6).all())
+    slack = 1.01 * np.max(quantizer.scale) if is_named else 1e-3 * np.min(quantizer.scale)
+    return bool((np.abs(given - own) <= slack + np.abs(own) * 1e-6).all())
 
 
 def _count_undecided(before: Any, quantizer: Quantizer, grid: Grid, axis: int) -> tuple[int, int]:
@@ -154,9 +135,9 @@ def make_rounding_exact(model: Any, qonnx: Any) -> tuple[Any, RoundingReport]:
     before = cleanup_model(qonnx).transform(ExtractBiasFromConv()).transform(InferShapes()).transform(SortGraph())
     sums = ExactSums(before)
     report = RoundingReport()
-    for quantizer in filter(None, [read_quantizer(before, node) for node in before.graph.node]):
-        tensor = _find_output(before, model, quantizer)
-        node = _find_threshold_node(model, tensor) if tensor is not None else None
+    model = model.transform(SortGraph())
+    quantizers = list(filter(None, [read_quantizer(before, node) for node in before.graph.node]))
+    for quantizer, node, is_named in pair_thresholds(before, model, quantizers):
         reason = _refuse(model, node, quantizer)
         if node is None or reason is not None:
             report.unmatched.append(f"{quantizer.name}: {reason}")
@@ -164,7 +145,7 @@ def make_rounding_exact(model: Any, qonnx: Any) -> tuple[Any, RoundingReport]:
         axis = find_channel_axis(node, len(model.get_tensor_shape(node.input[0])))
         given = model.get_initializer(node.input[1])
         plain = _search(model, quantizer, node.input[0], axis, with_chain=False).thresholds
-        if not _is_of(given, plain, quantizer):
+        if not _is_of(given, plain, quantizer, is_named=is_named):
             report.unmatched.append(f"{quantizer.name}: FINN's thresholds are not those of this quantizer")
             continue
         exact = _search(model, quantizer, node.input[0], axis)

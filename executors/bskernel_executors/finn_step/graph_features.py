@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
+from bskernel_executors.finn_step.affine_moves import is_add_before_product
+
 Features: TypeAlias = dict[str, tuple[str, ...]]  # feature -> names of its nodes
 
 _JOINS = frozenset({"Add", "Concat", "Mul", "Sub"})
@@ -70,6 +72,7 @@ def _is_scale_before_fork(model: Any, node: Any) -> bool:
 _FINDERS: dict[str, Callable[[Any], Any]] = {
     "forks": lambda model: (node for node in model.graph.node if is_fork(model, node)),
     "scales before forks": lambda model: (node for node in model.graph.node if _is_scale_before_fork(model, node)),
+    "biases between layers": lambda model: (node for node in model.graph.node if is_add_before_product(model, node)),
     "joins": lambda model: (node for node in model.graph.node if is_join(model, node)),
     "added branches": lambda model: _joins_of_nodes(model, "Add"),
     "multiplied branches": lambda model: _joins_of_nodes(model, "Mul"),

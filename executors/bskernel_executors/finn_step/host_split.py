@@ -68,13 +68,25 @@ def _describe_tensor(model: Any, name: str) -> HostTensor:
     return HostTensor(name=name, shape=shape, datatype=model.get_tensor_datatype(name).name)
 
 
+def require_one_output(model: Any) -> None:
+    """Raise StepFailure (kernel) for a network with several outputs: the simulated design has one stream of them."""
+    names = [item.name for item in model.graph.output]
+    if len(names) > 1:
+        raise StepFailure(
+            category="kernel",
+            message=f"the network has {len(names)} outputs ({', '.join(names)}), but a simulated design has one",
+            hint='build.flow = "estimate" or "codegen" takes it',
+        )
+
+
 def split_host(model: Any, out: Path) -> tuple[Any, HostSplit]:
     """Return the accelerator's part of a streamlined model; write the host's parts and host.json into `out`.
 
-    Raises StepFailure (kernel) when no layer takes integers.
+    Raises StepFailure (kernel) when no layer takes integers, and for several outputs.
     """
     from qonnx.transformation.general import SortGraph
 
+    require_one_output(model)
     model = model.transform(SortGraph())
     nodes = list(model.graph.node)
     first, last = count_head(model), len(nodes) - count_tail(model)

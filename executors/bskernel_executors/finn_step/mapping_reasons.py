@@ -270,8 +270,9 @@ def explain_unmapped(model: Any, node: Any) -> Reason:
         )
     if node.op_type in _LOWERED:
         return Reason(
-            what="the recipe that ran does not make hardware of it",
-            remedy='let step_streamline and step_convert_to_hw choose: recipe = "auto"',
+            what="it takes integers, but the steps that ran do not make hardware of it",
+            remedy='let step_streamline and step_convert_to_hw choose (recipe = "auto"), or run FINN\'s own '
+            "step_convert_to_hw after the steps of your own: finn-step:step_convert_to_hw",
         )
     ranks = {_rank(model, name) for name in variables}
     if node.op_type in _SHAPES | _PASSES:

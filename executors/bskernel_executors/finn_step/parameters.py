@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from bskernel_executors.dataflow.widths import WIDEST
 from bskernel_executors.sdk import guarded_config
 from bskernel_executors.sdk.guarded_config import Settable
 
@@ -17,6 +18,8 @@ DEFAULT_FROM = {
     "board": "target.board",
     "target_fps": "target.target_fps",
 }
+# Defaults that differ from FINN's own. `adapt` has the same one.
+_DEFAULTS = {"max_multithreshold_bit_width": WIDEST}
 # AMD's form: device, package, speed grade. FINN's estimates accept any text.
 Part = Annotated[
     str,
@@ -52,7 +55,8 @@ def settable_fields(config: type) -> Settable:
     Computed once, like the guarded class, in the server from which steps are forked.
     """
     guarded_config.guarded_class(config)
-    return guarded_config.settable_fields(config, CONSTANT | FILES.keys())
+    found = guarded_config.settable_fields(config, CONSTANT | FILES.keys())
+    return {name: (kind, _DEFAULTS.get(name, default)) for name, (kind, default) in found.items()}
 
 
 def parameters_struct(step: str, names: frozenset[str], settable: Settable) -> type[msgspec.Struct]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from bskernel_executors.finn_step.affine_moves import move_adds_past_products, separate_outputs
 from bskernel_executors.finn_step.deconvolution import find_deconvolution_padding
 
 Rewrite: TypeAlias = Callable[[Any], Any]
@@ -199,5 +200,7 @@ REWRITES: Mapping[str, Rewrite] = {
     "densify_groups": densify_groups,
     "lower_transposed_convolutions": lower_transposed_convolutions,
     "make_channels_last": make_channels_last,
+    "move_adds_past_products": move_adds_past_products,
+    "separate_outputs": separate_outputs,
     "share_scales": share_scales,
 }

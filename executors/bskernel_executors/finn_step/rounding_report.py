@@ -34,10 +34,10 @@ def describe_rounding(report: RoundingReport) -> list[dict[str, str]]:
     if report.undecided:
         names = ", ".join(report.inexact[:_NAMED])
         more = f" and {len(report.inexact) - _NAMED} more" if len(report.inexact) > _NAMED else ""
-        text = (
+        text = f"{report.undecided} of {report.doubtful} thresholds lie within the rounding errors of a possible sum"
+        note = (
             f"{names}{more}: scales are not powers of two, so float32 may be off by up to {report.terms + 1} ulps in "
-            f"their sums; {report.undecided} of {report.doubtful} thresholds are that close to a sum, which may then "
-            "get the next level"
+            "their sums; verification warns of each frame that differs for this"
         )
-        rows.append({"label": "warning", "value": text, "note": "exact_rounding"})
+        rows.append({"label": "float32 sums", "value": text, "note": note})
     return rows

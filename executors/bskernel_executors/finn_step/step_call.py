@@ -17,8 +17,8 @@ from bskernel_executors.finn_step.known_steps import OUTPUT_TYPES, TOOLS
 from bskernel_executors.finn_step.layer_config import check_layer_config, describe_layers, read_layer_config
 from bskernel_executors.finn_step.main_output import copy_main_output
 from bskernel_executors.finn_step.parameters import FILES, make_config
-from bskernel_executors.finn_step.partial_ranges import keep_partial_ranges
 from bskernel_executors.finn_step.paths import find_places, set_environment
+from bskernel_executors.finn_step.requant_layers import keep_thresholds
 from bskernel_executors.finn_step.tool_steps import call_with_tools, check_dependencies, digest_reports, note_makers
 from bskernel_executors.sdk import Step, StepFailure
 from bskernel_executors.sdk.relocation import moves_from_here, moves_to_here, relocate_model, relocate_tree
@@ -145,7 +145,7 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     before = ModelWrapper(str(model_path))
     nodes = len(before.graph.node)
     _check_files(step, before)
-    warnings = keep_partial_ranges(config, before) if name == "step_convert_to_hw" else []
+    warnings = keep_thresholds(config, before) if name == "step_convert_to_hw" else []
     try:
         after = _call(step, name, function, before, config, (output, state))
     except Exception:

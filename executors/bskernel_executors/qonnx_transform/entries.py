@@ -9,6 +9,7 @@ import msgspec
 import qonnx.core.onnx_exec
 import qonnx.util.cleanup  # noqa: F401 - imported before the server forks, or every step would import it again
 
+from bskernel_executors.dataflow.widths import WIDEST
 from bskernel_executors.exchange.adaptation import write_adaptation
 from bskernel_executors.qonnx_transform import analyses
 from bskernel_executors.qonnx_transform.adaptation.adapter import adapt_model, make_summary
@@ -45,7 +46,7 @@ class AdaptParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ] = None
     max_multithreshold_bit_width: Annotated[
         int, parameter("widest activation before a layer, as for step_qonnx_to_finn", unit="bits")
-    ] = 8
+    ] = WIDEST
 
 
 class CleanupParameters(InputChecks, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,8 +110,7 @@ def adapt(step: Step[AdaptParameters]) -> None:
     adaptation = adapt_model(
         model, skip=params.skip, input_size=params.override_input_size, input_datatype=params.input_datatype
     )
-    warnings = check_quantization(model)
-    check_widths(model, params.max_multithreshold_bit_width)
+    warnings = [*check_quantization(model), *check_widths(model, params.max_multithreshold_bit_width)]
     step.output("model").write_bytes(model.SerializeToString(deterministic=True))
     write_adaptation(adaptation, step.output("adaptation"))
     step.record({"changes": len(adaptation.changes), "summary": [*make_summary(adaptation), *warnings]})

@@ -175,11 +175,14 @@ def _evaluate(node: Any) -> NodeProgram | None:
     return run
 
 
-def find_output_step(network: Network) -> float | None:
-    """Return the largest step of the quantizer that makes the outputs; None if none does."""
+def find_output_steps(network: Network) -> list[float | None]:
+    """Return for each output the largest step of the quantizer that makes it; None if none does."""
+    return [_find_step(network.model, name) for name in network.outputs]
+
+
+def _find_step(model: Any, tensor: str) -> float | None:
     import numpy as np
 
-    model, tensor = network.model, network.model.graph.output[0].name
     while (node := model.find_producer(tensor)) is not None and node.op_type in _PASSING:
         tensor = node.input[0]
     scale = model.get_initializer(node.input[1]) if node is not None and node.op_type == "Quant" else None

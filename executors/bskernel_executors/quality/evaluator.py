@@ -66,7 +66,7 @@ def evaluate_stage(params: EvaluateParameters, files: StageFiles, *, by: str, ou
     last = next((item for item in reversed(earlier) if item.not_verified is None), None)
     if files.before is not None and last is not None:
         values = np.load(files.before / OUTPUTS, allow_pickle=False)
-        past = PastStage(last, Outputs(values=values, ranks=last.ranks, scores=last.scores))
+        past = PastStage(last, Outputs(values=values, ranks=last.ranks, sizes=last.sizes))
         stage, warnings = compare_stages(stage, outputs, past, params, Sources(files.earlier_model, networks, given))
     np.save(out / OUTPUTS, outputs.values)
     write_evaluation(Evaluation(stages=(*earlier, stage)), out)
@@ -98,7 +98,7 @@ def _execute(networks: Networks, given: Samples, stage: StageEvaluation) -> tupl
         outputs = part.run(outputs.values)
     by = f"onnxruntime {version('onnxruntime')}" if networks.body.is_plain else stage.executed_by
     return outputs, msgspec.structs.replace(
-        stage, executed_by=by, frames=len(outputs.values), ranks=outputs.ranks, scores=outputs.scores
+        stage, executed_by=by, frames=len(outputs.values), ranks=outputs.ranks, sizes=outputs.sizes
     )
 
 

@@ -22,7 +22,7 @@ class UnsupportedNetwork(StepFailure):
 
 
 class Network:
-    """A model with one input for one frame. Its outputs are joined, unless it ends in a ranking."""
+    """A model with one input for one frame. Its outputs are joined, unless all are those of a ranking."""
 
     def __init__(self, path: Path, name: str = "the model") -> None:
         """Load the model. Raises StepFailure (model_load) when it is of another kind; errors call it `name`."""
@@ -60,8 +60,8 @@ class Network:
         outputs = [tensor.name for tensor in self._model.graph.output]
         last = self._model.graph.node[-1]
         # TopK's first output holds the values, its last one their indices.
-        self._ranks = last.op_type in _RANKING and last.output[-1] in outputs
-        self._outputs = [last.output[-1]] if self._ranks else outputs
+        self._ranks = last.op_type in _RANKING and last.output[-1] in outputs and set(outputs) <= set(last.output)
+        self.outputs: list[str] = [last.output[-1]] if self._ranks else outputs
         self.is_plain = is_plain(self._model)
 
     def run(self, frames: Any) -> Outputs:
@@ -96,8 +96,9 @@ class Network:
         return self._model
 
     def _outputs_of(self, rows: Any) -> Outputs:
-        scores = math.prod(self._model.get_tensor_shape(self._outputs[0])) if len(self._outputs) > 1 else None
-        return Outputs(values=rows, ranks=self._ranks, scores=scores)
+        shapes = [self._model.get_tensor_shape(name) for name in self.outputs]
+        sizes = tuple(math.prod(shape) for shape in shapes) if len(shapes) > 1 else ()
+        return Outputs(values=rows, ranks=self._ranks, sizes=sizes)
 
     def _rows(self, frames: Any) -> Iterator[Any]:
         import numpy as np
@@ -144,7 +145,7 @@ class Network:
         import numpy as np
 
         found = program(frames)
-        columns = [np.asarray(found[name]).reshape(len(frames), -1) for name in self._outputs]
+        columns = [np.asarray(found[name]).reshape(len(frames), -1) for name in self.outputs]
         return np.concatenate(columns, axis=1)
 
     def _padded(self, program: Program, frames: Any, width: int) -> Any:

@@ -4,7 +4,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from bskernel_executors.finn_step.host_split import count_head, count_tail
+from bskernel_executors.finn_step.host_split import count_head, count_tail, require_one_output
+from bskernel_executors.sdk import StepFailure
+from support.seeded_networks import Network
 
 
 class Chain:
@@ -44,3 +46,15 @@ def test_what_takes_fractions_and_trailing_scales_stay_on_the_host(
 ) -> None:
     model = Chain(*nodes)
     assert (count_head(model), count_tail(model)) == (head, tail)
+
+
+def test_a_network_with_several_outputs_is_refused_with_their_names() -> None:
+    network = Network(0, (1, 4))
+    network.quantize()
+    first = network.node("MatMul", network.weights(4, 4))
+    network.node("Relu")
+    require_one_output(network.model((1, 4)))
+    with pytest.raises(StepFailure) as error:
+        require_one_output(network.model((1, 4), (first, (1, 4))))
+    assert f"2 outputs (Relu_0_out0, {first})" in error.value.failure.message
+    assert "codegen" in str(error.value.failure.hint)

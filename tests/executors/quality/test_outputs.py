@@ -47,7 +47,7 @@ def test_a_stage_agrees_with_itself_and_with_its_own_top_index(values: np.ndarra
     for pair in ((scores, index), (index, scores), (index, index)):
         found = compare_outputs(*pair, RTOL, ATOL)
         assert found.by == "predictions"
-        assert found.largest == 0
+        assert found.largest == (0,)
         assert not found.frames.any()
 
 
@@ -55,7 +55,7 @@ def test_the_tolerance_is_relative_to_the_frame_s_largest_output() -> None:
     before = np.array([[1000.0, 0.0], [1.0, 0.0]])
     found = compare_outputs(Outputs(before + 0.05), Outputs(before), RTOL, ATOL)
     assert found.frames.tolist() == [False, True]
-    assert found.largest == pytest.approx(0.05)
+    assert found.largest[0] == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
@@ -64,16 +64,37 @@ def test_what_is_no_number_differs_from_every_number(wrong: float) -> None:
     now[1, 2] = wrong
     found = compare_outputs(Outputs(now), Outputs(before), RTOL, ATOL)
     assert found.frames.tolist() == [False, True, False]
-    assert np.isfinite(found.largest)
+    assert np.isfinite(found.largest).all()
     assert not compare_outputs(Outputs(now), Outputs(now), RTOL, ATOL).frames.any()
 
 
-def test_a_second_output_is_compared_but_never_chosen() -> None:
-    before = Outputs(np.array([[1.0, 2.0, 9.0]]), scores=2)
-    now = Outputs(np.array([[1.0, 2.0, 8.0]]), scores=2)
+def test_a_second_output_is_compared_but_no_label_s_choice() -> None:
+    before = Outputs(np.array([[1.0, 2.0, 9.0]]), sizes=(2, 1))
+    now = Outputs(np.array([[1.0, 2.0, 8.0]]), sizes=(2, 1))
     assert before.choices == 2
     assert before.rank(1).tolist() == [[1]]
+    found = compare_outputs(now, before, RTOL, ATOL)
+    assert found.frames.all()
+    assert found.largest == (0, 1)
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_a_small_output_is_not_measured_by_a_large_one(at: int) -> None:
+    before = Outputs(np.array([[1000.0, 2000.0, 0.125, 0.25]]), sizes=(2, 2))
+    now = before._replace(values=before.values.copy())
+    now.values[0, at] *= 1.5
     assert compare_outputs(now, before, RTOL, ATOL).frames.all()
+
+
+def test_every_output_has_a_choice_of_its_own() -> None:
+    values = np.array([[1.0, 2.0, 9.0, 3.0, 4.0], [5.0, 2.0, 0.0, 7.0, 4.0]])
+    assert Outputs(values, sizes=(2, 3)).choose().tolist() == [[1, 0], [0, 1]]
+
+
+def test_the_same_values_in_other_outputs_are_no_comparison() -> None:
+    values = np.zeros((2, 10))
+    with pytest.raises(ValueError, match=r"4 \+ 6 and 6 \+ 4 values per frame"):
+        compare_outputs(Outputs(values, sizes=(4, 6)), Outputs(values, sizes=(6, 4)), RTOL, ATOL)
 
 
 def test_outputs_of_another_size_are_no_comparison() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from bskernel_executors.exchange.adaptation import Change
+from bskernel_executors.exchange.adaptation import Change, group_changes
 from bskernel_executors.qonnx_transform.adaptation.constants import Constants
 from bskernel_executors.qonnx_transform.adaptation.shapes import Shape, infer_shapes
 
@@ -44,17 +44,8 @@ def mend_attributes(model: Any) -> list[Change]:
         node.attribute.extend(helper.make_attribute(key, value) for key, value in written.items())
         if written:
             text = ", ".join(f"{key} = {_show(value)}" for key, value in written.items())
-            found.setdefault((node.op_type, text), []).append(node.name)
-    return [
-        Change(
-            kind=KIND,
-            names=tuple(names),
-            before=f"attributes of {kind} left out",
-            after=text,
-            reason="ONNX's defaults, which qonnx and FINN require to be written",
-        )
-        for (kind, text), names in found.items()
-    ]
+            found.setdefault((f"attributes of {node.op_type} left out", text), []).append(node.name)
+    return group_changes(KIND, found, "ONNX's defaults, which qonnx and FINN require to be written")
 
 
 def _missing(node: Any) -> list[str]:

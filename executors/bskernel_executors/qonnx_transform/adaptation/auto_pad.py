@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bskernel_executors.exchange.adaptation import Change
+from bskernel_executors.exchange.adaptation import Change, group_changes
 from bskernel_executors.qonnx_transform.adaptation.shapes import Shape, infer_shapes
 
 KIND = "auto_pad"
@@ -28,17 +28,9 @@ def resolve_auto_pad(model: Any) -> list[Change]:
         if pads is not None:
             node.attribute.append(helper.make_attribute("pads", pads))
         if mode != "NOTSET":
-            found.setdefault((mode, str(list(pads or ()))), []).append(node.name)
-    return [
-        Change(
-            kind=KIND,
-            names=tuple(names),
-            before=f"auto_pad = {mode}",
-            after=f"pads = {pads}",
-            reason="qonnx and FINN read pads alone; these are the same for the shapes of this network",
-        )
-        for (mode, pads), names in found.items()
-    ]
+            found.setdefault((f"auto_pad = {mode}", f"pads = {list(pads or ())}"), []).append(node.name)
+    reason = "qonnx and FINN read pads alone; these are the same for the shapes of this network"
+    return group_changes(KIND, found, reason)
 
 
 def _attributes(node: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bskernel_executors.exchange.adaptation import Change
+from bskernel_executors.exchange.adaptation import Change, group_changes
 
 KIND = "domains"
 QONNX = "qonnx.custom_op.general"
@@ -39,16 +39,15 @@ def _rename(model: Any) -> list[Change]:
             model.opset_import.add(domain=new, version=versions[old])
     for entry in [entry for entry in model.opset_import if entry.domain in _OLD]:
         model.opset_import.remove(entry)
-    return [
-        Change(
-            kind=KIND,
-            names=tuple(names),
-            before=f"domain {old or 'of ONNX itself'}",
-            after=f"domain {new or 'of ONNX itself, written as the empty name'}",
-            reason="the operators are the same, but qonnx and FINN know them by the newer name alone",
-        )
+    named = {
+        (
+            f"domain {old or 'of ONNX itself'}",
+            f"domain {new or 'of ONNX itself, written as the empty name'}",
+        ): names
         for (old, new), names in found.items()
-    ]
+    }
+    reason = "the operators are the same, but qonnx and FINN know them by the newer name alone"
+    return group_changes(KIND, named, reason)
 
 
 def _import(model: Any) -> list[Change]:

@@ -114,12 +114,24 @@ def is_quantized(network: NetworkGraph, name: str, seen: set[str]) -> bool:
         return kinds.get(name, onnx.TensorProto.INT8) not in floats
     if producer.op_type in _QUANTIZING | _QUANTIZING_INPUTS:
         return True
+    if producer.op_type in _CONVOLUTIONS | _PRODUCTS:
+        return _has_one_scale(network, producer.input[1]) and is_quantized(network, producer.input[0], seen)
     if producer.op_type not in _PASSING:
         return False
     data = [item for item in producer.input if item and network.constant(item) is None]
     if producer.op_type not in {"Add", "Sub", "Mul", "Div", "Concat"}:
         data = data[:1]
     return all(is_quantized(network, item, seen) for item in data if _find_weights(network, item) is None)
+
+
+def _has_one_scale(network: NetworkGraph, weights: str) -> bool:
+    """Whether weights are whole numbers times one factor: sums of integers with them are integers times a factor."""
+    value = network.constant(weights)
+    if value is not None:
+        return bool((value == value.round()).all())
+    producer = network.producer(weights)
+    scale = None if producer is None or producer.op_type != "Quant" else network.constant(producer.input[1])
+    return scale is not None and scale.size == 1
 
 
 def count_macs(network: NetworkGraph, layer: Layer) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bskernel_executors.exchange.adaptation import Change
+from bskernel_executors.exchange.adaptation import Change, group_changes
 from bskernel_executors.qonnx_transform.adaptation.constants import Constants
 from bskernel_executors.qonnx_transform.adaptation.names import list_tensors, unique_name
 from bskernel_executors.qonnx_transform.adaptation.shapes import infer_shapes
@@ -21,7 +21,7 @@ def mend_means(model: Any) -> list[Change]:
     if not nodes:
         return []
     shapes, constants, taken = infer_shapes(model), Constants(graph), list_tensors(graph)
-    found: dict[str, list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for node in nodes:
         rank = len(shapes.get(node.input[0], ()))
         values = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
@@ -40,14 +40,6 @@ def mend_means(model: Any) -> list[Change]:
             flatten = helper.make_node("Flatten", [pooled], [made], name=f"{node.name}_flatten", axis=1)
             graph.node.insert(list(graph.node).index(node) + 1, flatten)
             after = "GlobalAveragePool and Flatten"
-        found.setdefault(after, []).append(node.name)
-    return [
-        Change(
-            kind=KIND,
-            names=tuple(names),
-            before="ReduceMean over all pixels",
-            after=after,
-            reason="the same value per channel, in the form that FINN maps to hardware",
-        )
-        for after, names in found.items()
-    ]
+        found.setdefault(("ReduceMean over all pixels", after), []).append(node.name)
+    reason = "the same value per channel, in the form that FINN maps to hardware"
+    return group_changes(KIND, found, reason)

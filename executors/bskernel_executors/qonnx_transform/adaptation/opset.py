@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bskernel_executors.exchange.adaptation import Change
+from bskernel_executors.exchange.adaptation import Change, group_changes
 from bskernel_executors.sdk import StepFailure
 
 KIND = "opset"
@@ -14,7 +14,7 @@ NEWEST_OPSET, NEWEST_IR = 21, 10
 
 def mend_opset(model: Any) -> list[Change]:
     """Lower the opset and the IR version. Raises StepFailure (model_load) for an operator that is newer."""
-    changes = []
+    lowered: dict[tuple[str, str], tuple[str, ...]] = {}
     entry = next((entry for entry in model.opset_import if not entry.domain), None)
     if entry is not None and entry.version > NEWEST_OPSET:
         for node in model.graph.node:
@@ -26,28 +26,12 @@ def mend_opset(model: Any) -> list[Change]:
                     f"opset {NEWEST_OPSET}: {problem}",
                     hint=f"export the model with opset {NEWEST_OPSET} or older (opset_version of torch.onnx.export)",
                 )
-        changes.append(
-            Change(
-                kind=KIND,
-                names=(),
-                before=f"opset {entry.version}",
-                after=f"opset {NEWEST_OPSET}",
-                reason="FINN's libraries know no newer one, and the operators of this network are the same in both",
-            )
-        )
+        lowered[f"opset {entry.version}", f"opset {NEWEST_OPSET}"] = ()
         entry.version = NEWEST_OPSET
     if model.ir_version > NEWEST_IR:
-        changes.append(
-            Change(
-                kind=KIND,
-                names=(),
-                before=f"IR version {model.ir_version}",
-                after=f"IR version {NEWEST_IR}",
-                reason="FINN's libraries know no newer one, and this network needs none",
-            )
-        )
+        lowered[f"IR version {model.ir_version}", f"IR version {NEWEST_IR}"] = ()
         model.ir_version = NEWEST_IR
-    return changes
+    return group_changes(KIND, lowered, "FINN's libraries know no newer one, and this network is the same in both")
 
 
 def _explain(node: Any, version: int) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bskernel_executors.dataflow.widths import FINN_WIDEST
 from bskernel_executors.qonnx_transform.adaptation.layers import Layer, count_macs, find_layers
 from bskernel_executors.qonnx_transform.adaptation.network_graph import NetworkGraph, describe
 from bskernel_executors.sdk import StepFailure
@@ -67,24 +68,41 @@ def _explain(layers: list[Layer]) -> str:
     return " and ".join(reasons)
 
 
-def check_widths(model: Any, most_bits: int) -> None:
-    """Raise StepFailure (model_load) for activations of more bits than FINN makes thresholds of, before a layer."""
+def check_widths(model: Any, most_bits: int) -> list[dict[str, str]]:
+    """Return a row of the report for activations that are wider than FINN converts by default.
+
+    Raises StepFailure (model_load) for one of more than `most_bits` bits before a layer.
+    """
     network = NetworkGraph(model)
+    wide: dict[str, int] = {}
     for node in network.nodes:
         if node.op_type not in {"Quant", "IntQuant"} or network.constant(node.input[0]) is not None:
             continue
-        bits = network.constant(node.input[3])
-        if bits is None or bits.max() <= most_bits:
+        width = network.constant(node.input[3])
+        bits = 0 if width is None else int(width.max())
+        if bits <= FINN_WIDEST:
             continue
         layer = _find_layer(network, node.output[0])
-        if layer is not None:
+        if bits > most_bits and layer is not None:
             raise StepFailure(
                 category="model_load",
-                message=f"{describe(node)} quantizes the input of {describe(layer)} to {bits.max():g} bits: hardware "
-                f"compares with 2**{bits.max():g} - 1 thresholds per channel, and FINN's limit is {most_bits} bits",
+                message=f"{describe(node)} quantizes the input of {describe(layer)} to {bits} bits: hardware "
+                f"compares with 2**{bits} - 1 thresholds per channel, and the limit is {most_bits} bits",
                 hint=f"train with an activation of {most_bits} bits or fewer; to try more, set "
-                "max_multithreshold_bit_width of the steps adapt and step_qonnx_to_finn",
+                f"max_multithreshold_bit_width = {bits} both in [step.adapt.parameters] and in "
+                "[step.step_qonnx_to_finn.parameters]",
             )
+        if bits <= most_bits:
+            wide[node.name] = bits
+    if not wide:
+        return []
+    more = f" and {len(wide) - _SHOWN} more" if len(wide) > _SHOWN else ""
+    names = ", ".join(f"{name} ({bits} bits)" for name, bits in list(wide.items())[:_SHOWN])
+    note = (
+        f"{names}{more}: hardware compares with up to 2**{max(wide.values())} - 1 thresholds per channel; FINN's own "
+        f"limit of {FINN_WIDEST} bits is raised to {most_bits}"
+    )
+    return [{"label": "warning", "value": f"activations of more than {FINN_WIDEST} bits", "note": note}]
 
 
 def _find_layer(network: NetworkGraph, tensor: str) -> Any:

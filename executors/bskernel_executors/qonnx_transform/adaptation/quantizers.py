@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bskernel_executors.exchange.adaptation import Change
+from bskernel_executors.exchange.adaptation import Change, group_changes
 from bskernel_executors.qonnx_transform.adaptation.constants import Constants
 from bskernel_executors.qonnx_transform.adaptation.domains import QONNX
 from bskernel_executors.qonnx_transform.adaptation.names import list_tensors, unique_name
@@ -53,10 +53,7 @@ def _rename_modes(nodes: list[Any]) -> list[Change]:
                 attribute.s = _MODES[mode].encode()
                 found.setdefault((mode, _MODES[mode]), []).append(node.name)
     reason = "two names of one rounding, of which qonnx knows only this one"
-    return [
-        Change(kind=KIND, names=tuple(names), before=before, after=after, reason=reason)
-        for (before, after), names in found.items()
-    ]
+    return group_changes(KIND, found, reason)
 
 
 def _mend_values(graph: Any, nodes: list[Any]) -> list[Change]:
@@ -64,7 +61,7 @@ def _mend_values(graph: Any, nodes: list[Any]) -> list[Change]:
 
     constants, taken = Constants(graph), list_tensors(graph)
     biases = {node.input[2] for node in graph.node if node.op_type in _BIASED and len(node.input) > 2}
-    found: dict[tuple[str, str, str], list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for node in nodes:
         for at, role in enumerate(_roles(node), start=1):
             values = constants.read(node.input[at]) if at < len(node.input) else None
@@ -82,18 +79,10 @@ def _mend_values(graph: Any, nodes: list[Any]) -> list[Change]:
                 continue  # whole numbers beyond 2**24; no such bit width or zero point makes sense
             before = f"{role} of shape {values.shape} in {values.dtype}"
             after = f"{'a scalar' if shape == () else f'shape {shape}'} in float32"
-            found.setdefault((role, before, after), []).append(node.name)
+            found.setdefault((before, after), []).append(node.name)
             constants.replace(node, at, mended, unique_name(f"{node.input[at]}_mended", taken))
-    return [
-        Change(
-            kind=KIND,
-            names=tuple(names),
-            before=before,
-            after=after,
-            reason="qonnx and FINN read parameters of one value in this form, and all of them as float32",
-        )
-        for (_, before, after), names in found.items()
-    ]
+    reason = "qonnx and FINN read parameters of one value in this form, and all of them as float32"
+    return group_changes(KIND, found, reason)
 
 
 def _roles(node: Any) -> tuple[str, ...]:
@@ -103,7 +92,7 @@ def _roles(node: Any) -> tuple[str, ...]:
 def _fill_attributes(nodes: list[Any]) -> list[Change]:
     from onnx import helper
 
-    found: dict[str, list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for node in nodes:
         have = {attribute.name for attribute in node.attribute}
         missing = {key: value for key, value in _ATTRIBUTES.get(node.op_type, {}).items() if key not in have}
@@ -111,14 +100,6 @@ def _fill_attributes(nodes: list[Any]) -> list[Change]:
             node.attribute.append(helper.make_attribute(key, value))
         if missing:
             text = ", ".join(f"{key} = {value}" for key, value in missing.items())
-            found.setdefault(text, []).append(node.name)
-    return [
-        Change(
-            kind=KIND,
-            names=tuple(names),
-            before="attributes left out",
-            after=text,
-            reason="the defaults of qonnx's specification, which its code requires to be written",
-        )
-        for text, names in found.items()
-    ]
+            found.setdefault(("attributes left out", text), []).append(node.name)
+    reason = "the defaults of qonnx's specification, which its code requires to be written"
+    return group_changes(KIND, found, reason)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import numpy as np
 import pytest
 from bskernel_executors.qonnx_transform.adaptation.input_datatype import annotate_input
 from bskernel_executors.qonnx_transform.adaptation.quantization import check_quantization, check_widths
 from bskernel_executors.sdk import StepFailure
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
+from support.paths import ROOT
 from support.seeded_networks import Network, make_cnn, make_mlp
 
 
@@ -92,6 +95,19 @@ def test_float_weights_between_quantized_layers_are_named() -> None:
     assert "no quantizer gives the weights of MatMul_1" in row["note"]
 
 
+@pytest.mark.parametrize("scales", [0.125, [0.125, 0.25, 0.5, 1.0]])
+def test_a_layer_behind_a_layer_needs_no_quantizer_between_if_its_weights_have_one_scale(scales: Any) -> None:
+    network = Network(3, (1, 4))
+    network.quantize()
+    network.node("MatMul", network.weights(4, 4))
+    (scale,) = [tensor for tensor in network.constants if tensor.name == network.nodes[-2].input[1]]
+    scale.CopyFrom(numpy_helper.from_array(np.asarray(scales, dtype=np.float32), scale.name))
+    network.node("Add", network.constant(network.draw(4)))
+    network.node("MatMul", network.weights(4, 3))
+    rows = check_quantization(network.model((1, 3)))
+    assert len(rows) == (not isinstance(scales, float))
+
+
 def make_wide(bits: int, *, layer: bool) -> Any:
     network = Network(4, (1, 4))
     network.quantize()
@@ -108,7 +124,29 @@ def test_an_activation_too_wide_for_thresholds_is_named_with_its_layer_and_the_l
         check_widths(make_wide(16, layer=True), 8)
     for needle in ("Quant 'Quant_2'", "MatMul 'MatMul_1'", "16 bits", "2**16", "8 bits"):
         assert needle in error.value.failure.message
-    assert "max_multithreshold_bit_width" in str(error.value.failure.hint)
-    check_widths(make_wide(8, layer=True), 8)
-    check_widths(make_wide(16, layer=True), 16)
-    check_widths(make_wide(16, layer=False), 8)
+    for needle in ("max_multithreshold_bit_width = 16", "[step.adapt.", "[step.step_qonnx_to_finn."):
+        assert needle in str(error.value.failure.hint)
+    assert check_widths(make_wide(8, layer=True), 8) == []
+    assert check_widths(make_wide(16, layer=False), 8) == []
+
+
+@pytest.mark.parametrize("layer", [True, False])
+def test_an_activation_wider_than_finn_converts_by_default_is_named(layer: bool) -> None:
+    (row,) = check_widths(make_wide(10, layer=layer), 12)
+    assert row["label"] == "warning"
+    for needle in ("Quant_2 (10 bits)", "2**10 - 1", "raised to 12"):
+        assert needle in row["note"]
+
+
+def test_adapt_and_finn_take_the_same_limit() -> None:
+    found = {}
+    for image, entry in (
+        ("qonnx-transform/1.0.0", "adapt"),
+        *((f"finn-step/finn-plus-{version}", "step_qonnx_to_finn") for version in ("1.6.1", "1.4.0")),
+    ):
+        catalogue = json.loads((ROOT / "images" / image / "catalogue.json").read_text())
+        (described,) = [item for item in catalogue["entries"] if item["name"] == entry]
+        found[image] = {item["name"]: item for item in described["parameters"]}["max_multithreshold_bit_width"][
+            "default"
+        ]
+    assert set(found.values()) == {12}, found
