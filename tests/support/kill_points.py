@@ -52,8 +52,8 @@ def _strike(victim: Victim, cache: str) -> None:
     if victim == "kernel":
         os.kill(os.getpid(), signal.SIGKILL)
     elif victim == "servers":
-        for session in os.listdir(f"{cache}/sessions") if os.path.isdir(f"{cache}/sessions") else ():
-            for pid in _marked(f"BSKERNEL_SESSION={session}\0".encode()):
+        for session in Path(cache, "sessions").glob("*"):
+            for pid in _marked(f"BSKERNEL_SESSION={session.name}\0".encode()):
                 os.kill(pid, signal.SIGKILL)
     else:
         for pid in _marked(f'"cache":"{cache}"'.encode()):
@@ -71,7 +71,7 @@ def _install(at: int, victim: Victim, places: Sequence[str], count: str | None) 
         seen += 1
         if count is not None:
             striking = True
-            with open(count, "a", encoding="utf-8") as file:
+            with Path(count).open("a", encoding="utf-8") as file:
                 file.write(f"{event} {arguments!r}\n")
             striking = False
         if seen == at:
