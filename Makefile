@@ -1,7 +1,7 @@
 UV := $(shell command -v uv || echo .tools/bin/uv)
 UV_VERSION := uv>=0.13,<0.14
 
-.PHONY: bench demo test unit check sync
+.PHONY: bench chaos demo test unit check sync
 
 demo: sync
 	$(UV) run --frozen bskernel run examples/digits/build.toml
@@ -9,6 +9,10 @@ demo: sync
 bench: sync
 	$(UV) sync --frozen --quiet --group bench --compile-bytecode
 	$(UV) run --frozen --no-sync python benchmarks/run.py $(BENCH)
+
+# CHAOS are options, e.g. make chaos CHAOS="--hours 3 --seed 7 --kinds kills,power --report chaos.json"
+chaos: sync
+	PYTHONPATH=tests $(UV) run --frozen python -m chaos $(CHAOS)
 
 # ARGS go to pytest, e.g. make test ARGS="-k scheduler"
 test: check
