@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from chaos import invariants, mounts
-from chaos.images import remove_images
+from chaos.images import remove_containers, remove_images
 from chaos.kind import Kind, Trial, Unable, Violation
 from chaos.report import Finding, Row
 from chaos.site import Site
@@ -104,6 +104,8 @@ class Campaign:
             broken = f"the trial itself failed: {traceback.format_exc(limit=-4)}"
         finally:
             invariants.end_descendants()
+            if kind.container and (left := remove_containers(folder)):
+                broken = broken or f"containers are left: {', '.join(left)}"
             _remove(folder)
         row.tried += trial.count
         if broken is not None:

@@ -1,5 +1,6 @@
 """Damage to files and folders that lie on disk: the next run repairs it, or says clearly what is wrong."""
 
+import functools
 import os
 import random
 import shutil
@@ -214,12 +215,54 @@ def attempt(trial: Trial, place: Place) -> None:
     invariants.the_next_run_is_right(trial, project, cache)
 
 
+def _make_huge(path: Path, rng: random.Random) -> None:
+    os.truncate(path, 3_000_000_000)
+
+
+def shared_store(trial: Trial) -> None:
+    """Damage what another machine left in a shared store: whoever recalls from there makes it himself."""
+    site, rng = trial.site, trial.rng
+    shared = trial.folder / "shared"
+    shared.mkdir()
+    project, cache = site.write_project(trial.folder / "project"), site.new_cache(trial.folder / "other")
+    writing = {"BSKERNEL_STORE": str(shared), "BSKERNEL_STORE_MODE": "write-through"}
+    invariants.proper(site.run(project, cache, "run", "build.toml", variables=writing), {0})
+    shutil.rmtree(project / "build")
+    outside = make_outside(trial.folder / "outside")
+    before = invariants.snapshot(outside)
+    words = []
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        target = rng.choice(_targets(trial.folder, ("shared/*/*/*",)) or [shared])
+        if target.is_file() and not target.is_symlink() and rng.random() < 0.15:
+            _make_huge(target, rng)
+            words.append(f"{target.relative_to(trial.folder)} huge")
+        else:
+            words.append(f"{target.relative_to(trial.folder)} {hurt(trial, target, outside)}")
+    trial.item = "; ".join(words)
+    cache = site.new_cache(trial.folder / "cache")
+    reading = {"BSKERNEL_STORE": str(shared), "BSKERNEL_STORE_MODE": "read-only"}
+    done = invariants.proper(site.run(project, cache, "run", "build.toml", variables=reading))
+    trial.require(done.code == 0, f"a damaged shared store fails the build: {done}")
+    invariants.the_build_is_right(trial, project)
+    if changed := invariants.changes(before, invariants.snapshot(outside)):
+        raise Violation(f"a run changed what the user keeps elsewhere: {'; '.join(changed[:3])}")
+    invariants.the_next_run_is_right(trial, project, cache)
+
+
 KINDS = [
     Kind(
-        name=f"damage/{place.name}",
-        promise=place.promise,
-        attempt=lambda trial, place=place: attempt(trial, place),  # type: ignore[misc]
-        tries=place.tries,
-    )
-    for place in PLACES
+        name="damage/shared-store",
+        promise="damage in a shared store costs time, and nothing else",
+        attempt=shared_store,
+        tries=2,
+    ),
+    *(
+        Kind(
+            name=f"damage/{place.name}",
+            promise=place.promise,
+            attempt=functools.partial(attempt, place=place),
+            tries=place.tries,
+        )
+        for place in PLACES
+    ),
 ]

@@ -144,8 +144,9 @@ def attempt(trial: Trial, names: list[str], runtime: str) -> None:
         raise Violation(f"the secret of a file outside is in {found.relative_to(trial.folder)}")
     site.write_project(project, PROJECT)
     invariants.the_next_run_is_right(trial, project, cache, runtime=runtime)
-    shutil.rmtree(project / "build", ignore_errors=True)
-    invariants.the_next_run_is_right(trial, project, cache, runtime=runtime, checks_store=False)
+    if trial.rng.random() < 0.3:  # what was recalled is right in a new build directory, too
+        shutil.rmtree(project / "build", ignore_errors=True)
+        invariants.the_next_run_is_right(trial, project, cache, runtime=runtime, checks_store=False)
 
 
 def _repair_code(code: Path) -> None:

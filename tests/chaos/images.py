@@ -1,9 +1,21 @@
-"""The container images that the campaign made, and their removal."""
+"""The container images and containers that the campaign made, and their removal."""
 
 from pathlib import Path
 
 from bskernel.images import find_recipes
 from bskernel.images.engine import connect
+
+
+def remove_containers(folder: Path) -> list[str]:
+    """Remove the containers that have a mount below a folder; returns what they were."""
+    client = connect()
+    left = []
+    for container in client.containers(all=True):
+        if any(mount.get("Source", "").startswith(f"{folder}/") for mount in container["Mounts"]):
+            left.append(f"{container['Id'][:12]} {container['State']}")
+            client.remove_container(container["Id"], force=True)
+    client.close()
+    return left
 
 
 def remove_images(root: Path) -> None:

@@ -183,6 +183,17 @@ def the_build_is_right(trial: Trial, project: Path) -> None:
             raise Violation(f"a build said ok, and its {key} are wrong: {'; '.join(different[:4])[:600]}")
 
 
+def the_session_ends(trial: Trial, project: Path, cache: Path) -> None:
+    """Run beside a warm session and take it down: both work, and nothing is left."""
+    done = proper(trial.site.run(project, cache, "run", "build.toml"))
+    if done.code != 0:
+        raise Violation(f"the next run fails: {done}")
+    the_build_is_right(trial, project)
+    proper(trial.site.run(project, cache, "down"), {0})
+    nothing_runs()
+    nothing_lies_around(cache)
+
+
 def the_next_run_is_right(
     trial: Trial, project: Path, cache: Path, *, runtime: str = "process", checks_store: bool = True
 ) -> None:

@@ -1,9 +1,14 @@
 """Fuzzing: each trial damages some thousand messages of one decoder."""
 
+import contextlib
+import os
+import socket
 import time
+from pathlib import Path
 
 import msgspec
 
+from chaos import invariants
 from chaos.fuzz.decoders import DECODERS, Decoder
 from chaos.fuzz.mutation import damage, damage_value, with_depth
 from chaos.kind import Kind, Trial, Violation
@@ -54,4 +59,40 @@ def _kind(decoder: Decoder) -> Kind:
     )
 
 
-KINDS = [_kind(decoder) for decoder in DECODERS]
+def warm_session(trial: Trial) -> None:
+    """Send damaged requests to the socket of a warm session: it goes on, and the next run is right."""
+    site = trial.site
+    project, cache = site.write_project(trial.folder / "project"), site.new_cache(trial.folder / "cache")
+    invariants.proper(site.run(project, cache, "up", "chaos"), {0})
+    requests = next(decoder for decoder in DECODERS if decoder.name == "requests-to-daemons").seeds
+    sockets = list((cache / "kept").glob("*/socket"))
+    trial.require(sockets, "a warm session without a socket")
+    trial.count = 200
+    for _ in range(trial.count):
+        with contextlib.suppress(OSError), contextlib.closing(_connect(sockets[0])) as connection:
+            connection.sendall(damage(trial.rng, requests))
+            if trial.rng.random() < 0.3:
+                connection.recv(1 << 16)
+    invariants.the_session_ends(trial, project, cache)
+
+
+def _connect(path: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(0.2)
+    folder = os.open(path.parent, os.O_PATH)  # the path of a socket is limited to 107 bytes
+    try:
+        connection.connect(f"/proc/self/fd/{folder}/{path.name}")
+    finally:
+        os.close(folder)
+    return connection
+
+
+KINDS = [
+    *(_kind(decoder) for decoder in DECODERS),
+    Kind(
+        name="fuzz/warm-session",
+        promise="damaged requests to a warm session end the connection alone",
+        attempt=warm_session,
+        tries=1,
+    ),
+]
