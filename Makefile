@@ -1,7 +1,7 @@
 UV := $(shell command -v uv || echo .tools/bin/uv)
 UV_VERSION := uv>=0.13,<0.14
 
-.PHONY: bench demo test unit check sync wheels
+.PHONY: bench chaos demo test unit check sync wheels
 
 demo: sync
 	$(UV) run --frozen bskernel run examples/digits/build.toml
@@ -13,6 +13,9 @@ bench: sync
 # An installation without a checkout: uv tool install --find-links dist bskernel
 wheels: $(filter .tools/bin/uv,$(UV))
 	for member in protocol kernel executors images; do $(UV) build --quiet --wheel --out-dir dist $$member || exit 1; done
+# CHAOS are options, e.g. make chaos CHAOS="--hours 3 --seed 7 --kinds kills,power --report chaos.json"
+chaos: sync
+	PYTHONPATH=tests $(UV) run --frozen python -m chaos $(CHAOS)
 
 # ARGS go to pytest, e.g. make test ARGS="-k scheduler"
 test: check
