@@ -13,6 +13,7 @@ bench: sync
 # An installation without a checkout: uv tool install --find-links dist bskernel
 wheels: $(filter .tools/bin/uv,$(UV))
 	for member in protocol kernel executors images; do $(UV) build --quiet --wheel --out-dir dist $$member || exit 1; done
+
 # CHAOS are options, e.g. make chaos CHAOS="--hours 3 --seed 7 --kinds kills,power --report chaos.json"
 chaos: sync
 	PYTHONPATH=tests $(UV) run --frozen python -m chaos $(CHAOS)
