@@ -81,7 +81,7 @@ def find_unmapped(model: Any) -> list[Any]:
 
 
 def find_bare_forks(model: Any) -> list[Any]:
-    """Find hardware nodes whose stream several nodes read, hardware among them: only DuplicateStreams makes copies."""
+    """Find hardware nodes whose stream several nodes read, hardware among them: only DuplicateStreams copies."""
     return [
         node
         for node in model.graph.node
