@@ -55,6 +55,7 @@ def found(request: pytest.FixtureRequest, environments: Path, tmp_path_factory: 
 def test_a_network_reaches_hardware_and_computes_what_it_did(found: Any, network: str) -> None:
     result = found[network]
     assert result["unmapped"] == []
+    assert result["bare_forks"] == []
     assert result["differing"] == 0
     assert result["streamline"] == NETWORKS[network][0]
     assert NETWORKS[network][1] in result["hardware"]

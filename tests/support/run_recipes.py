@@ -22,7 +22,7 @@ with contextlib.redirect_stdout(io.StringIO()):
 
 from bskernel_executors.finn_step.mapping_reasons import explain_unmapped
 from bskernel_executors.finn_step.recipe_entry import run_by_recipe
-from bskernel_executors.finn_step.recipe_run import find_unmapped
+from bskernel_executors.finn_step.recipe_run import find_bare_forks, find_unmapped
 from finn.builder import build_dataflow_steps as steps
 from finn.builder.build_dataflow_config import DataflowBuildConfig
 from qonnx.core.modelwrapper import ModelWrapper
@@ -65,6 +65,7 @@ def run(path: Path) -> dict[str, Any]:
         "hardware": [node.op_type for node in model.graph.node if is_hardware(node)],
         "host": [node.op_type for node in model.graph.node if not is_hardware(node)],
         "unmapped": [f"{node.op_type}: {explain_unmapped(model, node).what}" for node in find_unmapped(model)],
+        "bare_forks": [node.name for node in find_bare_forks(model)],
         "differing": int((middle != before).sum() + (after != before).sum()),
     }
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
+from bskernel_executors.dataflow.operators import is_hardware
 from bskernel_executors.finn_step.coverage import classify
-from bskernel_executors.finn_step.graph_features import Features, find_features, has_feature
+from bskernel_executors.finn_step.graph_features import Features, find_features, has_feature, is_fork
 from bskernel_executors.finn_step.mapping_reasons import explain_unmapped
 from bskernel_executors.finn_step.recipes import AUTO, Item, Purpose, Recipe, Stage, recipes_for
 from bskernel_executors.finn_step.transformation_lookup import find_operation, require_operation
@@ -76,6 +77,17 @@ def find_unmapped(model: Any) -> list[Any]:
         node
         for node, part in zip(nodes, classify(nodes), strict=True)
         if part == "unmapped" or (part == "tail" and node.op_type in _LAYERS)
+    ]
+
+
+def find_bare_forks(model: Any) -> list[Any]:
+    """Find hardware nodes whose stream several nodes read, hardware among them: only DuplicateStreams copies."""
+    return [
+        node
+        for node in model.graph.node
+        if is_hardware(node)
+        and is_fork(model, node)
+        and any(is_hardware(reader) for name in node.output for reader in model.find_consumers(name))
     ]
 
 
@@ -200,12 +212,14 @@ def _run_fitting(
         left = f"FINN's own order fails ({type(error).__name__}: {error})"
     else:
         stuck = find_stuck(after) if purpose == "streamline" else find_unmapped(after)
-        if not stuck:
+        forks = [] if stuck or purpose == "streamline" else find_bare_forks(after)
+        if not stuck and not forks:
             why = f"{contains}; FINN's own order leaves no layer behind"
             return after, Choice(recipe=chain.name, why=why, warnings=warnings)
-        first = stuck[0]
-        left = (
-            f"FINN's own order leaves {len(stuck)} behind, first {first.name}: {explain_unmapped(after, first).what}"
-        )
+        if stuck:
+            reason = explain_unmapped(after, stuck[0]).what
+            left = f"FINN's own order leaves {len(stuck)} behind, first {stuck[0].name}: {reason}"
+        else:
+            left = f"FINN's own order copies no stream after {forks[0].name}"
     model, warnings = run_recipe(model, config, fitting)
     return model, Choice(recipe=fitting.name, why=f"{contains}; {left}", warnings=warnings)
