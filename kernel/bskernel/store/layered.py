@@ -33,7 +33,7 @@ class LayeredStore:
         self._link = RemoteLink(settings, note)
         self._pending = UploadJournal(cache, settings.name)
         self._fetcher = Fetcher(local, remote, self._link)
-        self._sender = Uploader(local, remote, self._link, self._fetcher, self._pending, settings.name)
+        self._sender = Uploader(local, remote, self._link, self._fetcher, self._pending, settings.origin)
         self._pusher = UploadQueue(self._sender.push)
         if self._writes:
             self._push_pending()
@@ -76,17 +76,17 @@ class LayeredStore:
 
     def recall(self, action: Action) -> ActionResult | None:
         """The action's result, from either store; downloads all its blobs first if it is remote."""
-        result = self._local.recall(action, origin=self._settings.name)
+        result = self._local.recall(action, origin=self._settings.origin)
         if result is None:
             result = self._fetcher.result_with_blobs(action.key.sha256)
             if result is not None:
-                self._local.remember(action, result, origin=self._settings.name)
+                self._local.remember(action, result, origin=self._settings.origin)
         self._link.deliver_notes()
         return result
 
     def peek(self, action: Action) -> ActionResult | None:
         """What `recall` would most likely return, without downloading blobs."""
-        result = self._local.peek(action, origin=self._settings.name)
+        result = self._local.peek(action, origin=self._settings.origin)
         if result is None:
             result = self._fetcher.likely(action.key.sha256)
         self._link.deliver_notes()
