@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def trust(path: Path | None, show: bool, remove: bool, lists: bool, as_json: bool) -> None:
     """Trust a project: the tools, stores and folders that it asks for.
 
-    PATH is a build.toml or a project's folder, by default the current one. Nothing of the project is run. What it asks
-    for later, and a tool in it that changes, is asked for again. See docs/security.md.
+    PATH is a build.toml or a project's folder, by default the current one. Nothing of the project is run. What it
+    asks for later, and a tool in it that changes, is asked for again. See docs/security.md.
     """
     from bskernel.commands import trust as trust_command
 
