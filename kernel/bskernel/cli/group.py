@@ -29,7 +29,7 @@ COMMANDS = {
     "steps": "List executors, or the entries of one with their parameters.",
     "store": "Manage the cache and the store that machines share.",
     "sweep": "Build every point of CONFIG's [sweep]; shared steps run once.",
-    "trust": "Trust what a project asks for: tools, a shared store, cluster jobs.",
+    "trust": "Trust a project: the tools, stores and folders that it asks for.",
     "up": "Start warm sessions ahead of builds, and list all of them.",
 }
 

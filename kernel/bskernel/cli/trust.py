@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--list", "lists", is_flag=True, help="List the trusted projects.")
 @JSON
 def trust(path: Path | None, show: bool, remove: bool, lists: bool, as_json: bool) -> None:
-    """Trust what a project asks for: its tools, shared store, cluster jobs, and folders outside of its own.
+    """Trust a project: the tools, stores and folders that it asks for.
 
     PATH is a build.toml or a project's folder, by default the current one. Nothing of the project is run. What it
     asks for later, and a tool in it that changes, is asked for again. See docs/security.md.

@@ -33,8 +33,7 @@ from bskernel.store.usage_lock import hold_exclusive, hold_shared
 from bskernel.sweeps.execution.preparation import PreparedSweep
 from bskernel.sweeps.execution.preview import recall_nodes
 from bskernel.sweeps.results.sweep_file import POINTS
-from bskernel.workspace.trust import Trust
-from bskernel.workspace.trust_request import store_requests
+from bskernel.workspace.trust import Trust, trusted_store
 from bskernel.workspace.workspace import Workspace
 
 T = TypeVar("T")
@@ -80,16 +79,19 @@ class StoreAdmin:
         if config is not None and url is None:
             loaded = load_config(config)
             section, folder = loaded.config.store, loaded.folder
-            named = shared_settings(section, folder)
-            if named is not None:
-                Trust(os.environ).require(loaded.path, store_requests(loaded, named))
+            named = trusted_store(loaded, Trust(os.environ))
+            users = named is not None and named.users
         else:
+            users = True
             table = override_store({}, os.environ).get("store", {})
             section, folder = convert(table, StoreSection, "the environment"), Path.cwd()
         section = restrict_store(
             convert({**msgspec.to_builtins(section), **given}, StoreSection, "--mode"), os.environ
         )
-        return cls(cache_folder(), shared_settings(section, folder), note)
+        shared = shared_settings(section, folder)
+        if shared is not None:
+            shared = msgspec.structs.replace(shared, users=users)
+        return cls(cache_folder(), shared, note)
 
     def push(self, what: Path | None) -> Pushed:
         """Copy results to the shared store. Raises ConfigError if it is read-only, EnvironmentLacking if it fails."""
@@ -99,8 +101,10 @@ class StoreAdmin:
                 keys = self._local.keys()
             else:
                 keys = []
-                name = self._require_shared().name
-                self._recall_each(what, lambda action: self._local.recall_key(_append_key(action, keys), origin=name))
+                origin = self._require_shared().origin
+                self._recall_each(
+                    what, lambda action: self._local.recall_key(_append_key(action, keys), origin=origin)
+                )
             done = store.push_all(keys)
             store.close(wait=False)
         if done.failed:
@@ -116,7 +120,7 @@ class StoreAdmin:
         counts = Counter[str]()
 
         def recall(action: Action) -> ActionResult | None:
-            here = self._local.recall(action, origin=settings.name)
+            here = self._local.recall(action, origin=settings.origin)
             found = here or store.recall(action)
             counts["present" if here else "pulled" if found else "missing"] += 1
             return found

@@ -35,7 +35,7 @@ class LayeredStore:
         self._link = RemoteLink(settings, note)
         self._pending = UploadJournal(cache, settings.name)
         self._fetcher = Fetcher(local, remote, self._link)
-        self._sender = Uploader(local, remote, self._link, self._fetcher, self._pending, settings.name)
+        self._sender = Uploader(local, remote, self._link, self._fetcher, self._pending, settings.origin)
         self._pusher = UploadQueue(self._sender.push)
         if self._writes:
             self._push_pending()
@@ -91,19 +91,19 @@ class LayeredStore:
 
         With `outputs`, a result with other outputs than those that are declared is none.
         """
-        result = self._local.recall(action, outputs, origin=self._settings.name)
+        result = self._local.recall(action, outputs, origin=self._settings.origin)
         if result is None:
             result = self._fetcher.result_with_blobs(action.key.sha256, outputs)
             if result is not None:
                 if result.log is not None and not self._local.holds(result.log):
                     result = msgspec.structs.replace(result, log=None)  # the shared store has lost it
-                self._local.remember(action, result, origin=self._settings.name)
+                self._local.remember(action, result, origin=self._settings.origin)
         self._link.deliver_notes()
         return result
 
     def peek(self, action: Action, outputs: Iterable[OutputDescription] | None = None) -> ActionResult | None:
         """What `recall` would most likely return, without downloading blobs."""
-        result = self._local.peek(action, outputs, origin=self._settings.name)
+        result = self._local.peek(action, outputs, origin=self._settings.origin)
         if result is None:
             result = self._fetcher.likely(action.key.sha256, outputs)
         self._link.deliver_notes()

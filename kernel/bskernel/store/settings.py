@@ -29,6 +29,7 @@ class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
     url: str  # an fsspec URL or an absolute path
     mode: StoreMode = "read-only"
     options: dict[str, Any] = {}  # of the fsspec file system, e.g. endpoint_url
+    users: bool = False  # the user named it, not a project: every build may recall what came from it
 
     @property
     def protocol(self) -> str:
@@ -60,6 +61,11 @@ class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
         host, _, path = rest.partition("/")
         text = f"{head}://{host.rpartition('@')[2]}/{path}\0{msgspec.json.encode(options, order='sorted').decode()}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @property
+    def origin(self) -> str:
+        """The origin of results that come from it: its name, or nothing if it is the user's own."""
+        return "" if self.users else self.name
 
     def __repr__(self) -> str:
         return f"SharedSettings({self.shown!r}, {self.mode!r}, options: {', '.join(self.options) or 'none'})"

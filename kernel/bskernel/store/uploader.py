@@ -36,10 +36,10 @@ class Uploader:
         link: RemoteLink,
         fetcher: Fetcher,
         pending: UploadJournal,
-        name: str,
+        origin: str,
     ) -> None:
-        """`name` is the shared store's: a result that came from another one is not passed on."""
-        self._name = name
+        """`origin` is the shared store's: a result that came from another project's store is not passed on."""
+        self._origin = origin
         self._local = local
         self._remote = remote
         self._link = link
@@ -48,7 +48,7 @@ class Uploader:
 
     def push(self, key: str) -> bool:
         """Upload a local result; False when it is not in the shared store afterwards. Failures are reported."""
-        result = self._local.recall_key(key, origin=self._name)
+        result = self._local.recall_key(key, origin=self._origin)
         if result is None:
             self._pending.forget(key)
             return False

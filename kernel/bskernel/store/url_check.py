@@ -1,4 +1,4 @@
-"""Which URLs and options of a shared store are taken. Pure.
+"""Which URLs and options of a shared store are taken.
 
 fsspec and the libraries behind it take options that start programs, read other files or send data elsewhere, and URLs
 that chain file systems. So there is a list of what is taken, and all else is an error.

@@ -190,11 +190,9 @@ def find_again(tool: str, identity: str, cache: Path) -> ToolInstall:
     path = cache / "tools" / f"{tool}-{digest}.json"
     try:
         root = Path(msgspec.json.decode(path.read_bytes(), type=_Report).root)
-        if fingerprint(root, known_tools()[tool]) != digest:
-            raise EnvironmentLacking(f"{root} has changed since that step")
-        install = identify(tool, root, cache, str(root))
+        install = identify(tool, root, cache, str(root)) if fingerprint(root, known_tools()[tool]) == digest else None
     except (OSError, msgspec.DecodeError, EnvironmentLacking) as error:
         raise EnvironmentLacking(f"the {tool} of that step, {identity}, is not on this machine") from error
-    if install.identity != identity:
-        raise EnvironmentLacking(f"{root} is now {install.label}, not the {tool} of that step")
+    if install is None or install.identity != identity:
+        raise EnvironmentLacking(f"{root} is now another install, not the {tool} of that step: {identity}")
     return install

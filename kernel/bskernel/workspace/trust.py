@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
+import msgspec
+
 from bskernel.core.errors import ConfigError, NotTrusted
-from bskernel.store import SharedSettings
+from bskernel.flow.loaded_config import LoadedConfig
+from bskernel.store import SharedSettings, shared_settings
 from bskernel.workspace.trust_file import Grants, TrustSection, config_folder, read_grants, read_user_config
-from bskernel.workspace.trust_request import TrustRequest
+from bskernel.workspace.trust_request import TrustRequest, store_requests
 
 VARIABLE = "BSKERNEL_TRUST"  # 1: all projects; or a list of folders as in PATH
 
@@ -86,6 +89,16 @@ class CollectingTrust(Trust):
     def require(self, file: Path, requests: Iterable[TrustRequest]) -> None:  # noqa: ARG002 - the base's
         """Note the requests, in order."""
         self.asked |= dict.fromkeys(requests)
+
+
+def trusted_store(loaded: LoadedConfig, trust: Trust) -> SharedSettings | None:
+    """The shared store of a configuration; None without one. Raises NotTrusted, EnvironmentLacking, ConfigError."""
+    shared = shared_settings(loaded.config.store, loaded.folder)
+    if shared is None:
+        return None
+    trust.require(loaded.path, store_requests(loaded, shared))
+    given = loaded.is_given("store", "shared") and (not shared.options or loaded.is_given("store", "options"))
+    return msgspec.structs.replace(shared, users=given or trust.lists_store(shared))
 
 
 def _is_below_any(path: Path, folders: Iterable[str]) -> bool:

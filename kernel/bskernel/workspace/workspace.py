@@ -29,8 +29,8 @@ from bskernel.store.file_digests import FILES, FileDigests
 from bskernel.workspace.backend import ResolvedBuild, resolve_backend
 from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.output_place import OutputPlace, place_output
-from bskernel.workspace.trust import Trust
-from bskernel.workspace.trust_request import cluster_requests, input_requests, store_requests
+from bskernel.workspace.trust import Trust, trusted_store
+from bskernel.workspace.trust_request import cluster_requests, input_requests
 from bskernel.workspace.user_files import FilesOnDisk
 from bskernel.workspace.worker_pools import PoolHandle, cluster_pool, local_pool
 
@@ -153,10 +153,7 @@ class Workspace:
 
         Raises NotTrusted for one that the project names; EnvironmentLacking, ConfigError.
         """
-        shared = shared_settings(loaded.config.store, loaded.folder)
-        if shared is not None:
-            self.trust.require(loaded.path, store_requests(loaded, shared))
-        return shared
+        return trusted_store(loaded, self.trust)
 
     def _check_inputs(self, loaded: LoadedConfig, plan: Plan) -> None:
         """Raise NotTrusted if files outside the project could be sent to a store that the project names."""

@@ -4,6 +4,7 @@ import importlib.util
 import io
 import os
 import shutil
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from bskernel.images.base import Package, read_base
 from bskernel.images.base_layer import fetch_package, members_of, write_layer
 from bskernel.images.container_image import dockerfile, ensure_image, image_name, state_of
 from bskernel.images.engine import connect
+from bskernel.images.environment import _uv
 from bskernel.runtime.container import host_settings, user_of
 from bskernel.workspace.workspace import Workspace
 from hypothesis import given
@@ -223,3 +225,12 @@ def test_sources_are_compiled_where_they_are_put_and_taken_without_a_look_at_the
         # PEP 552: a hash-based file of bytecode that is not checked.
         assert Path(importlib.util.cache_from_source(str(source))).read_bytes()[4:8] == b"\x01\0\0\0"
     assert len(sources) > 20
+
+
+def test_uv_reads_no_configuration_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "uv.toml").write_text("index-url = [nonsense")
+    (tmp_path / ".python-version").write_text("2.7\n")
+    (tmp_path / "pyproject.toml").write_text("nonsense = [")
+    monkeypatch.chdir(tmp_path)
+    _uv("venv", "--quiet", "--offline", "--python", sys.executable, str(tmp_path / "made"))
+    assert (tmp_path / "made" / "pyvenv.cfg").is_file()
