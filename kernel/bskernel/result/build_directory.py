@@ -17,7 +17,7 @@ from bskernel.core.action import Action
 from bskernel.core.errors import ConfigError
 from bskernel.core.interfaces import Store
 from bskernel.result.exported_artifacts import ExportedArtifacts, places_of
-from bskernel.result.written_files import altered_files, note_written, replace
+from bskernel.result.written_files import WRITTEN, altered_files, note_written, replace
 from bskernel.store.plain_files import discard, make_folder, read_plain
 
 RESULT, METRICS, FAILURE, CONFIG = "result.json", "metrics.json", "failure.txt", "config.json"
@@ -217,6 +217,11 @@ class BuildDirectory:
             *altered_files(self.path),
             *ExportedArtifacts(self.path).altered(places_of(artifacts, by_step)),
         )
+
+    @property
+    def has_notes(self) -> bool:
+        """True when the last build here noted what it wrote."""
+        return (self.path / WRITTEN).exists()
 
     def write_config(self, config: Any) -> None:
         """Write config.json, the resolved configuration."""
