@@ -68,8 +68,17 @@ def test_one_stamped_blob_that_is_wrong_makes_all_be_read(tmp_path: Path) -> Non
 def test_the_generation_is_noted_before_the_first_blob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr("os.fsync", lambda file: (order.append("synced"), fsync(file))[1])
-    monkeypatch.setattr("os.replace", lambda a, b: (order.append(Path(b).parent.name), replace(a, b))[1])
+
+    def sync(file: int) -> None:
+        order.append("synced")
+        fsync(file)
+
+    def move(source: str, target: str) -> None:
+        order.append(Path(target).parent.name)
+        replace(source, target)
+
+    monkeypatch.setattr("os.fsync", sync)
+    monkeypatch.setattr("os.replace", move)
     store = DiskStore(tmp_path)
     order.clear()
     digest = store.put(b"content")

@@ -109,6 +109,11 @@ def replaced_by(make: Callable[[Path], Any]) -> Callable[[Path], None]:
     return replace
 
 
+def folder_is_file(path: Path) -> None:
+    shutil.rmtree(path)
+    path.write_text("x")
+
+
 FORMS: dict[str, Callable[[Path], Any]] = {
     "gone": Path.unlink,
     "empty": lambda path: path.write_bytes(b""),
@@ -121,7 +126,7 @@ FORMS: dict[str, Callable[[Path], Any]] = {
     "a link to zeros without end": replaced_by(lambda path: path.symlink_to("/dev/zero")),
     "a link to itself": replaced_by(lambda path: path.symlink_to(path.name)),
     "a link to nothing": replaced_by(lambda path: path.symlink_to("/nowhere")),
-    "folder is a file": lambda path: (shutil.rmtree(path.parent), path.parent.write_text("x")),
+    "folder is a file": lambda path: folder_is_file(path.parent),
 }
 
 
