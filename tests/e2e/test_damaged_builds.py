@@ -343,3 +343,33 @@ def test_check_finds_what_is_foreign_or_damaged_and_repair_removes_it(site: Site
     assert not admin.check(shared=False, repair=False).sound
     admin.check(shared=False, repair=True)
     assert admin.check(shared=False, repair=False).sound
+
+
+# Who reads a build directory
+
+
+def test_explain_diff_and_results_say_which_files_are_no_longer_what_the_build_wrote(site: Site, cli: Any) -> None:
+    site.run()
+    shutil.copytree(site.out, site.folder / "base", copy_function=shutil.copy)
+    assert "changed since" not in cli("explain", str(site.folder / "base")).stderr, "a copy is no change"
+    (site.out / "artifacts" / "parts" / "one").write_text("99")
+    (site.out / "artifacts" / "model").unlink()
+    (site.out / "metrics.json").write_text("{}")
+    result = (site.out / "result.json").read_text()
+    (site.out / "result.json").write_text(result.replace('"sum"', '"sun"'))
+    lines = [
+        "artifacts/model: missing",
+        "artifacts/parts/one: altered",
+        "metrics.json: altered",
+        "result.json: altered",
+    ]
+    told = {
+        "explain": cli("explain", str(site.out)).stderr,
+        "explain a step": cli("explain", str(site.out), "add").stdout,
+        "diff": cli("diff", str(site.folder / "base"), str(site.out)).stdout,
+        "markdown": cli("diff", str(site.folder / "base"), str(site.out), "--format", "markdown").stdout,
+    }
+    assert {name: [line for line in lines if line not in text] for name, text in told.items()} == {
+        name: [] for name in told
+    }
+    assert "A changed" not in told["diff"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bskernel.cli.options import JSON, PATH
-from bskernel.cli.output import print_result
+from bskernel.cli.output import print_note, print_result
 
 
 @click.command()
@@ -23,10 +23,13 @@ def explain(build: Path, step: str | None, as_json: bool) -> None:
     from bskernel.report.explanation import describe_explanation, describe_steps
     from bskernel.result import explanation
     from bskernel.result.build_result import BuildResult
+    from bskernel.result.integrity import find_altered
     from bskernel.result.result_file import read_result
 
     result = read_result(build, BuildResult)
     if step is None and result.failed_step is None:
         print_result(result, describe_steps, as_json=as_json)
+        for line in find_altered(build):
+            print_note(f"changed since the build: {line}")
     else:
         print_result(explanation.explain(build, step), describe_explanation, as_json=as_json)

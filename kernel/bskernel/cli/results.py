@@ -48,6 +48,7 @@ def results(
     import bskernel
     from bskernel.sweeps.analysis.columns import as_csv
     from bskernel.sweeps.report.text import as_text
+    from bskernel.sweeps.results.sweep_file import find_altered_sweep
 
     found = bskernel.results(sweep, maximize=maximize, minimize=minimize, require=require)
     if csv_file is not None:
@@ -63,5 +64,7 @@ def results(
 
         written = write_plots(found.table, found.outcome, plot)
     print_result(found, as_text, as_json=as_json)
+    for line in find_altered_sweep(sweep):
+        print_note(f"changed since the sweep: {line}")
     for path in (*(file for file in (csv_file, parquet_file) if file is not None), *written):
         print_note(f"written: {path}")

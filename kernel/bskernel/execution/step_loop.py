@@ -132,14 +132,15 @@ class StepLoop:
             self._observer.started(step)
             report = msgspec.structs.replace(ended.report, partial=resolved.partial, key=action.key.sha256)
             ended = EndedStep(report=report, action=action, inputs=resolved.inputs, log=b"")
-            known = self._source.known(step, action)
+            known, log = self._source.known(step, action), None
             if known is None and not self._fresh:
-                known = self._recall(action, step)
+                known, log = self._recall(action, step)
             if isinstance(known, Failure):
                 self._fail(step, ended, known, time.monotonic() - began)
                 return
             if known is not None:
-                log = read_log(known.log, self._store) if self._read_logs else b""
+                if log is None:
+                    log = read_log(known.log, self._store) if self._read_logs else b""
                 ended = msgspec.structs.replace(ended, log=log)
                 self._succeed(step, ended, known, "recalled", time.monotonic() - began)
                 return
@@ -155,12 +156,13 @@ class StepLoop:
             self._pool.begin(step, action, resolved.inputs)
             self._observer.running(step)
 
-    def _recall(self, action: Action, step: Step) -> ActionResult | None:
-        """The action's result; none if its log turns out to be damaged, since then the cache has lost it."""
+    def _recall(self, action: Action, step: Step) -> tuple[ActionResult | None, bytes | None]:
+        """The action's result with its log; none if the log turns out to be damaged, since then the cache lost it."""
         known = self._store.recall(action, step.outputs)
-        if known is None or known.log is None or not self._read_logs or self._store.get(known.log) is not None:
-            return known
-        return None
+        if known is None or known.log is None or not self._read_logs:
+            return known, b""
+        log = self._store.get(known.log)
+        return (known if log is not None else None), log
 
     def _handle(self, event: PoolEvent) -> None:
         """Process one event of the pool."""

@@ -27,6 +27,7 @@ def as_text(comparison: Comparison) -> str:
     """All differences, and all metrics."""
     lines = aligned([(f"{side} ({what})", name, status, label) for (side, label, name, status), what in
                      zip(_heads(comparison), ("base", "new"), strict=True)])  # fmt: skip
+    lines += _altered(comparison)
     for table in tables_of(comparison):
         lines.append(table.title)
         rows = (*table.rows, *table.quiet)
@@ -35,6 +36,11 @@ def as_text(comparison: Comparison) -> str:
             cells = [[_line(row[at]) for at in used] for row in (table.columns, *rows)]
             lines += [f"    {line}" for line in aligned(cells)]
     return "\n".join(lines) + "\n"
+
+
+def _altered(comparison: Comparison) -> list[str]:
+    sides = (("A", comparison.base), ("B", comparison.new))
+    return [f"warning: {side} changed since its build: {line}" for side, build in sides for line in build.altered]
 
 
 def _line(text: str) -> str:
@@ -73,6 +79,7 @@ def as_markdown(comparison: Comparison) -> str:
     lines += [
         f"- {side}: {_code(label)}, {_code(name)}, {status}" for side, label, name, status in _heads(comparison)
     ]
+    lines += [f"- {_code(line)}" for line in _altered(comparison)]
     tables = tables_of(comparison)
     first = [tables[-1]] if comparison.gates else []
     for table in [*first, *tables[: len(tables) - len(first)]]:

@@ -37,6 +37,7 @@ def describe_explanation(explained: Explanation) -> str:
     lines += [f"  key: {explained.key}"] if explained.key is not None else []
     lines += [f"  log: {explained.log}"] if explained.log is not None else []
     lines += [f"  try: {command}" for command in explained.commands]
+    lines += [f"  changed since the build: {line}" for line in explained.altered]
     return "\n".join(lines)
 
 

@@ -20,7 +20,7 @@ from bskernel.core.places import build_place, place_lacking
 from bskernel.core.visible_text import visible
 from bskernel.result.exported_artifacts import ExportedArtifacts, places_of
 from bskernel.result.output_folder import create_text, make_output_folder, open_mark
-from bskernel.result.written_files import altered_files, note_written, replace
+from bskernel.result.written_files import WRITTEN, altered_files, note_written, replace
 from bskernel.store.plain_files import discard, make_folder, read_plain
 
 RESULT, METRICS, FAILURE, CONFIG = "result.json", "metrics.json", "failure.txt", "config.json"
@@ -246,6 +246,11 @@ class BuildDirectory:
             *altered_files(self.path),
             *ExportedArtifacts(self.path).altered(places_of(artifacts, by_step)),
         )
+
+    @property
+    def has_notes(self) -> bool:
+        """True when the last build here noted what it wrote."""
+        return (self.path / WRITTEN).exists()
 
     def write_config(self, config: Any) -> None:
         """Write config.json, the resolved configuration."""

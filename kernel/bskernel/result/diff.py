@@ -24,7 +24,8 @@ from bskernel.result.comparison import (
     judge,
 )
 from bskernel.result.comparison.gates import Missing
-from bskernel.result.result_file import read_result, result_path
+from bskernel.result.integrity import find_altered
+from bskernel.result.result_file import DAMAGED, read_document, read_result, result_path
 
 
 class _Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +76,7 @@ def read_build(path: Path) -> FinishedBuild:
         status=result.status,
         steps=tuple(steps),
         metrics=result.metrics,
+        altered=find_altered(path),
         # A result under another name is a copy: the files beside it may belong to another build.
         config=_config(file.parent / CONFIG) if file.name == RESULT else None,
     )
@@ -82,10 +84,10 @@ def read_build(path: Path) -> FinishedBuild:
 
 def _config(path: Path) -> dict[str, Any] | None:
     try:
-        config: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        config: dict[str, Any] = msgspec.json.decode(read_document(path), type=dict[str, Any])
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (OSError, *DAMAGED) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     return config
 

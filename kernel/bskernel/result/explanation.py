@@ -16,6 +16,7 @@ from bskernel.core.errors import ConfigError
 from bskernel.core.step_report import StepReport
 from bskernel.result.build_directory import BuildDirectory
 from bskernel.result.build_result import BuildResult
+from bskernel.result.integrity import find_altered
 from bskernel.result.result_file import read_result, result_path
 
 _BEFORE, _AFTER = 6, 12  # lines of the log around the first error
@@ -44,6 +45,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     log: str | None = None
     excerpt: tuple[str, ...] = ()  # of the log, around the first error
     commands: tuple[str, ...] = ()
+    altered: tuple[str, ...] = ()  # what in the build directory changed since the build
 
 
 def lines_of(log: Path) -> tuple[str, ...]:
@@ -96,6 +98,7 @@ def explain(build: Path, step: str | None) -> Explanation:
         failure=report.failure,
         because=_why_skipped(result) if report.status == "skipped" else None,
         commands=result.commands if report.name == result.failed_step else (),
+        altered=find_altered(build),
     )
     # A step without inputs has no folder in this build; an existing one is from an earlier build.
     if folder is None or report.key is None:

@@ -150,7 +150,7 @@ class ExportedArtifacts:
         if not problems and (read or laid.boot != boot_id()):
             with contextlib.suppress(OSError):
                 self._write(msgspec.structs.replace(laid, boot=boot_id(), files=laid.files | read), self._folder)
-        return tuple(sorted(f"{ARTIFACTS}/{problem}" for problem in problems))
+        return tuple(sorted(_shown(f"{ARTIFACTS}/{problem}") for problem in problems))
 
     def _compare(self, path: str, laid: _Laid, read: dict[str, _File], *, same_modes: bool) -> str | None:
         """Why a file is not as it was laid out; None if it is. Notes in `read` what had to be read."""
@@ -267,6 +267,11 @@ def _plain_files(folder: Path, places: Mapping[str, Artifact]) -> dict[str, bool
 def _parents(place: str) -> list[str]:
     parts = place.split("/")
     return ["/".join(parts[:at]) for at in range(1, len(parts))]
+
+
+def _shown(line: str) -> str:
+    """The line as one that is safe to print: a name can hold anything."""
+    return line if line.isprintable() else ascii(line)
 
 
 def _kind(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,17 @@ from bskernel.core.errors import ConfigError
 from bskernel.result.build_directory import RESULT
 
 ViewT = TypeVar("ViewT", bound=msgspec.Struct)
+
+
+# What decoding a damaged file raises; nesting ends in a RecursionError.
+DAMAGED = (msgspec.DecodeError, ValueError, TypeError, RecursionError)
+
+
+def read_document(file: Path) -> bytes:
+    """The bytes of a plain file that the user names; a FIFO is not waited for. Raises OSError."""
+    if file.exists() and not (file.is_file() or file.is_dir()):
+        raise OSError(errno.EINVAL, "not a plain file", str(file))
+    return file.read_bytes()
 
 
 def result_path(build: Path) -> Path:
@@ -26,7 +38,7 @@ def read_result(build: Path, view: type[ViewT]) -> ViewT:
     """
     file = result_path(build)
     try:
-        return msgspec.json.decode(file.read_bytes(), type=view, dec_hook=_decode_path)
+        return msgspec.json.decode(read_document(file), type=view, dec_hook=_decode_path)
     except FileNotFoundError as error:
         if (file.parent / "steps").is_dir():
             why, hint = ": the build is running, or was killed", "run it again: finished steps are cached"
@@ -38,7 +50,7 @@ def read_result(build: Path, view: type[ViewT]) -> ViewT:
         raise ConfigError(
             f"{file}: cannot be read: {error.strerror}", hint="check that it is a readable file"
         ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DAMAGED as error:
         raise ConfigError(
             f"{file}: not the result of a build: {error}", hint="run the build again with this version of bskernel"
         ) from error

@@ -12,7 +12,7 @@ import msgspec
 from bskernel.store.plain_files import discard, move, read_plain
 from bskernel.store.seal import seal, unseal
 
-_WRITTEN = ".written"
+WRITTEN = ".written"
 _LIMIT = 1 << 30  # bytes of any of these files
 _decoder = msgspec.msgpack.Decoder(dict[str, str])
 
@@ -33,12 +33,12 @@ def replace(path: Path, data: bytes) -> None:
 def note_written(folder: Path, files: Mapping[str, bytes]) -> None:
     """Note the content of the files that a build writes there, by their names."""
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
-    replace(folder / _WRITTEN, seal(_WRITTEN, msgspec.msgpack.encode(digests)))
+    replace(folder / WRITTEN, seal(WRITTEN, msgspec.msgpack.encode(digests)))
 
 
 def altered_files(folder: Path) -> tuple[str, ...]:
     """The noted files that are missing or have other bytes now: "result.json: altered", ...; none without a note."""
-    body = unseal(_WRITTEN, read_plain(folder / _WRITTEN, _LIMIT))
+    body = unseal(WRITTEN, read_plain(folder / WRITTEN, _LIMIT))
     written: dict[str, str] = {}
     if body is not None:
         with contextlib.suppress(msgspec.DecodeError, ValueError):

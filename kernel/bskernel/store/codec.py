@@ -72,11 +72,17 @@ def decoded_result(key: str, data: bytes | None) -> ActionResult | None:
     a path in it could write anywhere.
     """
     result = _decoded(key, data, _results)
-    return result if result is not None and _is_fit(result) else None
+    if result is None or not _is_fit(result):
+        return None
+    try:
+        # The canonical bytes alone: they hold no NaN, and no table of which decoding leaves something out.
+        return result if unseal(key, data) == canonical_bytes(result) else None
+    except _ERRORS:
+        return None
 
 
 def decoded_stored(key: str, data: bytes | None) -> StoredResult | None:
-    """The same for a result in the cache."""
+    """The same for a result in the cache, which `encoded_stored` has checked."""
     stored = _decoded(key, data, _stored)
     return stored if stored is not None and _is_fit(stored.result) else None
 
@@ -86,8 +92,7 @@ def _decoded(key: str, data: bytes | None, decoder: msgspec.msgpack.Decoder[T]) 
     if body is None:
         return None
     try:
-        value = decoder.decode(body)
-        return value if canonical_bytes(value) == body else None
+        return decoder.decode(body)
     except _ERRORS:
         return None
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from datetime import datetime
 from typing import Any
 
-from bskernel.store.plain_files import open_plain
+from bskernel.store import plain_files
+from bskernel.store.plain_files import move, open_plain
 from bskernel.store.settings import SharedSettings
 
 # Protocols whose writes are atomic; elsewhere a file is written under another name and renamed.
@@ -42,7 +44,15 @@ def open_file_system(settings: SharedSettings) -> tuple[Any, str]:
 
 
 def size_of(fs: Any, path: str) -> int:
-    """The size of a file in bytes. Raises FileNotFoundError."""
+    """The size of a file in bytes. Raises FileNotFoundError, also for what is no plain file on this machine."""
+    if "file" in _protocols(fs):
+        try:
+            status = os.lstat(path)
+        except NotADirectoryError as error:
+            raise FileNotFoundError(path) from error
+        if not stat.S_ISREG(status.st_mode):
+            raise FileNotFoundError(path)
+        return status.st_size
     if hasattr(fs, "call_s3"):  # s3fs's `info` makes a second request to check whether a missing key is a folder
         bucket, key, _ = fs.split_path(path)
         return int(fs.call_s3("head_object", Bucket=bucket, Key=key)["ContentLength"])
@@ -119,8 +129,19 @@ def write(fs: Any, path: str, source: str | bytes) -> None:
         fs.put_file(source, path)
 
 
+def make_folder(fs: Any, path: str) -> None:
+    """Make a folder with its parents."""
+    if "file" in _protocols(fs):
+        plain_files.make_folder(path)
+    else:
+        fs.makedirs(path, exist_ok=True)
+
+
 def rename(fs: Any, temporary: str, path: str, size: int) -> None:
     """Rename a file of `size` bytes to `path`; a file that is there already must have the same bytes."""
+    if "file" in _protocols(fs):
+        move(temporary, path)
+        return
     try:
         fs.mv(temporary, path)
     except OSError:

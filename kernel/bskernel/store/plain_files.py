@@ -85,4 +85,5 @@ def discard(path: str | Path) -> None:
     if os.path.isdir(path):
         import shutil
 
-        shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(RecursionError):
+            shutil.rmtree(path, ignore_errors=True)

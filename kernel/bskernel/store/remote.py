@@ -18,6 +18,7 @@ from bskernel.store.codec import MAX_RESULT
 from bskernel.store.file_systems import (
     NotWhole,
     download,
+    make_folder,
     open_file_system,
     rename,
     size_of,
@@ -198,7 +199,7 @@ class RemoteStore:
             return
         for folder in (f"{self._root}/{_INCOMING}", path.rpartition("/")[0]):
             if folder not in self._folders:
-                fs.makedirs(folder, exist_ok=True)
+                make_folder(fs, folder)
                 self._folders.add(folder)
         temporary = f"{self._root}/{_INCOMING}/{socket.gethostname()}-{os.getpid():x}-{os.urandom(8).hex()}"
         try:

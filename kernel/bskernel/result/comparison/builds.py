@@ -21,6 +21,7 @@ class FinishedBuild(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[FinishedStep, ...]
     metrics: dict[str, Any] | None = None
     config: dict[str, Any] | None = None  # None when the directory has no config.json
+    altered: tuple[str, ...] = ()  # what in the directory changed since the build
 
     @property
     def quantities(self) -> tuple[FoundQuantity, ...]:
@@ -34,6 +35,7 @@ class ComparedBuild(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     name: str
     status: str
+    altered: tuple[str, ...] = ()  # what in its directory changed since the build
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +71,8 @@ def compare(base: FinishedBuild, new: FinishedBuild, gates: tuple[Verdict, ...] 
     """All differences between a base and a new build."""
     missing = tuple(side for side, build in (("A", base), ("B", new)) if build.config is None)
     return Comparison(
-        base=ComparedBuild(label=base.label, name=base.name, status=base.status),
-        new=ComparedBuild(label=new.label, name=new.name, status=new.status),
+        base=ComparedBuild(label=base.label, name=base.name, status=base.status, altered=base.altered),
+        new=ComparedBuild(label=new.label, name=new.name, status=new.status, altered=new.altered),
         config=None if missing else compare_keys(base.config or {}, new.config or {}),
         config_missing=missing,
         steps=compare_steps(base.steps, new.steps),

@@ -9,6 +9,9 @@ from bskernel_protocol import pretty_json
 
 from bskernel.core.errors import ConfigError
 from bskernel.core.visible_text import visible
+from bskernel.result.integrity import find_altered_points
+from bskernel.result.result_file import DAMAGED, read_document
+from bskernel.result.written_files import altered_files, note_written, replace
 from bskernel.sweeps.analysis.analysis_types import Goals
 from bskernel.sweeps.analysis.columns import as_csv
 from bskernel.sweeps.analysis.table import Row, SweepTable
@@ -31,31 +34,35 @@ def read_sweep(path: Path) -> StoredSweep:
     """Read a sweep's directory or its sweep.json; directories of points become absolute. Raises ConfigError."""
     file = path / SWEEP if path.is_dir() else path
     try:
-        kept = msgspec.json.decode(file.read_bytes(), type=StoredSweep, dec_hook=_path)
+        kept = msgspec.json.decode(read_document(file), type=StoredSweep, dec_hook=_path)
     except FileNotFoundError:
         raise ConfigError(f"{file}: no such file", hint=_hint(path)) from None
     except OSError as error:
         raise ConfigError(f"{file}: not readable: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DAMAGED as error:
         raise ConfigError(f"{file}: not a sweep result: {error}", hint=_DIRECTORY) from error
     rows = tuple(_at(row, file.parent.resolve()) for row in kept.table.rows)
     return msgspec.structs.replace(kept, table=msgspec.structs.replace(kept.table, rows=rows))
 
 
 def write_sweep(result: SweepResult) -> None:
-    """Write sweep.json atomically, and the table as sweep.csv.
+    """Write the table as sweep.csv, and sweep.json last.
 
     Directories of points are relative to the sweep's, so that the folder can be moved.
     """
     rows = tuple(_below(row, result.directory) for row in result.table.rows)
     data = {name: getattr(result, name) for name in ("status", "goals", "counts", "failures", "runtime", "seconds")}
     data["table"] = msgspec.structs.replace(result.table, rows=rows)
-    new = result.directory / f".{SWEEP}.new"
-    new.unlink(missing_ok=True)
-    new.write_text(pretty_json(data), encoding="utf-8")
-    new.replace(result.directory / SWEEP)
-    (result.directory / CSV).unlink(missing_ok=True)
-    (result.directory / CSV).write_text(visible(as_csv(result.table)), encoding="utf-8", newline="")
+    files = {CSV: visible(as_csv(result.table)).encode(), SWEEP: pretty_json(data).encode()}
+    note_written(result.directory, files)
+    for name, content in files.items():
+        replace(result.directory / name, content)
+
+
+def find_altered_sweep(path: Path) -> tuple[str, ...]:
+    """What in a sweep's directory, or beside its sweep.json, changed since the sweep: "sweep.csv: altered", ..."""
+    folder = path if path.is_dir() else path.parent
+    return (*altered_files(folder), *find_altered_points(folder / POINTS))
 
 
 def _hint(path: Path) -> str:

@@ -1,0 +1,86 @@
+"""Stamps are believed as long as nothing can have taken the bytes behind them."""
+
+import os
+from pathlib import Path
+
+import pytest
+from bskernel.store import DiskStore, OpenStore
+from bskernel.store.generation import GENERATION, Generation
+from support.power_failure import boot_again
+
+
+def test_a_power_failure_while_a_cache_is_written_begins_a_new_generation(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path)
+    digest = store.put(b"content")
+    stamp_ns = store.generation.stamp_ns
+    assert Generation(tmp_path).stamp_ns == stamp_ns, "the same boot: the bytes are there"
+    boot_again(tmp_path)
+    path = Path(store.blob_path(digest))
+    path.write_bytes(bytes(digest.size))
+    os.utime(path, ns=(stamp_ns, stamp_ns))
+    again = DiskStore(tmp_path)
+    assert again.generation.stamp_ns != stamp_ns
+    assert not again.holds(digest)
+
+
+def test_what_was_on_the_disk_stays_believed_after_the_next_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OpenStore(tmp_path, None, pytest.fail) as opened:
+        opened.store.put(b"content")
+        stamp_ns = Generation(tmp_path).stamp_ns
+    monkeypatch.setattr("bskernel.store.generation.boot_id", lambda: "a later boot")
+    assert Generation(tmp_path).stamp_ns == stamp_ns
+
+
+def test_while_another_process_writes_nothing_is_taken_for_synchronised(tmp_path: Path) -> None:
+    with OpenStore(tmp_path, None, pytest.fail) as first:
+        with OpenStore(tmp_path, None, pytest.fail) as second:
+            second.store.put(b"content")
+        assert Generation(tmp_path).is_unsynced
+        first.store.put(b"more")
+    assert not Generation(tmp_path).is_unsynced
+
+
+def test_a_cache_that_was_only_read_is_not_written_to(tmp_path: Path) -> None:
+    with OpenStore(tmp_path, None, pytest.fail) as opened:
+        digest = opened.store.put(b"content")
+    before = (tmp_path / GENERATION).stat()
+    with OpenStore(tmp_path, None, pytest.fail) as opened:
+        assert opened.store.get(digest) == b"content"
+    assert (tmp_path / GENERATION).stat() == before
+
+
+def test_one_stamped_blob_that_is_wrong_makes_all_be_read(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path)
+    wrong, right = store.put(b"wrong"), store.put(b"right")
+    stamp_ns = store.generation.stamp_ns
+    for digest in (wrong, right):
+        path = Path(store.blob_path(digest))
+        path.write_bytes(b"damag")
+        os.utime(path, ns=(stamp_ns, stamp_ns))
+    assert store.holds(right), "nobody has looked yet"
+    assert store.get(wrong) is None
+    assert not store.holds(right)
+    assert Generation(tmp_path).stamp_ns != stamp_ns, "other processes doubt them too"
+
+
+def test_the_generation_is_noted_before_the_first_blob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def sync(file: int) -> None:
+        order.append("synced")
+        fsync(file)
+
+    def move(source: str, target: str) -> None:
+        order.append(Path(target).parent.name)
+        replace(source, target)
+
+    monkeypatch.setattr("os.fsync", sync)
+    monkeypatch.setattr("os.replace", move)
+    store = DiskStore(tmp_path)
+    order.clear()
+    digest = store.put(b"content")
+    assert order[:3] == ["synced", tmp_path.name, "synced"]
+    assert set(order[3:]) == {digest.sha256[:2]}
