@@ -72,20 +72,35 @@ def bind(tree: Path) -> None:
         os.chdir(here)
 
 
+def link_to_fifo(tree: Path) -> None:
+    os.mkfifo(tree / "g")
+    (tree / "f").symlink_to("g")
+
+
+def two_links(tree: Path) -> None:
+    (tree / "g").symlink_to(".")
+    (tree / "f").symlink_to("g/g/../../x")
+
+
+def set_group_id(tree: Path) -> None:
+    (tree / "f").touch()
+    (tree / "f").chmod(0o2755)
+
+
 SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "fifo": (lambda tree: os.mkfifo(tree / "f"), "out/f is a FIFO, not a plain file"),
     "socket": (bind, "out/f is a socket, not a plain file"),
-    "link to a fifo": (lambda tree: (os.mkfifo(tree / "g"), (tree / "f").symlink_to("g")), "out/f is a link that"),
+    "link to a fifo": (link_to_fifo, "out/f is a link that"),
     "link out": (lambda tree: (tree / "f").symlink_to("../../x"), "out/f links to ../../x, outside the tree"),
     "link to a device": (device, "out/f links to /dev/null, outside the tree"),
     "link to a folder": (lambda tree: (tree / "f").symlink_to("a"), "out/f is a link that does not point to a file"),
     "link to nothing": (lambda tree: (tree / "f").symlink_to("no"), "out/f is a link that does not point to a file"),
     "loop": (lambda tree: (tree / "f").symlink_to("f"), "out/f is a link that leads through more than 40 links"),
     "two links": (
-        lambda tree: ((tree / "g").symlink_to("."), (tree / "f").symlink_to("g/g/../../x")),
+        two_links,
         "out/f links to g/g/../../x, outside the tree",
     ),
-    "set-group-id": (lambda tree: ((tree / "f").touch(), (tree / "f").chmod(0o2755)), "has the set-group-id bit"),
+    "set-group-id": (set_group_id, "has the set-group-id bit"),
     "large": (lambda tree: (tree / "f").write_bytes(bytes(1 << 21)), "BSKERNEL_OUTPUT_GIB allows more"),
     "holes": (sparse, "of holes in sparse files, at f"),
     "many": (many, r"out has more than 50 files and folders \(BSKERNEL_OUTPUT_FILES allows more\)"),
