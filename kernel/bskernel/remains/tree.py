@@ -108,7 +108,7 @@ def walk(root: int, name: str, limits: TreeLimits, *, base: str | None = None) -
     exceeds a limit; its message calls the tree `name`.
     """
     budget = _Budget(limits, name)
-    levels = [_Level(root, "", budget, 1)]
+    levels = [_OpenFolder(root, "", budget, 1)]
     try:
         while levels:
             level = levels[-1]
@@ -125,7 +125,7 @@ def walk(root: int, name: str, limits: TreeLimits, *, base: str | None = None) -
                 raise RemainsRefused(f"{shown} has a name that is no UTF-8")
             if stat.S_ISDIR(mode):
                 _check_bits(mode & ~stat.S_ISGID, shown)  # folders inherit this one
-                levels.append(_Level(open_folder(entry, dir_fd=level.fd), f"{inside}/", budget, len(levels) + 1))
+                levels.append(_OpenFolder(open_folder(entry, dir_fd=level.fd), f"{inside}/", budget, len(levels) + 1))
                 continue
             fd = _open_linked(root, inside, shown, base) if stat.S_ISLNK(mode) else _open(level.fd, entry, shown)
             try:
@@ -143,7 +143,7 @@ def walk(root: int, name: str, limits: TreeLimits, *, base: str | None = None) -
                 os.close(level.fd)
 
 
-class _Level:
+class _OpenFolder:
     """A folder of the tree, open, with the names in it that are still to be visited, last first."""
 
     def __init__(self, fd: int, path: str, budget: _Budget, depth: int) -> None:
