@@ -226,6 +226,15 @@ def test_a_log_without_end_is_cut_in_its_middle(cli: Any, tmp_path: Path) -> Non
     assert [line for line in lines if line.endswith("left out here: the log is too long)")]
 
 
+def test_what_a_step_writes_into_its_log_itself_is_kept_as_lines_of_json(cli: Any, tmp_path: Path) -> None:
+    code = "(step.directory / 'log.jsonl').write_bytes(b'\\x1b[2J\\xff\\n[1]\\n' + b'[' * 9999)\n"
+    done = cli("run", build_file(tmp_path, f"{code}(out / 'model').write_text('1')"))
+    assert done.returncode == 0, done.stderr
+    (log,) = (tmp_path / "build" / "b" / "steps").glob("*/log.jsonl")
+    assert [json.loads(line)["text"] for line in log.read_text().splitlines()][:2] == ["\x1b[2J\ufffd", "[1]"]
+    assert "\x1b" not in log.read_text()
+
+
 @pytest.mark.parametrize("arguments", [(), ("--verbose",)])
 def test_no_escape_of_a_step_reaches_a_terminal_or_a_text_file(
     cli: Any, tmp_path: Path, arguments: tuple[str, ...]
