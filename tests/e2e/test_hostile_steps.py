@@ -261,6 +261,18 @@ def test_no_escape_of_a_step_reaches_a_terminal_or_a_text_file(
     assert result_of(tmp_path / "build" / "b")["failure"]["message"] == evil
 
 
+def test_a_replay_shows_what_a_step_prints_with_escapes_in_a_folder_that_is_nobody_else_s(
+    cli: Any, tmp_path: Path
+) -> None:
+    code = "print('\\x1b[2J\\x9b31m', end='')\n(out / 'model').write_text('1')"
+    assert cli("run", build_file(tmp_path, code)).returncode == 0
+    done = cli("replay", "build/b", "act", "--into", "again")
+    assert done.returncode == 0, done.stderr
+    assert "\\x1b[2J\\x9b31m" in done.stdout
+    assert not set(done.stdout + done.stderr) & {"\x1b", "\x9b"}
+    assert stat.S_IMODE(next((tmp_path / "again").iterdir()).stat().st_mode) == 0o700
+
+
 @pytest.mark.in_both
 def test_nobody_else_can_read_or_write_what_a_session_and_its_steps_leave(
     cli: Any, tmp_path: Path, cache: Path
