@@ -17,6 +17,7 @@ from bskernel.remains.limits import COUNT_VARIABLE, SIZE_VARIABLE, TreeLimits
 _MOST_LINKS = 40  # that one link may lead through
 _BITS = {stat.S_ISUID: "set-user-id", stat.S_ISGID: "set-group-id", stat.S_ISVTX: "sticky"}
 _UNLIMITED = 1 << 62
+_FEW = 1 << 12  # bytes that a file may be larger than what is allocated, without holes
 _NO_FILE = "is a link that does not point to a file; only links to files are allowed"
 
 
@@ -57,7 +58,7 @@ class _Budget:
                 f"({SIZE_VARIABLE} allows more)"
             )
         # A file system that compresses allocates less too, so only what looks like holes is measured.
-        if status.st_size - 512 * status.st_blocks > limits.holes:
+        if status.st_size - 512 * status.st_blocks > _FEW:
             self._holes += _holes(fd, status.st_size)
         if self._holes > limits.holes:
             raise RemainsRefused(

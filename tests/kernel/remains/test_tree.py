@@ -53,6 +53,12 @@ def sparse(tree: Path) -> None:
     os.truncate(tree / "f", 1 << 19)
 
 
+def many_sparse(tree: Path) -> None:
+    for number in range(5):
+        (tree / f"f{number}").touch()
+        os.truncate(tree / f"f{number}", 1 << 14)
+
+
 def device(tree: Path) -> None:
     (tree / "f").symlink_to("/dev/null")
 
@@ -103,6 +109,7 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "set-group-id": (set_group_id, "has the set-group-id bit"),
     "large": (lambda tree: (tree / "f").write_bytes(bytes(1 << 21)), "BSKERNEL_OUTPUT_GIB allows more"),
     "holes": (sparse, "of holes in sparse files, at f"),
+    "holes together": (many_sparse, "of holes in sparse files, at f4"),
     "many": (many, r"out has more than 50 files and folders \(BSKERNEL_OUTPUT_FILES allows more\)"),
     "deep": (lambda tree: (tree / "1/2/3/4/5/6").mkdir(parents=True), "out nests folders more than 5 deep"),
     "long": (lambda tree: (tree / ("n" * 120)).touch(), "out has a path of more than 100 bytes: nnn"),
