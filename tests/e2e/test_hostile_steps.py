@@ -226,6 +226,15 @@ def test_a_log_without_end_is_cut_in_its_middle(cli: Any, tmp_path: Path) -> Non
     assert [line for line in lines if line.endswith("left out here: the log is too long)")]
 
 
+def test_what_a_step_writes_into_its_log_itself_is_kept_as_lines_of_json(cli: Any, tmp_path: Path) -> None:
+    code = "(step.directory / 'log.jsonl').open('ab').write(b'\\n\\x1b[2J\\xff\\n[1]\\n' + b'[' * 9999 + b'\\n')\n"
+    done = cli("run", build_file(tmp_path, f"{code}(out / 'model').write_text('1')"))
+    assert done.returncode == 0, done.stderr
+    (log,) = (tmp_path / "build" / "b" / "steps").glob("*/log.jsonl")
+    assert {"\x1b[2J\ufffd", "[1]", "[" * 9999} <= {json.loads(line)["text"] for line in log.read_text().splitlines()}
+    assert "\x1b" not in log.read_text()
+
+
 @pytest.mark.parametrize("arguments", [(), ("--verbose",)])
 def test_no_escape_of_a_step_reaches_a_terminal_or_a_text_file(
     cli: Any, tmp_path: Path, arguments: tuple[str, ...]
@@ -250,6 +259,18 @@ def test_no_escape_of_a_step_reaches_a_terminal_or_a_text_file(
             assert not set(text) & set(evil) - set("0;titleabc[]2J31mok"), text
     assert "\\x1b]0;title" in (tmp_path / "build" / "b" / "failure.txt").read_text()
     assert result_of(tmp_path / "build" / "b")["failure"]["message"] == evil
+
+
+def test_a_replay_shows_what_a_step_prints_with_escapes_in_a_folder_that_is_nobody_else_s(
+    cli: Any, tmp_path: Path
+) -> None:
+    code = "print('\\x1b[2J\\x9b31m', end='')\n(out / 'model').write_text('1')"
+    assert cli("run", build_file(tmp_path, code)).returncode == 0
+    done = cli("replay", "build/b", "act", "--into", "again")
+    assert done.returncode == 0, done.stderr
+    assert "\\x1b[2J\\x9b31m" in done.stdout
+    assert not set(done.stdout + done.stderr) & {"\x1b", "\x9b"}
+    assert stat.S_IMODE(next((tmp_path / "again").iterdir()).stat().st_mode) == 0o700
 
 
 @pytest.mark.in_both

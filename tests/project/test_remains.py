@@ -13,7 +13,7 @@ READS = {
     "open", "read_bytes", "read_text", "iterdir", "glob", "rglob", "walk", "listdir", "scandir", "resolve",
     "is_file", "is_dir", "exists", "copy", "copyfile", "copytree",
 }  # fmt: skip
-# Where step directories and sessions are handled -> what may be used there without reading what a step left.
+# Where step directories and sessions are handled -> what may be used there, and why no step left what it reads.
 HANDLERS = {
     "execution/output_capture.py": set(),
     "execution/step_runner.py": set(),

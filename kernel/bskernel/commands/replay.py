@@ -41,6 +41,7 @@ def replay(
     executor = msgspec.structs.replace(recipe.ref, tools=tools)
     starter = workspace.starter(runtime, report)
     starter.prepare(executor)
+    directory.mkdir(mode=0o700, parents=True)  # whatever the step leaves there is nobody else's to run
     failure = prepare_step_dir(workspace.store, manifest, directory, directory / "in")
     if failure is not None:
         raise EnvironmentLacking(failure.message, hint=failure.hint)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 from bskernel_protocol import (
     Failure,
     StepResult,
@@ -13,13 +12,11 @@ from bskernel_protocol.layout import LAYOUT, OUTPUTS
 
 from bskernel.core.action import ActionResult
 from bskernel.core.interfaces import OutputViolation, Store
+from bskernel.core.log_lines import last_lines
 from bskernel.core.record_form import find_record_fault
 from bskernel.core.step import Step
 from bskernel.core.visible_text import visible_name
 from bskernel.remains.folder import RemainsRefused, names_in, opened_folder
-
-_END = 1 << 20  # bytes of a log that hold more than its last lines
-_LONGEST = 4096  # characters of a line
 
 
 def capture_outputs(
@@ -59,15 +56,3 @@ def capture_outputs(
 
 def _violation(message: str, log: bytes) -> Failure:
     return Failure(category="executor", message=message, cause=last_lines(log))
-
-
-def last_lines(log: bytes) -> tuple[str, ...]:
-    """The last eight lines of a step's log, as text."""
-    lines = log[-_END:].decode("utf-8", "replace").splitlines()[-8:]
-    texts = []
-    for line in lines:
-        try:
-            texts.append(str(msgspec.json.decode(line)["text"]))
-        except (msgspec.DecodeError, KeyError, TypeError, RecursionError):
-            texts.append(line)
-    return tuple(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... (cut)" for text in texts)

@@ -10,6 +10,7 @@ from bskernel_protocol.layout import LOG_LARGEST
 
 from bskernel.core.action import ActionResult
 from bskernel.core.interfaces import OutputViolation, Store
+from bskernel.core.log_lines import tidy_known_log
 from bskernel.core.step import FromFile, FromFiles, FromStep, Step
 
 _BYTES = "application/octet-stream"
@@ -21,7 +22,8 @@ class InputMissing(Exception):  # noqa: N818 - reported as a failure of the step
 
 def read_log(log: Digest | None, store: Store) -> bytes:
     """The log of a recalled step; empty when the store does not have it, or only one that no step can have."""
-    return (store.get(log) if log is not None and log.size <= LOG_LARGEST else None) or b""
+    known = store.get(log) if log is not None and log.size <= LOG_LARGEST else None
+    return tidy_known_log(known) if known is not None else b""
 
 
 def resolve_inputs(step: Step, made: Mapping[str, ActionResult], store: Store) -> dict[str, Artifact]:

@@ -22,13 +22,14 @@ from bskernel_protocol.layout import INPUTS, LOG, LOG_LARGEST, MANIFEST, OUTPUTS
 
 from bskernel.core.action import ActionResult
 from bskernel.core.interfaces import Session, SessionEnded, Store
+from bskernel.core.log_lines import last_lines, tidy_log
 from bskernel.core.manifest import manifest_of
 from bskernel.core.places import Place, within
 from bskernel.core.record_form import bounded_failure
 from bskernel.core.runtime_failures import crashed, input_lost, out_of_memory, timed_out
 from bskernel.core.step import Step
 from bskernel.execution import dir_pool
-from bskernel.execution.output_capture import capture_outputs, last_lines
+from bskernel.execution.output_capture import capture_outputs
 from bskernel.remains.folder import ASIDE, RemainsRefused, opened_folder, read_file
 from bskernel.remains.limits import RESULT_LARGEST
 from bskernel.remains.removal import remove
@@ -182,7 +183,7 @@ def _read_log(directory: Path) -> bytes:
     """A step's log; what stands in its place is said in one line."""
     try:
         with opened_folder(directory) as opened:
-            return read_file(opened, LOG, LOG_LARGEST)
+            return tidy_log(read_file(opened, LOG, LOG_LARGEST))
     except FileNotFoundError:
         return b""
     except RemainsRefused as error:

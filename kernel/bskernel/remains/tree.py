@@ -17,6 +17,7 @@ from bskernel.remains.limits import COUNT_VARIABLE, SIZE_VARIABLE, TreeLimits
 _MOST_LINKS = 40  # that one link may lead through
 _BITS = {stat.S_ISUID: "set-user-id", stat.S_ISGID: "set-group-id", stat.S_ISVTX: "sticky"}
 _UNLIMITED = 1 << 62
+_FEW = 1 << 12  # bytes that a file may be larger than what is allocated, without holes
 _NO_FILE = "is a link that does not point to a file; only links to files are allowed"
 
 
@@ -57,7 +58,7 @@ class _Budget:
                 f"({SIZE_VARIABLE} allows more)"
             )
         # A file system that compresses allocates less too, so only what looks like holes is measured.
-        if status.st_size - 512 * status.st_blocks > limits.holes:
+        if status.st_size - 512 * status.st_blocks > _FEW:
             self._holes += _holes(fd, status.st_size)
         if self._holes > limits.holes:
             raise RemainsRefused(
@@ -108,7 +109,7 @@ def walk(root: int, name: str, limits: TreeLimits, *, base: str | None = None) -
     exceeds a limit; its message calls the tree `name`.
     """
     budget = _Budget(limits, name)
-    levels = [_Level(root, "", budget, 1)]
+    levels = [_OpenFolder(root, "", budget, 1)]
     try:
         while levels:
             level = levels[-1]
@@ -125,7 +126,7 @@ def walk(root: int, name: str, limits: TreeLimits, *, base: str | None = None) -
                 raise RemainsRefused(f"{shown} has a name that is no UTF-8")
             if stat.S_ISDIR(mode):
                 _check_bits(mode & ~stat.S_ISGID, shown)  # folders inherit this one
-                levels.append(_Level(open_folder(entry, dir_fd=level.fd), f"{inside}/", budget, len(levels) + 1))
+                levels.append(_OpenFolder(open_folder(entry, dir_fd=level.fd), f"{inside}/", budget, len(levels) + 1))
                 continue
             fd = _open_linked(root, inside, shown, base) if stat.S_ISLNK(mode) else _open(level.fd, entry, shown)
             try:
@@ -143,7 +144,7 @@ def walk(root: int, name: str, limits: TreeLimits, *, base: str | None = None) -
                 os.close(level.fd)
 
 
-class _Level:
+class _OpenFolder:
     """A folder of the tree, open, with the names in it that are still to be visited, last first."""
 
     def __init__(self, fd: int, path: str, budget: _Budget, depth: int) -> None:

@@ -14,6 +14,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from bskernel.core.visible_text import visible_line
 from bskernel.report.log import Level, Write, serialize
 
+_QUOTED = frozenset(" \t=\r\n\"'")
+
 
 def write_json(file: TextIO) -> Write:
     """Write an event as one line of JSON."""
@@ -60,6 +62,11 @@ def _drop_absent(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 def _make_visible(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Before the renderer adds colours: one line, and nothing from outside that the terminal obeys."""
     return {
-        visible_line(key): value if isinstance(value, bool | int | float) else visible_line(str(value))
+        visible_line(key): visible_line(value) if isinstance(value, str) and not _is_quoted(key, value) else value
         for key, value in event.items()
     }
+
+
+def _is_quoted(key: str, value: str) -> bool:
+    """The renderer writes such a value with repr, which has an escape for whatever is not printable."""
+    return key != "event" and not _QUOTED.isdisjoint(value)

@@ -53,6 +53,12 @@ def sparse(tree: Path) -> None:
     os.truncate(tree / "f", 1 << 19)
 
 
+def many_sparse(tree: Path) -> None:
+    for number in range(5):
+        (tree / f"f{number}").touch()
+        os.truncate(tree / f"f{number}", 1 << 14)
+
+
 def device(tree: Path) -> None:
     (tree / "f").symlink_to("/dev/null")
 
@@ -72,22 +78,38 @@ def bind(tree: Path) -> None:
         os.chdir(here)
 
 
+def link_to_fifo(tree: Path) -> None:
+    os.mkfifo(tree / "g")
+    (tree / "f").symlink_to("g")
+
+
+def two_links(tree: Path) -> None:
+    (tree / "g").symlink_to(".")
+    (tree / "f").symlink_to("g/g/../../x")
+
+
+def set_group_id(tree: Path) -> None:
+    (tree / "f").touch()
+    (tree / "f").chmod(0o2755)
+
+
 SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "fifo": (lambda tree: os.mkfifo(tree / "f"), "out/f is a FIFO, not a plain file"),
     "socket": (bind, "out/f is a socket, not a plain file"),
-    "link to a fifo": (lambda tree: (os.mkfifo(tree / "g"), (tree / "f").symlink_to("g")), "out/f is a link that"),
+    "link to a fifo": (link_to_fifo, "out/f is a link that"),
     "link out": (lambda tree: (tree / "f").symlink_to("../../x"), "out/f links to ../../x, outside the tree"),
     "link to a device": (device, "out/f links to /dev/null, outside the tree"),
     "link to a folder": (lambda tree: (tree / "f").symlink_to("a"), "out/f is a link that does not point to a file"),
     "link to nothing": (lambda tree: (tree / "f").symlink_to("no"), "out/f is a link that does not point to a file"),
     "loop": (lambda tree: (tree / "f").symlink_to("f"), "out/f is a link that leads through more than 40 links"),
     "two links": (
-        lambda tree: ((tree / "g").symlink_to("."), (tree / "f").symlink_to("g/g/../../x")),
+        two_links,
         "out/f links to g/g/../../x, outside the tree",
     ),
-    "set-group-id": (lambda tree: ((tree / "f").touch(), (tree / "f").chmod(0o2755)), "has the set-group-id bit"),
+    "set-group-id": (set_group_id, "has the set-group-id bit"),
     "large": (lambda tree: (tree / "f").write_bytes(bytes(1 << 21)), "BSKERNEL_OUTPUT_GIB allows more"),
     "holes": (sparse, "of holes in sparse files, at f"),
+    "holes together": (many_sparse, "of holes in sparse files, at f4"),
     "many": (many, r"out has more than 50 files and folders \(BSKERNEL_OUTPUT_FILES allows more\)"),
     "deep": (lambda tree: (tree / "1/2/3/4/5/6").mkdir(parents=True), "out nests folders more than 5 deep"),
     "long": (lambda tree: (tree / ("n" * 120)).touch(), "out has a path of more than 100 bytes: nnn"),
