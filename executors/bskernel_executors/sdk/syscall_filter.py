@@ -13,6 +13,7 @@ import os
 import struct
 from collections.abc import Iterable
 
+_libc = ctypes.CDLL(None)
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 _AUDIT_ARCH_X86_64 = 0xC000003E
 _X32 = 0x40000000  # system calls of the x32 ABI have this bit
@@ -88,4 +89,4 @@ def install(program: bytes) -> bool:
         return False
     code = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("@HP", len(program) // 8, ctypes.addressof(code))
-    return int(ctypes.CDLL(None).prctl(_PR_SET_SECCOMP, _MODE_FILTER, header, 0, 0)) == 0
+    return int(_libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, header, 0, 0)) == 0
