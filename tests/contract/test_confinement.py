@@ -17,7 +17,6 @@ from bskernel.workspace.workspace import Workspace
 from bskernel_protocol import PROTOCOL_VERSION, Artifact, StepManifest, StepResult, decode_document
 from support.eventually import eventually
 
-
 # A container may make no mounts of its own, which keep a step from this in the process runtime.
 NOT_PREVENTED = {f"{change} another step's output" for change in ("change a mode of", "change a time of", "mark")}
 

@@ -146,10 +146,10 @@ class Confinement:
         A step with `tools` may open sockets, because licence managers look at network cards, and connect by TCP if a
         licence server is named.
         """
-        for name in (OUTPUTS, WORK):
-            (directory / name).mkdir(exist_ok=True)
         if self._has_view:
             make_writable(str(directory))
+        for name in (OUTPUTS, WORK):
+            (directory / name).mkdir(exist_ok=True)
         _drop_capabilities()
         lacking = []
         ruleset = self._ruleset
