@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import socket
 import struct
 from collections.abc import Iterable
 
@@ -43,7 +44,10 @@ _FORBIDDEN = {
 
 
 def make_program(*, outward: bool) -> bytes:
-    """Make the filter; with `outward`, a step may open sockets and use shared memory and queues."""
+    """Make the filter; with `outward`, a step may use shared memory and queues, and sockets but those with a path.
+
+    Behind sockets with a path there are programs that do all that the user may, e.g. the Docker engine.
+    """
     return _assemble([*_FORBIDDEN.values(), *(() if outward else _OUTWARD.values())])
 
 
@@ -69,6 +73,11 @@ def _assemble(denied: Iterable[int]) -> bytes:
         instruction(_EQUAL, _CLONE, 0, 4),
         instruction(_LOAD, _FIRST_ARGUMENT),
         instruction(_ANY_BIT, _CLONE_NEWUSER, 0, 1),
+        refuse,
+        instruction(_RETURN, _ALLOW),
+        instruction(_EQUAL, _OUTWARD["socket"], 0, 4),
+        instruction(_LOAD, _FIRST_ARGUMENT),
+        instruction(_EQUAL, socket.AF_UNIX, 0, 1),
         refuse,
         instruction(_RETURN, _ALLOW),
         instruction(_EQUAL, _PRLIMIT, 0, 3),

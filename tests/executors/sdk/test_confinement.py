@@ -112,6 +112,15 @@ def test_without_landlock_a_step_says_so_and_still_opens_no_socket(
     assert socket_refused
 
 
+def test_a_step_with_tools_looks_at_network_cards_but_reaches_no_program_of_the_user_s(step: Path) -> None:
+    def run() -> list[bool]:
+        kinds = (socket.AF_INET, socket.AF_UNIX)
+        return [refused(lambda kind=kind: socket.socket(kind).close()) for kind in kinds]  # type: ignore[misc]
+
+    assert confined(step, run, tools=True)[1] == [False, True]
+    assert confined(step, run, tools=False)[1] == [True, True]
+
+
 @needs_landlock
 @pytest.mark.parametrize(
     ("tools", "licence", "reaches"),
