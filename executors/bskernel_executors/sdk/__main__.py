@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bskernel_protocol import pretty_json
 
-from bskernel_executors.sdk.confinement import common_rights
+from bskernel_executors.sdk.confinement import Confinement
 from bskernel_executors.sdk.determinism import import_random_generators
 from bskernel_executors.sdk.heartbeat import Heartbeat
 from bskernel_executors.sdk.process_tree import fork_below_reaper
@@ -39,11 +39,13 @@ def load_registry(module: str) -> Registry:
 
 
 def _run(directory: Path, module: str) -> int:
-    step, rights = directory.resolve(), common_rights(os.environ)
+    step, confinement = directory.resolve(), Confinement(os.environ)
     registry = load_registry(module)
     # The child has one thread, whatever the imports have started.
     fork_below_reaper()
-    confine_step(registry, step, rights)
+    if registry.confines_all:
+        confinement.prepare()
+    confine_step(registry, step, confinement)
     result = run_step(registry, step, lambda text: print(text, flush=True))
     failure = result.failure
     if failure is None:

@@ -18,7 +18,9 @@ from bskernel_protocol.layout import INPUTS, OUTPUTS, TOOL_FOLDERS, WORK
 from bskernel_protocol.licences import LICENCE_VARIABLES
 
 from bskernel_executors.sdk import landlock, syscall_filter
+from bskernel_executors.sdk.mount_view import enter_view, make_writable
 
+_libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_DUMPABLE = 4
 _CAPABILITIES_3 = 0x20080522
 
@@ -52,6 +54,7 @@ _SETTINGS = (
     *("os-release", "lsb-release", "debian_version", "redhat-release", "alternatives", "fonts", "locale.conf"),
     *("locale.alias", "mime.types", "ssl/certs", "ssl/openssl.cnf", "pki/tls", "ca-certificates", "java", "shells"),
 )
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _PLAIN = landlock.READ | landlock.WRITE | landlock.MAKE_REG | landlock.REMOVE_FILE
 _SCRATCH = landlock.file_rights(5) & ~(landlock.MAKE_CHAR | landlock.MAKE_BLOCK | landlock.IOCTL_DEV)
@@ -73,10 +76,12 @@ def common_rights(environment: Mapping[str, str]) -> dict[str, int]:
         *_environment_folders(),
         environment.get("HOME", ""),
     )
-    rights = {path: landlock.READ for path in (*readable, *folders) if path not in ("", "/")}
+    found = {os.path.realpath(path) for path in (*readable, *folders) if path and os.path.exists(path)} - {"/"}  # noqa: PTH110
+    # What lies in another of them needs no rule of its own.
+    rights = {path: landlock.READ for path in found if not found.intersection(map(str, Path(path).parents))}
     rights |= {f"/dev/{name}": landlock.READ | landlock.WRITE for name in _DEVICES}
     # Python's and the C library's semaphores are files there.
-    return rights | {"/dev/shm": _PLAIN}  # noqa: S108
+    return rights | {_SHARED_MEMORY: _PLAIN}
 
 
 def step_rights(directory: Path) -> dict[str, int]:
@@ -95,7 +100,7 @@ def step_rights(directory: Path) -> dict[str, int]:
 def _drop_capabilities() -> None:
     """Give up all capabilities: root is then an ordinary user that owns root's files."""
     header, sets = struct.pack("=Ii", _CAPABILITIES_3, 0), struct.pack("=6I", *[0] * 6)
-    ctypes.CDLL(None, use_errno=True).capset(header, sets)
+    _libc.capset(header, sets)
 
 
 def protect_server() -> None:
@@ -104,31 +109,61 @@ def protect_server() -> None:
     Then its owner cannot read its environment any more, by which leftovers are found; hence not always.
     """
     if not landlock.landlock_version():
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def confine(directory: Path, common: Mapping[str, int], *, tools: bool, environment: Mapping[str, str]) -> str | None:
-    """Confine this process, which must have one thread, to a step's folder; returns what this does not prevent.
+class Confinement:
+    """What the steps of a session may do: made in its server, applied by each step's process to itself."""
 
-    `common` are the session's rights. A step with `tools` may open sockets, because licence managers look at network
-    cards, and connect by TCP if a licence server is named in `environment`.
-    """
-    for name in (OUTPUTS, WORK):
-        (directory / name).mkdir(exist_ok=True)
-    landlock.forbid_new_privileges()
-    _drop_capabilities()
-    lacking = []
-    network = tools and any("@" in environment.get(name, "") for name in LICENCE_VARIABLES)
-    version = landlock.landlock_version()
-    try:
-        if version:
-            landlock.restrict_self(version, {**common, **step_rights(directory)}, tcp=network)
-    except OSError as error:
-        lacking.append(f"Landlock refuses its rules ({error})")
-        version = 0
-    if not version:
-        lacking.append("without Landlock this step can read and write all files of the user's")
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # this process is no server
-    if not syscall_filter.install(syscall_filter.make_program(outward=tools)):
-        lacking.append("without seccomp this step can open connections")
-    return "; ".join(lacking) or None
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """`environment` is the session's."""
+        self._version = landlock.landlock_version()
+        self._rights = common_rights(environment)
+        self._licence_server = any("@" in environment.get(name, "") for name in LICENCE_VARIABLES)
+        self._programs = {tools: syscall_filter.make_program(outward=tools) for tools in (False, True)}
+        self._ruleset: landlock.Ruleset | None = None
+        self._has_view = False
+
+    def prepare(self) -> None:
+        """Do what needs no step, ahead, in a process that will run a confined one. It must have one thread."""
+        landlock.forbid_new_privileges()
+        self._has_view = enter_view((_SHARED_MEMORY,))
+        if self._version and not self._licence_server:
+            self._ruleset = self._common_ruleset(tcp=False)
+
+    def _common_ruleset(self, *, tcp: bool) -> landlock.Ruleset | None:
+        try:
+            ruleset = landlock.Ruleset(self._version, tcp=tcp)
+            for path, rights in self._rights.items():
+                ruleset.allow(path, rights)
+        except OSError:
+            return None
+        return ruleset
+
+    def apply(self, directory: Path, *, tools: bool) -> str | None:
+        """Confine this process, which is prepared, to a step's folder; returns what this does not prevent.
+
+        A step with `tools` may open sockets, because licence managers look at network cards, and connect by TCP if a
+        licence server is named.
+        """
+        if self._has_view:
+            make_writable(str(directory))
+        for name in (OUTPUTS, WORK):
+            (directory / name).mkdir(exist_ok=True)
+        _drop_capabilities()
+        lacking = []
+        ruleset = self._ruleset
+        if ruleset is None and self._version:
+            ruleset = self._common_ruleset(tcp=tools and self._licence_server)
+        try:
+            if ruleset is None:
+                raise OSError("the system has none")
+            for path, rights in step_rights(directory).items():
+                ruleset.allow(path, rights)
+            ruleset.enforce()
+        except OSError as error:
+            lacking.append(f"without Landlock ({error}) this step can read files of the user's and signal others")
+            _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # this process is no server
+        if not syscall_filter.install(self._programs[tools]):
+            lacking.append("without seccomp this step can open connections")
+        return "; ".join(lacking) or None

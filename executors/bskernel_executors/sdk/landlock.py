@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import stat
-from collections.abc import Mapping
 
 # System calls have the same numbers on all of Linux's architectures.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -67,38 +66,38 @@ def forbid_new_privileges() -> None:
         raise OSError(code, os.strerror(code))
 
 
-def restrict_self(version: int, allowed: Mapping[str, int], *, tcp: bool) -> None:
-    """Give up all rights to files but those `allowed` to a path and what is beneath it; TCP too, unless `tcp`.
+class Ruleset:
+    """Gives up all rights to files but those allowed, and TCP too unless `tcp`, once it is enforced.
 
-    Paths that do not exist are skipped. New privileges must be forbidden. Raises OSError.
+    Needs `version` 1 or higher. Raises OSError, here and in its methods.
     """
-    known = file_rights(version)
-    attributes = _RulesetAttributes(
-        files=known,
-        net=_TCP if version >= 4 and not tcp else 0,
-        scoped=_SCOPES if version >= 6 else 0,
-    )
-    # An older system refuses a structure that is longer than its own, unless the rest is zero.
-    ruleset = _syscall(_CREATE_RULESET, ctypes.byref(attributes), ctypes.c_size_t(24), ctypes.c_uint32(0))
-    try:
-        for path, rights in allowed.items():
-            _allow(ruleset, path, rights & known)
-        _syscall(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
-    finally:
-        os.close(ruleset)
 
-
-def _allow(ruleset: int, path: str, rights: int) -> None:
-    try:
-        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        if not stat.S_ISDIR(os.fstat(fd).st_mode):
-            rights &= _OF_FILES
-        rule = _PathBeneath(allowed=rights, parent_fd=fd)
-        _syscall(
-            _ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(_RULE_PATH_BENEATH), ctypes.byref(rule), ctypes.c_uint32(0)
+    def __init__(self, version: int, *, tcp: bool) -> None:
+        self._known = file_rights(version)
+        attributes = _RulesetAttributes(
+            files=self._known,
+            net=_TCP if version >= 4 and not tcp else 0,
+            scoped=_SCOPES if version >= 6 else 0,
         )
-    finally:
-        os.close(fd)
+        # An older system takes a structure that is longer than its own if the rest is zero.
+        size, no_flags = ctypes.c_size_t(ctypes.sizeof(attributes)), ctypes.c_uint32(0)
+        self._fd = _syscall(_CREATE_RULESET, ctypes.byref(attributes), size, no_flags)
+
+    def allow(self, path: str, rights: int) -> None:
+        """Allow `rights` to a file, or to a folder and all beneath it; nothing if it does not exist."""
+        try:
+            fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except OSError:
+            return
+        try:
+            rights &= self._known if stat.S_ISDIR(os.fstat(fd).st_mode) else self._known & _OF_FILES
+            rule = _PathBeneath(allowed=rights, parent_fd=fd)
+            kind, no_flags = ctypes.c_int(_RULE_PATH_BENEATH), ctypes.c_uint32(0)
+            _syscall(_ADD_RULE, ctypes.c_int(self._fd), kind, ctypes.byref(rule), no_flags)
+        finally:
+            os.close(fd)
+
+    def enforce(self) -> None:
+        """Restrict this process and what it starts. New privileges must be forbidden."""
+        _syscall(_RESTRICT_SELF, ctypes.c_int(self._fd), ctypes.c_uint32(0))
+        os.close(self._fd)

@@ -7,13 +7,14 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
 
 from bskernel_protocol import LogLine
 
+from bskernel_executors.sdk.confinement import Confinement
 from bskernel_executors.sdk.log_file import LogFile
 from bskernel_executors.sdk.oom_counter import count_oom_kills
 from bskernel_executors.sdk.process_tree import become_subreaper, die_with_parent, fork_below_reaper, kill_group
@@ -154,11 +155,11 @@ class PreforkedChild:
 
 
 def prefork_child(
-    registry: Registry, root: Path, rights: Mapping[str, int], inherited: Iterable[int]
+    registry: Registry, root: Path, confinement: Confinement, inherited: Iterable[int]
 ) -> PreforkedChild:
     """Fork a child for a step whose directory will be below `root`. It closes the `inherited` file descriptors.
 
-    `rights` are those that every step of the session has.
+    What confines every step of the session is prepared while it waits.
     """
     pipes: list[tuple[StreamName, int, int]] = []
     for name in ("stdout", "stderr", "progress"):
@@ -172,7 +173,7 @@ def prefork_child(
     if pid == 0:
         write_ends = [write_end for _, _, write_end in pipes]
         foreign = (*inherited, order_write, *(read_end for _, read_end, _ in pipes))
-        _become_child(registry, root, rights, order_read, write_ends, server, foreign)
+        _become_child(registry, root, confinement, order_read, write_ends, server, foreign)
     for fd in (order_read, *(write_end for _, _, write_end in pipes)):
         os.close(fd)
     return PreforkedChild(
@@ -183,7 +184,7 @@ def prefork_child(
 def _become_child(
     registry: Registry,
     root: Path,
-    rights: Mapping[str, int],
+    confinement: Confinement,
     order_read: int,
     write_ends: list[int],
     server: int,
@@ -202,6 +203,8 @@ def _become_child(
         os.dup2(write_ends[1], 2)
         # Printed lines must reach the log even if the step crashes; with a pipe, Python would buffer them in blocks.
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        if registry.confines_all:
+            confinement.prepare()
         directory = os.read(order_read, _LONGEST_LINE).decode()
         os.close(order_read)
         if not directory:
@@ -209,7 +212,7 @@ def _become_child(
         step = root / directory
         if uses_tools(step):
             fork_below_reaper()
-        confine_step(registry, step, rights)
+        confine_step(registry, step, confinement)
         with os.fdopen(write_ends[2], "w", buffering=1, encoding="utf-8") as progress:
             report: Callable[[str], None] = lambda text: print(" ".join(text.split()), file=progress)  # noqa: E731
             result = run_step(registry, step, report)

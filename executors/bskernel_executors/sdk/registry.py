@@ -181,6 +181,11 @@ class Registry:
                 hint=f"choose from its entries: {', '.join(sorted(self._entries))}",
             ) from None
 
+    @property
+    def confines_all(self) -> bool:
+        """Is every entry confined?"""
+        return all(entry.confined for entry in self._entries.values())
+
     def is_confined(self, name: str) -> bool:
         """Return whether an entry's steps are confined to their folders; True if there is no such entry."""
         entry = self._entries.get(name)

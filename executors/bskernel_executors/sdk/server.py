@@ -29,7 +29,7 @@ from bskernel_protocol import (
 )
 from bskernel_protocol.frames import FrameError
 
-from bskernel_executors.sdk.confinement import common_rights, protect_server
+from bskernel_executors.sdk.confinement import Confinement, protect_server
 from bskernel_executors.sdk.heartbeat import Heartbeat
 from bskernel_executors.sdk.huge_pages import HugePageMover
 from bskernel_executors.sdk.oom_counter import count_oom_kills
@@ -76,8 +76,8 @@ class Server:
         self._mover = HugePageMover()
         self._warm_up_pid: int | None = None
         self._connected = True
-        self._rights = common_rights(os.environ)
         self._heartbeat = heartbeat or Heartbeat(None)
+        self._confinement = Confinement(os.environ)
 
     def serve(self) -> None:
         """Send Ready, then handle commands until the channel closes, and end all children."""
@@ -193,7 +193,7 @@ class Server:
         self._mover.note_fork()
         inherited = [self._source.fileno(), self._sink.fileno(), self._selector_fd()]
         inherited += [fd for other in self._running.values() for fd in other.fds()]
-        return prefork_child(self._registry, self._root, self._rights, inherited)
+        return prefork_child(self._registry, self._root, self._confinement, inherited)
 
     def _selector_fd(self) -> int:
         return self._selector.fileno()

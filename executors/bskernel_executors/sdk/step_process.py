@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from bskernel_protocol.plain_file import NotPlainError, create_plain, read_plain
 
 from bskernel_executors.sdk.causes import make_failure
 from bskernel_executors.sdk.classification import FailureContext, refine
-from bskernel_executors.sdk.confinement import confine
+from bskernel_executors.sdk.confinement import Confinement
 from bskernel_executors.sdk.determinism import find_seed, make_deterministic, seed_generators
 from bskernel_executors.sdk.outputs import check_outputs
 from bskernel_executors.sdk.parameters import decode_parameters
@@ -70,16 +70,14 @@ def limits_memory(directory: Path) -> bool:
     return manifest is not None and manifest.memory_mib is not None
 
 
-def confine_step(registry: Registry, directory: Path, rights: Mapping[str, int]) -> None:
-    """Confine this process, which must have one thread, to a step's folder. What that does not prevent is printed.
-
-    `rights` are those of every step of the session.
-    """
+def confine_step(registry: Registry, directory: Path, confinement: Confinement) -> None:
+    """Confine this process, which must have one thread, to a step's folder. What that does not prevent is printed."""
     manifest = find_manifest(directory)
     if manifest is not None and not registry.is_confined(manifest.entry):
         return
-    tools = manifest is not None and bool(manifest.tools)
-    unprevented = confine(directory, rights, tools=tools, environment=os.environ)
+    if not registry.confines_all:
+        confinement.prepare()
+    unprevented = confinement.apply(directory, tools=manifest is not None and bool(manifest.tools))
     if unprevented is not None:
         print(f"not confined: {unprevented}", file=sys.stderr)
 

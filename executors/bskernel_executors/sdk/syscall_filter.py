@@ -10,9 +10,11 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import socket
 import struct
 from collections.abc import Iterable
 
+_libc = ctypes.CDLL(None)
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 _AUDIT_ARCH_X86_64 = 0xC000003E
 _X32 = 0x40000000  # system calls of the x32 ABI have this bit
@@ -42,7 +44,10 @@ _FORBIDDEN = {
 
 
 def make_program(*, outward: bool) -> bytes:
-    """Make the filter; with `outward`, a step may open sockets and use shared memory and queues."""
+    """Make the filter; with `outward`, a step may use shared memory and queues, and sockets but those with a path.
+
+    Behind sockets with a path there are programs that do all that the user may, e.g. the Docker engine.
+    """
     return _assemble([*_FORBIDDEN.values(), *(() if outward else _OUTWARD.values())])
 
 
@@ -70,6 +75,11 @@ def _assemble(denied: Iterable[int]) -> bytes:
         instruction(_ANY_BIT, _CLONE_NEWUSER, 0, 1),
         refuse,
         instruction(_RETURN, _ALLOW),
+        instruction(_EQUAL, _OUTWARD["socket"], 0, 4),
+        instruction(_LOAD, _FIRST_ARGUMENT),
+        instruction(_EQUAL, socket.AF_UNIX, 0, 1),
+        refuse,
+        instruction(_RETURN, _ALLOW),
         instruction(_EQUAL, _PRLIMIT, 0, 3),
         instruction(_LOAD, _FIRST_ARGUMENT),
         instruction(_EQUAL, 0, 1, 0),  # a process may limit itself only
@@ -88,4 +98,4 @@ def install(program: bytes) -> bool:
         return False
     code = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("@HP", len(program) // 8, ctypes.addressof(code))
-    return int(ctypes.CDLL(None).prctl(_PR_SET_SECCOMP, _MODE_FILTER, header, 0, 0)) == 0
+    return int(_libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, header, 0, 0)) == 0

@@ -83,7 +83,7 @@ def test_what_no_build_wrote_moves_on_and_the_rest_does_not(tmp_path: Path) -> N
     (old / "link").symlink_to("/elsewhere")
     (new / "tree").mkdir(parents=True)
     (new / "both").write_text("new")
-    keep_unknown_files(old, {"model", "tree/a"}, new)
+    keep_unknown_files(old, {"model", "tree/a"}, new.joinpath)
     found = sorted(path.relative_to(new).as_posix() for path in new.rglob("*") if not path.is_dir())
     assert found == ["both", "deep/er/mine", "link", "mine", "tree/mine"]
     assert (new / "both").read_text() == "new"

@@ -1,0 +1,76 @@
+"""A view of the machine's files in which all but a step's own folder is read-only, where the system allows one.
+
+Landlock does not keep a process from changing modes, times and attributes of files that its user owns; a read-only
+mount does. A user who is not root needs a namespace of users for it, which some systems refuse, as containers do.
+mount_setattr: Linux 5.12, include/uapi/linux/mount.h.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
+_MS_BIND, _MS_REC, _MS_SLAVE = 0x1000, 0x4000, 0x80000
+_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE = 442, -100, 0x8000
+_READ_ONLY, _NO_SET_USER_ID, _NO_DEVICES = 0x1, 0x2, 0x4
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _MountAttributes(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "namespace"))
+
+
+def _check(result: int) -> None:
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def _set(path: str, *, on: int = 0, off: int = 0, below: bool = False) -> None:
+    attributes = _MountAttributes(set=on, clear=off)
+    flags = ctypes.c_uint(_AT_RECURSIVE if below else 0)
+    size = ctypes.c_size_t(ctypes.sizeof(attributes))
+    number, place = ctypes.c_long(_MOUNT_SETATTR), ctypes.c_int(_AT_FDCWD)
+    _check(_libc.syscall(number, place, os.fsencode(path), flags, ctypes.byref(attributes), size))
+
+
+def _enter() -> None:
+    user, group = os.getuid(), os.getgid()
+    if user == 0:
+        _check(_libc.unshare(_CLONE_NEWNS))
+        return
+    _check(_libc.unshare(_CLONE_NEWNS | _CLONE_NEWUSER))
+    process = Path("/proc/self")
+    (process / "setgroups").write_text("deny", encoding="ascii")
+    (process / "uid_map").write_text(f"{user} {user} 1", encoding="ascii")
+    (process / "gid_map").write_text(f"{group} {group} 1", encoding="ascii")
+
+
+def enter_view(writable: Iterable[str]) -> bool:
+    """Make all files read-only for this process and what it starts, but for these folders; False where refused.
+
+    The process must have one thread. It may hold new capabilities afterwards, which it should give up in the end.
+    """
+    try:
+        _enter()
+        # What the user unmounts must not stay in use here.
+        _check(_libc.mount(None, b"/", None, _MS_REC | _MS_SLAVE, None))
+        folders = [path for path in writable if Path(path).is_dir()]
+        for path in folders:
+            _check(_libc.mount(os.fsencode(path), os.fsencode(path), None, _MS_BIND | _MS_REC, None))
+        _set("/", on=_READ_ONLY, below=True)
+        for path in folders:
+            _set(path, off=_READ_ONLY)
+    except OSError:
+        return False
+    return True
+
+
+def make_writable(folder: str) -> None:
+    """Make a folder of the view writable. Set-user-id bits have no effect in it. Raises OSError."""
+    _check(_libc.mount(os.fsencode(folder), os.fsencode(folder), None, _MS_BIND, None))
+    _set(folder, on=_NO_SET_USER_ID | _NO_DEVICES, off=_READ_ONLY)

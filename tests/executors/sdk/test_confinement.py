@@ -1,0 +1,158 @@
+"""What a step's process gives up, in a child of the test: by version of Landlock, with tools, without Landlock."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bskernel_executors.sdk import landlock
+from bskernel_executors.sdk.confinement import Confinement, step_rights
+
+needs_landlock = pytest.mark.skipif(landlock.landlock_version() == 0, reason="this system has no Landlock")
+
+
+def in_child(function: Callable[[], Any]) -> Any:
+    """The function's value, as JSON, from a child that ends afterwards."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(writing, json.dumps(function()).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        data = stream.read()
+    os.waitpid(pid, 0)
+    return json.loads(data)
+
+
+def refused(act: Callable[[], object]) -> bool:
+    try:
+        act()
+    except OSError:
+        return True
+    return False
+
+
+@pytest.fixture
+def step(tmp_path: Path) -> Path:
+    folder = tmp_path / "steps" / "00-step"
+    for name in ("in", "out", "work"):
+        (folder / name).mkdir(parents=True)
+    return folder
+
+
+def confined(
+    step: Path, function: Callable[[], Any], *, tools: bool = False, environment: Mapping[str, str] = os.environ
+) -> Any:
+    """What the function returns in a confined child, after what is not prevented."""
+    confinement = Confinement(environment)
+
+    def run() -> Any:
+        confinement.prepare()
+        return [confinement.apply(step, tools=tools), function()]
+
+    return in_child(run)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@needs_landlock
+@pytest.mark.parametrize("version", range(1, landlock.landlock_version() + 1))
+def test_each_version_of_landlock_confines_files(version: int, step: Path) -> None:
+    outside = step.parent / "outside"
+
+    def run() -> dict[str, bool]:
+        landlock.forbid_new_privileges()
+        ruleset = landlock.Ruleset(version, tcp=False)
+        for path, rights in step_rights(step).items():
+            ruleset.allow(path, rights)
+        ruleset.enforce()
+        own = step / "out" / "model"
+        return {
+            "outside": refused(outside.touch),
+            "own": refused(own.touch),
+            "link in the step's folder": refused(lambda: (step / "log.jsonl").symlink_to("x")),
+            "link in its outputs": refused(lambda: (step / "out" / "link").symlink_to("model")),
+            "move within it": refused(lambda: own.rename(step / "work" / "model")) and version > 1,
+        }
+
+    assert in_child(run) == {
+        "outside": True,
+        "own": False,
+        "link in the step's folder": True,
+        "link in its outputs": False,
+        "move within it": False,
+    }
+
+
+@needs_landlock
+def test_nothing_is_left_to_say_where_the_system_confines_a_step(step: Path) -> None:
+    assert confined(step, lambda: None)[0] is None
+
+
+def test_without_landlock_a_step_says_so_and_still_opens_no_socket(
+    step: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landlock, "landlock_version", lambda: 0)
+    said, socket_refused = confined(step, lambda: refused(socket.socket))
+    assert "without Landlock" in said
+    assert socket_refused
+
+
+def test_a_step_with_tools_looks_at_network_cards_but_reaches_no_program_of_the_user_s(step: Path) -> None:
+    def run() -> list[bool]:
+        kinds = (socket.AF_INET, socket.AF_UNIX)
+        return [refused(lambda kind=kind: socket.socket(kind).close()) for kind in kinds]  # type: ignore[misc]
+
+    assert confined(step, run, tools=True)[1] == [False, True]
+    assert confined(step, run, tools=False)[1] == [True, True]
+
+
+@needs_landlock
+@pytest.mark.parametrize(
+    ("tools", "licence", "reaches"),
+    [(True, "2100@localhost", True), (True, "/opt/licence.lic", False), (False, "2100@localhost", False)],
+)
+def test_only_a_step_whose_tool_asks_a_licence_server_connects(
+    step: Path, port: int, tools: bool, licence: str, reaches: bool
+) -> None:
+    def connect() -> None:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+
+    environment = {**os.environ, "XILINXD_LICENSE_FILE": licence}
+    _, no_connection = confined(step, lambda: refused(connect), tools=tools, environment=environment)
+    assert no_connection is not reaches
+
+
+def _double(number: int) -> int:
+    return 2 * number
+
+
+def test_a_confined_step_still_starts_programs_pools_and_temporary_files(step: Path) -> None:
+    def run() -> list[Any]:
+        temporary = tempfile.mkdtemp(dir=step / "work")
+        Path(temporary, "script").write_text("#!/bin/sh\necho ran\n")
+        Path(temporary, "script").chmod(0o755)
+        said = subprocess.run([f"{temporary}/script"], capture_output=True, text=True, check=True, cwd=temporary)
+        python = subprocess.run([sys.executable, "-c", "import ssl, json; print(1)"], capture_output=True, check=True)
+        with get_context("fork").Pool(2) as pool:
+            return [said.stdout, python.stdout.decode(), pool.map(_double, range(3))]
+
+    assert confined(step, run)[1] == ["ran\n", "1\n", [0, 2, 4]]
+
+
+def test_a_confined_step_can_gain_no_privileges(step: Path) -> None:
+    assert confined(step, lambda: Path("/proc/self/status").read_text().split("NoNewPrivs:\t")[1][0])[1] == "1"
