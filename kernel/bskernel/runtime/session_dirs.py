@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from bskernel.core.errors import EnvironmentLacking
 from bskernel.host.plain_file import NoPlainFileError, open_plain, read_plain
 from bskernel.host.process import boot, start_time
 from bskernel.host.temporary import is_left, mark
@@ -186,10 +187,13 @@ def folders_of(cache: Path, session_id: str) -> SessionFolders:
 
 
 def make_folders(cache: Path, runtime: str) -> SessionFolders:
-    """Create the folders of a new session of that runtime, owned by this process."""
+    """Create the folders of a new session of that runtime, owned by this process. Raises EnvironmentLacking."""
     session = folders_of(cache, uuid.uuid4().hex)
     new = SessionFolders(id=session.id, path=session.path.with_name(f"{session.id}{mark()}"))
-    new.path.mkdir(parents=True)
+    try:
+        new.path.mkdir(parents=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise EnvironmentLacking(f"{new.path.parent} is not a folder", hint="move it away") from error
     for folder in (new.steps, new.inputs, new.home):
         folder.mkdir()
     (new.path / _RUNTIME).write_text(runtime, encoding="ascii")
