@@ -69,9 +69,11 @@ class CancelToken:
 class ActionRunner:
     """Runs actions in the calling thread, each once: waits for an action that another process is running."""
 
-    def __init__(self, store: Store, sessions: SessionPool) -> None:
+    def __init__(self, store: Store, sessions: SessionPool, note: Callable[[str], None] = lambda _: None) -> None:
+        """`note` hears, in any thread, of other processes that a step waits for."""
         self._store = store
         self._sessions = sessions
+        self._note = note
         self._stopping = threading.Event()
 
     def run(
@@ -177,10 +179,10 @@ class ActionRunner:
             return
         announced = False
         waited = stopped = 0.0
-        named = ""
+        named, ignored = "", False
         while True:
             with self._store.claim(action) as claimed:
-                if claimed:
+                if claimed or ignored:
                     yield self._store.recall(action, step.outputs)
                     return
             if not announced:
@@ -194,11 +196,8 @@ class ActionRunner:
                 ignored = stopped >= _STOPPED_S
                 if claimant is not None and (ignored or claimant.what != named):
                     named = claimant.what
-                    doing = "running the action here too" if ignored else "waiting for the same action"
-                    say(Progress(directory=step.label, text=f"{doing}: {named}"))
-                if ignored:
-                    yield self._store.recall(action)
-                    return
+                    doing = "running the action here too" if ignored else "waiting for another build's result"
+                    self._note(f"step {step.name}: {doing}: {named}")
             if self._stopping.wait(_POLL_S) or cancel_token.cancelled:
                 raise PoolStopped
 

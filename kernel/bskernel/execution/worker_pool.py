@@ -61,8 +61,8 @@ class LocalWorkerPool:
         """With `share`, the result of an action that another build is running is awaited and recalled."""
         self._sessions = sessions
         self._share = share
-        self._runner = ActionRunner(store, sessions)
         self.events: queue.SimpleQueue[PoolEvent] = queue.SimpleQueue()
+        self._runner = ActionRunner(store, sessions, lambda text: self.events.put(Notice(text=text)))
 
     @property
     def runtime_name(self) -> str:

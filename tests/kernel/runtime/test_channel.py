@@ -24,6 +24,7 @@ class Pipes:
         self._reading = self.source = os.fdopen(reading, "rb", buffering=0)
         self.sink = os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb")
         self.ended = self.ended_by_channel = False
+        self._ending = threading.Lock()
         self._fault = fault
         if fault is not None:
             self.source = self  # type: ignore[assignment]
@@ -41,9 +42,10 @@ class Pipes:
         return {}
 
     def end(self) -> None:
-        if not self.ended:
-            self.ended = True
-            os.close(self.theirs)
+        with self._ending:
+            if not self.ended:
+                self.ended = True
+                os.close(self.theirs)
 
     def close(self) -> None:
         self.end()
@@ -105,8 +107,7 @@ def test_any_bytes_on_the_channel_end_in_a_failure(data: bytes) -> None:
     pipes = Pipes()
     channel = Channel(pipes, "e@1")  # type: ignore[arg-type]
     os.write(pipes.theirs, data)
-    os.close(pipes.theirs)
-    pipes.ended = True
+    pipes.end()
     ended = channel.run("00-a", None, lambda _: None)
     channel.close()
     pipes.close()
