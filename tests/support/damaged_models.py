@@ -1,8 +1,9 @@
-"""Runs in qonnx-transform's environment: damages a valid model in many ways, and takes each through the first steps.
+"""Runs in a process of its own: damages a valid model in many ways, and takes each through the first steps.
 
 Prints one JSON object per line: the seed, what was done to the model, how it ended, and how long that took.
 """
 
+import contextlib
 import json
 import random
 import signal
@@ -13,6 +14,7 @@ from typing import Any
 
 import onnx
 import onnx.parser
+from bskernel.workspace.onnx_file import OnnxDamage, external_locations
 from bskernel_executors.qonnx_transform.adaptation.adapter import adapt_model
 from bskernel_executors.qonnx_transform.adaptation.quantization import check_quantization, check_widths
 from bskernel_executors.qonnx_transform.checks import check_model, read_model
@@ -55,7 +57,7 @@ def messages(root: Any) -> list[Any]:
         found.append(message)
         for field, value in message.ListFields():
             if field.type == FieldDescriptor.TYPE_MESSAGE:
-                waiting += [value] if field.label != FieldDescriptor.LABEL_REPEATED else list(value)
+                waiting += [value] if hasattr(value, "ListFields") else list(value)
     return found
 
 
@@ -64,7 +66,7 @@ def field(model: Any, draw: random.Random) -> str:
     message = draw.choice([item for item in messages(model) if item.ListFields()])
     chosen, value = draw.choice(message.ListFields())
     where = f"{type(message).__name__}.{chosen.name}"
-    if chosen.label == FieldDescriptor.LABEL_REPEATED:
+    if hasattr(value, "append"):
         at = draw.randrange(len(value))
         how = draw.choice(("clear", "remove", "repeat", "reverse", "change"))
         if how == "remove":
@@ -206,7 +208,9 @@ def damaged(data: bytes, seed: int) -> tuple[str, bytes]:
 
 
 def steps(path: Path) -> None:
-    """What `adapt` and `cleanup` do with a model."""
+    """What planning, `adapt` and `cleanup` do with a model."""
+    with contextlib.suppress(OnnxDamage):
+        external_locations(path)
     model = read_model(path, untrusted=True).model
     adapt_model(model)
     check_quantization(model)

@@ -36,6 +36,7 @@ _TYPES = {
 # Operators of qonnx, which have no schema -> the number of their inputs
 _QUANTIZERS = {"Quant": 4, "IntQuant": 4, "BipolarQuant": 2, "Trunc": 5, "MultiThreshold": 2}
 _NEWEST = 1000  # an opset's version is below; ONNX is at about 25
+_LONGEST = 80  # characters of a name in a message
 _EXTERNAL = 1  # TensorProto.data_location
 _HINT = "the file is damaged, or was changed by hand: export the model again"
 
@@ -73,11 +74,15 @@ def _damage(what: str) -> StepFailure:
     return StepFailure(category="model_load", message=f"the model is damaged: {what}", hint=_HINT)
 
 
-def name_node(node: Any) -> str:
+def _name(node: Any) -> str:
     """What messages call a node."""
-    return (
-        f"node {node.name or (node.output[0] if node.output else '(without a name)')!r} ({node.op_type or 'no type'})"
-    )
+    name = node.name or (node.output[0] if node.output else "(without a name)")
+    return f"node {_shown(name)} ({_shown(node.op_type)[1:-1] or 'no type'})"
+
+
+def _shown(name: str) -> str:
+    """A name as text that a terminal takes, of any length."""
+    return repr(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}...")
 
 
 def _check_graph(graph: Any) -> None:
@@ -86,9 +91,9 @@ def _check_graph(graph: Any) -> None:
         name for node in graph.node for name in (node.name, node.op_type, node.domain, *node.input, *node.output)
     ]
     names += [item.name for item in (*graph.input, *graph.output, *graph.initializer)]
-    # protobuf gives what is no UTF-8 as bytes.
-    if wrong := next((name for name in names if isinstance(name, bytes)), None):
-        raise _damage(f"the name {wrong!r} is not UTF-8")
+    for name in names:
+        if isinstance(name, bytes) or not name.isprintable():  # protobuf gives what is no UTF-8 as bytes
+            raise _damage(f"the name {name!r} is no text")
     inputs = [item.name for item in graph.input]
     constants = [item.name for item in graph.initializer]
     made = [output for node in graph.node for output in node.output if output]
@@ -99,23 +104,23 @@ def _check_graph(graph: Any) -> None:
     ):
         if len(set(names)) < len(names):
             twice = next(name for at, name in enumerate(names) if name in names[:at])
-            raise _damage(f"two {what} are called {twice!r}")
+            raise _damage(f"two {what} are called {_shown(twice)}")
     sources = {*inputs, *constants}
     for name in made:
         if name in sources:
-            raise _damage(f"the tensor {name!r} has two sources")
+            raise _damage(f"the tensor {_shown(name)} has two sources")
         sources.add(name)
     for tensor in graph.initializer:
-        _check_tensor(tensor, f"the constant {tensor.name!r}")
+        _check_tensor(tensor, f"the constant {_shown(tensor.name)}")
     for sparse in graph.sparse_initializer:
-        _check_size(f"the constant {sparse.values.name!r}", sparse.dims, _MOST_WEIGHTS)
+        _check_size(f"the constant {_shown(sparse.values.name)}", sparse.dims, _MOST_WEIGHTS)
     for item in (*graph.input, *graph.output, *graph.value_info):
         if item.type.HasField("tensor_type"):
             sizes = [size.dim_value for size in item.type.tensor_type.shape.dim if size.HasField("dim_value")]
-            _check_size(f"the tensor {item.name!r}", [size for size in sizes if size > 0], _MOST_VALUES)
+            _check_size(f"the tensor {_shown(item.name)}", [size for size in sizes if size > 0], _MOST_VALUES)
     for item in (*graph.input, *graph.output):
         if item.type.HasField("tensor_type") and not item.type.tensor_type.elem_type:
-            raise _damage(f"the tensor {item.name!r} has no data type")
+            raise _damage(f"the tensor {_shown(item.name)} has no data type")
 
 
 def _check_size(what: str, sizes: Iterable[int], most: int) -> None:
@@ -139,19 +144,19 @@ def _check_tensor(tensor: Any, what: str) -> None:
 
 def _check_node(node: Any, opsets: dict[str, int]) -> None:
     if not node.op_type:
-        raise _damage(f"{name_node(node)} has no operator")
+        raise _damage(f"{_name(node)} has no operator")
     if not any(node.output):
-        raise _damage(f"{name_node(node)} has no output")
+        raise _damage(f"{_name(node)} has no output")
     for attribute in node.attribute:
         field, repeated = _FIELDS.get(attribute.type, ("", False))
         if not field or not (repeated or attribute.HasField(field)):
-            raise _damage(f"{name_node(node)}: its attribute {attribute.name!r} has no value of its type")
+            raise _damage(f"{_name(node)}: its attribute {_shown(attribute.name)} has no value of its type")
         if attribute.name in _SIZES:
             numbers = attribute.ints if repeated else [attribute.i]
             if any(abs(number) > _LARGEST for number in numbers):
-                raise _damage(f"{name_node(node)}: {attribute.name} is {list(numbers)}")
+                raise _damage(f"{_name(node)}: {_shown(attribute.name)} is {list(numbers)}")
         for tensor in (*([attribute.t] if attribute.HasField("t") else ()), *attribute.tensors):
-            _check_tensor(tensor, f"{name_node(node)}: its attribute {attribute.name!r}")
+            _check_tensor(tensor, f"{_name(node)}: its attribute {_shown(attribute.name)}")
     _check_signature(node, opsets)
 
 
@@ -161,18 +166,18 @@ def _check_signature(node: Any, opsets: dict[str, int]) -> None:
     for attribute in node.attribute:
         field = _FIELDS[attribute.type][0]
         if attribute.name in wanted and wanted[attribute.name] != field:
-            raise _damage(f"{name_node(node)}: its attribute {attribute.name!r} is of the wrong type")
+            raise _damage(f"{_name(node)}: its attribute {_shown(attribute.name)} is of the wrong type")
     schema = _schema(node, opsets)
     if schema is None:
         if len(node.input) < (least := _QUANTIZERS.get(node.op_type, 0)):
-            raise _damage(f"{name_node(node)} has {len(node.input)} inputs, and {node.op_type} has {least}")
+            raise _damage(f"{_name(node)} has {len(node.input)} inputs, and it takes {least}")
         return
     for what, given, least, most in (
         ("inputs", len(node.input), schema.min_input, schema.max_input),
         ("outputs", len(node.output), schema.min_output, schema.max_output),
     ):
         if not least <= given <= most:
-            raise _damage(f"{name_node(node)} has {given} {what}, and {node.op_type} has {least} to {most}")
+            raise _damage(f"{_name(node)} has {given} {what}, and it takes {least} to {most}")
 
 
 def _attribute_types(node: Any, opsets: dict[str, int]) -> Iterator[tuple[str, str]]:
@@ -211,13 +216,13 @@ def _check_sources(graph: Any) -> None:
     for at, node in enumerate(graph.node):
         for name in node.input:
             if name and name not in makers and name not in sources:
-                raise _damage(f"{name_node(node)} takes {name!r}, which nothing makes")
+                raise _damage(f"{_name(node)} takes {_shown(name)}, which nothing makes")
         before[at] = [makers[name] for name in node.input if name in makers]
     for item in graph.output:
         if item.name not in makers and item.name not in sources:
-            raise _damage(f"nothing makes the output {item.name!r}")
+            raise _damage(f"nothing makes the output {_shown(item.name)}")
     try:
         TopologicalSorter(before).prepare()
     except CycleError as error:
-        cycle = " -> ".join(name_node(graph.node[at]) for at in error.args[1][:4])
+        cycle = " -> ".join(_name(graph.node[at]) for at in error.args[1][:4])
         raise _damage(f"its nodes form a cycle: {cycle}") from error
