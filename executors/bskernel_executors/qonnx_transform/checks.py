@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from bskernel_executors.qonnx_transform.external_data import load_external_data
+from bskernel_executors.qonnx_transform.structure import check_structure
 from bskernel_executors.sdk import StepFailure
 
 _NO_ONNX = "give the file that torch.onnx.export or Brevitas' export_qonnx wrote (.onnx), not a checkpoint (.pt)"
 
 
-def read_model(path: Path, external_data: Path | None = None) -> Any:
+def read_model(path: Path, external_data: Path | None = None, *, untrusted: bool = False) -> Any:
     """Read a model as a ModelWrapper, with its external data from beside the file or from a folder.
 
-    Raises StepFailure (model_load).
+    Of an untrusted model, one that no step has made, the structure is checked too. Raises StepFailure (model_load).
     """
     import onnx
     from google.protobuf.message import DecodeError
@@ -33,6 +34,8 @@ def read_model(path: Path, external_data: Path | None = None) -> Any:
     if not proto.graph.node or not proto.opset_import:
         what = "no nodes" if not proto.graph.node else "no opset"
         raise StepFailure(category="model_load", message=f"the model has {what}: it is empty or damaged")
+    if untrusted:
+        check_structure(proto)
     load_external_data(proto, (path.parent, *((external_data,) if external_data is not None else ())))
     constants = {initializer.name for initializer in proto.graph.initializer}
     if all(value.name in constants for value in proto.graph.input):

@@ -106,7 +106,7 @@ def _write(step: Step[Any], model: Any) -> None:
 def adapt(step: Step[AdaptParameters]) -> None:
     """Mend a user's model."""
     params = step.params
-    model = read_model(step.required_input("model"), step.input("external_data")).model
+    model = read_model(step.required_input("model"), step.input("external_data"), untrusted=True).model
     adaptation = adapt_model(
         model, skip=params.skip, input_size=params.override_input_size, input_datatype=params.input_datatype
     )
@@ -130,7 +130,7 @@ def cleanup(step: Step[CleanupParameters]) -> None:
     """Clean a model up."""
     from qonnx.util.cleanup import cleanup_model
 
-    model = read_model(step.required_input("model"))
+    model = read_model(step.required_input("model"), untrusted=True)
     before = count_nodes(model)
     params = step.params
     if params.override_input_size is not None:

@@ -71,5 +71,6 @@ def locate_fault(error: BaseException) -> FaultyNode | None:
         if node is not None:
             values = {attribute.name: _value(attribute) for attribute in node.attribute}
             attributes = {name: value for name, value in values.items() if value is not None}
-            return FaultyNode(name=node.name or node.output[0], operator=node.op_type, attributes=attributes)
+            named = node.name or next(iter(node.output), "")  # a damaged node may have neither
+            return FaultyNode(name=named, operator=node.op_type, attributes=attributes)
     return None

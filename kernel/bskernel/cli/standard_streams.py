@@ -32,7 +32,7 @@ class ReaderGone(OutputLost):
     exit_code = _READER_GONE
 
 
-class _Output(io.FileIO):
+class _PatientStream(io.FileIO):
     """Waits for a reader who is slow, even where the caller made the descriptor non-blocking."""
 
     def write(self, data: object, /) -> int:
@@ -55,7 +55,7 @@ class _Output(io.FileIO):
         raise OutputLost(f"standard output cannot be written: {error.strerror}", hint=hint)
 
 
-class _Remarks(_Output):
+class _Remarks(_PatientStream):
     """Standard error."""
 
     def fail(self, error: OSError, size: int) -> int:  # noqa: ARG002 - nobody can be told
@@ -74,7 +74,7 @@ def open_streams() -> None:
         _occupy(number)
     if 0 in closed or sys.stdin is None:
         sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
-    sys.stdout = _text(_Output(1, "w", closefd=False), sys.stdout, "strict")
+    sys.stdout = _text(_PatientStream(1, "w", closefd=False), sys.stdout, "strict")
     sys.stderr = _text(_Remarks(2, "w", closefd=False), sys.stderr, "backslashreplace")
 
 

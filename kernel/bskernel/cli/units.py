@@ -6,6 +6,8 @@ import re
 
 import click
 
+_MOST = 1e9  # of any unit: far beyond, arithmetic overflows
+
 _DURATIONS = {"s": 1, "m": 60, "h": 3600}
 _AGES = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 _SIZES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
@@ -15,7 +17,7 @@ def duration(text: str) -> float:
     """Seconds, from e.g. 90s, 10m or 1h30m. Raises click.BadParameter for anything else, and for zero."""
     parts = re.findall(r"(\d+(?:\.\d+)?)([smh])", text)
     seconds = sum(float(number) * _DURATIONS[unit] for number, unit in parts)
-    if "".join(number + unit for number, unit in parts) != text or seconds <= 0:
+    if "".join(number + unit for number, unit in parts) != text or not 0 < seconds <= _MOST:
         raise click.BadParameter(f"{text!r} is not a duration: write e.g. 90s, 10m or 1h30m")
     return seconds
 
@@ -23,7 +25,7 @@ def duration(text: str) -> float:
 def age(text: str) -> float:
     """Seconds, from e.g. 12h, 30d or 8w. Raises click.BadParameter."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([hdw])", text)
-    if match is None:
+    if match is None or float(match[1]) > _MOST:
         raise click.BadParameter(f"{text!r} is not an age: write e.g. 12h, 30d or 8w")
     return float(match[1]) * _AGES[match[2]]
 
@@ -31,7 +33,7 @@ def age(text: str) -> float:
 def size(text: str) -> int:
     """Bytes, from e.g. 500M, 20G or 1.5TiB. Raises click.BadParameter."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?", text.strip().upper())
-    if match is None or match[2] not in _SIZES:
+    if match is None or match[2] not in _SIZES or float(match[1]) > _MOST * 1e9:
         raise click.BadParameter(f"{text!r} is not a size: write e.g. 500M, 20G or 1.5TiB")
     return int(float(match[1]) * _SIZES[match[2]])
 

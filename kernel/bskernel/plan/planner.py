@@ -25,6 +25,10 @@ from bskernel.plan.verification import checks_after_every_step, transformations
 
 TRANSFORMATIONS = "plan.transformations"  # a parameter that the plan fills: the steps since the model's last check
 
+# The time limits of steps for which nobody sets timeout_s: no step waits for ever, and none that computes is hit.
+LIMIT_S = 4 * 3600.0
+TOOL_LIMIT_S = 48 * 3600.0  # of entries that need a tool, such as Vivado
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The ordered steps of a build with every name resolved; `range` is their part of the flow."""
@@ -132,7 +136,7 @@ def make_plan(
             stage_out=stage,
             needs=item.entry.needs,
             tool_versions=item.options.tools,
-            timeout_s=item.options.timeout_s,
+            timeout_s=item.options.timeout_s or (TOOL_LIMIT_S if item.entry.needs else LIMIT_S),
             memory_mib=item.options.memory_mib,
         )
         newest |= {output.name: item.name for output in item.entry.outputs}

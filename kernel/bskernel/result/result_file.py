@@ -37,6 +37,8 @@ def read_result(build: Path, view: type[ViewT]) -> ViewT:
     bskernel write are ignored. Raises ConfigError that names the file, what is wrong and what to do.
     """
     file = result_path(build)
+    if file.exists() and not file.is_file():
+        raise ConfigError(f"{file}: is not a plain file", hint="give a directory that `bskernel run` wrote")
     try:
         return msgspec.json.decode(read_document(file), type=view, dec_hook=_decode_path)
     except FileNotFoundError as error:

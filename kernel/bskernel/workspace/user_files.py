@@ -25,15 +25,15 @@ class FilesOnDisk:
         self._files = files
 
     def kind_of(self, path: Path) -> ArtifactKind | None:
-        """The kind of artifact at a path; None if nothing is there."""
+        """The kind of artifact at a path; None if there is nothing, or neither a plain file nor a folder."""
         try:
-            return None if not path.exists() else "tree" if path.is_dir() else "file"
+            return "tree" if path.is_dir() else "file" if path.is_file() else None
         except OSError:  # a name that no file can have
             return None
 
     def check(self, path: Path, media_type: str, where: str) -> None:
         """Raise ConfigError for a file that is no ONNX file, or no JSON object, if its media type says so."""
-        if not path.is_file():
+        if path.exists() and not path.is_file():
             raise ConfigError(f"{where}: {path} is not a plain file")
         if media_type == ONNX:
             self._locations(path, where)

@@ -14,8 +14,9 @@ from bskernel.config.reader import read_toml
 from bskernel.core.errors import BskernelError, ConfigError
 from bskernel.flow.loader import check_config, load_config
 from bskernel.flow.selection import RangeRequest
-from bskernel.result.diff import read_gates
+from bskernel.result.diff import read_build, read_gates
 from bskernel.sweeps.execution.preparation import PreparedSweep, prepare_sweep
+from bskernel.sweeps.results.sweep_file import read_sweep
 from bskernel.workspace.workspace import Workspace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -275,6 +276,17 @@ def test_files_that_a_build_names_are_read_within_limits(project: tuple[Workspac
             with pytest.raises(ConfigError) as raised:
                 workspace.prepare(tmp_path / "build.toml")
             assert "build.toml" in raised.value.message
+
+
+def test_results_that_are_no_files_are_named_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "build").mkdir()
+    os.mkfifo(tmp_path / "build" / "result.json")
+    os.mkfifo(tmp_path / "build" / "sweep.json")
+    for place in (tmp_path / "fifo", tmp_path / "build", Path("/dev/zero")):
+        for read in (read_build, read_sweep):
+            with pytest.raises(ConfigError, match="is not a plain file"):
+                read(place)
 
 
 def test_an_assignment_of_any_depth_is_refused_by_name() -> None:

@@ -33,6 +33,8 @@ class StoredSweep(msgspec.Struct, frozen=True, kw_only=True):
 def read_sweep(path: Path) -> StoredSweep:
     """Read a sweep's directory or its sweep.json; directories of points become absolute. Raises ConfigError."""
     file = path / SWEEP if path.is_dir() else path
+    if file.exists() and not file.is_file():
+        raise ConfigError(f"{file}: is not a plain file", hint=_DIRECTORY)
     try:
         kept = msgspec.json.decode(read_document(file), type=StoredSweep, dec_hook=_path)
     except FileNotFoundError:
