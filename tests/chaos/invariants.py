@@ -132,12 +132,17 @@ def changes(before: dict[str, str], now: dict[str, str]) -> list[str]:
 
 
 def files_of(folder: Path) -> dict[str, str]:
-    """The files of a folder: SHA-256 of the bytes, and x if it may be executed. Links are not followed."""
+    """The files of a folder: SHA-256 of the bytes, and x if it may be executed. Links are not followed.
+
+    Hidden files at its top are the build directory's own notes, with times in them.
+    """
     found = {}
     for inner, folders, names in os.walk(folder):
         links = [name for name in folders if Path(inner, name).is_symlink()]
         for name in (*links, *names):
             path = Path(inner, name)
+            if path.parent == folder and name.startswith("."):
+                continue
             status = path.lstat()
             plain = stat.S_ISREG(status.st_mode)
             what = hashlib.sha256(path.read_bytes()).hexdigest() if plain else stat.filemode(status.st_mode)
