@@ -188,6 +188,20 @@ def the_build_is_right(trial: Trial, project: Path) -> None:
             raise Violation(f"a build said ok, and its {key} are wrong: {'; '.join(different[:4])[:600]}")
 
 
+def nothing_is_unknown(trial: Trial, project: Path, cache: Path) -> None:
+    """Raise Violation if cache or build directory hold a name that those of an undisturbed build do not hold."""
+    template = trial.site.folder / "template"
+    # What other commands than `run` keep: the tools that they found, the registry of warm sessions.
+    known = {path.name for path in (template / "cache").iterdir()} | {"tools", "tools.json", "kept"}
+    unknown = [f"cache/{path.name}" for path in cache.iterdir() if path.name not in known]
+    built = template / "project" / "build" / NAME
+    known = {str(path.relative_to(built)) for path in built.rglob("*")}
+    build = project / "build" / NAME
+    unknown += [f"build/{name}" for path in build.rglob("*") if (name := str(path.relative_to(build))) not in known]
+    if unknown:
+        raise Violation(f"left behind: {', '.join(sorted(unknown)[:4])}")
+
+
 def the_session_ends(trial: Trial, project: Path, cache: Path) -> None:
     """Run beside a warm session and take it down: both work, and nothing is left."""
     done = proper(trial.site.run(project, cache, "run", "build.toml"))
