@@ -134,14 +134,14 @@ def changes(before: dict[str, str], now: dict[str, str]) -> list[str]:
 def files_of(folder: Path) -> dict[str, str]:
     """The files of a folder: SHA-256 of the bytes, and x if it may be executed. Links are not followed.
 
-    Hidden files at its top are the build directory's own notes, with times in them.
+    Hidden files are the build directory's own notes, with times in them.
     """
     found = {}
     for inner, folders, names in os.walk(folder):
         links = [name for name in folders if Path(inner, name).is_symlink()]
         for name in (*links, *names):
             path = Path(inner, name)
-            if path.parent == folder and name.startswith("."):
+            if name.startswith("."):
                 continue
             status = path.lstat()
             plain = stat.S_ISREG(status.st_mode)
@@ -191,8 +191,9 @@ def the_build_is_right(trial: Trial, project: Path) -> None:
 def nothing_is_unknown(trial: Trial, project: Path, cache: Path) -> None:
     """Raise Violation if cache or build directory hold a name that those of an undisturbed build do not hold."""
     template = trial.site.folder / "template"
-    # What other commands than `run` keep: the tools that they found, the registry of warm sessions.
-    known = {path.name for path in (template / "cache").iterdir()} | {"tools", "tools.json", "kept"}
+    # What other commands and another runtime keep: tools, images and engines that they found, warm sessions.
+    known = {path.name for path in (template / "cache").iterdir()}
+    known |= {"tools", "tools.json", "kept", "engines", "images.lock"}
     unknown = [f"cache/{path.name}" for path in cache.iterdir() if path.name not in known]
     built = template / "project" / "build" / NAME
     known = {str(path.relative_to(built)) for path in built.rglob("*")}
@@ -214,15 +215,26 @@ def the_session_ends(trial: Trial, project: Path, cache: Path) -> None:
 
 
 def the_next_run_is_right(
-    trial: Trial, project: Path, cache: Path, *, runtime: str = "process", checks_store: bool = True
+    trial: Trial,
+    project: Path,
+    cache: Path,
+    *,
+    runtime: str = "process",
+    checks_store: bool = True,
+    repairs_store: bool = False,
 ) -> None:
-    """Run the build once more, to its end: it is right, leaves nothing, and the cache is sound."""
+    """Run the build once more, to its end: it is right, leaves nothing, and the cache is sound.
+
+    With `repairs_store` it may hold foreign files and what no build needed, until it is repaired.
+    """
     done = trial.site.run(project, cache, "run", "build.toml", runtime=runtime)
     if proper(done).code != 0:
         raise Violation(f"the next run fails: {done}")
     the_build_is_right(trial, project)
     nothing_runs()
     nothing_lies_around(cache)
+    if repairs_store:
+        proper(trial.site.run(project, cache, "store", "check", "--repair"), {0, 4})
     if checks_store:
         done = trial.site.run(project, cache, "store", "check")
         if proper(done).code != 0:
