@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -79,6 +80,8 @@ def main(options: Sequence[str], all_kinds: Sequence[Kind] = tuple(KINDS)) -> in
     folder = args.site or Path(tempfile.mkdtemp(prefix="bskernel-chaos-site-"))
     started = time.monotonic()
     become_reaper()
+    for signum in (signal.SIGINT, signal.SIGTERM):  # a job in a shell's background inherits an ignored SIGINT
+        signal.signal(signum, signal.default_int_handler)
     site = Site(folder)
     site.make()
     make_reference(site)

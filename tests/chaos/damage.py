@@ -212,7 +212,7 @@ def attempt(trial: Trial, place: Place) -> None:
     if done.code != 0:
         for path in hurts:
             _clear(path)
-    invariants.the_next_run_is_right(trial, project, cache)
+    invariants.the_next_run_is_right(trial, project, cache, repairs_store=True)
 
 
 def _make_huge(path: Path, rng: random.Random) -> None:

@@ -132,12 +132,17 @@ def changes(before: dict[str, str], now: dict[str, str]) -> list[str]:
 
 
 def files_of(folder: Path) -> dict[str, str]:
-    """The files of a folder: SHA-256 of the bytes, and x if it may be executed. Links are not followed."""
+    """The files of a folder: SHA-256 of the bytes, and x if it may be executed. Links are not followed.
+
+    Hidden files are the build directory's own notes, with times in them.
+    """
     found = {}
     for inner, folders, names in os.walk(folder):
         links = [name for name in folders if Path(inner, name).is_symlink()]
         for name in (*links, *names):
             path = Path(inner, name)
+            if name.startswith("."):
+                continue
             status = path.lstat()
             plain = stat.S_ISREG(status.st_mode)
             what = hashlib.sha256(path.read_bytes()).hexdigest() if plain else stat.filemode(status.st_mode)
@@ -183,6 +188,21 @@ def the_build_is_right(trial: Trial, project: Path) -> None:
             raise Violation(f"a build said ok, and its {key} are wrong: {'; '.join(different[:4])[:600]}")
 
 
+def nothing_is_unknown(trial: Trial, project: Path, cache: Path) -> None:
+    """Raise Violation if cache or build directory hold a name that those of an undisturbed build do not hold."""
+    template = trial.site.folder / "template"
+    # What other commands and another runtime keep: tools, images and engines that they found, warm sessions.
+    known = {path.name for path in (template / "cache").iterdir()}
+    known |= {"tools", "tools.json", "kept", "engines", "images.lock"}
+    unknown = [f"cache/{path.name}" for path in cache.iterdir() if path.name not in known]
+    built = template / "project" / "build" / NAME
+    known = {str(path.relative_to(built)) for path in built.rglob("*")}
+    build = project / "build" / NAME
+    unknown += [f"build/{name}" for path in build.rglob("*") if (name := str(path.relative_to(build))) not in known]
+    if unknown:
+        raise Violation(f"left behind: {', '.join(sorted(unknown)[:4])}")
+
+
 def the_session_ends(trial: Trial, project: Path, cache: Path) -> None:
     """Run beside a warm session and take it down: both work, and nothing is left."""
     done = proper(trial.site.run(project, cache, "run", "build.toml"))
@@ -195,15 +215,26 @@ def the_session_ends(trial: Trial, project: Path, cache: Path) -> None:
 
 
 def the_next_run_is_right(
-    trial: Trial, project: Path, cache: Path, *, runtime: str = "process", checks_store: bool = True
+    trial: Trial,
+    project: Path,
+    cache: Path,
+    *,
+    runtime: str = "process",
+    checks_store: bool = True,
+    repairs_store: bool = False,
 ) -> None:
-    """Run the build once more, to its end: it is right, leaves nothing, and the cache is sound."""
+    """Run the build once more, to its end: it is right, leaves nothing, and the cache is sound.
+
+    With `repairs_store` it may hold foreign files and what no build needed, until it is repaired.
+    """
     done = trial.site.run(project, cache, "run", "build.toml", runtime=runtime)
     if proper(done).code != 0:
         raise Violation(f"the next run fails: {done}")
     the_build_is_right(trial, project)
     nothing_runs()
     nothing_lies_around(cache)
+    if repairs_store:
+        proper(trial.site.run(project, cache, "store", "check", "--repair"), {0, 4})
     if checks_store:
         done = trial.site.run(project, cache, "store", "check")
         if proper(done).code != 0:

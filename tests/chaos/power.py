@@ -40,7 +40,10 @@ def _interrupted(site: Site, folder: Path, rng: random.Random) -> tuple[Path, Pa
     """A build that the power failure ends, too."""
     project, cache = site.write_project(folder / "project"), site.new_cache(folder / "cache")
     kernel = site.start(project, cache, "run", "build.toml")
-    time.sleep(rng.uniform(0.05, 1.5))
+    deadline = time.monotonic() + 20
+    while not _files(cache) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(rng.uniform(0, 1.2))
     kernel.kill()
     kernel.wait()
     invariants.end_descendants()

@@ -1,9 +1,9 @@
 """Whatever decodes bytes that others wrote, with the exceptions that it declares."""
 
 import io
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from bskernel.cluster import messages as cluster_messages
@@ -22,8 +22,10 @@ from bskernel.result.result_file import read_result
 from bskernel.runtime.session_dirs import Owner, owner_of
 from bskernel.runtime.warm.messages import DaemonRecord, DaemonSpec, EndRequest, Granted, LeaseRequest, Status
 from bskernel.runtime.warm.registry import SessionEntry
-from bskernel.store.codec import decoded_listing, decoded_result
+from bskernel.runtime.warm.sockets import receive_reply, receive_request
+from bskernel.store.codec import StoredResult, decoded_listing, decoded_result, decoded_stored
 from bskernel.store.file_digests import FileDigests
+from bskernel.store.seal import seal
 from bskernel.sweeps.results.sweep_file import read_sweep
 from bskernel.workspace.onnx_file import OnnxDamage, find_locations
 from bskernel_executors.exchange.coverage import Coverage
@@ -35,6 +37,7 @@ from bskernel_protocol import (
     decode_command,
     decode_document,
     decode_event,
+    encode,
     read_frame,
 )
 from support.paths import TESTS
@@ -54,17 +57,6 @@ class Decoder(msgspec.Struct, frozen=True, kw_only=True):
     declared: Declared = ()
     batch: int = 20_000  # messages of one trial, a few seconds
     form: str = ""  # "msgpack" or "json": values are damaged, too
-
-
-class Bytes:
-    """A socket's receiving end, without the socket."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = io.BytesIO(data)
-
-    def recv(self, size: int) -> bytes:
-        """Up to `size` bytes."""
-        return self._data.read(size)
 
 
 def _frames(data: bytes, _: Path) -> None:
@@ -89,20 +81,22 @@ def _in_folder(name: str, read: Callable[[Path], object]) -> Decode:
     return decode
 
 
-def _receive(data: bytes, _: Path) -> None:
-    from bskernel.runtime.warm import sockets
-
-    connection: Any = Bytes(data)
-    while sockets.receive_request(connection) is not None:
-        pass
-
-
 def _receive_reply(data: bytes, _: Path) -> None:
-    from bskernel.runtime.warm import sockets
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(data)
+        there.shutdown(socket.SHUT_WR)
+        while receive_reply(here, 1.0) is not None:
+            pass
 
-    connection: Any = Bytes(data)
-    while sockets.receive_reply(connection) is not None:
-        pass
+
+def _receive_request(data: bytes, _: Path) -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(data)
+        there.shutdown(socket.SHUT_WR)
+        while receive_request(here) is not None:
+            pass
 
 
 def _config(data: bytes, folder: Path) -> object:
@@ -141,6 +135,7 @@ def _json(*values: object) -> list[bytes]:
 _SPEC = DaemonSpec(
     executor=ExecutorRef(name="chaos", version="1", digest="0"), runtime="process", idle_s=60, root="/r", cache="/c"
 )
+_KEY = seeds.DIGEST.sha256
 _OWNER = Owner(pid=4711, started="2571555", boot="a2d5b96d-267e-4a7e-901a-af0185c5d936", host="vm")
 _RECORD = DaemonRecord(order=_SPEC, session="0" * 32, keeper=_OWNER)
 _REPLIES = _json(Granted(session="0" * 32), Status(state="idle", keeps_s=1.0))
@@ -177,9 +172,20 @@ DECODERS = [
     ),
     Decoder(
         name="results",
-        decode=lambda data, _: decoded_result(data),
+        decode=lambda data, _: decoded_result(_KEY, seal(_KEY, data)),
         seeds=seeds.encoded([seeds.RESULT]),
         form="msgpack",
+    ),
+    Decoder(
+        name="stored-results",
+        decode=lambda data, _: decoded_stored(_KEY, seal(_KEY, data)),
+        seeds=seeds.encoded([StoredResult(result=seeds.RESULT, origin="file:///shared")]),
+        form="msgpack",
+    ),
+    Decoder(
+        name="sealed-results",
+        decode=lambda data, _: decoded_stored(_KEY, data),
+        seeds=[seal(_KEY, encode(StoredResult(result=seeds.RESULT)))],
     ),
     Decoder(
         name="listings",
@@ -210,7 +216,7 @@ DECODERS = [
     ),
     Decoder(
         name="requests-to-daemons",
-        decode=_receive,
+        decode=_receive_request,
         seeds=[seeds.framed(_REQUESTS)],
         declared=(OSError, FrameError, msgspec.DecodeError),
     ),
@@ -297,7 +303,7 @@ DECODERS = [
     Decoder(
         name="cluster-messages",
         decode=lambda data, _: cluster_messages.decode_answer(data),
-        seeds=[msgspec.msgpack.encode({"type": "x"})],
+        seeds=[cluster_messages.encode(cluster_messages.Rejected(failure=seeds.FAILURE))],
         declared=(msgspec.DecodeError,),
         form="msgpack",
     ),
