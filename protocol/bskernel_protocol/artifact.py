@@ -48,8 +48,3 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     kind: ArtifactKind
     digest: Digest
     media_type: str = "application/octet-stream"
-
-    def __post_init__(self) -> None:
-        # Artifacts are written to disk by name: a name with a path in it could write anywhere.
-        if self.name in {"", ".", ".."} or "/" in self.name or "\0" in self.name:
-            raise ValueError(f"artifact name {self.name!r} is not a file name")

@@ -31,6 +31,13 @@ def replay(
         raise ConfigError(
             f"{build}: step {step}: its manifest is damaged: {error}", hint="run the build again"
         ) from error
+    # Inputs are laid out by name: a name with a path in it could write anywhere.
+    for artifact in manifest.inputs:
+        if "/" in artifact.name or "\0" in artifact.name or artifact.name in {"", ".", ".."}:
+            raise ConfigError(
+                f"{build}: step {step}: damaged manifest: its input {artifact.name!r} is not a file name",
+                hint="run the build again",
+            )
     name = ExecutorRef(name=manifest.executor, version=manifest.version, digest=manifest.executor_digest)
     hint = "run the build again, or check out the version of bskernel that made it"
     recipe = require_recipe(workspace.recipes, name, where=f"{build}: step {step}", hint=hint)
