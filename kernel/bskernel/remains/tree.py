@@ -114,8 +114,8 @@ def walk(
     """The files of an open folder, each open while the iteration is at it; folders in order of name.
 
     Files of which `known` says so, by their path, are not opened. Links to files inside are followed, component by
-    component; an absolute one only below `base`, the folder's own path. Raises RemainsRefused for other links, special
-    files, special bits, names that are no UTF-8, and for what exceeds a limit; its message calls the tree `name`.
+    component; an absolute one only below `base`, the folder's own path. Raises RemainsRefused for other links,
+    special files and bits, names that are no UTF-8, and for what exceeds a limit; its message calls the tree `name`.
     """
     budget = _Budget(limits, name)
     levels = [_OpenFolder(root, "", budget, 1)]
