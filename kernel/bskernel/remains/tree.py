@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias
 
 from bskernel_protocol.plain_file import NotPlainError, open_plain
 
@@ -21,11 +21,18 @@ _FEW = 1 << 12  # bytes that a file may be larger than what is allocated, withou
 _NO_FILE = "is a link that does not point to a file; only links to files are allowed"
 
 
+Known: TypeAlias = Callable[[str], bool]
+
+
+def _nothing(_: str) -> bool:
+    return False
+
+
 class FoundFile(NamedTuple):
     """A file of a tree, open for reading while the walk is at it."""
 
     path: str  # relative to the tree
-    fd: int
+    fd: int | None  # None if its bytes are known
     executable: bool
 
 
@@ -49,7 +56,7 @@ class _Budget:
         if len(os.fsencode(inside)) > limits.path:
             raise RemainsRefused(f"{self._name} has a path of more than {limits.path} bytes: {_short(inside)}")
 
-    def take(self, fd: int, status: os.stat_result, inside: str) -> None:
+    def take(self, fd: int | None, status: os.stat_result, inside: str) -> None:
         limits = self._limits
         self._bytes += status.st_size
         if self._bytes > limits.largest:
@@ -58,7 +65,7 @@ class _Budget:
                 f"({SIZE_VARIABLE} allows more)"
             )
         # A file system that compresses allocates less too, so only what looks like holes is measured.
-        if status.st_size - 512 * status.st_blocks > _FEW:
+        if fd is not None and status.st_size - 512 * status.st_blocks > _FEW:
             self._holes += _holes(fd, status.st_size)
         if self._holes > limits.holes:
             raise RemainsRefused(
@@ -101,12 +108,14 @@ def open_file(path: str, name: str, limits: TreeLimits, *, dir_fd: int | None = 
     return fd
 
 
-def walk(root: int, name: str, limits: TreeLimits, *, base: str | None = None) -> Iterator[FoundFile]:
+def walk(
+    root: int, name: str, limits: TreeLimits, *, base: str | None = None, known: Known = _nothing
+) -> Iterator[FoundFile]:
     """The files of an open folder, each open while the iteration is at it; folders in order of name.
 
-    Links to files inside are followed, component by component; an absolute one only below `base`, the folder's own
-    path. Raises RemainsRefused for other links, special files, special bits, names that are no UTF-8, and for what
-    exceeds a limit; its message calls the tree `name`.
+    Files of which `known` says so, by their path, are not opened. Links to files inside are followed, component by
+    component; an absolute one only below `base`, the folder's own path. Raises RemainsRefused for other links,
+    special files and bits, names that are no UTF-8, and for what exceeds a limit; its message calls the tree `name`.
     """
     budget = _Budget(limits, name)
     levels = [_OpenFolder(root, "", budget, 1)]
@@ -121,12 +130,18 @@ def walk(root: int, name: str, limits: TreeLimits, *, base: str | None = None) -
             entry = level.names.pop()
             inside = f"{level.path}{entry}"
             shown = f"{name}/{visible_name(inside)}"
-            mode = os.stat(entry, dir_fd=level.fd, follow_symlinks=False).st_mode
+            found = os.stat(entry, dir_fd=level.fd, follow_symlinks=False)
+            mode = found.st_mode
             if not _is_utf8(inside):
                 raise RemainsRefused(f"{shown} has a name that is no UTF-8")
             if stat.S_ISDIR(mode):
                 _check_bits(mode & ~stat.S_ISGID, shown)  # folders inherit this one
                 levels.append(_OpenFolder(open_folder(entry, dir_fd=level.fd), f"{inside}/", budget, len(levels) + 1))
+                continue
+            if stat.S_ISREG(mode) and known(inside):
+                _check_bits(mode, shown)
+                budget.take(None, found, inside)
+                yield FoundFile(inside, None, bool(mode & stat.S_IXUSR))
                 continue
             fd = _open_linked(root, inside, shown, base) if stat.S_ISLNK(mode) else _open(level.fd, entry, shown)
             try:

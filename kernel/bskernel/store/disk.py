@@ -6,6 +6,7 @@ import contextlib
 import os
 import posixpath
 import re
+import stat
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,7 +18,7 @@ from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Claimant, OutputViolation
 from bskernel.core.places import Place, cache_place, within
 from bskernel.remains.folder import RemainsRefused, opened_folder
-from bskernel.remains.limits import TreeLimits, limits_from
+from bskernel.remains.limits import limits_from
 from bskernel.remains.removal import remove
 from bskernel.remains.tree import open_file
 from bskernel.store.blobs import Blobs
@@ -69,12 +70,16 @@ class DiskStore:
         return self._bytes.get(digest)
 
     def observe(self, path: Path, name: str, kind: ArtifactKind, media_type: str) -> Artifact:
-        """Store a file or tree of the user like `capture`, without rereading files that have not changed."""
+        """Store a file or tree of the user like `capture`, without opening files that have not changed."""
 
-        def take(file: int, inside: str) -> Digest:
-            return self._take_known(path / inside if inside else path, file)
+        def known(inside: str) -> bool:
+            digest = self._files.known(path / inside)
+            return digest is not None and self._bytes.is_whole(digest)
 
-        return self._capture(path, name, kind, media_type, take, limits_from(), base=os.path.realpath(path))
+        def take(file: int | None, inside: str) -> Digest:
+            return self._take_observed(path / inside, file)
+
+        return self._capture(path, name, kind, media_type, take, base=os.path.realpath(path), known=known)
 
     def capture(
         self, path: Path, name: str, kind: ArtifactKind, media_type: str, *, folder: int | None = None
@@ -84,9 +89,13 @@ class DiskStore:
         `path` may be a name in an open `folder`. Raises OutputViolation for a missing path, the wrong kind, links out
         of the tree, special files and bits, and what exceeds the limits.
         """
-        return self._capture(
-            path, name, kind, media_type, lambda file, _: self._bytes.put_opened(file), limits_from(), folder
-        )
+
+        def take(file: int | None, _: str) -> Digest:
+            if file is None:
+                raise ValueError("nothing is known of what a step left")
+            return self._bytes.put_opened(file)
+
+        return self._capture(path, name, kind, media_type, take, folder=folder)
 
     def _capture(
         self,
@@ -94,22 +103,26 @@ class DiskStore:
         name: str,
         kind: ArtifactKind,
         media_type: str,
-        take: Callable[[int, str], Digest],
-        limits: TreeLimits,
+        take: Callable[[int | None, str], Digest],
+        *,
         folder: int | None = None,
         base: str | None = None,
+        known: Callable[[str], bool] = lambda _: False,
     ) -> Artifact:
+        limits = limits_from()
         try:
-            if kind == "file":
+            if kind == "tree":
+                with opened_folder(path, dir_fd=folder) as root:
+                    listing = list_tree(root, name, limits, take, base=base, known=known)
+                digest = self._put_listing(listing, name)
+            elif folder is None and stat.S_ISREG(os.lstat(path).st_mode) and known(""):
+                digest = take(None, "")
+            else:
                 file = open_file(str(path), name, limits, dir_fd=folder)
                 try:
                     digest = take(file, "")
                 finally:
                     os.close(file)
-            else:
-                with opened_folder(path, dir_fd=folder) as root:
-                    listing = list_tree(root, name, limits, take, base=base)
-                digest = self._put_listing(listing, name)
         except RemainsRefused as error:
             raise OutputViolation(str(error)) from error
         except FileNotFoundError as error:
@@ -124,8 +137,12 @@ class DiskStore:
             )
         return self.put(data)
 
-    def _take_known(self, path: Path, file: int) -> Digest:
+    def _take_observed(self, path: Path, file: int | None) -> Digest:
         digest = self._files.known(path)
+        if file is None and digest is not None:
+            return digest
+        if file is None:
+            raise OutputViolation(f"{path} changed while it was read")
         if digest is None or not self._bytes.is_whole(digest):
             before = os.fstat(file)
             digest = self._bytes.put_opened(file)

@@ -19,7 +19,7 @@ LIMITS = TreeLimits(largest=1 << 20, holes=1 << 16, files=50, depth=5, path=100)
 def read(tree: Path, limits: TreeLimits = LIMITS, base: str | None = None) -> dict[str, tuple[bytes, bool]]:
     with opened_folder(tree) as root:
         found = walk(root, "out", limits, base=base)
-        return {file.path: (os.read(file.fd, 1 << 20), file.executable) for file in found}
+        return {file.path: (os.read(file.fd or -1, 1 << 20), file.executable) for file in found}
 
 
 @pytest.fixture
