@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from bskernel.store.generation import sync_file_system
+
 DONE = "bskernel-done"
 
 
@@ -28,6 +30,8 @@ def atomic_dir(folder: Path) -> Iterator[Path | None]:
         temporary = Path(f"{folder}.new-{os.urandom(4).hex()}")
         try:
             yield temporary
+            # On the disk before it counts as done: a power failure must not leave empty files in it.
+            sync_file_system(temporary)
             (temporary / DONE).touch()
             temporary.rename(folder)
         finally:
