@@ -373,3 +373,41 @@ def test_explain_diff_and_results_say_which_files_are_no_longer_what_the_build_w
         name: [] for name in told
     }
     assert "A changed" not in told["diff"]
+
+
+SWEEP = """
+[build]
+name = "sum"
+model = "number.txt"
+[[step]]
+entry = "testing:add"
+[[step]]
+entry = "testing:measure-tree"
+[[step]]
+name = "numbers"
+entry = "testing:tell"
+[sweep]
+grid = { "target.target_fps" = [1, 2] }
+"""
+
+
+def test_a_sweep_repairs_its_points_and_heals_the_cache(cli: Any, tmp_path: Path, cache: Path) -> None:
+    config = write(tmp_path, SWEEP)
+    assert cli("sweep", config).returncode == 0
+    points = tmp_path / "build" / "sum-sweep" / "points"
+    right = {point.name: content(point / "artifacts") for point in points.iterdir()}
+    assert [len(files) for files in right.values()] == [6, 6]
+    for number, path in enumerate(files_of(points)):
+        if path.name in {"one", "two", "run.sh", "model"}:
+            (keep_times(zero) if number % 2 else Path.unlink)(path)
+    (tmp_path / "build" / "sum-sweep" / "sweep.csv").write_text("altered")
+    told = cli("results", str(tmp_path / "build" / "sum-sweep")).stderr
+    assert "sweep.csv: altered" in told
+    assert all(f"{name}/artifacts/parts/one" in told for name in right)
+    # The blobs that the repair needs are wrong too, and look right.
+    for blob in cache.glob("blobs/*/*"):
+        keep_times(zero)(blob)
+    done = cli("sweep", config)
+    assert done.returncode == 0, done.stderr
+    assert {point.name: content(point / "artifacts") for point in points.iterdir()} == right
+    assert "changed" not in cli("results", str(tmp_path / "build" / "sum-sweep")).stderr

@@ -13,6 +13,7 @@ from bskernel.core.places import cache_place, within
 from bskernel.host.lock_holder import HolderStoppedError, lock
 from bskernel.host.plain_file import open_plain
 from bskernel.host.temporary import mark
+from bskernel.store.generation import sync_file_system
 
 DONE = "bskernel-done"
 
@@ -58,6 +59,8 @@ def _filled(folder: Path, report: Callable[[str], None]) -> Iterator[Path | None
         temporary = Path(f"{folder}{mark()}")
         try:
             yield temporary
+            # On the disk before it counts as done: a power failure must not leave empty files in it.
+            sync_file_system(temporary)
             (temporary / DONE).touch()
             temporary.rename(folder)
         finally:

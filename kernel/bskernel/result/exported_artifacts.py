@@ -38,7 +38,7 @@ _CHUNK = 1 << 20  # bytes
 _SUFFIXES = {"application/x-onnx": ".onnx", "application/json": ".json", "text/x-vcd": ".vcd"}
 
 
-class _File(NamedTuple):
+class _LaidFile(NamedTuple):
     sha256: str
     size: int
     mode: int
@@ -51,7 +51,7 @@ class _File(NamedTuple):
 class _Laid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     boot: str
     wanted: dict[str, str]  # path of an artifact -> SHA-256
-    files: dict[str, _File]  # every file, by its path
+    files: dict[str, _LaidFile]  # every file, by its path
 
 
 _decoder = msgspec.msgpack.Decoder(_Laid)
@@ -142,7 +142,7 @@ class ExportedArtifacts:
         found = _plain_files(self._folder, places)
         problems = [f"{path}: {_kind(self._folder / path)}" for path in laid.files if not found.get(path)]
         problems += [f"{path}: not written by the build" for path in found.keys() - laid.files.keys()]
-        read: dict[str, _File] = {}
+        read: dict[str, _LaidFile] = {}
         for path in sorted(path for path in laid.files if found.get(path)):
             problem = self._compare(path, laid, read, same_modes=same_modes)
             if problem is not None:
@@ -152,7 +152,7 @@ class ExportedArtifacts:
                 self._write(msgspec.structs.replace(laid, boot=boot_id(), files=laid.files | read), self._folder)
         return tuple(sorted(_shown(f"{ARTIFACTS}/{problem}") for problem in problems))
 
-    def _compare(self, path: str, laid: _Laid, read: dict[str, _File], *, same_modes: bool) -> str | None:
+    def _compare(self, path: str, laid: _Laid, read: dict[str, _LaidFile], *, same_modes: bool) -> str | None:
         """Why a file is not as it was laid out; None if it is. Notes in `read` what had to be read."""
         known = laid.files[path]
         try:
@@ -286,8 +286,8 @@ def _kind(path: Path) -> str:
     return "replaced by " + next((word for is_kind, word in kinds if is_kind(mode)), "something else")
 
 
-def _with(sha256: str, status: os.stat_result) -> _File:
-    return _File(
+def _with(sha256: str, status: os.stat_result) -> _LaidFile:
+    return _LaidFile(
         sha256,
         status.st_size,
         status.st_mode,
@@ -298,12 +298,12 @@ def _with(sha256: str, status: os.stat_result) -> _File:
     )
 
 
-def _has_exact_times(known: _File) -> bool:
+def _has_exact_times(known: _LaidFile) -> bool:
     """False where the file system counts whole seconds: two writes within one look the same."""
     return known.ctime_ns % 10**9 != 0
 
 
-def _described(path: Path) -> _File:
+def _described(path: Path) -> _LaidFile:
     """A plain file's digest and `stat`. Raises OSError."""
     hasher = hashlib.sha256()
     with os.fdopen(open_plain(path), "rb", buffering=0) as file:

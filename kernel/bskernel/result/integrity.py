@@ -15,7 +15,7 @@ from bskernel.result.result_file import read_result, result_path
 _MOST = 20  # lines; more are counted
 
 
-class _Result(msgspec.Struct, frozen=True, kw_only=True):
+class _NamedArtifacts(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: dict[str, Artifact] = {}
     by_step: dict[str, dict[str, Artifact]] = {}
 
@@ -30,7 +30,7 @@ def find_altered(build: Path) -> tuple[str, ...]:
     directory = BuildDirectory(file.parent)
     if file.name != RESULT or not (directory.has_notes or (file.parent / ARTIFACTS).is_dir()):
         return ()
-    result = read_result(build, _Result)
+    result = read_result(build, _NamedArtifacts)
     found = directory.altered(
         result.artifacts.values(), {step: made.values() for step, made in result.by_step.items()}
     )

@@ -37,7 +37,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     damaged: tuple[str, ...]
     dangling: tuple[str, ...]
-    strays: tuple[str, ...] = ()  # paths of what is no part of a store, or a damaged file that is made anew
+    strays: tuple[str, ...] = ()  # paths of what is no part of a store, or a damaged file that is made again
 
     @property
     def sound(self) -> bool:

@@ -46,7 +46,7 @@ def boot_id() -> str:
 
 
 class Generation:
-    """The generation of one cache: a small file in it, written anew when it changes."""
+    """The generation of one cache: a small file in it, replaced when it changes."""
 
     def __init__(self, cache: Path) -> None:
         """Begins a new generation after a power failure, or when the file is missing or damaged."""

@@ -17,7 +17,7 @@ _CLAIMS = "claims"
 
 
 def damaged_state(cache: Path) -> Iterator[str]:
-    """Paths, in the cache, of damaged files that are made anew when they are needed."""
+    """Paths, in the cache, of damaged files that are made again when they are needed."""
     for name, damaged in ((GENERATION, Generation.is_damaged), (FILES, is_damaged)):
         if os.path.lexists(cache / name) and damaged(cache / name):
             yield name

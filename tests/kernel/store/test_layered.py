@@ -88,7 +88,8 @@ def recalled_or_made_again(cache: Path, shared: SharedSettings, result: ActionRe
             shutil.copytree(maker / "blobs", cache / "blobs", dirs_exist_ok=True)
             opened.store.remember(ACTION, result)
             return False
-        assert recalled == result
+        # Only the log may be lost: then the result says that it has none.
+        assert recalled in [result, msgspec.structs.replace(result, log=None)]
         laid, local = cache / "laid", DiskStore(cache)
         assert all(local.materialise(made, laid / made.name) for made in recalled.outputs)
         assert [(laid / "tree" / name).read_text() for name in ("a", "deep/b")] == ["first", "second"]
