@@ -1,4 +1,4 @@
-"""Who holds a lock: the system tells of each open file which locks are on it (proc(5), fdinfo)."""
+"""Who holds a lock: the system lists the locks on each open file (proc(5), fdinfo)."""
 
 from __future__ import annotations
 
