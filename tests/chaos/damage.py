@@ -1,5 +1,6 @@
 """Damage to files and folders that lie on disk: the next run repairs it, or says clearly what is wrong."""
 
+import contextlib
 import functools
 import os
 import random
@@ -211,7 +212,8 @@ def attempt(trial: Trial, place: Place) -> None:
         raise Violation(f"a command changed what the user keeps elsewhere: {'; '.join(changed[:3])}")
     if done.code != 0:
         for path in hurts:
-            _clear(path)
+            with contextlib.suppress(NotADirectoryError):  # what it lay in was hurt, too
+                _clear(path)
     invariants.the_next_run_is_right(trial, project, cache, repairs_store=True)
 
 

@@ -12,8 +12,8 @@ from bskernel.config.assignments import with_assignment
 from bskernel.config.decoder import convert
 from bskernel.config.reader import read_toml
 from bskernel.core.errors import BskernelError
+from bskernel.core.log_lines import last_lines
 from bskernel.core.step import ExecutorRef
-from bskernel.execution.output_capture import last_lines
 from bskernel.expr.errors import ExpressionError
 from bskernel.expr.parser import parse
 from bskernel.result.build_result import BuildResult
