@@ -124,25 +124,25 @@ PLACES = (
         name="blobs",
         patterns=("cache/blobs/*/*",),
         promise="a damaged blob is missing, never wrong",
-        tries=3,
+        tries=2,
     ),
     Place(
         name="actions",
         patterns=("cache/actions/*/*",),
         promise="a damaged result is missing, never wrong",
-        tries=3,
+        tries=2,
     ),
     Place(
         name="cache",
         patterns=("cache/*", "cache/blobs/*", "cache/actions/*", "cache/claims/*"),
         promise="a damaged cache is mended, or its message names the place",
-        tries=3,
+        tries=2,
     ),
     Place(
         name="artifacts",
         patterns=("project/build/sum/artifacts/*", "project/build/sum/artifacts/**/*"),
         promise="artifacts have their digests when a run says ok",
-        tries=4,
+        tries=3,
     ),
     Place(
         name="build",
@@ -153,7 +153,7 @@ PLACES = (
             "project/build",
         ),
         promise="a damaged build directory is written again, or refused by name",
-        tries=3,
+        tries=2,
     ),
 )
 
@@ -256,7 +256,7 @@ KINDS = [
         name="damage/shared-store",
         promise="damage in a shared store costs time, and nothing else",
         attempt=shared_store,
-        tries=2,
+        tries=1,
     ),
     *(
         Kind(

@@ -67,7 +67,7 @@ KINDS = [
         name="power/finished",
         promise="one run heals what a power failure after a build lost, and nothing wrong is taken for right",
         attempt=lambda trial: attempt(trial, finished=True),
-        tries=4,
+        tries=3,
     ),
     Kind(
         name="power/building",
