@@ -183,6 +183,6 @@ def _kind(module: str, runtime: str, tries: int) -> Kind:
 
 
 KINDS = [
-    *(_kind(module, "process", tries) for module, tries in zip(PROMISES, (4, 3, 4, 3, 1, 3, 2, 2), strict=True)),
+    *(_kind(module, "process", tries) for module, tries in zip(PROMISES, (3, 2, 3, 3, 1, 3, 2, 2), strict=True)),
     *(_kind(module, "docker", 0) for module in PROMISES),
 ]

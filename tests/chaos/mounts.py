@@ -1,14 +1,17 @@
 """Small file systems of the campaign's own, in a mount namespace that ends with it."""
 
+import contextlib
 import ctypes
 import functools
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from chaos.kind import Unable
 
 _CLONE_NEWNS = 0x00020000
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @functools.cache
@@ -48,6 +51,18 @@ def mount_read_only(folder: Path) -> None:
 def unmount(folder: Path) -> None:
     """Take the mount away again, even if something still uses it."""
     _call("umount", "-l", str(folder))
+
+
+@contextlib.contextmanager
+def another_boot(file: Path, name: str) -> Iterator[None]:
+    """Have programs believe that the machine has started again: `name` is the identity of the boot."""
+    enter_namespace()
+    file.write_text(f"{name}\n")
+    _call("mount", "--bind", str(file), str(_BOOT))
+    try:
+        yield
+    finally:
+        unmount(_BOOT)
 
 
 def unmount_below(folder: Path) -> None:

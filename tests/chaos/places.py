@@ -164,7 +164,7 @@ KINDS = [
         "full-cache",
         "a full cache is one message that names it, and the build goes on when there is space",
         lambda trial: full(trial, "cache"),
-        2,
+        1,
     ),
     _kind(
         "full-project",
