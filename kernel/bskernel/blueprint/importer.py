@@ -12,6 +12,7 @@ import msgspec
 from bskernel.blueprint.fields import FILES, OWN, TARGET, entry_of
 from bskernel.blueprint.model import Blueprint, Note
 from bskernel.blueprint.steps import count_paths, paths
+from bskernel.core.errors import ConfigError
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +33,16 @@ def _toml(value: Any) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{_toml(str(key))} = {_toml(item)}" for key, item in value.items()) + " }"
     return repr(value)
+
+
+def _as_clock(value: Any, where: str) -> float:
+    """A clock period in ns; YAML takes 5e0 for a text. Raises ConfigError."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"{where} = {value!r} is not a number", hint="give the clock period in ns, e.g. 5.0"
+        ) from None
 
 
 class _Writer:
@@ -89,7 +100,7 @@ class _Writer:
         if name in self.target and self.target[name] != value:
             why = f"finn_config overrides {name}: target.{name} has its value"
             self.note("changed", where, value, why)
-        self.target[name] = float(value) if name == "clock_ns" else value
+        self.target[name] = _as_clock(value, where) if name == "clock_ns" else value
 
     def steps(self, names: Sequence[str]) -> list[str]:
         """[[step]] tables, files given to the steps that read them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping
@@ -120,7 +121,9 @@ def read_blueprint(path: Path) -> tuple[Blueprint, tuple[Note, ...]]:
         raise ConfigError(f"{path}: clock_ns is missing, here and in the files it extends")
     data = {key: value for key, value in data.items() if value is not None}
     data |= {"kernels": (), "steps": ()}
-    data["clock_ns"] = float(data["clock_ns"])
+    if isinstance(data["clock_ns"], str):  # YAML takes 5e0 for a text
+        with contextlib.suppress(ValueError):
+            data["clock_ns"] = float(data["clock_ns"])
     blueprint = msgspec.structs.replace(
         convert(data, Blueprint, path),
         steps=file.steps,

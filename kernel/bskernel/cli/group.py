@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from bskernel.cli.conclusion import conclude
-from bskernel.cli.output import print_note
+from bskernel.cli.output import echo, print_note
 
 # Command -> its summary, so that `--help` imports no command. Each is a function in the module of its name.
 COMMANDS = {
@@ -54,7 +54,7 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     if wanted:
         from bskernel.commands.version import describe_version
 
-        click.echo(describe_version())
+        echo(describe_version())
         context.exit()
 
 

@@ -114,7 +114,7 @@ def _describe_stat(found: Stat) -> str:
 @click.option("--repair", is_flag=True, help="Remove what is corrupt or incomplete, and what is no part of a store.")
 @JSON
 def check(config: Path | None, url: str | None, mode: str | None, shared: bool, repair: bool, as_json: bool) -> None:
-    """Compare every blob and result of a store with its digest, and look for files that are neither.
+    """Compare all blobs and results with their digests; find foreign files.
 
     Reads the whole cache, or with --shared the whole shared store. The exit code is 4 if something is corrupt and was
     not removed.

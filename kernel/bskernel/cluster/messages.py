@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from bskernel_protocol import Artifact, Event, Failure, digest_of_bytes
@@ -12,6 +12,8 @@ from bskernel.core.action import Action
 from bskernel.core.step import Step
 from bskernel.execution.step_runner import StepOutcome
 from bskernel.store import SharedSettings
+
+T = TypeVar("T")
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,16 +94,23 @@ def encode(message: StepRequest | Answer | StepEventMessage) -> bytes:
     return _encoder.encode(message)
 
 
+def _decoded(decoder: msgspec.msgpack.Decoder[T], data: bytes) -> T:
+    try:
+        return decoder.decode(data)
+    except (UnicodeDecodeError, RecursionError) as error:  # of texts, and of nesting: no error of msgspec's own
+        raise msgspec.DecodeError(str(error)) from error
+
+
 def decode_request(data: bytes) -> StepRequest:
     """Decode a request. Raises msgspec.DecodeError for one from another version of the kernel."""
-    return _request.decode(data)
+    return _decoded(_request, data)
 
 
 def decode_answer(data: bytes) -> Answer:
     """Decode an answer. Raises msgspec.DecodeError."""
-    return _answer.decode(data)
+    return _decoded(_answer, data)
 
 
 def decode_event(data: bytes) -> StepEventMessage:
     """Decode an event. Raises msgspec.DecodeError."""
-    return _event.decode(data)
+    return _decoded(_event, data)

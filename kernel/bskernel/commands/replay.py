@@ -25,12 +25,7 @@ def replay(
     from bskernel.runtime.session_dirs import make_folders
     from bskernel.tools import find_again
 
-    try:
-        folder, manifest = BuildDirectory(build).manifest(step)
-    except msgspec.DecodeError as error:
-        raise ConfigError(
-            f"{build}: step {step}: its manifest is damaged: {error}", hint="run the build again"
-        ) from error
+    folder, manifest = BuildDirectory(build).manifest(step)
     # Inputs are laid out by name: a name with a path in it could write anywhere.
     for artifact in manifest.inputs:
         if "/" in artifact.name or "\0" in artifact.name or artifact.name in {"", ".", ".."}:

@@ -1,1 +1,1 @@
-"""This machine: its processes, the marks that they leave on temporary files, and files opened without waiting."""
+"""This machine: its processes, the locks that they hold, and their marks on temporary files."""

@@ -11,8 +11,9 @@ from pathlib import Path
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.places import cache_place, within
 from bskernel.host.lock_holder import HolderStoppedError, lock
-from bskernel.host.plain_file import open_plain
 from bskernel.host.temporary import mark
+from bskernel.remains.plain_files import open_plain
+from bskernel.remains.removal import remove
 from bskernel.store.generation import sync_file_system
 
 DONE = "bskernel-done"
@@ -48,14 +49,12 @@ def atomic_dir(folder: Path, report: Callable[[str], None]) -> Iterator[Path | N
 
 @contextlib.contextmanager
 def _filled(folder: Path, report: Callable[[str], None]) -> Iterator[Path | None]:
-    import shutil
-
     folder.parent.mkdir(parents=True, exist_ok=True)
     with lock_file(Path(f"{folder}.lock"), report):
         if (folder / DONE).exists():
             yield None
             return
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         temporary = Path(f"{folder}{mark()}")
         try:
             yield temporary
@@ -64,4 +63,4 @@ def _filled(folder: Path, report: Callable[[str], None]) -> Iterator[Path | None
             (temporary / DONE).touch()
             temporary.rename(folder)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            remove(temporary)

@@ -240,5 +240,5 @@ def load_executors(recipes: tuple[Recipe, ...]) -> Executors:
 def _read_catalogue(path: Path) -> Catalogue:
     try:
         return msgspec.json.decode(_read(path), type=Catalogue)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}", hint="regenerate it: bskernel images describe") from error

@@ -18,10 +18,10 @@ from bskernel.core.errors import ConfigError
 from bskernel.core.interfaces import Store
 from bskernel.core.places import build_place, place_lacking
 from bskernel.core.visible_text import visible
+from bskernel.remains.plain_files import discard, make_folder, read_plain
 from bskernel.result.exported_artifacts import ExportedArtifacts, places_of
 from bskernel.result.output_folder import create_text, make_output_folder, open_mark
 from bskernel.result.written_files import WRITTEN, altered_files, note_written, replace
-from bskernel.store.plain_files import discard, make_folder, read_plain
 
 RESULT, METRICS, FAILURE, CONFIG = "result.json", "metrics.json", "failure.txt", "config.json"
 _LIMIT = 64 << 20  # bytes of a small file

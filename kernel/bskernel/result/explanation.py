@@ -58,7 +58,7 @@ def lines_of(log: Path) -> tuple[str, ...]:
     for line in raw:
         try:
             texts.append(msgspec.json.decode(line, type=LogLine).text)
-        except (msgspec.DecodeError, RecursionError):
+        except (ValueError, RecursionError):
             texts.append(line.decode("utf-8", "replace"))
     return tuple(texts)
 

@@ -21,11 +21,11 @@ from bskernel_protocol import Artifact, TreeListing, canonical_bytes, decode_doc
 from bskernel.core.interfaces import OutputViolation, Store
 from bskernel.remains.folder import RemainsRefused, opened_folder
 from bskernel.remains.limits import limits_from
+from bskernel.remains.plain_files import discard, open_plain, read_plain
 from bskernel.result.output_folder import keep_unknown_files
 from bskernel.result.written_files import replace
 from bskernel.store.file_digests import FileDigests
 from bskernel.store.generation import boot_id
-from bskernel.store.plain_files import discard, open_plain, read_plain
 from bskernel.store.seal import seal, unseal
 from bskernel.store.trees import list_tree
 

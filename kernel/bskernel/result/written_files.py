@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from bskernel.store.plain_files import discard, move, read_plain
+from bskernel.remains.plain_files import discard, move, read_plain
 from bskernel.store.seal import seal, unseal
 
 WRITTEN = ".written"

@@ -20,11 +20,11 @@ import msgspec
 from bskernel_protocol.plain_file import NotPlainError, read_plain
 
 from bskernel.core.places import cache_place, within
-from bskernel.host.plain_file import open_plain
 from bskernel.host.process import boot, start_time
 from bskernel.host.temporary import is_left, mark
 from bskernel.remains.folder import ASIDE
 from bskernel.remains.limits import OWNER_LARGEST
+from bskernel.remains.plain_files import open_plain
 from bskernel.remains.removal import empty, remove
 
 _OWNER, _RUNTIME = "owner.json", "runtime"
@@ -139,7 +139,7 @@ def owner_of(path: Path) -> Owner | None:
     """The owner of a session's folder, None if it cannot be read."""
     try:
         return msgspec.json.decode(read_plain(str(path / _OWNER), OWNER_LARGEST), type=Owner)
-    except (OSError, NotPlainError, msgspec.DecodeError, RecursionError):
+    except (OSError, NotPlainError, ValueError, RecursionError):
         return None
 
 
@@ -172,7 +172,7 @@ def _is_orphaned(path: Path) -> bool:
         return False  # another user's
     try:
         owner = msgspec.json.decode(data, type=Owner)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return not _is_locked(path)
     return owner.gone and not _is_locked(path)
 

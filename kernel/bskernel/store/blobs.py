@@ -16,9 +16,9 @@ from bskernel_protocol import Digest, digest_of_bytes
 
 from bskernel.core.places import Place, within
 from bskernel.host.temporary import mark
+from bskernel.remains.plain_files import discard, move, open_plain
 from bskernel.store.extents import copy_extents
 from bskernel.store.generation import Generation
-from bskernel.store.plain_files import discard, move, open_plain
 
 _FICLONE = 0x40049409
 _CHUNK = 1 << 20  # bytes

@@ -14,7 +14,7 @@ from bskernel_protocol import Digest
 from bskernel.core.interfaces import Claimant
 from bskernel.core.places import cache_place, within
 from bskernel.host.lock_holder import find_holder
-from bskernel.store.plain_files import open_lock
+from bskernel.remains.plain_files import open_lock
 
 # struct flock: type, whence, start, length, pid
 _FLOCK = "hhqqi"

@@ -19,6 +19,7 @@ from bskernel.core.interfaces import Claimant, OutputViolation
 from bskernel.core.places import Place, cache_place, within
 from bskernel.remains.folder import RemainsRefused, opened_folder
 from bskernel.remains.limits import limits_from
+from bskernel.remains.plain_files import read_plain
 from bskernel.remains.removal import remove
 from bskernel.remains.tree import open_file
 from bskernel.store.blobs import Blobs
@@ -34,7 +35,6 @@ from bskernel.store.codec import (
 )
 from bskernel.store.file_digests import FileDigests
 from bskernel.store.generation import Generation
-from bskernel.store.plain_files import read_plain
 from bskernel.store.seal import SEAL_BYTES
 from bskernel.store.trees import list_tree
 from bskernel.store.usage_lock import hold_exclusive

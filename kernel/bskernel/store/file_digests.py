@@ -13,8 +13,8 @@ import msgspec
 from bskernel_protocol import Digest, digest_of_file
 
 from bskernel.host.temporary import mark
+from bskernel.remains.plain_files import move, read_plain
 from bskernel.store.generation import boot_id
-from bskernel.store.plain_files import move, read_plain
 from bskernel.store.seal import seal, unseal
 
 # As in git's index: a file that changed just before it was read may change again within the same tick of the file

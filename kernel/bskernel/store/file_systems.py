@@ -8,8 +8,8 @@ import stat
 from datetime import datetime
 from typing import Any
 
-from bskernel.store import plain_files
-from bskernel.store.plain_files import move, open_plain
+from bskernel.remains import plain_files
+from bskernel.remains.plain_files import move, open_plain
 from bskernel.store.settings import SharedSettings
 
 # Protocols whose writes are atomic; elsewhere a file is written under another name and renamed.

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from bskernel.host.temporary import mark
-from bskernel.store.plain_files import move, read_plain
+from bskernel.remains.plain_files import move, read_plain
 from bskernel.store.seal import seal, unseal
 
 GENERATION = "generation"

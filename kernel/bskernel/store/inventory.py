@@ -13,9 +13,9 @@ from typing import Protocol
 from bskernel_protocol import Digest, digest_of_bytes, digest_of_file
 
 from bskernel.core.action import ActionResult
+from bskernel.remains.plain_files import discard, open_plain, read_plain
 from bskernel.store.codec import MAX_RESULT, decoded_result, decoded_stored
 from bskernel.store.disk import DiskStore
-from bskernel.store.plain_files import discard, open_plain, read_plain
 from bskernel.store.remote import Item, Kind, RemoteStore, is_place
 from bskernel.store.seal import SEAL_BYTES
 from bskernel.store.state_files import damaged_state

@@ -7,7 +7,7 @@ import re
 import time
 from pathlib import Path
 
-from bskernel.store.plain_files import make_folder
+from bskernel.remains.plain_files import make_folder
 
 PENDING = "pending"
 _GRACE_S = 86_400

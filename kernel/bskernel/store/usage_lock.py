@@ -12,7 +12,7 @@ from pathlib import Path
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.places import cache_place, within
 from bskernel.host.lock_holder import HolderStoppedError, lock
-from bskernel.store.plain_files import open_lock
+from bskernel.remains.plain_files import open_lock
 
 _LOCK = "in-use"  # an flock on this file: it ends with the process that holds it, however the process ends
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})

@@ -17,9 +17,11 @@ import msgspec
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.tool import ToolInstall
 from bskernel.host.temporary import mark
+from bskernel.remains.plain_files import read_plain
 from bskernel.tools.known import KnownTool, known_tools
 
 _SMALL = 64 * 1024
+_LARGEST = 1 << 20  # bytes of a saved report
 _QUERY_S = 120
 _VERSION = re.compile(r"^(?P<product>[^\n]*?) v(?P<version>\d{4}\.\d+(?:\.\d+)?)", re.MULTILINE)
 _BUILD = re.compile(r"SW Build:? (\d+)")
@@ -126,12 +128,17 @@ def _query(tool: str, root: Path, cache: Path) -> _Report:
     return _Report(product=tool, version=named[0], build=_UNKNOWN_BUILD, root=str(root))
 
 
+def _saved(path: Path) -> _Report:
+    """A report that was saved in the cache. Raises ValueError, RecursionError when it is missing or damaged."""
+    return msgspec.json.decode(read_plain(path, _LARGEST) or b"", type=_Report)
+
+
 def _recall_or_query(tool: str, root: Path, digest: str, cache: Path) -> _Report:
     path = cache / "tools" / f"{tool}-{digest}.json"
     saved: _Report | None
     try:
-        saved = msgspec.json.decode(path.read_bytes(), type=_Report)
-    except (OSError, msgspec.DecodeError):
+        saved = _saved(path)
+    except (ValueError, RecursionError):
         saved = None
     # An install that could not run is queried again: what it lacked may have been installed since.
     stale = saved is None or saved.build == _UNKNOWN_BUILD
@@ -189,9 +196,9 @@ def find_again(tool: str, identity: str, cache: Path) -> ToolInstall:
         raise EnvironmentLacking(f"that step names no known tool: {tool!r}, {identity!r}")
     path = cache / "tools" / f"{tool}-{digest}.json"
     try:
-        root = Path(msgspec.json.decode(path.read_bytes(), type=_Report).root)
+        root = Path(_saved(path).root)
         install = identify(tool, root, cache, str(root)) if fingerprint(root, known_tools()[tool]) == digest else None
-    except (OSError, msgspec.DecodeError, EnvironmentLacking) as error:
+    except (OSError, ValueError, RecursionError, EnvironmentLacking) as error:
         raise EnvironmentLacking(f"the {tool} of that step, {identity}, is not on this machine") from error
     if install is None or install.identity != identity:
         raise EnvironmentLacking(f"{root} is now another install, not the {tool} of that step: {identity}")

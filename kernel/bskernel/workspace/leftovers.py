@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Literal
 import msgspec
 
 from bskernel.host.temporary import is_left
+from bskernel.remains.removal import remove
 
 Kind = Literal["session", "warm session", "temporary file", "half-made folder"]
 # Folders of the cache in which temporary files and folders appear; "" is the cache itself.
@@ -88,7 +88,7 @@ def _remove(item: Leftover) -> bool:
 
             SessionEntry(item.path).remove()
         elif item.kind == "half-made folder":
-            shutil.rmtree(item.path, ignore_errors=True)
+            remove(item.path)
         else:
             item.path.unlink(missing_ok=True)
     return not os.path.lexists(item.path)

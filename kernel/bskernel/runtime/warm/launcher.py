@@ -35,7 +35,7 @@ def start_daemon(spec: DaemonSpec, entry: SessionEntry) -> bool:
         output = log.read().decode("utf-8", "replace")
     try:
         message = msgspec.json.decode(done.stdout, type=Up | Busy | Failed)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         cause = tuple(line for line in output.splitlines() if line.strip())[-_LAST_LINES:]
         text = f"the warm session of {spec.executor} did not start"
         raise SessionFailed(Failure(category="environment", message=text, cause=cause)) from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import socket
 import stat
 from collections.abc import Iterator
@@ -16,10 +15,12 @@ import msgspec
 from bskernel_protocol import canonical_bytes, digest_of_bytes
 
 from bskernel.core.step import ExecutorRef
-from bskernel.host.plain_file import open_plain, read_plain
+from bskernel.remains.plain_files import open_plain, read_plain
+from bskernel.remains.removal import remove
 from bskernel.runtime.warm.messages import DaemonRecord
 
 _RECORD = "keeper.json"
+_LARGEST = 1 << 20  # bytes of a record
 _SOCKET = "socket"
 
 
@@ -55,7 +56,7 @@ class SessionEntry:
             try:
                 yield lock
             finally:
-                shutil.rmtree(self.path, ignore_errors=True)
+                remove(self.path)
                 self.log.unlink(missing_ok=True)
                 self._lock.unlink(missing_ok=True)
 
@@ -77,7 +78,7 @@ class SessionEntry:
 
     def listen(self) -> socket.socket:
         """Create the folder with a listening socket in it. The caller must hold the lock."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove(self.path)
         self.path.mkdir(mode=0o700)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with self._address() as address:
@@ -114,8 +115,8 @@ class SessionEntry:
     def read(self) -> DaemonRecord | None:
         """The daemon's record, None when it is missing or unreadable."""
         try:
-            return msgspec.json.decode(read_plain(self.path / _RECORD), type=DaemonRecord)
-        except (OSError, msgspec.DecodeError, RecursionError):
+            return msgspec.json.decode(read_plain(self.path / _RECORD, _LARGEST) or b"", type=DaemonRecord)
+        except (ValueError, RecursionError):
             return None
 
 

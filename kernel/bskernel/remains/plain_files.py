@@ -8,6 +8,8 @@ import os
 import stat
 from pathlib import Path
 
+from bskernel.remains.removal import remove
+
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY  # follow no link, wait for no FIFO
 _IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP, errno.ENXIO}
 
@@ -82,8 +84,4 @@ def discard(path: str | Path) -> None:
     with contextlib.suppress(OSError):
         os.unlink(path)
         return
-    if os.path.isdir(path):
-        import shutil
-
-        with contextlib.suppress(RecursionError):
-            shutil.rmtree(path, ignore_errors=True)
+    remove(path)
