@@ -109,7 +109,7 @@ def test_a_path_that_leads_nowhere_and_a_folder_called_result_json_are_refused(
     assert refused.value.message == f"{tmp_path}/nowhere: no such file"
     assert refused.value.exit_code == 2
     (tmp_path / "sum" / "result.json").mkdir(parents=True)
-    with pytest.raises(ConfigError, match=r"result\.json: cannot be read: Is a directory"):
+    with pytest.raises(ConfigError, match=r"result\.json: is not a plain file"):
         read(tmp_path / "sum")
 
 

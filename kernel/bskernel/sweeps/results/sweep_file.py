@@ -74,9 +74,11 @@ def _hint(path: Path) -> str:
 
 
 def _path(type_: type, value: object) -> Path:
-    if type_ is Path and isinstance(value, str):
-        return Path(value)
-    raise NotImplementedError(type_)
+    if type_ is not Path:
+        raise NotImplementedError(type_)
+    if not isinstance(value, str):
+        raise TypeError("a path is a text")
+    return Path(value)
 
 
 def _at(row: Row, folder: Path) -> Row:
