@@ -136,7 +136,7 @@ def test_the_same_tools_elsewhere_are_a_hit_and_another_version_reruns_what_uses
 ) -> None:
     settings = settings_in(tmp_path)
     assert build(*settings).status == "ok"
-    assert ran(build(*settings_in(tmp_path, "moved"), name="moved")) == []
+    assert ran(build(*settings_in(tmp_path, "moved"), name="moved-out")) == []
     # Two versions in one build: the step with the other one, and what is made of it.
     result = build(*settings, *with_other(tmp_path, OOC, "met"))
     assert result.status == "ok", result.failure
@@ -146,7 +146,7 @@ def test_the_same_tools_elsewhere_are_a_hit_and_another_version_reruns_what_uses
     assert makers["post_synth_resources.json"] == "Vivado STAND-IN 2024.2 build 1000001"
     # Another version for all: nothing before its first step runs again.
     other = f"tools.vivado.path={make_install(tmp_path / 'later', '2025.1', layout='Vivado below VERSION')}"
-    result = build(*settings, other, "flow.output_type=ip", name="later")
+    result = build(*settings, other, "flow.output_type=ip", name="later-out")
     assert result.status == "ok", result.failure
     assert ran(result)[0] == "step_hw_ipgen"
     assert set(ran(result)) == {*WITH_TOOLS[:3]}
