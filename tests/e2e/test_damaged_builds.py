@@ -250,7 +250,7 @@ def test_after_a_clean_stop_no_blob_is_read(site: Site, monkeypatch: pytest.Monk
     site.run()
     generation = Generation(site.cache)
     assert not generation.is_unsynced, "a finished build has waited for the disk"
-    monkeypatch.setattr("bskernel.store.generation.boot_id", lambda: "a later boot")
+    monkeypatch.setattr("bskernel.store.generation.boot", lambda: "a later boot")
     assert Generation(site.cache).stamp_ns == generation.stamp_ns
 
 

@@ -48,8 +48,11 @@ def start_time(pid: int) -> str:
 
 @cache
 def boot() -> str:
-    """An identifier that changes with every boot."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    """An identifier that changes with every boot; "unknown" where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip() or "unknown"
+    except OSError:
+        return "unknown"
 
 
 @cache

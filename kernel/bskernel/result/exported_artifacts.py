@@ -19,13 +19,13 @@ import msgspec
 from bskernel_protocol import Artifact, TreeListing, canonical_bytes, decode_document
 
 from bskernel.core.interfaces import OutputViolation, Store
+from bskernel.host.process import boot
 from bskernel.remains.folder import RemainsRefused, opened_folder
 from bskernel.remains.limits import limits_from
 from bskernel.remains.plain_files import discard, open_plain, read_plain
 from bskernel.result.output_folder import keep_unknown_files
 from bskernel.result.written_files import replace
 from bskernel.store.file_digests import FileDigests
-from bskernel.store.generation import boot_id
 from bskernel.store.seal import seal, unseal
 from bskernel.store.trees import list_tree
 
@@ -114,7 +114,7 @@ class ExportedArtifacts:
         if listed is None:
             return damaged or tuple(places)
         files = {path: _with(sha256, os.lstat(fresh / path)) for path, sha256 in listed.items()}
-        self._write(_Laid(boot=boot_id(), wanted=_digests(places), files=files), fresh)
+        self._write(_Laid(boot=boot(), wanted=_digests(places), files=files), fresh)
         self._keep_unknown_files(places, files, fresh)
         return ()
 
@@ -147,9 +147,9 @@ class ExportedArtifacts:
             problem = self._compare(path, laid, read, same_modes=same_modes)
             if problem is not None:
                 problems.append(f"{path}: {problem}")
-        if not problems and (read or laid.boot != boot_id()):
+        if not problems and (read or laid.boot != boot()):
             with contextlib.suppress(OSError):
-                self._write(msgspec.structs.replace(laid, boot=boot_id(), files=laid.files | read), self._folder)
+                self._write(msgspec.structs.replace(laid, boot=boot(), files=laid.files | read), self._folder)
         return tuple(sorted(_shown(f"{ARTIFACTS}/{problem}") for problem in problems))
 
     def _compare(self, path: str, laid: _Laid, read: dict[str, _LaidFile], *, same_modes: bool) -> str | None:
@@ -157,7 +157,7 @@ class ExportedArtifacts:
         known = laid.files[path]
         try:
             status = os.lstat(self._folder / path)
-            if laid.boot == boot_id() and known == _with(known.sha256, status) and _has_exact_times(known):
+            if laid.boot == boot() and known == _with(known.sha256, status) and _has_exact_times(known):
                 return None
             now = _described(self._folder / path)
         except OSError as error:

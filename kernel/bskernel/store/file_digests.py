@@ -12,9 +12,9 @@ from typing import NamedTuple
 import msgspec
 from bskernel_protocol import Digest, digest_of_file
 
+from bskernel.host.process import boot
 from bskernel.host.temporary import mark
 from bskernel.remains.plain_files import move, read_plain
-from bskernel.store.generation import boot_id
 from bskernel.store.seal import seal, unseal
 
 # As in git's index: a file that changed just before it was read may change again within the same tick of the file
@@ -74,7 +74,7 @@ class FileDigests:
         self._changed = False
         if path is not None:
             saved = _read(path)
-            if saved is not None and saved.boot == boot_id():
+            if saved is not None and saved.boot == boot():
                 self._known = saved.known
 
     def known(self, path: Path) -> Digest | None:
@@ -129,7 +129,7 @@ class FileDigests:
         known = self._known if len(self._known) <= _MOST else self._used
         temporary = self._path.with_name(f"{self._path.name}{mark()}")
         with contextlib.suppress(OSError):
-            temporary.write_bytes(seal(FILES, msgspec.msgpack.encode(_Saved(boot=boot_id(), known=known))))
+            temporary.write_bytes(seal(FILES, msgspec.msgpack.encode(_Saved(boot=boot(), known=known))))
             move(temporary, self._path)
         self._changed = False
 

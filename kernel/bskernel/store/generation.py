@@ -10,13 +10,13 @@ blob wrong.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import threading
 from pathlib import Path
 
 import msgspec
 
+from bskernel.host.process import boot
 from bskernel.host.temporary import mark
 from bskernel.remains.plain_files import move, read_plain
 from bskernel.store.seal import seal, unseal
@@ -36,15 +36,6 @@ class _State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 _states = msgspec.msgpack.Decoder(_State)
 
 
-@functools.cache
-def boot_id() -> str:
-    """What identifies this boot of the machine; the same for all where the system does not say."""
-    data = None
-    with contextlib.suppress(OSError):
-        data = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return data or "unknown"
-
-
 class Generation:
     """The generation of one cache: a small file in it, replaced when it changes."""
 
@@ -57,7 +48,7 @@ class Generation:
         state = self._read()
         self._dirty = state is not None and state.unsynced != ""
         self._state = state or _State(stamp_s=_drawn())
-        if state is None or state.unsynced not in {"", boot_id()}:
+        if state is None or state.unsynced not in {"", boot()}:
             # What was not synchronised before the power failed never will be: it is read instead.
             self._state = _State(stamp_s=_drawn())
             self._save(durable=False)
@@ -74,8 +65,8 @@ class Generation:
             return
         with self._lock:
             state = self._read() or self._state
-            if state.unsynced != boot_id():
-                self._write(msgspec.structs.replace(state, unsynced=boot_id()), durable=True)
+            if state.unsynced != boot():
+                self._write(msgspec.structs.replace(state, unsynced=boot()), durable=True)
             self._writing = True
 
     def distrust(self) -> None:

@@ -29,7 +29,7 @@ def test_what_was_on_the_disk_stays_believed_after_the_next_boot(
     with OpenStore(tmp_path, None, pytest.fail) as opened:
         opened.store.put(b"content")
         stamp_ns = Generation(tmp_path).stamp_ns
-    monkeypatch.setattr("bskernel.store.generation.boot_id", lambda: "a later boot")
+    monkeypatch.setattr("bskernel.store.generation.boot", lambda: "a later boot")
     assert Generation(tmp_path).stamp_ns == stamp_ns
 
 
