@@ -7,6 +7,7 @@ a file is replaced, never opened and cut. The lock file also marks the folder: i
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Callable, Collection, Iterator
@@ -60,7 +61,11 @@ def open_mark(path: Path) -> TextIO:
     mark = path / MARK
     try:
         file = os.open(mark, os.O_RDWR | _FLAGS)
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ConfigError(f"{mark} is a link", hint=f"remove it, or {_ELSEWHERE}") from None
+        if error.errno != errno.ENOENT:
+            raise
         held = sorted(one.name for one in path.iterdir())
         if held and held != [MARK]:  # another build may have made it just now
             shown = ", ".join(held[:3]) + (f" and {len(held) - 3} more" if len(held) > 3 else "")
