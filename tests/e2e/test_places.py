@@ -109,7 +109,7 @@ def test_a_disk_that_fills_up_at_any_moment_ends_in_one_message_and_loses_nothin
         pytest.skip("too small for two links")
     output = folders["build"] / "b"
     done = call(tmp_path, variables, "run", "build.toml", "--output", str(output))
-    assert done.returncode in {0, 4}, done.stderr
+    assert done.returncode in {0, 4}, done.stdout + done.stderr
     if done.returncode == 4:
         said = done.stderr + done.stdout
         assert "is full" in said
@@ -216,17 +216,15 @@ def test_odd_places_of_a_cache_are_named(surroundings: dict[str, str], environme
         cache = furnish(_folder(tmp_path / f"c-{special}"), environments)
         if special == "envs":
             (cache / "envs").unlink()
-        for folder in (
-            ("in-use", "claims", "files.msgpack") if special in {"in-use", "claims", "files.msgpack"} else ()
-        ):
-            if folder == special:
-                (cache / folder).mkdir()
+        if special in {"in-use", "claims", "files.msgpack"}:
+            (cache / special).mkdir()
         if not (cache / special).exists():
             (cache / special).write_text("in the way")
         done = call(tmp_path, {**surroundings, "BSKERNEL_CACHE": str(cache)}, "run", "build.toml")
         assert done.returncode in {0, 4}, (special, done.stderr)
-        assert done.returncode == (0 if special == "files.msgpack" else 4)
-        assert special == "files.msgpack" or str(cache) in done.stderr + done.stdout
+        healed = special in {"in-use", "claims", "files.msgpack"}
+        assert done.returncode == (0 if healed else 4)
+        assert healed or str(cache) in done.stderr + done.stdout
 
 
 def test_an_unknown_home_and_a_deleted_working_folder_are_named(surroundings: dict[str, str], tmp_path: Path) -> None:
@@ -250,7 +248,7 @@ def test_an_unknown_home_and_a_deleted_working_folder_are_named(surroundings: di
     [
         (resource.RLIMIT_NOFILE, (8, 12, 16, 20, 24, 28, 32, 40, 48, 64)),
         (resource.RLIMIT_NPROC, (0, 2, 4, 6, 8, 12)),
-        (resource.RLIMIT_AS, (30 << 20, 60 << 20, 100 << 20, 200 << 20, 400 << 20)),
+        (resource.RLIMIT_AS, (30 << 20, 100 << 20, 200 << 20, 400 << 20)),
         (resource.RLIMIT_FSIZE, (0, 100, 1000, 10_000)),
     ],
 )

@@ -45,9 +45,10 @@ def _enter() -> None:
         return
     _check(_libc.unshare(_CLONE_NEWNS | _CLONE_NEWUSER))
     process = Path("/proc/self")
-    (process / "setgroups").write_text("deny", encoding="ascii")
-    (process / "uid_map").write_text(f"{user} {user} 1", encoding="ascii")
-    (process / "gid_map").write_text(f"{group} {group} 1", encoding="ascii")
+    # As bytes: the user may no longer be able to read what Python loads for an encoding.
+    (process / "setgroups").write_bytes(b"deny")
+    (process / "uid_map").write_bytes(b"%d %d 1" % (user, user))
+    (process / "gid_map").write_bytes(b"%d %d 1" % (group, group))
 
 
 def enter_view(writable: Iterable[str]) -> bool:

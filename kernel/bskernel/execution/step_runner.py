@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -33,6 +34,8 @@ from bskernel.execution.output_capture import capture_outputs
 from bskernel.remains.folder import ASIDE, RemainsRefused, opened_folder, read_file
 from bskernel.remains.limits import RESULT_LARGEST
 from bskernel.remains.removal import remove
+
+_NO_ROOM = 1 << 20  # bytes: a disk with less is full
 
 
 class StepDirs(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +88,17 @@ def run_step(
     """
     place = Place("the folder of running steps", str(session.root.parent), "or set BSKERNEL_CACHE to another folder")
     with within(place):
-        return _run_step(step, inputs, store, session, on_event, folder)
+        outcome = _run_step(step, inputs, store, session, on_event, folder)
+        if outcome.failure is not None and outcome.failure.category == "crash":
+            # A process that cannot write its last words ends like this, and cannot say why.
+            _refuse_full_disk(session.root)
+    return outcome
+
+
+def _refuse_full_disk(folder: Path) -> None:
+    status = os.statvfs(folder)
+    if status.f_bavail * status.f_frsize < _NO_ROOM or (status.f_files and not status.f_favail):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def _run_step(

@@ -11,6 +11,7 @@ from pathlib import Path
 from bskernel.remains.removal import remove
 
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY  # follow no link, wait for no FIFO
+_READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
 _IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP, errno.ENXIO}
 
 
@@ -39,16 +40,17 @@ def read_plain(path: str | Path, limit: int) -> bytes | None:
     return data if data is not None and len(data) <= limit else None
 
 
-def open_lock(path: Path) -> int:
-    """A descriptor of a lock file, made if need be; read-only where the file cannot be written to.
+def open_lock(path: Path, *, writable: bool = False) -> int:
+    """A descriptor of a lock file, made if need be; unless `writable`, read-only where it cannot be written to.
 
     What is no plain file is moved out of the way. Raises OSError.
     """
     try:
         return open_plain(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            return open_plain(path)
+        if error.errno in _READ_ONLY and not writable:
+            with contextlib.suppress(FileNotFoundError):
+                return open_plain(path)
         if error.errno not in _IN_THE_WAY:
             raise
     discard(path)

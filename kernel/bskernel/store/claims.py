@@ -49,7 +49,7 @@ class Claims:
     def attempt(self, key: Digest) -> Iterator[bool]:
         """Claim the action during the context; yields False when another process or thread has claimed it."""
         with within(self._place):
-            fd = open_lock(self._path)
+            fd = open_lock(self._path, writable=True)  # an exclusive lock of bytes needs it
         try:
             try:
                 _lock(fd, fcntl.F_WRLCK, _offset(key))

@@ -21,7 +21,7 @@ _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 @contextlib.contextmanager
 def _open(cache: Path) -> Iterator[int]:
     with within(cache_place(cache)):
-        file = open_lock(cache / _LOCK)
+        file = open_lock(cache / _LOCK, writable=True)
     try:
         yield file
     finally:
