@@ -1,8 +1,8 @@
 """The folder artifacts/ of a build directory: laid out from the store, and compared with what was laid out.
 
-`.laid` in it holds the digest of each file, and its `stat` from just after it was written. A file whose `stat` is the
-same was not written to since: programs cannot set a change time back. After a reboot every file is read once, because
-a power failure can change bytes without a trace.
+`.laid` beside it holds the digest of each file, and its `stat` from just after it was written. A file whose `stat` is
+the same was not written to since: programs cannot set a change time back. After a reboot every file is read once,
+because a power failure can change bytes without a trace.
 """
 
 from __future__ import annotations
@@ -114,13 +114,13 @@ class ExportedArtifacts:
         if listed is None:
             return damaged or tuple(places)
         files = {path: _with(sha256, os.lstat(fresh / path)) for path, sha256 in listed.items()}
-        self._write(_Laid(boot=boot(), wanted=_digests(places), files=files), fresh)
+        self._write(_Laid(boot=boot(), wanted=_digests(places), files=files))
         self._keep_unknown_files(places, files, fresh)
         return ()
 
     def _keep_unknown_files(self, places: Mapping[str, Artifact], files: Iterable[str], fresh: Path) -> None:
         """Keep what no build wrote to artifacts/: in its place, or in kept/ where an artifact has that place."""
-        known = _names_in(read_plain(self._build / _FILES, _LIMIT)) | {*files, _LAID}
+        known = _names_in(read_plain(self._build / _FILES, _LIMIT)) | {*files}
         replace(self._build / _FILES, msgspec.json.encode(sorted(known)))
         taken = tuple(f"{place}/" for place in places)
 
@@ -149,7 +149,7 @@ class ExportedArtifacts:
                 problems.append(f"{path}: {problem}")
         if not problems and (read or laid.boot != boot()):
             with contextlib.suppress(OSError):
-                self._write(msgspec.structs.replace(laid, boot=boot(), files=laid.files | read), self._folder)
+                self._write(msgspec.structs.replace(laid, boot=boot(), files=laid.files | read))
         return tuple(sorted(_shown(f"{ARTIFACTS}/{problem}") for problem in problems))
 
     def _compare(self, path: str, laid: _Laid, read: dict[str, _LaidFile], *, same_modes: bool) -> str | None:
@@ -192,18 +192,14 @@ class ExportedArtifacts:
     def _read(self) -> _Laid | None:
         if self._folder.is_symlink():
             return None
-        body = unseal(_LAID, read_plain(self._folder / _LAID, _LIMIT))
+        body = unseal(_LAID, read_plain(self._build / _LAID, _LIMIT))
         try:
             return _decoder.decode(body) if body is not None else None
         except (msgspec.DecodeError, ValueError):
             return None
 
-    @staticmethod
-    def _write(laid: _Laid, folder: Path) -> None:
-        temporary = folder / f"{_LAID}.new"
-        discard(temporary)
-        temporary.write_bytes(seal(_LAID, msgspec.msgpack.encode(laid)))
-        temporary.replace(folder / _LAID)
+    def _write(self, laid: _Laid) -> None:
+        replace(self._build / _LAID, seal(_LAID, msgspec.msgpack.encode(laid)))
 
 
 def _names_in(data: bytes | None) -> frozenset[str]:

@@ -31,9 +31,7 @@ def exported(build: Path, store: DiskStore, *reports: StepReport) -> dict[str, s
 
 def laid(folder: Path) -> dict[str, str]:
     return {
-        path.relative_to(folder).as_posix(): path.read_text()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".laid"
+        path.relative_to(folder).as_posix(): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()
     }
 
 

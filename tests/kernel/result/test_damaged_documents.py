@@ -121,7 +121,7 @@ def test_the_other_files_of_a_build_directory_may_hold_anything(
     step = build / "steps" / "00-add"
     for path in (
         build / ".written",
-        build / "artifacts" / ".laid",
+        build / ".laid",
         build / ".stamp",
         build / "config.json",
         step / "action.msgpack",
