@@ -1,8 +1,10 @@
 """What is wrong with a build.toml or the files that it names is said before any step runs, by `plan` as by `run`."""
 
+import os
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -236,12 +238,15 @@ def test_a_step_that_reads_one_file_alone_is_refused_a_model_of_several(cli: Any
     assert 'onnx.save(onnx.load("net.onnx"), "whole.onnx")' in done.stderr
 
 
-def test_a_model_that_is_a_folder_is_refused(cli: Any, tmp_path: Path) -> None:
-    (tmp_path / "nets").mkdir()
+@pytest.mark.parametrize(("make", "what"), [(os.mkdir, "is a folder"), (os.mkfifo, "is not a plain file")])
+def test_a_model_that_is_no_file_is_refused(
+    cli: Any, tmp_path: Path, make: Callable[[Path], None], what: str
+) -> None:
+    make(tmp_path / "nets")
     (tmp_path / "build.toml").write_text(READ.format(model="nets", more=""))
     done = cli("plan", "build.toml")
     assert done.returncode == 2
-    assert f"build.toml: build.model: {tmp_path}/nets is a folder" in done.stderr
+    assert f"build.toml: build.model: {tmp_path}/nets {what}" in done.stderr
 
 
 def test_a_model_may_be_a_link_and_its_files_are_those_beside_the_link(cli: Any, tmp_path: Path) -> None:

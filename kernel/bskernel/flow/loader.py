@@ -102,11 +102,12 @@ def check_config(text: ConfigText) -> LoadedConfig:
     config = msgspec.structs.replace(config, store=restrict_store(config.store, os.environ))
     loaded = LoadedConfig(config=config, path=path, flow=load_flow(config, path), given=text.given)
     try:
-        is_folder, is_file = loaded.model.is_dir(), loaded.model.is_file()
+        is_folder, is_file, is_there = loaded.model.is_dir(), loaded.model.is_file(), loaded.model.exists()
     except OSError as error:
         raise ConfigError(f"{path}: build.model: {loaded.model}: {error.strerror}") from error
     if is_folder:
         raise ConfigError(f"{path}: build.model: {loaded.model} is a folder", hint="name the ONNX file in it")
     if not is_file:
-        raise ConfigError(f"{path}: build.model: no such file: {loaded.model}")
+        why = f"{loaded.model} is not a plain file" if is_there else f"no such file: {loaded.model}"
+        raise ConfigError(f"{path}: build.model: {why}")
     return loaded
