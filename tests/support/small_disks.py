@@ -3,6 +3,7 @@
 import contextlib
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +17,11 @@ def mount(folder: Path, options: str) -> None:
     """
     again = ["remount"] if os.path.ismount(folder) else []
     command = ["mount", "-t", "tmpfs", "-o", ",".join([*again, options]), "tmpfs", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    for _ in range(100):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if "busy" not in done.stderr:
+            break
+        time.sleep(0.1)  # a process that has just ended may still have had a file open
     if done.returncode and os.environ.get("BSKERNEL_REQUIRE_ENGINE"):
         pytest.fail(done.stderr)
     if done.returncode:
