@@ -51,16 +51,23 @@ def open_folder(path: str | Path, *, dir_fd: int | None = None) -> int:
         raise RemainsRefused(f"{name} cannot be opened: {error.strerror}") from error
 
 
-def read_file(folder: int, name: str, largest: int) -> bytes:
-    """The bytes of a file in an open folder. Raises RemainsRefused, and FileNotFoundError."""
+@contextlib.contextmanager
+def refused_as(shown: str) -> Iterator[None]:
+    """Raise RemainsRefused, by the name `shown`, for a file that may not be read; FileNotFoundError stays."""
     try:
-        return read_plain(name, largest, dir_fd=folder)
+        yield
     except NotPlainError as error:
-        raise RemainsRefused(f"{visible_name(name)} {error}") from error
+        raise RemainsRefused(f"{shown} {error}") from error
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise RemainsRefused(f"{visible_name(name)} cannot be read: {error.strerror}") from error
+        raise RemainsRefused(f"{shown} cannot be read: {error.strerror}") from error
+
+
+def read_file(folder: int, name: str, largest: int) -> bytes:
+    """The bytes of a file in an open folder. Raises RemainsRefused, and FileNotFoundError."""
+    with refused_as(visible_name(name)):
+        return read_plain(name, largest, dir_fd=folder)
 
 
 def read_end(path: Path, largest: int) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from bskernel.remains.removal import remove
 
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY  # follow no link, wait for no FIFO
-_READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
+READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})  # what refuses to write where reading is allowed
 _IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP, errno.ENXIO}
 
 
@@ -48,7 +48,7 @@ def open_lock(path: Path, *, writable: bool = False) -> int:
     try:
         return open_plain(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
-        if error.errno in _READ_ONLY and not writable:
+        if error.errno in READ_ONLY and not writable:
             with contextlib.suppress(FileNotFoundError):
                 return open_plain(path)
         if error.errno not in _IN_THE_WAY:

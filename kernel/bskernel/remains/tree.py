@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 from bskernel_protocol.plain_file import NotPlainError, open_plain
 
 from bskernel.core.visible_text import visible_name
-from bskernel.remains.folder import RemainsRefused, open_folder
+from bskernel.remains.folder import RemainsRefused, open_folder, refused_as
 from bskernel.remains.limits import COUNT_VARIABLE, SIZE_VARIABLE, TreeLimits
 
 _MOST_LINKS = 40  # that one link may lead through
@@ -179,14 +179,8 @@ class _OpenFolder:
 
 
 def _open(folder: int | None, entry: str, shown: str) -> int:
-    try:
+    with refused_as(shown):
         return open_plain(entry, _UNLIMITED, dir_fd=folder)
-    except NotPlainError as error:
-        raise RemainsRefused(f"{shown} {error}") from error
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise RemainsRefused(f"{shown} cannot be read: {error.strerror}") from error
 
 
 def _open_linked(root: int, inside: str, shown: str, base: str | None) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bskernel.core.errors import ConfigError
+from bskernel.remains.plain_files import open_plain
 
 MARK = ".bskernel-output"
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -92,14 +93,11 @@ def read_plain_file(path: Path, base: Path, most: int | None = None) -> bytes | 
     if any(part.is_symlink() for part in path.parents if part != base and part.is_relative_to(base)):
         return None
     try:
-        file = os.open(path, os.O_RDONLY | _FLAGS)
+        file = open_plain(path)
     except (OSError, ValueError):
         return None
     with os.fdopen(file, "rb") as opened:
-        status = os.fstat(file)
-        if not stat.S_ISREG(status.st_mode):
-            return None
-        if most is not None and status.st_size > most:
+        if most is not None and os.fstat(file).st_size > most:
             opened.seek(-most, os.SEEK_END)
         return opened.read()
 

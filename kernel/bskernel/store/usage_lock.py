@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -12,20 +11,9 @@ from pathlib import Path
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.places import cache_place, within
 from bskernel.host.lock_holder import HolderStoppedError, lock
-from bskernel.remains.plain_files import open_lock
+from bskernel.remains.plain_files import READ_ONLY, open_lock
 
 _LOCK = "in-use"  # an flock on this file: it ends with the process that holds it, however the process ends
-_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-
-
-@contextlib.contextmanager
-def _open(cache: Path) -> Iterator[int]:
-    with within(cache_place(cache)):
-        file = open_lock(cache / _LOCK, writable=True)
-    try:
-        yield file
-    finally:
-        os.close(file)
 
 
 @contextlib.contextmanager
@@ -37,7 +25,7 @@ def hold_shared(cache: Path) -> Iterator[bool]:
     try:
         file = open_lock(cache / _LOCK)
     except OSError as error:
-        if error.errno not in _READ_ONLY:
+        if error.errno not in READ_ONLY:
             with within(cache_place(cache)):
                 raise
         yield True  # read-only, and without a lock: nobody collects there
@@ -54,7 +42,9 @@ def hold_shared(cache: Path) -> Iterator[bool]:
 @contextlib.contextmanager
 def hold_exclusive(cache: Path) -> Iterator[None]:
     """Lock the cache for garbage collection. Raises EnvironmentLacking while another process uses it."""
-    with _open(cache) as file:
+    with within(cache_place(cache)):
+        opened = open_lock(cache / _LOCK, writable=True)
+    with open(opened, "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
