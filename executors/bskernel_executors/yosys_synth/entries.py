@@ -61,7 +61,7 @@ def _copy_blackboxes(share: Path) -> str:
 
 
 def _write_scripts(design: Design, family: str, *, netlist: bool) -> dict[str, str]:
-    """Write the script that reads the design, and those that synthesise it: flat to count it, and with layers kept."""
+    """Write the script that reads the design, and those that synthesise it: flat, and with layers kept."""
     names = " ".join(Path(source).name for source in design.sources)
     flags = "-j 1 --ignore-timing --ignore-assertions --allow-use-before-declare"
     top = design.top
