@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.images import find_recipes
-from bskernel.images.container_image import image_name
 from bskernel.images.engine import connect
+from bskernel.images.recipe_image import image_name
 from ground import BSKERNEL, Ground, arithmetic_root, steps
 from measurement import After, Goal, Row, call, medians
 from peers import clear_state, installed, step_command

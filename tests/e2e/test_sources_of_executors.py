@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from bskernel.images import find_recipes
-from bskernel.images.container_image import image_name
 from bskernel.images.engine import connect
+from bskernel.images.recipe_image import image_name
 
 HERE = Path(__file__).parents[1]
 ROOT = HERE.parent

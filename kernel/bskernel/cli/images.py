@@ -1,17 +1,20 @@
-"""`bskernel images list | build | check | describe`: what executors run in."""
+"""`bskernel images list | build | check | describe | export | import | push | pull`: what executors run in."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bskernel.cli.options import JSON, RUNTIME
+from bskernel.cli.options import JSON, PATH, RUNTIME
 from bskernel.cli.output import echo, print_note, print_result
 from bskernel.core.errors import EXIT_ENVIRONMENT
 
 if TYPE_CHECKING:
+    from bskernel.commands.image_exchange import MovedImage
     from bskernel.images.status import RecipeState
 
 _NAMES = click.argument("names", nargs=-1, metavar="[NAME[@VERSION]]...")
@@ -82,6 +85,76 @@ def describe(name: str) -> None:
 
     workspace = Workspace.here()
     echo(describe_recipe(select_recipe(workspace.recipes, name), workspace.cache, print_note), nl=False)
+
+
+@images.command("export")
+@_NAMES
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    required=True,
+    metavar="FOLDER | FILE.tar",
+    help="A folder gets one archive for each executor; FILE.tar holds all, what they share once.",
+)
+def export_(names: tuple[str, ...], output: Path) -> None:
+    """Write images to archives for other machines.
+
+    Without names, those of all executors. The same recipe gives the same bytes. `bskernel images import`, Docker,
+    Podman, skopeo and Apptainer read them. No engine is needed.
+    """
+    from bskernel.commands.image_exchange import export_images
+    from bskernel.workspace.workspace import Workspace
+
+    _tell(export_images(Workspace.here(), names, output, print_note))
+
+
+@images.command("import")
+@click.argument("file", type=PATH)
+@RUNTIME
+def import_(file: Path, runtime: str) -> None:
+    """Take the images of an archive instead of building them.
+
+    --runtime docker loads images into the engine, --runtime process makes environments. Needs no package index. Each
+    image must be the one of its recipe here.
+    """
+    from bskernel.commands.image_exchange import import_images
+    from bskernel.workspace.workspace import Workspace
+
+    _tell(import_images(Workspace.here(), file, runtime, print_note))
+
+
+@images.command()
+@click.argument("repository", metavar="REGISTRY/REPO")
+@_NAMES
+def push(repository: str, names: tuple[str, ...]) -> None:
+    """Push images to a registry, each with its recipe's digest as the tag.
+
+    Without names, those of all executors; builds what is missing. Log in with `docker login`.
+    """
+    from bskernel.commands.image_exchange import push_images
+    from bskernel.workspace.workspace import Workspace
+
+    _tell(push_images(Workspace.here(), names, repository, print_note))
+
+
+@images.command()
+@click.argument("repository", metavar="REGISTRY/REPO")
+@_NAMES
+def pull(repository: str, names: tuple[str, ...]) -> None:
+    """Pull images from a registry instead of building them.
+
+    Without names, those of all executors. Each image must be the one of its recipe here.
+    """
+    from bskernel.commands.image_exchange import pull_images
+    from bskernel.workspace.workspace import Workspace
+
+    _tell(pull_images(Workspace.here(), names, repository, print_note))
+
+
+def _tell(moved: Iterator[MovedImage]) -> None:
+    for image in moved:
+        echo(f"{image.name}  {image.image[:19]}  {image.place}")
 
 
 def _describe_states(states: tuple[RecipeState, ...]) -> str:

@@ -1,29 +1,23 @@
-"""Builds a base image: downloads its packages, verifies their hashes, and unpacks them into one layer."""
+"""Makes a base: downloads its packages, verifies their hashes, and unpacks them into one layer."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import http.client
 import io
-import json
 import os
 import tarfile
 import tempfile
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.host.temporary import mark
-from bskernel.images.base import Base, Package
+from bskernel.images.base import Package
 
-if TYPE_CHECKING:
-    import docker
-
-BASE_LABEL = "bskernel.base"
 _MIRROR = "https://deb.debian.org/debian"
 _MERGED = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
 _EXCLUDED = ("usr/share/man/", "usr/share/info/", "usr/share/lintian/", "usr/share/locale/", "usr/share/bug/")
@@ -128,32 +122,3 @@ def write_layer(debs: Iterator[bytes], target: IO[bytes]) -> None:
                 if member.islnk():
                     info.linkname = _merged_path(member.linkname)
                 layer.addfile(info, data)
-
-
-def ensure_base(base: Base, client: docker.APIClient, cache: Path, report: Callable[[str], None]) -> None:
-    """Build or pull the base image unless the engine has it. Raises EnvironmentLacking."""
-    import docker
-
-    with contextlib.suppress(docker.errors.ImageNotFound):
-        client.inspect_image(base.reference)
-        return
-    if not base.packages:
-        report(f"pulling {base.name}")
-        try:
-            client.pull(base.name)
-        except docker.errors.APIError as error:
-            raise EnvironmentLacking(f"base {base.name}: the engine cannot pull it: {error.explanation}") from error
-        return
-    report(f"building the base image {base.name} from {len(base.packages)} Debian packages (once)")
-    debs = (fetch_package(package, cache).read_bytes() for package in base.packages)
-    with tempfile.TemporaryFile(dir=cache) as file:
-        try:
-            write_layer(debs, file)
-        except (ValueError, tarfile.TarError) as error:
-            raise EnvironmentLacking(f"base {base.name}: {error}") from error
-        file.seek(0)
-        repository, _, tag = base.reference.rpartition(":")
-        label = f'LABEL {BASE_LABEL}="{base.digest}"'
-        said = client.import_image_from_data(file, repository=repository, changes=[label])
-        # Podman takes no tag while it imports.
-        client.tag(json.loads(said.splitlines()[-1])["status"], repository, tag)

@@ -1,32 +1,42 @@
-"""Compiles an executor's sources on installation: in a read-only container every start would compile them again."""
+"""Compiles an executor's packages and sources ahead: in a read-only container every start would compile them again.
+
+Python uses the bytecode without checking the source: both are in a folder or image named by the sources' digest. The
+bytes depend on the sources and on the release of Python, not on where, when and by whom they are compiled.
+"""
 
 from __future__ import annotations
 
-import importlib.util
-import marshal
-import sys
-from collections.abc import Iterator
-from pathlib import PurePosixPath
+import os
+from pathlib import Path
 
-from bskernel.images.recipe import Recipe
+from bskernel.core.errors import EnvironmentLacking
 
-_UNCHECKED_HASH = (1).to_bytes(4, "little")  # the flags of a .pyc (PEP 552)
+INSTALLED = "/opt/bskernel"  # what an image calls the folder of environment and code
+_PROGRAM = Path(__file__).with_name("bytecode_main.py")
 
 
-def compile_sources(recipe: Recipe) -> Iterator[tuple[str, bytes]]:
-    """(path inside PYTHONPATH, bytecode) of each source; nothing when this Python's version is not the recipe's.
+def compile_below(folder: Path, name: str, python: Path) -> None:
+    """Compile the sources below a folder, which images hold as `name`, by this Python, with all processors.
 
-    Python uses the bytecode without checking the source: both are in a folder or image named by the sources' digest.
+    Raises EnvironmentLacking.
     """
-    if recipe.file.python != f"{sys.version_info.major}.{sys.version_info.minor}":
-        return
-    for name, path in recipe.source_files():
-        if path.suffix != ".py":
-            continue
-        source = path.read_bytes()
-        try:
-            code = compile(source, name, "exec", dont_inherit=True, optimize=-1)
-        except (SyntaxError, ValueError):
-            continue  # importing it raises the error
-        head = importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + importlib.util.source_hash(source)
-        yield str(PurePosixPath(importlib.util.cache_from_source(name))), head + marshal.dumps(code)
+    import subprocess
+
+    shares = len(os.sched_getaffinity(0))
+    start = [str(python), "-I", "-S", "-W", "ignore", str(_PROGRAM), str(folder), f"{INSTALLED}/{name}"]
+    compilers = [
+        subprocess.Popen(
+            [*start, str(share), str(shares)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"},
+            cwd="/",
+        )
+        for share in range(shares)
+    ]
+    said = [compiler.communicate()[1] for compiler in compilers]
+    for compiler, text in zip(compilers, said, strict=True):
+        if compiler.returncode:
+            lines = text.decode("utf-8", "replace").strip().splitlines()
+            raise EnvironmentLacking(f"{python} cannot compile the sources in {folder}: {' '.join(lines[-1:])}")

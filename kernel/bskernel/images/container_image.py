@@ -1,17 +1,12 @@
-"""The image of an executor, built by the engine from its recipe without network: base, environment, sources.
+"""The images of an executor in an engine: made from its recipe as an archive, which the engine loads.
 
-There are two images because they change at different rates: bskernel/environment holds the base and the locked
-packages, bskernel/EXECUTOR:VERSION adds the executor's few source files. Labels name the recipe of each.
+The engine gets only the layers that it lacks, where it allows that. Labels name the recipe of each image.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
-import os
-import tarfile
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,18 +14,26 @@ import msgspec
 
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.images.atomic_dir import lock_file
-from bskernel.images.base_layer import ensure_base
-from bskernel.images.bytecode import compile_sources
-from bskernel.images.environment import ensure_environment
-from bskernel.images.recipe import Recipe, environment_variables
+from bskernel.images.base_image import layers_in_engine, pull_base, write_base
+from bskernel.images.layer import ImageLayer
+from bskernel.images.oci_archive import ImageConfig, archive_chunks
+from bskernel.images.recipe import Recipe
+from bskernel.images.recipe_image import (
+    ENVIRONMENT_LABEL,
+    LAYOUT,
+    LAYOUT_LABEL,
+    RECIPE_LABEL,
+    BaseLayers,
+    environment_label,
+    environment_name,
+    image_configs,
+    image_name,
+)
+from bskernel.images.recipe_layers import RecipeLayers, recipe_layers
 
 if TYPE_CHECKING:
     import docker
 
-RECIPE_LABEL = "bskernel.recipe"
-PYTHON = "/opt/bskernel/env/bin/python"
-PATH = "/opt/bskernel/env/bin:/usr/bin:/bin"
-CODE = "/opt/bskernel/code"
 ImageState = Literal["built", "stale", "not built"]
 
 
@@ -41,140 +44,135 @@ class BuiltImage(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
-def image_name(recipe: Recipe) -> str:
-    """The tag for people; containers are started by identifier."""
-    return f"bskernel/{recipe.file.executor}:{recipe.file.version}"
+class ImageContent(msgspec.Struct, frozen=True, kw_only=True):
+    """Images and those of their layers whose bytes are at hand, by digest."""
+
+    images: tuple[ImageConfig, ...]
+    layers: dict[str, ImageLayer]
 
 
-def find_image(client: docker.APIClient, name: str, label: str, digest: str) -> tuple[ImageState, str]:
-    """The state of the image of that name compared with the recipe's digest, and its identifier ("" if missing)."""
+class ArchiveRefused(EnvironmentLacking):
+    """The engine did not take an archive, or not as it is."""
+
+
+def find_image(client: docker.APIClient, name: str, labels: Mapping[str, str]) -> tuple[ImageState, str]:
+    """The state of the image of that name compared with the labels it should have, and its identifier or ""."""
     import docker
 
     try:
         image = client.inspect_image(name)
     except docker.errors.ImageNotFound:
         return "not built", ""
-    labels = image["Config"].get("Labels") or {}
-    return ("built" if labels.get(label) == digest else "stale"), image["Id"]
+    has = image["Config"].get("Labels") or {}
+    return ("built" if labels.items() <= has.items() else "stale"), image["Id"]
+
+
+def find_executor(client: docker.APIClient, recipe: Recipe) -> tuple[ImageState, str]:
+    """The state of the recipe's image, and its identifier or ""."""
+    return find_image(client, image_name(recipe), {RECIPE_LABEL: recipe.digest, LAYOUT_LABEL: LAYOUT})
 
 
 def state_of(recipe: Recipe, client: docker.APIClient) -> ImageState:
     """Whether the recipe's image is built and matches the recipe."""
-    return find_image(client, image_name(recipe), RECIPE_LABEL, recipe.digest)[0]
-
-
-def dockerfile(base: str, folder: str, target: str, labels: dict[str, str], variables: dict[str, str]) -> str:
-    """A Dockerfile with one COPY onto a base; it runs no command."""
-    lines = [f"FROM {base}", f"COPY {folder} {target}"]
-    lines += [f"LABEL {key}={msgspec.json.encode(value).decode()}" for key, value in sorted(labels.items())]
-    lines += [f"ENV {key}={msgspec.json.encode(value).decode()}" for key, value in sorted(variables.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    info = tarfile.TarInfo(name)
-    info.size, info.mode = len(data), 0o644
-    archive.addfile(info, io.BytesIO(data))
-
-
-def _normalise(info: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Reset owner, group and mode, which depend on the user. Bytecode needs the times unchanged."""
-    info.uid = info.gid = 0
-    info.uname = info.gname = ""
-    info.mode = 0o755 if info.isdir() or info.mode & 0o100 else 0o644
-    return info
-
-
-def _write_environment(venv: Path, archive: tarfile.TarFile, interpreter: str) -> None:
-    def select(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
-        inside = info.name.removeprefix("env/")
-        return None if inside == "pyvenv.cfg" or inside.startswith("bin/python") else _normalise(info)
-
-    archive.add(venv, "env", filter=select)
-    home = os.path.dirname(interpreter)  # noqa: PTH120 - a path inside the image
-    _add(archive, "env/pyvenv.cfg", f"home = {home}\ninclude-system-site-packages = false\n".encode())
-    for name in ("python", "python3"):
-        link = tarfile.TarInfo(f"env/bin/{name}")
-        link.type, link.linkname, link.mode = tarfile.SYMTYPE, interpreter, 0o777
-        archive.addfile(link)
-
-
-def _build(
-    client: docker.APIClient, name: str, dockerfile_text: str, fill: Callable[[tarfile.TarFile], None], cache: Path
-) -> str:
-    import docker
-
-    # A custom context, because a package's .dockerignore must not affect the image.
-    with tempfile.TemporaryFile(dir=cache) as context:
-        with tarfile.open(fileobj=context, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            _add(archive, "Dockerfile", dockerfile_text.encode())
-            fill(archive)
-        context.seek(0)
-        output: list[str] = []
-        try:
-            for line in client.build(
-                fileobj=context,
-                custom_context=True,
-                tag=name,
-                network_mode="none",
-                rm=True,
-                forcerm=True,
-                decode=True,
-            ):
-                output.append(str(line.get("error") or line.get("stream") or "").strip())
-                if "error" in line:
-                    raise EnvironmentLacking(f"the engine cannot build {name}: {output[-1]}")
-        except docker.errors.DockerException as error:
-            raise EnvironmentLacking(f"the engine cannot build {name}: {error}") from error
-    identifier: str = client.inspect_image(name)["Id"]
-    return identifier
+    return find_executor(client, recipe)[0]
 
 
 def ensure_image(recipe: Recipe, client: docker.APIClient, cache: Path, report: Callable[[str], None]) -> BuiltImage:
     """The image of this recipe, built if missing or stale. Raises EnvironmentLacking, ConfigError."""
-    import docker
-
     name = image_name(recipe)
-    state, identifier = find_image(client, name, RECIPE_LABEL, recipe.digest)
+    state, identifier = find_executor(client, recipe)
     if state == "built":
         return BuiltImage(id=identifier, name=name)
     cache.mkdir(parents=True, exist_ok=True)
     with lock_file(cache / "images.lock", report):
-        state, old = find_image(client, name, RECIPE_LABEL, recipe.digest)
+        state, identifier = find_executor(client, recipe)
         if state == "built":
-            return BuiltImage(id=old, name=name)
-        base = recipe.base
-        interpreter = recipe.file.interpreter
-        environment = f"bskernel/environment:{recipe.environment_digest[:16]}-{base.digest[:16]}"
-        label, digest = "bskernel.environment", f"{recipe.environment_digest} {base.digest} {interpreter}"
-        if find_image(client, environment, label, digest)[0] != "built":
-            ensure_base(base, client, cache, report)
-            venv = ensure_environment(recipe, cache, report).python.parent.parent
-            report(f"building the image of {recipe.name}'s environment (once)")
-            text = dockerfile(base.reference, "env", "/opt/bskernel/env", {label: digest}, {})
-            _build(client, environment, text, lambda archive: _write_environment(venv, archive, interpreter), cache)
-        report(f"building {name}" + (": the existing image is from another recipe" if state == "stale" else ""))
-        labels = {
-            RECIPE_LABEL: recipe.digest,
-            "bskernel.executor": recipe.file.executor,
-            "bskernel.version": recipe.file.version,
-        }
-        variables = environment_variables(recipe) | {
-            "PYTHONPATH": CODE,
-            "PATH": "/opt/bskernel/env/bin:/usr/bin:/bin",
-        }
-        files = list(recipe.source_files())
+            return BuiltImage(id=identifier, name=name)
+        why = ": the existing image is from another recipe" if state == "stale" else ""
+        with recipe_layers(cache, report) as layers:
+            content = _missing_content(recipe, client, layers, report)
+            report(f"building {name}{why}")
+            try:
+                load(client, content)
+            except ArchiveRefused:
+                complete = complete_content(recipe, client, layers, report)
+                if complete.layers.keys() == content.layers.keys():
+                    raise
+                load(client, complete)
+    return BuiltImage(id=find_executor(client, recipe)[1], name=name)
 
-        def add_sources(archive: tarfile.TarFile) -> None:
-            for path, file in files:
-                _add(archive, f"code/{path}", file.read_bytes())
-            for path, data in compile_sources(recipe):
-                _add(archive, f"code/{path}", data)
 
-        text = dockerfile(environment, "code", CODE, labels, variables)
-        identifier = _build(client, name, text, add_sources, cache)
-        if state == "stale":
+def complete_content(
+    recipe: Recipe, client: docker.APIClient | None, layers: RecipeLayers, report: Callable[[str], None]
+) -> ImageContent:
+    """The recipe's images with all of their layers. Raises EnvironmentLacking, ConfigError."""
+    base, written = write_base(recipe.base, layers, client, report)
+    environment, code = layers.environment(recipe), layers.code(recipe)
+    written = [*written, environment, code]
+    return ImageContent(
+        images=image_configs(recipe, base, environment.digest, code.digest),
+        layers={layer.digest: layer for layer in written},
+    )
+
+
+def _missing_content(
+    recipe: Recipe, client: docker.APIClient, layers: RecipeLayers, report: Callable[[str], None]
+) -> ImageContent:
+    """The recipe's images with the layers that the engine lacks."""
+    written: list[ImageLayer] = []
+    if recipe.base.packages:
+        base = layers_in_engine(recipe.base, client)
+        if base is None:
+            base, written = write_base(recipe.base, layers, client, report)
+    else:
+        base = pull_base(recipe.base, client, report)
+    environment = _environment_in_engine(recipe, base, client)
+    if environment is None:
+        written.append(layers.environment(recipe))
+        environment = written[-1].digest
+    written.append(layers.code(recipe))
+    return ImageContent(
+        images=image_configs(recipe, base, environment, written[-1].digest),
+        layers={layer.digest: layer for layer in written},
+    )
+
+
+def _environment_in_engine(recipe: Recipe, base: BaseLayers, client: docker.APIClient) -> str | None:
+    """The digest of the environment's layer if the engine has it on this base."""
+    name = environment_name(recipe)
+    if find_image(client, name, {ENVIRONMENT_LABEL: environment_label(recipe)})[0] != "built":
+        return None
+    *below, own = [digest.removeprefix("sha256:") for digest in client.inspect_image(name)["RootFS"]["Layers"]]
+    return own if tuple(below) == base.digests else None
+
+
+def load(client: docker.APIClient, content: ImageContent) -> None:
+    """Load images into the engine, and remove those that had their names. Raises ArchiveRefused."""
+    import docker
+
+    before = {image.name: find_image(client, image.name, {})[1] for image in content.images}
+    names = ", ".join(image.name for image in content.images)
+    try:
+        for line in client.load_image(archive_chunks(content.images, content.layers)):
+            if "error" in line:
+                raise ArchiveRefused(f"the engine cannot load {names}: {line['error']}")
+        for image in content.images:
+            loaded = client.inspect_image(image.name)
+            if loaded["RootFS"]["Layers"] != [f"sha256:{digest}" for digest in image.layers]:
+                raise ArchiveRefused(f"the engine cannot load {image.name}: it has other layers afterwards")
+    except docker.errors.APIError as error:
+        raise ArchiveRefused(f"the engine cannot load {names}: {error.explanation}") from error
+    except (docker.errors.DockerException, OSError) as error:
+        raise EnvironmentLacking(f"the engine cannot load {names}: {error}") from error
+    remove_replaced(client, before)
+
+
+def remove_replaced(client: docker.APIClient, before: Mapping[str, str]) -> None:
+    """Remove images by identifier that had names which other images have now; the last name's image first."""
+    import docker
+
+    for name, old in reversed(list(before.items())):
+        if old and find_image(client, name, {})[1] != old:
             # The engine refuses while another build's session uses it.
             with contextlib.suppress(docker.errors.APIError):
                 client.remove_image(old)
-    return BuiltImage(id=identifier, name=name)

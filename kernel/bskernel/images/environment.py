@@ -13,6 +13,7 @@ import msgspec
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.places import cache_place, within
 from bskernel.images.atomic_dir import DONE, atomic_dir
+from bskernel.images.bytecode import compile_below
 from bskernel.images.git_source import ensure_tree, why_no_tree
 from bskernel.images.recipe import CONSTANT, PLATFORM, Edit, Recipe
 from bskernel.images.source_install import install
@@ -80,6 +81,11 @@ def _apply(edit: Edit, site: Path, recipe: Recipe) -> None:
     path.write_text(text.replace(edit.find, edit.replace), encoding="utf-8")
 
 
+def make_venv(recipe: Recipe, folder: Path) -> None:
+    """Make an empty virtual environment that can be moved. Raises EnvironmentLacking."""
+    _uv("venv", "--quiet", "--relocatable", "--python", recipe.file.python, str(folder))
+
+
 def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None]) -> Environment:
     """Make the environment unless it exists, atomically and once for all builds on this machine.
 
@@ -95,14 +101,13 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
                 # Sources first: a missing one is reported before minutes of downloads.
                 trees = [ensure_tree(source, recipe.name, cache, report) for source in recipe.file.source]
                 report(f"making the environment of {recipe.name} from its lock (once)")
-                _uv("venv", "--quiet", "--relocatable", "--python", recipe.file.python, str(folder))
+                make_venv(recipe, folder)
                 python = str(folder / "bin" / "python")
                 _uv(
                     "pip",
                     "sync",
                     "--quiet",
                     "--require-hashes",
-                    "--compile-bytecode",
                     "--python-platform",
                     PLATFORM,
                     "--python",
@@ -114,17 +119,14 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
                     install(source, tree, folder, site, functools.partial(_uv, **CONSTANT))
                 for edit in recipe.file.edit:
                     _apply(edit, site, recipe)
+                compile_below(folder, "env", folder / "bin" / "python")
     if not (code / DONE).exists():
         with atomic_dir(code, report) as folder:
             if folder is not None:
-                from bskernel.images import bytecode
-
                 for name, path in recipe.source_files():
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(path, folder / name)
-                for name, data in bytecode.compile_sources(recipe):
-                    (folder / name).parent.mkdir(exist_ok=True)
-                    (folder / name).write_bytes(data)
+                compile_below(folder, "code", venv / "bin" / "python")
     return Environment(python=venv / "bin" / "python", code=code)
 
 

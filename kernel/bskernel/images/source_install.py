@@ -51,6 +51,6 @@ def _build_and_install(source: GitSource, tree: Path, python: Path, scratch: Pat
     name, version = wheel.name.split("-")[:2]
     # By name from a folder: installed by path, the package's metadata would record where it was built.
     uv(
-        "pip", "install", "--no-deps", "--no-index", "--compile-bytecode", *common,
+        "pip", "install", "--no-deps", "--no-index", *common,
         "--find-links", str(wheels), f"{name}=={version}", **variables,
     )  # fmt: skip

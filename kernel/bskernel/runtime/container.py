@@ -20,8 +20,9 @@ from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import SessionFailed
 from bskernel.core.step import ExecutorRef
 from bskernel.host.process import signs_below
-from bskernel.images.container_image import PYTHON, BuiltImage
+from bskernel.images.container_image import BuiltImage
 from bskernel.images.engine import connect
+from bskernel.images.recipe_image import PYTHON
 from bskernel.runtime.session_dirs import SessionFolders
 from bskernel.runtime.tool_mounts import NOTHING, ToolMounts, tool_mounts_for
 from bskernel.runtime.visible_stream import VisibleStream

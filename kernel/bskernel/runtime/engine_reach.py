@@ -6,19 +6,15 @@ The answer is kept in the cache, by engine and path; a cache that is mounted els
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import tarfile
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bskernel.core.errors import EnvironmentLacking
+from bskernel.images.probe_image import PROGRAM, ensure_probe
 
 if TYPE_CHECKING:
     import docker
-
-_IMAGE = "bskernel/probe"
 
 
 def require_reach(client: docker.APIClient, info: dict[str, Any], cache: Path) -> None:
@@ -47,22 +43,13 @@ def _can_mount(client: docker.APIClient, folder: Path) -> bool:
     """An engine looks for what a container mounts when it creates the container."""
     import docker
 
-    mount = docker.types.Mount("/probe", str(folder), type="bind", read_only=True)
+    mount = docker.types.Mount("/mounted", str(folder), type="bind", read_only=True)
     settings = client.create_host_config(mounts=[mount], network_mode="none")
     try:
-        container = client.create_container(_probe_image(client), ["/probe"], host_config=settings)["Id"]
+        container = client.create_container(ensure_probe(client), [PROGRAM], host_config=settings)["Id"]
     except docker.errors.APIError as error:
         if str(folder) in str(error.explanation) or "no such file" in str(error.explanation):
             return False
         raise EnvironmentLacking(f"the Docker engine cannot make a container: {error.explanation}") from error
     client.remove_container(container, force=True)
     return True
-
-
-def _probe_image(client: docker.APIClient) -> str:
-    """An image with one empty file."""
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w") as archive:
-        archive.addfile(tarfile.TarInfo("empty"))
-    said = client.import_image_from_data(data.getvalue(), repository=_IMAGE)
-    return str(json.loads(said.splitlines()[-1])["status"])

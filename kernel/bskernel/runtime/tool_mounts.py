@@ -10,7 +10,7 @@ from bskernel_protocol.licences import LICENCE_VARIABLES
 
 from bskernel.core.errors import ConfigError
 from bskernel.core.tool import ToolInstall
-from bskernel.images.container_image import PATH
+from bskernel.images.recipe_image import PATH
 from bskernel.tools import licences_of, mounts, needs_licence, search_path, tool_variables
 
 # The container's own folders. A tool mounted in one of these would hide parts of it, or be hidden.

@@ -17,9 +17,10 @@ from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.images import ensure_environment, find_recipes
 from bskernel.images.base import Package, read_base
 from bskernel.images.base_layer import fetch_package, members_of, write_layer
-from bskernel.images.container_image import dockerfile, ensure_image, image_name, state_of
+from bskernel.images.container_image import ensure_image, state_of
 from bskernel.images.engine import connect
 from bskernel.images.environment import _uv
+from bskernel.images.recipe_image import image_name
 from bskernel.runtime.container import host_settings, user_of
 from bskernel.workspace.workspace import Workspace
 from hypothesis import given
@@ -121,11 +122,6 @@ def test_a_line_of_the_lock_that_says_nothing_is_named(tmp_path: Path) -> None:
     (tmp_path / "docker" / "b" / "packages.lock").write_text("# a comment\nabc 12 pool/a.deb\n")
     with pytest.raises(ConfigError, match=r"packages.lock:2"):
         read_base(tmp_path, "b")
-
-
-def test_an_image_is_made_by_copying_alone() -> None:
-    text = dockerfile("bskernel/base:1", "env", "/opt/env", {"bskernel.recipe": "d"}, {"TZ": "UTC"})
-    assert text == 'FROM bskernel/base:1\nCOPY env /opt/env\nLABEL bskernel.recipe="d"\nENV TZ="UTC"\n'
 
 
 def test_a_container_is_bounded_and_has_no_network() -> None:
