@@ -19,7 +19,7 @@ PAGES = [
 # Where a path that a page names may begin.
 BASES = (ROOT, ROOT / "tests", ROOT / "kernel" / "bskernel", ROOT / "executors" / "bskernel_executors")
 TOP = {
-    *("kernel", "protocol", "executors", "tests", "docs", "examples", "benchmarks", "images", "docker"),
+    *("kernel", "protocol", "executors", "tests", "docs", "examples", "benchmarks", "images", "docker", "templates"),
     *(".ci", ".devcontainer"),
     *(folder.name for folder in (ROOT / "tests").iterdir() if folder.is_dir()),
 }

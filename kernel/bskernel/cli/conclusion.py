@@ -42,6 +42,10 @@ def _conclude(error: BaseException) -> int:
         _say(f"error: {known.message}")
         if known.hint:
             _say(f"  -> {known.hint}")
+        if os.environ.get("GITHUB_ACTIONS"):
+            from bskernel.cli.ci_service import announce_error
+
+            announce_error(known)
     return known.exit_code
 
 

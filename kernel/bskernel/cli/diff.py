@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bskernel.cli.ci_service import announce_gates
 from bskernel.cli.options import OUTPUT_FILE, PATH
 from bskernel.cli.output import echo, print_note, write_text
 from bskernel.core.errors import EXIT_GATE, ConfigError
@@ -89,6 +90,7 @@ def diff(
         for verdict in comparison.gates:
             if verdict.fails:
                 print_note(f"gate {verdict.gate.title}: {verdict.status}: {verdict.text}")
+    announce_gates(comparison)
     if comparison.failed:
         sys.exit(EXIT_GATE)
 

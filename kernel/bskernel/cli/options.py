@@ -75,6 +75,9 @@ VERBOSE = click.option(
     "-v", "--verbose", is_flag=True, help="Show the log and what the steps print, instead of a progress bar."
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+JUNIT = click.option(
+    "--junit", type=PATH, metavar="FILE", help="Write how steps, or a sweep's points, ended as JUnit XML."
+)
 OUTPUT_FILE = click.option("--output", type=PATH, metavar="FILE", help="File to write.")
 
 

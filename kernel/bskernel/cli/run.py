@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bskernel.cli.ci_service import announce_build, junit_of_errors
 from bskernel.cli.conclusion import INTERRUPTED
-from bskernel.cli.options import JSON, BuildSelection, RunSelection, build_selection, run_selection
-from bskernel.cli.output import has_cursor, print_note, print_result
+from bskernel.cli.options import JSON, JUNIT, BuildSelection, RunSelection, build_selection, run_selection
+from bskernel.cli.output import has_cursor, print_note, print_result, write_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bskernel.core.observers import Observer
 
 
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
 @build_selection
 @run_selection
 @JSON
-def run(selection: BuildSelection, running: RunSelection, as_json: bool) -> None:
+@JUNIT
+def run(selection: BuildSelection, running: RunSelection, as_json: bool, junit: Path | None) -> None:
     """Build the accelerator of CONFIG; unchanged steps are recalled.
 
     CONFIG is a build.toml. A step is recalled from the cache when nothing that it reads has changed.
@@ -29,16 +33,22 @@ def run(selection: BuildSelection, running: RunSelection, as_json: bool) -> None
     from bskernel.report.terminal import describe_result
     from bskernel.workspace.workspace import Workspace
 
-    options = running.build_options()
-    workspace = Workspace.here()
-    prepared = workspace.prepare(
-        selection.config,
-        settings=with_jobs(selection.settings, running.jobs),
-        range_request=selection.range_request(),
-        output=selection.output,
-    )
-    result = run_build(workspace, prepared, _observer(verbose=running.verbose), options=options)
+    with junit_of_errors(junit, "bskernel run"):
+        options = running.build_options()
+        workspace = Workspace.here()
+        prepared = workspace.prepare(
+            selection.config,
+            settings=with_jobs(selection.settings, running.jobs),
+            range_request=selection.range_request(),
+            output=selection.output,
+        )
+        result = run_build(workspace, prepared, _observer(verbose=running.verbose), options=options)
     print_result(result, describe_result, as_json=as_json)
+    announce_build(result, selection.config)
+    if junit is not None:
+        from bskernel.report.junit import build_as_junit
+
+        write_text(junit, build_as_junit(result))
     if result.status == "interrupted":
         print_note(INTERRUPTED)
     sys.exit(result.exit_code)

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bskernel.cli.ci_service import announce_text, junit_of_errors
 from bskernel.cli.conclusion import INTERRUPTED
-from bskernel.cli.options import JSON, BuildSelection, RunSelection, build_selection, run_selection
-from bskernel.cli.output import echo, has_cursor, print_note, print_result
+from bskernel.cli.options import JSON, JUNIT, BuildSelection, RunSelection, build_selection, run_selection
+from bskernel.cli.output import echo, has_cursor, print_note, print_result, write_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bskernel.sweeps.report.observers import SweepObserver
     from bskernel.sweeps.results.sweep_result import SweepResult
 
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
 @build_selection
 @run_selection
 @JSON
-def sweep(selection: BuildSelection, running: RunSelection, as_json: bool) -> None:
+@JUNIT
+def sweep(selection: BuildSelection, running: RunSelection, as_json: bool, junit: Path | None) -> None:
     """Build every point of CONFIG's [sweep]; shared steps run once.
 
     Each point is a build in OUTPUT/points/NAME. If a point fails, the others go on, and the exit code is 3. Run the
@@ -31,16 +35,21 @@ def sweep(selection: BuildSelection, running: RunSelection, as_json: bool) -> No
     from bskernel.sweeps.execution.sweep import run_sweep
     from bskernel.workspace.workspace import Workspace
 
-    options = running.build_options()
-    workspace = Workspace.here()
-    prepared = prepare_sweep(
-        workspace,
-        selection.config,
-        settings=with_jobs(selection.settings, running.jobs),
-        range_request=selection.range_request(),
-    )
-    observer = _observer(verbose=running.verbose)
-    result = run_sweep(workspace, prepared, observer, output=selection.output, options=options)
+    with junit_of_errors(junit, "bskernel sweep"):
+        options = running.build_options()
+        workspace = Workspace.here()
+        prepared = prepare_sweep(
+            workspace,
+            selection.config,
+            settings=with_jobs(selection.settings, running.jobs),
+            range_request=selection.range_request(),
+        )
+        observer = _observer(verbose=running.verbose)
+        result = run_sweep(workspace, prepared, observer, output=selection.output, options=options)
+    if junit is not None:
+        from bskernel.sweeps.report.junit import sweep_as_junit
+
+        write_text(junit, sweep_as_junit(result.table))
     _show(result, as_json=as_json)
     if result.status == "interrupted":
         print_note(INTERRUPTED)
@@ -57,6 +66,7 @@ def _show(result: SweepResult, *, as_json: bool) -> None:
         text = as_text(bskernel.results(result))
         if not as_json:
             echo(text, nl=False)
+        announce_text(f"sweep {result.table.name}: {result.status}", text)
     finally:
         print_result(result, effort_text, as_json=as_json)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 from bskernel_protocol import pretty_json
 
 from bskernel.report.diff_tables import Table, tables_of
+from bskernel.report.markdown import code_span, folded
+from bskernel.report.markdown import table as markdown_table
 from bskernel.report.terminal import aligned
 from bskernel.result.comparison import Comparison
 
@@ -47,29 +47,12 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _code(text: str) -> str:
-    """A code span for a table cell, so that no text becomes a mention, a link or markup."""
-    text = _line(text).replace("|", "\\|")
-    if not text:
-        return ""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence, gap = "`" * (longest + 1), " " if text[0] == "`" or text[-1] == "`" else ""
-    return f"{fence}{gap}{text}{gap}{fence}"
-
-
 def _grid(table: Table, rows: tuple[tuple[str, ...], ...]) -> list[str]:
     used = [at for at, _ in enumerate(table.columns) if any(row[at] for row in rows)]
     numbers = {at for at in used if table.columns[at] in table.numbers}
-    lines = [
-        [table.columns[at] for at in used],
-        ["---:" if at in numbers else "---" for at in used],
-        *([row[at] if at in numbers else _code(row[at]) for at in used] for row in rows),
-    ]
-    return [f"| {' | '.join(line)} |" for line in lines]
-
-
-def _folded(summary: str, lines: list[str]) -> list[str]:
-    return ["", f"<details><summary>{summary}</summary>", "", *lines, "", "</details>"]
+    cells = [[row[at] if at in numbers else code_span(row[at]) for at in used] for row in rows]
+    right = [place for place, at in enumerate(used) if at in numbers]
+    return markdown_table([[table.columns[at] for at in used], *cells], numbers=right)
 
 
 def as_markdown(comparison: Comparison) -> str:
@@ -77,19 +60,20 @@ def as_markdown(comparison: Comparison) -> str:
     verdict = "a gate failed" if comparison.failed else "no difference" if comparison.same else "differences"
     lines = [MARKER, f"### bskernel diff: {verdict}", ""]
     lines += [
-        f"- {side}: {_code(label)}, {_code(name)}, {status}" for side, label, name, status in _heads(comparison)
+        f"- {side}: {code_span(label)}, {code_span(name)}, {status}"
+        for side, label, name, status in _heads(comparison)
     ]
-    lines += [f"- {_code(line)}" for line in _altered(comparison)]
+    lines += [f"- {code_span(line)}" for line in _altered(comparison)]
     tables = tables_of(comparison)
     first = [tables[-1]] if comparison.gates else []
     for table in [*first, *tables[: len(tables) - len(first)]]:
         lines += ["", f"**{table.title}**"]
         if len(table.rows) > MANY and not table.numbers:
-            lines += _folded(f"{len(table.rows)} rows", _grid(table, table.rows))
+            lines += folded(f"{len(table.rows)} rows", _grid(table, table.rows))
         elif table.rows:
             lines += ["", *_grid(table, table.rows)]
         if table.quiet:
-            lines += _folded(f"{len(table.quiet)} unchanged", _grid(table, table.quiet))
+            lines += folded(f"{len(table.quiet)} unchanged", _grid(table, table.quiet))
     return "\n".join(lines) + "\n"
 
 

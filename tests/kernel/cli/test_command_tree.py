@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 CLI = Path(bskernel.__file__).parent / "cli"
 HELPERS = {"__init__", "group", "options", "output", "units", "plan_views", "sweep_views"}
-HELPERS |= {"conclusion", "crash_report", "standard_streams"}
+HELPERS |= {"ci_service", "conclusion", "crash_report", "standard_streams"}
 # Options that mean two things, and why. Every other name has one definition, wherever it occurs.
 TWICE = {
     "--output": "a directory of run, sweep and plan; a file of bundle, diff and doctor",
@@ -110,7 +110,7 @@ def test_run_sweep_and_plan_take_the_same_options() -> None:
         return [option.name for option in TREE[path].params]
 
     assert names("bskernel run") == names("bskernel sweep")
-    assert names("bskernel run") == [*BuildSelection._fields, *RunSelection._fields, "as_json"]
+    assert names("bskernel run") == [*BuildSelection._fields, *RunSelection._fields, "as_json", "junit"]
     assert names("bskernel plan") == [*BuildSelection._fields, "as_json", "graph"]
 
 

@@ -1,0 +1,131 @@
+"""What commands tell the CI service that runs them: annotations and the job's summary, where there are such things.
+
+GitHub Actions, and what takes its place (Gitea, Forgejo), say so by GITHUB_ACTIONS=true. Others read JUnit files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bskernel.cli.output import print_note, write_text
+from bskernel.core.errors import BskernelError, ConfigError
+
+if TYPE_CHECKING:
+    from bskernel.report.annotations import Annotation, ReadFile
+    from bskernel.result.build_result import BuildResult
+    from bskernel.result.comparison import Comparison
+
+SUMMARY = "GITHUB_STEP_SUMMARY"  # the file that becomes the summary of the job
+_LARGEST = 1000 << 10  # bytes of a summary; GitHub refuses one of more than 1 MiB
+
+
+def on_github() -> bool:
+    """True when annotations are read from what a command prints."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def announce_build(result: BuildResult, config: Path) -> None:
+    """Annotate the configuration with the warnings and the failure of its build, and write the summary."""
+    if on_github():
+        from bskernel.report.annotations import annotate_result
+        from bskernel.report.ci_summary import as_summary
+
+        _annotate(annotate_result(result, _read(config)))
+        add_summary(as_summary(result))
+
+
+def announce_gates(comparison: Comparison) -> None:
+    """Annotate the job with each gate that failed, and write the comparison to the summary."""
+    if on_github():
+        from bskernel.report.annotations import annotate_gate
+        from bskernel.report.diff_text import as_markdown
+
+        _annotate(annotate_gate(verdict) for verdict in comparison.gates if verdict.fails)
+        add_summary(as_markdown(comparison))
+
+
+def announce_text(title: str, text: str) -> None:
+    """Write to the summary what a command printed."""
+    if on_github():
+        from bskernel.report.ci_summary import text_summary
+
+        add_summary(text_summary(title, text))
+
+
+def announce_error(error: BskernelError) -> None:
+    """Annotate the file that an error names."""
+    if on_github():
+        from bskernel.report.annotations import annotate_error
+
+        file, said = _named_file(error.message)
+        _annotate([annotate_error(error, said, _read(file) if file else None)])
+
+
+def add_summary(text: str) -> None:
+    """Append to the summary of the job; what GitHub would refuse is cut, and says so."""
+    from bskernel.core.visible_text import visible
+
+    path = os.environ.get(SUMMARY)
+    if not path:
+        return
+    data = visible(text).encode()
+    if len(data) > _LARGEST:
+        cut = data[:_LARGEST].decode(errors="ignore")
+        data = f"{cut}\n\n(cut: the summary has more than {_LARGEST >> 10} KiB)\n".encode()
+    try:
+        with Path(path).open("ab") as file:
+            file.write(data)
+    except OSError as error:
+        print_note(f"note: the summary of the job cannot be written: {path}: {error.strerror}")
+
+
+@contextlib.contextmanager
+def junit_of_errors(path: Path | None, command: str) -> Iterator[None]:
+    """Write a JUnit file also when the command ends by an error, before its first step."""
+    try:
+        yield
+    except BskernelError as error:
+        if path is not None:
+            from bskernel.report.junit import error_as_junit
+
+            write_text(path, error_as_junit(command, error))
+        raise
+
+
+def _annotate(annotations: Iterable[Annotation]) -> None:
+    from bskernel.report.annotations import as_github
+
+    for annotation in annotations:
+        print_note(as_github(annotation))
+
+
+def _named_file(message: str) -> tuple[Path | None, str]:
+    """The file that a message begins with, and what it says of it."""
+    at = message.find(": ")
+    while at > 0:
+        path = Path(message[:at])
+        with contextlib.suppress(OSError, ValueError):  # a name that no disk can hold
+            if path.is_file():
+                return path, message[at + 2 :]
+        at = message.find(": ", at + 1)
+    return None, message
+
+
+def _read(path: Path) -> ReadFile | None:
+    """A file of the repository as annotations need it; None if it is elsewhere, or no text."""
+    from bskernel.config.reader import read_text
+    from bskernel.report.annotations import ReadFile
+
+    try:
+        place = path.resolve()
+        name = place.relative_to(Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()).resolve())
+    except (OSError, ValueError, RuntimeError):
+        return None
+    try:
+        return ReadFile(name=str(name), text=read_text(place))
+    except ConfigError:
+        return ReadFile(name=str(name), text="")
