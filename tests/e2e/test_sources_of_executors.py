@@ -21,10 +21,10 @@ version = "1"
 summary = "multiplies by what the package tiny says"
 module = "uses_tiny"
 sources = [
-  "protocol/bskernel_protocol",
-  "executors/bskernel_executors/__init__.py",
-  "executors/bskernel_executors/sdk",
-  "testing_source/uses_tiny.py",
+  "bskernel_protocol",
+  "bskernel_executors/__init__.py",
+  "bskernel_executors/sdk",
+  "../../../testing_source/uses_tiny.py",
 ]
 [[source]]
 name = "tiny"
@@ -135,7 +135,7 @@ def test_a_build_without_the_source_says_what_to_set(
 def test_a_recipe_that_nobody_described_breaks_no_other_command(cli: Any, config: str) -> None:
     listed = cli("steps")
     assert listed.returncode == 0
-    command = "bskernel images describe tiny@1 > images/tiny/1/catalogue.json"
+    command = "bskernel images describe tiny@1 --write"
     assert listed.stdout == f"tiny@1: not described yet: run {command}\n"
     assert cli("images", "list").returncode == 0
     checked = cli("images", "check")

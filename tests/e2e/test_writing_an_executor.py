@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,46 +15,54 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 ENDED = re.compile(r"^@@(\d+)$")
 
 
-def files_of(page: str) -> dict[str, str]:
-    """The page's files: blocks whose first line is a comment with a path."""
-    found = {}
+Command = tuple[str, list[str]]  # a command, and the lines that the page shows of its output
+
+
+def steps_of(page: str) -> list[tuple[str, str] | list[Command]]:
+    """What the page has its reader do, in order: files to write, as (path, text), and commands to type.
+
+    A file's block begins with a comment that is a path.
+    """
+    found: list[tuple[str, str] | list[Command]] = []
     for language, text in BLOCK.findall(page):
         first = text.partition("\n")[0]
-        if language != "console" and re.fullmatch(r"# \S+/\S+", first):
-            found[first.removeprefix("# ")] = text
+        if language == "console":
+            found.append(commands_of(text))
+        elif re.fullmatch(r"# \S+/\S+", first):
+            found.append((first.removeprefix("# "), text))
     return found
 
 
-def commands_of(page: str) -> list[list[tuple[str, list[str]]]]:
-    """By console block: each command, and the lines that the page shows of its output."""
-    blocks = []
-    for language, text in BLOCK.findall(page):
-        if language != "console":
-            continue
-        commands: list[tuple[str, list[str]]] = []
-        for line in text.splitlines():
-            if line.startswith("$ "):
-                commands.append((line[2:], []))
-            elif line.startswith("> "):
-                commands[-1] = (f"{commands[-1][0]}\n{line[2:]}", [])
-            else:
-                commands[-1][1].append(line)
-        blocks.append(commands)
-    return blocks
+def commands_of(text: str) -> list[Command]:
+    """The commands of a console block."""
+    commands: list[Command] = []
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            commands.append((line[2:], []))
+        elif line.startswith("> "):
+            commands[-1] = (f"{commands[-1][0]}\n{line[2:]}", [])
+        else:
+            commands[-1][1].append(line)
+    return commands
 
 
-def run_block(commands: list[tuple[str, list[str]]], root: Path, surroundings: dict[str, str]) -> None:
-    """Type a block's commands into one shell; each must succeed, or be followed by the status that the page shows."""
+def run_block(commands: list[Command], folder: Path, surroundings: dict[str, str]) -> None:
+    """Type a block's commands into one shell; each must succeed, or be followed by the status that the page shows.
+
+    What they export stays in `surroundings`.
+    """
+    exported = folder / "exported"
     script = "".join(f'{command}\nstatus=$?; printf "\\n@@$status\\n"; (exit $status)\n' for command, _ in commands)
     done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=root,
+        ["bash", "-c", f"{script}env -0 > {shlex.quote(str(exported))}"],
+        cwd=folder,
         env=surroundings,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
+    surroundings.update(one.split("=", 1) for one in exported.read_text().split("\0") if one)
     lines = iter(done.stdout.splitlines())
     for at, (command, shown) in enumerate(commands):
         wanted = list(shown)
@@ -70,48 +79,39 @@ def run_block(commands: list[tuple[str, list[str]]], root: Path, surroundings: d
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A checkout with the page's files pasted in."""
-    folder = tmp_path / "checkout"
-    (folder / "images").mkdir(parents=True)
-    for name in ("protocol", "executors", "docker", "examples"):
+def folder(tmp_path: Path) -> Path:
+    """Where the reader types: a folder with what the page takes from a checkout."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("protocol", "executors", "examples"):
         (folder / name).symlink_to(ROOT / name)
-    for recipe in (ROOT / "images").iterdir():
-        (folder / "images" / recipe.name).symlink_to(recipe)
-    for name, text in files_of(PAGE.read_text()).items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
     return folder
 
 
 @pytest.mark.env
-def test_what_the_page_says_works(checkout: Path, environments: Path) -> None:
-    variables = {
+def test_what_the_page_says_works(folder: Path, environments: Path) -> None:
+    surroundings = {
         **{name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}},
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "BSKERNEL_ROOT": str(checkout),
         "BSKERNEL_CACHE": str(environments),
         "BSKERNEL_RUNTIME": "process",
     }
-    blocks = commands_of(PAGE.read_text())
-    assert len(blocks) > 5
-    for commands in blocks:
-        run_block(commands, checkout, variables)
-    assert (checkout / "stats/build/stats/artifacts/stats.json").is_file()
+    steps = steps_of(PAGE.read_text())
+    assert len(steps) > 10
+    for step in steps:
+        if isinstance(step, list):
+            run_block(step, folder, surroundings)
+        else:
+            path, text = step
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+    assert (folder / "stats/build/stats/artifacts/stats.json").is_file()
 
 
-def test_the_page_shows_every_file_that_the_recipe_needs() -> None:
-    assert set(files_of(PAGE.read_text())) == {
-        "my_executors/onnx_stats/__init__.py",
-        "my_executors/onnx_stats/entries.py",
-        "my_executors/onnx_stats/rules.toml",
-        "images/onnx-stats/1.0.0/image.toml",
-        "images/onnx-stats/1.0.0/requirements.in",
-        "stats/build.toml",
-        "stats/estimate.toml",
-        "stats/split.py",
-    }
+def test_of_the_executor_itself_the_page_has_its_reader_write_three_files_and_one_would_do() -> None:
+    written = [step[0] for step in steps_of(PAGE.read_text()) if isinstance(step, tuple)]
+    own = [Path(path).name for path in written if path.startswith("onnx-stats/")]
+    assert own == ["entries.py", "rules.toml", "requirements.in"]  # the latter two are for rules and other packages
 
 
 def test_a_command_that_fails_or_shows_something_else_is_noticed(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ COMMANDS = {
     "down": "Stop warm sessions, even if builds are using them.",
     "explain": "Explain a failure, or describe one step of a build.",
     "images": "Manage the environments and images that executors run in.",
+    "new-executor": "Write the package of a new executor, with one example entry.",
     "plan": "Show what would run and why; nothing is executed.",
     "replay": "Run one step of a build again, alone, and keep its directory.",
     "results": "Show a sweep's points, Pareto set and recommendation.",
@@ -35,14 +36,15 @@ COMMANDS = {
 
 
 _HELP = frozenset({"-h", "--help"})
-_WITHOUT_CACHE = frozenset({"schema", "blueprint"})  # they read and write what the user names
+_WITHOUT_CACHE = frozenset({"schema", "blueprint", "new-executor"})  # they read and write what the user names
 
 
 class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if super().get_command(ctx, cmd_name) is None:
             return None
-        command: click.Command = getattr(importlib.import_module(f"bskernel.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"bskernel.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the base's

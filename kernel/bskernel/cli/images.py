@@ -1,4 +1,4 @@
-"""`bskernel images list | build | check | describe | export | import | push | pull`: what executors run in."""
+"""`bskernel images`: what executors run in - list, build, check, lock, describe, export, import, push, pull."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ _NAMES = click.argument("names", nargs=-1, metavar="[NAME[@VERSION]]...")
 def images() -> None:
     """Manage the environments and images that executors run in.
 
-    Each executor has a recipe, images/EXECUTOR/VERSION. From it bskernel makes a virtual environment for the process
-    runtime, and a container image for the docker runtime.
+    Each executor has a recipe, a folder EXECUTOR/VERSION. From it bskernel makes a virtual environment for the
+    process runtime, and a container image for the docker runtime. Recipes are found in the folders of
+    BSKERNEL_RECIPES, in bskernel itself, and in installed packages with executors.
     """
 
 
@@ -74,17 +75,41 @@ def check(names: tuple[str, ...], as_json: bool) -> None:
 
 @images.command()
 @click.argument("name", metavar="NAME[@VERSION]")
-def describe(name: str) -> None:
-    """Print the catalogue of an executor, for its catalogue.json.
+@click.option("--write", is_flag=True, help="Write it to catalogue.json of the recipe.")
+def describe(name: str, write: bool) -> None:
+    """Print or write the catalogue of an executor.
 
     The executor is asked for it; its environment is built first if necessary.
     """
+    from bskernel.commands.recipe_files import write_catalogue
     from bskernel.images import select_recipe
     from bskernel.images.description import describe as describe_recipe
     from bskernel.workspace.workspace import Workspace
 
     workspace = Workspace.here()
-    echo(describe_recipe(select_recipe(workspace.recipes, name), workspace.cache, print_note), nl=False)
+    recipe = select_recipe(workspace.recipes, name)
+    text = describe_recipe(recipe, workspace.cache, print_note)
+    if write:
+        echo(f"{write_catalogue(recipe, text)}  written")
+    else:
+        echo(text, nl=False)
+
+
+@images.command()
+@click.argument("name", metavar="NAME[@VERSION]")
+@click.option("--upgrade", is_flag=True, help="Take the newest versions; without it, what is locked stays.")
+def lock(name: str, upgrade: bool) -> None:
+    """Lock the packages of a recipe.
+
+    Makes requirements.lock from requirements.in; needs a package index. A file overrides.txt in the recipe overrides
+    what packages ask for.
+    """
+    from bskernel.commands.recipe_files import lock_packages
+    from bskernel.images import locate_root, named_folders, search_recipes, select_recipe
+
+    recipe = select_recipe(search_recipes(locate_root(), named_folders()), name)
+    echo(f"{lock_packages(recipe, upgrade=upgrade)}  written")
+    print_note(f"next: bskernel images describe {recipe.name} --write")
 
 
 @images.command("export")
@@ -163,4 +188,6 @@ def _describe_states(states: tuple[RecipeState, ...]) -> str:
         catalogue = "" if state.catalogue == "not checked" else f", catalogue {state.catalogue}"
         lines.append(f"{state.name}  {state.digest[:12]}  {state.summary}")
         lines.append(f"    environment {state.environment}, image {state.image}{catalogue}")
+        lines.append(f"    {state.folder}{f'  [{state.origin}]' if state.origin else ''}")
+        lines += [f"    used in place of another of this name: {folder}" for folder in state.hides]
     return "\n".join(lines)

@@ -14,7 +14,8 @@ from bskernel.core.errors import ConfigError
 @build_selection
 @JSON
 @click.option("--graph", type=click.Choice(GRAPHS), help="Print a graph of the steps and the artifacts between them.")
-def plan(selection: BuildSelection, as_json: bool, graph: str | None) -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Show the folder of each executor's recipe.")
+def plan(selection: BuildSelection, as_json: bool, graph: str | None, verbose: bool) -> None:
     """Show what would run and why; nothing is executed.
 
     Lists the steps of CONFIG with their executors; a step that is not cached says what changed. For a configuration
@@ -41,7 +42,9 @@ def plan(selection: BuildSelection, as_json: bool, graph: str | None) -> None:
     planned = preview_build(workspace, prepared, print_note)
     if graph is not None:
         echo(draw_plan(planned, graph), nl=False)
+    elif as_json:
+        echo(plan_json(planned, prepared.plan.range, prepared.backend, prepared.plan.warnings), nl=False)
     else:
-        describe = plan_json if as_json else describe_plan
-        shown = describe(planned, prepared.plan.range, prepared.backend, prepared.plan.warnings)
+        folders = {recipe.name: str(recipe.folder) for recipe in workspace.recipes} if verbose else {}
+        shown = describe_plan(planned, prepared.plan.range, prepared.backend, prepared.plan.warnings, folders)
         echo(shown, nl=False)

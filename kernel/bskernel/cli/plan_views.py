@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,9 +16,17 @@ GRAPHS = ("text", "mermaid", "svg")
 
 
 def describe_plan(
-    planned: Sequence[PlannedStep], selected: Range, backend: Choice | None = None, warnings: Sequence[str] = ()
+    planned: Sequence[PlannedStep],
+    selected: Range,
+    backend: Choice | None = None,
+    warnings: Sequence[str] = (),
+    folders: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """The steps as lines; above them the backend, warnings, and the part of the flow if only a part was selected."""
+    """The steps as lines; above them the backend, warnings, and the part of the flow if only a part was selected.
+
+    `folders` are those of executors' recipes, by NAME@VERSION: each is shown with the executor's first step.
+    """
+    folders = dict(folders)
     lines = list(backend.lines) if backend is not None else []
     lines += [f"warning: {text}" for text in warnings]
     for bound, word in ((selected.first, "from"), (selected.last, "to")):
@@ -26,6 +35,8 @@ def describe_plan(
     for item in planned:
         step = item.step
         lines.append(f"{step.index:3} {step.name}  {step.executor} [{step.executor.digest[:12]}]")
+        if folder := folders.pop(str(step.executor), ""):
+            lines.append(f"      recipe {folder}")
         lines += [f"      needs {tool.tool}: {tool.label}, {tool.root}" for tool in step.executor.tools]
         lines.append(f"      {'cached' if item.cached else 'runs: ' + '; '.join(item.reasons)}")
     return "\n".join(lines) + "\n"

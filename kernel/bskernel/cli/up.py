@@ -45,23 +45,20 @@ def up(what: tuple[str, ...], keep_s: float, runtime: str, as_json: bool) -> Non
 
     workspace = Workspace.here()
     try:
-        if what:
-            _start(workspace, _executors(workspace, what), runtime, keep_s)
+        for name in what:
+            # Each on its own: a project's recipes are for its builds alone.
+            _start(workspace, _executors(workspace, name), runtime, keep_s)
         found = list(warm_statuses(workspace.cache))
     except PermissionError as error:
         raise EnvironmentLacking(str(error), hint=FOLDER_HINT) from error
     print_result(found, _describe_sessions, as_json=as_json)
 
 
-def _executors(workspace: Workspace, names: tuple[str, ...]) -> list[ExecutorRef]:
-    """Resolve names to executors, each once; a build.toml stands for the executors of its steps."""
-    found: list[ExecutorRef] = []
-    for name in names:
-        if name.endswith(".toml") or Path(name).is_file():
-            found += [step.executor for step in workspace.prepare(Path(name)).plan.steps]
-        else:
-            found.append(workspace.executors.resolve(name, {}, "up").ref)
-    return list(dict.fromkeys(found))
+def _executors(workspace: Workspace, name: str) -> list[ExecutorRef]:
+    """Resolve a name to an executor; a build.toml stands for the executors of its steps, each once."""
+    if name.endswith(".toml") or Path(name).is_file():
+        return list(dict.fromkeys(step.executor for step in workspace.prepare(Path(name)).plan.steps))
+    return [workspace.executors.resolve(name, {}, "up").ref]
 
 
 def _start(workspace: Workspace, executors: list[ExecutorRef], runtime: str, keep_s: float) -> None:

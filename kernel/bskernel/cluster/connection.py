@@ -74,6 +74,7 @@ def open_pool(
         site = Site(
             code=code_digest(),
             root=str(request.root.resolve()),
+            recipes=tuple(str(folder) for folder in request.recipes),
             runtime=request.runtime,
             cache=cluster.cache,
             shared=request.shared_for(address),

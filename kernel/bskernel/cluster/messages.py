@@ -24,6 +24,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str  # docker, process or auto
     cache: str | None  # the workers' cache folder; None for their own default
     shared: SharedSettings | None  # the shared store behind the cache
+    recipes: tuple[str, ...] = ()  # further folders of recipes, which come first
     handed_over: bool  # inputs and results pass through the shared store
 
     @property

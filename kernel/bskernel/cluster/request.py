@@ -18,6 +18,7 @@ class ClusterRequest(msgspec.Struct, frozen=True, kw_only=True):
     config: Config
     shared: SharedSettings | None
     root: Path  # the checkout
+    recipes: tuple[Path, ...] = ()  # further folders of recipes, which come first
     cache: Path  # this machine's
     runtime: str
     share: bool  # recall results of other builds

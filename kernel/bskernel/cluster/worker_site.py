@@ -17,7 +17,7 @@ from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.step import ExecutorRef
 from bskernel.execution.action_runner import ActionRunner, CancelToken, Completion
 from bskernel.execution.session_pool import SessionPool
-from bskernel.images import Recipe, find_recipes, locate_root, require_recipe
+from bskernel.images import NamedFolder, Recipe, locate_root, named_folders, require_recipe, search_recipes
 from bskernel.images.environment import cache_folder
 from bskernel.runtime.orphans import remove_orphans
 from bskernel.runtime.selection import choose_starter
@@ -35,7 +35,8 @@ class WorkerSite:
         self._requested_runtime = site.runtime
         self._root = _root(site)
         self._cache = _cache(site)
-        self._recipes = find_recipes(self._root)
+        self._named = _named(site)
+        self._recipes = search_recipes(self._root, self._named)
         self._sessions = SessionPool(self._runtime)
         self._cache.mkdir(parents=True, exist_ok=True)
         self._opened = OpenStore(self._cache, site.shared, lambda text: self._report(text))
@@ -123,11 +124,15 @@ class WorkerSite:
         try:
             self._recipe(executor)
         except EnvironmentLacking:
-            self._recipes = find_recipes(self._root)  # the checkout may have changed since they were read
+            # The checkout may have changed since they were read.
+            self._recipes = search_recipes(self._root, self._named)
             self._recipe(executor)
 
     def _recipe(self, executor: ExecutorRef) -> Recipe:
-        hint = "check out the same commit on that machine, or use one checkout on a shared file system"
+        hint = (
+            "check out the same commit on that machine, or use one checkout on a shared file system; recipes of your"
+            " own must be there, too: at the same path, installed, or in BSKERNEL_RECIPES of the worker"
+        )
         return require_recipe(self._recipes, executor, where=f"{platform.node()}: {self._root}", hint=hint)
 
     def _runtime(self) -> FramedRuntime:
@@ -148,6 +153,13 @@ def _root(site: Site) -> Path:
     if "BSKERNEL_ROOT" in os.environ or not (Path(site.root) / "images").is_dir():
         return locate_root()
     return Path(site.root)
+
+
+def _named(site: Site) -> tuple[NamedFolder, ...]:
+    """The build's further folders of recipes, as far as they exist here, and those of BSKERNEL_RECIPES."""
+    folders = tuple(Path(folder) for folder in site.recipes)
+    here = tuple(NamedFolder(path=folder, origin="the build") for folder in folders if folder.is_dir())
+    return here + tuple(own for own in named_folders() if own.path not in folders)
 
 
 def _cache(site: Site) -> Path:

@@ -34,7 +34,10 @@ def replay(
                 hint="run the build again",
             )
     name = ExecutorRef(name=manifest.executor, version=manifest.version, digest=manifest.executor_digest)
-    hint = "run the build again, or check out the version of bskernel that made it"
+    hint = (
+        "run the build again, or check out the version of bskernel that made it; the recipes of a project are found"
+        " only in BSKERNEL_RECIPES"
+    )
     recipe = require_recipe(workspace.recipes, name, where=f"{build}: step {step}", hint=hint)
     directory = target / folder.name
     if directory.exists():

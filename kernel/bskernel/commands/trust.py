@@ -13,7 +13,7 @@ from bskernel.core.errors import ConfigError
 from bskernel.core.tool import ToolInstall
 from bskernel.flow.loader import check_config
 from bskernel.flow.selection import RangeRequest
-from bskernel.images import locate_root
+from bskernel.images import locate_root, named_folders
 from bskernel.images.environment import cache_folder
 from bskernel.sweeps.execution.preparation import PreparedSweep
 from bskernel.workspace.tool_trust import tool_key
@@ -48,7 +48,7 @@ def find_requests(path: Path) -> tuple[TrustRequest, ...]:
         if not files:
             raise ConfigError(f"{path}: no build.toml in it", hint="give a project's folder or its build.toml")
     trust = CollectingTrust(os.environ)
-    workspace = _LookingWorkspace(locate_root(), cache_folder(), trust)
+    workspace = _LookingWorkspace(locate_root(), cache_folder(), trust, named_folders())
     for file in files:
         _ask(workspace, read_config(file))
     return tuple(trust.asked)

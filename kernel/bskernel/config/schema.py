@@ -222,6 +222,12 @@ class StoreSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     options: dict[str, Any] = {}
 
 
+class RecipesSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Recipes of executors that the project brings along."""
+
+    path: tuple[str, ...] = ()  # folders with EXECUTOR/VERSION/image.toml in them, which come before all others
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One build.toml."""
 
@@ -238,4 +244,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         dict[str, StepOptions] | tuple[StepTable, ...]
     ) = {}  # changes to the flow's steps, or a list of steps instead of a flow
     store: StoreSection = StoreSection()
+    recipes: RecipesSection = RecipesSection()
     sweep: SweepSection | None = None  # `bskernel run` ignores it

@@ -99,7 +99,7 @@ class Executors(msgspec.Struct, frozen=True, kw_only=True):
 
 def how_to_describe(ref: ExecutorRef) -> str:
     """The arguments of bskernel that make the catalogue of a recipe."""
-    return f"images describe {ref} > images/{ref.name}/{ref.version}/catalogue.json"
+    return f"images describe {ref} --write"
 
 
 EntryOf = Callable[[Step], EntryDescription | None]

@@ -43,7 +43,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         return () if ":" in folder else (folder,)
 
 
-def _uv(*arguments: str, **variables: str) -> None:
+def run_uv(*arguments: str, folder: str | Path = "/", **variables: str) -> None:
+    """Run uv with these arguments and environment variables. Raises EnvironmentLacking with its last lines."""
+    # By default not in the current folder: in a project's uv would read its uv.toml and pyproject.toml.
     import subprocess
 
     import uv
@@ -56,7 +58,7 @@ def _uv(*arguments: str, **variables: str) -> None:
         check=False,
         stdin=subprocess.DEVNULL,
         env=os.environ | variables,
-        cwd="/",  # in a project's folder uv would read its uv.toml and pyproject.toml
+        cwd=folder,
     )
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
@@ -103,7 +105,7 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
                 report(f"making the environment of {recipe.name} from its lock (once)")
                 make_venv(recipe, folder)
                 python = str(folder / "bin" / "python")
-                _uv(
+                run_uv(
                     "pip",
                     "sync",
                     "--quiet",
@@ -116,7 +118,7 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
                 )
                 site = folder / "lib" / f"python{recipe.file.python}" / "site-packages"
                 for source, tree in zip(recipe.file.source, trees, strict=True):
-                    install(source, tree, folder, site, functools.partial(_uv, **CONSTANT))
+                    install(source, tree, folder, site, functools.partial(run_uv, **CONSTANT))
                 for edit in recipe.file.edit:
                     _apply(edit, site, recipe)
                 compile_below(folder, "env", folder / "bin" / "python")

@@ -12,14 +12,15 @@ from pathlib import Path
 import msgspec
 from bskernel_protocol import Catalogue, canonical_bytes, digest_of_bytes
 
-from bskernel.config.decoder import convert
-from bskernel.config.reader import read_toml
 from bskernel.core.catalogue import ExecutorInfo, Executors
-from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.errors import ConfigError
 from bskernel.core.step import ExecutorRef
 from bskernel.images.base import Base, read_base
 from bskernel.images.git_source import GitSource
 from bskernel.store.file_digests import FileDigests
+
+_MEMBERS = ("protocol", "executors")  # where a checkout has bskernel's modules
+_MOST_FILES = 20_000  # of one recipe's sources: nobody means a home folder
 
 # Wheels for this C library run on the base image and on every recent host. The choice of wheels must not depend on
 # the host's own library.
@@ -53,6 +54,7 @@ class ImageFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     version: str
     summary: str
     module: str
+    # modules of bskernel, as bskernel_executors/sdk; files and folders of its own, from image.toml on, as ../../mine
     sources: tuple[str, ...]
     python: str = "3.11"
     base: str = "debian-12-python"
@@ -69,13 +71,18 @@ class ImageFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Recipe:
-    """An image.toml with its folder. Digests are computed once, on first use."""
+    """An image.toml with its folder. Digests are computed once, on first use.
 
-    def __init__(self, root: Path, folder: Path, file: ImageFile, files: FileDigests) -> None:
+    `root` holds bskernel's own modules and bases. `origin` says how the recipe was found, "" for one of bskernel's.
+    """
+
+    def __init__(self, root: Path, folder: Path, file: ImageFile, files: FileDigests, origin: str = "") -> None:
         self._files = files
         self.root = root
         self.folder = folder
         self.file = file
+        self.origin = origin
+        self.hidden: tuple[Recipe, ...] = ()  # of the same name, later in the search path
 
     @property
     def name(self) -> str:
@@ -94,22 +101,60 @@ class Recipe:
 
     def source_files(self) -> Iterator[tuple[str, Path]]:
         """(path inside PYTHONPATH, file) of each source, in order. Raises ConfigError for a missing one."""
+        count = 0
         for source in self.file.sources:
-            path = _locate_source(self.root, source)
+            name, path = self._locate(source)
             if path.is_file():
-                yield source.partition("/")[2], path
+                yield name, path
             elif path.is_dir():
-                folder = source.partition("/")[2]
-                for name in sorted(_files_in(str(path)), key=lambda name: name.split("/")):
-                    yield f"{folder}/{name}" if folder else name, path / name
+                for inner in sorted(_files_in(str(path), self._recipes), key=lambda inner: inner.split("/")):
+                    count += 1
+                    if count > _MOST_FILES:
+                        raise ConfigError(
+                            f"{self._where}: {source!r} brings more than {_MOST_FILES:,} files: {path}",
+                            hint="name the packages that the executor imports",
+                        )
+                    yield f"{name}/{inner}", path / inner
             else:
-                raise ConfigError(f"{self.folder / 'image.toml'}: sources: no such file or folder: {path}")
+                raise ConfigError(f"{self._where}: no such file or folder: {path}")
+
+    def _locate(self, source: str) -> tuple[str, Path]:
+        """Return the path of a source inside PYTHONPATH, and where it is: in a checkout, or in its installed package.
+
+        A source that begins with a dot is relative to image.toml; it is imported by its own name.
+        """
+        if source.startswith(("./", "../")):
+            own = Path(os.path.normpath(self.folder.absolute() / source))
+            return own.name, own
+        package = source.partition("/")[0]
+        for member in _MEMBERS:
+            if (self.root / member / package).is_dir():
+                return source, self.root / member / source
+        # A name with a dot would import what is before it.
+        spec = find_spec(package) if package.isidentifier() else None
+        if spec is None or spec.origin is None or not spec.submodule_search_locations:
+            raise ConfigError(
+                f"{self._where}: {source!r}: no installed package {package!r}",
+                hint="bskernel's modules are named like bskernel_executors/sdk, files of your own from image.toml on:"
+                " ./NAME or ../NAME",
+            )
+        return source, Path(spec.submodule_search_locations[0]).parent / source
+
+    @property
+    def _where(self) -> str:
+        return f"{self.folder / 'image.toml'}: sources"
+
+    @property
+    def _recipes(self) -> str:
+        """The folder of recipes, which is no code although it may be in the executor's package."""
+        return os.path.normpath(self.folder.absolute().parent.parent)
 
     @cached_property
     def environment_digest(self) -> str:
         """The digest of what an environment is made of: Python version, platform, lock, edits and git sources."""
         edits = [msgspec.to_builtins(edit) for edit in self.file.edit]
-        parts: list[object] = [self.file.python, PLATFORM, _read(self.lock), edits]
+        lock = _read(self.lock, hint=f"make it: bskernel images lock {self.name}")
+        parts: list[object] = [self.file.python, PLATFORM, lock, edits]
         if self.file.source:
             parts.append([source.content for source in self.file.source])
         return digest_of_bytes(canonical_bytes(parts)).sha256
@@ -150,32 +195,22 @@ class Recipe:
         return ExecutorRef(name=self.file.executor, version=self.file.version, digest=self.digest)
 
 
-def _locate_source(root: Path, source: str) -> Path:
-    """Return where a source of image.toml lies: in the checkout, or, beside installed recipes, in its package."""
-    workspace, _, name = source.partition("/")
-    if (root / workspace).is_dir():
-        return root / source
-    package = find_spec(name.partition("/")[0])
-    folders = (package and package.submodule_search_locations) or [str(root / workspace)]
-    return Path(folders[0]).parent / name
-
-
-def _files_in(folder: str, above: str = "") -> Iterator[str]:
-    """The relative paths of all files below a folder, except Python's bytecode."""
+def _files_in(folder: str, left_out: str, above: str = "") -> Iterator[str]:
+    """The relative paths of all files below a folder, except Python's bytecode and the folder `left_out`."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                if entry.name != "__pycache__":
-                    yield from _files_in(entry.path, f"{above}{entry.name}/")
+                if entry.name != "__pycache__" and entry.path != left_out:
+                    yield from _files_in(entry.path, left_out, f"{above}{entry.name}/")
             elif entry.is_file():
                 yield f"{above}{entry.name}"
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, hint: str | None = None) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}", hint=hint) from error
 
 
 def environment_variables(recipe: Recipe) -> dict[str, str]:
@@ -186,36 +221,6 @@ def environment_variables(recipe: Recipe) -> dict[str, str]:
         "BSKERNEL_EXECUTOR": recipe.name,
         "BSKERNEL_EXECUTOR_MODULE": recipe.module,
     }
-
-
-def locate_root() -> Path:
-    """The folder with images/ and docker/: BSKERNEL_ROOT, the checkout of this package, or the installed recipes.
-
-    Raises EnvironmentLacking.
-    """
-    named = os.environ.get("BSKERNEL_ROOT")
-    root = Path(named).resolve() if named else Path(__file__).resolve().parents[3]
-    installed = None if named or (root / "images").is_dir() else find_spec("bskernel_recipes")
-    if installed and installed.submodule_search_locations:
-        root = Path(installed.submodule_search_locations[0])
-    if not (root / "images").is_dir():
-        raise EnvironmentLacking(
-            f"no such folder: {root / 'images'}, which holds the executors' recipes",
-            hint="install bskernel-recipes, or set BSKERNEL_ROOT to a checkout of bskernel",
-        )
-    return root
-
-
-def find_recipes(root: Path, files: FileDigests | None = None) -> tuple[Recipe, ...]:
-    """All recipes under images/, in order of path. `files` holds known digests of files. Raises ConfigError."""
-    files = files or FileDigests()
-    recipes = []
-    for path in sorted((root / "images").glob("*/*/image.toml")):
-        file = convert(read_toml(path), ImageFile, path)
-        if (file.executor, file.version) != (path.parent.parent.name, path.parent.name):
-            raise ConfigError(f"{path}: its executor {file.executor}@{file.version} does not match its folder")
-        recipes.append(Recipe(root, path.parent, file, files))
-    return tuple(recipes)
 
 
 def load_executors(recipes: tuple[Recipe, ...]) -> Executors:
@@ -241,4 +246,4 @@ def _read_catalogue(path: Path) -> Catalogue:
     try:
         return msgspec.json.decode(_read(path), type=Catalogue)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: {error}", hint="regenerate it: bskernel images describe") from error
+        raise ConfigError(f"{path}: {error}", hint="regenerate it: bskernel images describe NAME --write") from error

@@ -24,6 +24,9 @@ class RecipeState(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     environment: str  # made, not made
     image: str  # built, stale, not built, no engine
+    folder: str  # the recipe's
+    origin: str  # who named the folder: a variable, a file's key, an installed package; "" for bskernel's own
+    hides: tuple[str, ...] = ()  # folders, later in the search path, of other recipes of this name
     catalogue: str = "not checked"  # current, differs, or why it cannot be checked
 
     @property
@@ -45,6 +48,9 @@ def state_on(recipe: Recipe, cache: Path, client: docker.APIClient | None) -> Re
         summary=recipe.file.summary,
         environment="made" if is_made(recipe, cache) else "not made",
         image=image,
+        folder=str(recipe.folder),
+        origin=recipe.origin,
+        hides=tuple(str(other.folder) for other in recipe.hidden if other.digest != recipe.digest),
     )
 
 

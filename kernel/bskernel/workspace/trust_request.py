@@ -13,10 +13,11 @@ from bskernel.core.step import FromFile, FromFiles, Step
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.store import SharedSettings
 
-Kind = Literal["tool", "store", "store-write", "cluster", "output", "input"]
+Kind = Literal["tool", "recipes", "store", "store-write", "cluster", "output", "input"]
 _COUNTS = {"workers", "steps", "cores"}  # keys of [cluster] that are numbers
 _WHY = {
     "tool": "it runs on this machine",
+    "recipes": "programs and packages from there run on this machine",
     "store": "builds recall results from it, and programs among them run in later steps",
     "store-write": "results, and what steps read, are sent there",
     "cluster": "it is part of the jobs that the batch system runs",
@@ -32,7 +33,7 @@ class TrustRequest(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     value: str  # as the file has it
     target: str  # the absolute path or the whole URL
-    digest: str = ""  # of a tool's files
+    digest: str = ""  # of a tool's files, or of all that recipes make executors from
 
     @property
     def why(self) -> str:

@@ -20,7 +20,15 @@ from bskernel.core.tool import ToolInstall
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.flow.loader import check_versions, load_config, load_flow
 from bskernel.flow.selection import RangeRequest
-from bskernel.images import Recipe, find_recipes, load_executors, locate_root, require_recipe
+from bskernel.images import (
+    NamedFolder,
+    Recipe,
+    load_executors,
+    locate_root,
+    named_folders,
+    require_recipe,
+    search_recipes,
+)
 from bskernel.images.environment import cache_folder
 from bskernel.plan.backend_choice import Choice, PlanOf
 from bskernel.plan.planner import Plan, make_plan
@@ -29,6 +37,7 @@ from bskernel.store.file_digests import FILES, FileDigests
 from bskernel.workspace.backend import ResolvedBuild, resolve_backend
 from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.output_place import OutputPlace, place_output
+from bskernel.workspace.project_recipes import project_folders
 from bskernel.workspace.trust import Trust, trusted_store
 from bskernel.workspace.trust_request import cluster_requests, input_requests
 from bskernel.workspace.user_files import FilesOnDisk
@@ -57,23 +66,40 @@ class PreparedBuild(msgspec.Struct, frozen=True, kw_only=True):
 class Workspace:
     """The executors, the cache and the runtimes of this machine.
 
-    `root` is the checkout with the recipes of the executors, `cache` the folder of the store and environments.
+    `root` is the folder with bskernel's own recipes, `cache` the folder of the store and environments. `recipes` is
+    the search path's: those of the project that is prepared come first.
     """
 
-    def __init__(self, root: Path, cache: Path, trust: Trust | None = None) -> None:
-        """`trust` is what projects may do; by default as the user has said."""
+    def __init__(
+        self, root: Path, cache: Path, trust: Trust | None = None, named: tuple[NamedFolder, ...] = ()
+    ) -> None:
+        """`trust` is what projects may do, by default as the user said; `named` are further folders of recipes."""
         self.root = root
         self.cache = cache
         self.files = FileDigests(cache / FILES)
         self.store = DiskStore(cache, self.files)
-        self.recipes = find_recipes(root, self.files)
-        self.executors: Executors = load_executors(self.recipes)
         self.trust = trust or Trust(os.environ)
+        self._named = named
+        self._search(named)
 
     @classmethod
     def here(cls) -> Workspace:
-        """Use the recipes of this checkout (or $BSKERNEL_ROOT), and the cache of this user (or $BSKERNEL_CACHE)."""
-        return cls(locate_root(), cache_folder())
+        """Use the recipes of this machine's search path, and the cache of this user (or $BSKERNEL_CACHE)."""
+        return cls(locate_root(), cache_folder(), named=named_folders())
+
+    def _search(self, named: tuple[NamedFolder, ...]) -> None:
+        self.folders = named
+        self.recipes = search_recipes(self.root, named, self.files)
+        self.executors: Executors = load_executors(self.recipes)
+
+    def use_recipes_of(self, loaded: LoadedConfig) -> None:
+        """Know the executors of a configuration's project, too, and no longer those of the project before.
+
+        Raises NotTrusted, ConfigError.
+        """
+        folders = (*project_folders(loaded, self.root, self.files, self.trust), *self._named)
+        if folders != self.folders:
+            self._search(folders)
 
     def recipe(self, executor: ExecutorRef) -> Recipe:
         """Return the recipe of a plan's executor. Raises EnvironmentLacking if it is not in this workspace."""
@@ -111,6 +137,7 @@ class Workspace:
         output: Path | None = None,
     ) -> PreparedBuild:
         """Plan a configuration that has been read. Raises ConfigError, EnvironmentLacking."""
+        self.use_recipes_of(loaded)
         place = self.place_output(loaded, output)
         resolved = self.resolve_backend(loaded, self.planning(loaded, range_request))
         return PreparedBuild(
@@ -222,7 +249,10 @@ class Workspace:
         """
         from bskernel.runtime.warm.runtime import WarmRuntime
 
-        runtime = WarmRuntime(self.cache, self.root, name, lambda kind: self.starter(kind, report), report, keep_s)
+        recipes = tuple(folder.path for folder in self.folders)
+        runtime = WarmRuntime(
+            self.cache, self.root, name, lambda kind: self.starter(kind, report), report, keep_s, recipes
+        )
         runtime.remove_orphans()
         return runtime
 
@@ -254,6 +284,7 @@ class Workspace:
             config=loaded.config,
             shared=self.shared_store(loaded),
             root=self.root,
+            recipes=tuple(folder.path for folder in self.folders),
             cache=self.cache,
             runtime=options.runtime,
             share=not options.fresh,

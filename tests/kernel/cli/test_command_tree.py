@@ -21,6 +21,8 @@ HELPERS |= {"ci_service", "conclusion", "crash_report", "standard_streams"}
 # Options that mean two things, and why. Every other name has one definition, wherever it occurs.
 TWICE = {
     "--output": "a directory of run, sweep and plan; a file of bundle, diff and doctor",
+    "--verbose": "the log of run and sweep; the recipes of plan",
+    "-v": "the same",
     "--into": "where replay lays a step directory, by default 'replay'; where blueprint import writes, if at all",
 }
 
@@ -47,11 +49,11 @@ def help_of(path: str) -> list[str]:
 
 
 def test_each_command_has_a_module_of_its_name_and_each_module_a_command() -> None:
-    assert {path.stem for path in CLI.glob("*.py")} == {*COMMANDS, *HELPERS}
+    assert {path.stem for path in CLI.glob("*.py")} == {*(name.replace("-", "_") for name in COMMANDS), *HELPERS}
     for name in COMMANDS:
         callback = TREE[f"bskernel {name}"].callback
         assert callback is not None
-        assert inspect.unwrap(callback).__module__ == f"bskernel.cli.{name}"
+        assert inspect.unwrap(callback).__module__ == f"bskernel.cli.{name.replace('-', '_')}"
 
 
 def test_the_summary_of_each_command_is_the_first_sentence_of_its_help() -> None:
@@ -73,7 +75,7 @@ def test_every_option_is_defined_once() -> None:
     several = {name: list(found.values()) for name, found in definitions.items() if len(found) > 1}
     assert several.keys() == TWICE.keys(), several
     assert {name: len(found) for name, found in several.items()} == dict.fromkeys(TWICE, 2)
-    assert sum(len(found) for found in definitions["--json"].values()) == 16  # the walk found them all
+    assert sum(len(found) for found in definitions["--json"].values()) == 17  # the walk found them all
 
 
 def test_every_option_and_command_explains_itself() -> None:
@@ -111,7 +113,7 @@ def test_run_sweep_and_plan_take_the_same_options() -> None:
 
     assert names("bskernel run") == names("bskernel sweep")
     assert names("bskernel run") == [*BuildSelection._fields, *RunSelection._fields, "as_json", "junit"]
-    assert names("bskernel plan") == [*BuildSelection._fields, "as_json", "graph"]
+    assert names("bskernel plan") == [*BuildSelection._fields, "as_json", "graph", "verbose"]
 
 
 def test_run_and_sweep_take_the_same_arguments_from_python() -> None:

@@ -19,7 +19,7 @@ from bskernel.images.base import Package, read_base
 from bskernel.images.base_layer import fetch_package, members_of, write_layer
 from bskernel.images.container_image import ensure_image, state_of
 from bskernel.images.engine import connect
-from bskernel.images.environment import _uv
+from bskernel.images.environment import run_uv
 from bskernel.images.recipe_image import image_name
 from bskernel.runtime.container import host_settings, user_of
 from bskernel.workspace.workspace import Workspace
@@ -228,5 +228,5 @@ def test_uv_reads_no_configuration_of_the_current_folder(tmp_path: Path, monkeyp
     (tmp_path / ".python-version").write_text("2.7\n")
     (tmp_path / "pyproject.toml").write_text("nonsense = [")
     monkeypatch.chdir(tmp_path)
-    _uv("venv", "--quiet", "--offline", "--python", sys.executable, str(tmp_path / "made"))
+    run_uv("venv", "--quiet", "--offline", "--python", sys.executable, str(tmp_path / "made"))
     assert (tmp_path / "made" / "pyvenv.cfg").is_file()

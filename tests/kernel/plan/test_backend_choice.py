@@ -222,7 +222,7 @@ def test_a_backend_whose_executor_nobody_described_says_what_to_run() -> None:
     with pytest.raises(EnvironmentLacking) as caught:
         decide('build.backend = "three"', backends=three)
     assert "tool@3 is not described yet" in caught.value.message
-    assert "images describe tool@3 > images/tool/3/catalogue.json" in str(caught.value.hint)
+    assert "images describe tool@3 --write" in str(caught.value.hint)
 
 
 def test_the_choice_is_told_in_words() -> None:

@@ -18,7 +18,7 @@ from bskernel.core.errors import BskernelError
 from bskernel.core.interfaces import SessionFailed
 from bskernel.core.runtime_failures import environment_failure
 from bskernel.core.step import ExecutorRef
-from bskernel.images import Recipe, find_recipes, require_recipe
+from bskernel.images import NamedFolder, Recipe, require_recipe, search_recipes
 from bskernel.runtime.selection import choose_starter
 from bskernel.runtime.session_dirs import make_folders, this_process
 from bskernel.runtime.warm.daemon import WarmDaemon
@@ -27,7 +27,9 @@ from bskernel.runtime.warm.registry import SessionEntry, SessionRegistry
 
 
 def _recipe_of(spec: DaemonSpec, executor: ExecutorRef) -> Recipe:
-    return require_recipe(find_recipes(Path(spec.root)), executor, where="warm session", hint="run the command again")
+    named = [NamedFolder(path=Path(folder), origin="the build") for folder in spec.recipes]
+    recipes = search_recipes(Path(spec.root), named)
+    return require_recipe(recipes, executor, where="warm session", hint="run the command again")
 
 
 def _report(message: Up | Busy | Failed) -> None:

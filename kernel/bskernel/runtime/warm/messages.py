@@ -15,12 +15,13 @@ State = Literal["starting", "idle", "in use", "ending", "stopped"]
 
 
 class DaemonSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a daemon starts. Everything but `idle_s` and `root` is part of the session's identity."""
+    """What a daemon starts. Everything but `idle_s`, `root` and `recipes` is part of the session's identity."""
 
     executor: ExecutorRef
     runtime: str
     idle_s: float  # idle time in seconds after which it ends
     root: str  # the checkout with the recipe
+    recipes: tuple[str, ...] = ()  # further folders of recipes, which come first
     cache: str
 
 

@@ -25,8 +25,8 @@ class WarmRuntime:
 
     Executors with installed tools are never kept warm, because they may hold a licence and have network access, nor
     are those that run code of the user's, because no other build may depend on what that does.
-    `runtime` is the runtime's name, or auto. With `keep_s`, sessions that the run starts stay warm for that many
-    seconds of idle time.
+    `recipes` are folders of recipes besides those of `root`. `runtime` is the runtime's name, or auto. With `keep_s`,
+    sessions that the run starts stay warm for that many seconds of idle time.
     """
 
     def __init__(
@@ -37,9 +37,11 @@ class WarmRuntime:
         starter: Callable[[str], Starter],
         report: Callable[[str], None],
         keep_s: float | None = None,
+        recipes: tuple[Path, ...] = (),
     ) -> None:
         self._cache = cache
         self._root = root.resolve()  # daemons run in another folder
+        self._recipes = tuple(str(folder) for folder in recipes)
         self._requested = runtime
         self._starter = starter
         self._report = report
@@ -103,8 +105,9 @@ class WarmRuntime:
         for entry, record in self._records():
             other = record.order.executor
             same = (other.name, other.version) == (executor.name, executor.version)
-            # Another checkout may have its own warm session.
-            if same and other.digest != executor.digest and record.order.root == str(self._root):
+            # Another checkout may have its own warm session, and so may a project with its own recipes.
+            place = (record.order.root, record.order.recipes)
+            if same and other.digest != executor.digest and place == (str(self._root), self._recipes):
                 self._report(f"{executor}: ending its warm session, which belongs to another recipe")
                 request_end(entry, when_free=True)
 
@@ -163,7 +166,12 @@ class WarmRuntime:
         entry = self._registry.entry(executor, runtime)
         self._registry.create()
         spec = DaemonSpec(
-            executor=executor, runtime=runtime, idle_s=idle_s, root=str(self._root), cache=str(self._cache)
+            executor=executor,
+            runtime=runtime,
+            idle_s=idle_s,
+            root=str(self._root),
+            recipes=self._recipes,
+            cache=str(self._cache),
         )
         # Another run may start the daemon first, and may also borrow the session first.
         start_daemon(spec, entry)

@@ -48,6 +48,7 @@ class PreparedSweep:
         self.points = Points(self.section, self._keys)
         config = self._keys.config
         self.loaded = LoadedConfig(config=config, path=text.path, flow=load_flow(config, text.path), given=text.given)
+        workspace.use_recipes_of(self.loaded)
         self._identify = functools.lru_cache(maxsize=None)(workspace.identify)
         self._is_built = functools.lru_cache(maxsize=None)(workspace.is_built)
         self.planner = Planner(self._plan_point, workspace.entry)

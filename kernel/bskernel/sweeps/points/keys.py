@@ -21,6 +21,7 @@ _CLOSED = {
     "limits": "limits apply to the sweep as a whole",
     "store": "the whole sweep uses one store",
     "cluster": "the whole sweep uses one cluster",
+    "recipes": "the whole sweep knows the same executors",
     "build.name": "the sweep names its points",
     "build.output": "the sweep chooses the folders of its points",
 }
