@@ -107,7 +107,7 @@ def describe_model(wrapper: Any) -> NetworkDescription:
         opset=opset,
         inputs=tuple(_make_ends(known, inputs)),
         outputs=tuple(_make_ends(known, outputs)),
-        layers=tuple(_make_layers(NetworkGraph(known.model), find_bit_widths(known))),
+        layers=tuple(_make_layers(NetworkGraph(known.model), _find_widths(known))),
         operators=operators,
         changes=changes,
         problems=tuple(problems),
@@ -171,6 +171,13 @@ def _infer(wrapper: Any) -> Any:
         made = made.transform(InferShapes())
         return made.transform(FoldConstants(exclude_op_types=sorted(QUANTIZERS))).transform(InferShapes())
     return wrapper
+
+
+def _find_widths(model: Any) -> BitWidths:
+    """The data types, as far as they can be found: a build must not be needed to say why it would fail."""
+    with contextlib.suppress(Exception):
+        return find_bit_widths(model)
+    return BitWidths()
 
 
 def _make_ends(model: Any, ends: list[tuple[str, Sizes | None]]) -> Iterator[NetworkTensor]:
