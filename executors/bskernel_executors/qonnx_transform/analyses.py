@@ -12,6 +12,7 @@ from bskernel_executors.exchange.bit_widths import BitWidths, TensorFormat
 from bskernel_executors.qonnx_transform.bit_widths import find_bit_widths
 from bskernel_executors.qonnx_transform.checks import read_model
 from bskernel_executors.qonnx_transform.cost import Cost, find_cost
+from bskernel_executors.qonnx_transform.description import describe_model
 from bskernel_executors.qonnx_transform.user_analysis import analyse, make_result_rows
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 
@@ -104,6 +105,12 @@ def analysis(step: Step[AnalysisParameters]) -> None:
     step.record({"tables": [table]})
 
 
+def describe(step: Step[msgspec.Struct]) -> None:
+    """Describe a user's model."""
+    model = read_model(step.required_input("model"), step.input("external_data"), untrusted=True)
+    _write(step, "description", describe_model(model))
+
+
 def _output(name: str) -> tuple[Any, ...]:
     return (Output(name, kind="file", media_type="application/json"),)
 
@@ -126,6 +133,16 @@ def declare(registry: Registry) -> None:
         outputs=_output("bit_widths"),
         failure="postprocessing",
     )(bit_widths)
+    registry.entry(
+        "describe",
+        summary="ends, layers and data types of a user's model, and what `adapt` would say of it",
+        inputs=(
+            _MODEL,
+            Input("external_data", kind="tree", required=False, source="config", help="as for adapt"),
+        ),
+        outputs=_output("description"),
+        failure="model_load",
+    )(describe)
     registry.entry(
         "analysis",
         summary="the user's own analysis: function(model, metrics, params) -> dict",

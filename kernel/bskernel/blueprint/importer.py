@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +11,7 @@ import msgspec
 from bskernel.blueprint.fields import FILES, OWN, TARGET, entry_of
 from bskernel.blueprint.model import Blueprint, Note
 from bskernel.blueprint.steps import count_paths, paths
+from bskernel.config.toml_text import to_toml
 from bskernel.core.errors import ConfigError
 
 
@@ -20,19 +20,6 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 
     texts: tuple[str, ...]
     notes: tuple[Note, ...]
-
-
-def _toml(value: Any) -> str:
-    """A value as TOML."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_toml(str(key))} = {_toml(item)}" for key, item in value.items()) + " }"
-    return repr(value)
 
 
 def _as_clock(value: Any, where: str) -> float:
@@ -110,7 +97,7 @@ class _Writer:
             if "." in name or name.count(":") > 1:
                 self.note("lost", "design_space.steps", name, "an entry's name has no dot and one source")
                 continue
-            lines += ["", "[[step]]", f"entry = {_toml(entry_of(name))}"]
+            lines += ["", "[[step]]", f"entry = {to_toml(entry_of(name))}"]
             given = {
                 FILES[field].name: path
                 for field, path in self.files.items()
@@ -119,7 +106,7 @@ class _Writer:
             for field in [field for field in unread if name.rpartition(":")[2] in FILES[field].steps]:
                 del unread[field]
             if given:
-                lines.append(f"inputs = {_toml(given)}")
+                lines.append(f"inputs = {to_toml(given)}")
         for field, path in unread.items():
             self.note("lost", f"finn_config.{field}", path, f"no step reads it: {', '.join(FILES[field].steps)}")
         return lines
@@ -144,13 +131,13 @@ class _Writer:
         build = dict(self.build)
         if number:
             build["name"] = f"{build.get('name', 'path')}-{number}"
-        lines = [*comments, "[build]", *(f"{key} = {_toml(value)}" for key, value in build.items())]
-        lines += ["", "[target]", *(f"{key} = {_toml(value)}" for key, value in self.target.items())]
+        lines = [*comments, "[build]", *(f"{key} = {to_toml(value)}" for key, value in build.items())]
+        lines += ["", "[target]", *(f"{key} = {to_toml(value)}" for key, value in self.target.items())]
         ends = self.ends(names)
         if ends:
-            lines += ["", "[flow]", *(f"{key} = {_toml(value)}" for key, value in ends.items())]
+            lines += ["", "[flow]", *(f"{key} = {to_toml(value)}" for key, value in ends.items())]
         if self.parameters:
-            values = (f"{key} = {_toml(value)}" for key, value in self.parameters.items())
+            values = (f"{key} = {to_toml(value)}" for key, value in self.parameters.items())
             lines += ["", "[parameters.brainsmith]", *values]
         return "\n".join([*lines, *self.steps(names)]) + "\n"
 

@@ -23,13 +23,13 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _KEYS = {*Blueprint.__struct_fields__, "extends", "design_space"} - {"kernels", "steps"}
 
 
-def load_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file that holds a mapping. Raises ConfigError; EnvironmentLacking without PyYAML."""
+def load_yaml(path: Path, what: str = "a blueprint") -> dict[str, Any]:
+    """A YAML file that holds a mapping, called `what`. Raises ConfigError; EnvironmentLacking without PyYAML."""
     try:
         import yaml
     except ImportError:
         raise EnvironmentLacking(
-            "blueprints are YAML, and PyYAML is not installed", hint="install bskernel[blueprint]"
+            f"{path} is YAML, and PyYAML is not installed", hint="install bskernel[blueprint]"
         ) from None
     try:
         data = yaml.safe_load(read_text(path))
@@ -38,7 +38,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError) as error:  # e.g. a date that no calendar has
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}: a blueprint is a mapping, not a {type(data).__name__}")
+        raise ConfigError(f"{path}: {what} is a mapping, not a {type(data).__name__}")
     if wrong := check_values(data, path):
         raise wrong
     return data

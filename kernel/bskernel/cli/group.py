@@ -21,6 +21,7 @@ COMMANDS = {
     "down": "Stop warm sessions, even if builds are using them.",
     "explain": "Explain a failure, or describe one step of a build.",
     "images": "Manage the environments and images that executors run in.",
+    "init": "Look at MODEL, and write a build.toml for it.",
     "new-executor": "Write the package of a new executor, with one example entry.",
     "plan": "Show what would run and why; nothing is executed.",
     "replay": "Run one step of a build again, alone, and keep its directory.",

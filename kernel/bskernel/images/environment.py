@@ -85,7 +85,7 @@ def _apply(edit: Edit, site: Path, recipe: Recipe) -> None:
 
 def make_venv(recipe: Recipe, folder: Path) -> None:
     """Make an empty virtual environment that can be moved. Raises EnvironmentLacking."""
-    _uv("venv", "--quiet", "--relocatable", "--python", recipe.file.python, str(folder))
+    run_uv("venv", "--quiet", "--relocatable", "--python", recipe.file.python, str(folder))
 
 
 def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None]) -> Environment:

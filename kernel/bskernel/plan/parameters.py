@@ -96,7 +96,7 @@ def resolve_parameters(
             raise ConfigError(f"{where}: {entry.name} needs the parameter {name!r}{source}", hint=parameter.help)
         else:
             continue
-        value = _checked(parameter, value, origin, build.get(BOARDS, {}))
+        value = check_value(parameter, value, origin, build.get(BOARDS, {}))
         if parameter.required or value != parameter.default:
             values[name] = value
     return values
@@ -134,7 +134,8 @@ def _compiled(schema: bytes) -> Callable[[Any], Any]:
     return check
 
 
-def _checked(parameter: ParameterDescription, value: Any, where: str, boards: Mapping[str, str]) -> Any:
+def check_value(parameter: ParameterDescription, value: Any, where: str, boards: Mapping[str, str]) -> Any:
+    """The value in the one form that the key has. Raises ConfigError, naming `where`, if its schema refuses it."""
     if not _plainly_fits(parameter.schema, value):
         import fastjsonschema
 
