@@ -130,17 +130,15 @@ def test_where_landlock_lets_signals_pass_a_step_still_sends_none_to_those_that_
     above = (os.getpid(), os.getppid())  # the confined process is this one's child
     reading, writing = os.pipe()
 
+    acts: dict[str, Callable[[int], object]] = {
+        "signal": lambda pid: os.kill(pid, 0),
+        "signal its group": lambda pid: os.kill(-pid, 0),
+        "open": os.pidfd_open,
+        "send it what a pipe brings": lambda pid: fcntl.fcntl(reading, fcntl.F_SETOWN, pid),
+    }
+
     def send() -> dict[str, bool]:
-        tried = {
-            f"{name} {pid}": refused(functools.partial(act, pid))
-            for pid in above
-            for name, act in {
-                "signal": lambda pid: os.kill(pid, 0),
-                "signal its group": lambda pid: os.kill(-pid, 0),
-                "open": os.pidfd_open,
-                "send it what a pipe brings": lambda pid: fcntl.fcntl(reading, fcntl.F_SETOWN, pid),
-            }.items()
-        }
+        tried = {f"{name} {pid}": refused(functools.partial(act, pid)) for pid in above for name, act in acts.items()}
         with subprocess.Popen(["/bin/sleep", "60"]) as own:
             own.terminate()
         tried["signal everybody"] = refused(lambda: os.kill(-1, 0))
