@@ -162,9 +162,7 @@ class WarmDaemon:
             send(connection, Granted(session=self._folders.id))
             socket.send_fds(connection, [b"\0"], [theirs.fileno()])
         with contextlib.suppress(*_BROKEN):
-            while (
-                request := receive_request(connection, None)
-            ) is not None:  # a run has nothing to ask while steps run
+            while (request := receive_request(connection)) is not None:  # a run has nothing to ask while steps run
                 if isinstance(request, ReleaseRequest):
                     return True
                 send(connection, self._answer(request))

@@ -112,10 +112,11 @@ def send(connection: socket.socket, message: Request | Reply) -> None:
     write_frame(SocketStream(connection), msgspec.json.encode(message))
 
 
-def receive_request(connection: socket.socket, wait_s: float | None) -> Request | None:
+def receive_request(connection: socket.socket, wait_s: float | None = None) -> Request | None:
     """The next request, None at the end; it begins within `wait_s` seconds, or at any time.
 
-    Once begun, it must be whole within seconds, and so must its answer be taken. Raises TimeoutError, OSError, FrameError, msgspec.DecodeError.
+    Once begun, it must be whole within seconds, and so must its answer be taken. Raises TimeoutError, OSError,
+    FrameError, msgspec.DecodeError.
     """
     frame = read_frame(RequestStream(connection, wait_s))
     connection.settimeout(_MESSAGE_S)
