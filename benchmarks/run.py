@@ -23,6 +23,7 @@ from pathlib import Path
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.images.engine import connect
 from clusters import cluster
+from confinement import confinement
 from digits_sweep import digits_sweep
 from measurement import Row, goals, headlines, markdown
 from memory import executors
@@ -30,6 +31,7 @@ from networks import networks
 from plans import long_plans
 from store_throughput import store
 from sweep_plans import sweep_plans
+from synchronisation import synchronisation
 from trivial import start_up, trivial_steps
 
 HERE = Path(__file__).resolve().parent
@@ -89,7 +91,10 @@ def with_figures(page: Path, figures: str) -> str:
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = ("start", "trivial", "networks", "store", "executors", "plans", "sweep-plan", "sweep", "cluster")
+    parts = (
+        *("start", "trivial", "confinement", "syncing", "networks", "store", "executors"),
+        *("plans", "sweep-plan", "sweep", "cluster"),
+    )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(parts)}; default: all")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--model", type=Path, action="append", default=[], help="another network, e.g. TFC")
@@ -101,6 +106,8 @@ def main() -> None:
             (
                 start_up,
                 trivial_steps,
+                confinement,
+                synchronisation,
                 networks(arguments.model),
                 store,
                 executors,

@@ -56,8 +56,10 @@ def _check(status: os.stat_result, largest: int) -> None:
 def read_plain(name: str, largest: int, *, dir_fd: int | None = None) -> bytes:
     """The bytes of a plain file of at most `largest` bytes. Raises as `open_plain` does."""
     with os.fdopen(open_plain(name, largest, dir_fd=dir_fd), "rb") as file:
-        # It may have grown since.
-        data = file.read(largest + 1)
+        # To ask for the most that it may have makes room for that, whatever it has.
+        data = file.read(os.fstat(file.fileno()).st_size + 1)
+        while len(data) <= largest and (grown := file.read(largest + 1 - len(data))):
+            data += grown
     if len(data) > largest:
         raise NotPlainError(f"has more than the {largest:,} bytes allowed")
     return data

@@ -71,13 +71,6 @@ def forked_in(session: str) -> list[int]:
     return [pid for pid in found if pid not in {parent(other) for other in found}]
 
 
-def holds_files(pid: int) -> bool:
-    """A process that ends loses its environment and command line first, and its pipes later."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
 class Told:
     """Carries out steps and keeps what was said."""
 
@@ -155,12 +148,40 @@ def test_a_session_carries_out_step_after_step(told: Told) -> None:
 def test_a_step_runs_although_the_child_that_waited_for_it_is_gone(told: Told) -> None:
     assert told.run("first", "add", number=3).outputs == ("model",)
     session = told.session.root.parent.name
-    waiting = eventually(lambda: forked_in(session))  # also the one that warms up
-    for pid in waiting:
+    for pid in eventually(lambda: forked_in(session)):  # also the one that warms up
         os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not any(holds_files(pid) for pid in waiting))
     assert told.run("second", "double").outputs == ("model",)
     assert told.run("third", "double").outputs == ("model",)
+
+
+def test_a_step_runs_although_the_child_that_waited_is_killed_before_it_reads_its_order(
+    told: Told, threads: ThreadPoolExecutor
+) -> None:
+    assert told.run("first", "add", number=3).outputs == ("model",)
+    session = told.session.root.parent.name
+    waiting = eventually(lambda: forked_in(session))
+    for pid in waiting:
+        os.kill(pid, signal.SIGSTOP)
+    second = told.begin(threads, "second", "double")
+    # It forks the next child once it has given the order.
+    eventually(lambda: set(forked_in(session)) - set(waiting))
+    for pid in waiting:
+        os.kill(pid, signal.SIGKILL)
+    assert told.result_of("second", second.result()).outputs == ("model",)
+    assert told.run("third", "double").outputs == ("model",)
+
+
+def test_a_step_that_is_cancelled_before_it_begins_does_not_run(told: Told, threads: ThreadPoolExecutor) -> None:
+    assert told.run("first", "add", number=3).outputs == ("model",)
+    session = told.session.root.parent.name
+    waiting = eventually(lambda: forked_in(session))
+    for pid in waiting:
+        os.kill(pid, signal.SIGSTOP)
+    second = told.begin(threads, "second", "double")
+    eventually(lambda: set(forked_in(session)) - set(waiting))
+    told.session.cancel("second")
+    assert second.result().cancelled
+    assert list((told.session.root / "second" / "out").iterdir()) == []
 
 
 def test_lines_and_progress_arrive_as_events(told: Told) -> None:

@@ -1,9 +1,11 @@
 """Sessions that stay ready between runs: used, lost, taken down, out of date; whatever happens, nothing is left."""
 
 import contextlib
+import io
 import json
 import os
 import re
+import resource
 import select
 import shutil
 import signal
@@ -13,14 +15,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.images.engine import connect
 from bskernel.runtime.container import SESSION_LABEL
 from bskernel.runtime.session_dirs import processes_of
-from bskernel.runtime.warm.messages import DaemonRecord
-from bskernel.runtime.warm.registry import SessionRegistry
+from bskernel.runtime.warm.client import request_status
+from bskernel.runtime.warm.messages import DaemonRecord, LeaseRequest, Request, StatusRequest, VitalSignsRequest
+from bskernel.runtime.warm.registry import SessionEntry, SessionRegistry
+from bskernel_executors.sdk.heartbeat import state_of
+from bskernel_protocol import write_frame
 from support.builds import result_of, statuses, write
+from support.eventually import eventually
 
 CONFIG = """
 [build]
@@ -172,6 +179,85 @@ def lingering(tmp_path: Path, surroundings: dict[str, str], up: DaemonRecord) ->
     yield run
     run.process.kill()
     run.wait()
+
+
+def framed(request: Request) -> bytes:
+    frame = io.BytesIO()
+    write_frame(frame, msgspec.json.encode(request))
+    return frame.getvalue()
+
+
+def status_of(entry: SessionEntry) -> str:
+    status = request_status(entry)
+    return status.state if status is not None else "gone"
+
+
+def test_clients_that_say_nothing_stop_in_mid_frame_or_take_no_answer_end_and_hold_up_nobody(
+    cli: Any, up: DaemonRecord, tmp_path: Path, cache: Path
+) -> None:
+    ((entry, _),) = SessionRegistry(cache).all()
+    eventually(lambda: status_of(entry) == "idle")
+    with contextlib.ExitStack() as clients:
+        silent, torn, torn_lease, greedy = (clients.enter_context(entry.connect()) for _ in range(4))
+        torn.sendall(framed(StatusRequest())[:-1])
+        torn_lease.sendall(framed(LeaseRequest()))
+        torn_lease.sendall(framed(VitalSignsRequest())[:-1])
+        greedy.setblocking(False)
+        with contextlib.suppress(OSError):
+            while True:  # until the system holds no more questions, as it holds no more answers
+                greedy.send(framed(StatusRequest()) * 100)
+        assert status_of(entry) == "in use"
+        done = cli("run", write(tmp_path, CONFIG))
+        assert done.returncode == 0, done.stderr
+        torn_lease.settimeout(LIMIT_S)
+        while torn_lease.recv(1 << 16):
+            pass
+        for client in (silent, torn):
+            client.settimeout(LIMIT_S)
+            assert client.recv(1) == b""
+        eventually(lambda: status_of(entry) == "idle")
+        # Its file of the keeper's end closes with the client that takes no answers.
+        greedy.setblocking(True)
+        greedy.settimeout(LIMIT_S)
+        with contextlib.suppress(ConnectionResetError):
+            while greedy.recv(1 << 16):
+                pass
+    assert the_kept(cache) == up
+
+
+def test_a_stopped_client_holds_up_nobody(cli: Any, up: DaemonRecord, tmp_path: Path, cache: Path) -> None:
+    ((entry, _),) = SessionRegistry(cache).all()
+    code = "import os, signal, sys; os.write(3, sys.stdin.buffer.read()); os.kill(os.getpid(), signal.SIGSTOP)"
+    with entry.connect() as connection:
+        command = [sys.executable, "-c", code.replace("3,", f"{connection.fileno()},")]
+        stopped = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[connection.fileno()])
+    try:
+        assert stopped.stdin is not None
+        stopped.stdin.write(framed(StatusRequest())[:-1])
+        stopped.stdin.close()
+        eventually(lambda: state_of(stopped.pid) == "T")
+        assert cli("run", write(tmp_path, CONFIG)).returncode == 0
+        assert cli("down").returncode == 0
+        assert_nothing_is_left(cache, up)
+    finally:
+        stopped.kill()
+        stopped.wait()
+
+
+def test_a_keeper_that_is_out_of_files_takes_clients_again_when_there_are_some(up: DaemonRecord, cache: Path) -> None:
+    ((entry, _),) = SessionRegistry(cache).all()
+    eventually(lambda: status_of(entry) == "idle")
+    opened = Path(f"/proc/{up.keeper.pid}/fd")
+    held = len(list(opened.iterdir()))
+    before = resource.prlimit(up.keeper.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(up.keeper.pid, resource.RLIMIT_NOFILE, (held + 2, before[1]))
+    with contextlib.ExitStack() as clients:
+        for _ in range(6):
+            clients.enter_context(entry.connect())
+        eventually(lambda: len(list(opened.iterdir())) >= held + 2)
+        assert request_status(entry) is not None
+    resource.prlimit(up.keeper.pid, resource.RLIMIT_NOFILE, before)
+    eventually(lambda: status_of(entry) == "idle")
 
 
 @pytest.mark.in_both

@@ -18,7 +18,7 @@ from bskernel_executors.sdk.heartbeat import Heartbeat
 from bskernel_executors.sdk.process_tree import fork_below_reaper
 from bskernel_executors.sdk.registry import Registry
 from bskernel_executors.sdk.server import Server, take_protocol_channel
-from bskernel_executors.sdk.step_process import confine_step, run_step
+from bskernel_executors.sdk.step_process import confine_step, find_manifest, run_step
 from bskernel_executors.sdk.supervision import supervise
 
 
@@ -39,14 +39,16 @@ def load_registry(module: str) -> Registry:
 
 
 def _run(directory: Path, module: str) -> int:
-    step, confinement = directory.resolve(), Confinement(os.environ)
+    step = directory.resolve()
+    confinement = Confinement(os.environ, step)
     registry = load_registry(module)
     # The child has one thread, whatever the imports have started.
     fork_below_reaper()
     if registry.confines_all:
         confinement.prepare()
-    confine_step(registry, step, confinement)
-    result = run_step(registry, step, lambda text: print(text, flush=True))
+    manifest = find_manifest(step)
+    confine_step(registry, step, manifest, confinement)
+    result = run_step(registry, step, manifest, lambda text: print(text, flush=True))
     failure = result.failure
     if failure is None:
         print(f"{result.step}: wrote {', '.join(result.outputs) or 'nothing'} under {directory / 'out'}")

@@ -6,6 +6,7 @@ it starts. Where the system has no Landlock, only system calls are filtered, and
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import site
@@ -90,10 +91,10 @@ def step_rights(directory: Path) -> dict[str, int]:
     Only plain files beside manifest and result: a link or FIFO there would be in the way of whoever reads them.
     """
     return {
-        str(directory): _PLAIN,
-        str(directory / OUTPUTS): _SCRATCH,
-        str(directory / WORK): _SCRATCH,
-        str((directory / INPUTS).resolve()): landlock.READ,
+        f"{directory}": _PLAIN,
+        f"{directory}/{OUTPUTS}": _SCRATCH,
+        f"{directory}/{WORK}": _SCRATCH,
+        f"{directory}/{INPUTS}": landlock.READ,  # a link: what it leads to
     }
 
 
@@ -112,24 +113,48 @@ def protect_server() -> None:
         _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def _lineage() -> tuple[int, ...]:
+    """This process and those above it, as far as they can be seen: its supervisor, the kernel, the user's shell."""
+    found = [os.getpid()]
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        while found[-1] > 1:
+            status = Path(f"/proc/{found[-1]}/stat").read_text(encoding="utf-8", errors="replace")
+            found.append(int(status.rpartition(")")[2].split()[1]))
+    return tuple(pid for pid in found if pid)
+
+
 class Confinement:
     """What the steps of a session may do: made in its server, applied by each step's process to itself."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        """`environment` is the session's."""
+    def __init__(self, environment: Mapping[str, str], steps: Path) -> None:
+        """`environment` is the session's; `steps` is the folder that its steps' folders are in."""
         self._version = landlock.landlock_version()
         self._rights = common_rights(environment)
         self._licence_server = any("@" in environment.get(name, "") for name in LICENCE_VARIABLES)
-        self._programs = {tools: syscall_filter.make_program(outward=tools) for tools in (False, True)}
+        # A step gets memory to share of its own, which ends with it, unless the session itself lies there.
+        used = (str(steps), *self._rights.keys() - {_SHARED_MEMORY})
+        self._memory_is_private = not any(f"{path}/".startswith(f"{_SHARED_MEMORY}/") for path in used)
+        self._has_tools = bool(environment.get(TOOL_FOLDERS))
+        spared = () if self._version >= landlock.SCOPES_SIGNALS else _lineage()
+        self._programs = {tools: syscall_filter.make_program(outward=tools, spared=spared) for tools in (False, True)}
+        self._early_program = syscall_filter.make_program(outward=False, mounting=True, spared=spared)
         self._ruleset: landlock.Ruleset | None = None
         self._has_view = False
+        self._is_filtered = False
 
     def prepare(self) -> None:
-        """Do what needs no step, ahead, in a process that will run a confined one. It must have one thread."""
+        """Do what needs no step, ahead, in a process that will run a confined one. It must have one thread.
+
+        The filter takes as long as all that is left for `apply`. It still lets this process make the step's folder
+        writable in its view; later no mount can be made, for want of a capability and because Landlock forbids it.
+        """
         landlock.forbid_new_privileges()
-        self._has_view = enter_view((_SHARED_MEMORY,))
+        shared = (_SHARED_MEMORY,)
+        self._has_view = enter_view(private=shared) if self._memory_is_private else enter_view(writable=shared)
         if self._version and not self._licence_server:
             self._ruleset = self._common_ruleset(tcp=False)
+        if self._ruleset is not None and not self._has_tools:
+            self._is_filtered = syscall_filter.install(self._early_program)
 
     def _common_ruleset(self, *, tcp: bool) -> landlock.Ruleset | None:
         try:
@@ -149,7 +174,8 @@ class Confinement:
         if self._has_view:
             make_writable(str(directory))
         for name in (OUTPUTS, WORK):
-            (directory / name).mkdir(exist_ok=True)
+            if not os.path.isdir(f"{directory}/{name}"):  # noqa: PTH112 - half the time of pathlib's mkdir
+                (directory / name).mkdir()
         _drop_capabilities()
         lacking = []
         ruleset = self._ruleset
@@ -162,8 +188,10 @@ class Confinement:
                 ruleset.allow(path, rights)
             ruleset.enforce()
         except OSError as error:
-            lacking.append(f"without Landlock ({error}) this step can read files of the user's and signal others")
+            lacking.append(
+                f"without Landlock ({error}) this step can read files of the user's and signal other steps"
+            )
             _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # this process is no server
-        if not syscall_filter.install(self._programs[tools]):
+        if not self._is_filtered and not syscall_filter.install(self._programs[tools]):
             lacking.append("without seccomp this step can open connections")
         return "; ".join(lacking) or None

@@ -24,6 +24,7 @@ WRITE = WRITE_FILE | TRUNCATE
 _OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 _TCP = 0b11  # bind and connect
 _SCOPES = 0b11  # abstract sockets and signals stay inside
+SCOPES_SIGNALS = 6  # the first version that does
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -77,7 +78,7 @@ class Ruleset:
         attributes = _RulesetAttributes(
             files=self._known,
             net=_TCP if version >= 4 and not tcp else 0,
-            scoped=_SCOPES if version >= 6 else 0,
+            scoped=_SCOPES if version >= SCOPES_SIGNALS else 0,
         )
         # An older system takes a structure that is longer than its own if the rest is zero.
         size, no_flags = ctypes.c_size_t(ctypes.sizeof(attributes)), ctypes.c_uint32(0)

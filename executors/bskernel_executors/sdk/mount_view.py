@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
-_MS_BIND, _MS_REC, _MS_SLAVE = 0x1000, 0x4000, 0x80000
+_MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_SLAVE = 0x2, 0x4, 0x1000, 0x4000, 0x80000
 _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE = 442, -100, 0x8000
 _READ_ONLY, _NO_SET_USER_ID, _NO_DEVICES = 0x1, 0x2, 0x4
 
@@ -51,18 +51,24 @@ def _enter() -> None:
     (process / "gid_map").write_bytes(b"%d %d 1" % (group, group))
 
 
-def enter_view(writable: Iterable[str]) -> bool:
+def enter_view(writable: Iterable[str] = (), private: Iterable[str] = ()) -> bool:
     """Make all files read-only for this process and what it starts, but for these folders; False where refused.
 
-    The process must have one thread. It may hold new capabilities afterwards, which it should give up in the end.
+    The `private` ones are empty and writable, and end with the last of these processes. The process must have one
+    thread. It may hold new capabilities afterwards, which it should give up in the end.
     """
     try:
         _enter()
         # What the user unmounts must not stay in use here.
         _check(_libc.mount(None, b"/", None, _MS_REC | _MS_SLAVE, None))
-        folders = [path for path in writable if Path(path).is_dir()]
-        for path in folders:
-            _check(_libc.mount(os.fsencode(path), os.fsencode(path), None, _MS_BIND | _MS_REC, None))
+        folders = {path: False for path in writable if Path(path).is_dir()}
+        folders |= {path: True for path in private if Path(path).is_dir()}
+        for path, is_private in folders.items():
+            place = os.fsencode(path)
+            if is_private:
+                _check(_libc.mount(b"tmpfs", place, b"tmpfs", _MS_NOSUID | _MS_NODEV, b"mode=1777"))
+            else:
+                _check(_libc.mount(place, place, None, _MS_BIND | _MS_REC, None))
         _set("/", on=_READ_ONLY, below=True)
         for path in folders:
             _set(path, off=_READ_ONLY)

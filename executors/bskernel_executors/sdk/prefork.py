@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import struct
 import sys
+import termios
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +22,7 @@ from bskernel_executors.sdk.log_file import LogFile
 from bskernel_executors.sdk.oom_counter import count_oom_kills
 from bskernel_executors.sdk.process_tree import become_subreaper, die_with_parent, fork_below_reaper, kill_group
 from bskernel_executors.sdk.registry import Registry
-from bskernel_executors.sdk.step_process import confine_step, limits_memory, run_step, uses_tools
+from bskernel_executors.sdk.step_process import confine_step, find_manifest, limits_memory, run_step
 
 _LONGEST_LINE = 64 * 1024  # bytes; a longer line is cut
 _PROGRESS_S = 1.0  # how often a step whose log is full may show its progress
@@ -57,12 +60,14 @@ class RunningStep:
     started: float  # time.monotonic(), in seconds
     oom_kills_before: int
     has_memory_limit: bool
+    order_fd: int  # the child has read its order from the other end
     pipes: list[OutputPipe]
     told: float = 0.0  # when the kernel last heard of progress beyond the log's limit
+    cancelled: bool = False
 
     def fds(self) -> Iterator[int]:
         """The server's file descriptors for this step, which no other child may keep open."""
-        yield from (self.pidfd, self.log.fileno())
+        yield from (self.pidfd, self.log.fileno(), self.order_fd)
         yield from (pipe.fd for pipe in self.pipes)
 
     def write_log_line(self, stream: StreamName, text: str) -> None:
@@ -84,7 +89,13 @@ class RunningStep:
 
     def cancel(self) -> None:
         """Kill the child. The server notices its end as it notices any other."""
+        self.cancelled = True
         kill_group(self.pid)
+
+    def has_begun(self) -> bool:
+        """Whether the child has read its order. One that the system killed just before the order never did."""
+        unread = struct.unpack("i", fcntl.ioctl(self.order_fd, termios.FIONREAD, bytes(4)))[0]
+        return not unread
 
     def reap(self) -> tuple[int, int]:
         """Return the child's exit code (negative: a signal) and the peak memory of its largest process in MiB."""
@@ -110,6 +121,7 @@ class RunningStep:
             os.close(pipe.fd)
         self.log.close(self._seconds())
         os.close(self.pidfd)
+        os.close(self.order_fd)
 
 
 @dataclass(kw_only=True)
@@ -134,7 +146,6 @@ class PreforkedChild:
         except BrokenPipeError:
             log.close(0.0)
             raise
-        os.close(self.order_fd)
         return RunningStep(
             directory=directory,
             pid=self.pid,
@@ -143,6 +154,7 @@ class PreforkedChild:
             started=time.monotonic(),
             oom_kills_before=kills,
             has_memory_limit=limits_memory(root / directory),
+            order_fd=self.order_fd,
             pipes=self.pipes,
         )
 
@@ -210,12 +222,13 @@ def _become_child(
         if not directory:
             os._exit(0)
         step = root / directory
-        if uses_tools(step):
+        manifest = find_manifest(step)
+        if manifest is not None and manifest.tools:
             fork_below_reaper()
-        confine_step(registry, step, confinement)
+        confine_step(registry, step, manifest, confinement)
         with os.fdopen(write_ends[2], "w", buffering=1, encoding="utf-8") as progress:
             report: Callable[[str], None] = lambda text: print(" ".join(text.split()), file=progress)  # noqa: E731
-            result = run_step(registry, step, report)
+            result = run_step(registry, step, manifest, report)
             sys.stdout.flush()
             sys.stderr.flush()
         status = 1 if result.failure else 0

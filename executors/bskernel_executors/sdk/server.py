@@ -77,7 +77,7 @@ class Server:
         self._warm_up_pid: int | None = None
         self._connected = True
         self._heartbeat = heartbeat or Heartbeat(None)
-        self._confinement = Confinement(os.environ)
+        self._confinement = Confinement(os.environ, root)
 
     def serve(self) -> None:
         """Send Ready, then handle commands until the channel closes, and end all children."""
@@ -172,13 +172,15 @@ class Server:
 
     def _start(self, directory: str) -> None:
         self._send(StepStarted(directory=directory))
-        step = self._start_child(directory)
-        self._running[directory] = step
+        self._watch(self._start_child(directory))
+        self._preforked = self._fork()
+
+    def _watch(self, step: RunningStep) -> None:
+        self._running[step.directory] = step
         self._selector.register(step.pidfd, selectors.EVENT_READ, (_END, partial(self._finish, step)))
         for pipe in step.pipes:
             handle = partial(self._relay, step, pipe)
             self._selector.register(pipe.fd, selectors.EVENT_READ, (_LINES, handle))
-        self._preforked = self._fork()
 
     def _start_child(self, directory: str) -> RunningStep:
         child, self._preforked = self._preforked, None
@@ -230,7 +232,12 @@ class Server:
         for fd in (step.pidfd, *(pipe.fd for pipe in step.pipes)):
             if fd in self._selector.get_map():
                 self._selector.unregister(fd)
+        run_again = self._connected and not step.has_begun() and not step.cancelled
         step.close()
+        if run_again:
+            # Forked now, it cannot have been killed while it waited.
+            self._watch(self._fork().start(self._root, step.directory))
+            return
         self._mover.note_write()
         refine_result(self._registry, self._root / step.directory)
         kills = max(0, (count_oom_kills() or 0) - step.oom_kills_before)

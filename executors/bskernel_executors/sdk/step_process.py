@@ -58,21 +58,16 @@ def find_manifest(directory: Path) -> StepManifest | None:
         return None
 
 
-def uses_tools(directory: Path) -> bool:
-    """Are installed tools mounted for the step? No if its manifest cannot be read."""
-    manifest = find_manifest(directory)
-    return manifest is not None and bool(manifest.tools)
-
-
 def limits_memory(directory: Path) -> bool:
     """Does the step have a memory limit? No if its manifest cannot be read."""
     manifest = find_manifest(directory)
     return manifest is not None and manifest.memory_mib is not None
 
 
-def confine_step(registry: Registry, directory: Path, confinement: Confinement) -> None:
+def confine_step(
+    registry: Registry, directory: Path, manifest: StepManifest | None, confinement: Confinement
+) -> None:
     """Confine this process, which must have one thread, to a step's folder. What that does not prevent is printed."""
-    manifest = find_manifest(directory)
     if manifest is not None and not registry.is_confined(manifest.entry):
         return
     if not registry.confines_all:
@@ -156,14 +151,19 @@ def _failed_result(failure: Failure, step: str, directory: Path) -> StepResult:
     return StepResult(protocol=PROTOCOL_VERSION, step=step, failure=SecretFilter().redact_failure(portable))
 
 
-def run_step(registry: Registry, directory: Path, report_progress: Callable[[str], None]) -> StepResult:
-    """Run the step in `directory` and write its result there. A failure is a result, not an exception."""
+def run_step(
+    registry: Registry, directory: Path, manifest: StepManifest | None, report_progress: Callable[[str], None]
+) -> StepResult:
+    """Run the step in `directory` and write its result there. A failure is a result, not an exception.
+
+    Without a manifest, which then cannot be read, the result says why.
+    """
     make_deterministic(directory / WORK)
     hint_values: dict[str, str] = {}
     memory_mib: int | None = None
     context = FailureContext(step=directory.name, default_category="executor")
     try:
-        manifest = read_manifest(directory)
+        manifest = manifest or read_manifest(directory)
         seed_generators(find_seed(manifest))
         context, memory_mib = _context(registry, manifest, hint_values), manifest.memory_mib
         entry = registry.find(manifest.entry)

@@ -12,18 +12,25 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 _libc = ctypes.CDLL(None)
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 _AUDIT_ARCH_X86_64 = 0xC000003E
 _X32 = 0x40000000  # system calls of the x32 ABI have this bit
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24  # offsets in struct seccomp_data
+_LOAD, _JUMP, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _CLONE_NEWUSER = 0x10000000
 
 _CLONE, _CLONE3, _PRLIMIT = 56, 435, 302
+# Signals go to a process that is named by the first argument, ...
+_TO_A_PROCESS = {"kill": 62, "rt_sigqueueinfo": 129, "tgkill": 234, "rt_tgsigqueueinfo": 297, "pidfd_open": 434}
+# ... by one that no argument names: a folder of /proc is a pidfd, and any thread has a number, ...
+_TO_ANYBODY = {"pidfd_send_signal": 424, "tkill": 200}
+# ... or to the owner of a file that becomes readable: fcntl and ioctl, with these second arguments.
+_OWNERS = {72: (8, 15), 16: (0x8901, 0x8902)}  # F_SETOWN, F_SETOWN_EX; FIOSETOWN, SIOCSPGRP
+_EVERYBODY = 0xFFFFFFFF
 # Ways to other processes of the same user that tools may need, and plain steps do not.
 _OUTWARD = {
     "socket": 41,
@@ -42,20 +49,47 @@ _FORBIDDEN = {
     "settimeofday": 164, "clock_settime": 227, "sethostname": 170, "setdomainname": 171,
 }  # fmt: skip
 
+_MOUNTING = ("mount", "mount_setattr")
 
-def make_program(*, outward: bool) -> bytes:
+
+def make_program(*, outward: bool, mounting: bool = False, spared: Collection[int] = ()) -> bytes:
     """Make the filter; with `outward`, a step may use shared memory and queues, and sockets but those with a path.
 
-    Behind sockets with a path there are programs that do all that the user may, e.g. the Docker engine.
+    Behind sockets with a path there are programs that do all that the user may, e.g. the Docker engine. With
+    `mounting`, a process that still has the capability may make mounts. The processes `spared`, their groups, and all
+    processes at once get no signals: for systems whose Landlock does not see to that. Other steps cannot be known.
     """
-    return _assemble([*_FORBIDDEN.values(), *(() if outward else _OUTWARD.values())])
+    denied = {name: number for name, number in _FORBIDDEN.items() if not (mounting and name in _MOUNTING)}
+    return _assemble([*denied.values(), *(() if outward else _OUTWARD.values())], _spare(spared) if spared else ())
 
 
-def _assemble(denied: Iterable[int]) -> bytes:
-    def instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
-        return struct.pack("=HBBI", code, if_true, if_false, value)
+def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+    return struct.pack("=HBBI", code, if_true, if_false, value)
 
-    refuse = instruction(_RETURN, _ERRNO | errno.EPERM)
+
+_REFUSE = _instruction(_RETURN, _ERRNO | errno.EPERM)
+
+
+def _refuse_arguments(number: int, offset: int, values: Collection[int]) -> list[bytes]:
+    """Refuse a system call with one of these values of the argument at `offset`; leaves A as it is."""
+    found = len(values)
+    tests = [_instruction(_EQUAL, value & _EVERYBODY, found - at, 0) for at, value in enumerate(values)]
+    body = [_instruction(_LOAD, offset), *tests, _instruction(_JUMP, 1), _REFUSE, _instruction(_LOAD, _NUMBER)]
+    return [_instruction(_EQUAL, number, 0, len(body)), *body]
+
+
+def _spare(pids: Collection[int]) -> list[bytes]:
+    targets = (*pids, *(-pid for pid in pids), -1)
+    program = [part for number in _TO_ANYBODY.values() for part in (_instruction(_EQUAL, number, 0, 1), _REFUSE)]
+    for number in _TO_A_PROCESS.values():
+        program += _refuse_arguments(number, _FIRST_ARGUMENT, targets)
+    for number, commands in _OWNERS.items():
+        program += _refuse_arguments(number, _SECOND_ARGUMENT, commands)
+    return program
+
+
+def _assemble(denied: Iterable[int], more: Iterable[bytes]) -> bytes:
+    instruction, refuse = _instruction, _REFUSE
     program = [
         instruction(_LOAD, _ARCHITECTURE),
         instruction(_EQUAL, _AUDIT_ARCH_X86_64, 1, 0),
@@ -66,6 +100,7 @@ def _assemble(denied: Iterable[int]) -> bytes:
     ]
     for number in denied:
         program += [instruction(_EQUAL, number, 0, 1), refuse]
+    program += more
     program += [
         # Its flags lie in memory, where a filter sees nothing; libraries fall back to clone.
         instruction(_EQUAL, _CLONE3, 0, 1),

@@ -1,7 +1,10 @@
 """What a step's process gives up, in a child of the test: by version of Landlock, with tools, without Landlock."""
 
+import fcntl
+import functools
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +17,7 @@ from typing import Any
 import pytest
 from bskernel_executors.sdk import landlock
 from bskernel_executors.sdk.confinement import Confinement, step_rights
+from bskernel_executors.sdk.mount_view import enter_view
 
 needs_landlock = pytest.mark.skipif(landlock.landlock_version() == 0, reason="this system has no Landlock")
 
@@ -42,6 +46,11 @@ def refused(act: Callable[[], object]) -> bool:
     return False
 
 
+def may_make_mounts() -> bool:
+    """Whether this user may have a view of the files of its own, as containers do not allow."""
+    return bool(in_child(lambda: enter_view()))
+
+
 @pytest.fixture
 def step(tmp_path: Path) -> Path:
     folder = tmp_path / "steps" / "00-step"
@@ -54,7 +63,8 @@ def confined(
     step: Path, function: Callable[[], Any], *, tools: bool = False, environment: Mapping[str, str] = os.environ
 ) -> Any:
     """What the function returns in a confined child, after what is not prevented."""
-    confinement = Confinement(environment)
+    session = {**environment, "BSKERNEL_TOOL_FOLDERS": "/opt"} if tools else environment
+    confinement = Confinement(session, step.parent)
 
     def run() -> Any:
         confinement.prepare()
@@ -112,6 +122,38 @@ def test_without_landlock_a_step_says_so_and_still_opens_no_socket(
     assert socket_refused
 
 
+@pytest.mark.parametrize("version", [0, min(5, landlock.landlock_version())])
+def test_where_landlock_lets_signals_pass_a_step_still_sends_none_to_those_that_run_it(
+    version: int, step: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landlock, "landlock_version", lambda: version)
+    above = (os.getpid(), os.getppid())  # the confined process is this one's child
+    reading, writing = os.pipe()
+
+    acts: dict[str, Callable[[int], object]] = {
+        "signal": lambda pid: os.kill(pid, 0),
+        "signal its group": lambda pid: os.kill(-pid, 0),
+        "open": os.pidfd_open,
+        "send it what a pipe brings": lambda pid: fcntl.fcntl(reading, fcntl.F_SETOWN, pid),
+    }
+
+    def send() -> dict[str, bool]:
+        tried = {f"{name} {pid}": refused(functools.partial(act, pid)) for pid in above for name, act in acts.items()}
+        with subprocess.Popen(["/bin/sleep", "60"]) as own:
+            own.terminate()
+        tried["signal everybody"] = refused(lambda: os.kill(-1, 0))
+        tried["signal a child of its own"] = own.returncode != -signal.SIGTERM
+        return tried
+
+    try:
+        _, tried = confined(step, send)
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert tried.pop("signal a child of its own") is False
+    assert {what for what, was_refused in tried.items() if not was_refused} == set()
+
+
 def test_a_step_with_tools_looks_at_network_cards_but_reaches_no_program_of_the_user_s(step: Path) -> None:
     def run() -> list[bool]:
         kinds = (socket.AF_INET, socket.AF_UNIX)
@@ -119,6 +161,19 @@ def test_a_step_with_tools_looks_at_network_cards_but_reaches_no_program_of_the_
 
     assert confined(step, run, tools=True)[1] == [False, True]
     assert confined(step, run, tools=False)[1] == [True, True]
+
+
+def test_what_a_step_shares_in_memory_ends_with_it(step: Path) -> None:
+    left = Path("/dev/shm") / f"left-by-{step.parent.parent.name}-{os.getpid()}"
+
+    def run() -> bool:
+        left.touch()
+        return left.exists()
+
+    assert confined(step, run)[1]
+    stayed = left.exists()
+    left.unlink(missing_ok=True)
+    assert stayed is not may_make_mounts()
 
 
 @needs_landlock

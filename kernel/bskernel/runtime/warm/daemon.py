@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import threading
 import time
@@ -36,6 +37,9 @@ from bskernel.runtime.warm.sockets import receive_request, require_same_user, se
 
 _READY_S = 180.0  # a server may take that long to import its libraries
 _GRACE_S = 2.0  # a run may take that long to save its step after its session was ended
+_SILENT_S = 5.0  # a client connects in order to ask something
+_AGAIN_S = 0.2
+_FOR_NOW = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED}
 _BROKEN = (OSError, FrameError, msgspec.DecodeError)
 
 
@@ -89,15 +93,23 @@ class WarmDaemon:
             self._changed.notify_all()
 
     def _accept(self, listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
+        while True:
+            try:
                 connection, _ = listener.accept()
+            except OSError as error:
+                if error.errno not in _FOR_NOW:
+                    return
+                time.sleep(_AGAIN_S)  # clients that say nothing are gone soon
+                continue
+            try:
                 threading.Thread(target=self._handle, args=(connection,), daemon=True).start()
+            except RuntimeError:  # no more threads
+                connection.close()
 
     def _handle(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(*_BROKEN):
             require_same_user(connection)
-            while (request := receive_request(connection)) is not None:
+            while (request := receive_request(connection, _SILENT_S)) is not None:
                 if isinstance(request, LeaseRequest):
                     self._lend(connection, request)
                 elif isinstance(request, EndRequest):
@@ -150,7 +162,7 @@ class WarmDaemon:
             send(connection, Granted(session=self._folders.id))
             socket.send_fds(connection, [b"\0"], [theirs.fileno()])
         with contextlib.suppress(*_BROKEN):
-            while (request := receive_request(connection)) is not None:
+            while (request := receive_request(connection)) is not None:  # a run has nothing to ask while steps run
                 if isinstance(request, ReleaseRequest):
                     return True
                 send(connection, self._answer(request))

@@ -22,6 +22,7 @@ from bskernel.runtime.warm.messages import DaemonRecord
 _RECORD = "keeper.json"
 _LARGEST = 1 << 20  # bytes of a record
 _SOCKET = "socket"
+_CONNECT_S = 5.0
 
 
 def require_private(folder: Path) -> None:
@@ -87,8 +88,9 @@ class SessionEntry:
         return listener
 
     def connect(self) -> socket.socket:
-        """Connect to the daemon. Raises OSError when none listens."""
+        """Connect to the daemon. Raises OSError when none listens, or so many wait for it that it must be stopped."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(_CONNECT_S)
         try:
             with self._address() as address:
                 connection.connect(address)

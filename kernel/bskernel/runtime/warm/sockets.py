@@ -6,6 +6,7 @@ import os
 import select
 import socket
 import struct
+import time
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from bskernel.runtime.warm.messages import Reply, Request
 
 _SLICE_S = 0.5  # how often to look at a peer that does not answer
 _STOPPED_S = 2.0  # a peer that is stopped for longer will not answer
+_MESSAGE_S = 5.0  # how long a message may take once it has begun, in either direction
 _CREDENTIALS = struct.Struct("iII")  # struct ucred: pid, uid, gid
 
 
@@ -67,6 +69,26 @@ class AnswerStream:
         return self._connection.recv(size)
 
 
+class RequestStream:
+    """A connected socket as the source of one request, which may begin within `wait_s` seconds, or at any time."""
+
+    def __init__(self, connection: socket.socket, wait_s: float | None) -> None:
+        self._connection = connection
+        self._left_s = wait_s
+        self._end_s: float | None = None  # when it must be whole
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; b"" at the end. Raises TimeoutError, OSError."""
+        now = time.monotonic()
+        if self._end_s is not None and now >= self._end_s:
+            raise TimeoutError("a request that does not end")
+        self._connection.settimeout(self._left_s if self._end_s is None else self._end_s - now)
+        data = self._connection.recv(size)
+        if self._end_s is None:
+            self._end_s = time.monotonic() + _MESSAGE_S
+        return data
+
+
 class SocketStream:
     """A connected socket as a byte source and sink for frames."""
 
@@ -90,9 +112,14 @@ def send(connection: socket.socket, message: Request | Reply) -> None:
     write_frame(SocketStream(connection), msgspec.json.encode(message))
 
 
-def receive_request(connection: socket.socket) -> Request | None:
-    """The next request, None at the end. Raises OSError, FrameError, msgspec.DecodeError."""
-    frame = read_frame(SocketStream(connection))
+def receive_request(connection: socket.socket, wait_s: float | None = None) -> Request | None:
+    """The next request, None at the end; it begins within `wait_s` seconds, or at any time.
+
+    Once begun, it must be whole within seconds, and so must its answer be taken. Raises TimeoutError, OSError,
+    FrameError, msgspec.DecodeError.
+    """
+    frame = read_frame(RequestStream(connection, wait_s))
+    connection.settimeout(_MESSAGE_S)
     return None if frame is None else _decode(frame, Request)
 
 
