@@ -89,7 +89,7 @@ def kernel_at_any_time(trial: Trial, signum: signal.Signals, runtime: str) -> No
     try:
         code = kernel.wait(30)
     except subprocess.TimeoutExpired:
-        raise Violation("the kernel did not end within 30 s of the signal") from None
+        raise Violation("the kernel did not end within 30 s of the signal", "hang") from None
     if signum != signal.SIGKILL:
         done = trial.site.finished(Path(trial.folder / "cache"), code, seconds, "run", "build.toml")
         # Before its first line Python knows no other answer to SIGTERM, and none but KeyboardInterrupt to SIGINT.
@@ -153,7 +153,7 @@ def warm(trial: Trial, signum: signal.Signals) -> None:
         kernel.wait(60)
     except subprocess.TimeoutExpired:
         if who != "kernel":
-            raise Violation(f"the build did not end within 60 s of a {signum.name} to its {who}") from None
+            raise Violation(f"the build did not end within 60 s of a {signum.name} to its {who}", "hang") from None
         kernel.kill()
         kernel.wait()
     started = time.monotonic()
@@ -186,7 +186,7 @@ def several(trial: Trial) -> None:
         try:
             code = kernel.wait(90)
         except subprocess.TimeoutExpired:
-            raise Violation("a build beside killed ones did not end within 90 s") from None
+            raise Violation("a build beside killed ones did not end within 90 s", "hang") from None
         if number not in doomed:
             trial.require(code == 0, f"a build beside killed ones ended with {code}")
             invariants.the_build_is_right(trial, projects[number])
@@ -231,13 +231,31 @@ def sweep(trial: Trial) -> None:
     if invariants.proper(done := site.run(project, cache, "sweep", "build.toml")).code != 0:
         raise Violation(f"the sweep does not go on: {done}")
     if different := invariants.changes(whole, _artifacts(_made_by_sweep(project))):
-        raise Violation(f"the sweep made something else: {'; '.join(different[:3])}")
+        raise Violation(f"the sweep made something else: {'; '.join(different[:3])}", "wrong")
     site.write_project(project)
     _after(trial, project, cache)
 
 
+_VOLUMES = {
+    "kernel-at-operation": 600,
+    "kernel": 250,
+    "executor": 100,
+    "warm": 75,
+    "several": 50,
+    "sweep": 25,
+    "kernel-docker": 200,
+}
+
+
 def _kind(name: str, promise: str, attempt: Callable[[Trial], None], tries: int, *, container: bool = False) -> Kind:
-    return Kind(name=f"kills/{name}", promise=promise, attempt=attempt, tries=tries, container=container)
+    return Kind(
+        name=f"kills/{name}",
+        promise=promise,
+        attempt=attempt,
+        tries=tries,
+        volume=_VOLUMES.get(name, 0),
+        container=container,
+    )
 
 
 KINDS = [

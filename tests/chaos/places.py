@@ -117,7 +117,7 @@ def _within(trial: Trial, words: str, before: Callable[[], None]) -> None:
     trial.item = f"{words}, bskernel {' '.join(command)}"
     done = trial.site.run(project, cache, *command, before=before)
     if done.code is None:
-        raise Violation(f"it did not end: {done}")
+        raise Violation(f"it did not end: {done}", "hang")
     # The interpreter may fail before the first line of ours.
     if "/kernel/bskernel/" in done.said or done.code in invariants.CODES:
         invariants.proper(done)

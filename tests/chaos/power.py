@@ -76,11 +76,13 @@ KINDS = [
         promise="one run heals what a power failure after a build lost, and nothing wrong is taken for right",
         attempt=lambda trial: attempt(trial, finished=True),
         tries=3,
+        volume=50,
     ),
     Kind(
         name="power/building",
         promise="one run heals what a power failure during a build lost",
         attempt=lambda trial: attempt(trial, finished=False),
         tries=2,
+        volume=50,
     ),
 ]
