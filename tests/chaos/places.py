@@ -105,10 +105,11 @@ def few_files(trial: Trial) -> None:
 
 
 def little_memory(trial: Trial) -> None:
-    """Little address space; below 60 MiB Python itself does not start."""
-    mebibytes = trial.rng.choice((60, 80, 100, 150, 250, 400))
-    limit = mebibytes << 20
-    _within(trial, f"{mebibytes} MiB", lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+    """Little address space, or little data."""
+    mebibytes = trial.rng.choice((30, 55, 60, 80, 100, 150, 250, 400))
+    which, limit = trial.rng.choice((resource.RLIMIT_AS, resource.RLIMIT_DATA)), mebibytes << 20
+    words = f"{mebibytes} MiB of {'address space' if which == resource.RLIMIT_AS else 'data'}"
+    _within(trial, words, lambda: resource.setrlimit(which, (limit, limit)))
 
 
 def _within(trial: Trial, words: str, before: Callable[[], None]) -> None:
