@@ -1,6 +1,7 @@
 """Tries all kinds of mishap in turn until the time is over, and reports. It ends with 1 if a promise was broken."""
 
 import argparse
+import functools
 import shutil
 import signal
 import sys
@@ -29,6 +30,7 @@ def arguments() -> argparse.ArgumentParser:
     length.add_argument("--minutes", type=float, help="how long to try (default: 10 minutes)")
     length.add_argument("--hours", type=float, help="how long to try")
     length.add_argument("--tries", type=int, help="try each kind so often")
+    length.add_argument("--volume", action="store_true", help="try each kind as often as the project's figures need")
     length.add_argument("--ci", action="store_true", help="as CI does: a part of it, without known violations")
     length.add_argument("--replay", metavar="KIND:SEED:NUMBER", help="repeat one trial of a report")
     length.add_argument("--list", action="store_true", help="list the kinds with their promises")
@@ -63,6 +65,13 @@ def _has_engine() -> bool:
     return True
 
 
+def _tries(args: argparse.Namespace, kind: Kind) -> float:
+    """How often the options have a kind tried."""
+    if args.ci:
+        return kind.tries
+    return kind.volume if args.volume else args.tries or float("inf")
+
+
 def main(options: Sequence[str], all_kinds: Sequence[Kind] = tuple(KINDS)) -> int:
     """Run the campaign; 1 with violations."""
     parser = arguments()
@@ -92,10 +101,10 @@ def main(options: Sequence[str], all_kinds: Sequence[Kind] = tuple(KINDS)) -> in
         if replay:
             campaign.run(kinds[0], replay[2])
         else:
-            counted = args.ci or args.tries is not None
+            counted = args.volume or args.tries is not None
             seconds = CI_LIMIT_S if args.ci else 3600 * args.hours if args.hours else 60 * (args.minutes or 10)
-            until = time.monotonic() + seconds if args.ci or not counted else float("inf")
-            campaign.run_all(kinds, lambda kind: kind.tries if args.ci else args.tries or float("inf"), until)
+            until = float("inf") if counted else time.monotonic() + seconds
+            campaign.run_all(kinds, functools.partial(_tries, args), until)
     except KeyboardInterrupt:
         print("interrupted: the report is of what was tried until now", file=sys.stderr)
     finally:

@@ -89,28 +89,28 @@ class Campaign:
         folder = self._folder(kind)
         self._used_engine |= kind.container
         trial = Trial(kind.name, self._seed, number, folder, self._site)
-        broken: str | None = None
+        broken: Violation | None = None
         try:
             with _limited(kind.limit_s):
                 kind.attempt(trial)
         except Violation as violation:
-            broken = str(violation)
+            broken = violation
         except Unable as unable:
             row.unable = str(unable)
             return False
         except _Stuck:
-            broken = f"the trial did not end within {kind.limit_s:.0f} s"
+            broken = Violation(f"the trial did not end within {kind.limit_s:.0f} s", "hang")
         except Exception:  # noqa: BLE001 - one broken trial must not end hours of them
-            broken = f"the trial itself failed: {traceback.format_exc(limit=-4)}"
+            broken = Violation(f"the trial itself failed: {traceback.format_exc(limit=-4)}")
         finally:
             invariants.end_descendants()
             if kind.container and (left := remove_containers(folder)):
-                broken = broken or f"containers are left: {', '.join(left)}"
+                broken = broken or Violation(f"containers are left: {', '.join(left)}", "left over")
             _remove(folder)
         row.tried += trial.count
-        if broken is not None:
-            row.violations.append(Finding(replay=trial.replay, item=trial.item, message=broken))
-            self._note(f"{trial.replay} {trial.item}: {broken}")
+        for item, found in [*trial.noted, *([(trial.item, broken)] if broken is not None else [])]:
+            row.violations.append(Finding(replay=trial.replay, item=item, breach=found.breach, message=str(found)))
+            self._note(f"{trial.replay} {item}: {found}")
         return True
 
     def _folder(self, kind: Kind) -> Path:

@@ -117,6 +117,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     patterns: tuple[str, ...]
     promise: str
     tries: int
+    volume: int
 
 
 PLACES = (
@@ -125,24 +126,28 @@ PLACES = (
         patterns=("cache/blobs/*/*",),
         promise="a damaged blob is missing, never wrong",
         tries=2,
+        volume=50,
     ),
     Place(
         name="actions",
         patterns=("cache/actions/*/*",),
         promise="a damaged result is missing, never wrong",
         tries=2,
+        volume=50,
     ),
     Place(
         name="cache",
         patterns=("cache/*", "cache/blobs/*", "cache/actions/*", "cache/claims/*"),
         promise="a damaged cache is mended, or its message names the place",
         tries=2,
+        volume=50,
     ),
     Place(
         name="artifacts",
         patterns=("project/build/sum/artifacts/*", "project/build/sum/artifacts/**/*"),
         promise="artifacts have their digests when a run says ok",
         tries=3,
+        volume=272,
     ),
     Place(
         name="build",
@@ -154,6 +159,7 @@ PLACES = (
         ),
         promise="a damaged build directory is written again, or refused by name",
         tries=2,
+        volume=50,
     ),
 )
 
@@ -209,7 +215,7 @@ def attempt(trial: Trial, place: Place) -> None:
     if done.code == 0:
         invariants.the_build_is_right(trial, project)
     if changed := invariants.changes(before, invariants.snapshot(outside)):
-        raise Violation(f"a command changed what the user keeps elsewhere: {'; '.join(changed[:3])}")
+        raise Violation(f"a command changed what the user keeps elsewhere: {'; '.join(changed[:3])}", "escape")
     if done.code != 0:
         for path in hurts:
             with contextlib.suppress(NotADirectoryError):  # what it lay in was hurt, too
@@ -247,7 +253,7 @@ def shared_store(trial: Trial) -> None:
     trial.require(done.code == 0, f"a damaged shared store fails the build: {done}")
     invariants.the_build_is_right(trial, project)
     if changed := invariants.changes(before, invariants.snapshot(outside)):
-        raise Violation(f"a run changed what the user keeps elsewhere: {'; '.join(changed[:3])}")
+        raise Violation(f"a run changed what the user keeps elsewhere: {'; '.join(changed[:3])}", "escape")
     invariants.the_next_run_is_right(trial, project, cache)
 
 
@@ -257,6 +263,7 @@ KINDS = [
         promise="damage in a shared store costs time, and nothing else",
         attempt=shared_store,
         tries=1,
+        volume=50,
     ),
     *(
         Kind(
@@ -264,6 +271,7 @@ KINDS = [
             promise=place.promise,
             attempt=functools.partial(attempt, place=place),
             tries=place.tries,
+            volume=place.volume,
         )
         for place in PLACES
     ),

@@ -110,7 +110,7 @@ def _texts_are_clean(output: Path) -> None:
         with contextlib.suppress(OSError):
             found = invariants.CONTROLS.search(path.read_bytes().decode("utf-8", "surrogateescape"))
             if found:
-                raise Violation(f"the control character {found[0]!r} is in {path.name}")
+                raise Violation(f"the control character {found[0]!r} is in {path.name}", "escape")
 
 
 def attempt(trial: Trial, names: list[str], runtime: str) -> None:
@@ -137,11 +137,11 @@ def attempt(trial: Trial, names: list[str], runtime: str) -> None:
             changed = invariants.changes(before, invariants.snapshot(outside))
             code_changed = invariants.changes(code_before, invariants.snapshot(site.environments / "code"))
             _repair_code(site.environments / "code")
-        trial.require(not heard.heard, "the step reached a TCP port of this machine")
-    trial.require(not changed, f"outside of its folder: {'; '.join(changed[:3])}")
-    trial.require(not code_changed, f"the executors' code: {'; '.join(code_changed[:3])}")
+        trial.require(not heard.heard, "the step reached a TCP port of this machine", "escape")
+    trial.require(not changed, f"outside of its folder: {'; '.join(changed[:3])}", "escape")
+    trial.require(not code_changed, f"the executors' code: {'; '.join(code_changed[:3])}", "escape")
     if found := _holds_secret(project, cache, *site.printed(cache)):
-        raise Violation(f"the secret of a file outside is in {found.relative_to(trial.folder)}")
+        raise Violation(f"the secret of a file outside is in {found.relative_to(trial.folder)}", "escape")
     site.write_project(project, PROJECT)
     invariants.the_next_run_is_right(trial, project, cache, runtime=runtime)
     if trial.rng.random() < 0.3:  # what was recalled is right in a new build directory, too
@@ -178,6 +178,7 @@ def _kind(module: str, runtime: str, tries: int) -> Kind:
         promise=PROMISES[module],
         attempt=lambda trial: attempt(trial, names, runtime),
         tries=tries,
+        volume=len(names) if runtime == "process" else (len(names) + 1) // 2,
         container=runtime == "docker",
     )
 

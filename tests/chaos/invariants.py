@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from bskernel.commands.store import StoreAdmin
+
 from chaos.kind import Trial, Violation
 from chaos.site import NAME, Finished, Site
 
@@ -25,15 +27,15 @@ GRACE_S = 10.0  # how long what a killed process leaves may take to end by itsel
 def proper(done: Finished, codes: Iterable[int] = CODES) -> Finished:
     """Raise Violation if a command did not end, ended unforeseen, or showed a traceback or control characters."""
     if done.code is None:
-        raise Violation(f"it did not end: {done}")
+        raise Violation(f"it did not end: {done}", "hang")
     if "Traceback (most recent call last)" in done.said and _KERNEL.search(done.said):
-        raise Violation(f"a traceback of the kernel: {done}")
+        raise Violation(f"a traceback of the kernel: {done}", "traceback")
     if done.code not in set(codes):
-        raise Violation(f"unforeseen end: {done}")
+        raise Violation(f"unforeseen end: {done}", "traceback" if done.code == 70 else "unclear")
     if found := CONTROLS.search(done.said):
-        raise Violation(f"the control character {found[0]!r} reached the terminal: {done}")
+        raise Violation(f"the control character {found[0]!r} reached the terminal: {done}", "escape")
     if done.code and not done.said.strip():
-        raise Violation(f"an end without a word: {done}")
+        raise Violation(f"an end without a word: {done}", "unclear")
     return done
 
 
@@ -85,7 +87,7 @@ def nothing_runs(grace_s: float = GRACE_S) -> None:
     deadline = time.monotonic() + grace_s
     while found := descendants():
         if time.monotonic() > deadline:
-            raise Violation(f"still running: {', '.join(_command_of(pid) for pid in found[:4])}")
+            raise Violation(f"still running: {', '.join(_command_of(pid) for pid in found[:4])}", "left over")
         reap()
         time.sleep(0.02)
     reap()
@@ -97,7 +99,7 @@ def nothing_lies_around(cache: Path) -> None:
         folder = cache / name
         left = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
         if left:
-            raise Violation(f"left in {name}/: {', '.join(left[:4])} ({len(left)} in all)")
+            raise Violation(f"left in {name}/: {', '.join(left[:4])} ({len(left)} in all)", "left over")
 
 
 def _described(path: Path) -> str:
@@ -182,10 +184,10 @@ def the_build_is_right(trial: Trial, project: Path) -> None:
     try:
         made = made_by(project)
     except (OSError, ValueError, KeyError) as error:
-        raise Violation(f"a build said ok, and its results cannot be read: {error!r}") from error
+        raise Violation(f"a build said ok, and its results cannot be read: {error!r}", "wrong") from error
     for key, value in trial.site.reference().items():
         if different := changes(value, made.get(key, {})):
-            raise Violation(f"a build said ok, and its {key} are wrong: {'; '.join(different[:4])[:600]}")
+            raise Violation(f"a build said ok, and its {key} are wrong: {'; '.join(different[:4])[:600]}", "wrong")
 
 
 def nothing_is_unknown(trial: Trial, project: Path, cache: Path) -> None:
@@ -200,7 +202,7 @@ def nothing_is_unknown(trial: Trial, project: Path, cache: Path) -> None:
     build = project / "build" / NAME
     unknown += [f"build/{name}" for path in build.rglob("*") if (name := str(path.relative_to(build))) not in known]
     if unknown:
-        raise Violation(f"left behind: {', '.join(sorted(unknown)[:4])}")
+        raise Violation(f"left behind: {', '.join(sorted(unknown)[:4])}", "left over")
 
 
 def the_session_ends(trial: Trial, project: Path, cache: Path) -> None:
@@ -236,6 +238,18 @@ def the_next_run_is_right(
     if repairs_store:
         proper(trial.site.run(project, cache, "store", "check", "--repair"), {0, 4})
     if checks_store:
-        done = trial.site.run(project, cache, "store", "check")
-        if proper(done).code != 0:
-            raise Violation(f"the cache is damaged: {done}")
+        the_cache_is_sound(cache)
+
+
+def no_result_is_incomplete(cache: Path) -> None:
+    """Raise Violation if a result in the cache names bytes that are missing or damaged."""
+    found = StoreAdmin(cache, None, lambda _: None).check(shared=False, repair=False)
+    if found.dangling:
+        raise Violation(f"results name what is damaged or missing: {', '.join(found.dangling)}")
+
+
+def the_cache_is_sound(cache: Path) -> None:
+    """Raise Violation if `store check` would find anything."""
+    found = StoreAdmin(cache, None, lambda _: None).check(shared=False, repair=False)
+    if not found.sound:
+        raise Violation(f"the cache is damaged: {found}"[:900], "wrong")

@@ -4,7 +4,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -14,8 +14,18 @@ T = TypeVar("T")
 _REPLAY = re.compile(r"([\w/-]+):(-?\d+):(\d+)")
 
 
+# How a promise was broken: something was left behind; a build said ok and made something else; it did not end; a
+# traceback was shown, or an exception came that nobody declared; something got out of a step's folder, or to a
+# terminal; an end that does not say why.
+Breach = Literal["left over", "wrong", "hang", "traceback", "escape", "unclear", "other"]
+
+
 class Violation(Exception):  # noqa: N818 - a finding, no defect of the campaign
-    """A broken promise, in words; it ends the trial."""
+    """A broken promise, in words; raised, it ends the trial."""
+
+    def __init__(self, message: str, breach: Breach = "other") -> None:
+        super().__init__(message)
+        self.breach = breach
 
 
 class Unable(Exception):  # noqa: N818 - nothing is wrong
@@ -34,6 +44,7 @@ class Trial:
         self.rng = random.Random(f"{kind}:{seed}:{number}")
         self.item = ""  # what of the kind was tried, in a few words
         self.count = 1  # how many cases it tried
+        self.noted: list[tuple[str, Violation]] = []  # what was tried, and what it broke without ending the trial
 
     @property
     def replay(self) -> str:
@@ -46,10 +57,15 @@ class Trial:
         random.Random(f"{self.kind}:{self.seed}:order").shuffle(order)
         return items[order[self.number % len(items)]]
 
-    def require(self, holds: object, broken: str) -> None:
+    def require(self, holds: object, broken: str, breach: Breach = "other") -> None:
         """Raise Violation with these words unless the promise holds."""
         if not holds:
-            raise Violation(broken)
+            raise Violation(broken, breach)
+
+    def note(self, violation: Violation | None) -> None:
+        """Note a broken promise, if it is one, and go on: for trials of many cases."""
+        if violation is not None:
+            self.noted.append((self.item, violation))
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +75,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     promise: str
     attempt: Callable[[Trial], None]
     tries: int  # in the part that CI runs
+    volume: int = 0  # tries that the project's figures need; see figures.py
     limit_s: float = 240.0  # a trial that takes longer is stuck
     container: bool = False  # needs a Docker engine
 

@@ -105,10 +105,11 @@ def few_files(trial: Trial) -> None:
 
 
 def little_memory(trial: Trial) -> None:
-    """Little address space; below 60 MiB Python itself does not start."""
-    mebibytes = trial.rng.choice((60, 80, 100, 150, 250, 400))
-    limit = mebibytes << 20
-    _within(trial, f"{mebibytes} MiB", lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+    """Little address space, or little data."""
+    mebibytes = trial.rng.choice((30, 55, 60, 80, 100, 150, 250, 400))
+    which, limit = trial.rng.choice((resource.RLIMIT_AS, resource.RLIMIT_DATA)), mebibytes << 20
+    words = f"{mebibytes} MiB of {'address space' if which == resource.RLIMIT_AS else 'data'}"
+    _within(trial, words, lambda: resource.setrlimit(which, (limit, limit)))
 
 
 def _within(trial: Trial, words: str, before: Callable[[], None]) -> None:
@@ -117,7 +118,7 @@ def _within(trial: Trial, words: str, before: Callable[[], None]) -> None:
     trial.item = f"{words}, bskernel {' '.join(command)}"
     done = trial.site.run(project, cache, *command, before=before)
     if done.code is None:
-        raise Violation(f"it did not end: {done}")
+        raise Violation(f"it did not end: {done}", "hang")
     # The interpreter may fail before the first line of ours.
     if "/kernel/bskernel/" in done.said or done.code in invariants.CODES:
         invariants.proper(done)

@@ -55,7 +55,7 @@ def _interrupted(site: Site, folder: Path, rng: random.Random) -> tuple[Path, Pa
 def attempt(trial: Trial, *, finished: bool) -> None:
     """Lose a random part of the files of a cache and a build directory: the next run makes everything right.
 
-    A blob that no run reads may stay damaged until the cache is checked.
+    That run makes again what the results in the cache name. A damaged blob that none names may stay.
     """
     site, rng = trial.site, trial.rng
     project, cache = site.copy_template(trial.folder) if finished else _interrupted(site, trial.folder, rng)
@@ -66,6 +66,7 @@ def attempt(trial: Trial, *, finished: bool) -> None:
     trial.item = f"{len(lost)} of {len(files)} files lost"
     with mounts.another_boot(trial.folder / "boot", str(uuid.UUID(int=rng.getrandbits(128)))):
         invariants.the_next_run_is_right(trial, project, cache, checks_store=False)
+        invariants.no_result_is_incomplete(cache)
         shutil.rmtree(project / "build")
         invariants.the_next_run_is_right(trial, project, cache, repairs_store=True)
 
@@ -76,11 +77,13 @@ KINDS = [
         promise="one run heals what a power failure after a build lost, and nothing wrong is taken for right",
         attempt=lambda trial: attempt(trial, finished=True),
         tries=3,
+        volume=50,
     ),
     Kind(
         name="power/building",
         promise="one run heals what a power failure during a build lost",
         attempt=lambda trial: attempt(trial, finished=False),
         tries=2,
+        volume=50,
     ),
 ]

@@ -1,11 +1,15 @@
 """What a campaign counted, as text and as JSON."""
 
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
+
+from chaos.figures import FIGURES
+from chaos.kind import Breach
 
 KNOWN = Path(__file__).with_name("known_violations.toml")
 
@@ -15,6 +19,7 @@ class Finding(msgspec.Struct, kw_only=True):
 
     replay: str
     item: str
+    breach: Breach
     message: str
 
 
@@ -26,6 +31,16 @@ class Row(msgspec.Struct, kw_only=True):
     tried: int = 0
     violations: list[Finding] = []
     unable: str | None = None
+
+
+class Count(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the project's figures: of so many tried, so many broke the promise in the way that it counts."""
+
+    figure: str
+    goal: int  # how many should be tried, and none broken
+    tried: int
+    broken: int
+    otherwise: int  # broke another promise
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,11 +65,12 @@ class _KnownFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole: seed, duration in seconds, rows, and the known violations that concern them."""
+    """The whole: seed, duration in seconds, rows, the figures that they give, and the known violations of theirs."""
 
     seed: int
     seconds: float
     rows: tuple[Row, ...]
+    figures: tuple[Count, ...]
     known: tuple[Known, ...]
 
     @property
@@ -81,7 +97,26 @@ def make_report(seed: int, seconds: float, rows: Sequence[Row]) -> Report:
     """The report of rows."""
     names = {row.kind for row in rows}
     known = tuple(item for item in known_violations() if item.kind in names)
-    return Report(seed=seed, seconds=round(seconds, 1), rows=tuple(rows), known=known)
+    return Report(seed=seed, seconds=round(seconds, 1), rows=tuple(rows), figures=_figures_of(rows), known=known)
+
+
+def _figures_of(rows: Sequence[Row]) -> tuple[Count, ...]:
+    """The figures of which any kind was tried."""
+    counts = []
+    for figure in FIGURES:
+        chosen = [row for row in rows if figure.counts(row.kind)]
+        breaches = [finding.breach for row in chosen for finding in row.violations]
+        broken = sum(breach in figure.breaches for breach in breaches)
+        counts.append(
+            Count(
+                figure=figure.name,
+                goal=figure.goal,
+                tried=sum(row.tried for row in chosen),
+                broken=broken,
+                otherwise=len(breaches) - broken,
+            )
+        )
+    return tuple(count for count in counts if count.tried)
 
 
 def as_json(report: Report) -> bytes:
@@ -89,11 +124,17 @@ def as_json(report: Report) -> bytes:
     return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
 
 
+def _counted(findings: Sequence[Finding]) -> str:
+    breaches = Counter(finding.breach for finding in findings)
+    ways = ", ".join(f"{count} {breach}" for breach, count in sorted(breaches.items()))
+    return f"{len(findings)} ({ways})" if findings else "0"
+
+
 def as_text(report: Report) -> str:
-    """A table of kinds, then each violation with the command that repeats it."""
+    """A table of kinds, the project's figures, then each violation with the command that repeats it."""
     head = ("kind", "tried", "as promised", "violations")
     body = [
-        (row.kind, f"{row.tried:,}", f"{row.tried - len(row.violations):,}", str(len(row.violations)))
+        (row.kind, f"{row.tried:,}", f"{row.tried - len(row.violations):,}", _counted(row.violations))
         if row.unable is None
         else (row.kind, "-", "-", f"not tried: {row.unable}")
         for row in report.rows
@@ -105,6 +146,9 @@ def as_text(report: Report) -> str:
     ]
     tried = sum(row.tried for row in report.rows)
     lines.append(f"{tried:,} tried, {report.violations} violations, seed {report.seed}, {report.seconds:.0f} s")
+    for count in report.figures:
+        others = f"; {count.otherwise} broke another promise" if count.otherwise else ""
+        lines.append(f"figure: {count.figure}: {count.broken} of {count.tried:,} (goal: 0 of {count.goal:,}){others}")
     for row in report.rows:
         for finding in row.violations:
             item = f" ({finding.item})" if finding.item else ""

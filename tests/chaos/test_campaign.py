@@ -13,9 +13,12 @@ from support.paths import TESTS
 
 from chaos.executor.chaos_steps import entries  # noqa: F401 - its modules fill the list
 from chaos.executor.chaos_steps.behaviour import BEHAVIOURS
+from chaos.figures import FIGURES
+from chaos.fuzz.decoders import DECODERS
 from chaos.fuzz.mutation import damage, damage_value
 from chaos.kind import Trial, parse_replay
 from chaos.kinds import KINDS
+from chaos.models import BATCH
 from chaos.report import Finding, Known, Report, Row, as_json, as_text, known_violations, make_report
 from chaos.site import Site
 
@@ -88,15 +91,32 @@ def test_names_of_replays_are_read_back(tmp_path: Path) -> None:
 
 
 def test_a_report_counts_and_a_known_violation_is_counted_but_not_unknown() -> None:
-    finding = Finding(replay="a/b:1:0", item="item-1", message="it broke")
+    finding = Finding(replay="a/b:1:0", item="item-1", breach="wrong", message="it broke")
     row = Row(kind="a/b", promise="it holds", tried=3, violations=[finding])
-    report = Report(seed=1, seconds=2.0, rows=(row,), known=(Known(kind="a/b", item="item-*", reason="not yet"),))
+    known = Known(kind="a/b", item="item-*", reason="not yet")
+    report = Report(seed=1, seconds=2.0, rows=(row,), figures=(), known=(known,))
     assert (report.violations, report.unknown) == (1, 0)
     assert msgspec.structs.replace(report, known=(Known(kind="a/b", item="other", reason="no"),)).unknown == 1
     text = as_text(report)
-    assert "a/b       3            2  1" in text
+    assert "a/b       3            2  1 (1 wrong)" in text
     assert "known violation of a/b (item-*): not yet" in text
     assert msgspec.json.decode(as_json(report), type=Report).violations == 1
+
+
+def test_figures_count_what_they_promise_and_name_what_else_broke() -> None:
+    findings = [Finding(replay="r", item="", breach=breach, message="") for breach in ("wrong", "hang")]
+    rows = [Row(kind="power/building", promise="", tried=5, violations=findings), Row(kind="fuzz/x", promise="")]
+    healed, wrong = make_report(1, 0, rows).figures
+    assert (healed.tried, healed.broken, healed.otherwise) == (5, 1, 1)
+    assert (wrong.tried, wrong.broken, wrong.goal) == (5, 1, 100)
+    assert f"{wrong.figure}: 1 of 5 (goal: 0 of 100); 1 broke another promise" in as_text(make_report(1, 0, rows))
+
+
+def test_the_volumes_of_the_kinds_reach_every_figure() -> None:
+    batches = {f"fuzz/{decoder.name}": decoder.batch for decoder in DECODERS} | {"models/damaged": BATCH}
+    for figure in FIGURES:
+        chosen = [kind for kind in KINDS if figure.counts(kind.name)]
+        assert sum(kind.volume * batches.get(kind.name, 1) for kind in chosen) >= figure.goal, figure.name
 
 
 def test_known_violations_name_kinds_that_exist_and_say_why() -> None:

@@ -250,12 +250,16 @@ def test_after_an_unclean_stop_every_blob_is_read_before_it_counts(site: Site) -
     assert "recalled" not in statuses(site.out).values()
 
 
-def test_after_a_clean_stop_no_blob_is_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_blob_that_is_wrong_after_a_boot_is_made_again_although_nobody_asks_for_its_bytes(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.run()
-    generation = Generation(site.cache)
-    assert not generation.is_unsynced, "a finished build has waited for the disk"
+    assert not Generation(site.cache).is_unsynced, "a finished build has waited for the disk"
+    for blob in site.blobs():
+        keep_times(zero)(blob)
     monkeypatch.setattr("bskernel.store.generation.boot", lambda: "a later boot")
-    assert Generation(site.cache).stamp_ns == generation.stamp_ns
+    site.run()
+    assert StoreAdmin(site.cache, None, pytest.fail).check(shared=False, repair=False).dangling == ()
 
 
 # Foreign and damaged files anywhere in the cache
@@ -415,3 +419,17 @@ def test_a_sweep_repairs_its_points_and_heals_the_cache(cli: Any, tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert {point.name: content(point / "artifacts") for point in points.iterdir()} == right
     assert "changed" not in cli("results", str(tmp_path / "build" / "sum-sweep")).stderr
+
+
+@pytest.mark.parametrize("place", ["artifacts/notes", "artifacts/by-step/notes", "artifacts/parts/notes", "notes"])
+def test_files_of_the_user_s_survive_repairs_and_kills_between_them(site: Site, place: str) -> None:
+    right = site.run()
+    (site.out / place).write_text("mine")
+    model = next(path for path in (site.out / "artifacts").rglob("*") if path.is_file() and path.name != "notes")
+    model.write_text("altered")
+    # As a kill leaves it between two renames: what was there before is aside, and its successor not yet in place.
+    (site.out / "artifacts").rename(site.out / "artifacts.old")
+    found = {name: made for name, made in site.run().items() if name != "notes"}
+    assert found == right
+    assert [path.read_text() for path in site.out.rglob("notes")] == ["mine"]
+    assert not (site.out / "artifacts.old").exists()

@@ -181,6 +181,25 @@ def test_a_record_that_cannot_be_kept_is_the_executor_s_failure(act: Act, kind: 
     assert message in failure["message"]
 
 
+METRICS = {
+    "no JSON": "b'{'",
+    "no text": "b'\\xff'",
+    "no object": "b'[1]'",
+    "NaN": "b'{\"a\": NaN}'",
+    "nesting": "b'[' * 100_000",
+    "an object that nests": "b'{\"a\":' * 100 + b'1' + b'}' * 100",
+    "a folder": None,
+}
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_numbers_that_cannot_be_read_are_the_executor_s_failure(act: Act, kind: str) -> None:
+    data = METRICS[kind]
+    failure = act(f"(out / 'metrics').write_bytes({data})" if data else "(out / 'metrics').mkdir()")
+    assert failure["category"] == "executor"
+    assert "metrics" in failure["message"]
+
+
 def test_a_result_that_nests_beyond_python_s_stack_is_unreadable(act: Act) -> None:
     nested = "b'\\x91' * 100_000 + b'\\x01'"
     head = "msgspec.msgpack.encode({'type': 'step-result', 'protocol': PROTOCOL_VERSION, 'step': step.name})"

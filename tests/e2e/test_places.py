@@ -248,7 +248,8 @@ def test_an_unknown_home_and_a_deleted_working_folder_are_named(surroundings: di
     [
         (resource.RLIMIT_NOFILE, (8, 12, 16, 20, 24, 28, 32, 40, 48, 64)),
         (resource.RLIMIT_NPROC, (0, 2, 4, 6, 8)),
-        (resource.RLIMIT_AS, (30 << 20, 100 << 20, 200 << 20, 400 << 20)),
+        (resource.RLIMIT_AS, (30 << 20, 55 << 20, 100 << 20, 200 << 20, 400 << 20)),
+        (resource.RLIMIT_DATA, (10 << 20, 40 << 20)),
         (resource.RLIMIT_FSIZE, (0, 100, 1000, 10_000)),
     ],
 )

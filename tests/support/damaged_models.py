@@ -1,6 +1,7 @@
-"""Runs in a process of its own: damages a valid model in many ways, and takes each through the first steps.
+"""Damages a valid model in many ways.
 
-Prints one JSON object per line: the seed, what was done to the model, how it ended, and how long that took.
+Run as a program, in a process of its own, it takes each damaged model through the first steps. It prints one JSON
+object per line: the seed, what was done to the model, how it ended, and how long that took.
 """
 
 import contextlib
@@ -24,8 +25,6 @@ from google.protobuf.descriptor import FieldDescriptor
 from qonnx.util.cleanup import cleanup_model
 
 HUGE = (0, -1, 1 << 20, 1 << 31, (1 << 40) + 1, (1 << 63) - 1, -(1 << 63))
-WHOLE, FOLDER, LIMIT_S = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-SEEDS = range(int(sys.argv[4]), int(sys.argv[5]))
 
 
 def bits(data: bytes, draw: random.Random) -> bytes:
@@ -224,22 +223,32 @@ def too_long(*_: object) -> None:
     raise TimeoutError("too long")
 
 
-signal.signal(signal.SIGALRM, too_long)
-whole = convolutions() if sys.argv[1] == "convolutions" else WHOLE.read_bytes()
-for seed in SEEDS:
-    what, data = damaged(whole, seed)
-    path = FOLDER / "damaged.onnx"
-    path.write_bytes(data)
-    began, failure = time.monotonic(), None
-    signal.alarm(LIMIT_S)
-    try:
-        steps(path)
-    except Exception as error:  # noqa: BLE001 - whatever a library raises
-        context = FailureContext(step="adapt", entry="adapt", default_category="model_load")
-        failure = make_failure(error, context)
-    finally:
-        signal.alarm(0)
-    row = {"seed": seed, "what": what, "s": round(time.monotonic() - began, 2)}
-    if failure is not None:
-        row |= {"category": failure.category, "message": failure.message, "exception": failure.facts.get("exception")}
-    print(json.dumps(row), flush=True)
+def main(whole: str, folder: Path, limit_s: int, seeds: range) -> None:
+    """Take the damaged models of these seeds through the first steps."""
+    signal.signal(signal.SIGALRM, too_long)
+    sound = convolutions() if whole == "convolutions" else Path(whole).read_bytes()
+    for seed in seeds:
+        what, data = damaged(sound, seed)
+        path = folder / "damaged.onnx"
+        path.write_bytes(data)
+        began, failure = time.monotonic(), None
+        signal.alarm(limit_s)
+        try:
+            steps(path)
+        except Exception as error:  # noqa: BLE001 - whatever a library raises
+            context = FailureContext(step="adapt", entry="adapt", default_category="model_load")
+            failure = make_failure(error, context)
+        finally:
+            signal.alarm(0)
+        row = {"seed": seed, "what": what, "s": round(time.monotonic() - began, 2)}
+        if failure is not None:
+            row |= {
+                "category": failure.category,
+                "message": failure.message,
+                "exception": failure.facts.get("exception"),
+            }
+        print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), range(int(sys.argv[4]), int(sys.argv[5])))

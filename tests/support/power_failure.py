@@ -73,12 +73,10 @@ def boot_again(*folders: Path) -> None:
         if body is None:
             continue
         held = msgspec.msgpack.decode(body)
-        if isinstance(held, dict) and "boot" in held:
-            held["boot"] = _EARLIER
-        elif isinstance(held, dict) and "unsynced" in held:
-            held["unsynced"] = _EARLIER
-        else:
+        noted = {"boot", "unsynced"} & held.keys() if isinstance(held, dict) else set()
+        if not noted:
             continue
+        held |= dict.fromkeys(noted, _EARLIER)
         status = path.stat()
         path.write_bytes(seal(path.name, msgspec.msgpack.encode(held)))
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))

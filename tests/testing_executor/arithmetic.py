@@ -298,7 +298,11 @@ class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     summary="does anything that a step can do to its folder",
     parameters=Act,
     inputs=MODEL_IN,
-    outputs=(Output("model", kind="file", required=False), Output("tree", kind="tree", required=False)),
+    outputs=(
+        Output("model", kind="file", required=False),
+        Output("tree", kind="tree", required=False),
+        Output("metrics", kind="file", media_type="application/json", required=False),
+    ),
     failure="transform",
     confined=False,  # what the kernel does with it is tested here, not what the sandbox refuses
 )

@@ -117,7 +117,7 @@ def read_blueprint(path: Path) -> tuple[Blueprint, tuple[Note, ...]]:
         if key not in {"version"}:
             why += f"; FINN's fields belong under finn_config: {', '.join(sorted(_KEYS))} are known here"
         notes.append(Note(kind="lost", where=str(key), value=data.pop(key), why=why))
-    if "clock_ns" not in data:
+    if data.get("clock_ns") is None:
         raise ConfigError(f"{path}: clock_ns is missing, here and in the files it extends")
     data = {key: value for key, value in data.items() if value is not None}
     data |= {"kernels": (), "steps": ()}

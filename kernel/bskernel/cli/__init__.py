@@ -32,6 +32,7 @@ def main() -> None:
 def program() -> NoReturn:
     """Entry point of the installed command: run `main`, then end the process without tearing down the interpreter."""
     leave_python_path()
+    refuse_little_memory()
     gc.set_threshold(_RARELY)
     import signal
     import threading
@@ -62,6 +63,19 @@ def program() -> NoReturn:
         sys.stderr.flush()
         os._exit(code or 0)
     sys.exit(code)
+
+
+def refuse_little_memory() -> None:
+    """End the process where its limits leave too little memory: with less, Python may hang or crash anywhere."""
+    import resource
+
+    for limit, needed, option in ((resource.RLIMIT_AS, 96, "-v"), (resource.RLIMIT_DATA, 32, "-d")):
+        most = resource.getrlimit(limit)[0]
+        if most != resource.RLIM_INFINITY and most < needed << 20:
+            told = f"error: not enough memory: the limit is {most >> 20} MiB, and a command needs {needed} MiB\n"
+            with contextlib.suppress(OSError):
+                os.write(2, f"{told}  -> raise the limit (`ulimit {option}`)\n".encode())
+            os._exit(4)
 
 
 def leave_python_path() -> None:

@@ -8,13 +8,14 @@ import msgspec
 
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Store
+from bskernel.core.metrics_form import METRICS
 from bskernel.core.observers import Observer
 from bskernel.core.places import build_place, cache_place, within
 from bskernel.core.runtime_failures import lost_input
 from bskernel.execution.plan_run import run_plan
 from bskernel.flow.snapshot import snapshot_config
 from bskernel.result.build_directory import BuildDirectory
-from bskernel.result.build_result import METRICS, BuildResult, metrics_of, with_lost_artifacts
+from bskernel.result.build_result import BuildResult, metrics_of, with_lost_artifacts
 from bskernel.result.exported_artifacts import places_of
 from bskernel.result.recorder import RecordingObserver
 from bskernel.workspace.build_options import BuildOptions

@@ -13,10 +13,11 @@ from bskernel_protocol.layout import LAYOUT, OUTPUTS
 from bskernel.core.action import ActionResult
 from bskernel.core.interfaces import OutputViolation, Store
 from bskernel.core.log_lines import last_lines
+from bskernel.core.metrics_form import METRICS, METRICS_LARGEST, decode_metrics
 from bskernel.core.record_form import find_record_fault
 from bskernel.core.step import Step
-from bskernel.core.visible_text import visible_name
-from bskernel.remains.folder import RemainsRefused, names_in, opened_folder
+from bskernel.core.visible_text import visible_line, visible_name
+from bskernel.remains.folder import RemainsRefused, names_in, opened_folder, read_file
 
 
 def capture_outputs(
@@ -43,6 +44,12 @@ def capture_outputs(
                 return _violation(f"step {step.name} wrote {shown!r}, which its entry does not declare", log)
             if missing:
                 return _violation(f"step {step.name} did not write {missing[0]!r}, which its entry declares", log)
+            if METRICS in found and declared[METRICS].kind == "file":
+                try:
+                    decode_metrics(read_file(out, METRICS, METRICS_LARGEST))
+                except ValueError as error:
+                    message = f"step {step.name} wrote {METRICS!r}, which cannot be read: {visible_line(str(error))}"
+                    return _violation(message, log)
             artifacts = tuple(
                 store.capture(Path(name), name, declared[name].kind, declared[name].media_type, folder=out)
                 for name in found

@@ -20,6 +20,7 @@ from bskernel.flow.edits import edit_flow, name_steps
 from bskernel.flow.loaded_config import LoadedConfig
 
 FLOWS = Path(__file__).parent / "definitions"
+_MOST_EXTENDING = 50  # flows that extend one another
 
 
 def flow_names() -> list[str]:
@@ -62,6 +63,8 @@ def _flow(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Fl
         )
     if known in extending:
         raise ConfigError(f"{where}: {' extends '.join((*extending, known))}")
+    if len(extending) >= _MOST_EXTENDING:
+        raise ConfigError(f"{where}: more than {_MOST_EXTENDING} flows extend one another", hint="join some of them")
     flow = convert(data, Flow, place)
     if not flow.extends:
         return flow

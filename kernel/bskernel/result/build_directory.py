@@ -20,11 +20,20 @@ from bskernel.core.places import build_place, place_lacking
 from bskernel.core.visible_text import visible
 from bskernel.remains.plain_files import discard, make_folder, read_plain
 from bskernel.result.exported_artifacts import ExportedArtifacts, places_of
-from bskernel.result.output_folder import create_text, make_output_folder, open_mark
+from bskernel.result.output_folder import (
+    KEPT,
+    clear_for_file,
+    clear_for_folder,
+    create_text,
+    make_output_folder,
+    open_mark,
+)
 from bskernel.result.written_files import WRITTEN, altered_files, note_written, replace
 
 RESULT, METRICS, FAILURE, CONFIG = "result.json", "metrics.json", "failure.txt", "config.json"
+BUILD_LOG = "log.jsonl"
 _LIMIT = 64 << 20  # bytes of a small file
+_STEPS = "steps"
 _STAMP = ".stamp"
 _WRITER = ".config"  # holds the name of the configuration file that was built here last
 _STEP_FILES = ("action.msgpack", "manifest.msgpack", "log.jsonl")
@@ -110,6 +119,9 @@ class BuildDirectory:
         """Make and lock the directory. Raises ConfigError."""
         self._lock = lock_folder(self.path, "build", self._below)
         discard(self.path / _STAMP)
+        for name in (RESULT, FAILURE, METRICS, CONFIG, BUILD_LOG):
+            clear_for_file(self.path / name, self.path / KEPT / name)
+        clear_for_folder(self.path / _STEPS, self.path / KEPT / _STEPS)
         for name in (RESULT, FAILURE):
             discard(self._last(name))
             with contextlib.suppress(FileNotFoundError):
@@ -150,12 +162,12 @@ class BuildDirectory:
 
     def step(self, label: str) -> Path:
         """The folder of one step."""
-        return self.path / "steps" / label
+        return self.path / _STEPS / label
 
     def last_actions(self) -> dict[str, Action]:
         """Step name -> its action in the last build here."""
         actions = {}
-        for path in sorted((self.path / "steps").glob("*/action.msgpack")):
+        for path in sorted((self.path / _STEPS).glob("*/action.msgpack")):
             action = _decoded(_actions, path)
             if action is not None:
                 actions[path.parent.name.partition("-")[2]] = action
@@ -189,9 +201,16 @@ class BuildDirectory:
         """The step's folder; its folders from other positions in the plan are removed."""
         folder = self.step(label)
         for stale in self._labels_of(label.partition("-")[2]) - {label}:
-            discard(self.step(stale))
+            for name in _STEP_FILES:
+                discard(self.step(stale) / name)
+            with contextlib.suppress(OSError):  # files of the user's stay
+                self.step(stale).rmdir()
             self._labels_of(label.partition("-")[2]).discard(stale)
+        kept = self.path / KEPT / _STEPS / label
+        clear_for_folder(folder, kept)
         make_folder(folder)
+        for name in _STEP_FILES:
+            clear_for_file(folder / name, kept / name)
         return folder
 
     def _labels_of(self, name: str) -> set[str]:
@@ -199,13 +218,13 @@ class BuildDirectory:
         if self._labels is None:
             self._labels = {}
             with contextlib.suppress(FileNotFoundError):
-                for label in (path.name for path in (self.path / "steps").iterdir()):
+                for label in (path.name for path in (self.path / _STEPS).iterdir()):
                     self._labels.setdefault(label.partition("-")[2], set()).add(label)
         return self._labels.get(name, set())
 
     def manifest(self, step: str) -> tuple[Path, StepManifest]:
         """Folder and manifest of a step by its name or index. Raises ConfigError with the choices."""
-        folders = sorted(path.parent for path in (self.path / "steps").glob("*/manifest.msgpack"))
+        folders = sorted(path.parent for path in (self.path / _STEPS).glob("*/manifest.msgpack"))
         for folder in folders:
             index, _, name = folder.name.partition("-")
             if step in {name, folder.name} or (step.isdecimal() and index.isdecimal() and int(step) == int(index)):
@@ -221,7 +240,7 @@ class BuildDirectory:
     def manifests(self) -> list[tuple[Path, StepManifest]]:
         """Folder and manifest of every recorded step, in order; damaged ones are left out."""
         found = []
-        for path in sorted((self.path / "steps").glob("*/manifest.msgpack")):
+        for path in sorted((self.path / _STEPS).glob("*/manifest.msgpack")):
             manifest = _decoded(_manifests, path)
             if manifest is not None:
                 found.append((path.parent, manifest))
@@ -294,6 +313,3 @@ def _decoded(decoder: msgspec.msgpack.Decoder[T], path: Path) -> T | None:
         return decoder.decode(data) if data is not None else None
     except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
         return None
-
-
-BUILD_LOG = "log.jsonl"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,10 +12,9 @@ from bskernel_protocol import Artifact, Failure
 
 from bskernel.core.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED
 from bskernel.core.interfaces import Store
+from bskernel.core.metrics_form import METRICS, decode_metrics
 from bskernel.core.step_report import StepReport
 from bskernel.plan.backend_choice import Choice
-
-METRICS = "metrics"  # the output with a build's numbers; the newest of that name counts
 
 
 class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,8 +58,9 @@ def metrics_of(reports: tuple[StepReport, ...], store: Store) -> dict[str, Any] 
     data = store.get(artifact.digest) if artifact is not None else None
     if data is None:
         return None
-    metrics: dict[str, Any] = msgspec.json.decode(data)
-    return metrics
+    with contextlib.suppress(ValueError):  # whoever remembered this did not check it
+        return decode_metrics(data)
+    return None
 
 
 def with_lost_artifacts(result: BuildResult, places: Mapping[str, Artifact], lost: Sequence[str]) -> BuildResult:

@@ -23,7 +23,7 @@ from bskernel.host.process import boot
 from bskernel.remains.folder import RemainsRefused, opened_folder
 from bskernel.remains.limits import limits_from
 from bskernel.remains.plain_files import discard, open_plain, read_plain
-from bskernel.result.output_folder import keep_unknown_files
+from bskernel.result.output_folder import KEPT, clear_for_folder, keep_unknown_files
 from bskernel.result.written_files import replace
 from bskernel.store.file_digests import FileDigests
 from bskernel.store.seal import seal, unseal
@@ -32,7 +32,6 @@ from bskernel.store.trees import list_tree
 ARTIFACTS, BY_STEP = "artifacts", "by-step"
 _LAID = ".laid"
 _FILES = ".files"  # the paths of all files that builds here ever wrote to artifacts/
-_KEPT = "kept"  # what somebody else put in the place of an artifact
 _LIMIT = 512 << 20  # bytes of .laid
 _CHUNK = 1 << 20  # bytes
 _SUFFIXES = {"application/x-onnx": ".onnx", "application/json": ".json", "text/x-vcd": ".vcd"}
@@ -71,6 +70,7 @@ class ExportedArtifacts:
     def __init__(self, build: Path) -> None:
         self._build = build
         self._folder = build / ARTIFACTS
+        self._old = build / f"{ARTIFACTS}.old"
 
     @property
     def identity(self) -> tuple[int, int] | None:
@@ -86,6 +86,7 @@ class ExportedArtifacts:
 
         Returns those whose bytes are gone or damaged; when there are any, nothing is changed.
         """
+        self._remove_old(places)  # of a build that was killed
         if not self.altered(places, same_modes=True):
             return ()
         fresh = self._build / f"{ARTIFACTS}.new"
@@ -99,13 +100,12 @@ class ExportedArtifacts:
         if damaged:
             discard(fresh)
             return damaged
+        clear_for_folder(self._folder, self._build / KEPT / ARTIFACTS)
         # A folder that cannot be emptied, because somebody made it read-only, can still be renamed.
-        old = self._build / f"{ARTIFACTS}.old"
-        discard(old)
         with contextlib.suppress(FileNotFoundError):
-            self._folder.rename(old)
+            self._folder.rename(self._old)
         fresh.rename(self._folder)
-        discard(old)
+        self._remove_old(places)
         return ()
 
     def _lay_out(self, places: Mapping[str, Artifact], store: Store, fresh: Path) -> tuple[str, ...]:
@@ -115,19 +115,26 @@ class ExportedArtifacts:
             return damaged or tuple(places)
         files = {path: _with(sha256, os.lstat(fresh / path)) for path, sha256 in listed.items()}
         self._write(_Laid(boot=boot(), wanted=_digests(places), files=files))
-        self._keep_unknown_files(places, files, fresh)
+        replace(self._build / _FILES, msgspec.json.encode(sorted(self._known() | {*files})))
         return ()
 
-    def _keep_unknown_files(self, places: Mapping[str, Artifact], files: Iterable[str], fresh: Path) -> None:
-        """Keep what no build wrote to artifacts/: in its place, or in kept/ where an artifact has that place."""
-        known = _names_in(read_plain(self._build / _FILES, _LIMIT)) | {*files}
-        replace(self._build / _FILES, msgspec.json.encode(sorted(known)))
-        taken = tuple(f"{place}/" for place in places)
+    def _known(self) -> frozenset[str]:
+        return _names_in(read_plain(self._build / _FILES, _LIMIT))
+
+    def _remove_old(self, places: Mapping[str, Artifact]) -> None:
+        """Remove artifacts.old; what no build wrote goes to artifacts/, or to kept/ where only artifacts belong.
+
+        Only a folder that has been replaced is emptied, so a kill at any time loses no file of the user's.
+        """
+        if not os.path.lexists(self._old):
+            return
+        taken, kept = (f"{BY_STEP}/", *(f"{place}/" for place in places)), self._build / KEPT
 
         def place_of(name: str) -> Path:
-            return (self._build / _KEPT if f"{name}/".startswith(taken) else fresh) / name
+            return (kept if f"{name}/".startswith(taken) else self._folder) / name
 
-        keep_unknown_files(self._folder, known, place_of)
+        keep_unknown_files(self._old, self._known(), place_of, kept)
+        discard(self._old)
 
     def altered(self, places: Mapping[str, Artifact], *, same_modes: bool = False) -> tuple[str, ...]:
         """What is not as it was laid out: "PATH: missing", "PATH: altered", ... Reads what may have been written to.
@@ -238,7 +245,10 @@ def _listed(places: Mapping[str, Artifact], store: Store) -> dict[str, str] | No
 
 
 def _plain_files(folder: Path, places: Mapping[str, Artifact]) -> dict[str, bool]:
-    """The paths of all that is at the places of artifacts, but for folders: is it a plain file? Follows no link."""
+    """The paths of all that is at the places of artifacts and in by-step, but for folders: is it a plain file?
+
+    Follows no link.
+    """
     found: dict[str, bool] = {}
     for place, artifact in places.items():
         if any((folder / part).is_symlink() for part in _parents(place)):
@@ -248,15 +258,23 @@ def _plain_files(folder: Path, places: Mapping[str, Artifact]) -> dict[str, bool
             if not stat.S_ISDIR(mode):
                 found[place] = stat.S_ISREG(mode)
                 continue
-        inner = [place] if artifact.kind == "tree" else []
-        while inner:
-            at = inner.pop()
-            with contextlib.suppress(OSError), os.scandir(folder / at) as scan:
-                for entry in scan:
-                    if entry.is_dir(follow_symlinks=False):
-                        inner.append(f"{at}/{entry.name}")
-                    else:
-                        found[f"{at}/{entry.name}"] = entry.is_file(follow_symlinks=False)
+        if artifact.kind == "tree":
+            found |= _walked(folder, place)
+    # Nothing but artifacts belongs into this one.
+    return found if (folder / BY_STEP).is_symlink() else found | _walked(folder, BY_STEP)
+
+
+def _walked(folder: Path, top: str) -> dict[str, bool]:
+    found: dict[str, bool] = {}
+    inner = [top]
+    while inner:
+        at = inner.pop()
+        with contextlib.suppress(OSError), os.scandir(folder / at) as scan:
+            for entry in scan:
+                if entry.is_dir(follow_symlinks=False):
+                    inner.append(f"{at}/{entry.name}")
+                else:
+                    found[f"{at}/{entry.name}"] = entry.is_file(follow_symlinks=False)
     return found
 
 

@@ -20,6 +20,8 @@ from bskernel.remains.plain_files import open_plain
 MARK = ".bskernel-output"
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _FOLDERS = ("steps", "artifacts", "artifacts.new", "artifacts.old", "points")  # of builds and sweeps
+KEPT = "kept"  # what somebody else put in the place of what a build writes
+_MOST_KEPT = 100
 _ELSEWHERE = "choose another folder with --output"
 
 
@@ -102,20 +104,53 @@ def read_plain_file(path: Path, base: Path, most: int | None = None) -> bytes | 
         return opened.read()
 
 
-def keep_unknown_files(old: Path, known: Collection[str], place_of: Callable[[str], Path]) -> None:
+def keep_unknown_files(old: Path, known: Collection[str], place_of: Callable[[str], Path], kept: Path) -> None:
     """Move what no build wrote out of the folder `old`, which is about to be removed.
 
-    `known` are the paths of the files that a build wrote; `place_of` says where any other one goes. What is there
-    already stays. Raises OSError.
+    `known` are the paths of the files that a build wrote; `place_of` says where any other one goes. Where something
+    is there already, it goes to the folder `kept`. Raises OSError.
     """
     for path in list(files_below(old)):
         name = path.relative_to(old).as_posix()
-        target = place_of(name)
-        if name in known or os.path.lexists(target):
-            continue
-        with contextlib.suppress(FileExistsError, NotADirectoryError):  # a file of the build is in the way
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path.rename(target)
+        if name not in known and not _moved(path, place_of(name)):
+            set_aside(path, kept / name)
+
+
+def set_aside(path: Path, kept: Path) -> None:
+    """Move what somebody else put where a build writes to `kept`, or beside it if that is taken. Raises OSError.
+
+    Files, and folders with anything in them, are somebody's; links, FIFOs and empty folders hold nothing.
+    """
+    mode = os.lstat(path).st_mode
+    if not stat.S_ISREG(mode) and not (stat.S_ISDIR(mode) and any(path.iterdir())):
+        return
+    names = [kept, *(kept.with_name(f"{kept.name}.{number}") for number in range(1, _MOST_KEPT))]
+    if not any(_moved(path, target) for target in names):
+        folder = next(parent for parent in kept.parents if parent.is_dir())
+        path.rename(folder / f"{kept.name}.{os.urandom(8).hex()}")
+
+
+def clear_for_file(path: Path, kept: Path) -> None:
+    """Set aside a folder in the place of a file that a build writes. Raises OSError."""
+    if path.is_dir() and not path.is_symlink():
+        set_aside(path, kept)
+
+
+def clear_for_folder(path: Path, kept: Path) -> None:
+    """Set aside a file in the place of a folder that a build writes. Raises OSError."""
+    if path.is_file() and not path.is_symlink():
+        set_aside(path, kept)
+
+
+def _moved(path: Path, target: Path) -> bool:
+    """Move a file or folder to a path that is free; False if it is not."""
+    if os.path.lexists(target):
+        return False
+    with contextlib.suppress(FileExistsError, NotADirectoryError):  # a file is in the way
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+        return True
+    return False
 
 
 def files_below(folder: Path) -> Iterator[Path]:

@@ -42,6 +42,7 @@ _SCRATCH = "rw,nosuid,nodev,mode=1777"
 _LAST_LINES = 12
 _PIDS = 4096
 _GONE_S = 10.0
+_ANNOUNCED = "container-asked-for"
 _PROBE_S = 5
 
 
@@ -207,9 +208,27 @@ def _is_inside(pid: int, container: str) -> bool:
 
 
 def end_containers_of(client: docker.APIClient, folders: SessionFolders) -> None:
-    """Remove a session's containers, whatever their state."""
-    for container in client.containers(all=True, filters={"label": f"{SESSION_LABEL}={folders.id}"}):
-        remove_container(client, container["Id"])
+    """Remove a session's containers, whatever their state.
+
+    If the session's process died while the engine made one, that may appear only now: it is waited for.
+    """
+    deadline = time.monotonic() + _GONE_S
+    while True:
+        found = client.containers(all=True, filters={"label": f"{SESSION_LABEL}={folders.id}"})
+        for container in found:
+            remove_container(client, container["Id"])
+        if found or not (folders.path / _ANNOUNCED).exists() or time.monotonic() > deadline:
+            return
+        time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def _announced(folders: SessionFolders) -> Iterator[None]:
+    """Note in a session's folder that the engine is asked for a container, until it has answered."""
+    note = folders.path / _ANNOUNCED
+    note.touch()
+    yield
+    note.unlink(missing_ok=True)
 
 
 def remove_container(client: docker.APIClient, container: str) -> None:
@@ -305,7 +324,8 @@ class ContainerStarter:
         docker_run += tools.options()
         report(shlex.join([*docker_run, f"--volume={directory}:{inside}", image.name, *command]))
         labels = {SESSION_LABEL: folders.id}
-        container = self.create(image, command, {directory: (inside, "rw")}, labels, keep=True, tools=tools)
+        with _announced(folders):
+            container = self.create(image, command, {directory: (inside, "rw")}, labels, keep=True, tools=tools)
         transport = self.attach(container)
         self._client.start(container)
         shown = {stream: VisibleStream(target) for stream, target in ((_STDOUT, sys.stdout), (_STDERR, sys.stderr))}
@@ -327,7 +347,8 @@ class ContainerStarter:
         if tools.network != "none":
             self._report(f"network: {executor} has access to it because its tool needs a licence server")
         try:
-            container = self.create(image, command, binds, {SESSION_LABEL: folders.id}, tools=tools)
+            with _announced(folders):
+                container = self.create(image, command, binds, {SESSION_LABEL: folders.id}, tools=tools)
             try:
                 transport = self.attach(container)
                 self._client.start(container)

@@ -4,7 +4,8 @@ A power failure can leave a file with its right size and times but without its b
 and before the first blob is written, that it has bytes that may not be there yet, and in which boot of the machine.
 At the end of a build the disk is synchronised once and the note removed. A process that finds such a note from an
 earlier boot begins a new generation: every blob is read once more before it counts. So does one that finds a stamped
-blob wrong.
+blob wrong, and the first one after a boot of the machine that began the generation: some disks lose what they said
+was written. Another machine with the same cache does not, or two of them would take turns.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _NO_SYNC = "BSKERNEL_SYNC"  # =no: do not wait for the disk. For machines that a
 
 class _State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stamp_s: int
+    host: str  # where the generation began, and in which boot
+    boot: str
     unsynced: str = ""  # the boot in which bytes were written that may not be on the disk yet
 
 
@@ -47,11 +50,15 @@ class Generation:
         self._writing = False
         state = self._read()
         self._dirty = state is not None and state.unsynced != ""
-        self._state = state or _State(stamp_s=_drawn())
+        self._state = state or _begun()
         if state is None or state.unsynced not in {"", boot()}:
             # What was not synchronised before the power failed never will be: it is read instead.
-            self._state = _State(stamp_s=_drawn())
-            self._save(durable=False)
+            self._state = _begun()
+            self._save()
+        elif state.host == _host() and state.boot != boot():
+            self._state = msgspec.structs.replace(_begun(), unsynced=state.unsynced)
+            if not self._save():
+                self._state = state  # a cache that nobody writes to: each run would read all of it
 
     @property
     def stamp_ns(self) -> int:
@@ -73,7 +80,7 @@ class Generation:
         """Begin a new generation: a blob with this one's stamp was wrong, so others may be."""
         with self._lock:
             self._state = msgspec.structs.replace(self._read() or self._state, stamp_s=_drawn())
-            self._save(durable=False)
+            self._save()
 
     def flush(self) -> None:
         """Wait until all that was written to the cache so far is on the disk; returns at once when it is."""
@@ -109,9 +116,12 @@ class Generation:
     def _read(self) -> _State | None:
         return _read(self._path)
 
-    def _save(self, *, durable: bool) -> None:
-        with contextlib.suppress(OSError):  # a cache that cannot be written to: blobs are read each time
-            self._write(self._state, durable=durable)
+    def _save(self) -> bool:
+        """Write the state; False for a cache that cannot be written to."""
+        with contextlib.suppress(OSError):
+            self._write(self._state, durable=False)
+            return True
+        return False
 
     def _write(self, state: _State, *, durable: bool) -> None:
         temporary = self._cache / "incoming" / f"{GENERATION}{mark()}"
@@ -142,6 +152,14 @@ def _read(path: Path) -> _State | None:
         return _states.decode(body)
     except (msgspec.DecodeError, ValueError):
         return None
+
+
+def _host() -> str:
+    return os.uname().nodename
+
+
+def _begun() -> _State:
+    return _State(stamp_s=_drawn(), host=_host(), boot=boot())
 
 
 def _drawn() -> int:

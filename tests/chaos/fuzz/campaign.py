@@ -13,6 +13,7 @@ from chaos.fuzz.decoders import DECODERS, Decoder
 from chaos.fuzz.mutation import damage, damage_value, with_depth
 from chaos.kind import Kind, Trial, Violation
 
+GOAL = 10_000_000  # messages that the project's figures need
 SLOWEST_S = 10.0  # for one message; a hang or a product of lengths takes longer
 
 
@@ -43,10 +44,13 @@ def attempt(trial: Trial, decoder: Decoder) -> None:
             shown = data if len(data) <= 160 else data[:80] + b"..." + data[-80:]
             raise Violation(
                 f"{type(error).__name__}: {str(error)[:200]}: undeclared, for message {number} of the batch,"
-                f" {len(data)} bytes: {shown!r}"
+                f" {len(data)} bytes: {shown!r}",
+                "traceback",
             ) from error
         if (seconds := time.monotonic() - started) > SLOWEST_S:
-            raise Violation(f"{seconds:.1f} s for message {number} of the batch, {len(data)} bytes: {data[:200]!r}")
+            raise Violation(
+                f"{seconds:.1f} s for message {number} of the batch, {len(data)} bytes: {data[:200]!r}", "hang"
+            )
 
 
 def _kind(decoder: Decoder) -> Kind:
@@ -56,6 +60,7 @@ def _kind(decoder: Decoder) -> Kind:
         promise=f"damaged bytes raise {names}",
         attempt=lambda trial: attempt(trial, decoder),
         tries=1,
+        volume=-(-GOAL // sum(each.batch for each in DECODERS)),
     )
 
 

@@ -68,6 +68,13 @@ def test_a_flow_that_cannot_be_made_is_refused_by_file_and_key(tmp_path: Path, t
         assert word in error.value.message
 
 
+def test_a_thousand_flows_that_extend_one_another_are_refused_by_number(tmp_path: Path) -> None:
+    for number in range(1000):
+        (tmp_path / f"{number}.toml").write_text(f'extends = "{number + 1}.toml"\n')
+    with pytest.raises(ConfigError, match="more than 50 flows extend one another"):
+        flow_of(tmp_path, "0.toml")
+
+
 def test_a_setting_s_key_may_have_parts_in_quotes(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").touch()
     (tmp_path / "build.toml").write_text('build.model = "net.onnx"')

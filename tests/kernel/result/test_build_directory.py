@@ -57,3 +57,33 @@ def test_the_folder_that_a_step_had_at_another_place_goes(tmp_path: Path) -> Non
     again = BuildDirectory(tmp_path / "q", twins)
     assert again.record_same_step("00-a", noted)
     assert [path.name for path in (tmp_path / "q" / "steps").iterdir()] == ["00-a"]
+
+
+def test_files_of_the_user_s_stay_in_the_folder_that_a_step_had_at_another_place(tmp_path: Path) -> None:
+    BuildDirectory(tmp_path / "q").record_step("05-a", ACTION, MANIFEST, b"log")
+    (tmp_path / "q" / "steps" / "05-a" / "notes.txt").write_text("mine")
+    BuildDirectory(tmp_path / "q").record_step("00-a", ACTION, MANIFEST, b"log")
+    assert held(tmp_path / "q" / "steps" / "05-a") == {"notes.txt": b"mine"}
+    assert held(tmp_path / "q" / "steps" / "00-a") == FILES
+
+
+def test_what_the_user_put_in_the_place_of_a_step_or_a_file_of_the_build_is_kept(tmp_path: Path) -> None:
+    build = BuildDirectory(tmp_path / "q")
+    build.open()
+    build.record_step("00-a", ACTION, MANIFEST, b"log")
+    build.write_results({}, {}, "it failed")
+    build.close()
+    for name in ("result.json", "metrics.json", "failure.txt", "log.jsonl", "steps/00-a/log.jsonl"):
+        path = tmp_path / "q" / name
+        path.unlink(missing_ok=True)
+        path.mkdir()
+        (path / "notes.txt").write_text(name)
+    (tmp_path / "q" / "steps" / "01-b").write_text("01-b")
+    build.open()
+    for label in ("00-a", "01-b"):
+        build.record_step(label, ACTION, MANIFEST, b"log")
+    build.write_results({}, None, None)
+    build.close()
+    kept = sorted(path.read_text() for path in (tmp_path / "q" / "kept").rglob("*") if path.is_file())
+    assert kept == ["01-b", "failure.txt", "log.jsonl", "metrics.json", "result.json", "steps/00-a/log.jsonl"]
+    assert held(tmp_path / "q" / "steps" / "00-a") == held(tmp_path / "q" / "steps" / "01-b") == FILES

@@ -7,6 +7,8 @@ import pytest
 from bskernel.core.errors import ConfigError
 from bskernel.result.output_folder import (
     MARK,
+    clear_for_file,
+    clear_for_folder,
     create_text,
     keep_unknown_files,
     make_output_folder,
@@ -83,8 +85,31 @@ def test_what_no_build_wrote_moves_on_and_the_rest_does_not(tmp_path: Path) -> N
     (old / "link").symlink_to("/elsewhere")
     (new / "tree").mkdir(parents=True)
     (new / "both").write_text("new")
-    keep_unknown_files(old, {"model", "tree/a"}, new.joinpath)
+    keep_unknown_files(old, {"model", "tree/a"}, new.joinpath, tmp_path / "kept")
     found = sorted(path.relative_to(new).as_posix() for path in new.rglob("*") if not path.is_dir())
     assert found == ["both", "deep/er/mine", "link", "mine", "tree/mine"]
     assert (new / "both").read_text() == "new"
+    assert (tmp_path / "kept" / "both").read_text() == "old"
     assert (new / "link").readlink() == Path("/elsewhere")
+
+
+def test_what_is_set_aside_is_kept_beside_what_was_set_aside_before(tmp_path: Path) -> None:
+    build, kept = tmp_path / "build", tmp_path / "build" / "kept"
+    build.mkdir()
+    for number in range(3):
+        (build / "metrics.json").mkdir()
+        (build / "metrics.json" / "mine").write_text(str(number))
+        clear_for_file(build / "metrics.json", kept / "metrics.json")
+        assert not (build / "metrics.json").exists()
+    (build / "steps").write_text("3")
+    clear_for_folder(build / "steps", kept / "metrics.json" / "mine" / "steps")  # below a file that is kept already
+    assert not (build / "steps").exists()
+    assert sorted(path.read_text() for path in kept.rglob("*") if path.is_file()) == ["0", "1", "2", "3"]
+
+
+def test_what_holds_nothing_of_anybody_s_is_not_kept(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    clear_for_file(tmp_path / "empty", tmp_path / "kept" / "empty")
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    clear_for_file(tmp_path / "link", tmp_path / "kept" / "link")
+    assert not (tmp_path / "kept").exists()

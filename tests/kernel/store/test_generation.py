@@ -23,13 +23,37 @@ def test_a_power_failure_while_a_cache_is_written_begins_a_new_generation(tmp_pa
     assert not again.holds(digest)
 
 
-def test_what_was_on_the_disk_stays_believed_after_the_next_boot(
+def test_after_a_boot_of_the_machine_all_is_read_once_even_what_was_synchronised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with OpenStore(tmp_path, None, pytest.fail) as opened:
         opened.store.put(b"content")
         stamp_ns = Generation(tmp_path).stamp_ns
     monkeypatch.setattr("bskernel.store.generation.boot", lambda: "a later boot")
+    later = Generation(tmp_path)
+    assert later.stamp_ns != stamp_ns
+    assert Generation(tmp_path).stamp_ns == later.stamp_ns, "once"
+
+
+def test_another_machine_with_the_same_cache_believes_what_was_synchronised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OpenStore(tmp_path, None, pytest.fail) as opened:
+        opened.store.put(b"content")
+        stamp_ns = Generation(tmp_path).stamp_ns
+    monkeypatch.setattr("bskernel.store.generation.boot", lambda: "the boot of another machine")
+    monkeypatch.setattr("bskernel.store.generation._host", lambda: "another-machine")
+    assert Generation(tmp_path).stamp_ns == stamp_ns
+
+
+def test_a_cache_that_nobody_can_write_to_stays_believed_after_a_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OpenStore(tmp_path, None, pytest.fail) as opened:
+        opened.store.put(b"content")
+        stamp_ns = Generation(tmp_path).stamp_ns
+    monkeypatch.setattr("bskernel.store.generation.boot", lambda: "a later boot")
+    (tmp_path / "incoming").rename(tmp_path / "no-incoming")
     assert Generation(tmp_path).stamp_ns == stamp_ns
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 from bskernel_protocol import Digest, Failure
 
+from bskernel.core.metrics_form import METRICS
 from bskernel.core.runtime_failures import lost_input
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
-from bskernel.result.build_result import METRICS
 from bskernel.result.quantities import FoundQuantity
 from bskernel.sweeps.analysis.table import PointStatus
 from bskernel.sweeps.planning.graph import Point

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import msgspec
 
 from bskernel.core.catalogue import EntryOf, runs_after_failure
+from bskernel.core.metrics_form import METRICS
 from bskernel.execution.scheduler import Task, task_of
-from bskernel.result.build_result import METRICS
 from bskernel.sweeps.planning.graph import SweepPlan
 
 

@@ -12,6 +12,7 @@ from bskernel.core.action import Action, ActionResult
 from bskernel.core.catalogue import EntryOf, required_by
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Store
+from bskernel.core.metrics_form import METRICS
 from bskernel.core.observers import Observer
 from bskernel.core.step import ExecutorRef, FromStep, Step
 from bskernel.core.step_report import EndedStep, skipped
@@ -19,7 +20,6 @@ from bskernel.execution.scheduler import JOBS, Schedule
 from bskernel.execution.step_inputs import ResolvedInputs, resolve_inputs, resolve_partial_inputs
 from bskernel.execution.step_loop import StepLoop
 from bskernel.execution.worker_pool import WorkerPool
-from bskernel.result.build_result import METRICS
 from bskernel.sweeps.analysis.constraints import judged
 from bskernel.sweeps.analysis.table import PointStatus
 from bskernel.sweeps.execution.finished_point import FinishedPoint, PointStep

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from bskernel_protocol import Digest
 
 from bskernel.core.interfaces import Store
+from bskernel.core.metrics_form import METRICS
 from bskernel.core.step_report import StepReport
-from bskernel.result.build_result import METRICS, metrics_of, newest_artifacts
+from bskernel.result.build_result import metrics_of, newest_artifacts
 from bskernel.result.quantities import FoundQuantity, quantities_of
 
 _CACHED = 64  # cached points, of about 50 KiB each: those judged but not yet reported

@@ -74,7 +74,11 @@ class Misdeed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     summary="misbehaves",
     parameters=Misdeed,
     inputs=MODEL_IN,
-    outputs=(*MODEL_OUT, Output("tree", kind="tree", required=False)),
+    outputs=(
+        *MODEL_OUT,
+        Output("tree", kind="tree", required=False),
+        Output("metrics", kind="file", media_type="application/json", required=False),
+    ),
     failure="transform",
 )
 def misbehave(step: Step[Misdeed]) -> None:

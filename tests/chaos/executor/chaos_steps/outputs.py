@@ -52,6 +52,32 @@ SUMMARIES = {
 }
 
 
+METRICS = {
+    "no-json": b"{",
+    "no-utf8": b"\xff",
+    "list": b"[1]",
+    "nan": b'{"a": NaN}',
+    "deep": b"[" * 100_000,
+    "deep-objects": b'{"a":' * 100_000,
+    "empty": b"",
+}
+ODD_METRICS = {
+    "escape": b'{"\\u001b[2J": [{"value": 1, "unit": "\\u001b[2J", "stage": "x", "source": "y"}]}',
+    "shapes": b'{"a": [{"value": "1"}], "b": {"c": null}, "": [], "d": [[]], "quality": 3, "coverage": [1]}',
+    "large-numbers": b'{"a": [{"value": 1e308, "unit": "", "stage": "", "source": ""}], "b": 1234567890123456789012}',
+}
+
+
+@behaviour("failed", variants=METRICS)
+def measures(step: Step[Any], aims: Aims, data: bytes) -> None:
+    step.output("metrics").write_bytes(data)
+
+
+@behaviour("ok", variants=ODD_METRICS)
+def measures_oddly(step: Step[Any], aims: Aims, data: bytes) -> None:
+    step.output("metrics").write_bytes(data)
+
+
 @behaviour("ok", variants=ESCAPES)
 def prints(step: Step[Any], aims: Aims, text: str) -> None:
     print(text)
