@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 from bskernel.images import find_recipes
 from bskernel.images.engine import connect
@@ -216,12 +217,23 @@ def test_a_group_builds_an_image_once_and_pulls_it_from_its_registry(
 @pytest.mark.container
 def test_probing_an_engine_leaves_one_image_however_often(run: Run, tmp_path: Path) -> None:
     client = connect()
+    seen = set()
     for number in range(2):
-        cache = {"BSKERNEL_CACHE": str(tmp_path / str(number))}
-        succeed(run("images", "build", "--runtime", "docker", **cache))
-    probes = client.images("bskernel/probe")
-    assert [image["RepoTags"] for image in probes] == [["bskernel/probe:1"]]
+        succeed(run("images", "build", "--runtime", "docker", BSKERNEL_CACHE=str(tmp_path / str(number))))
+        seen.add(client.inspect_image("bskernel/probe:1")["Id"])  # type: ignore[no-untyped-call]
+    assert len(seen) == 1
+    layers = client.inspect_image("bskernel/probe:1")["RootFS"]  # type: ignore[no-untyped-call]
+    untagged = client.images(quiet=True, filters={"dangling": True})
+    assert not [image for image in untagged if rootfs(client, image) == layers]
     client.close()
+
+
+def rootfs(client: docker.APIClient, image: str) -> Any:
+    """The layers of an image; None if somebody else has removed it."""
+    try:
+        return client.inspect_image(image)["RootFS"]  # type: ignore[no-untyped-call]
+    except docker.errors.ImageNotFound:
+        return None
 
 
 @pytest.mark.container
