@@ -23,6 +23,7 @@ hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
 hypothesis.settings.load_profile("quick" if os.environ.get("BSKERNEL_QUICK") else "untimed")
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+SHARED = ("envs", "code", "packages")  # folders of a cache
 
 
 def make_root(folder: Path, environments: Path) -> Path:
@@ -43,7 +44,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pa
     """A cache whose environments all tests share, those of other test processes too."""
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "environments"
-    for name in ("envs", "code"):
+    for name in SHARED:
         (folder / name).mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -61,10 +62,10 @@ def workspace(environments: Path) -> Workspace:
 
 @pytest.fixture
 def cache(tmp_path: Path, environments: Path) -> Path:
-    """An empty cache, but for environments that are made already."""
+    """An empty cache, but for environments that are made and packages that are fetched already."""
     folder = tmp_path / "cache"
     folder.mkdir()
-    for name in ("envs", "code"):
+    for name in SHARED:
         (folder / name).symlink_to(environments / name)
     return folder
 

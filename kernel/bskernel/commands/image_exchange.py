@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from bskernel.core.errors import ConfigError
-from bskernel.core.places import Place, within
+from bskernel.core.places import Place, place_lacking, within
 from bskernel.images import select_recipes
 from bskernel.images.recipe import Recipe
 from bskernel.workspace.workspace import Workspace
@@ -40,12 +40,15 @@ def export_images(workspace: Workspace, names: Sequence[str], target: Path, repo
 
     recipes = select_recipes(workspace.recipes, names)
     client = workspace.engine()
-    single = target.suffix == ".tar"
+    single = target.suffix == ".tar" and not target.is_dir()
     folder = target.parent if single else target
     place = Place("the folder", str(folder), "or choose another with --output")
     groups = [recipes] if single else [(recipe,) for recipe in recipes]
-    with within(place):
+    try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise place_lacking(error) or ConfigError(f"{folder}: cannot be made: {error.strerror}") from error
+    with within(place):
         for group in groups:
             path = target if single else folder / f"{group[0].file.executor}-{group[0].file.version}.tar"
             with recipe_layers(workspace.cache, report) as layers:

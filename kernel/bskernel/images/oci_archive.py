@@ -78,7 +78,7 @@ def archive_chunks(images: Sequence[ImageConfig], layers: Mapping[str, ImageLaye
     manifest = [
         {
             "Config": f"{_BLOBS}/{image.id}",
-            "RepoTags": [image.name],
+            "RepoTags": [_full(image.name)],
             "Layers": [f"{_BLOBS}/{digest}" for digest in image.layers],
         }
         for image in images
@@ -125,8 +125,13 @@ def _descriptor(kind: str, data: bytes) -> dict[str, Any]:
     return {"mediaType": kind, "digest": f"sha256:{_digest(data)}", "size": len(data)}
 
 
+def _full(name: str) -> str:
+    """The name with a registry: without one, Podman takes its own, and finds the image under no other."""
+    return f"docker.io/{name}"
+
+
 def _annotations(name: str) -> dict[str, str]:
-    return {"org.opencontainers.image.ref.name": name, "io.containerd.image.name": f"docker.io/{name}"}
+    return {"org.opencontainers.image.ref.name": name, "io.containerd.image.name": _full(name)}
 
 
 def _digest(data: bytes) -> str:

@@ -52,7 +52,8 @@ def image_configs(recipe: Recipe, base: BaseLayers, environment: str, code: str)
     below = [(digest, f"base {recipe.file.base}") for digest in base.digests]
     packages = [*below, (environment, f"environment {recipe.environment_digest[:16]}")]
     variables = environment_variables(recipe) | {"PYTHONPATH": CODE, "PATH": PATH}
-    labels = {
+    below_labels = {BASE_LABEL: recipe.base.digest, ENVIRONMENT_LABEL: environment_label(recipe)}
+    labels = below_labels | {
         RECIPE_LABEL: recipe.digest,
         EXECUTOR_LABEL: recipe.file.executor,
         VERSION_LABEL: recipe.file.version,
@@ -62,7 +63,7 @@ def image_configs(recipe: Recipe, base: BaseLayers, environment: str, code: str)
         make_config(
             environment_name(recipe),
             packages,
-            labels={ENVIRONMENT_LABEL: environment_label(recipe)},
+            labels=below_labels,
             variables={},
             base=base.settings,
             listed=False,

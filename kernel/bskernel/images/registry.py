@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from bskernel.core.errors import ConfigError, EnvironmentLacking
@@ -51,7 +51,7 @@ def push_image(client: docker.APIClient, recipe: Recipe, image: BuiltImage, repo
     client.tag(image.id, repository, recipe.digest)
     try:
         digest = ""
-        for line in _follow(client.push(repository, recipe.digest, stream=True, decode=True), recipe, repository):
+        for line in _follow(client.push, recipe, repository):
             digest = (line.get("aux") or {}).get("Digest", digest)
         return digest
     finally:
@@ -62,7 +62,7 @@ def pull_image(client: docker.APIClient, recipe: Recipe, repository: str) -> Bui
     """Pull the recipe's image, compare it with the recipe and give it its name. Raises EnvironmentLacking."""
     name, reference = image_name(recipe), f"{repository}:{recipe.digest}"
     before = {name: find_image(client, name, {})[1]}
-    for _ in _follow(client.pull(repository, recipe.digest, stream=True, decode=True), recipe, repository):
+    for _ in _follow(client.pull, recipe, repository):
         pass
     inspected: dict[str, Any] = client.inspect_image(reference)  # type: ignore[no-untyped-call]
     try:
@@ -85,12 +85,12 @@ def _untag(client: docker.APIClient, reference: str) -> None:
         client.remove_image(reference, noprune=True)
 
 
-def _follow(lines: Iterable[dict[str, Any]], recipe: Recipe, repository: str) -> Iterator[dict[str, Any]]:
-    """What the engine says while it pushes or pulls. Raises EnvironmentLacking with the reason for a failure."""
+def _follow(move: Callable[..., Any], recipe: Recipe, repository: str) -> Iterator[dict[str, Any]]:
+    """Push or pull the recipe's tag; yields what the engine says. Raises EnvironmentLacking with the reason."""
     import docker
 
     try:
-        for line in lines:
+        for line in move(repository, recipe.digest, stream=True, decode=True):
             if "error" in line:
                 raise _failure(str(line["error"]), recipe, repository)
             yield line

@@ -29,8 +29,9 @@ def tags_in(repository: str) -> tuple[str, ...] | None:
 
     registry = registry_of(repository)
     path = repository.removeprefix(f"{registry}/")
-    known = load_config().resolve_authconfig(registry) or {}
-    login = (known["Username"], known["Password"]) if known.get("Username") else None
+    # A credential helper's answer has capital letters.
+    known = {key.lower(): value for key, value in (load_config().resolve_authconfig(registry) or {}).items()}
+    login = (known["username"], known["password"]) if known.get("username") else None
     for scheme in ("https", "http") if _LOCAL.fullmatch(registry) else ("https",):
         url = f"{scheme}://{registry}/v2/{path}/tags/list"
         try:
