@@ -15,3 +15,4 @@ autodoc_typehints = "description"
 nitpicky = False
 suppress_warnings = ["misc.highlighting_failure"]  # output of programs in blocks without a language
 highlight_language = "text"
+smartquotes = False  # two dashes begin an option

@@ -27,13 +27,8 @@ COLUMNS, LINES = 104, 80
 # Picture -> what is typed, in a folder with the digits network and its build.toml. The build that shows how steps run
 # is fresh, so that it does not depend on what this machine has cached.
 PICTURES = {
-    "run": [["bskernel", "run", "build.toml", "--fresh"]],
-    "error": [["bskernel", "run", "build.toml", "--set", "target.board=ZCU1O4"]],
-    "diff": [
-        ["bskernel", "run", "build.toml", "--output", "base"],
-        ["bskernel", "run", "build.toml", "--output", "new", "--set", "target.target_fps=50000"],
-        ["bskernel", "diff", "base", "new", "--fail-if", "throughput < 0.98 * base"],
-    ],
+    "run": ["bskernel", "run", "build.toml", "--fresh"],
+    "error": ["bskernel", "run", "build.toml", "--set", "target.board=ZCU1O4"],
 }
 
 
@@ -79,21 +74,14 @@ def _color(name: str) -> str:
     return f"#{name}" if re.fullmatch(r"[0-9a-f]{6}", name) else {"brown": "yellow"}.get(name, name)
 
 
-def draw(name: str, commands: list[list[str]], folder: Path) -> str:
-    """The picture of the last command; those before it prepare it."""
-    for command in commands[:-1]:
-        run_on_terminal(command, folder)
-    (*_, shown) = commands
+def draw(name: str, command: list[str], folder: Path) -> str:
+    """The picture of a command and what it shows."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
-    console.print(Text.assemble(("$ ", "bold green"), _typed(shown)))
-    for line in run_on_terminal(shown, folder):
+    console.print(Text.assemble(("$ ", "bold green"), " ".join(command)))
+    for line in run_on_terminal(command, folder):
         console.print(line, soft_wrap=True)
-    picture = console.export_svg(title=_typed(shown[:2]), unique_id=name)
+    picture = console.export_svg(title=" ".join(command[:2]), unique_id=name)
     return re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.DOTALL)  # fonts of another host
-
-
-def _typed(command: list[str]) -> str:
-    return " ".join(f"'{word}'" if " " in word else word for word in command)
 
 
 def main() -> None:
