@@ -1,7 +1,7 @@
 UV := $(shell command -v uv || echo .tools/bin/uv)
 UV_VERSION := uv>=0.13,<0.14
 
-.PHONY: bench chaos demo test unit check sync wheels
+.PHONY: bench chaos demo docs screenshots test unit check sync wheels
 
 demo: sync
 	$(UV) run --frozen bskernel run examples/digits/build.toml
@@ -9,6 +9,14 @@ demo: sync
 bench: sync
 	$(UV) sync --frozen --quiet --group bench --compile-bytecode
 	$(UV) run --frozen --no-sync python benchmarks/run.py $(BENCH)
+
+# The documentation as a site, in build/site/html. A wrong link, anchor or page is an error.
+docs: sync
+	$(UV) run --frozen python docs/site/build.py
+
+# The pictures of docs/images, from real runs.
+screenshots: sync
+	$(UV) run --frozen python docs/site/screenshots.py
 
 # An installation without a checkout: uv tool install --find-links dist bskernel
 wheels: $(filter .tools/bin/uv,$(UV))

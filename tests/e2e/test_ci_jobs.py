@@ -73,7 +73,9 @@ def surroundings_of(home: Path, root: Path) -> dict[str, str]:
         ).stdout.strip(),
         "UV_OFFLINE": "1",
         "UV_PYTHON_DOWNLOADS": "never",
-        "UV_LINK_MODE": "copy",
+        # Copying and compiling the same packages for each home would take most of the time.
+        "UV_LINK_MODE": "symlink",
+        "PYTHONPYCACHEPREFIX": str(home.parent / "bytecode"),
     }
 
 

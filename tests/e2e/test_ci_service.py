@@ -52,6 +52,17 @@ def test_a_sweep_writes_its_points(cli: Any, tmp_path: Path) -> None:
     assert "sweep number" in (tmp_path / "summary.md").read_text()
 
 
+def test_gitlab_s_report_has_what_points_to_a_file(cli: Any, surroundings: dict[str, str], tmp_path: Path) -> None:
+    del surroundings["GITHUB_ACTIONS"], surroundings["GITHUB_WORKSPACE"]
+    surroundings |= {"CI_PROJECT_DIR": str(tmp_path), "BSKERNEL_CODE_QUALITY": str(tmp_path / "q.json")}
+    assert cli("run", write(tmp_path, GOOD, BROKEN)).returncode == 3
+    assert cli("run", write(tmp_path, GOOD, "[target]\nclock = 5\n")).returncode == 2
+    failed, wrong = json.loads((tmp_path / "q.json").read_text())  # a job's commands add to it
+    assert failed["location"] == {"path": "build.toml", "lines": {"begin": 8}}
+    assert "unknown key" in wrong["description"]
+    assert failed["fingerprint"] != wrong["fingerprint"]
+
+
 def test_without_the_variable_nothing_is_annotated(cli: Any, surroundings: dict[str, str], tmp_path: Path) -> None:
     del surroundings["GITHUB_ACTIONS"]
     done = cli("run", write(tmp_path, GOOD, BROKEN))

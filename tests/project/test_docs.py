@@ -17,7 +17,7 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 # Where a path that a page names may begin.
-BASES = (ROOT, ROOT / "tests", ROOT / "kernel" / "bskernel", ROOT / "executors" / "bskernel_executors")
+BASES = (ROOT, ROOT / "docs", ROOT / "tests", ROOT / "kernel" / "bskernel", ROOT / "executors" / "bskernel_executors")
 TOP = {
     *("kernel", "protocol", "executors", "tests", "docs", "examples", "benchmarks", "images", "docker", "templates"),
     *(".ci", ".devcontainer"),
@@ -156,7 +156,7 @@ def test_every_kernel_and_executor_folder_in_the_table_of_features_exists() -> N
     tables = re.findall(r"^\| .*\|$", (ROOT / "docs" / "feature-status.md").read_text(), re.MULTILINE)
     named = {name for row in tables for name in re.findall(r"`([a-z_]+)`", row.split("|")[3])}
     assert named
-    assert {name for name in named if not any((base / name).is_dir() for base in BASES[2:])} == set()
+    assert {name for name in named if not any((base / name).is_dir() for base in BASES[3:])} == set()
 
 
 def test_the_hooks_of_git_run_what_make_check_runs() -> None:

@@ -1,6 +1,7 @@
 """What commands tell the CI service that runs them: annotations and the job's summary, where there are such things.
 
-GitHub Actions, and what takes its place (Gitea, Forgejo), say so by GITHUB_ACTIONS=true. Others read JUnit files.
+GitHub Actions, and what takes its place (Gitea, Forgejo), say so by GITHUB_ACTIONS=true. GitLab reads annotations
+from a file, which BSKERNEL_CODE_QUALITY names. Others read JUnit files.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bskernel.result.comparison import Comparison
 
 SUMMARY = "GITHUB_STEP_SUMMARY"  # the file that becomes the summary of the job
+CODE_QUALITY = "BSKERNEL_CODE_QUALITY"  # the file of GitLab's code quality report
 _LARGEST = 1000 << 10  # bytes of a summary; GitHub refuses one of more than 1 MiB
 
 
@@ -28,13 +30,20 @@ def on_github() -> bool:
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
+def takes_annotations() -> bool:
+    """True when anybody reads annotations."""
+    return on_github() or bool(os.environ.get(CODE_QUALITY))
+
+
 def announce_build(result: BuildResult, config: Path) -> None:
     """Annotate the configuration with the warnings and the failure of its build, and write the summary."""
-    if on_github():
+    if takes_annotations():
         from bskernel.report.annotations import annotate_result
-        from bskernel.report.ci_summary import as_summary
 
         _annotate(annotate_result(result, _read(config)))
+    if on_github():
+        from bskernel.report.ci_summary import as_summary
+
         add_summary(as_summary(result))
 
 
@@ -58,7 +67,7 @@ def announce_text(title: str, text: str) -> None:
 
 def announce_error(error: BskernelError) -> None:
     """Annotate the file that an error names."""
-    if on_github():
+    if takes_annotations():
         from bskernel.report.annotations import annotate_error
 
         file, said = _named_file(error.message)
@@ -99,8 +108,26 @@ def junit_of_errors(path: Path | None, command: str) -> Iterator[None]:
 def _annotate(annotations: Iterable[Annotation]) -> None:
     from bskernel.report.annotations import as_github
 
-    for annotation in annotations:
-        print_note(as_github(annotation))
+    found = tuple(annotations)
+    if on_github():
+        for annotation in found:
+            print_note(as_github(annotation))
+    if report := os.environ.get(CODE_QUALITY):
+        _add_issues(Path(report), found)
+
+
+def _add_issues(path: Path, annotations: Iterable[Annotation]) -> None:
+    """Add to GitLab's report what points to a file; it knows nothing else."""
+    import json
+
+    from bskernel.report.annotations import as_code_quality
+
+    try:
+        issues = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        issues += [as_code_quality(annotation) for annotation in annotations if annotation.file]
+        write_text(path, json.dumps(issues, indent=2) + "\n")
+    except (OSError, ValueError, TypeError, BskernelError) as error:
+        print_note(f"note: the code quality report cannot be written: {path}: {error}")
 
 
 def _named_file(message: str) -> tuple[Path | None, str]:
@@ -115,6 +142,10 @@ def _named_file(message: str) -> tuple[Path | None, str]:
     return None, message
 
 
+def _repository() -> Path:
+    return Path(os.environ.get("GITHUB_WORKSPACE") or os.environ.get("CI_PROJECT_DIR") or Path.cwd())
+
+
 def _read(path: Path) -> ReadFile | None:
     """A file of the repository as annotations need it; None if it is elsewhere, or no text."""
     from bskernel.config.reader import read_text
@@ -122,7 +153,7 @@ def _read(path: Path) -> ReadFile | None:
 
     try:
         place = path.resolve()
-        name = place.relative_to(Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()).resolve())
+        name = place.relative_to(_repository().resolve())
     except (OSError, ValueError, RuntimeError):
         return None
     try:

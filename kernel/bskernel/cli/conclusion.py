@@ -42,7 +42,7 @@ def _conclude(error: BaseException) -> int:
         _say(f"error: {known.message}")
         if known.hint:
             _say(f"  -> {known.hint}")
-        if os.environ.get("GITHUB_ACTIONS"):
+        if os.environ.get("GITHUB_ACTIONS") or os.environ.get("BSKERNEL_CODE_QUALITY"):
             from bskernel.cli.ci_service import announce_error
 
             announce_error(known)

@@ -1,14 +1,16 @@
 """Annotations: errors and warnings that a CI service shows beside the line of a file.
 
-The form is that of GitHub's workflow commands, which Gitea and Forgejo read too:
+GitHub, Gitea and Forgejo take them as workflow commands, one a line; GitLab as a file, a code quality report:
 https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+https://docs.gitlab.com/ci/testing/code_quality/
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
+from bskernel_protocol import canonical_bytes, digest_of_bytes
 
 from bskernel.core.errors import BskernelError
 from bskernel.report.config_lines import find_line, find_step
@@ -49,6 +51,14 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def as_code_quality(annotation: Annotation) -> dict[str, Any]:
+    """An issue of GitLab's report. It must have a line; equal ones have equal fingerprints."""
+    place = {"path": annotation.file or "", "lines": {"begin": annotation.line or 1}}
+    issue = {"check_name": annotation.title, "description": annotation.text, "location": place}
+    severity = {"error": "critical", "warning": "minor"}[annotation.level]
+    return {**issue, "severity": severity, "fingerprint": digest_of_bytes(canonical_bytes(issue)).sha256}
 
 
 def annotate_error(error: BskernelError, message: str, file: ReadFile | None) -> Annotation:
