@@ -1,13 +1,13 @@
-"""The digits example by Brainsmith, where its recipe images/brainsmith/0.1.0 is given.
+"""The digits example by Brainsmith, where its recipe brainsmith/0.1.0 is given.
 
-BSKERNEL_ROOT may name a checkout that has it, BSKERNEL_CACHE a cache in which its environment is made.
+BSKERNEL_RECIPES names the folder that has it, BSKERNEL_CACHE a cache in which its environment is made.
 """
 
 import json
 from pathlib import Path
 
 import pytest
-from bskernel.images import find_recipes, locate_root
+from bskernel.images import locate_root, named_folders, search_recipes
 from bskernel.images.description import describe
 from bskernel.images.environment import cache_folder
 from bskernel.result.build_result import BuildResult
@@ -16,7 +16,7 @@ from support.builds import build
 from support.paths import ROOT
 
 DIGITS = ROOT / "examples" / "digits" / "build.toml"
-RECIPES = [recipe for recipe in find_recipes(locate_root()) if recipe.name == "brainsmith@0.1.0"]
+RECIPES = [recipe for recipe in search_recipes(locate_root(), named_folders()) if recipe.name == "brainsmith@0.1.0"]
 SETTINGS = (
     "build.backend=brainsmith",
     'target={ board = "ZCU104", target_fps = 100_000 }',
@@ -24,12 +24,12 @@ SETTINGS = (
 )
 pytestmark = [
     pytest.mark.env,
-    pytest.mark.skipif(not RECIPES, reason="no recipe images/brainsmith/0.1.0 (docs/backends.md)"),
+    pytest.mark.skipif(not RECIPES, reason="no recipe brainsmith/0.1.0 (docs/backends.md)"),
 ]
 
 
 def build_digits(output: Path, *more: str) -> BuildResult:
-    return build(Workspace(locate_root(), cache_folder()), DIGITS, output, *SETTINGS, *more, fresh=True)
+    return build(Workspace.here(), DIGITS, output, *SETTINGS, *more, fresh=True)
 
 
 def test_the_catalogue_says_what_the_executor_says() -> None:

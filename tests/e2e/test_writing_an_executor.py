@@ -62,7 +62,10 @@ def run_block(commands: list[Command], folder: Path, surroundings: dict[str, str
         text=True,
         check=False,
     )
-    surroundings.update(one.split("=", 1) for one in exported.read_text().split("\0") if one)
+    for variable in exported.read_text().split("\0"):
+        name, _, value = variable.partition("=")
+        surroundings[name] = value
+    surroundings.pop("", None)
     lines = iter(done.stdout.splitlines())
     for at, (command, shown) in enumerate(commands):
         wanted = list(shown)
