@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -272,6 +273,14 @@ def test_the_data_file_names_steps_flows_and_entries_that_exist() -> None:
     assert set(FIELDS.files.values()) <= inputs
     parameters = {item.name for entry in CATALOGUE.entries for item in entry.parameters}
     assert parameters.isdisjoint({*FIELDS.covered, *FIELDS.lost})
+
+
+def test_the_example_of_the_page_is_what_the_import_makes() -> None:
+    page = (ROOT / "docs" / "from-finn.md").read_text()
+    data, made = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)[0] for kind in ("yaml", "toml"))
+    found = imported(yaml.safe_load(data))
+    assert tomllib.loads(text_of(found)) == tomllib.loads(made)
+    assert all(f"    {note}\n" in page for note in found.notes)
 
 
 @pytest.mark.parametrize("name", ["github", "gitlab"])
