@@ -93,6 +93,7 @@ def served(*, rootless: bool) -> Iterator[Podman]:
     # In the user's own namespace: files of containers belong to other users outside of it.
     subprocess.run([*podman, "system", "reset", "--force"], env=environment, cwd=own, check=True, capture_output=True)
     shutil.rmtree(own)
+    Path(f"/dev/shm/libpod_rootless_lock_{_UID}").unlink(missing_ok=True)
 
 
 def _podman(own: Path, before: Sequence[str], environment: Mapping[str, str]) -> list[str]:

@@ -53,6 +53,7 @@ _SETTINGS = (
         "timezone",
     ),
     *("os-release", "lsb-release", "debian_version", "redhat-release", "alternatives", "fonts", "locale.conf"),
+    *("python3", f"python3.{sys.version_info.minor}"),  # Debian's Python reads its sitecustomize there
     *("locale.alias", "mime.types", "ssl/certs", "ssl/openssl.cnf", "pki/tls", "ca-certificates", "java", "shells"),
 )
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108

@@ -20,7 +20,13 @@ from bskernel_protocol import LogLine
 from bskernel_executors.sdk.confinement import Confinement
 from bskernel_executors.sdk.log_file import LogFile
 from bskernel_executors.sdk.oom_counter import count_oom_kills
-from bskernel_executors.sdk.process_tree import become_subreaper, die_with_parent, fork_below_reaper, kill_group
+from bskernel_executors.sdk.process_tree import (
+    be_ended_first,
+    become_subreaper,
+    die_with_parent,
+    fork_below_reaper,
+    kill_group,
+)
 from bskernel_executors.sdk.registry import Registry
 from bskernel_executors.sdk.step_process import confine_step, find_manifest, limits_memory, run_step
 
@@ -207,6 +213,7 @@ def _become_child(
         os.setpgid(0, 0)
         die_with_parent(server)
         become_subreaper()
+        be_ended_first()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         for fd in foreign:

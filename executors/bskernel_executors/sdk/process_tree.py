@@ -8,6 +8,7 @@ has ended, and can be killed.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 # Linux, <sys/prctl.h>
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_ENDED_FIRST = 300  # thousandths of the memory that there may be: what browsers give their pages
 
 
 def _prctl(option: int, value: int) -> None:
@@ -33,6 +35,12 @@ def die_with_parent(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def be_ended_first() -> None:
+    """Have the system end this process, and what it starts, before its server when memory runs out."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_bytes(b"%d" % _ENDED_FIRST)
 
 
 def fork_below_reaper() -> None:

@@ -232,6 +232,10 @@ class Server:
         for fd in (step.pidfd, *(pipe.fd for pipe in step.pipes)):
             if fd in self._selector.get_map():
                 self._selector.unregister(fd)
+        kills = max(0, (count_oom_kills() or 0) - step.oom_kills_before)
+        if kills:
+            # It may have gone on without them.
+            self._relay_line(step, "stderr", f"the system ended {kills} process(es), for lack of memory")
         run_again = self._connected and not step.has_begun() and not step.cancelled
         step.close()
         if run_again:
@@ -240,5 +244,4 @@ class Server:
             return
         self._mover.note_write()
         refine_result(self._registry, self._root / step.directory)
-        kills = max(0, (count_oom_kills() or 0) - step.oom_kills_before)
         self._send(StepFinished(directory=step.directory, exit_code=exit_code, peak_mib=peak_mib, oom_kills=kills))
