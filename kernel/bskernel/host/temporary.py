@@ -15,23 +15,27 @@ from pathlib import Path
 
 from bskernel.host.process import boot, start_time
 
-_MARK = re.compile(r"\.tmp-([0-9a-f]{8})-([0-9]+)-([0-9]+)-[0-9a-f]+$")
+_MARK = re.compile(r"\.tmp-([0-9a-f]{8})-([0-9a-f]{8})-([0-9a-f]{8})-([0-9]+)-([0-9]+)-[0-9a-f]+$")
 _FOREIGN_S = 86_400.0  # what a process elsewhere wrote counts as left after a day
 
 
 @cache
-def _place() -> str:
-    """This boot of this machine, and the namespace in which its processes are numbered."""
+def _place() -> tuple[str, str, str]:
+    """This machine, this boot of it, and the namespace in which its processes are numbered."""
     try:
         namespace = os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - no path
     except OSError:
         namespace = ""
-    return hashlib.sha256(f"{platform.node()}\0{boot()}\0{namespace}".encode()).hexdigest()[:8]
+    return _short(platform.node()), _short(boot()), _short(namespace)
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 @cache
 def _prefix(pid: int) -> str:
-    return f".tmp-{_place()}-{pid}-{start_time(pid)}-"
+    return f".tmp-{'-'.join(_place())}-{pid}-{start_time(pid)}-"
 
 
 def mark() -> str:
@@ -44,9 +48,12 @@ def is_left(path: Path) -> bool:
     found = _MARK.search(path.name)
     if found is None:
         return False
-    place, pid, started = found.groups()
-    if place == _place():
+    machine, booted, namespace, pid, started = found.groups()
+    here = _place()
+    if (machine, booted, namespace) == here:
         return start_time(int(pid)) != started
+    if machine == here[0] and booted != here[1]:
+        return True  # nothing outlives a boot
     try:
         return path.lstat().st_mtime + _FOREIGN_S < time.time()
     except OSError:

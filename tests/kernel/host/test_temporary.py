@@ -24,17 +24,24 @@ def test_what_a_process_wrote_that_has_ended_is_left() -> None:
 
 
 def test_another_process_with_the_same_pid_is_not_its_writer() -> None:
-    place, pid, started, rest = mark().removeprefix(".tmp-").split("-")
+    *place, pid, started, rest = mark().removeprefix(".tmp-").split("-")
     assert int(pid) == os.getpid()
-    assert is_left(Path(f"a.tmp-{place}-{pid}-{int(started) - 1}-{rest}"))
+    assert is_left(Path(f"a.tmp-{'-'.join(place)}-{pid}-{int(started) - 1}-{rest}"))
+
+
+def test_what_this_machine_wrote_before_it_booted_is_left() -> None:
+    machine, _, *rest = mark().removeprefix(".tmp-").split("-")
+    assert is_left(Path(f"a.tmp-{machine}-00000000-{'-'.join(rest)}"))
 
 
 def test_what_another_machine_writes_is_left_after_a_day_only(tmp_path: Path) -> None:
-    path = tmp_path / "a.tmp-00000000-1-1-00"
-    path.touch()
-    assert not is_left(path)
-    os.utime(path, (time.time() - 90_000,) * 2)
-    assert is_left(path)
+    machine, booted, _, *rest = mark().removeprefix(".tmp-").split("-")
+    for place in (f"00000000-{booted}", f"{machine}-{booted}"):  # of the second, a container
+        path = tmp_path / f"a.tmp-{place}-00000000-{'-'.join(rest)}"
+        path.touch()
+        assert not is_left(path)
+        os.utime(path, (time.time() - 90_000,) * 2)
+        assert is_left(path)
 
 
 def test_two_names_are_never_the_same() -> None:
