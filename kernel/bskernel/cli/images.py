@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bskernel.cli.candidates import complete_executor
 from bskernel.cli.options import JSON, RUNTIME
 from bskernel.cli.output import echo, print_note, print_result
 from bskernel.core.errors import EXIT_ENVIRONMENT
@@ -14,7 +15,7 @@ from bskernel.core.errors import EXIT_ENVIRONMENT
 if TYPE_CHECKING:
     from bskernel.images.status import RecipeState
 
-_NAMES = click.argument("names", nargs=-1, metavar="[NAME[@VERSION]]...")
+_NAMES = click.argument("names", nargs=-1, metavar="[NAME[@VERSION]]...", shell_complete=complete_executor)
 
 
 @click.group()
@@ -70,7 +71,7 @@ def check(names: tuple[str, ...], as_json: bool) -> None:
 
 
 @images.command()
-@click.argument("name", metavar="NAME[@VERSION]")
+@click.argument("name", metavar="NAME[@VERSION]", shell_complete=complete_executor)
 def describe(name: str) -> None:
     """Print the catalogue of an executor, for its catalogue.json.
 
