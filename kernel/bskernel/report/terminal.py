@@ -94,7 +94,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
 
 
-_FRACTION = re.compile(r"(?<![\w.,])(\d[\d,]*)\.(\d+)(?![\w.])")
+_FRACTION = re.compile(r"(?<![\w.,])(?<!\w-)(\d[\d,]*)\.(\d+)(?![\w.])")
 _DIGITS = 4
 
 
