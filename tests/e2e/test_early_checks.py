@@ -277,13 +277,16 @@ TWO = 'build.model = "number.txt"\n{more}[[step]]\nentry = "testing:double"\n'
 def test_a_build_does_not_replace_the_results_of_another_configuration(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "number.txt").write_text("5")
     for name in ("first.toml", "second.toml"):
-        (tmp_path / name).write_text(TWO.format(more=""))
+        (tmp_path / name).write_text(TWO.format(more='build.name = "number"\n'))
     assert cli("run", "first.toml").returncode == 0
     before = (tmp_path / "build" / "number" / "result.json").read_bytes()
     for command in ("run", "plan"):
         done = cli(command, "second.toml")
         assert done.returncode == 2
-        assert f"second.toml: {tmp_path}/build/number holds the build of first.toml" in done.stderr
+        assert (
+            f"second.toml: {tmp_path}/build/number holds the results of first.toml, which this would replace"
+            in done.stderr
+        )
         assert "build.name" in done.stderr
     assert (tmp_path / "build" / "number" / "result.json").read_bytes() == before
     assert cli("run", "second.toml", "--output", "other").returncode == 0
@@ -296,4 +299,4 @@ def test_a_build_does_not_replace_the_results_of_another_configuration(cli: Any,
 def test_steps_say_how_their_inputs_are_given(cli: Any) -> None:
     told = cli("steps", "testing").stdout
     assert "inputs.settings (a JSON file, optional): numbers by name" in told
-    assert "from earlier steps, or inputs.NAME: model, external_data (optional)" in told
+    assert "from earlier steps, or inputs.NAME: model (a file or folder), external_data (a folder, optional)" in told

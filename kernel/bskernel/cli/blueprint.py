@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bskernel.cli.candidates import complete_config
 from bskernel.cli.options import PATH, SET
 from bskernel.cli.output import echo, print_note, write_file
 from bskernel.core.errors import ConfigError
@@ -72,14 +73,18 @@ def import_(file: Path, model: str, into: Path | None, limit: int, notes: Path |
 
 
 @blueprint.command()
-@click.argument("configs", nargs=-1, required=True, type=PATH)
+@click.argument("configs", nargs=-1, type=PATH, shell_complete=complete_config)
 @SET
 @_NOTES
 def export(configs: tuple[Path, ...], settings: tuple[str, ...], notes: Path | None) -> None:
     """Print the blueprint of one or more build.toml files.
 
-    CONFIGS that differ in their steps become one blueprint with branch points.
+    CONFIGS that differ in their steps become one blueprint with branch points; by default, the build.toml of the
+    current folder.
     """
+    from bskernel.workspace.project_folder import find_config
+
+    configs = configs or (find_config(),)
     from bskernel.blueprint.exporter import export_build, join, to_yaml
     from bskernel.flow.loader import load_config
     from bskernel.workspace.backend import with_backend_flow

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
+from bskernel.cli.candidates import complete_build
 from bskernel.cli.options import OUTPUT_FILE, PATH
 from bskernel.cli.output import echo, write_file
 from bskernel.core.errors import ConfigError
 
 
 @click.command()
-@click.argument("build", type=PATH, required=False)
+@click.argument("build", type=PATH, required=False, shell_complete=complete_build)
 @OUTPUT_FILE
 @click.option("--with-model", is_flag=True, help="Include the model and its external data, unchanged.")
 @click.option("--redact", "more", multiple=True, metavar="TEXT", help="Also remove this text everywhere. Repeatable.")

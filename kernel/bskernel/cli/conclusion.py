@@ -51,8 +51,9 @@ def _conclude(error: BaseException) -> int:
 
 def _say(line: str) -> None:
     from bskernel.core.visible_text import visible
+    from bskernel.report.colours import paint
 
-    print(visible(line), file=sys.stderr)
+    print(paint(visible(line), sys.stderr), file=sys.stderr)
 
 
 def _lacking(error: BaseException) -> EnvironmentLacking | None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bskernel.cli.build_argument import or_found_build
+from bskernel.cli.candidates import complete_build
 from bskernel.cli.ci_service import announce_gates
 from bskernel.cli.options import OUTPUT_FILE, PATH
 from bskernel.cli.output import echo, print_note, write_text
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("base", metavar="A", type=PATH)
-@click.argument("new", metavar="B", type=PATH)
+@click.argument("base", metavar="A", type=PATH, shell_complete=complete_build)
+@click.argument("new", metavar="[B]", type=PATH, required=False, shell_complete=complete_build)
 @click.option(
     "--fail-if",
     "conditions",
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
 @OUTPUT_FILE
 def diff(
     base: Path,
-    new: Path,
+    new: Path | None,
     conditions: tuple[str, ...],
     gate_file: Path | None,
     missing: Missing,
@@ -58,7 +60,8 @@ def diff(
 ) -> None:
     """Compare two builds, and check gates for CI.
 
-    A is the base, B the new build: each is a build directory or its result.json. Shows differences of configuration,
+    A is the base, B the new build, by default that of the current folder's build.toml: each is a build directory or
+    its result.json. Shows differences of configuration,
     executors, steps and metrics, on standard output or in the file of --output.
 
     A gate is a condition on metrics that must not be true:
@@ -81,7 +84,7 @@ def diff(
     gates = [*(read_gates(gate_file) if gate_file else ()), *(Gate(fail_if=text) for text in conditions)]
     if form == "junit" and not gates:
         raise ConfigError("--format junit needs at least one gate", hint="give --fail-if or --gates")
-    comparison = compare(base, new, gates=gates, missing=missing)
+    comparison = compare(base, or_found_build(new), gates=gates, missing=missing)
     text = _render(comparison, form)
     if output is None:
         echo(text, nl=False)

@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from bskernel.cli.bundle import bundle
+from bskernel.cli.candidates import complete_build
 from bskernel.cli.options import JSON, OUTPUT_FILE, PATH
 from bskernel.cli.output import print_result
 from bskernel.core.errors import ConfigError
 
 
 @click.command()
-@click.argument("build", type=PATH, required=False)
+@click.argument("build", type=PATH, required=False, shell_complete=complete_build)
 @JSON
 @click.option("--bundle", "as_bundle", is_flag=True, help="Pack the output into an archive, like `bskernel bundle`.")
 @OUTPUT_FILE

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from bskernel.cli.candidates import complete_executor
 from bskernel.cli.output import echo, print_note
 from bskernel.core.errors import EnvironmentLacking
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[EXECUTOR]...")
+@click.argument("names", nargs=-1, metavar="[EXECUTOR]...", shell_complete=complete_executor)
 def down(names: tuple[str, ...]) -> None:
     """Stop warm sessions, even if builds are using them.
 

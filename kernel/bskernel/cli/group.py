@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from bskernel.cli.conclusion import conclude
 from bskernel.cli.output import echo, print_note
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 # Command -> its summary, so that `--help` imports no command. Each is a function in the module of its name.
 COMMANDS = {
     "blueprint": "Exchange builds with Brainsmith, as blueprints (YAML).",
     "bundle": "Pack a build into an archive for a bug report.",
+    "completion": "Complete commands, steps, builds and keys in your shell.",
     "diff": "Compare two builds, and check gates for CI.",
     "doctor": "Check tools, licences, Docker and disk space on this machine.",
     "down": "Stop warm sessions, even if builds are using them.",
@@ -35,9 +40,16 @@ COMMANDS = {
     "up": "Start warm sessions ahead of builds, and list all of them.",
 }
 
+# How `--help` groups them; the others manage what builds need.
+GROUPS = {
+    "Build": ("init", "run", "plan", "sweep"),
+    "Look": ("explain", "diff", "results", "replay", "bundle", "steps", "doctor"),
+}
 
+
+_QUIET = frozenset({"-q", "--quiet"})
 _HELP = frozenset({"-h", "--help"})
-_WITHOUT_CACHE = frozenset({"schema", "blueprint", "new-executor"})  # they read and write what the user names
+_WITHOUT_CACHE = frozenset({"schema", "blueprint", "completion", "new-executor"})  # they use what the user names
 
 
 class _LazyGroup(click.Group):
@@ -49,8 +61,19 @@ class _LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the base's
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        width = max(map(len, COMMANDS))
+        grouped = {name for names in GROUPS.values() for name in names}
+        rest = tuple(name for name in COMMANDS if name not in grouped)
+        for title, names in (*GROUPS.items(), ("Manage", rest)):
+            with formatter.section(title):
+                # Equal widths, so that the summaries of all groups stand in one column.
+                formatter.write_dl([(name.ljust(width), COMMANDS[name]) for name in names])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *super(click.Group, self).shell_complete(ctx, incomplete)]
 
 
 def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -94,7 +117,7 @@ def _sweep(*, listed: bool) -> None:
 
     found = find_leftovers(cache_folder())
     removed = remove_leftovers(found)
-    if removed:
+    if removed and _QUIET.isdisjoint(sys.argv):
         print_note(describe_removed(removed))
     for item in found if listed else ():
         stays = "" if item in removed else ": stays; it is another user's, or its engine does not answer"
@@ -108,6 +131,10 @@ def _terminate(signum: int, _frame: object) -> NoReturn:
 def main() -> None:
     """Run the command line; turn whatever is raised into one message and an exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    if "_BSKERNEL_COMPLETE" in os.environ:
+        from bskernel.cli.shells import register_shells
+
+        register_shells()
     try:
         cli(standalone_mode=False)
         sys.stdout.flush()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bskernel.cli.candidates import complete_executor
 from bskernel.cli.options import JSON, PATH, RUNTIME
 from bskernel.cli.output import echo, print_note, print_result
 from bskernel.core.errors import EXIT_ENVIRONMENT
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from bskernel.commands.image_exchange import MovedImage
     from bskernel.images.status import RecipeState
 
-_NAMES = click.argument("names", nargs=-1, metavar="[NAME[@VERSION]]...")
+_NAMES = click.argument("names", nargs=-1, metavar="[NAME[@VERSION]]...", shell_complete=complete_executor)
 
 
 @click.group()
@@ -74,7 +75,7 @@ def check(names: tuple[str, ...], as_json: bool) -> None:
 
 
 @images.command()
-@click.argument("name", metavar="NAME[@VERSION]")
+@click.argument("name", metavar="NAME[@VERSION]", shell_complete=complete_executor)
 @click.option("--write", is_flag=True, help="Write it to catalogue.json of the recipe.")
 def describe(name: str, write: bool) -> None:
     """Print or write the catalogue of an executor.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from bskernel.cli.candidates import complete_cluster, complete_config, complete_flow_step, complete_setting
 from bskernel.cli.units import duration
 from bskernel.core.stages import INPUT_TYPES, OUTPUT_TYPES
 
@@ -22,9 +23,22 @@ Decorator = Callable[[Command], Command]
 PATH = click.Path(path_type=Path)
 _STEP = "a name, an index (-1 is the last) or EXECUTOR:ENTRY"
 
-CONFIG = click.argument("config", type=PATH)
-FROM = click.option("--from", "first", metavar="STEP", help=f"First step: {_STEP}.")
-TO = click.option("--to", "last", metavar="STEP", help=f"Last step: {_STEP}.")
+
+def _config_or_found(context: click.Context, _: click.Parameter, given: Path | None) -> Path | None:
+    if given is not None or context.resilient_parsing:
+        return given
+    from bskernel.workspace.project_folder import SWEEP_CONFIG, find_config
+
+    return find_config(*([SWEEP_CONFIG] if context.info_name == "sweep" else []))
+
+
+CONFIG = click.argument(
+    "config", type=PATH, required=False, callback=_config_or_found, shell_complete=complete_config
+)
+FROM = click.option(
+    "--from", "first", metavar="STEP", shell_complete=complete_flow_step, help=f"First step: {_STEP}."
+)
+TO = click.option("--to", "last", metavar="STEP", shell_complete=complete_flow_step, help=f"Last step: {_STEP}.")
 INPUT_TYPE = click.option(
     "--input-type", type=click.Choice(INPUT_TYPES), help="Start at the first step that takes a model at this stage."
 )
@@ -38,10 +52,14 @@ SET = click.option(
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Override a key of the configuration, e.g. target.target_fps=50000. Repeatable.",
+    shell_complete=complete_setting,
+    help="Override a key of the configuration, e.g. --set target.target_fps=50000 --set build.flow=rtl. Repeatable.",
 )
 OUTPUT = click.option(
-    "--output", type=PATH, metavar="DIR", help="Output directory. Default: build/NAME, or build/NAME-sweep."
+    "--output",
+    type=PATH,
+    metavar="DIR",
+    help="Output directory, e.g. --output build/slow. Default: build/NAME, or build/NAME-sweep.",
 )
 RUNTIME = click.option(
     "--runtime",
@@ -69,10 +87,14 @@ KEEP_WARM = click.option(
 CLUSTER = click.option(
     "--cluster",
     metavar="WHERE",
+    shell_complete=complete_cluster,
     help="Run steps on Dask workers: local:N (on this machine), tcp://HOST:PORT (a scheduler), slurm, lsf or pbs.",
 )
 VERBOSE = click.option(
     "-v", "--verbose", is_flag=True, help="Show the log and what the steps print, instead of a progress bar."
+)
+QUIET = click.option(
+    "-q", "--quiet", is_flag=True, help="Show only warnings, errors and, as the last line, where the results are."
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 JUNIT = click.option(
@@ -110,11 +132,15 @@ class RunSelection(NamedTuple):
     keep_s: float | None
     cluster: str | None
     verbose: bool
+    quiet: bool
 
     def build_options(self) -> BuildOptions:
         """Return them as builds and sweeps take them. Raises ConfigError for options that exclude each other."""
+        from bskernel.core.errors import ConfigError
         from bskernel.workspace.build_options import BuildOptions
 
+        if self.verbose and self.quiet:
+            raise ConfigError("--verbose and --quiet: give one of them")
         return BuildOptions(runtime=self.runtime, fresh=self.fresh, keep_s=self.keep_s, cluster=self.cluster)
 
 
@@ -135,4 +161,4 @@ def _grouped(argument: str, group: type[NamedTuple], decorators: Sequence[Decora
 
 
 build_selection = _grouped("selection", BuildSelection, (CONFIG, FROM, TO, INPUT_TYPE, OUTPUT_TYPE, SET, OUTPUT))
-run_selection = _grouped("running", RunSelection, (RUNTIME, JOBS, FRESH, KEEP_WARM, CLUSTER, VERBOSE))
+run_selection = _grouped("running", RunSelection, (RUNTIME, JOBS, FRESH, KEEP_WARM, CLUSTER, VERBOSE, QUIET))

@@ -12,6 +12,7 @@ import click
 from bskernel.core.errors import ConfigError
 from bskernel.core.places import place_lacking
 from bskernel.core.visible_text import visible
+from bskernel.report.colours import paint, wants_colours
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,8 @@ def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
 
     Names, messages and numbers come from files, steps and tools, which may hold what a terminal obeys.
     """
-    click.echo(visible(text), err=err, nl=nl)
+    stream = sys.stderr if err else sys.stdout
+    click.echo(paint(visible(text), stream), err=err, nl=nl, color=wants_colours(stream))
 
 
 def print_note(text: str) -> None:

@@ -18,8 +18,8 @@ from bskernel.core.errors import ConfigError
 def plan(selection: BuildSelection, as_json: bool, graph: str | None, verbose: bool) -> None:
     """Show what would run and why; nothing is executed.
 
-    Lists the steps of CONFIG with their executors; a step that is not cached says what changed. For a configuration
-    with a [sweep], lists its points and distinct steps.
+    Lists the steps of CONFIG, by default the build.toml of the current folder, with their executors; a step that is
+    not cached says what changed. For a configuration with a [sweep], lists its points and distinct steps.
     """
     from bskernel.cli.plan_views import describe_plan, draw_plan, plan_json
     from bskernel.commands.preview import preview_build

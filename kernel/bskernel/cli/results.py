@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bskernel.cli.candidates import complete_build
 from bskernel.cli.options import JSON, PATH
 from bskernel.cli.output import print_note, print_result, refuse_link, write_text
 
@@ -13,7 +14,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
-@click.argument("sweep", metavar="SWEEP", type=PATH)
+@click.argument("sweep", metavar="[SWEEP]", type=PATH, required=False, shell_complete=complete_build)
 @click.option(
     "--maximize", multiple=True, metavar="METRIC", help="Objective to maximize, e.g. throughput. Repeatable."
 )
@@ -31,7 +32,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--plot", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write plots to DIR.")
 @JSON
 def results(
-    sweep: Path,
+    sweep: Path | None,
     maximize: tuple[str, ...],
     minimize: tuple[str, ...],
     require: tuple[str, ...],
@@ -42,7 +43,8 @@ def results(
 ) -> None:
     """Show a sweep's points, Pareto set and recommendation.
 
-    SWEEP is the output directory of `bskernel sweep`; the sweep may have been interrupted. Nothing is executed.
+    SWEEP is the output directory of `bskernel sweep`, by default that of the current folder's sweep.toml or
+    build.toml; the sweep may have been interrupted. Nothing is executed.
     --maximize and --minimize replace the objectives of its [sweep] table, --require replaces its conditions.
     """
     import bskernel
@@ -50,6 +52,11 @@ def results(
     from bskernel.sweeps.report.text import as_text
     from bskernel.sweeps.results.sweep_file import find_altered_sweep
 
+    if sweep is None:
+        from bskernel.workspace.project_folder import find_sweep
+
+        sweep = find_sweep()
+        print_note(f"sweep: {sweep}")
     found = bskernel.results(sweep, maximize=maximize, minimize=minimize, require=require)
     if csv_file is not None:
         write_text(csv_file, as_csv(found.table))

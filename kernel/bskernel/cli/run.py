@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 def run(selection: BuildSelection, running: RunSelection, as_json: bool, junit: Path | None) -> None:
     """Build the accelerator of CONFIG; unchanged steps are recalled.
 
-    CONFIG is a build.toml. A step is recalled from the cache when nothing that it reads has changed.
+    CONFIG is by default the build.toml of the current folder. A step is recalled from the cache when nothing that it
+    reads has changed.
     """
     from bskernel.commands.build import run_build
     from bskernel.config.assignments import with_jobs
-    from bskernel.report.terminal import describe_result
+    from bskernel.report.terminal import describe_outcome, describe_result
     from bskernel.workspace.workspace import Workspace
 
     with junit_of_errors(junit, "bskernel run"):
@@ -42,8 +43,12 @@ def run(selection: BuildSelection, running: RunSelection, as_json: bool, junit: 
             range_request=selection.range_request(),
             output=selection.output,
         )
-        result = run_build(workspace, prepared, _observer(verbose=running.verbose), options=options)
-    print_result(result, describe_result, as_json=as_json)
+        observer = _observer(running)
+        result = run_build(workspace, prepared, observer, options=options)
+    if running.quiet:
+        for warning in result.warnings:
+            observer.note(f"warning: {warning}")
+    print_result(result, describe_outcome if running.quiet else describe_result, as_json=as_json)
     announce_build(result, selection.config)
     if junit is not None:
         from bskernel.report.junit import build_as_junit
@@ -54,15 +59,21 @@ def run(selection: BuildSelection, running: RunSelection, as_json: bool, junit: 
     sys.exit(result.exit_code)
 
 
-def _observer(*, verbose: bool) -> Observer:
-    if verbose:
+def _observer(running: RunSelection) -> Observer:
+    from bskernel.report.terminal import LineObserver, WarningObserver
+
+    if running.quiet:
+        return WarningObserver()
+    observer: Observer = LineObserver()
+    if running.verbose:
         from bskernel.report.log import Log
 
-        return Log.to_terminal()
+        observer = Log.to_terminal()
     if has_cursor():
         from bskernel.report.progress import ProgressBar
 
-        return ProgressBar()
-    from bskernel.report.terminal import LineObserver
+        return observer if running.verbose else ProgressBar()
+    from bskernel.core.observers import CompositeObserver
+    from bskernel.report.heartbeat import HeartbeatObserver
 
-    return LineObserver()
+    return CompositeObserver((observer, HeartbeatObserver(print_note)))

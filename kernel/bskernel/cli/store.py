@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bskernel.cli.candidates import complete_config, complete_config_or_build
 from bskernel.cli.options import JSON, PATH
 from bskernel.cli.output import print_note, print_result
 from bskernel.cli.units import age, describe_size, size
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
     from bskernel.store.gc import Checked, Garbage
     from bskernel.store.uploader import Pushed
 
-_CONFIG = click.option("--config", type=PATH, help="A build.toml whose [store] table names the shared store.")
+_CONFIG = click.option(
+    "--config",
+    type=PATH,
+    shell_complete=complete_config,
+    help="A build.toml whose [store] table names the shared store.",
+)
 _STORE = click.option(
     "--store", "url", metavar="URL", help="The shared store. Default: $BSKERNEL_STORE, then [store] shared."
 )
@@ -47,7 +53,9 @@ def _admin(what: Path | None, config: Path | None, url: str | None, mode: str | 
 
 
 @store.command()
-@click.argument("what", required=False, type=PATH, metavar="[CONFIG | BUILD]")
+@click.argument(
+    "what", required=False, type=PATH, metavar="[CONFIG | BUILD]", shell_complete=complete_config_or_build
+)
 @_CONFIG
 @_STORE
 @_MODE
@@ -67,15 +75,22 @@ def _describe_pushed(done: Pushed) -> str:
 
 
 @store.command()
-@click.argument("what", type=PATH, metavar="CONFIG | BUILD")
+@click.argument(
+    "what", type=PATH, required=False, metavar="[CONFIG | BUILD]", shell_complete=complete_config_or_build
+)
 @_CONFIG
 @_STORE
 @JSON
-def pull(what: Path, config: Path | None, url: str | None, as_json: bool) -> None:
+def pull(what: Path | None, config: Path | None, url: str | None, as_json: bool) -> None:
     """Copy results from the shared store to the cache.
 
-    Copies the results of CONFIG's steps, or of a BUILD directory; for a sweep, those of all its points.
+    Copies the results of CONFIG's steps, or of a BUILD directory; for a sweep, those of all its points. CONFIG is by
+    default the build.toml of the current folder.
     """
+    if what is None:
+        from bskernel.workspace.project_folder import find_config
+
+        what = find_config()
     print_result(_admin(what, config, url, None).pull(what), _describe_pulled, as_json=as_json)
 
 

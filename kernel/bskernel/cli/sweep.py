@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def sweep(selection: BuildSelection, running: RunSelection, as_json: bool, junit: Path | None) -> None:
     """Build every point of CONFIG's [sweep]; shared steps run once.
 
-    Each point is a build in OUTPUT/points/NAME. If a point fails, the others go on, and the exit code is 3. Run the
+    CONFIG is by default sweep.toml, or else build.toml, of the current folder. Each point is a build in
+    OUTPUT/points/NAME. If a point fails, the others go on, and the exit code is 3. Run the
     command again to continue an interrupted sweep: finished steps are recalled.
     """
     from bskernel.config.assignments import with_jobs
@@ -44,40 +45,47 @@ def sweep(selection: BuildSelection, running: RunSelection, as_json: bool, junit
             settings=with_jobs(selection.settings, running.jobs),
             range_request=selection.range_request(),
         )
-        observer = _observer(verbose=running.verbose)
+        observer = _observer(running)
         result = run_sweep(workspace, prepared, observer, output=selection.output, options=options)
     if junit is not None:
         from bskernel.sweeps.report.junit import sweep_as_junit
 
         write_text(junit, sweep_as_junit(result.table))
-    _show(result, as_json=as_json)
+    _show(result, as_json=as_json, quiet=running.quiet)
     if result.status == "interrupted":
         print_note(INTERRUPTED)
     sys.exit(result.exit_code)
 
 
-def _show(result: SweepResult, *, as_json: bool) -> None:
+def _show(result: SweepResult, *, as_json: bool, quiet: bool) -> None:
     """Raises ConfigError for an objective or a condition on a metric that no point has."""
     import bskernel
-    from bskernel.sweeps.report.text import as_text, effort_text
+    from bskernel.sweeps.report.text import as_text, effort_text, outcome_text
 
     # A wrong objective must not hide what was built.
     try:
         text = as_text(bskernel.results(result))
-        if not as_json:
+        if not as_json and not quiet:
             echo(text, nl=False)
         announce_text(f"sweep {result.table.name}: {result.status}", text)
     finally:
-        print_result(result, effort_text, as_json=as_json)
+        print_result(result, outcome_text if quiet else effort_text, as_json=as_json)
 
 
-def _observer(*, verbose: bool) -> SweepObserver:
-    from bskernel.sweeps.report.observers import SweepLines, SweepLog
+def _observer(running: RunSelection) -> SweepObserver:
+    from bskernel.sweeps.report.observers import (
+        CompositeSweepObserver,
+        SweepHeartbeat,
+        SweepLines,
+        SweepLog,
+        SweepWarnings,
+    )
 
-    if verbose:
-        return SweepLog.to_terminal()
-    if has_cursor():
+    if running.quiet:
+        return SweepWarnings()
+    if has_cursor() and not running.verbose:
         from bskernel.sweeps.report.progress_bar import SweepBar
 
         return SweepBar()
-    return SweepLines()
+    observer = SweepLog.to_terminal() if running.verbose else SweepLines()
+    return observer if has_cursor() else CompositeSweepObserver((observer, SweepHeartbeat(print_note)))

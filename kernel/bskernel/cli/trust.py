@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bskernel.cli.candidates import complete_config
 from bskernel.cli.options import JSON, PATH
 from bskernel.cli.output import print_result
 from bskernel.core.errors import ConfigError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("path", type=PATH, required=False)
+@click.argument("path", type=PATH, required=False, shell_complete=complete_config)
 @click.option("--show", is_flag=True, help="Only show what PATH asks for; trust nothing.")
 @click.option("--remove", is_flag=True, help="Trust PATH no longer.")
 @click.option("--list", "lists", is_flag=True, help="List the trusted projects.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bskernel.cli.candidates import complete_config_or_executor
 from bskernel.cli.options import JSON, RUNTIME
 from bskernel.cli.output import print_note, print_result
 from bskernel.cli.units import describe_duration, duration
@@ -22,7 +23,7 @@ FOLDER_HINT = "remove it: it holds only warm sessions"
 
 
 @click.command()
-@click.argument("what", nargs=-1, metavar="[CONFIG | EXECUTOR]...")
+@click.argument("what", nargs=-1, metavar="[CONFIG | EXECUTOR]...", shell_complete=complete_config_or_executor)
 @click.option(
     "--for",
     "keep_s",

@@ -17,6 +17,7 @@ from bskernel.flow.snapshot import snapshot_config
 from bskernel.result.build_directory import BuildDirectory
 from bskernel.result.build_result import BuildResult, metrics_of, with_lost_artifacts
 from bskernel.result.exported_artifacts import places_of
+from bskernel.result.output_writer import check_writer, note_writer
 from bskernel.result.recorder import RecordingObserver
 from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.worker_pools import PoolHandle
@@ -39,8 +40,7 @@ def run_build(
     """
     with within(build_place(prepared.output), cache_place(workspace.cache)):
         directory = BuildDirectory(prepared.output, below=prepared.below)
-        if prepared.default_output:
-            directory.check_writer(prepared.loaded.path)
+        check_writer(prepared.output, prepared.loaded.path)
         directory.open()
         try:
             return _build(workspace, prepared, directory, observer, options)
@@ -71,7 +71,7 @@ def _build(
             recorder.note(f"warning: {warning}")
         recorder.planned(prepared.plan.steps)
         try:
-            directory.note_writer(prepared.loaded.path)
+            note_writer(prepared.output, prepared.loaded.path)
             directory.write_config(snapshot_config(prepared.loaded))
             with (
                 workspace.open_store(prepared.loaded, recorder.note) as opened,

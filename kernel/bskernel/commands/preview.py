@@ -12,6 +12,7 @@ from bskernel.core.interfaces import Store
 from bskernel.core.step import FromStep, Step
 from bskernel.execution.step_inputs import resolve_inputs
 from bskernel.result.build_directory import BuildDirectory
+from bskernel.result.output_writer import check_writer
 from bskernel.workspace.workspace import PreparedBuild, Workspace
 
 
@@ -30,8 +31,7 @@ def preview_build(
 
     `note` as in `Workspace.open_store`. Raises ConfigError as `run_build` does.
     """
-    if prepared.default_output:
-        BuildDirectory(prepared.output).check_writer(prepared.loaded.path)
+    check_writer(prepared.output, prepared.loaded.path)
     with workspace.open_store(prepared.loaded, note, read_only=True) as opened:
         planned = _preview(prepared, opened.store)
     workspace.files.save()

@@ -32,7 +32,7 @@ class BuildSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What to build. Paths are relative to the file that names them."""
 
     model: str
-    name: str = ""  # default: the model's file name without its suffix
+    name: str = ""  # default: that of build.toml if it has another one, or else of the model, without suffix
     flow: str = "estimate"
     backend: str | None = None  # a backend's name, or "auto"; default: what [executors] says
     output: str | None = None  # default: build/NAME beside build.toml

@@ -9,6 +9,8 @@ import msgspec
 from bskernel.config import Config, Flow
 from bskernel.config.assignments import Key, is_given
 
+_USUAL = frozenset({"build", "sweep"})  # files of this name do not tell one build from another
+
 
 class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A configuration with the folder its paths are relative to and the flow it names."""
@@ -29,8 +31,9 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The build's name."""
-        return self.config.build.name or Path(self.config.build.model).stem
+        """The build's name: build.name, or that of its file, or of the model for a build.toml or sweep.toml."""
+        own = "" if self.path.stem in _USUAL else self.path.stem
+        return self.config.build.name or own or Path(self.config.build.model).stem
 
     @property
     def model(self) -> Path:

@@ -5,13 +5,13 @@ Every logger gets its processors here. structlog's global configuration belongs 
 
 from __future__ import annotations
 
-import os
 from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from bskernel.core.visible_text import visible_line
+from bskernel.report.colours import wants_colours
 from bskernel.report.log import Level, Write, serialize
 
 _QUOTED = frozenset(" \t=\r\n\"'")
@@ -24,7 +24,7 @@ def write_json(file: TextIO) -> Write:
 
 def write_console(stream: TextIO) -> Write:
     """Write an event as one line for people."""
-    columns = structlog.dev.ConsoleRenderer(colors=_wants_colours(stream), sort_keys=False)
+    columns = structlog.dev.ConsoleRenderer(colors=wants_colours(stream), sort_keys=False)
     return _logger(stream, _drop_absent, _make_visible, columns)
 
 
@@ -46,13 +46,6 @@ def _logger(stream: TextIO, *renderers: Processor) -> Write:
         getattr(logger, level)(event, **values)
 
     return write
-
-
-def _wants_colours(stream: TextIO) -> bool:
-    """Decide as structlog's own default does, which asks for standard output alone."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
 def _drop_absent(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from bskernel_protocol import Event
 from bskernel_protocol import Progress as Told
 from rich.console import Console
@@ -11,6 +13,7 @@ from rich.text import Text
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
 from bskernel.core.visible_text import visible, visible_line
+from bskernel.report.colours import wants_colours
 from bskernel.report.terminal import SilentObserver, step_line
 
 STYLES = {"ran": "green", "recalled": "cyan", "failed": "bold red", "interrupted": "bold red", "skipped": "dim"}
@@ -20,7 +23,8 @@ class ProgressBar(SilentObserver):
     """The live display. Needs a terminal that can move its cursor."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True, highlight=False)
+        # Where a cursor can move, rich knows no CLICOLOR and CLICOLOR_FORCE.
+        self._console = console or Console(stderr=True, highlight=False, no_color=not wants_colours(sys.stderr))
         self._bar = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=24),
@@ -35,7 +39,7 @@ class ProgressBar(SilentObserver):
 
     def note(self, text: str) -> None:
         """Print a line above the bar."""
-        self.line(Text(text))
+        self.line(Text(text, style="yellow" if text.startswith("warning: ") else ""))
 
     def line(self, text: Text) -> None:
         """Print a line above the bar."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -11,6 +12,7 @@ from bskernel_protocol import Event
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep, StepReport
 from bskernel.core.visible_text import visible, visible_line
+from bskernel.report.colours import paint
 from bskernel.result.build_result import BuildResult
 from bskernel.result.failure_text import describe_failed
 
@@ -47,19 +49,43 @@ def step_line(step: Step, report: StepReport) -> str:
 
 
 class LineObserver(SilentObserver):
-    """Prints one line per ended step, for files and CI."""
+    """Prints a line when a step starts, unless it is recalled, and one when it has ended: for files and CI."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
 
     def note(self, text: str) -> None:
         """Print a line."""
-        self._stream.write(f"{visible(text)}\n")
+        self._stream.write(f"{paint(visible(text), self._stream)}\n")
         self._stream.flush()
+
+    def running(self, step: Step) -> None:
+        """Print that the step starts."""
+        self.note(f"  {'started':<20} {step.name}  ({step.executor})")
 
     def ended(self, step: Step, ended: EndedStep) -> None:
         """Print the step's line."""
         self.note(step_line(step, ended.report))
+
+
+class WarningObserver(LineObserver):
+    """Prints warnings alone, each once, as --quiet wants it."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__(stream)
+        self._said: set[str] = set()
+
+    def note(self, text: str) -> None:
+        """Print a warning."""
+        if text.startswith("warning: ") and text not in self._said:
+            self._said.add(text)
+            super().note(text)
+
+    def running(self, step: Step) -> None:
+        """A worker runs the step."""
+
+    def ended(self, step: Step, ended: EndedStep) -> None:
+        """A step has ended."""
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -68,8 +94,34 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
 
 
+_FRACTION = re.compile(r"(?<![\w.,])(?<!\w-)(\d[\d,]*)\.(\d+)(?![\w.])")
+_DIGITS = 4
+
+
+def rounded(text: str) -> str:
+    """The text with decimal fractions of at most four significant digits: 1,577.905 us is 1,578 us.
+
+    Whole numbers, which are counts, stay as they are, and so do versions.
+    """
+
+    def shorten(match: re.Match[str]) -> str:
+        whole, fraction = match[1].replace(",", "").lstrip("0"), match[2]
+        zeros = len(fraction) - len(fraction.lstrip("0")) if not whole else 0
+        places = max(0, _DIGITS - len(whole)) + zeros
+        if len(fraction) <= places:
+            return match[0]
+        return format(float(match[0].replace(",", "")), f"{',' if ',' in match[1] else ''}.{places}f")
+
+    return _FRACTION.sub(shorten, text)
+
+
+def describe_outcome(result: BuildResult) -> str:
+    """What --quiet leaves of a result: the failure if there is one, and the build directory."""
+    return "\n".join([*([describe_failed(result)] if result.failure is not None else []), str(result.directory)])
+
+
 def describe_result(result: BuildResult) -> str:
-    """The result of a build as text: summary rows, tables, the failure if there is one, and the output folder."""
+    """The result of a build as text: summary rows, tables, the failure if there is one, and the build directory."""
     ran = sum(step.status == "ran" for step in result.steps)
     recalled = sum(step.status == "recalled" for step in result.steps)
     lines = [f"{result.name}: {result.status}, {ran} steps ran, {recalled} recalled, {result.seconds:.2f} s"]
@@ -78,7 +130,7 @@ def describe_result(result: BuildResult) -> str:
         # Executors offer `summary` rows and `tables`; the kernel shows them without knowing what they mean.
         for row in step.record.get("summary", ()):
             note = f"  [{row['note']}]" if row.get("note") else ""
-            lines.append(visible_line(f"  {row['label']:<18} {row['value']}{note}"))
+            lines.append(visible_line(f"  {row['label']:<18} {rounded(str(row['value']))}{note}"))
         for table in step.record.get("tables", ()):
             rows = [[visible_line(cell) for cell in row] for row in (table["columns"], *table["rows"])]
             lines += [f"  {visible_line(table['title'])}", *(f"    {line}" for line in aligned(rows))]

@@ -35,7 +35,6 @@ BUILD_LOG = "log.jsonl"
 _LIMIT = 64 << 20  # bytes of a small file
 _STEPS = "steps"
 _STAMP = ".stamp"
-_WRITER = ".config"  # holds the name of the configuration file that was built here last
 _STEP_FILES = ("action.msgpack", "manifest.msgpack", "log.jsonl")
 _actions = msgspec.msgpack.Decoder(Action)
 _manifests = msgspec.msgpack.Decoder(StepManifest)
@@ -139,21 +138,6 @@ class BuildDirectory:
         for name in (RESULT, FAILURE) if not self._exported else ():
             with contextlib.suppress(OSError):
                 self._last(name).rename(self.path / name)
-
-    def check_writer(self, config: Path) -> None:
-        """Raise ConfigError if the last build here was made from another file beside this one, which still exists."""
-        writer = (read_plain(self.path / _WRITER, _LIMIT) or b"").decode("utf-8", "replace")
-        if not writer or "/" in writer:
-            return
-        if writer != config.name and (config.parent / writer).is_file():
-            raise ConfigError(
-                f"{config}: {self.path} holds the build of {writer}, whose results this build would replace",
-                hint="give this build a name of its own with build.name, or another folder with --output",
-            )
-
-    def note_writer(self, config: Path) -> None:
-        """Note the configuration file that is built here."""
-        replace(self.path / _WRITER, config.name.encode())
 
     def close(self) -> None:
         """Unlock the directory."""

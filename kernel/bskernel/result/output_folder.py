@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TextIO
 
 from bskernel.core.errors import ConfigError
-from bskernel.remains.plain_files import open_plain
+from bskernel.remains.plain_files import open_plain, read_plain
 
 MARK = ".bskernel-output"
+_IGNORE = ".gitignore"
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _FOLDERS = ("steps", "artifacts", "artifacts.new", "artifacts.old", "points")  # of builds and sweeps
 KEPT = "kept"  # what somebody else put in the place of what a build writes
@@ -30,12 +31,15 @@ def make_output_folder(path: Path, below: Path | None) -> None:
 
     Raises ConfigError when a part of the path below that folder, or a folder of a build in `path`, is a link.
     """
+    made = next((parent for parent in reversed([path, *path.parents]) if not os.path.lexists(parent)), None)
     if below is None:
         path.mkdir(parents=True, exist_ok=True)
     else:
         for parent in reversed([path, *path.parents]):
             if parent != below and parent.is_relative_to(below):
                 _make_real_folder(parent)
+    if made is not None:
+        _ignore_in_git(made)
     inner = [path / name for name in _FOLDERS]
     for folder in ("steps", "points"):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
@@ -44,6 +48,20 @@ def make_output_folder(path: Path, below: Path | None) -> None:
     for one in inner:
         if one.is_symlink():
             raise _no_folder(one)
+
+
+def _ignore_in_git(folder: Path) -> None:
+    """Keep a folder that was made for builds out of the user's repository, unless one above does. Raises OSError.
+
+    A folder that was there is the user's: whoever wants it in the repository removes the file, which stays removed.
+    """
+    for parent in folder.parents:
+        if (parent / MARK).exists() or b"*" in (read_plain(parent / _IGNORE, 1 << 16) or b"").split():
+            return
+    with contextlib.suppress(FileExistsError):
+        file = os.open(folder / _IGNORE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o666)
+        with os.fdopen(file, "wb") as opened:
+            opened.write(b"*\n")
 
 
 def _make_real_folder(path: Path) -> None:
@@ -69,8 +87,8 @@ def open_mark(path: Path) -> TextIO:
             raise ConfigError(f"{mark} is a link", hint=f"remove it, or {_ELSEWHERE}") from None
         if error.errno != errno.ENOENT:
             raise
-        held = sorted(one.name for one in path.iterdir())
-        if held and held != [MARK]:  # another build may have made it just now
+        held = sorted(one.name for one in path.iterdir() if one.name not in {MARK, _IGNORE})
+        if held:  # another build may have made the mark just now
             shown = ", ".join(held[:3]) + (f" and {len(held) - 3} more" if len(held) > 3 else "")
             raise ConfigError(
                 f"{path} holds files that no build made: {shown}",

@@ -50,7 +50,9 @@ class OpenStore:
 
     def __enter__(self) -> OpenStore:
         if self._lock.__enter__():
-            self._note(f"the cache {self._cache} is read-only: results are recalled, and nothing new is remembered")
+            self._note(
+                f"warning: the cache {self._cache} is read-only: results are recalled, and nothing new is remembered"
+            )
         return self
 
     def __exit__(

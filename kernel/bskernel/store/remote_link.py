@@ -60,7 +60,8 @@ class RemoteLink:
         later = "; the next run, or bskernel store push, pushes what could not be pushed"
         if self._settings.mode == "read-only":
             later = ""
-        self.queue_note(f"the shared store {self._settings.shown} {what} ({why}): continuing with the cache{later}")
+        named = f"the shared store {self._settings.shown}"
+        self.queue_note(f"warning: {named} {what} ({why}): continuing with the cache{later}")
 
     def queue_note(self, text: str) -> None:
         """Queue a note, from any thread."""

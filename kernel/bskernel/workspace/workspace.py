@@ -59,7 +59,6 @@ class PreparedBuild(msgspec.Struct, frozen=True, kw_only=True):
     output: Path
     below: Path | None = None  # the project's folder, if the project chose an output folder in it
     backend: Choice | None = None  # None when the build names no backend
-    default_output: bool = False  # nobody chose the output folder
     without_points: bool = False  # its configuration has a [sweep] table, which this build ignores
 
 
@@ -146,7 +145,6 @@ class Workspace:
             output=place.path,
             below=place.below,
             backend=resolved.choice,
-            default_output=output is None and loaded.config.build.output is None,
         )
 
     def planning(self, loaded: LoadedConfig, range_request: RangeRequest, identify: Identify | None = None) -> PlanOf:

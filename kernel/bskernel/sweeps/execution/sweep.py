@@ -15,6 +15,7 @@ from bskernel.core.places import build_place, cache_place, within
 from bskernel.core.step_report import EndedStep
 from bskernel.result.build_directory import BUILD_LOG, lock_folder
 from bskernel.result.output_folder import create_text
+from bskernel.result.output_writer import check_writer, note_writer
 from bskernel.sweeps.analysis.table import Row, SweepTable, counted
 from bskernel.sweeps.execution.finished_point import FinishedPoint
 from bskernel.sweeps.execution.node_run import NodeRun
@@ -72,6 +73,7 @@ class Sweep:
         with ExitStack() as stack:
             stack.enter_context(lock_folder(self._output, "sweep", self._below))
             log = stack.enter_context(create_text(self._output / BUILD_LOG))
+            note_writer(self._output, self._prepared.loaded.path)
             self._observer = CompositeSweepObserver((SweepLog.to_file(log), *self._observers))
             stack.callback(self._observer.over)
             stack.callback(self._workspace.files.save)
@@ -204,6 +206,7 @@ def run_sweep(
 ) -> SweepResult:
     """Run all points of a sweep. Raises ConfigError, EnvironmentLacking."""
     folder = workspace.place_output(prepared.loaded, output, suffix="-sweep")
+    check_writer(folder.path, prepared.loaded.path)
     with (
         within(build_place(folder), cache_place(workspace.cache)),
         Sweep(workspace, prepared, folder, observer, options) as sweep,

@@ -7,8 +7,9 @@ from typing import Protocol
 from bskernel.core.observers import CompositeObserver, Observer
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
+from bskernel.report.heartbeat import HeartbeatObserver
 from bskernel.report.log import Log
-from bskernel.report.terminal import LineObserver, SilentObserver, step_line
+from bskernel.report.terminal import LineObserver, SilentObserver, WarningObserver, step_line
 from bskernel.sweeps.analysis.table import Row, settings_text
 
 
@@ -49,6 +50,22 @@ class SweepLines(LineObserver):
     def point(self, row: Row, done: int, total: int) -> None:
         """Print the point's line."""
         self.note(point_line(row, done, total))
+
+
+class SweepWarnings(WarningObserver):
+    """Warnings, and points that failed: what --quiet leaves."""
+
+    def point(self, row: Row, done: int, total: int) -> None:
+        """Print the line of a point that failed."""
+        if row.status == "failed":
+            super(WarningObserver, self).note(point_line(row, done, total))
+
+
+class SweepHeartbeat(HeartbeatObserver):
+    """Says which steps run."""
+
+    def point(self, row: Row, done: int, total: int) -> None:
+        """A point has ended."""
 
 
 class CompositeSweepObserver(CompositeObserver):

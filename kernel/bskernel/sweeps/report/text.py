@@ -43,10 +43,18 @@ def effort_text(result: SweepResult) -> str:
         *([f"{counts.nodes_failed} failed"] if counts.nodes_failed else []),
         *([f"{counts.skipped} not started"] if counts.skipped else []),
     )
-    failed = next((row.directory for row in result.table.rows if row.status == "failed" and row.directory), None)
-    why = [f"why points failed: bskernel explain {failed}"] if failed is not None else []
     where = f"results in {result.directory}"
-    return "\n".join([f"{'; '.join(effort)}; {result.seconds:.2f} s", *why, where])
+    return "\n".join([f"{'; '.join(effort)}; {result.seconds:.2f} s", *_why(result), where])
+
+
+def outcome_text(result: SweepResult) -> str:
+    """What --quiet leaves: how to see why points failed, and the output folder."""
+    return "\n".join([*_why(result), str(result.directory)])
+
+
+def _why(result: SweepResult) -> list[str]:
+    failed = next((row.directory for row in result.table.rows if row.status == "failed" and row.directory), None)
+    return [f"why points failed: bskernel explain {failed}"] if failed is not None else []
 
 
 def _indented(rows: Sequence[Sequence[str]]) -> list[str]:

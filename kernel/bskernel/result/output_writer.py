@@ -1,0 +1,33 @@
+"""The configuration whose results an output folder holds, so that another one does not replace them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bskernel.core.errors import ConfigError
+from bskernel.remains.plain_files import read_plain
+from bskernel.result.written_files import replace
+
+_WRITER = ".config"  # holds the path of the configuration, relative to the folder, so that both can be moved
+_LONGEST = 1 << 16  # bytes
+
+
+def check_writer(folder: Path, config: Path) -> None:
+    """Raise ConfigError if the folder holds the results of another configuration, which still exists."""
+    text = (read_plain(folder / _WRITER, _LONGEST) or b"").decode("utf-8", "surrogateescape")
+    if not text or "\0" in text:
+        return
+    writer = os.path.normpath(folder / text)
+    if writer == str(config) or not os.path.isfile(writer):  # noqa: PTH113 - also of a path that is none
+        return
+    raise ConfigError(
+        f"{config}: {folder} holds the results of {os.path.relpath(writer, config.parent)}, which this would replace",
+        hint="give this configuration a build.name of its own, choose another folder with --output, "
+        f"or remove {folder}",
+    )
+
+
+def note_writer(folder: Path, config: Path) -> None:
+    """Note the configuration whose results the folder will hold."""
+    replace(folder / _WRITER, os.path.relpath(config, folder).encode("utf-8", "surrogateescape"))
