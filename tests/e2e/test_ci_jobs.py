@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import uv
-from bskernel.images.base import read_base
-from bskernel.images.base_layer import ensure_base
+from bskernel.images import find_recipes
+from bskernel.images.container_image import ensure_image
 from bskernel.images.engine import connect
 from support.builds import result_of, statuses
 from support.ci_jobs import GitHub, blocks, gitlab_component, jobs_of_page, run_gitlab
@@ -80,13 +80,13 @@ def surroundings_of(home: Path, root: Path) -> dict[str, str]:
 
 
 class Container:
-    """A container of the executors' base image, with this user; folders are at their own paths."""
+    """A container of the testing executor's image, with this user; folders are at their own paths."""
 
     def __init__(self, folder: Path, cache: Path, root: Path, wheels: Path, *, socket: bool) -> None:
         self.folder, self.wheels = folder, wheels
         self._client = connect()
-        base = read_base(ROOT, "debian-12-python")
-        ensure_base(base, self._client, cache, print)
+        (recipe,) = find_recipes(root)
+        image = ensure_image(recipe, self._client, cache, print)
         self._environment = surroundings_of(folder / "home", root)
         read_only = [ROOT, root, wheels]
         binds = [f"{path}:{path}:ro" for path in read_only]
@@ -97,7 +97,7 @@ class Container:
             binds.append(f"{host}:/var/run/docker.sock")
         settings = self._client.create_host_config(binds=binds, network_mode="none", init=True)
         self._id = self._client.create_container(
-            base.reference, ["sleep", "600"], host_config=settings, user=f"{os.getuid()}:{os.getgid()}"
+            image.id, ["sleep", "600"], host_config=settings, user=f"{os.getuid()}:{os.getgid()}"
         )["Id"]
         self._client.start(self._id)
 
