@@ -48,15 +48,15 @@ def export_images(workspace: Workspace, names: Sequence[str], target: Path, repo
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise place_lacking(error) or ConfigError(f"{folder}: cannot be made: {error.strerror}") from error
-    with within(place):
-        for group in groups:
-            path = target if single else folder / f"{group[0].file.executor}-{group[0].file.version}.tar"
-            with recipe_layers(workspace.cache, report) as layers:
-                contents = [complete_content(recipe, client, layers, report) for recipe in group]
-                report(f"writing {path}")
+    for group in groups:
+        path = target if single else folder / f"{group[0].file.executor}-{group[0].file.version}.tar"
+        with recipe_layers(workspace.cache, report) as layers:
+            contents = [complete_content(recipe, client, layers, report) for recipe in group]
+            report(f"writing {path}")
+            with within(place):
                 write_archive(path, contents)
-            for recipe, content in zip(group, contents, strict=True):
-                yield _moved(recipe, f"sha256:{content.images[-1].id}", str(path))
+        for recipe, content in zip(group, contents, strict=True):
+            yield _moved(recipe, f"sha256:{content.images[-1].id}", str(path))
 
 
 def import_images(workspace: Workspace, path: Path, runtime: str, report: Report) -> Iterator[MovedImage]:

@@ -153,7 +153,7 @@ def load(client: docker.APIClient, content: ImageContent) -> None:
     before = {image.name: find_image(client, image.name, {})[1] for image in content.images}
     names = ", ".join(image.name for image in content.images)
     try:
-        for line in client.load_image(archive_chunks(content.images, content.layers)):
+        for line in client.load_image(archive_chunks(content.images, content.layers, for_engine=True)):
             if "error" in line:
                 raise ArchiveRefused(f"the engine cannot load {names}: {line['error']}")
         for image in content.images:

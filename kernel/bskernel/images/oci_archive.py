@@ -70,10 +70,13 @@ def make_config(
     return ImageConfig(name=name, data=_json(config), layers=tuple(digest for digest, _ in layers), listed=listed)
 
 
-def archive_chunks(images: Sequence[ImageConfig], layers: Mapping[str, ImageLayer]) -> Iterator[bytes]:
+def archive_chunks(
+    images: Sequence[ImageConfig], layers: Mapping[str, ImageLayer], *, for_engine: bool = False
+) -> Iterator[bytes]:
     """The archive's bytes in order.
 
-    A layer that `layers` lacks is left out, for an engine that has it already; the OCI layout is then left out too.
+    Without the OCI layout if it is for an engine: Podman would take the listed images alone. A layer that such an
+    archive lacks is one that the engine has already.
     """
     manifest = [
         {
@@ -85,7 +88,7 @@ def archive_chunks(images: Sequence[ImageConfig], layers: Mapping[str, ImageLaye
     ]
     blobs = {image.id: image.data for image in images}
     files = {"manifest.json": _json(manifest)}
-    if all(digest in layers for image in images for digest in image.layers):
+    if not for_engine:
         listed = []
         for image in images:
             if image.listed:

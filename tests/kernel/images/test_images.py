@@ -18,7 +18,7 @@ from bskernel.images import ensure_environment, find_recipes
 from bskernel.images.base import Package, read_base
 from bskernel.images.base_layer import fetch_package, members_of, write_layer
 from bskernel.images.container_image import ensure_image, state_of
-from bskernel.images.engine import connect
+from bskernel.images.engine import connect, hosts
 from bskernel.images.environment import run_uv
 from bskernel.images.recipe_image import image_name
 from bskernel.runtime.container import host_settings, user_of
@@ -230,3 +230,24 @@ def test_uv_reads_no_configuration_of_the_current_folder(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     run_uv("venv", "--quiet", "--offline", "--python", sys.executable, str(tmp_path / "made"))
     assert (tmp_path / "made" / "pyvenv.cfg").is_file()
+
+
+def test_an_engine_is_looked_for_at_docker_host_alone_or_at_the_known_sockets() -> None:
+    assert hosts({"DOCKER_HOST": "tcp://other:2375", "XDG_RUNTIME_DIR": "/run/user/7"}) == ("tcp://other:2375",)
+    assert hosts({}) == ("unix:///var/run/docker.sock", "unix:///run/podman/podman.sock")
+    assert hosts({"XDG_RUNTIME_DIR": "/run/user/7"}) == (
+        "unix:///var/run/docker.sock",
+        "unix:///run/user/7/docker.sock",
+        "unix:///run/user/7/podman/podman.sock",
+        "unix:///run/podman/podman.sock",
+    )
+
+
+def test_an_engine_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(EnvironmentLacking, match=r"no such socket: .*none\.sock"):
+        connect()
+    (tmp_path / "dead.sock").touch()
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/dead.sock")
+    with pytest.raises(EnvironmentLacking, match=r"no Docker engine answers at .*dead\.sock"):
+        connect()
