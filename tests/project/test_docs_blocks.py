@@ -301,7 +301,12 @@ def test_a_toml_block_is_the_file_that_it_is_said_to_be(block: Block, tmp_path: 
 @pytest.mark.parametrize(
     "block", [b for b in all_blocks("console", "sh", "bash", "", "indented") if [*calls(b)]], ids=ids
 )
-def test_the_commands_of_a_block_exist_and_take_their_arguments(block: Block) -> None:
+def test_the_commands_of_a_block_exist_and_take_their_arguments(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("build.toml", "sweep.toml"):  # commands without a file take those of the folder
+        (tmp_path / name).write_text('build.model = "net.onnx"\n')
+    monkeypatch.chdir(tmp_path)
     for call in calls(block):
         check_call(call)
 
@@ -369,7 +374,7 @@ def test_a_wrong_toml_block_is_found(text: str, mark: str, tmp_path: Path) -> No
         "bskernel run build.toml --runtime podmann",
         "bskernel run a.toml b.toml",
         "bskernel store gc --older-than soon",
-        "bskernel diff only-one",
+        "bskernel blueprint import",
         "make no-such",
         "no-such-program --version",
         "uv sync && no-such-program",
