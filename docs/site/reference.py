@@ -50,7 +50,8 @@ def _cli() -> str:
         "",
     ]
     for name in COMMANDS:
-        lines += ["```{eval-rst}", f".. click:: bskernel.cli.{name}:{name}", f"   :prog: bskernel {name}"]
+        module = name.replace("-", "_")
+        lines += ["```{eval-rst}", f".. click:: bskernel.cli.{module}:{module}", f"   :prog: bskernel {name}"]
         lines += ["   :nested: full", "```", ""]
     return "\n".join(lines)
 
