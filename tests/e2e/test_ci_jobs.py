@@ -73,9 +73,7 @@ def surroundings_of(home: Path, root: Path) -> dict[str, str]:
         ).stdout.strip(),
         "UV_OFFLINE": "1",
         "UV_PYTHON_DOWNLOADS": "never",
-        # Copying and compiling the same packages for each home would take most of the time.
-        "UV_LINK_MODE": "symlink",
-        "PYTHONPYCACHEPREFIX": str(home.parent / "bytecode"),
+        "UV_LINK_MODE": "symlink",  # copying the same packages to each home would take most of the time
     }
 
 

@@ -304,8 +304,8 @@ def test_a_toml_block_is_the_file_that_it_is_said_to_be(block: Block, tmp_path: 
 def test_the_commands_of_a_block_exist_and_take_their_arguments(
     block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("build.toml", "sweep.toml"):  # what commands take by default
-        (tmp_path / name).touch()
+    for name in ("build.toml", "sweep.toml"):  # commands without a file take those of the folder
+        (tmp_path / name).write_text('build.model = "net.onnx"\n')
     monkeypatch.chdir(tmp_path)
     for call in calls(block):
         check_call(call)
@@ -314,6 +314,8 @@ def test_the_commands_of_a_block_exist_and_take_their_arguments(
 @pytest.mark.parametrize("block", all_blocks("python"), ids=ids)
 def test_a_python_block_compiles_and_its_imports_resolve(block: Block) -> None:
     check_python(block.text)
+    if block.mark == "run":
+        exec(compile(block.text, block.id, "exec"), {"__name__": "block"})  # noqa: S102 - a page of ours
 
 
 @pytest.mark.parametrize("block", all_blocks("json", "yaml"), ids=ids)
@@ -375,6 +377,7 @@ def test_a_wrong_toml_block_is_found(text: str, mark: str, tmp_path: Path) -> No
         "bskernel run a.toml b.toml",
         "bskernel store gc --older-than soon",
         "bskernel diff one two three",
+        "bskernel blueprint import",
         "make no-such",
         "no-such-program --version",
         "uv sync && no-such-program",

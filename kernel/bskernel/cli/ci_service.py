@@ -7,10 +7,11 @@ from a file, which BSKERNEL_CODE_QUALITY names. Others read JUnit files.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bskernel.cli.output import print_note, write_text
 from bskernel.core.errors import BskernelError, ConfigError
@@ -92,17 +93,24 @@ def add_summary(text: str) -> None:
         print_note(f"note: the summary of the job cannot be written: {path}: {error.strerror}")
 
 
-@contextlib.contextmanager
-def junit_of_errors(path: Path | None, command: str) -> Iterator[None]:
-    """Write a JUnit file also when the command ends by an error, before its first step."""
-    try:
-        yield
-    except BskernelError as error:
-        if path is not None:
-            from bskernel.report.junit import error_as_junit
+def junit_of_errors(command: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Have a command write its JUnit file also when it ends by an error, before its first step."""
 
-            write_text(path, error_as_junit(command, error))
-        raise
+    def decorate(call: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(call)
+        def calling(junit: Path | None, **values: Any) -> None:
+            try:
+                call(junit=junit, **values)
+            except BskernelError as error:
+                if junit is not None:
+                    from bskernel.report.junit import error_as_junit
+
+                    write_text(junit, error_as_junit(command, error))
+                raise
+
+        return calling
+
+    return decorate
 
 
 def _annotate(annotations: Iterable[Annotation]) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @run_selection
 @JSON
 @JUNIT
+@junit_of_errors("bskernel run")
 def run(selection: BuildSelection, running: RunSelection, as_json: bool, junit: Path | None) -> None:
     """Build the accelerator of CONFIG; unchanged steps are recalled.
 
@@ -34,28 +35,27 @@ def run(selection: BuildSelection, running: RunSelection, as_json: bool, junit: 
     from bskernel.report.terminal import describe_outcome, describe_result
     from bskernel.workspace.workspace import Workspace
 
-    with junit_of_errors(junit, "bskernel run"):
-        options = running.build_options()
-        workspace = Workspace.here()
-        prepared = workspace.prepare(
-            selection.config,
-            settings=with_jobs(selection.settings, running.jobs),
-            range_request=selection.range_request(),
-            output=selection.output,
-        )
-        observer = _observer(running)
-        result = run_build(workspace, prepared, observer, options=options)
+    options = running.build_options()
+    workspace = Workspace.here()
+    prepared = workspace.prepare(
+        selection.config,
+        settings=with_jobs(selection.settings, running.jobs),
+        range_request=selection.range_request(),
+        output=selection.output,
+    )
+    observer = _observer(running)
+    result = run_build(workspace, prepared, observer, options=options)
     if running.quiet:
         for warning in result.warnings:
             observer.note(f"warning: {warning}")
     print_result(result, describe_outcome if running.quiet else describe_result, as_json=as_json)
+    if result.status == "interrupted":
+        print_note(INTERRUPTED)
     announce_build(result, selection.config)
     if junit is not None:
         from bskernel.report.junit import build_as_junit
 
         write_text(junit, build_as_junit(result))
-    if result.status == "interrupted":
-        print_note(INTERRUPTED)
     sys.exit(result.exit_code)
 
 

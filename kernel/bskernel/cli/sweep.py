@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @run_selection
 @JSON
 @JUNIT
+@junit_of_errors("bskernel sweep")
 def sweep(selection: BuildSelection, running: RunSelection, as_json: bool, junit: Path | None) -> None:
     """Build every point of CONFIG's [sweep]; shared steps run once.
 
@@ -36,24 +37,23 @@ def sweep(selection: BuildSelection, running: RunSelection, as_json: bool, junit
     from bskernel.sweeps.execution.sweep import run_sweep
     from bskernel.workspace.workspace import Workspace
 
-    with junit_of_errors(junit, "bskernel sweep"):
-        options = running.build_options()
-        workspace = Workspace.here()
-        prepared = prepare_sweep(
-            workspace,
-            selection.config,
-            settings=with_jobs(selection.settings, running.jobs),
-            range_request=selection.range_request(),
-        )
-        observer = _observer(running)
-        result = run_sweep(workspace, prepared, observer, output=selection.output, options=options)
+    options = running.build_options()
+    workspace = Workspace.here()
+    prepared = prepare_sweep(
+        workspace,
+        selection.config,
+        settings=with_jobs(selection.settings, running.jobs),
+        range_request=selection.range_request(),
+    )
+    observer = _observer(running)
+    result = run_sweep(workspace, prepared, observer, output=selection.output, options=options)
+    _show(result, as_json=as_json, quiet=running.quiet)
+    if result.status == "interrupted":
+        print_note(INTERRUPTED)
     if junit is not None:
         from bskernel.sweeps.report.junit import sweep_as_junit
 
         write_text(junit, sweep_as_junit(result.table))
-    _show(result, as_json=as_json, quiet=running.quiet)
-    if result.status == "interrupted":
-        print_note(INTERRUPTED)
     sys.exit(result.exit_code)
 
 
