@@ -24,10 +24,13 @@ class ExecutorInfo:
         default: bool,
         digest: Callable[[], str],
         catalogue: Callable[[], Catalogue],
+        shipped: bool = True,
     ) -> None:
+        """`shipped` is False for an executor of the user's own, which may have changed since it was described."""
         self.name = name
         self.version = version
         self.default = default
+        self.shipped = shipped
         self._digest = digest
         self._catalogue = catalogue
 
@@ -87,7 +90,10 @@ class Executors(msgspec.Struct, frozen=True, kw_only=True):
         self.check_described(name, version, where)
         candidates = [info for info in self.known if info.name == name]
         if not candidates:
-            raise ConfigError(f"{where}: unknown executor {name!r}", hint=choices(name, self.names(), "executors"))
+            raise ConfigError(
+                f"{where}: unknown executor {name!r}",
+                hint=f"{choices(name, self.names(), 'executors')}; one of your own is found in BSKERNEL_RECIPES",
+            )
         if not version:
             return next((info for info in candidates if info.default), candidates[0])
         for info in candidates:

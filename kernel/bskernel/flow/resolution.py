@@ -9,7 +9,7 @@ import msgspec
 from bskernel_protocol import EntryDescription
 
 from bskernel.config import Config, StepOptions, StepTable
-from bskernel.core.catalogue import ExecutorInfo, Executors
+from bskernel.core.catalogue import ExecutorInfo, Executors, how_to_describe
 from bskernel.core.errors import ConfigError
 from bskernel.core.hints import choices
 from bskernel.flow.edits import NamedTable, edit_flow, name_steps
@@ -61,8 +61,10 @@ def resolve_step(step: NamedTable, config: Config, executors: Executors, path: P
         if table.optional and name not in changes:
             return None
         have = [item.name for item in info.catalogue.entries]
+        changed = "" if info.shipped else f"; if you changed the executor: bskernel {how_to_describe(info.ref)}"
         raise ConfigError(
-            f"{where}: {info.ref} has no entry {entry_name!r}", hint=choices(entry_name, have, "entries")
+            f"{where}: {info.ref} has no entry {entry_name!r}",
+            hint=f"{choices(entry_name, have, 'entries')}{changed}",
         )
     entry = _with_stages(entry, step, config, executors)
     return ResolvedFlowStep(name=name, info=info, entry=entry, options=options, ahead=table.ahead, table=name)

@@ -237,6 +237,7 @@ def load_executors(recipes: tuple[Recipe, ...]) -> Executors:
             default=recipe.file.default,
             digest=functools.partial(getattr, recipe, "digest"),
             catalogue=functools.partial(_read_catalogue, path),
+            shipped=not recipe.origin,
         )
         known.append(info)
     return Executors(known=tuple(known), undescribed=tuple(undescribed))

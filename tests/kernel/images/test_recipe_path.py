@@ -2,13 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from bskernel.core.errors import ConfigError
+from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.images import NamedFolder, Recipe, find_recipes, named_folders, search_recipes
+from bskernel.images.description import describe
 from bskernel.images.distributions import declared_folders
 from support.paths import ROOT
 
@@ -219,6 +221,30 @@ def test_a_recipe_without_a_lock_says_how_to_make_it(root: Path, tmp_path: Path)
     with pytest.raises(ConfigError, match=r"requirements\.lock: cannot be read") as caught:
         _ = search_recipes(root, named(folder))[0].digest
     assert caught.value.hint == "make it: bskernel images lock mine@1"
+
+
+@pytest.mark.env
+@pytest.mark.parametrize(
+    ("code", "says", "line"),
+    [
+        ("import gone\n", "ModuleNotFoundError: No module named 'gone'", 1),
+        ("x = 1\nraise ValueError('a\\nb')\n", "ValueError: a b", 2),
+        ("def x(\n", "SyntaxError: '(' was never closed", 1),
+    ],
+)
+def test_code_that_cannot_be_imported_is_named_with_its_line_in_place_of_a_traceback(
+    root: Path, tmp_path: Path, environments: Path, code: str, says: str, line: int
+) -> None:
+    folder = write_recipe(tmp_path / "mine", "mine@1", code=code)
+    image = folder / "mine" / "1"
+    shutil.copy(ROOT / "tests" / "testing_executor" / "requirements.lock", image)
+    text = (image / "image.toml").read_text()
+    sources = '"bskernel_protocol", "bskernel_executors/__init__.py", "bskernel_executors/sdk"'
+    (image / "image.toml").write_text(text.replace('"bskernel_protocol"', sources))
+    with pytest.raises(EnvironmentLacking) as caught:
+        describe(search_recipes(root, named(folder))[0], environments, lambda _: None)
+    assert caught.value.message == f"mine@1 cannot describe itself: {says} ({folder / 'm.py'}, line {line})"
+    assert ("images lock mine@1" in str(caught.value.hint)) == says.startswith("Module")
 
 
 def test_another_checkout_on_the_path_brings_its_own_modules_and_bases(root: Path, tmp_path: Path) -> None:
