@@ -13,7 +13,10 @@ from typing import NamedTuple
 import onnx
 import pytest
 import yaml
+from bskernel.cli.group import cli
+from bskernel.core.errors import ConfigError
 from bskernel.workspace.workspace import Workspace
+from click.testing import CliRunner
 from support.builds import build
 from support.paths import ROOT
 from support.seeded_networks import make_mlp
@@ -109,18 +112,18 @@ def test_a_file_that_exists_is_replaced_only_by_force(project: Project) -> None:
     ],
 )
 def test_a_mistake_is_named_with_what_to_do_and_nothing_is_written(
-    project: Project, arguments: tuple[str, ...], said: tuple[str, ...]
+    project: Project, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: tuple[str, ...]
 ) -> None:
     (project.folder / "net.pt").write_bytes(b"PK\x03\x04 and more")
     (project.folder / "cut.onnx").write_bytes((project.folder / "net.onnx").read_bytes()[:100])
     (project.folder / "list.json").write_text("[]")
     before = project.names()
     named = () if arguments[0].endswith((".onnx", ".pt")) else ("net.onnx",)
-    done = project.init(*named, *arguments)
-    assert done.returncode == 2, done.stderr
+    monkeypatch.chdir(project.folder)
+    error = CliRunner().invoke(cli, ["init", *named, *arguments], env=project.variables).exception
+    assert isinstance(error, ConfigError), error
     for text in said:
-        assert text in done.stderr, done.stderr
-    assert "Traceback" not in done.stderr
+        assert text in f"{error.message} -> {error.hint}"
     assert project.names() == before
 
 

@@ -16,8 +16,6 @@ from bskernel.cli.output import echo, print_note, refuse_link, write_file
 from bskernel.core.errors import EXIT_INTERRUPTED, ConfigError
 
 if TYPE_CHECKING:
-    from bskernel.blueprint.model import Note
-    from bskernel.scaffold.network import DescribedNetwork
     from bskernel.scaffold.new_build import Target
     from bskernel.workspace.workspace import Workspace
 
@@ -61,9 +59,16 @@ def init(
     """
     import msgspec
 
-    from bskernel.commands.init import check_choice, describe_network, find_model, list_open_ends
+    from bskernel.commands.init import (
+        FIRST_FLOW,
+        boards_of,
+        check_choice,
+        describe_network,
+        find_model,
+        list_open_ends,
+    )
     from bskernel.core.visible_text import visible
-    from bskernel.scaffold.new_build import Target
+    from bskernel.scaffold.new_build import Target, make_build
     from bskernel.scaffold.summary import describe_obstacles, summarize_network
     from bskernel.workspace.user_files import FilesOnDisk
     from bskernel.workspace.workspace import Workspace
@@ -92,12 +97,20 @@ def init(
         print_note(line)
     if from_finn is not None:
         from bskernel.commands.finn_import import import_finn
+        from bskernel.scaffold.finn_build import make_finn_build
 
-        built, notes = import_finn(workspace, from_finn, network, relative, output.absolute().parent, given, flow)
-        _report(notes)
+        imported = import_finn(workspace, from_finn, output.absolute().parent, given, flow, network.stages)
+        if imported.target.keys().isdisjoint({"board", "part"}):
+            given = _with_board(workspace, given, yes=yes)
+            imported = import_finn(workspace, from_finn, output.absolute().parent, given, flow, network.stages)
+        for note in imported.notes:
+            print_note(str(note))
+        built = make_finn_build(imported, network, model=relative, source=str(from_finn))
     else:
-        built = _new_build(workspace, network, relative, flow, given, yes=yes)
-    text = visible(built)
+        given = _with_board(workspace, given, yes=yes)
+        others = [name for name in boards_of(workspace) if name != given.board]
+        built = make_build(network, relative, flow or FIRST_FLOW, given, others)
+    text = visible(built.text())
     for line in list_open_ends(workspace, output, text):
         print_note(f"warning: {line}")
     written = {output: text}
@@ -136,26 +149,22 @@ def _check_place(path: Path, *, force: bool) -> None:
         )
 
 
-def _new_build(
-    workspace: Workspace, network: DescribedNetwork, model: str, flow: str | None, given: Target, *, yes: bool
-) -> str:
+def _with_board(workspace: Workspace, given: Target, *, yes: bool) -> Target:
+    """The target with a board: at a terminal the user is asked for it, if no option names board or part."""
     import msgspec
 
-    from bskernel.commands.init import FIRST_FLOW, boards_of
+    from bskernel.commands.init import boards_of
     from bskernel.scaffold.boards import group_boards
     from bskernel.scaffold.data_files import board_families
-    from bskernel.scaffold.new_build import make_build
 
-    boards, default = boards_of(workspace), _proposed_board(workspace)
-    if given.board is None and given.part is None:
-        if not yes and sys.stdin.isatty() and sys.stderr.isatty():
-            board: str | None = _ask(boards, group_boards(boards, board_families()), default)
-        else:
-            board = default
-            print_note(f"no board given: {board} is assumed; choose one with --board NAME, or change target.board")
-        given = msgspec.structs.replace(given, board=board)
-    others = [name for name in boards if name != given.board]
-    return make_build(network, model, flow or FIRST_FLOW, given, others).text()
+    if given.board is not None or given.part is not None:
+        return given
+    boards, board = boards_of(workspace), _proposed_board(workspace)
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        board = _ask(boards, group_boards(boards, board_families()), board)
+    else:
+        print_note(f"no board given: {board} is assumed; choose one with --board NAME, or change target.board")
+    return msgspec.structs.replace(given, board=board)
 
 
 def _proposed_board(workspace: Workspace) -> str | None:
@@ -193,11 +202,6 @@ def _ask(boards: Mapping[str, str], groups: Mapping[str, tuple[str, ...]], defau
             return same
         near = nearest(answer, list(boards))
         print_note(f"no such board: {answer}" + (f"; did you mean {near[0]}?" if near else ""))
-
-
-def _report(notes: tuple[Note, ...]) -> None:
-    for note in notes:
-        print_note(str(note))
 
 
 def _write(files: Mapping[Path, str]) -> None:

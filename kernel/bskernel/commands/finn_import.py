@@ -6,15 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from bskernel.blueprint.model import Note
-from bskernel.core.errors import ConfigError
-from bskernel.core.hints import choices
 from bskernel.flow.edits import NamedTable, name_steps
-from bskernel.flow.loader import flow_names, shipped_flow
+from bskernel.flow.loader import shipped_flow
 from bskernel.scaffold.data_files import finn_fields, read_finn_config
-from bskernel.scaffold.finn_build import make_finn_build
-from bskernel.scaffold.finn_importer import import_finn_config
-from bskernel.scaffold.network import DescribedNetwork
+from bskernel.scaffold.finn_importer import FinnImport, import_finn_config
 from bskernel.scaffold.new_build import Target
 from bskernel.workspace.workspace import Workspace
 
@@ -39,17 +34,12 @@ def _find(named: str, folder: Path) -> Path | None:
 
 
 def import_finn(
-    workspace: Workspace,
-    path: Path,
-    network: DescribedNetwork,
-    model: str,
-    folder: Path,
-    given: Target,
-    flow: str | None,
-) -> tuple[str, tuple[Note, ...]]:
-    """The build.toml, to be written in `folder`, and what it cannot say. Raises ConfigError, EnvironmentLacking."""
-    if flow is not None and flow not in flow_names():
-        raise ConfigError(f"unknown flow {flow!r}", hint=choices(flow, flow_names(), "flows"))
+    workspace: Workspace, path: Path, folder: Path, given: Target, flow: str | None, stages: Sequence[str]
+) -> FinnImport:
+    """The values of a build.toml in `folder`, from a configuration, for a model at one of `stages`.
+
+    Raises ConfigError, EnvironmentLacking.
+    """
     fields = finn_fields()
     catalogue = workspace.executors.resolve(fields.executor, {}, str(path)).catalogue
 
@@ -57,7 +47,7 @@ def import_finn(
         found = _find(named, path.parent)
         return None if found is None else Path(os.path.relpath(found.absolute(), folder)).as_posix()
 
-    imported = import_finn_config(
+    return import_finn_config(
         read_finn_config(path),
         fields,
         flow_steps=_flow_steps,
@@ -66,14 +56,8 @@ def import_finn(
         path_of=path_of,
         given=given,
         flow=flow,
+        stages=stages,
     )
-    if "board" not in imported.target and "part" not in imported.target:
-        raise ConfigError(
-            f"{path}: names no board that is known, and no fpga_part",
-            hint=f"--board NAME or --part PART; boards: {', '.join(sorted(catalogue.boards))}",
-        )
-    built = make_finn_build(imported, network, model=model, source=str(path), executor=fields.executor)
-    return built.text(), imported.notes
 
 
 def _flow_steps(name: str) -> Sequence[NamedTable]:

@@ -9,9 +9,7 @@ from bskernel.scaffold.network import DescribedNetwork
 from bskernel.scaffold.new_build import begin_later, describe_network, remedy_tables
 
 
-def make_finn_build(
-    imported: FinnImport, network: DescribedNetwork, *, model: str, source: str, executor: str
-) -> BuildFile:
+def make_finn_build(imported: FinnImport, network: DescribedNetwork, *, model: str, source: str) -> BuildFile:
     """The build of a model at a path relative to the file, from the configuration `source`."""
     steps = imported.steps
     lost = [str(note) for note in imported.notes if note.kind == "lost"]
@@ -37,7 +35,7 @@ def make_finn_build(
     if imported.quality:
         tables.append(TomlTable(header="[quality]", lines=active_lines(dict(imported.quality))))
     if imported.parameters:
-        tables.append(TomlTable(header=f"[parameters.{executor}]", lines=active_lines(imported.parameters)))
+        tables.append(TomlTable(header=f"[parameters.{imported.executor}]", lines=active_lines(imported.parameters)))
     if steps.listed:
         tables += [_listed_table(step, imported) for step in steps.listed]
     else:

@@ -21,6 +21,9 @@ class FinnFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """All of finn_fields.toml."""
 
     executor: str
+    library: str
+    front: str
+    whole: str
     clock_ns: float
     defaults: dict[str, tuple[Any, ...]]
     target: dict[str, str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -23,10 +23,11 @@ PathOf = Callable[[str], str | None]  # a path of the configuration -> as build.
 class FinnImport(msgspec.Struct, frozen=True, kw_only=True):
     """The values of a build.toml."""
 
+    executor: str  # whose parameters these are
     steps: StepChoice
     target: dict[str, Any]
     quality: dict[str, str]
-    parameters: dict[str, Any]  # of all steps of finn-step
+    parameters: dict[str, Any]  # of all its steps
     step_parameters: dict[str, dict[str, Any]]  # where the flow's step has a value of its own
     inputs: dict[str, dict[str, str]]
     notes: tuple[Note, ...]
@@ -176,7 +177,7 @@ class _Importer:
         if is_default or (readers and len(own) == len(readers)):
             return  # nothing else to set
         if not readers:
-            self.lose(key, value, "no step of the build reads it")
+            self.change(key, value, "left out: no step of the build reads it")
         else:
             self.parameters[key] = value
 
@@ -205,9 +206,10 @@ def import_finn_config(
     path_of: PathOf,
     given: Target,
     flow: str | None,
+    stages: Sequence[str],
 ) -> FinnImport:
-    """Import the fields of a DataflowBuildConfig. Nothing is dropped without a note."""
-    steps = choose_steps(data, fields, flow_steps, frozenset(entries), flow)
+    """Import a DataflowBuildConfig's fields, for a model at one of `stages`. Nothing is dropped without a note."""
+    steps = choose_steps(data, fields, flow_steps, frozenset(entries), stages=stages, flow=flow)
     importer = _Importer(fields, entries, boards, path_of)
     if steps.listed:
         importer.steps = {step.name: step.entry for step in steps.listed if not step.unknown}
@@ -217,6 +219,7 @@ def import_finn_config(
         importer.take(str(key), value)
     importer.settle_target(given)
     return FinnImport(
+        executor=fields.executor,
         steps=steps,
         target=importer.target,
         quality=importer.quality,

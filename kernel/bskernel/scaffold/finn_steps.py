@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from bskernel.blueprint.model import Note
 from bskernel.flow.edits import NamedTable
 from bskernel.scaffold.finn_fields import FinnFields, Product
 
+_EXPORTED = frozenset({"onnx", "qonnx"})  # stages of a model that no step has changed
 FlowSteps = Callable[[str], Sequence[NamedTable]]  # name of a shipped flow -> its steps
 
 
@@ -33,11 +35,17 @@ class StepChoice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choose_steps(
-    data: Mapping[str, Any], fields: FinnFields, flow_steps: FlowSteps, entries: Collection[str], flow: str | None
+    data: Mapping[str, Any],
+    fields: FinnFields,
+    flow_steps: FlowSteps,
+    entries: Collection[str],
+    *,
+    stages: Sequence[str],
+    flow: str | None,
 ) -> StepChoice:
-    """The steps that do what the configuration asks for; `flow` is the user's own choice."""
+    """The steps that do what the configuration asks for, of a model at `stages`; `flow` is the user's own choice."""
     notes: list[Note] = []
-    names = _read_names(data.get("steps"), fields, notes)
+    names = _read_names(data.get("steps"), fields, entries, notes)
     wanted = _wanted(data.get("generate_outputs"), names, fields, notes)
     chosen = Product(flow=flow) if flow is not None else wanted
     steps = flow_steps(chosen.flow)
@@ -47,14 +55,14 @@ def choose_steps(
             why = f"the flow is {chosen.flow}: FINN would make everything up to a bitstream; --flow bitstream does"
             notes.append(Note(kind="changed", where="generate_outputs", value=None, why=why))
         return StepChoice(flow=chosen.flow, remove=_there(chosen.remove, steps), last=last, notes=tuple(notes))
-    strange = _not_in(names, fields, [step.name for step in flow_steps("bitstream")])
+    strange = _find_strange(names, fields, flow_steps)
     if flow is not None or not strange:
         why = f"the flow {chosen.flow} does these steps, and the checks and reports of bskernel"
         if strange:
             why = f"the flow {chosen.flow} was asked for; it does not have {', '.join(strange)}"
-        notes.append(Note(kind="lost" if strange else "changed", where="steps", value=list(names), why=why))
+        notes.append(Note(kind="lost" if strange else "changed", where="steps", value=len(names), why=why))
         return StepChoice(flow=chosen.flow, remove=_there(chosen.remove, steps), last=last, notes=tuple(notes))
-    listed = _list_steps(names, fields, entries, notes)
+    listed = (*_begin_list(names, fields, stages, notes), *_list_steps(names, fields, entries, notes))
     return StepChoice(listed=listed, notes=tuple(notes))
 
 
@@ -63,8 +71,10 @@ def _there(names: Sequence[str], steps: Sequence[NamedTable]) -> tuple[str, ...]
     return tuple(name for name in names if name in have)
 
 
-def _read_names(value: Any, fields: FinnFields, notes: list[Note]) -> tuple[str, ...] | None:
-    """The steps by today's names; None for FINN's default list."""
+def _read_names(
+    value: Any, fields: FinnFields, entries: Collection[str], notes: list[Note]
+) -> tuple[str, ...] | None:
+    """The steps by today's names, those of FINN's library by their entries'; None for FINN's default list."""
     if value is None:
         return None
     if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
@@ -75,8 +85,16 @@ def _read_names(value: Any, fields: FinnFields, notes: list[Note]) -> tuple[str,
         today = fields.renamed.get(name, name)
         if today != name:
             notes.append(Note(kind="changed", where="steps", value=name, why=f"the step is called {today} today"))
-        names.append(today)
+        names.append(_in_library(today, fields, entries))
     return tuple(names) or None
+
+
+def _in_library(name: str, fields: FinnFields, entries: Collection[str]) -> str:
+    """The entry of a step of FINN's library, which is named by its Python path; other names stay."""
+    if not name.startswith(fields.library):
+        return name
+    module, _, step = name.removeprefix(fields.library).rpartition(".")
+    return next((entry for entry in (f"{module}_{step}", step) if entry in entries), name)
 
 
 def _wanted(value: Any, names: Sequence[str] | None, fields: FinnFields, notes: list[Note]) -> Product:
@@ -111,19 +129,24 @@ def _last(value: Any, fields: FinnFields, names: Sequence[str], notes: list[Note
     return None
 
 
-def _not_in(names: Sequence[str], fields: FinnFields, known: Sequence[str]) -> list[str]:
-    """The steps that the flows do not have, or have in another order."""
-    strange = [name for name in names if name not in known and name not in fields.instead]
-    order = [known.index(name) for name in names if name in known]
-    moved = [names[at + 1] for at in range(len(order) - 1) if order[at] > order[at + 1]] if not strange else []
-    return strange or moved
+def _find_strange(names: Sequence[str], fields: FinnFields, flow_steps: FlowSteps) -> list[str]:
+    """The steps that the flows do not have, or else those of the front that stand in another order."""
+    known = {step.name for step in flow_steps(fields.whole)} | {
+        *fields.instead,
+        *(step for product in fields.product for step in product.steps),
+    }
+    if strange := [name for name in names if name not in known]:
+        return strange
+    order = {step.name: at for at, step in enumerate(flow_steps(fields.front))}
+    front = [name for name in names if name in order]
+    return [after for before, after in itertools.pairwise(front) if order[before] >= order[after]]
 
 
 def _list_steps(
     names: Sequence[str], fields: FinnFields, entries: Collection[str], notes: list[Note]
 ) -> tuple[ListedStep, ...]:
-    """The list as it is, with what bskernel needs around it."""
-    own = [ListedStep(name=_name_of(entry), entry=entry) for entry in fields.around["first"]]
+    """The list as it is, with what bskernel needs between its steps."""
+    own: list[ListedStep] = []
     for name in names:
         own += [_around(entry) for entry in fields.around.get(f"before_{name}", ())]
         known = name in entries
@@ -141,9 +164,19 @@ def _list_steps(
     return tuple(own)
 
 
-def _name_of(entry: str) -> str:
-    return entry.rpartition(":")[2]
+def _begin_list(
+    names: Sequence[str], fields: FinnFields, stages: Sequence[str], notes: list[Note]
+) -> Iterator[ListedStep]:
+    """What comes before the list if the model is as it was exported."""
+    if stages and _EXPORTED.isdisjoint(stages):
+        return
+    yield from map(_around, fields.around["first"])
+    for step in map(_around, fields.around["converted"]):
+        if step.name not in names:
+            why = "added in front: the model is not converted yet"
+            notes.append(Note(kind="changed", where="steps", value=step.name, why=why))
+            yield step
 
 
 def _around(entry: str) -> ListedStep:
-    return ListedStep(name=_name_of(entry), entry=entry)
+    return ListedStep(name=entry.rpartition(":")[2], entry=entry)

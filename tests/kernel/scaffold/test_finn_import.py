@@ -48,7 +48,9 @@ ESTIMATE = [
 ]  # fmt: skip
 
 
-def imported(data: dict[str, Any], target: Target | None = None, flow: str | None = None) -> FinnImport:
+def imported(
+    data: dict[str, Any], target: Target | None = None, flow: str | None = None, stage: str = "qonnx"
+) -> FinnImport:
     return import_finn_config(
         data,
         FIELDS,
@@ -58,11 +60,12 @@ def imported(data: dict[str, Any], target: Target | None = None, flow: str | Non
         path_of=lambda path: path if path in FILES else None,
         given=target or Target(),
         flow=flow,
+        stages=(stage,),
     )
 
 
 def text_of(found: FinnImport) -> str:
-    return make_finn_build(found, NETWORK, model="net.onnx", source="finn.json", executor=FIELDS.executor).text()
+    return make_finn_build(found, NETWORK, model="net.onnx", source="finn.json").text()
 
 
 def build(data: dict[str, Any], target: Target | None = None, flow: str | None = None) -> dict[str, Any]:
@@ -154,6 +157,24 @@ def test_a_list_with_a_step_of_ones_own_is_kept_and_the_step_is_named() -> None:
     text = text_of(imported(data))
     assert 'parameters = { function = "mine.steps:tidy" }' in text
     assert text.index("step_streamline") < text.index("mine.steps:tidy") < text.index("step_convert_to_hw")
+
+
+def test_steps_of_finns_library_are_known_by_their_python_paths() -> None:
+    library = "finn.builder.custom_step_library"
+    steps = [f"{library}.resnet.step_resnet50_tidy", f"{library}.transformer_adhoc.step_convert_to_hw", *ESTIMATE[4:]]
+    data = {"board": "U250", "steps": steps}
+    entries = [step.entry.partition(":")[2] for step in imported(data).steps.listed]
+    own = ["step_resnet50_tidy", "transformer_adhoc_step_convert_to_hw"]
+    assert entries[:5] == ["adapt", "cleanup", "step_qonnx_to_finn", *own]
+    assert lost(data) == {}
+    converted = imported(data, stage="finn").steps.listed  # nothing of it is as it was exported
+    assert [step.name for step in converted[:2]] == own
+
+
+def test_steps_behind_the_estimates_may_stand_in_the_order_of_any_release() -> None:
+    behind = ["step_set_fifo_depths", "step_hw_codegen", "step_hw_ipgen", "step_create_stitched_ip"]
+    data = {"board": "ZCU104", "steps": [*ESTIMATE, *behind], "generate_outputs": ["stitched_ip"]}
+    assert build(data)["build"]["flow"] == "bitstream"
 
 
 def test_another_order_of_steps_is_kept() -> None:
