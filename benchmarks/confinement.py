@@ -1,9 +1,10 @@
 """What it costs that steps are confined, and that the kernel trusts nothing that they leave.
 
 One addition runs in two executors that differ in nothing but a flag, in turns, in sessions that are open already: a
-slow moment of the machine is everybody's, and no start of an executor is measured. Once with a pause before each step,
-in which its process is made ahead, as while a kernel captures the outputs of the step before; once without. What the
-kernel does with an ended step's folder is compared, in turns too, with what a kernel does that trusts its steps.
+slow moment of the machine is everybody's, and no start of an executor is measured. Once with a pause before each
+step, in which its process is made ahead, as while a kernel captures the outputs of the step before; once without.
+What the kernel does with an ended step's folder is compared, in turns too, with what a kernel does that trusts its
+steps.
 """
 
 from __future__ import annotations
