@@ -1,8 +1,10 @@
 """What it costs that steps are confined, and that the kernel trusts nothing that they leave.
 
 One addition runs in two executors that differ in nothing but a flag, in turns, in sessions that are open already: a
-slow moment of the machine is everybody's, and no start of an executor is measured. What the kernel does with an ended
-step's folder is compared, in turns too, with what a kernel does that trusts its steps.
+slow moment of the machine is everybody's, and no start of an executor is measured. Once with a pause before each
+step, in which its process is made ahead, as while a kernel captures the outputs of the step before; once without.
+What the kernel does with an ended step's folder is compared, in turns too, with what a kernel does that trusts its
+steps.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import contextlib
 import functools
 import shutil
 import statistics
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,6 +35,7 @@ from measurement import Goal, Row, seconds
 from trivial import runtimes
 
 PAIRS_PER_RUN = 100
+_PAUSE_S = 0.01
 _MODULE = """\
 from arithmetic import registry as whole
 from bskernel_executors.sdk import Registry
@@ -154,7 +158,7 @@ def _rows(runtime: str, what: str, cost: list[float], **of: list[float]) -> list
     ]
 
 
-def _measure(steps: dict[str, _Steps], aside: Path, pairs: int) -> dict[str, list[float]]:
+def _measure(steps: dict[str, _Steps], aside: Path, pairs: int, pause_s: float) -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {"confined": [], "free": [], "checked": [], "trusting": []}
     readers: dict[str, Callable[[Session, str, Path], None]]
     readers = {"checked": _read_checked, "trusting": _read_trusting}
@@ -163,11 +167,16 @@ def _measure(steps: dict[str, _Steps], aside: Path, pairs: int) -> dict[str, lis
         order = ("confined", "free") if at % 2 else ("free", "confined")
         names = {name: steps[name].prepare() for name in order}
         for name in order:
+            time.sleep(pause_s)
             taken[name].append(seconds(functools.partial(steps[name].run, names[name])))
         for reader in ("checked", "trusting") if at % 2 else ("trusting", "checked"):
             read = functools.partial(readers[reader], steps["confined"].session, names["confined"], aside)
             taken[reader].append(seconds(read))
     return {name: values[5:] for name, values in taken.items()}  # the first ones import and open what all need
+
+
+def _differences(one: list[float], other: list[float]) -> list[float]:
+    return [ours - theirs for ours, theirs in zip(one, other, strict=True)]
 
 
 def confinement(folder: Path, runs: int) -> list[Row]:
@@ -176,11 +185,13 @@ def confinement(folder: Path, runs: int) -> list[Row]:
     for runtime in runtimes():
         with _open(folder, root, runtime) as steps:
             aside = steps["confined"].session.root.parent / "aside"
-            taken = _measure(steps, aside, runs * PAIRS_PER_RUN)
+            taken = _measure(steps, aside, runs * PAIRS_PER_RUN, _PAUSE_S)
+            at_once = _measure(steps, aside, runs * PAIRS_PER_RUN, 0.0)
         confined, free, checked, trusting = (taken[name] for name in ("confined", "free", "checked", "trusting"))
-        confining = [one - other for one, other in zip(confined, free, strict=True)]
-        checking = [one - other for one, other in zip(checked, trusting, strict=True)]
+        confining, checking = _differences(confined, free), _differences(checked, trusting)
         rows += _rows(runtime, "confinement", confining, confined=confined, free=free)
+        without = _differences(at_once["confined"], at_once["free"])
+        rows += _rows(runtime, "confinement, without pauses,", without)
         rows += _rows(runtime, "checking", checking, checked=checked, trusting=trusting)
         both = [one + other for one, other in zip(confining, checking, strict=True)]
         rows.append(

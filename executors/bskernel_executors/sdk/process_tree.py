@@ -12,12 +12,14 @@ import contextlib
 import ctypes
 import os
 import signal
+import time
 from collections.abc import Collection
 from pathlib import Path
 
 # Linux, <sys/prctl.h>
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_LONGEST_S = 60.0
 _ENDED_FIRST = 300  # thousandths of the memory that there may be: what browsers give their pages
 
 
@@ -80,8 +82,14 @@ def _children() -> list[int]:
 
 
 def kill_orphans(known: Collection[int]) -> None:
-    """Kill and reap every child of this process except the known ones, and then what those leave behind."""
+    """Kill and reap every child of this process except the known ones, and then what those leave behind.
+
+    Raises RuntimeError when there are always new ones: processes that fork and exit faster than they can be killed.
+    """
+    deadline = time.monotonic() + _LONGEST_S
     while orphans := [pid for pid in _children() if pid not in known]:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"a step left processes that multiply: they could not be ended in {_LONGEST_S:g} s")
         for pid in orphans:
             try:
                 os.kill(pid, signal.SIGKILL)

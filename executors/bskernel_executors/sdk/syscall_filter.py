@@ -31,6 +31,8 @@ _TO_ANYBODY = {"pidfd_send_signal": 424, "tkill": 200}
 # ... or to the owner of a file that becomes readable: fcntl and ioctl, with these second arguments.
 _OWNERS = {72: (8, 15), 16: (0x8901, 0x8902)}  # F_SETOWN, F_SETOWN_EX; FIOSETOWN, SIOCSPGRP
 _EVERYBODY = 0xFFFFFFFF
+# Changes how others are scheduled unless these leading arguments are these: which process, 0 for oneself.
+_OWN_PACE = {141: (0, 0), 142: (0,), 144: (0,), 314: (0,), 251: (1, 0)}  # setpriority, sched_set..., ioprio_set
 # Ways to other processes of the same user that tools may need, and plain steps do not.
 _OUTWARD = {
     "socket": 41,
@@ -46,6 +48,7 @@ _FORBIDDEN = {
     "mount": 165, "umount2": 166, "pivot_root": 155, "chroot": 161, "swapon": 167, "swapoff": 168, "reboot": 169,
     "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "mount_setattr": 442,
     "unshare": 272, "setns": 308, "open_by_handle_at": 304, "quotactl": 179,
+    "modify_ldt": 154, "name_to_handle_at": 303, "fanotify_init": 300,
     "settimeofday": 164, "clock_settime": 227, "sethostname": 170, "setdomainname": 171,
 }  # fmt: skip
 
@@ -55,12 +58,14 @@ _MOUNTING = ("mount", "mount_setattr")
 def make_program(*, outward: bool, mounting: bool = False, spared: Collection[int] = ()) -> bytes:
     """Make the filter; with `outward`, a step may use shared memory and queues, and sockets but those with a path.
 
-    Behind sockets with a path there are programs that do all that the user may, e.g. the Docker engine. With
-    `mounting`, a process that still has the capability may make mounts. The processes `spared`, their groups, and all
-    processes at once get no signals: for systems whose Landlock does not see to that. Other steps cannot be known.
+    Behind sockets with a path there are programs that do all that the user may, e.g. the Docker engine. A step
+    without tools slows no other process down. With `mounting`, a process that still has the capability may make
+    mounts. The processes `spared`, their groups, and all processes at once get no signals: for systems whose Landlock
+    does not see to that. Other steps cannot be known.
     """
     denied = {name: number for name, number in _FORBIDDEN.items() if not (mounting and name in _MOUNTING)}
-    return _assemble([*denied.values(), *(() if outward else _OUTWARD.values())], _spare(spared) if spared else ())
+    more = [*(_spare(spared) if spared else ()), *(() if outward else _keep_pace())]
+    return _assemble([*denied.values(), *(() if outward else _OUTWARD.values())], more)
 
 
 def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
@@ -85,6 +90,17 @@ def _spare(pids: Collection[int]) -> list[bytes]:
         program += _refuse_arguments(number, _FIRST_ARGUMENT, targets)
     for number, commands in _OWNERS.items():
         program += _refuse_arguments(number, _SECOND_ARGUMENT, commands)
+    return program
+
+
+def _keep_pace() -> list[bytes]:
+    """Refuse to slow other processes down. Threads may still be bound to processors: libraries name their threads."""
+    program = []
+    for number, own in _OWN_PACE.items():
+        body = []
+        for at, value in enumerate(own):
+            body += [_instruction(_LOAD, _FIRST_ARGUMENT + 8 * at), _instruction(_EQUAL, value, 1, 0), _REFUSE]
+        program += [_instruction(_EQUAL, number, 0, len(body) + 1), *body, _instruction(_LOAD, _NUMBER)]
     return program
 
 
