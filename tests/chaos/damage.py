@@ -13,6 +13,7 @@ import msgspec
 from chaos import invariants
 from chaos.hostile import make_outside
 from chaos.kind import Kind, Trial, Violation
+from chaos.sweeps import SWEEP, the_points_are_right, the_sweep_is_right
 
 # What a user may ask for before the next run; none of it may show a traceback.
 QUESTIONS = (
@@ -223,6 +224,33 @@ def attempt(trial: Trial, place: Place) -> None:
     invariants.the_next_run_is_right(trial, project, cache, repairs_store=True)
 
 
+def sweep(trial: Trial) -> None:
+    """Damage one to three things in the folder of a finished sweep, and sweep again."""
+    site, rng = trial.site, trial.rng
+    project, cache = site.write_project(trial.folder / "project", SWEEP), site.new_cache(trial.folder / "cache")
+    the_sweep_is_right(trial, project, cache)
+    outside = make_outside(trial.folder / "outside")
+    before = invariants.snapshot(outside)
+    words = []
+    hurts: list[Path] = []
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        patterns = ("*", "points/*/*", "points/*/.[a-z]*", "points/*/*/**/*")
+        hurts.append(rng.choice(_targets(project / "build" / "b-sweep", patterns)))
+        words.append(f"{hurts[-1].relative_to(project)} {hurt(trial, hurts[-1], outside)}")
+    trial.item = "; ".join(words)
+    if invariants.proper(site.run(project, cache, "sweep", "build.toml")).code == 0:
+        the_points_are_right(trial, project)
+    else:  # refused by name
+        for path in hurts:
+            with contextlib.suppress(NotADirectoryError):
+                _clear(path)
+        the_sweep_is_right(trial, project, cache)
+    if changed := invariants.changes(before, invariants.snapshot(outside)):
+        raise Violation(f"a command changed what the user keeps elsewhere: {'; '.join(changed[:3])}", "escape")
+    invariants.nothing_runs()
+    invariants.nothing_lies_around(cache)
+
+
 def _make_huge(path: Path, rng: random.Random) -> None:
     os.truncate(path, 3_000_000_000)
 
@@ -258,6 +286,13 @@ def shared_store(trial: Trial) -> None:
 
 
 KINDS = [
+    Kind(
+        name="damage/sweep",
+        promise="a damaged folder of a sweep is written again, or refused by name",
+        attempt=sweep,
+        tries=0,
+        volume=50,
+    ),
     Kind(
         name="damage/shared-store",
         promise="damage in a shared store costs time, and nothing else",

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import json
 import os
 import signal
 import subprocess
@@ -10,13 +9,12 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from support import kill_points
 
-from chaos import invariants
+from chaos import invariants, sweeps
 from chaos.kind import Kind, Trial, Violation
-from chaos.site import NAME, PROJECT, Site
+from chaos.site import Site
 
 # Whatever command comes next removes what a killed one has left.
 NEXT: Sequence[tuple[str, ...]] = (
@@ -28,7 +26,6 @@ NEXT: Sequence[tuple[str, ...]] = (
     ("down",),
 )
 LONGEST_S = 2.0  # a build takes about a second; a kill comes within this time
-SWEEP = PROJECT.replace(f'name = "{NAME}"', 'name = "b"') + '\n[sweep.grid]\n"target.target_fps" = [1, 2, 3]\n'
 
 
 def _after(trial: Trial, project: Path, cache: Path, runtime: str = "process") -> None:
@@ -194,46 +191,17 @@ def several(trial: Trial) -> None:
     _after(trial, projects[0], cache)
 
 
-def _made_by_sweep(project: Path) -> dict[str, str]:
-    output = project / "build" / "b-sweep"
-    found: dict[str, Any] = json.loads((output / "sweep.json").read_bytes())
-    rows = {
-        str(number): json.dumps(row.get("metrics"), sort_keys=True)
-        for number, row in enumerate(found["table"]["rows"])
-    }
-    return {"status": found["status"]} | rows | invariants.files_of(output / "points")
-
-
-@functools.cache
-def _sweep(site: Site) -> dict[str, str]:
-    """The artifacts of the points of an undisturbed sweep."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        project, cache = site.write_project(folder / "project", SWEEP), site.new_cache(folder / "cache")
-        invariants.proper(site.run(project, cache, "sweep", "build.toml"), {0})
-        return _artifacts(_made_by_sweep(project))
-
-
-def _artifacts(made: dict[str, str]) -> dict[str, str]:
-    return {name: text for name, text in made.items() if "/" not in name or "/artifacts/" in name}
-
-
-def sweep(trial: Trial) -> None:
+def killed_sweep(trial: Trial) -> None:
     """A sweep is killed and run again: its points are those of an undisturbed one."""
-    site = trial.site
-    whole = _sweep(site)
-    project, cache = site.write_project(trial.folder / "project", SWEEP), site.new_cache(trial.folder / "cache")
-    kernel = site.start(project, cache, "sweep", "build.toml")
+    project, cache = trial.site.write_project(trial.folder / "project", sweeps.SWEEP), trial.folder / "cache"
+    kernel = trial.site.start(project, trial.site.new_cache(cache), "sweep", "build.toml")
     seconds = trial.rng.uniform(0.1, 2 * LONGEST_S)
     time.sleep(seconds)
     kernel.kill()
     kernel.wait()
     trial.item = f"kernel after {seconds:.3f} s"
-    if invariants.proper(done := site.run(project, cache, "sweep", "build.toml")).code != 0:
-        raise Violation(f"the sweep does not go on: {done}")
-    if different := invariants.changes(whole, _artifacts(_made_by_sweep(project))):
-        raise Violation(f"the sweep made something else: {'; '.join(different[:3])}", "wrong")
-    site.write_project(project)
+    sweeps.the_sweep_is_right(trial, project, cache)
+    trial.site.write_project(project)
     _after(trial, project, cache)
 
 
@@ -310,7 +278,7 @@ KINDS = [
         0,
     ),
     _kind("several", "builds beside killed ones are right", several, 1),
-    _kind("sweep", "a killed sweep goes on", sweep, 1),
+    _kind("sweep", "a killed sweep goes on", killed_sweep, 1),
     _kind(
         "kernel-docker",
         "after kill -9 of the kernel at any time, no container is left after the next command",

@@ -281,13 +281,12 @@ class BuildDirectory:
 
     def write_stamp(self, text: str) -> None:
         """Write the stamp of a complete directory; the next build here removes it."""
-        (self.path / _STAMP).write_text(text)
+        replace(self.path / _STAMP, text.encode())
 
     def stamp(self) -> str | None:
         """The stamp, if there is one beside a result."""
-        with contextlib.suppress(OSError):
-            return (self.path / _STAMP).read_text() if (self.path / RESULT).is_file() else None
-        return None
+        data = read_plain(self.path / _STAMP, _LIMIT)
+        return data.decode("utf-8", "replace") if data is not None and (self.path / RESULT).is_file() else None
 
 
 def _decoded(decoder: msgspec.msgpack.Decoder[T], path: Path) -> T | None:

@@ -1,5 +1,6 @@
 """Build directories beside one another that hold the same steps."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,27 @@ def test_what_the_user_put_in_the_place_of_a_step_or_a_file_of_the_build_is_kept
     kept = sorted(path.read_text() for path in (tmp_path / "q" / "kept").rglob("*") if path.is_file())
     assert kept == ["01-b", "failure.txt", "log.jsonl", "metrics.json", "result.json", "steps/00-a/log.jsonl"]
     assert held(tmp_path / "q" / "steps" / "00-a") == held(tmp_path / "q" / "steps" / "01-b") == FILES
+
+
+@pytest.mark.parametrize("what", ["FIFO", "no text", "a folder", "a link"])
+def test_a_stamp_that_is_something_else_is_none_or_another(tmp_path: Path, what: str) -> None:
+    build = BuildDirectory(tmp_path / "q")
+    build.open()
+    build.write_results({}, None, None)
+    build.close()
+    build.write_stamp("right")
+    assert build.stamp() == "right"
+    path = tmp_path / "q" / ".stamp"
+    path.unlink()
+    if what == "FIFO":
+        os.mkfifo(path)
+    elif what == "no text":
+        path.write_bytes(b"\xff")
+    elif what == "a folder":
+        path.mkdir()
+    else:
+        path.symlink_to("result.json")
+    assert build.stamp() != "right"
+    build.write_stamp("again")
+    assert build.stamp() == "again"
+    assert (tmp_path / "q" / "result.json").read_text() == "{}\n"

@@ -14,7 +14,7 @@ import msgspec
 from bskernel.core.places import build_place, cache_place, within
 from bskernel.core.step_report import EndedStep
 from bskernel.result.build_directory import BUILD_LOG, lock_folder
-from bskernel.result.output_folder import create_text
+from bskernel.result.output_folder import KEPT, clear_for_file, create_text
 from bskernel.result.output_writer import check_writer, note_writer
 from bskernel.sweeps.analysis.table import Row, SweepTable, counted
 from bskernel.sweeps.execution.finished_point import FinishedPoint
@@ -72,6 +72,8 @@ class Sweep:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(lock_folder(self._output, "sweep", self._below))
+            for name in (SWEEP, CSV, BUILD_LOG):
+                clear_for_file(self._output / name, self._output / KEPT / name)
             log = stack.enter_context(create_text(self._output / BUILD_LOG))
             note_writer(self._output, self._prepared.loaded.path)
             self._observer = CompositeSweepObserver((SweepLog.to_file(log), *self._observers))
