@@ -126,7 +126,7 @@ def _describe_stat(found: Stat) -> str:
 
 
 def _describe_made(made: Sequence[MadeItem]) -> list[str]:
-    """The number and size of each kind, a line for each that a recipe needs or a session uses, and one for the rest."""
+    """The number and size of each kind, a line for each that is needed or in use, and one for the rest."""
     import time
 
     from bskernel.report.terminal import aligned

@@ -119,7 +119,7 @@ def test_images_that_this_cache_used_go_with_what_they_rest_on_and_others_stay(t
         context.seek(0)
         options: Any = {"fileobj": context, "custom_context": True, "tag": f"{name}:{tag}", "decode": True}
         list(client.build(**options))
-        found: Any = client.inspect_image(f"{name}:{tag}")
+        found: Any = client.inspect_image(f"{name}:{tag}")  # type: ignore[no-untyped-call]
         return str(found["Id"])
 
     environment = make("env", "scratch", "bskernel.environment", name.encode())
