@@ -11,12 +11,15 @@ import click
 from bskernel.cli.candidates import complete_config, complete_config_or_build
 from bskernel.cli.options import JSON, PATH
 from bskernel.cli.output import print_note, print_result
-from bskernel.cli.units import age, describe_size, size
+from bskernel.cli.units import age, describe_duration, describe_size, size
 from bskernel.core.errors import EXIT_ENVIRONMENT, ConfigError
 
 if TYPE_CHECKING:
-    from bskernel.commands.store import Pulled, Stat, StoreAdmin
-    from bskernel.store.gc import Checked, Garbage
+    from collections.abc import Sequence
+
+    from bskernel.commands.store import Collected, Pulled, Stat, StoreAdmin
+    from bskernel.images.usage import MadeItem
+    from bskernel.store.gc import Checked
     from bskernel.store.uploader import Pushed
 
 _CONFIG = click.option(
@@ -105,7 +108,8 @@ def _describe_pulled(done: Pulled) -> str:
 def stat(config: Path | None, url: str | None, as_json: bool) -> None:
     """Show the size of the cache and the shared store.
 
-    Also shows how many results of the cache are waiting to be pushed.
+    Also shows the environments of executors, the images that this cache used, which recipes need them, and how many
+    results of the cache are waiting to be pushed.
     """
     print_result(_admin(None, config, url, None).stat(), _describe_stat, as_json=as_json)
 
@@ -118,7 +122,34 @@ def _describe_stat(found: Stat) -> str:
     ]
     if found.pending is not None:
         lines.append(f"waiting to be pushed: {found.pending} results")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_describe_made(found.made)])
+
+
+def _describe_made(made: Sequence[MadeItem]) -> list[str]:
+    """The number and size of each kind, a line for each that is needed or in use, and one for the rest."""
+    import time
+
+    from bskernel.report.terminal import aligned
+
+    lines, now = [], time.time()
+    for kind, note in (("environment", ""), ("image", ", with layers that they share")):
+        items = sorted((item for item in made if item.kind == kind), key=lambda item: -item.used)
+        if items:
+            lines.append(f"{kind}s: {len(items)}, {describe_size(sum(item.bytes for item in items))}{note}")
+        needed = [_row_of(item, now) for item in items if item.recipes or item.in_use]
+        if needed:
+            lines += [f"  {line}" for line in aligned(needed)]
+        rest = [item for item in items if not item.recipes and not item.in_use]
+        if rest:
+            size, age = describe_size(sum(item.bytes for item in rest)), describe_duration(now - rest[0].used)
+            lines.append(f"  {len(rest)} that no recipe needs, {size}, the last one used {age} ago")
+    return lines
+
+
+def _row_of(item: MadeItem, now: float) -> tuple[str, ...]:
+    used = "in use" if item.in_use else f"used {describe_duration(max(0.0, now - item.used))} ago"
+    name = item.id.removeprefix("sha256:")[:17]
+    return name, describe_size(item.bytes), used, ", ".join(item.recipes) or "needed by no recipe"
 
 
 @store.command()
@@ -159,9 +190,9 @@ def check(config: Path | None, url: str | None, mode: str | None, shared: bool, 
     "--max-size",
     type=size,
     metavar="SIZE",
-    help="Remove the oldest results until no more than SIZE is left, e.g. 20G.",
+    help="Remove what was used longest ago until no more than SIZE of each kind is left, e.g. 20G.",
 )
-@click.option("--older-than", type=age, metavar="TIME", help="Remove results older than TIME, e.g. 30d.")
+@click.option("--older-than", type=age, metavar="TIME", help="Remove what is older than TIME, e.g. 30d.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
 @JSON
 def gc(
@@ -177,13 +208,16 @@ def gc(
     """Remove old results, and blobs that no result needs.
 
     Works on the cache, or with --shared on the shared store. The age of a result in the cache is the time since its
-    last use, in the shared store the time since it was pushed. Fails while a build uses the cache.
+    last use, in the shared store the time since it was pushed. With --older-than or --max-size, a limit for each
+    kind, the cache also loses environments of executors and the images that it used, but none in use: those that no
+    recipe needs go first, and all are made again when a step needs them. Fails while a build uses the cache.
     """
 
-    def describe(found: Garbage) -> str:
+    def describe(found: Collected) -> str:
         removed = "would be removed" if dry_run else "removed"
         freed = f"{describe_size(found.freed)} of {describe_size(found.bytes)}"
-        return f"{len(found.results)} results and {len(found.blobs)} blobs {removed}: {freed}"
+        lines = [f"{len(found.results)} results and {len(found.blobs)} blobs {removed}: {freed}"]
+        return "\n".join([*lines, *([f"{removed} too:"] if found.made else []), *_describe_made(found.made)])
 
     if shared and max_size is None and older_than is None:
         raise ConfigError("gc --shared needs a limit", hint="give --older-than 30d or --max-size 200G")

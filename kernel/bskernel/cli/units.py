@@ -39,12 +39,14 @@ def size(text: str) -> int:
 
 
 def describe_duration(seconds: float | None) -> str:
-    """E.g. 4 s, 10 min, 1 h 30 min; "-" for None."""
+    """E.g. 4 s, 10 min, 1 h 30 min, 3 days; "-" for None."""
     if seconds is None:
         return "-"
     if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
+    if minutes >= 2 * 24 * 60:
+        return f"{minutes // (24 * 60)} days"
     hours = f"{minutes // 60} h" if minutes >= 60 else ""
     return f"{hours} {minutes % 60} min".strip() if minutes % 60 else hours
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from bskernel.commands.made_items import collect_made, find_made
 from bskernel.commands.preview import recall_each
 from bskernel.config import StoreSection
 from bskernel.config.decoder import convert
@@ -20,6 +21,7 @@ from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking
 from bskernel.flow.loader import check_config, load_config
 from bskernel.flow.selection import RangeRequest
 from bskernel.images.environment import cache_folder
+from bskernel.images.usage import MadeItem
 from bskernel.result.build_directory import BuildDirectory
 from bskernel.store import DiskStore, SharedSettings, shared_settings
 from bskernel.store.gc import Checked, Garbage, StoreCounts, check, collect_needs, count, find_garbage, remove
@@ -51,8 +53,15 @@ class Stat(msgspec.Struct, frozen=True, kw_only=True):
     """Both stores, and how many results are waiting to be pushed; None without a shared store."""
 
     local: StoreSummary
+    made: tuple[MadeItem, ...] = ()  # the environments and images of executors
     shared: StoreSummary | None = None
     pending: int | None = None
+
+
+class Collected(Garbage, frozen=True, kw_only=True):
+    """What was removed, or would be: from a store, and of the environments and images of executors."""
+
+    made: tuple[MadeItem, ...] = ()
 
 
 class Pulled(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,10 +144,12 @@ class StoreAdmin:
     def stat(self) -> Stat:
         """Count what both stores hold. Raises EnvironmentLacking if the shared store fails."""
         local = StoreSummary(where=str(self._cache), holds=count(LocalInventory(self._cache)))
+        made = find_made(self._cache, self._note)
         if self._shared is None:
-            return Stat(local=local)
+            return Stat(local=local, made=made)
         shared = StoreSummary(where=self._shared.shown, holds=self._on_shared(count))
-        return Stat(local=local, shared=shared, pending=len(UploadJournal(self._cache, self._shared.name).keys()))
+        pending = len(UploadJournal(self._cache, self._shared.name).keys())
+        return Stat(local=local, made=made, shared=shared, pending=pending)
 
     def check(self, *, shared: bool, repair: bool) -> Checked:
         """Read every blob and result; `repair` removes corrupt ones, incomplete results, and what is neither.
@@ -158,13 +169,14 @@ class StoreAdmin:
 
     def collect_garbage(
         self, *, shared: bool, max_bytes: int | None, older_than_s: float | None, dry_run: bool = False
-    ) -> Garbage:
-        """Remove old results and unneeded blobs.
+    ) -> Collected:
+        """Remove old results and unneeded blobs; of the cache, with a limit, also environments and images.
 
-        Raises ConfigError; EnvironmentLacking, also while a build uses the cache.
+        `max_bytes` is a limit for each of the three. Raises ConfigError; EnvironmentLacking, also while a build uses
+        the cache.
         """
 
-        def collected(inventory: Inventory) -> Garbage:
+        def collected(inventory: Inventory) -> Collected:
             results = list(inventory.items("actions"))
             found = find_garbage(
                 results,
@@ -179,7 +191,10 @@ class StoreAdmin:
             )
             if not dry_run:
                 remove(inventory, found)
-            return found
+            made: tuple[MadeItem, ...] = ()
+            if not shared and not (max_bytes is None and older_than_s is None):
+                made = collect_made(self._cache, older_than_s, max_bytes, self._note, dry_run=dry_run)
+            return Collected(**msgspec.structs.asdict(found), made=made)
 
         if shared and not dry_run:
             self._require_writable()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.step import ExecutorRef
 from bskernel.images import Environment, Recipe, ensure_environment
+from bskernel.images.usage import note_environment_use, note_image_use
 from bskernel.runtime.confinement import landlock_version, process_warning
 from bskernel.runtime.process import ProcessStarter
 from bskernel.runtime.session import Starter
@@ -47,7 +48,10 @@ def process_starter(cache: Path, recipe_of: RecipeOf, report: Callable[[str], No
     """A starter that runs executors in their virtual environments."""
 
     def environment_of(recipe: Recipe) -> Environment:
-        return ensure_environment(recipe, cache, report)
+        environment = ensure_environment(recipe, cache, report)
+        note_environment_use(environment.python.parent.parent)
+        note_environment_use(environment.code)
+        return environment
 
     return ProcessStarter(recipe_of, environment_of)
 
@@ -70,6 +74,7 @@ def container_starter(cache: Path, recipe_of: RecipeOf, report: Callable[[str], 
     def image_of(executor: ExecutorRef) -> BuiltImage:
         if executor not in images:
             images[executor] = ensure_image(recipe_of(executor), client, cache, report)
+            note_image_use(cache, images[executor].id)
         return images[executor]
 
     return ContainerStarter(client, info, image_of, report)
