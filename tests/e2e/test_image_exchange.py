@@ -18,7 +18,7 @@ from bskernel.images.recipe_image import image_name
 from support.builds import result_of, write
 from support.docker_registry import COMMAND, docker_registry
 from support.paths import ROOT
-from support.podman_service import podman_service
+from support.podman import reason_against, served
 
 ADD = '[build]\nname = "sum"\nmodel = "number.txt"\n[[step]]\nentry = "testing:add"\n'
 # What asks an index or a mirror fails, and says so.
@@ -237,10 +237,10 @@ def rootfs(client: docker.APIClient, image: str) -> Any:
 
 
 @pytest.mark.container
-@needs("podman")
+@pytest.mark.skipif(reason_against(rootless=False) is not None, reason="no Podman as root here")
 def test_docker_and_podman_make_the_same_keys_and_outputs(run: Run, tmp_path: Path) -> None:
     succeed(run("run", write(tmp_path, ADD), "--runtime", "docker", "--fresh"))
     by_docker = outputs(tmp_path)
-    with podman_service() as variables:
-        succeed(run("run", write(tmp_path, ADD), "--fresh", **variables))
+    with served(rootless=False) as podman:
+        succeed(run("run", write(tmp_path, ADD), "--runtime", "docker", "--fresh", DOCKER_HOST=podman.socket))
     assert outputs(tmp_path) == by_docker

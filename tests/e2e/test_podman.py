@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.builds import result_of, write
@@ -23,7 +24,7 @@ def podman(request: pytest.FixtureRequest) -> Iterator[Podman]:
 
 
 def test_a_build_runs_in_podman_s_containers_as_locked_down_as_in_docker_s(
-    podman: Podman, root: Path, environments: Path
+    podman: Podman, root: Path, environments: Path, cli: Any, tmp_path: Path
 ) -> None:
     project, cache = podman.own / "project", podman.own / "home" / "cache"
     config = write(project, BUILD)
@@ -55,3 +56,8 @@ def test_a_build_runs_in_podman_s_containers_as_locked_down_as_in_docker_s(
     assert (seen["writable"], seen["interfaces"], seen["no_new_privileges"]) == (["work"], ["lo"], "1")
     assert int(seen["capabilities"], 16) == 0
     assert list((cache / "sessions").iterdir()) == []
+    # A key and an output mean the same in every runtime, whoever runs the engine.
+    other = cli("run", write(tmp_path, BUILD), "--runtime", "process")
+    assert other.returncode == 0, other.stderr
+    (there,), (here,) = result["steps"], result_of(tmp_path / "build" / "sum")["steps"]
+    assert (there["key"], there["outputs"]) == (here["key"], here["outputs"])
