@@ -126,7 +126,7 @@ class Recipe:
         if source.startswith(("./", "../")):
             own = Path(os.path.normpath(self.folder.absolute() / source))
             return own.name, own
-        package = source.partition("/")[0]
+        package, *inner = source.split("/")
         for member in _MEMBERS:
             if (self.root / member / package).is_dir():
                 return source, self.root / member / source
@@ -138,16 +138,16 @@ class Recipe:
                 hint="bskernel's modules are named like bskernel_executors/sdk, files of your own from image.toml on:"
                 " ./NAME or ../NAME",
             )
-        return source, Path(spec.submodule_search_locations[0]).parent / source
+        return source, Path(spec.submodule_search_locations[0], *inner)
 
     @property
     def _where(self) -> str:
         return f"{self.folder / 'image.toml'}: sources"
 
     @property
-    def _recipes(self) -> str:
+    def _recipes(self) -> Path:
         """The folder of recipes, which is no code although it may be in the executor's package."""
-        return os.path.normpath(self.folder.absolute().parent.parent)
+        return Path(os.path.normpath(self.folder.absolute().parent.parent))
 
     @cached_property
     def environment_digest(self) -> str:
@@ -195,12 +195,13 @@ class Recipe:
         return ExecutorRef(name=self.file.executor, version=self.file.version, digest=self.digest)
 
 
-def _files_in(folder: str, left_out: str, above: str = "") -> Iterator[str]:
+def _files_in(folder: str, left_out: Path, above: str = "") -> Iterator[str]:
     """The relative paths of all files below a folder, except Python's bytecode and the folder `left_out`."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                if entry.name != "__pycache__" and entry.path != left_out:
+                left = entry.name == left_out.name and left_out.samefile(entry.path)
+                if entry.name != "__pycache__" and not left:
                     yield from _files_in(entry.path, left_out, f"{above}{entry.name}/")
             elif entry.is_file():
                 yield f"{above}{entry.name}"

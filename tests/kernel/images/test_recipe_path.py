@@ -1,5 +1,6 @@
 """The search path of recipes: an order that holds, and errors that name the folder and what to do."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -195,6 +196,32 @@ def test_recipes_inside_of_a_package_are_no_part_of_its_code(root: Path, tmp_pat
     assert next(one for one in search_recipes(root, named(folder)) if one.name == "mine@1").digest == digest
     (package / "entries.py").write_text("more = 1")
     assert next(one for one in search_recipes(root, named(folder)) if one.name == "mine@1").digest != digest
+
+
+def test_a_source_in_an_installed_package_may_be_in_a_folder_of_another_name(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As an editable install of some build backends has it.
+    place = tmp_path / "code"
+    place.mkdir()
+    (place / "__init__.py").write_text("raise SystemExit('nobody may import this')")
+    (place / "entries.py").write_text("")
+    spec = importlib.util.spec_from_file_location(
+        "mapped", place / "__init__.py", submodule_search_locations=[str(place)]
+    )
+
+    class Finder:
+        def find_spec(self, name: str, path: object = None, target: object = None) -> object:
+            return spec if name == "mapped" else None
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
+    for source, files in (
+        ("mapped", {"mapped/__init__.py", "mapped/entries.py"}),
+        ("mapped/entries.py", {"mapped/entries.py"}),
+    ):
+        folder = write_recipe(tmp_path / source.replace("/", "-"), "mine@1", source=source)
+        found = dict(search_recipes(root, named(folder))[0].source_files())
+        assert {name for name in found if name.startswith("mapped")} == files
 
 
 @pytest.mark.parametrize(
