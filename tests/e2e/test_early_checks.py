@@ -299,4 +299,4 @@ def test_a_build_does_not_replace_the_results_of_another_configuration(cli: Any,
 def test_steps_say_how_their_inputs_are_given(cli: Any) -> None:
     told = cli("steps", "testing").stdout
     assert "inputs.settings (a JSON file, optional): numbers by name" in told
-    assert "from earlier steps, or inputs.NAME: model (a file or folder), external_data (a folder, optional)" in told
+    assert "from earlier steps, or inputs.NAME: model (an ONNX file), external_data (a folder, optional)" in told
