@@ -27,8 +27,8 @@ COLUMNS, LINES = 104, 80
 # Picture -> what is typed, in a folder with the digits network and its build.toml. The build that shows how steps run
 # is fresh, so that it does not depend on what this machine has cached.
 PICTURES = {
-    "run": ["bskernel", "run", "build.toml", "--fresh"],
-    "error": ["bskernel", "run", "build.toml", "--set", "target.board=ZCU1O4"],
+    "run": ["bskernel", "run", "--fresh"],
+    "error": ["bskernel", "run", "--set", "target.board=ZCU1O4"],
 }
 
 
