@@ -1,14 +1,19 @@
 """What a process leaves that is killed at any operation, the next command of any kind removes."""
 
 import os
+import shutil
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bskernel.host.temporary import mark
-from support.builds import write
+from bskernel.images import find_recipes
+from bskernel.images.container_image import RECIPE_LABEL
+from bskernel.images.engine import connect
+from support.builds import result_of, write
 from support.eventually import eventually
 from support.kill_points import choose_points, count_operations, leftovers, processes_with, run_until
 
@@ -107,3 +112,28 @@ def test_help_looks_at_no_cache(cli: Any, cache: Path) -> None:
     for arguments in (("--help",), ("run", "--help"), ("store", "check", "-h")):
         assert cli(*arguments).returncode == 0
     assert (cache / "sessions" / "0123456789abcdef").exists()
+
+
+@pytest.mark.container
+@pytest.mark.parametrize("runtime", ["docker"], indirect=True)
+def test_an_image_whose_making_is_killed_is_made_by_the_next_command_and_no_container_of_it_is_left(
+    root: Path, cli: Any, begin: Any, tmp_path: Path, surroundings: dict[str, str]
+) -> None:
+    checkout = tmp_path / "checkout"
+    shutil.copytree(root, checkout, symlinks=True)
+    surroundings["BSKERNEL_ROOT"] = str(checkout)
+    recipe = checkout / "images" / "testing" / "1" / "image.toml"
+    # No other test's image: its layers are in no cache.
+    recipe.write_text(recipe.read_text() + f'\n[environment]\nKILLED = "{uuid.uuid4()}"\n')
+    config = write(tmp_path, CONFIG)
+    kernel = begin("run", config)
+    eventually(lambda: "building bskernel/testing:1" in (tmp_path / "begun.out").read_text())
+    kernel.kill()
+    kernel.wait()
+    done = cli("run", config)
+    assert done.returncode == 0, done.stderr
+    assert result_of(tmp_path / "build" / "number")["runtime"] == "docker"
+    client = connect()
+    label = f"{RECIPE_LABEL}={find_recipes(checkout)[0].digest}"
+    eventually(lambda: client.containers(all=True, filters={"label": label}) == [])
+    client.close()

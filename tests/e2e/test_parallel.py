@@ -48,8 +48,9 @@ def told(output: Path) -> list[tuple[str, str]]:
 
 
 def words(cache: Path, word: str) -> list[Path]:
-    """The sessions whose steps have left that word."""
-    return [path.parent for path in (cache / "sessions").glob(f"*/steps/.{word}")]
+    """The sessions whose steps have left that word; a folder that is being removed is none."""
+    found = [path.parent for path in (cache / "sessions").glob(f"*/steps/.{word}")]
+    return [path for path in found if ".tmp-" not in path.parent.name]
 
 
 @pytest.mark.in_both
