@@ -163,5 +163,7 @@ def test_a_sweep_with_nothing_to_do_recalls_each_step_once_and_writes_no_point(
     # Neither logs nor artifacts are read, and of a point's directory five files that say whether it is whole.
     assert sum("/blobs/" in path for path in opened) == 0
     assert sum("/points/" in path for path in opened) == 5 * points
-    assert counts["written"] <= 3
+    # Digests of files that were written a moment ago are not kept: whether any are now depends on the machine's pace.
+    written = [str(what) for kind, what in told if kind == "written" and not str(what).endswith("files.msgpack")]
+    assert len(written) <= 3, written
     assert {"docker", "rich", "requests", "http", "email", "asyncio", "logging", "structlog"}.isdisjoint(modules)
