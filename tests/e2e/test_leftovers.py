@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from bskernel.host.temporary import mark
 from bskernel.images import find_recipes
-from bskernel.images.container_image import RECIPE_LABEL
 from bskernel.images.engine import connect
+from bskernel.images.recipe_image import RECIPE_LABEL
 from support.builds import result_of, write
 from support.eventually import eventually
 from support.kill_points import choose_points, count_operations, leftovers, processes_with, run_until

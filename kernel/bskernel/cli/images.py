@@ -156,7 +156,8 @@ def import_(file: Path, runtime: str) -> None:
 def push(repository: str, names: tuple[str, ...]) -> None:
     """Push images to a registry.
 
-    Without names, those of all executors; builds what is missing. The tag is the digest of the recipe. Log in with `docker login`.
+    Without names, those of all executors; builds what is missing. The tag is the digest of the recipe.
+    Log in with `docker login`.
     """
     from bskernel.commands.image_exchange import push_images
     from bskernel.workspace.workspace import Workspace

@@ -101,6 +101,9 @@ def _wanted(value: Any, names: Sequence[str] | None, fields: FinnFields, notes: 
     """The last product that is asked for, and that the list of steps, if there is one, makes."""
     asked = [value] if isinstance(value, str) else value
     outputs = [str(item).lower() for item in asked] if isinstance(asked, list) else []
+    if asked and not isinstance(asked, list):
+        why = "a list of names of outputs was expected"
+        notes.append(Note(kind="lost", where="generate_outputs", value=asked, why=why))
     known = {product.output for product in fields.product if product.output}
     for output in outputs:
         if output not in known:

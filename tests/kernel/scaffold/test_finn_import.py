@@ -21,7 +21,7 @@ from bskernel.scaffold.finn_importer import FinnImport, import_finn_config
 from bskernel.scaffold.network import DescribedNetwork
 from bskernel.scaffold.new_build import Target
 from bskernel_protocol import Catalogue
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.paths import ROOT
 
@@ -243,6 +243,7 @@ VALUES = st.recursive(
 )
 
 
+@example({"generate_outputs": {"": None}}, as_yaml=False)
 @given(st.dictionaries(NAMES | st.text(max_size=8), VALUES, max_size=8), st.booleans())
 def test_any_configuration_gives_a_build_toml_or_a_declared_error(
     tmp_path_factory: pytest.TempPathFactory, data: dict[str, Any], as_yaml: bool
