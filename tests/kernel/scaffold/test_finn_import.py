@@ -243,7 +243,7 @@ VALUES = st.recursive(
 )
 
 
-@example({"generate_outputs": {"": None}}, as_yaml=False)
+@example(data={"generate_outputs": {"": None}}, as_yaml=False)
 @given(st.dictionaries(NAMES | st.text(max_size=8), VALUES, max_size=8), st.booleans())
 def test_any_configuration_gives_a_build_toml_or_a_declared_error(
     tmp_path_factory: pytest.TempPathFactory, data: dict[str, Any], as_yaml: bool
