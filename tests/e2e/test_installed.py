@@ -98,8 +98,12 @@ def test_installed_wheels_build_a_network_far_from_any_checkout(
     assert list((network / "build" / "digits" / "artifacts").iterdir())
 
 
-def test_the_version_names_the_release(installed: Path, tmp_path: Path) -> None:
-    assert call(installed, tmp_path, tmp_path / "cache", "--version").startswith("bskernel 0.1.0")
+def test_the_version_names_the_release_and_the_commit_that_the_wheels_were_built_from(
+    installed: Path, tmp_path: Path
+) -> None:
+    head = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
+    said = call(installed, tmp_path, tmp_path / "cache", "--version")
+    assert said.strip() == f"bskernel 0.1.0 (commit {head[:12]})"
 
 
 def test_an_executor_of_a_stranger_is_the_same_however_it_is_found(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from importlib.metadata import distribution
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,10 @@ import msgspec
 
 
 def describe_version() -> str:
-    """Return the version, and the commit of the checkout or of the git source of the installation, if known."""
+    """Return the version, and the commit of the checkout, the git source or the wheels, if known."""
     installed = distribution("bskernel")
     commit = _commit_of_checkout(Path(__file__).resolve().parents[3])
-    commit = commit or _commit_of_source(installed.read_text("direct_url.json"))
+    commit = commit or _commit_of_source(installed.read_text("direct_url.json")) or _commit_of_wheels()
     return f"bskernel {installed.version}" + (f" (commit {commit[:12]})" if commit else "")
 
 
@@ -36,3 +36,12 @@ def _commit_of_source(direct_url: str | None) -> str | None:
         return None
     source = found.get("vcs_info")
     return str(source["commit_id"]) if isinstance(source, dict) and "commit_id" in source else None
+
+
+def _commit_of_wheels() -> str | None:
+    """Read the commit that the wheel of recipes was built from."""
+    try:
+        file = distribution("bskernel-recipes").locate_file("bskernel_recipes/COMMIT")
+        return Path(str(file)).read_text(encoding="utf-8").strip() or None
+    except (PackageNotFoundError, OSError, UnicodeDecodeError):
+        return None
