@@ -50,8 +50,8 @@ def run(
 
     from bskernel.commands.build import run_build
     from bskernel.config.assignments import with_jobs
+    from bskernel.core.observers import SilentObserver
     from bskernel.flow.selection import RangeRequest
-    from bskernel.report.terminal import SilentObserver
     from bskernel.workspace.build_options import BuildOptions
     from bskernel.workspace.workspace import Workspace
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from bskernel.commands.build import run_build
 from bskernel.core.errors import ConfigError
-from bskernel.report.terminal import SilentObserver, describe_result
+from bskernel.core.observers import SilentObserver
+from bskernel.report.terminal import describe_result
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import bskernel
 import pytest
 from bskernel.commands.build import run_build
-from bskernel.report.terminal import SilentObserver
+from bskernel.core.observers import SilentObserver
 from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 from support.paths import ROOT

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from bskernel.commands.build import run_build
+from bskernel.core.observers import SilentObserver
 from bskernel.flow.selection import RangeRequest
-from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bskernel.commands.build import run_build
-from bskernel.report.terminal import SilentObserver
+from bskernel.core.observers import SilentObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace

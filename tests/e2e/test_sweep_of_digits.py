@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from bskernel.commands.build import run_build
-from bskernel.report.terminal import SilentObserver
+from bskernel.core.observers import SilentObserver
 from bskernel.sweeps.execution.preparation import prepare_sweep
 from bskernel.sweeps.execution.sweep import run_sweep
 from bskernel.sweeps.report.observers import SilentSweep

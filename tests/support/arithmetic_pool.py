@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import EnvironmentLacking
+from bskernel.core.observers import SilentObserver
 from bskernel.core.step import ExecutorRef, FromStep, Step
 from bskernel.execution.step_runner import StepOutcome
 from bskernel.execution.worker_pool import Completion, PoolEvent
-from bskernel.report.terminal import SilentObserver
 from bskernel.store import DiskStore
 from bskernel.sweeps.analysis.table import Row
 from bskernel.sweeps.execution.finished_point import FinishedPoint

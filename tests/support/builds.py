@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bskernel.commands.build import run_build
-from bskernel.core.observers import Observer
+from bskernel.core.observers import Observer, SilentObserver
 from bskernel.flow.selection import RangeRequest
-from bskernel.report.terminal import SilentObserver
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace

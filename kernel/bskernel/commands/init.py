@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from bskernel_protocol import Event
 
 from bskernel.config import Config
 from bskernel.config.assignments import ConfigText
 from bskernel.config.reader import override_store
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.hints import choices
-from bskernel.core.step import Step
-from bskernel.core.step_report import EndedStep
+from bskernel.core.observers import SilentObserver
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.flow.loader import check_config, flow_names, load_flow
 from bskernel.plan.user_files import ONNX
@@ -73,29 +71,15 @@ def _how_to_export(path: Path) -> str | None:
     return next((how for suffixes, how in _EXPORTS.items() if path.suffix.lower() in suffixes), None)
 
 
-class _Notes:
-    """An observer that passes on remarks alone: one short step is not worth a progress bar."""
+class _NoteObserver(SilentObserver):
+    """Passes on remarks alone: one short step is not worth a progress bar."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
-        self.note = note
+        self._note = note
 
-    def planned(self, steps: tuple[Step, ...]) -> None:
-        """Nothing to say."""
-
-    def started(self, step: Step) -> None:
-        """Nothing to say."""
-
-    def running(self, step: Step) -> None:
-        """Nothing to say."""
-
-    def event(self, step: Step, event: Event) -> None:
-        """Nothing to say."""
-
-    def ended(self, step: Step, ended: EndedStep) -> None:
-        """Nothing to say."""
-
-    def over(self) -> None:
-        """Nothing to say."""
+    def note(self, text: str) -> None:
+        """Pass it on."""
+        self._note(text)
 
 
 def describe_network(
@@ -113,7 +97,7 @@ def describe_network(
         path = Path(folder).resolve() / "build.toml"
         loaded = LoadedConfig(config=config, path=path, flow=load_flow(config, path))
         prepared = workspace.prepare_loaded(loaded, output=path.parent / "out")
-        result = run_build(workspace, prepared, _Notes(note), options=BuildOptions(runtime=runtime))
+        result = run_build(workspace, prepared, _NoteObserver(note), options=BuildOptions(runtime=runtime))
         if result.status == "interrupted":
             raise KeyboardInterrupt
         failure = result.failure

@@ -35,6 +35,31 @@ class Observer(Protocol):
         """The build has ended, in whatever way."""
 
 
+class SilentObserver:
+    """Ignores every event."""
+
+    def note(self, text: str) -> None:
+        """A remark about the build."""
+
+    def planned(self, steps: tuple[Step, ...]) -> None:
+        """The build begins."""
+
+    def started(self, step: Step) -> None:
+        """A step begins."""
+
+    def running(self, step: Step) -> None:
+        """A worker runs the step."""
+
+    def event(self, step: Step, event: Event) -> None:
+        """The step sent an event."""
+
+    def ended(self, step: Step, ended: EndedStep) -> None:
+        """A step has ended."""
+
+    def over(self) -> None:
+        """The build has ended."""
+
+
 class CompositeObserver:
     """An observer that passes every call to several others."""
 

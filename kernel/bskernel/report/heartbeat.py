@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 
 from bskernel_protocol import Event, Progress
 
+from bskernel.core.observers import SilentObserver
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
-from bskernel.report.terminal import SilentObserver
 
 EVERY_S = 30.0  # CI systems end jobs that print nothing for some minutes
 _SHOWN = 3  # steps in a line

@@ -11,9 +11,9 @@ import msgspec
 from bskernel_protocol import Event, OutputLine
 from bskernel_protocol.controls import escape_json
 
+from bskernel.core.observers import SilentObserver
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
-from bskernel.report.terminal import SilentObserver
 
 Level: TypeAlias = Literal["debug", "info", "error"]
 Write: TypeAlias = Callable[[Level, str, dict[str, Any]], None]

@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from bskernel.core.observers import SilentObserver
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
 from bskernel.core.visible_text import visible, visible_line
 from bskernel.report.colours import wants_colours
-from bskernel.report.terminal import SilentObserver, step_line
+from bskernel.report.terminal import step_line
 
 STYLES = {"ran": "green", "recalled": "cyan", "failed": "bold red", "interrupted": "bold red", "skipped": "dim"}
 

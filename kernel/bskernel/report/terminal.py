@@ -7,39 +7,13 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from bskernel_protocol import Event
-
+from bskernel.core.observers import SilentObserver
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep, StepReport
 from bskernel.core.visible_text import visible, visible_line
 from bskernel.report.colours import paint
 from bskernel.result.build_result import BuildResult
 from bskernel.result.failure_text import describe_failed
-
-
-class SilentObserver:
-    """Ignores every event."""
-
-    def note(self, text: str) -> None:
-        """A remark about the build."""
-
-    def planned(self, steps: tuple[Step, ...]) -> None:
-        """The build begins."""
-
-    def started(self, step: Step) -> None:
-        """A step begins."""
-
-    def running(self, step: Step) -> None:
-        """A worker runs the step."""
-
-    def event(self, step: Step, event: Event) -> None:
-        """The step sent an event."""
-
-    def ended(self, step: Step, ended: EndedStep) -> None:
-        """A step has ended."""
-
-    def over(self) -> None:
-        """The build has ended."""
 
 
 def step_line(step: Step, report: StepReport) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from bskernel.core.interfaces import SessionEnded, SessionFailed
+from bskernel.core.observers import SilentObserver
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import EndedStep
 from bskernel.execution.plan_run import run_plan
@@ -15,7 +16,6 @@ from bskernel.execution.step_runner import recycle, run_step
 from bskernel.execution.worker_pool import LocalWorkerPool
 from bskernel.flow.selection import Bound, Range
 from bskernel.plan.planner import Plan
-from bskernel.report.terminal import SilentObserver
 from bskernel.store import DiskStore
 from bskernel_protocol import PROTOCOL_VERSION, Event, Failure, OutputDescription, StepResult, encode
 

@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 
 import msgspec
+from bskernel.core.observers import SilentObserver
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import EndedStep, StepReport
 from bskernel.report.log import Log
 from bskernel.report.progress import ProgressBar
-from bskernel.report.terminal import LineObserver, SilentObserver, describe_result
+from bskernel.report.terminal import LineObserver, describe_result
 from bskernel.result.build_result import BuildResult
 from bskernel_protocol import Failure, OutputLine, Progress
 from rich.console import Console

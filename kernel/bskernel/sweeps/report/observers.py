@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from bskernel.core.observers import CompositeObserver, Observer
+from bskernel.core.observers import CompositeObserver, Observer, SilentObserver
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
 from bskernel.report.heartbeat import HeartbeatObserver
 from bskernel.report.log import Log
-from bskernel.report.terminal import LineObserver, SilentObserver, WarningObserver, step_line
+from bskernel.report.terminal import LineObserver, WarningObserver, step_line
 from bskernel.sweeps.analysis.table import Row, settings_text
 
 
