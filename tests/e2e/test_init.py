@@ -144,7 +144,7 @@ def test_a_ci_file_runs_the_build_and_leaves_another_ci_file_as_it_is(project: P
     assert project.init(*BOARD, "--ci", "github", "--output", "my build.toml").returncode == 0
     job = yaml.safe_load((project.folder / ".github" / "workflows" / "bskernel.yml").read_text())
     runs = [step["run"] for step in job["jobs"]["build"]["steps"] if "run" in step]
-    assert "bskernel run 'my build.toml' --runtime process" in runs
+    assert "bskernel run 'my build.toml' --runtime process --junit bskernel.xml" in runs
     (project.folder / ".gitlab-ci.yml").write_text("mine")
     done = project.init(*BOARD, "--ci", "gitlab")
     assert done.returncode == 0
