@@ -19,7 +19,25 @@ def surroundings(surroundings: dict[str, str], tmp_path: Path) -> dict[str, str]
 
 
 def annotations(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.startswith("::")]
+    """The lines that GitHub obeys: none from ::stop-commands::TOKEN to ::TOKEN::."""
+    obeyed, token = [], None
+    for line in map(str.strip, text.splitlines()):
+        if token is not None:
+            token = None if line == f"::{token}::" else token
+        elif line.startswith("::stop-commands::"):
+            token = line.removeprefix("::stop-commands::")
+        elif line.startswith("::"):
+            obeyed.append(line)
+    assert token is None  # what follows in the job is obeyed again
+    return obeyed
+
+
+def test_nothing_that_files_or_steps_name_is_obeyed(cli: Any) -> None:
+    done = cli("run", "no\n::set-output name=a::b.toml")
+    assert done.returncode == 2
+    assert any(line.startswith("::set-output") for line in done.stderr.splitlines())
+    (said,) = annotations(done.stderr)
+    assert said.startswith("::error title=bskernel::")
 
 
 def test_an_error_of_the_configuration_is_shown_at_its_line_and_in_junit(cli: Any, tmp_path: Path) -> None:

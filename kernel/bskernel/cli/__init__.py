@@ -9,6 +9,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
 _RARELY = 100_000  # allocations between garbage collections: a fully cached build makes fewer, and no garbage
@@ -42,8 +43,13 @@ def program() -> NoReturn:
     from bskernel.cli.standard_streams import discard_output, open_streams
 
     code: str | int | None = 0
+    obey_again: Callable[[], None] = lambda: None  # noqa: E731
     try:
         open_streams()
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            from bskernel.cli.ci_service import withhold_commands
+
+            obey_again = withhold_commands()
         threading.excepthook, sys.unraisablehook = report_thread, report_unraisable
         main()
     except SystemExit as ended:
@@ -58,6 +64,8 @@ def program() -> NoReturn:
     except Exception as error:  # noqa: BLE001 - output that was lost
         code = conclude(error) if code == 0 else code
         discard_output()
+    with contextlib.suppress(Exception):  # standard error may be gone
+        obey_again()
     others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
     if isinstance(code, int | None) and all(thread.daemon for thread in others):
         sys.stderr.flush()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "GITHUB_STEP_SUMMARY"  # the file that becomes the summary of the job
 CODE_QUALITY = "BSKERNEL_CODE_QUALITY"  # the file of GitLab's code quality report
+_withheld: list[str] = []  # the token with which GitHub was told to obey nothing, while it is
 _LARGEST = 1000 << 10  # bytes of a summary; GitHub refuses one of more than 1 MiB
 
 
@@ -34,6 +36,22 @@ def on_github() -> bool:
 def takes_annotations() -> bool:
     """True when anybody reads annotations."""
     return on_github() or bool(os.environ.get(CODE_QUALITY))
+
+
+def withhold_commands() -> Callable[[], None]:
+    """Have GitHub obey no line of what is printed from now on but annotations: steps print what they like.
+
+    Returns what ends it. The token is GitHub's way to tell who may end it; no step knows it.
+    """
+    token = secrets.token_hex()
+    _withheld.append(token)
+    print_note(f"::stop-commands::{token}")
+
+    def end() -> None:
+        _withheld.remove(token)
+        print_note(f"::{token}::")
+
+    return end
 
 
 def announce_build(result: BuildResult, config: Path) -> None:
@@ -117,9 +135,13 @@ def _annotate(annotations: Iterable[Annotation]) -> None:
     from bskernel.report.annotations import as_github
 
     found = tuple(annotations)
-    if on_github():
+    if on_github() and found:
+        for token in _withheld:
+            print_note(f"::{token}::")
         for annotation in found:
             print_note(as_github(annotation))
+        for token in _withheld:
+            print_note(f"::stop-commands::{token}")
     if report := os.environ.get(CODE_QUALITY):
         _add_issues(Path(report), found)
 
