@@ -114,6 +114,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     if hasattr(session.config, "workerinput") or engine():
         return
+    from docker.errors import APIError
+
     client = connect()
 
     def remove(is_ours: Callable[[dict[str, str], list[str]], bool]) -> set[str]:
@@ -122,7 +124,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             labels = image["Labels"] or {}
             if is_ours(labels, image["RepoTags"] or image["RepoDigests"] or []):
                 found.add(labels.get("bskernel.environment", ""))
-                client.remove_image(image["Id"], force=True)
+                try:
+                    client.remove_image(image["Id"], force=True)
+                except APIError as error:  # another run of the tests uses it, or has removed it
+                    if error.status_code not in {404, 409}:
+                        raise
         return found - {""}
 
     # In the order in which they rest on one another.
