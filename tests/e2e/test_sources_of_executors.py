@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from bskernel.images import find_recipes
 from bskernel.images.engine import connect
-from bskernel.images.recipe_image import image_name
+from bskernel.images.recipe_image import environment_name, image_name
 
 HERE = Path(__file__).parents[1]
 ROOT = HERE.parent
@@ -90,8 +90,7 @@ def _no_image_of_tiny_is_left(runtime: str, checkout: Path) -> Iterator[None]:
     if runtime == "docker":
         client = connect()
         (recipe,) = find_recipes(checkout)
-        environment = f"bskernel/environment:{recipe.environment_digest[:16]}-{recipe.base.digest[:16]}"
-        for name in (image_name(recipe), environment):
+        for name in (image_name(recipe), environment_name(recipe)):
             client.remove_image(name, force=True)
         client.close()
 
