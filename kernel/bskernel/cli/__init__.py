@@ -77,7 +77,7 @@ def refuse_little_memory() -> None:
     """End the process where its limits leave too little memory: with less, Python may hang or crash anywhere."""
     import resource
 
-    for limit, needed, option in ((resource.RLIMIT_AS, 96, "-v"), (resource.RLIMIT_DATA, 32, "-d")):
+    for limit, needed, option in ((resource.RLIMIT_AS, 96, "-v"), (resource.RLIMIT_DATA, 48, "-d")):
         most = resource.getrlimit(limit)[0]
         if most != resource.RLIM_INFINITY and most < needed << 20:
             told = f"error: not enough memory: the limit is {most >> 20} MiB, and a command needs {needed} MiB\n"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from bskernel.core.interfaces import Session, SessionFailed
 from bskernel.core.step import ExecutorRef
+from bskernel.host.side_by_side import run_side_by_side
 from bskernel.runtime.orphans import remove_orphans
 from bskernel.runtime.session import FramedRuntime, Starter, wait_ready
 from bskernel.runtime.session_dirs import SessionFolders
@@ -203,10 +204,7 @@ class WarmRuntime:
             if status is None or status.state == "ending":
                 own.prepare(executor)
                 missing.append(executor)
-        with ThreadPoolExecutor(max_workers=4, thread_name_prefix="keeping") as pool:
-            started = [pool.submit(self._start_warm, executor, idle_s) for executor in missing]
-        for future in started:
-            future.result()
+        run_side_by_side([partial(self._start_warm, executor, idle_s) for executor in missing], at_once=4)
 
     def _connect(self, executor: ExecutorRef, borrowed: BorrowedTransport) -> Session:
         def end_orphans(folders: SessionFolders) -> None:
@@ -232,7 +230,4 @@ class WarmRuntime:
         if self._own is not None:
             closing.append(self._own.close)
         # In parallel: each waits until the leftovers of its steps have ended.
-        with ThreadPoolExecutor(max_workers=max(1, len(closing)), thread_name_prefix="closing") as pool:
-            closed = [pool.submit(close) for close in closing]
-        for future in closed:
-            future.result()
+        run_side_by_side(closing)
