@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from distributed import Client
 
 from bskernel.cluster.resources import find_shortage
 from bskernel.core.step import Step
+from bskernel.host.thread import Thread
 
 
 class Capacity:
@@ -52,7 +52,7 @@ class Capacity:
         def on_event(event: tuple[float, Any]) -> None:
             if isinstance(event[1], dict) and event[1].get("action") in {"add-worker", "remove-worker"}:
                 # Not in this thread, which also receives the scheduler's answers.
-                threading.Thread(target=check_again, daemon=True).start()
+                Thread(target=check_again, daemon=True).start()
 
         self._client.subscribe_topic("all", on_event)
 

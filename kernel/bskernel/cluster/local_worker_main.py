@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import time
 
 from distributed.cli.dask_worker import main
+
+from bskernel.host.thread import Thread
 
 _END_S = 10.0
 
@@ -23,5 +24,5 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    Thread(target=_end_with_parent, name="parent", daemon=True).start()
     main()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bskernel.cluster.resources import format_resources
+from bskernel.host.thread import Thread
 
 _END_S = 10.0  # how long a worker may take to end its steps' processes
 _MOST_LOST = 20  # how many workers are replaced before giving up
@@ -34,9 +35,7 @@ class LocalWorkers:
         self.on_give_up: Callable[[tuple[str, ...]], None] = lambda _: None  # called with a worker's last lines
         self._lost = 0
         self._processes = [self._start(index) for index in range(len(resources))]
-        self._watchers = [
-            threading.Thread(target=self._watch, args=(index,), daemon=True) for index in range(len(resources))
-        ]
+        self._watchers = [Thread(target=self._watch, args=(index,), daemon=True) for index in range(len(resources))]
         for watcher in self._watchers:
             watcher.start()
 

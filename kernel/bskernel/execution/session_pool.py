@@ -11,6 +11,7 @@ import msgspec
 
 from bskernel.core.interfaces import Runtime, Session
 from bskernel.core.step import ExecutorRef, Step
+from bskernel.host.thread import Thread
 
 
 class PoolStopped(Exception):  # noqa: N818 - an interrupt, no error
@@ -86,7 +87,7 @@ class SessionPool:
         if self._runtime is None:
             raise ValueError("no session was expected")
         opened = _PooledSession()
-        thread = threading.Thread(
+        thread = Thread(
             target=self._start, args=(self._runtime, executor, opened), name=f"session of {executor}", daemon=True
         )
         self._threads.append(thread)

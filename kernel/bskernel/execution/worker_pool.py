@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
@@ -15,6 +14,7 @@ from bskernel.core.interfaces import Store
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.execution.action_runner import ActionRunner, Completion
 from bskernel.execution.session_pool import SessionPool
+from bskernel.host.thread import Thread
 
 
 class StepEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ class LocalWorkerPool:
 
     def begin(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
         """Start a step whose executor was expected."""
-        work = threading.Thread(target=self._work, args=(step, action, inputs), name=step.label, daemon=True)
+        work = Thread(target=self._work, args=(step, action, inputs), name=step.label, daemon=True)
         work.start()
 
     def interrupt(self) -> None:

@@ -11,6 +11,7 @@ from bskernel_protocol import Event, Progress
 from bskernel.core.observers import SilentObserver
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
+from bskernel.host.thread import Thread
 
 EVERY_S = 30.0  # CI systems end jobs that print nothing for some minutes
 _SHOWN = 3  # steps in a line
@@ -30,7 +31,7 @@ class HeartbeatObserver(SilentObserver):
         """A worker runs the step."""
         self._running[step.label] = (step.name, time.monotonic(), "")
         if self._thread is None:
-            thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+            thread = Thread(target=self._beat, name="heartbeat", daemon=True)
             thread.start()
             self._thread = thread  # only now: of a system out of threads, there is nothing to wait for at the end
 

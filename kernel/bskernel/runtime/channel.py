@@ -34,6 +34,7 @@ from bskernel_protocol.frames import ByteSink, ByteSource
 
 from bskernel.core.interfaces import SessionEnded, SessionFailed
 from bskernel.core.places import lack_in
+from bskernel.host.thread import Thread
 from bskernel.runtime.watch import LOOK_S, LivenessWatch, Look, VitalSigns
 
 _GRACE_S = 2.0
@@ -129,9 +130,9 @@ class Channel:
         self._ready = False
         self._source = _CountedSource(transport.source)
         self._over = threading.Event()
-        self._reader = threading.Thread(target=self._read, name=f"events of {executor}", daemon=True)
+        self._reader = Thread(target=self._read, name=f"events of {executor}", daemon=True)
         self._reader.start()
-        threading.Thread(target=self._watch, name=f"liveness of {executor}", daemon=True).start()
+        Thread(target=self._watch, name=f"liveness of {executor}", daemon=True).start()
 
     def expect_end(self) -> None:
         """The caller is about to end the transport: do not ask why it ended, unless a step runs."""
@@ -257,7 +258,7 @@ class Channel:
                     parts.append(part)
 
         # In a thread: what left the session may keep the channel open.
-        reader = threading.Thread(target=read, daemon=True)
+        reader = Thread(target=read, daemon=True)
         reader.start()
         reader.join(_GRACE_S)
         return b"".join(parts)

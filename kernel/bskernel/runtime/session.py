@@ -11,6 +11,7 @@ from bskernel_protocol import Event
 
 from bskernel.core.interfaces import ExecutorHost, SessionEnded
 from bskernel.core.step import ExecutorRef
+from bskernel.host.side_by_side import run_side_by_side
 from bskernel.runtime.channel import Channel, Transport
 from bskernel.runtime.session_dirs import SessionFolders, make_folders
 
@@ -166,10 +167,4 @@ class FramedRuntime:
             self._closed = True
             sessions = list(self._sessions)
         # In parallel: an engine may be slow to remove a container, and an interrupt should end the build fast.
-        closing = [threading.Thread(target=session.close) for session in sessions[1:]]
-        for thread in closing:
-            thread.start()
-        for session in sessions[:1]:
-            session.close()
-        for thread in closing:
-            thread.join()
+        run_side_by_side([session.close for session in sessions])

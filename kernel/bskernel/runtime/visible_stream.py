@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import threading
 from collections.abc import Iterator, Mapping
 from typing import IO, TextIO
 
 from bskernel.core.visible_text import visible
+from bskernel.host.thread import Thread
 
 _LEFT_S = 2.0
 
@@ -31,7 +31,7 @@ class VisibleStream:
 def copied_visibly(streams: Mapping[IO[bytes] | None, TextIO]) -> Iterator[None]:
     """Pass on what comes from a child's pipes during the context, at whose end the child has ended."""
     threads = [
-        threading.Thread(target=_copy, args=(source, VisibleStream(target)), daemon=True)
+        Thread(target=_copy, args=(source, VisibleStream(target)), daemon=True)
         for source, target in streams.items()
         if source is not None
     ]

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from bskernel.host.thread import Thread
+
 T = TypeVar("T")
 R = TypeVar("R")
 WIDTH = 8
@@ -58,7 +60,7 @@ def bounded_map(
     """
     batch = _Batch(function, items)
     for _ in range(min(width, len(items))):
-        threading.Thread(target=batch.work, name="bskernel-shared-store", daemon=True).start()
+        Thread(target=batch.work, name="bskernel-shared-store", daemon=True).start()
     try:
         with batch.changed:
             while len(batch.results) < len(items) and batch.error is None:

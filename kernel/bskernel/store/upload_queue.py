@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from bskernel.host.thread import Thread
+
 _WIDTH = 4  # results at a time, each with several blobs
 _SLOW_S = 2.0
 _POLL_S = 0.2  # so that an interrupt can end the wait
@@ -32,7 +34,7 @@ class UploadQueue:
             self._waiting.add(key)
             self._queue.put(key)
             if len(self._threads) < min(_WIDTH, len(self._waiting)):
-                self._threads.append(threading.Thread(target=self._work, name="bskernel-push", daemon=True))
+                self._threads.append(Thread(target=self._work, name="bskernel-push", daemon=True))
                 self._threads[-1].start()
 
     def end(self, *, wait: bool, is_slow: Callable[[int], None]) -> None:

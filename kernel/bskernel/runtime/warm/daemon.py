@@ -11,6 +11,7 @@ import time
 import msgspec
 from bskernel_protocol import FrameError
 
+from bskernel.host.thread import Thread
 from bskernel.runtime.channel import Transport
 from bskernel.runtime.session_dirs import SessionFolders
 from bskernel.runtime.warm.messages import (
@@ -60,7 +61,7 @@ class WarmDaemon:
 
     def serve(self, listener: socket.socket) -> None:
         """Serve clients until the session ends; then end all its processes and remove its folders."""
-        threading.Thread(target=self._accept, args=(listener,), name="accept", daemon=True).start()
+        Thread(target=self._accept, args=(listener,), name="accept", daemon=True).start()
         self._server.start()
         try:
             self._wait()
@@ -102,7 +103,7 @@ class WarmDaemon:
                 time.sleep(_AGAIN_S)  # clients that say nothing are gone soon
                 continue
             try:
-                threading.Thread(target=self._handle, args=(connection,), daemon=True).start()
+                Thread(target=self._handle, args=(connection,), daemon=True).start()
             except RuntimeError:  # no more threads
                 connection.close()
 

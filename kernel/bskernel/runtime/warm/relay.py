@@ -27,6 +27,7 @@ from bskernel_protocol import (
 )
 from bskernel_protocol.frames import HEADER, MAGIC, MAX_FRAME
 
+from bskernel.host.thread import Thread
 from bskernel.runtime.channel import Transport
 from bskernel.runtime.warm.sockets import SocketStream
 
@@ -69,7 +70,7 @@ class ServerRelay:
 
     def start(self) -> None:
         """Start relaying the server's events."""
-        threading.Thread(target=self._relay_events, name="events", daemon=True).start()
+        Thread(target=self._relay_events, name="events", daemon=True).start()
 
     @property
     def ready(self) -> bool:
@@ -90,7 +91,7 @@ class ServerRelay:
             if self._gone:
                 ours.shutdown(socket.SHUT_WR)
             self._user = ours
-        self._commands = threading.Thread(target=self._relay_commands, args=(ours,), name="commands", daemon=True)
+        self._commands = Thread(target=self._relay_commands, args=(ours,), name="commands", daemon=True)
         self._commands.start()
         return theirs
 
