@@ -49,7 +49,8 @@ def then(name: str, of: str) -> str:
 
 def words(cache: Path, word: str) -> list[Path]:
     """The sessions in which a step has left that word."""
-    return [path.parent for path in (cache / "sessions").glob(f"*/steps/.{word}")]
+    found = (cache / "sessions").glob(f"*/steps/.{word}")
+    return [path.parent for path in found if "." not in path.parents[1].name]  # such a folder is being removed
 
 
 def holder(cache: Path, session: Path) -> int:

@@ -50,7 +50,7 @@ def start_time(pid: int) -> str:
 def boot() -> str:
     """An identifier that changes with every boot; "unknown" where the system does not say."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip() or "unknown"
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip() or "unknown"
     except OSError:
         return "unknown"
 
@@ -64,7 +64,7 @@ def boot_time_s() -> float:
 def children_of(pid: int) -> list[int]:
     """The children of a process's main thread."""
     try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
     except OSError:
         return []
     return [int(child) for child in text.split()]

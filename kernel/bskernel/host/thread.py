@@ -24,3 +24,8 @@ class Thread(threading.Thread):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._started = _Begun()  # what Python's `start` waits for
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for its end; of one that could not start there is nothing to wait for."""
+        if self._started.is_set():
+            super().join(timeout)

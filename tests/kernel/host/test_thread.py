@@ -22,5 +22,7 @@ def test_a_thread_that_never_begins_is_an_error(monkeypatch: pytest.MonkeyPatch)
         if hasattr(threading, name):
             monkeypatch.setattr(threading, name, lambda *_, **__: 0)
     monkeypatch.setattr(bskernel.host.thread, "_LONGEST_S", 0.01)
+    thread = Thread(target=print)
     with pytest.raises(RuntimeError, match="can't start new thread"):
-        Thread(target=print).start()
+        thread.start()
+    thread.join()
