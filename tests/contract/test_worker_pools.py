@@ -69,7 +69,8 @@ class Floor:
         return done
 
     def words(self, word: str) -> list[Path]:
-        return [path.parent for path in (self.workspace.cache / "sessions").glob(f"*/steps/.{word}")]
+        found = (self.workspace.cache / "sessions").glob(f"*/steps/.{word}")
+        return [path.parent for path in found if ".tmp-" not in path.parents[1].name]  # that one is being removed
 
     def number(self, done: Completion) -> int:
         assert done.outcome.result is not None, done

@@ -50,7 +50,7 @@ def then(name: str, of: str) -> str:
 def words(cache: Path, word: str) -> list[Path]:
     """The sessions in which a step has left that word."""
     found = (cache / "sessions").glob(f"*/steps/.{word}")
-    return [path.parent for path in found if "." not in path.parents[1].name]  # such a folder is being removed
+    return [path.parent for path in found if ".tmp-" not in path.parents[1].name]  # such a folder is being removed
 
 
 def holder(cache: Path, session: Path) -> int:
