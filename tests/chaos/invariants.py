@@ -195,7 +195,7 @@ def nothing_is_unknown(trial: Trial, project: Path, cache: Path) -> None:
     template = trial.site.folder / "template"
     # What other commands and another runtime keep: tools, images and engines that they found, warm sessions.
     known = {path.name for path in (template / "cache").iterdir()}
-    known |= {"tools", "tools.json", "kept", "engines", "images.lock"}
+    known |= {"tools", "tools.json", "kept", "engines", "images", "images.lock"}
     unknown = [f"cache/{path.name}" for path in cache.iterdir() if path.name not in known]
     built = template / "project" / "build" / NAME
     known = {str(path.relative_to(built)) for path in built.rglob("*")}

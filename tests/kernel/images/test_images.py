@@ -1,5 +1,6 @@
 """Recipes, bases and the images made from them."""
 
+import gc
 import importlib.util
 import io
 import os
@@ -243,6 +244,9 @@ def test_an_engine_is_looked_for_at_docker_host_alone_or_at_the_known_sockets() 
     )
 
 
+@pytest.mark.filterwarnings(
+    "ignore:unclosed <socket:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 def test_an_engine_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     with pytest.raises(EnvironmentLacking, match=r"no such socket: .*none\.sock"):
@@ -251,3 +255,4 @@ def test_an_engine_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/dead.sock")
     with pytest.raises(EnvironmentLacking, match=r"no Docker engine answers at .*dead\.sock"):
         connect()
+    gc.collect()  # Docker's client leaves the socket that it could not connect
