@@ -120,6 +120,7 @@ def test_images_that_this_cache_used_go_with_what_they_rest_on_and_others_stay(t
                 archive.addfile(info, io.BytesIO(data))
         context.seek(0)
         options: Any = {"fileobj": context, "custom_context": True, "tag": f"{name}:{tag}", "decode": True}
+        options |= {"rm": True, "forcerm": True}  # a container that is left would keep images that were removed
         list(client.build(**options))
         found: Any = client.inspect_image(f"{name}:{tag}")  # type: ignore[no-untyped-call]
         return str(found["Id"])
