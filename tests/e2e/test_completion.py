@@ -111,6 +111,14 @@ def test_a_completion_starts_no_executor_and_imports_little(variables: dict[str,
     assert loaded.isdisjoint({"docker", "rich", "uv", "yaml", "lark", "structlog", "bskernel.workspace.workspace"})
 
 
+def test_executors_of_one_s_own_are_completed(in_bash: Complete, variables: dict[str, str], tmp_path: Path) -> None:
+    subprocess.run(["bskernel", "new-executor", "net-size"], cwd=tmp_path, env=variables, check=True)
+    assert in_bash("bskernel steps net") == []
+    variables["BSKERNEL_RECIPES"] = str(tmp_path / "net-size")
+    assert in_bash("bskernel steps net") == ["net-size"]
+    assert in_bash("bskernel run --set parameters.net-size.max") == ["parameters.net-size.max_kib="]
+
+
 def test_fish_completes(variables: dict[str, str], tmp_path: Path) -> None:
     if shutil.which("fish") is None:
         pytest.skip("fish is not installed")

@@ -73,9 +73,9 @@ def _builds(_: click.Context, incomplete: str) -> Iterator[str]:
 
 
 def _executors(_: click.Context, incomplete: str) -> Iterator[str]:
-    from bskernel.images import find_recipes, locate_root
+    from bskernel.images import recipes_here
 
-    for recipe in find_recipes(locate_root()):
+    for recipe in recipes_here():
         yield recipe.name if "@" in incomplete else recipe.file.executor
         if recipe.file.executor == incomplete:
             yield recipe.name

@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import msgspec
 
 from bskernel.config import Config
-from bskernel.images import find_recipes, load_executors, locate_root
+from bskernel.images import load_executors, recipes_here
 
 _ELSEWHERE = frozenset({"sweep", "step"})  # a sweep's keys are not for --set; steps depend on the flow
 
@@ -48,7 +48,7 @@ def values(key: str) -> Iterator[str]:
 
 
 def _executors() -> Any:
-    return load_executors(find_recipes(locate_root()))
+    return load_executors(recipes_here())
 
 
 def _fields(type_: type[msgspec.Struct]) -> Iterator[str]:

@@ -106,9 +106,9 @@ def lock(name: str, upgrade: bool) -> None:
     what packages ask for.
     """
     from bskernel.commands.recipe_files import lock_packages
-    from bskernel.images import locate_root, named_folders, search_recipes, select_recipe
+    from bskernel.images import recipes_here, select_recipe
 
-    recipe = select_recipe(search_recipes(locate_root(), named_folders()), name)
+    recipe = select_recipe(recipes_here(), name)
     echo(f"{lock_packages(recipe, upgrade=upgrade)}  written")
     print_note(f"next: bskernel images describe {recipe.name} --write")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from bskernel.core.errors import BskernelError, EnvironmentLacking
-from bskernel.images import Recipe, find_recipes, locate_root
+from bskernel.images import Recipe, recipes_here
 from bskernel.images.usage import (
     MadeItem,
     find_environments,
@@ -75,6 +75,6 @@ def _ask_engine(function: Callable[[docker.APIClient], T], note: Note) -> T | No
 def _find_recipes() -> tuple[Recipe, ...]:
     """The recipes of this installation; none without, as a cache can be cleaned without them."""
     try:
-        return tuple(find_recipes(locate_root()))
+        return recipes_here()
     except BskernelError:
         return ()

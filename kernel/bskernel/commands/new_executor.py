@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bskernel.core.errors import ConfigError, EnvironmentLacking
-from bskernel.images import locate_root, named_folders, search_recipes
+from bskernel.images import recipes_here
 
 _TEMPLATES = Path(__file__).parent / "executor_package"
 _ENDING = ".template"
@@ -67,7 +67,7 @@ def _check_name(name: str) -> None:
         )
     if name in _OURS:
         raise ConfigError(f"bskernel-{name} is a package of bskernel's", hint="choose another name")
-    for recipe in search_recipes(locate_root(), named_folders()):
+    for recipe in recipes_here():
         if recipe.file.executor == name:
             raise ConfigError(f"there is an executor {name}: {recipe.folder}", hint="choose another name")
 

@@ -3,7 +3,14 @@
 from bskernel.images.environment import Environment, ensure_environment, why_not_here
 from bskernel.images.recipe import Recipe, environment_variables, load_executors
 from bskernel.images.recipe_lookup import require_recipe, select_recipe, select_recipes
-from bskernel.images.recipe_path import NamedFolder, find_recipes, locate_root, named_folders, search_recipes
+from bskernel.images.recipe_path import (
+    NamedFolder,
+    find_recipes,
+    locate_root,
+    named_folders,
+    recipes_here,
+    search_recipes,
+)
 
 __all__ = [
     "Environment",
@@ -15,6 +22,7 @@ __all__ = [
     "load_executors",
     "locate_root",
     "named_folders",
+    "recipes_here",
     "require_recipe",
     "search_recipes",
     "select_recipe",

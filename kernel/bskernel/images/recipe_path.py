@@ -80,6 +80,11 @@ def search_recipes(
     return tuple(first for first, *_ in found.values())
 
 
+def recipes_here() -> tuple[Recipe, ...]:
+    """The recipes of this machine's search path, without a project's own. Raises EnvironmentLacking, ConfigError."""
+    return search_recipes(locate_root(), named_folders())
+
+
 def recipes_in(folder: NamedFolder, root: Path, files: FileDigests) -> tuple[Recipe, ...]:
     """The recipes of a named folder: at least one. Raises ConfigError."""
     where = f"{folder.origin}: {folder.path}"
