@@ -154,17 +154,23 @@ def test_a_step_runs_although_the_child_that_waited_for_it_is_gone(told: Told) -
     assert told.run("third", "double").outputs == ("model",)
 
 
-def test_a_step_runs_although_the_child_that_waited_is_killed_before_it_reads_its_order(
-    told: Told, threads: ThreadPoolExecutor
-) -> None:
-    assert told.run("first", "add", number=3).outputs == ("model",)
+def order_of_a_stopped_child(told: Told, threads: ThreadPoolExecutor) -> tuple[Future[SessionEnded], list[int]]:
+    """Begin the step `second` in a child that is stopped before it reads its order; returns the children stopped."""
     session = told.session.root.parent.name
-    waiting = eventually(lambda: forked_in(session))
+    waiting: list[int] = eventually(lambda: forked_in(session))
     for pid in waiting:
         os.kill(pid, signal.SIGSTOP)
     second = told.begin(threads, "second", "double")
     # It forks the next child once it has given the order.
     eventually(lambda: set(forked_in(session)) - set(waiting))
+    return second, waiting
+
+
+def test_a_step_runs_although_the_child_that_waited_is_killed_before_it_reads_its_order(
+    told: Told, threads: ThreadPoolExecutor
+) -> None:
+    assert told.run("first", "add", number=3).outputs == ("model",)
+    second, waiting = order_of_a_stopped_child(told, threads)
     for pid in waiting:
         os.kill(pid, signal.SIGKILL)
     assert told.result_of("second", second.result()).outputs == ("model",)
@@ -173,12 +179,7 @@ def test_a_step_runs_although_the_child_that_waited_is_killed_before_it_reads_it
 
 def test_a_step_that_is_cancelled_before_it_begins_does_not_run(told: Told, threads: ThreadPoolExecutor) -> None:
     assert told.run("first", "add", number=3).outputs == ("model",)
-    session = told.session.root.parent.name
-    waiting = eventually(lambda: forked_in(session))
-    for pid in waiting:
-        os.kill(pid, signal.SIGSTOP)
-    second = told.begin(threads, "second", "double")
-    eventually(lambda: set(forked_in(session)) - set(waiting))
+    second, _ = order_of_a_stopped_child(told, threads)
     told.session.cancel("second")
     assert second.result().cancelled
     assert list((told.session.root / "second" / "out").iterdir()) == []

@@ -82,14 +82,13 @@ def export(configs: tuple[Path, ...], settings: tuple[str, ...], notes: Path | N
     CONFIGS that differ in their steps become one blueprint with branch points; by default, the build.toml of the
     current folder.
     """
-    from bskernel.workspace.project_folder import find_config
-
-    configs = configs or (find_config(),)
     from bskernel.blueprint.exporter import export_build, join, to_yaml
     from bskernel.flow.loader import load_config
     from bskernel.workspace.backend import with_backend_flow
+    from bskernel.workspace.project_folder import find_config
     from bskernel.workspace.workspace import Workspace
 
+    configs = configs or (find_config(),)
     workspace = Workspace.here()
     known = workspace.executors.entries("brainsmith")
     names = None if known is None else frozenset(entry.replace(".", ":") for entry in known)

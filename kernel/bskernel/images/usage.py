@@ -22,7 +22,6 @@ from bskernel.remains.removal import remove
 if TYPE_CHECKING:
     import docker
 
-_RECIPE_LABEL = "bskernel.recipe"
 _NOTES = "images"  # the folder of the cache with a file per image that was used
 _OFTEN_S = 3600.0  # a use is noted once in this time
 Kind = Literal["environment", "image"]
@@ -81,13 +80,15 @@ def find_environments(cache: Path, recipes: Iterable[Recipe]) -> list[MadeItem]:
 
 def find_images(cache: Path, recipes: Iterable[Recipe], client: docker.APIClient) -> list[MadeItem]:
     """The images of the engine that this cache used, and are still there. Raises docker's exceptions."""
+    from bskernel.images.recipe_image import RECIPE_LABEL
+
     users = {recipe.digest: recipe.name for recipe in recipes}
     running = {container["ImageID"] for container in client.containers(all=True)}
     found = []
-    for image in client.images(filters={"label": _RECIPE_LABEL}):
+    for image in client.images(filters={"label": RECIPE_LABEL}):
         with contextlib.suppress(OSError):
             used = (cache / _NOTES / _plain(image["Id"])).stat().st_mtime
-            name = users.get(image["Labels"][_RECIPE_LABEL])
+            name = users.get(image["Labels"][RECIPE_LABEL])
             found.append(
                 MadeItem(
                     kind="image",
@@ -134,6 +135,8 @@ def remove_image(cache: Path, item: MadeItem, client: docker.APIClient) -> bool:
     """
     import docker
 
+    from bskernel.images.recipe_image import ENVIRONMENT_LABEL, RECIPE_LABEL
+
     layers = _layers(client, item.id)
     try:
         client.remove_image(item.id, force=True)  # also where it has several names; not while a container uses it
@@ -145,8 +148,8 @@ def remove_image(cache: Path, item: MadeItem, client: docker.APIClient) -> bool:
         raise
     with contextlib.suppress(OSError):
         (cache / _NOTES / _plain(item.id)).unlink()
-    stacks = {image["Id"]: _layers(client, image["Id"]) for image in client.images(filters={"label": _RECIPE_LABEL})}
-    for image in client.images(filters={"label": "bskernel.environment"}):
+    stacks = {image["Id"]: _layers(client, image["Id"]) for image in client.images(filters={"label": RECIPE_LABEL})}
+    for image in client.images(filters={"label": ENVIRONMENT_LABEL}):
         below = _layers(client, image["Id"])
         used = any(stack[: len(below)] == below for stack in stacks.values())
         if below and layers[: len(below)] == below and not used:

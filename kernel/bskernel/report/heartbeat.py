@@ -31,9 +31,8 @@ class HeartbeatObserver(SilentObserver):
         """A worker runs the step."""
         self._running[step.label] = (step.name, time.monotonic(), "")
         if self._thread is None:
-            thread = Thread(target=self._beat, name="heartbeat", daemon=True)
-            thread.start()
-            self._thread = thread  # only now: of a system out of threads, there is nothing to wait for at the end
+            self._thread = Thread(target=self._beat, name="heartbeat", daemon=True)
+            self._thread.start()
 
     def event(self, step: Step, event: Event) -> None:
         """The step's executor sent an event."""

@@ -23,12 +23,17 @@ def test_a_power_failure_while_a_cache_is_written_begins_a_new_generation(tmp_pa
     assert not again.holds(digest)
 
 
+def synchronise(cache: Path) -> int:
+    """Store something as a build does, to its end; returns the generation's stamp."""
+    with OpenStore(cache, None, pytest.fail) as opened:
+        opened.store.put(b"content")
+        return Generation(cache).stamp_ns
+
+
 def test_after_a_boot_of_the_machine_all_is_read_once_even_what_was_synchronised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with OpenStore(tmp_path, None, pytest.fail) as opened:
-        opened.store.put(b"content")
-        stamp_ns = Generation(tmp_path).stamp_ns
+    stamp_ns = synchronise(tmp_path)
     monkeypatch.setattr("bskernel.store.generation.boot", lambda: "a later boot")
     later = Generation(tmp_path)
     assert later.stamp_ns != stamp_ns
@@ -38,9 +43,7 @@ def test_after_a_boot_of_the_machine_all_is_read_once_even_what_was_synchronised
 def test_another_machine_with_the_same_cache_believes_what_was_synchronised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with OpenStore(tmp_path, None, pytest.fail) as opened:
-        opened.store.put(b"content")
-        stamp_ns = Generation(tmp_path).stamp_ns
+    stamp_ns = synchronise(tmp_path)
     monkeypatch.setattr("bskernel.store.generation.boot", lambda: "the boot of another machine")
     monkeypatch.setattr("bskernel.store.generation._host", lambda: "another-machine")
     assert Generation(tmp_path).stamp_ns == stamp_ns
@@ -49,9 +52,7 @@ def test_another_machine_with_the_same_cache_believes_what_was_synchronised(
 def test_a_cache_that_nobody_can_write_to_stays_believed_after_a_boot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with OpenStore(tmp_path, None, pytest.fail) as opened:
-        opened.store.put(b"content")
-        stamp_ns = Generation(tmp_path).stamp_ns
+    stamp_ns = synchronise(tmp_path)
     monkeypatch.setattr("bskernel.store.generation.boot", lambda: "a later boot")
     (tmp_path / "incoming").rename(tmp_path / "no-incoming")
     assert Generation(tmp_path).stamp_ns == stamp_ns
