@@ -89,6 +89,7 @@ def test_what_a_worker_ran_that_was_killed_runs_elsewhere_and_what_it_had_made_d
     kernel = begin("run", config, "--cluster", "local:2", "--verbose")
     (session,) = eventually(lambda: words(cache, "b.helps"))
     eventually(lambda: "step ended" in (output / "log.jsonl").read_text())
+    eventually(lambda: "b is here" in (tmp_path / "begun.out").read_text())  # what a worker says is under way a while
     killed = holder(cache, session)
     os.kill(killed, signal.SIGKILL)
     eventually(lambda: all(str(session.parent.name) not in text for text in processes_that_name(cache).values()))
