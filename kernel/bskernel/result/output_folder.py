@@ -31,15 +31,15 @@ def make_output_folder(path: Path, below: Path | None) -> None:
 
     Raises ConfigError when a part of the path below that folder, or a folder of a build in `path`, is a link.
     """
-    made = next((parent for parent in reversed([path, *path.parents]) if not os.path.lexists(parent)), None)
+    parts = [part for part in reversed([path, *path.parents]) if below is None or part.is_relative_to(below)]
+    made = next((part for part in parts if not os.path.lexists(part) or _is_just_made(part, below)), None)
     if below is None:
         path.mkdir(parents=True, exist_ok=True)
-    else:
-        for parent in reversed([path, *path.parents]):
-            if parent != below and parent.is_relative_to(below):
-                _make_real_folder(parent)
-    if made is not None:
-        _ignore_in_git(made)
+    for part in parts:
+        if below not in {None, part}:
+            _make_real_folder(part)
+        if part == made:  # before the folders in it: a build that is killed in between leaves an empty folder
+            _ignore_in_git(part)
     inner = [path / name for name in _FOLDERS]
     for folder in ("steps", "points"):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
@@ -48,6 +48,11 @@ def make_output_folder(path: Path, below: Path | None) -> None:
     for one in inner:
         if one.is_symlink():
             raise _no_folder(one)
+
+
+def _is_just_made(part: Path, below: Path | None) -> bool:
+    """True for an empty folder of the project's outputs: git knows no such folders, so only a build has made it."""
+    return below not in {None, part} and part.is_dir() and not part.is_symlink() and not any(part.iterdir())
 
 
 def _ignore_in_git(folder: Path) -> None:

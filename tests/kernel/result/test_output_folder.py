@@ -25,6 +25,26 @@ def test_a_folder_is_made_below_the_project_and_marked_once(tmp_path: Path) -> N
     assert (tmp_path / "a" / "b" / MARK).is_file()
 
 
+@pytest.mark.parametrize("killed_after", ["", "build", "build/b"])
+def test_the_folder_of_builds_is_kept_out_of_git_though_a_build_was_killed_while_it_was_made(
+    tmp_path: Path, killed_after: str
+) -> None:
+    for part in ("build", "build/b"):
+        if killed_after.startswith(part):
+            (tmp_path / part).mkdir()
+            if part != killed_after:
+                (tmp_path / part / ".gitignore").write_text("*\n")
+    make_output_folder(tmp_path / "build" / "b", tmp_path)
+    assert [path.parent.name for path in tmp_path.rglob(".gitignore")] == ["build"]
+
+
+def test_a_folder_of_the_user_s_is_not_kept_out_of_git(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").touch()
+    make_output_folder(tmp_path / "mine" / "b", tmp_path)
+    assert [path.parent.name for path in tmp_path.rglob(".gitignore")] == ["b"]
+
+
 @pytest.mark.parametrize("link", ["a", "a/b", "a/b/steps", "a/b/steps/00-x", "a/b/artifacts", "a/b/points/p"])
 def test_a_link_is_refused_by_name_and_stays(tmp_path: Path, link: str) -> None:
     elsewhere = tmp_path / "elsewhere"
