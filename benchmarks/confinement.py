@@ -61,7 +61,7 @@ def _root(folder: Path) -> Path:
         text = (testing / "image.toml").read_text(encoding="utf-8")
         for before, after in (("testing", name), ("arithmetic", name)):
             text = text.replace(f'"{before}"', f'"{after}"')
-        text = text.replace("sources = [", f'sources = ["modules/{name}.py",')
+        text = text.replace("sources = [", f'sources = ["../../../modules/{name}.py",')
         (image / "image.toml").write_text(text, encoding="utf-8")
         shutil.copyfile(testing / "requirements.lock", image / "requirements.lock")
     for recipe in find_recipes(folder):
@@ -136,8 +136,11 @@ def _read_checked(session: Session, name: str, aside: Path) -> None:
     if not isinstance(result, StepResult) or find_record_fault(result.record) is not None:
         raise RuntimeError(f"{name} left no result")
     unseal(name, seal(name, data))
-    (aside / f"{name}-in").rename(given)
-    (aside / name).rename(folder)
+
+
+def _put_back(session: Session, name: str, aside: Path) -> None:
+    (aside / f"{name}-in").rename(session.inputs_root / name)
+    (aside / name).rename(session.root / name)
 
 
 def _read_trusting(session: Session, name: str, _: Path) -> None:
@@ -172,6 +175,8 @@ def _measure(steps: dict[str, _Steps], aside: Path, pairs: int, pause_s: float) 
         for reader in ("checked", "trusting") if at % 2 else ("trusting", "checked"):
             read = functools.partial(readers[reader], steps["confined"].session, names["confined"], aside)
             taken[reader].append(seconds(read))
+            if reader == "checked":
+                _put_back(steps["confined"].session, names["confined"], aside)
     return {name: values[5:] for name, values in taken.items()}  # the first ones import and open what all need
 
 

@@ -67,6 +67,7 @@ class RunningStep:
     oom_kills_before: int
     has_memory_limit: bool
     order_fd: int  # the child has read its order from the other end
+    view_fd: int | None  # the child's namespace of mounts, which takes as long to end as a small step does
     pipes: list[OutputPipe]
     told: float = 0.0  # when the kernel last heard of progress beyond the log's limit
     cancelled: bool = False
@@ -75,6 +76,8 @@ class RunningStep:
         """The server's file descriptors for this step, which no other child may keep open."""
         yield from (self.pidfd, self.log.fileno(), self.order_fd)
         yield from (pipe.fd for pipe in self.pipes)
+        if self.view_fd is not None:
+            yield self.view_fd
 
     def write_log_line(self, stream: StreamName, text: str) -> None:
         """Append a line to the step's log."""
@@ -129,6 +132,11 @@ class RunningStep:
         os.close(self.pidfd)
         os.close(self.order_fd)
 
+    def end_view(self) -> None:
+        """Let the child's namespace of mounts end, once nobody waits for the step."""
+        if self.view_fd is not None:
+            os.close(self.view_fd)
+
 
 @dataclass(kw_only=True)
 class PreforkedChild:
@@ -147,10 +155,13 @@ class PreforkedChild:
         """Let it run the step in `directory` below `root`. Raises BrokenPipeError if it has been killed."""
         log = LogFile(root / directory)
         kills = count_oom_kills() or 0
+        view = self._open_view()
         try:
             os.write(self.order_fd, directory.encode())
         except BrokenPipeError:
             log.close(0.0)
+            if view is not None:
+                os.close(view)
             raise
         return RunningStep(
             directory=directory,
@@ -161,8 +172,16 @@ class PreforkedChild:
             oom_kills_before=kills,
             has_memory_limit=limits_memory(root / directory),
             order_fd=self.order_fd,
+            view_fd=view,
             pipes=self.pipes,
         )
+
+    def _open_view(self) -> int | None:
+        """Open the child's namespace of mounts; None for one that the system does not show, as to a user."""
+        try:
+            return os.open(f"/proc/{self.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
 
     def discard(self) -> None:
         """Kill it unused."""

@@ -241,7 +241,10 @@ class Server:
         if run_again:
             # Forked now, it cannot have been killed while it waited.
             self._watch(self._fork().start(self._root, step.directory))
-            return
-        self._mover.note_write()
-        refine_result(self._registry, self._root / step.directory)
-        self._send(StepFinished(directory=step.directory, exit_code=exit_code, peak_mib=peak_mib, oom_kills=kills))
+        else:
+            self._mover.note_write()
+            refine_result(self._registry, self._root / step.directory)
+            self._send(
+                StepFinished(directory=step.directory, exit_code=exit_code, peak_mib=peak_mib, oom_kills=kills)
+            )
+        step.end_view()
