@@ -56,7 +56,7 @@ def attempt(trial: Trial) -> None:
         done = site.run(project, cache, "run", "build.toml", variables=checkout, limit_s=3 * LIMIT_S)
         if invariants.proper(done, {0, 2, 3}).code == 3:
             try:
-                trial.note(_judge(project))
+                trial.note(judge(project))
             except (OSError, ValueError, KeyError) as error:
                 raise Violation(f"no readable result.json: {error!r}: {done}") from error
     trial.item = "after the batch"
@@ -65,7 +65,8 @@ def attempt(trial: Trial) -> None:
     invariants.nothing_lies_around(cache)
 
 
-def _judge(project: Path) -> Violation | None:
+def judge(project: Path) -> Violation | None:
+    """Why the failed build of a damaged model leaves open what is wrong with it; None if it does not."""
     failure = json.loads((project / "build" / "damaged" / "result.json").read_bytes())["failure"]
     if failure["category"] not in UNCLEAR and failure["message"].strip():
         return None

@@ -1,5 +1,6 @@
 """The campaign itself: it notices what is planted, counts, and repeats what it reports."""
 
+import json
 import random
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from chaos.fuzz.decoders import DECODERS
 from chaos.fuzz.mutation import damage, damage_value
 from chaos.kind import Trial, parse_replay
 from chaos.kinds import KINDS
-from chaos.models import BATCH
+from chaos.models import BATCH, judge
 from chaos.report import Finding, Known, Report, Row, as_json, as_text, known_violations, make_report
 from chaos.site import Site
 
@@ -142,3 +143,22 @@ def test_damage_is_the_same_for_the_same_seed_and_mostly_changes_something() -> 
     assert sum(data not in seeds for data in drawn) > 150
     value = {"a": [1, {"b": "c"}], "d": None}
     assert sum(damage_value(random.Random(number), value) != value for number in range(100)) > 80
+
+
+@pytest.mark.parametrize(
+    ("category", "message", "breach"),
+    [
+        ("model", "no node", None),
+        ("model", " ", "unclear"),
+        ("crash", "SIGSEGV", "unclear"),
+        ("timeout", "4 h", "hang"),
+    ],
+)
+def test_a_damaged_model_must_end_as_a_failure_that_says_what_is_wrong_with_it(
+    tmp_path: Path, category: str, message: str, breach: str | None
+) -> None:
+    result = tmp_path / "build" / "damaged" / "result.json"
+    result.parent.mkdir(parents=True)
+    result.write_text(json.dumps({"failure": {"category": category, "message": message, "cause": []}}))
+    found = judge(tmp_path)
+    assert (found.breach if found else None) == breach
