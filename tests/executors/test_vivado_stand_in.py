@@ -17,6 +17,10 @@ DESIGN = PROJECT + 'create_bd_design "top"\n'
 LAYER = "module layer(input ap_clk, input [7:0] in0_V_TDATA, output [7:0] out0_V_TDATA);\nendmodule\n"
 CELL = DESIGN + "add_files layer.v\ncreate_bd_cell -type module -reference layer a\n"
 
+PACKAGE = "ipx::package_project -root_dir ip -vendor a -library b -taxonomy /c -import_files\n"
+PACKAGED = PROJECT + "add_files layer.v\nset_property top layer [current_fileset]\n" + PACKAGE
+PACKAGED += "set core [ipx::current_core]\n"
+
 
 def vivado(folder: Path, script: str) -> tuple[int, str]:
     """Exit code and log of a script."""
@@ -55,6 +59,9 @@ def vivado(folder: Path, script: str) -> tuple[int, str]:
         (PROJECT + "launch_runs synth_1", "the project has no top"),
         (PROJECT + "open_run synth_1", "is not complete"),
         (DESIGN + "ipx::package_project -root_dir ip -module other", "before make_wrapper"),
+        (PROJECT + "set_property top other [current_fileset]\n" + PACKAGE, "no source has the top module 'other'"),
+        (PACKAGED + "ipx::associate_bus_interfaces -busif s_axis -clock ap_clk $core", "no bus interface 's_axis'"),
+        (PACKAGED + "ipx::associate_bus_interfaces -busif in0_V -clock clock $core", "no clock 'clock'"),
     ],
 )
 def test_it_refuses(tmp_path: Path, script: str, said: str) -> None:

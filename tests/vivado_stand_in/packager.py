@@ -1,4 +1,4 @@
-"""`ipx`: a block design packaged as an IP. Of the STAND-IN."""
+"""`ipx`: a block design, or a project's sources, packaged as an IP. Of the STAND-IN."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from vivado_stand_in.block_design import BlockDesigns
-from vivado_stand_in.catalog import Shape, component
+from vivado_stand_in.catalog import Shape, component, shape_of_module
 from vivado_stand_in.project import Project
 from vivado_stand_in.session import BEHAVIOUR, Session, Spec
 from vivado_stand_in.tcl import TclError
@@ -22,9 +22,11 @@ class Packager:
         self.session, self.project, self.designs = session, project, designs
         self.root, self.vlnv = Path(), ""
         self.files: list[str] = []
+        self.shape = Shape()
         packaged = "ipx::package_project"
         named = dict.fromkeys(("-root_dir", "-vendor", "-library", "-taxonomy", "-module"), True)
-        session.add(packaged, Spec(named | {"-import_files": False}, "make_wrapper"), self.package)
+        session.add(packaged, Spec(named | {"-import_files": False}, "create_project"), self.package)
+        session.add("ipx::associate_bus_interfaces", Spec({"-busif": True, "-clock": True}, packaged), self.associate)
         session.add("ipx::current_core", Spec({}, packaged), lambda _, __: _CORE)
         session.add("ipx::find_open_core", Spec({}, packaged), self.find)
         for name in ("ipx::remove_segment", "ipx::create_xgui_files", "ipx::update_checksums", "ipx::remove_file"):
@@ -39,25 +41,42 @@ class Packager:
             session.add(name, Spec({}, packaged), lambda _, values: values[0])
 
     def package(self, options: dict[str, str], _: list[str]) -> None:
-        if options["-module"] != self.designs.name:
-            raise TclError(f"ERROR: [Common 17-69] STAND-IN: there is no block design {options['-module']}")
+        name = options.get("-module", self.project.top)
+        if "-module" in options:
+            if "make_wrapper" not in self.session.done:
+                raise TclError("ERROR: [Common 17-69] STAND-IN: ipx::package_project before make_wrapper")
+            if name != self.designs.name:
+                raise TclError(f"ERROR: [Common 17-69] STAND-IN: there is no block design {name}")
+            pins = {port.strip("/") for port in self.designs.ports}
+            interfaces = {port.strip("/"): mode for port, (_, mode) in self.designs.interface_ports.items()}
+            self.shape = Shape(pins, interfaces)
+        else:
+            text = self.project.module(name)
+            if text is None:
+                raise TclError(f"ERROR: [IP_Flow 19-627] STAND-IN: no source has the top module '{name}'")
+            self.shape = shape_of_module(text)
         if BEHAVIOUR == "packaging":
             self.session.fail("IP_Flow 19-167", "Failed to deliver one or more file(s).")
         self.root = Path(options["-root_dir"])
-        self.vlnv = f"{options['-vendor']}:{options['-library']}:{options['-module']}:1.0"
+        self.vlnv = f"{options['-vendor']}:{options['-library']}:{name}:1.0"
         sources = self.root / "src"
         sources.mkdir(parents=True)
-        for name in self.project.files:
-            shutil.copy(name, sources / Path(name).name)
+        for path in self.project.files:
+            shutil.copy(path, sources / Path(path).name)
         self.files = sorted(f"src/{path.name}" for path in sources.iterdir())
         self.save()
 
     def save(self) -> None:
         """Write component.xml."""
-        pins = {port.strip("/") for port in self.designs.ports}
-        interfaces = {port.strip("/"): mode for port, (_, mode) in self.designs.interface_ports.items()}
-        text = component(self.vlnv, Shape(pins, interfaces), self.files)
+        text = component(self.vlnv, self.shape, self.files)
         (self.root / "component.xml").write_text(text)
+
+    def associate(self, options: dict[str, str], _: list[str]) -> None:
+        """A stream of the core, with its clock."""
+        if options["-busif"] not in (self.shape.interfaces or {}):
+            raise TclError(f"ERROR: [IP_Flow 19-1712] STAND-IN: there is no bus interface '{options['-busif']}'")
+        if options["-clock"] not in (self.shape.pins or ()):
+            raise TclError(f"ERROR: [IP_Flow 19-1712] STAND-IN: there is no clock '{options['-clock']}'")
 
     def find(self, _: dict[str, str], values: list[str]) -> str:
         if values != [self.vlnv]:

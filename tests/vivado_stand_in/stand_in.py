@@ -29,6 +29,7 @@ def main() -> int:
     project = Project(session, Design(session))
     designs = BlockDesigns(session, project)
     Packager(session, project, designs)
+    session.core.script = str(given.source)
     code = session.run(given.source.read_text())
     if project.name:
         project.save()

@@ -24,6 +24,7 @@ class Core:
         self.tcl, self.say = interpreter, say
         self.open_files: dict[str, IO[str]] = {}
         self.at_end: set[str] = set()
+        self.script = ""  # the path that is sourced
         for name in dir(self):
             if name.startswith("do_"):
                 interpreter.commands[name.removeprefix("do_")] = getattr(self, name)
@@ -213,7 +214,15 @@ class Core:
     def do_source(self, path: str, *_: str) -> str:
         if not Path(path).is_file():
             raise TclError(f'couldn\'t read file "{path}": no such file or directory')
-        return self.tcl.evaluate(Path(path).read_text())
+        outer, self.script = self.script, path
+        result = self.tcl.evaluate(Path(path).read_text())
+        self.script = outer
+        return result
+
+    def do_info(self, what: str) -> str:
+        if what != "script":
+            raise TclError(f'STAND-IN: unknown or ambiguous subcommand "{what}" of info')
+        return self.script
 
     def do_exit(self, code: str = "0") -> str:
         raise SystemExit(int(code))

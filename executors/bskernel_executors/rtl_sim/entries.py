@@ -15,9 +15,10 @@ import numpy as np
 from bskernel_protocol import pretty_json
 from numpy.typing import NDArray
 
-from bskernel_executors.exchange.design import Design, read_design
+from bskernel_executors.exchange.design import DESIGN, Design, read_design
 from bskernel_executors.exchange.fifo_config import FifoConfig
 from bskernel_executors.exchange.simulation import Simulation, StreamCycles, read_simulation
+from bskernel_executors.rtl_sim.exported_design import TESTBENCH, export_design
 from bskernel_executors.rtl_sim.fifo_depths import find_depths, find_uniform_depth
 from bskernel_executors.rtl_sim.netlist_check import NetlistCheck, check_cycles
 from bskernel_executors.rtl_sim.reference import check_outputs, compute_accuracy, read_reference
@@ -58,6 +59,18 @@ class SimulateParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
             raise ValueError(f"stall_percent is {self.stall_percent}, but must be from 0 to 99")
         if self.waveform_cycles < 0:
             raise ValueError(f"waveform_cycles is {self.waveform_cycles}, but must not be negative")
+
+
+class ExportParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `export`."""
+
+    part: Annotated[str, parameter("FPGA part that the IP is packaged for", default_from="target.part")]
+    clock_ns: Annotated[float, parameter("clock period", unit="ns", default_from="target.clock_ns")]
+    frames: Annotated[int, parameter("frames of the testbench, at most those of the reference", unit="frames")] = 32
+
+    def __post_init__(self) -> None:
+        if self.frames < 1:
+            raise ValueError(f"frames is {self.frames}, but a testbench needs at least 1")
 
 
 class SizingParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -187,6 +200,41 @@ def simulate(step: Step[SimulateParameters]) -> None:
         text = f"{pace:.6g} cycles per frame instead of {design.estimated_cycles}"
         rows.append({"label": "slower than estimated", "value": text, "note": step.name})
     step.record({"summary": rows})
+
+
+@registry.entry(
+    "export",
+    summary="a design as a folder for other projects: sources, testbench with frames, packaging for Vivado",
+    parameters=ExportParameters,
+    inputs=(_RTL, _REFERENCE, Input("simulation", kind="file", help="measurements from simulate")),
+    outputs=(Output("ip", kind="tree", help="the folder; its README.md tells how to use it"),),
+    stage_in=("rtl",),
+)
+def export(step: Step[ExportParameters]) -> None:
+    """Write a design that was simulated, with the frames that it was simulated with."""
+    rtl = step.required_input("rtl")
+    design = read_design(rtl)
+    frames, expected = read_reference(step.required_input("reference"), design)
+    sent = slice(step.params.frames)
+    files = {
+        str(path.relative_to(rtl)): path.read_bytes()
+        for path in sorted(rtl.rglob("*"))
+        if path.is_file() and path.name != DESIGN
+    }
+    written = export_design(
+        design,
+        files,
+        frames[sent],
+        expected[sent],
+        read_simulation(step.required_input("simulation")),
+        part=step.params.part,
+        clock_ns=step.params.clock_ns,
+    )
+    written[f"testbench/{TESTBENCH}"] = Path(__file__).with_name(TESTBENCH).read_bytes()
+    out = step.output("ip")
+    for name, data in written.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(data)
 
 
 @registry.entry(
