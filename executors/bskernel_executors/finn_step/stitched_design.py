@@ -12,7 +12,7 @@ from bskernel_protocol import pretty_json
 
 from bskernel_executors.exchange.design import DESIGN, Design, Fifo, Stream, StreamFormat
 from bskernel_executors.finn_step.stitch_check import check_stitchable, find_streamed_inputs
-from bskernel_executors.finn_step.stream_graph import StreamEdge, LayerInstance, Port, find_edges
+from bskernel_executors.finn_step.stream_graph import LayerInstance, Port, StreamEdge, find_edges
 from bskernel_executors.finn_step.top_module import order_sources, write_top
 from bskernel_executors.sdk import StepFailure
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from bskernel_executors.finn_step.stream_graph import StreamEdge, LayerInstance, find_edges
+from bskernel_executors.finn_step.stream_graph import LayerInstance, StreamEdge, find_edges
 
 _PORT = re.compile(r"^\s*input\s+(?:wire\s+|logic\s+)?(?:\[[^;]*?\]\s*)?(\w+)\s*,?\s*(?://.*)?$", re.MULTILINE)
 _STREAM = ("TDATA", "TVALID", "TREADY")
