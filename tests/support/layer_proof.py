@@ -51,16 +51,16 @@ def find_tools(workspace: Workspace, environments: Path, home: Path) -> Tools:
     return Tools(finn.python, environment_variables(recipe) | variables, package)
 
 
-def make_cases(layers: Sequence[Layer], tools: Tools, folder: Path) -> list[dict[str, Any]]:
-    """Let FINN write the hardware of layers, and execute them."""
+def make_cases(layers: Sequence[Layer], tools: Tools, folder: Path) -> tuple[list[str], list[dict[str, Any]]]:
+    """Let FINN write the hardware of layers, and execute them. Also return the operators that the library has."""
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         [str(tools.finn), str(SUPPORT / "layer_worker.py"), str(folder)],
         input=json.dumps(list(layers)), env=tools.variables, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    cases: list[dict[str, Any]] = json.loads((folder / "bench.json").read_text())
-    return cases
+    made = json.loads((folder / "bench.json").read_text())
+    return made["operators"], made["cases"]
 
 
 def write_bench(cases: Sequence[dict[str, Any]]) -> str:
@@ -135,9 +135,12 @@ def _find_pace(ends: list[int]) -> float:
     return (ends[-1] - ends[0]) / (len(ends) - 1)
 
 
-def prove(layers: Sequence[Layer], tools: Tools, folder: Path) -> list[Proof]:
-    """Simulate layers under every kind of back-pressure. Fails at the first beat that Python does not compute."""
-    cases = make_cases(layers, tools, folder)
+def prove(layers: Sequence[Layer], tools: Tools, folder: Path) -> tuple[list[str], list[Proof]]:
+    """Simulate layers under every kind of back-pressure; return the library's operators and what was measured.
+
+    Fails at the first beat that Python does not compute.
+    """
+    operators, cases = make_cases(layers, tools, folder)
     refused = [layer for layer, case in zip(layers, cases, strict=True) if "refused" in case]
     assert not refused, refused[0]
     simulator = compile_bench(cases, tools, folder)
@@ -162,4 +165,5 @@ def prove(layers: Sequence[Layer], tools: Tools, folder: Path) -> list[Proof]:
         if not paces:
             ends = [[int(line[3]) for line in lines if line[:3] == ["end", str(at), "0"]] for at in range(len(cases))]
             paces = [_find_pace(found) for found in ends]
-    return [Proof(pace, case["cycles"], case["resources"]) for pace, case in zip(paces, cases, strict=True)]
+    proofs = [Proof(pace, case["cycles"], case["resources"]) for pace, case in zip(paces, cases, strict=True)]
+    return operators, proofs

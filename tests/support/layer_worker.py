@@ -15,6 +15,7 @@ from bskernel_executors.finn_step.library import load
 
 load()
 
+import bskernel_executors.open_rtl.registration as library  # noqa: E402
 import numpy as np  # noqa: E402
 from finn.transformation.fpgadataflow.prepare_ip import PrepareIP  # noqa: E402
 from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers  # noqa: E402
@@ -101,7 +102,7 @@ def make_case(given: dict[str, Any], at: int, folder: Path) -> dict[str, Any]:
                 continue
             shape = operand["shape"]
             if "values" in operand:
-                context[name] = np.asarray(operand["values"][frame], np.float32).reshape(shape)
+                context[name] = np.asarray(operand["values"][frame], operand.get("type", "float32")).reshape(shape)
             else:
                 context[name] = gen_finn_dt_tensor(DataType[operand["datatype"]], shape)
         results = execute_onnx(model, context, return_full_exec_context=True)
@@ -134,4 +135,4 @@ def make_case(given: dict[str, Any], at: int, folder: Path) -> dict[str, Any]:
 
 target = Path(sys.argv[1])
 cases = [make_case(given, at, target) for at, given in enumerate(json.load(sys.stdin))]
-(target / "bench.json").write_text(json.dumps(cases))
+(target / "bench.json").write_text(json.dumps({"operators": list(library.LAYERS), "cases": cases}))

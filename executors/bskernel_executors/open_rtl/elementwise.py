@@ -11,16 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 from finn.custom_op.fpgadataflow import elementwise_binary as finn_operators
 from finn.custom_op.fpgadataflow.rtl import elementwise_binary_rtl as finn_layers
-from finn.util.data_packing import pack_innermost_dim_as_hex_string
 
-from bskernel_executors.open_rtl.layer import OpenLayer, count_bits, find_kind
+from bskernel_executors.open_rtl.layer import OpenLayer, Range, count_bits, find_bounds, find_kind, write_memory
 from bskernel_executors.open_rtl.streams import connect
-from bskernel_executors.open_rtl.wrapper import HdlInstance, write_instance
+from bskernel_executors.open_rtl.wrapper import HdlInstance, Value, write_instance
 
 _MEMORY = "constant.dat"
 _LONGEST_SHIFT = 64
 _NO_CONSTANT, _LEFT, _RIGHT = range(3)  # CONSTANT of bsk_elementwise.sv
-Range = tuple[int, int]
 
 
 def _span(values: Iterable[int]) -> Range:
@@ -53,10 +51,6 @@ def find_range(operation: str, left: Range, right: Range) -> Range:
     return 0, 1  # comparisons and logic
 
 
-def _bounds(datatype: Any) -> Range:
-    return int(datatype.min()), int(datatype.max())
-
-
 def find_operation(layer: Any) -> str | None:
     """Return the operation of bsk_elementwise.sv, or None if it has none."""
     name = str(layer.onnx_node.op_type).removesuffix("_rtl").removeprefix("Elementwise").upper()
@@ -81,7 +75,7 @@ class ElementwiseLayer(OpenLayer):
             if not datatype.is_integer():
                 return f"its {what} is {datatype.name}, but the layer computes with integers"
         operation = str(find_operation(layer))
-        left, right, out = map(_bounds, types)
+        left, right, out = map(find_bounds, types)
         if operation.startswith("SHIFT") and not (right[0] >= 0 and right[1] < _LONGEST_SHIFT):
             return f"it shifts by {layer.rhs_dtype.name}, but the layer shifts by 0 to {_LONGEST_SHIFT - 1} bits"
         low, high = find_range(operation, left, right)
@@ -115,20 +109,18 @@ class ElementwiseLayer(OpenLayer):
         varying = next((at for at, size in enumerate(padded) if size != 1), len(shape))
         beats = max(1, math.prod(shape[varying:]) // pe) if varying < len(shape) else 1
         whole = np.broadcast_to(values.reshape(padded), shape).reshape(-1, pe)[:beats]
-        digits = -(-pe * datatype.bitwidth() // 4) * 4
-        words = pack_innermost_dim_as_hex_string(whole, datatype, digits, reverse_inner=True, prefix="")
-        (folder / _MEMORY).write_text("".join(f"{word}\n" for word in words), encoding="ascii")
+        write_memory(folder / _MEMORY, whole, datatype)
         return beats
 
     def write_body(self, model: Any, folder: Path) -> str:
         """Return the instance of bsk_elementwise."""
         operation = str(find_operation(self))
         types = (self.lhs_dtype, self.rhs_dtype)
-        sides = [_bounds(datatype) for datatype in types]
+        sides = [find_bounds(datatype) for datatype in types]
         low, high = find_range(operation, *sides)
-        bits = max(count_bits(*side) for side in (*sides, (low, high), _bounds(self.out_dtype)))
+        bits = max(count_bits(*side) for side in (*sides, (low, high), find_bounds(self.out_dtype)))
         constant = self._constant
-        parameters: dict[str, int | str] = {"OP": operation, "PE": int(self.get_nodeattr("PE"))}
+        parameters: dict[str, Value] = {"OP": operation, "PE": int(self.get_nodeattr("PE"))}
         for name, datatype in zip(("LHS", "RHS"), types, strict=True):
             parameters |= {f"{name}_BITS": datatype.bitwidth(), f"{name}_KIND": find_kind(datatype)}
         parameters |= {"OUT_BITS": self.out_dtype.bitwidth(), "BITS": bits, "CONSTANT": constant}

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from finn.custom_op.fpgadataflow.rtlbackend import RTLBackend
+from finn.util.data_packing import pack_innermost_dim_as_hex_string
+from finn.util.exception import FINNUserError
 
 from bskernel_executors.open_rtl.wrapper import StreamPort, write_wrapper
 
 HDL = Path(__file__).with_name("hdl")
+Range = tuple[int, int]
 UNSIGNED, SIGNED, BIPOLAR = range(3)  # KIND of bsk_extend.sv
 
 
@@ -22,8 +25,20 @@ def find_kind(datatype: Any) -> int:
 
 
 def count_bits(low: int, high: int) -> int:
-    """Return the bits of the smallest signed number that holds low to high."""
+    """Count the bits of the smallest signed number that holds low to high."""
     return max((-low - 1).bit_length() if low < 0 else 0, int(high).bit_length()) + 1
+
+
+def find_bounds(datatype: Any) -> Range:
+    """Return the least and the greatest value of an integer data type."""
+    return int(datatype.min()), int(datatype.max())
+
+
+def write_memory(path: Path, words: Any, datatype: Any) -> None:
+    """Write words, of shape (words, values), for $readmemh: the first value in the lowest bits."""
+    digits = -(-words.shape[1] * datatype.bitwidth() // 4) * 4
+    lines = pack_innermost_dim_as_hex_string(words, datatype, digits, reverse_inner=True, prefix="")
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
 
 
 class OpenLayer(RTLBackend):  # type: ignore[misc] # FINN has no types
@@ -53,7 +68,13 @@ class OpenLayer(RTLBackend):  # type: ignore[misc] # FINN has no types
         return tuple(StreamPort(name=name, bits=bits) for name, bits in (*ins, *outs) if bits)
 
     def generate_hdl(self, model: Any, fpgapart: str, clk: float) -> None:  # noqa: ARG002
-        """Write the layer's module into code_gen_dir_ipgen."""
+        """Write the layer's module into code_gen_dir_ipgen.
+
+        Raises FINNUserError for a layer that the library cannot implement: types can change after the selection.
+        """
+        refusal = self.find_refusal(self)
+        if refusal is not None:
+            raise FINNUserError(f"{self.onnx_node.name} ({self.onnx_node.op_type}) cannot be RTL, because {refusal}")
         folder = Path(self.get_nodeattr("code_gen_dir_ipgen"))
         top = self.get_verilog_top_module_name()
         text = write_wrapper(top, self.list_ports(), self.write_body(model, folder))

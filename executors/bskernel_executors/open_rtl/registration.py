@@ -12,9 +12,10 @@ from qonnx.custom_op.registry import getCustomOp
 
 from bskernel_executors.open_rtl.elementwise import ELEMENTWISE_LAYERS
 from bskernel_executors.open_rtl.layer import OpenLayer
-from bskernel_executors.open_rtl.streams import ForkLayer
+from bskernel_executors.open_rtl.pools import POOL_LAYERS
+from bskernel_executors.open_rtl.streams import STREAM_LAYERS
 
-_ALL: tuple[type[OpenLayer], ...] = (ForkLayer, *ELEMENTWISE_LAYERS)
+_ALL: tuple[type[OpenLayer], ...] = (*STREAM_LAYERS, *POOL_LAYERS, *ELEMENTWISE_LAYERS)
 LAYERS = {layer.operator: layer for layer in _ALL}
 _DOMAIN = "finn.custom_op.fpgadataflow.rtl"
 _RTL, _HLS = "_rtl", "_hls"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+Value = int | str | tuple[int, ...]  # of a parameter; a tuple is packed, its first number in the lowest bits
+
 
 @dataclass(frozen=True, kw_only=True)
 class StreamPort:
@@ -29,18 +31,20 @@ class HdlInstance:
 
     module: str
     name: str
-    parameters: dict[str, int | str]
+    parameters: dict[str, Value]
     ports: dict[str, str]
-    clocked: bool = True
+    is_clocked: bool = True
 
 
-def _write_value(value: int | str) -> str:
+def _write_value(value: Value) -> str:
+    if isinstance(value, tuple):
+        return "{" + ", ".join(f"32'd{number}" for number in reversed(value)) + "}"
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def write_instance(instance: HdlInstance) -> str:
     """Write an instance; a clocked one has the ports clk and rst_n."""
-    clocks = {"clk": "ap_clk", "rst_n": "ap_rst_n"} if instance.clocked else {}
+    clocks = {"clk": "ap_clk", "rst_n": "ap_rst_n"} if instance.is_clocked else {}
     parameters = ",\n".join(f"\t\t.{name}({_write_value(value)})" for name, value in instance.parameters.items())
     ports = ",\n".join(f"\t\t.{name}({signal})" for name, signal in (clocks | instance.ports).items())
     return f"\t{instance.module} #(\n{parameters}\n\t) {instance.name} (\n{ports}\n\t);\n"
