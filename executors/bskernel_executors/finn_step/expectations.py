@@ -22,7 +22,7 @@ class ExpectationParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_un
 
 def _execute_in_python(instance: Any, context: dict[str, Any], graph: Any) -> None:
     """Execute a layer as FINN's Python does, whatever backend it is specialized for."""
-    python = next(
+    python: Any = next(
         cls for cls in type(instance).__mro__ if "execute_node" in vars(cls) and "Backend" not in cls.__name__
         and not cls.__name__.endswith(("_rtl", "_hls"))
     )  # fmt: skip
@@ -35,7 +35,7 @@ def compute_tensors(model: Any, frame: Any) -> dict[str, Any]:
 
     graph = model.graph
     constants = {tensor.name for tensor in graph.initializer}
-    context = {name: model.get_initializer(name) for name in constants}
+    context = model.make_empty_exec_context()
     taken = next(tensor.name for tensor in graph.input if tensor.name not in constants)
     context[taken] = frame.reshape(model.get_tensor_shape(taken))
     for node in graph.node:
@@ -67,5 +67,6 @@ def write_expectations(model: Any, reference: Path, count: int, out: Path) -> in
             hint="a step between reference and here changed what the network computes; quality.verify = "
             '"steps" finds it',
         )
-    np.savez(out / "tensors.npz", **tensors)
+    save: Any = np.savez
+    save(out / "tensors.npz", **tensors)
     return len(frames)

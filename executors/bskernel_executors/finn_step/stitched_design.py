@@ -12,7 +12,7 @@ from bskernel_protocol import pretty_json
 
 from bskernel_executors.exchange.design import DESIGN, Design, Fifo, Stream, StreamFormat
 from bskernel_executors.finn_step.stitch_check import check_stitchable, find_streamed_inputs
-from bskernel_executors.finn_step.stream_graph import Edge, LayerInstance, Port, find_edges
+from bskernel_executors.finn_step.stream_graph import LayerInstance, Port, StreamEdge, find_edges
 from bskernel_executors.finn_step.top_module import order_sources, write_top
 from bskernel_executors.sdk import StepFailure
 
@@ -71,7 +71,7 @@ def stitch(model: Any, out: Path) -> Design:
     return design
 
 
-def _make_stream(edge: Edge, instances: dict[str, Any]) -> Stream:
+def _make_stream(edge: StreamEdge, instances: dict[str, Any]) -> Stream:
     """Describe an edge, by the layer that outputs it; the design's input by the layer that takes it."""
     if edge.source is not None:
         found = _describe_stream(instances[edge.source], edge.output, output=True)

@@ -30,7 +30,7 @@ class LayerInstance(msgspec.Struct, frozen=True, kw_only=True):
     is_fifo: bool = False
 
 
-class Edge(msgspec.Struct, frozen=True, kw_only=True):
+class StreamEdge(msgspec.Struct, frozen=True, kw_only=True):
     """A stream from a layer's output to a layer's input; a missing layer is the outside of the design."""
 
     name: str  # SOURCE -> SINK, unique
@@ -43,11 +43,11 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     input: int = 0  # which input of the sink
 
 
-def find_edges(layers: Sequence[LayerInstance], taken: str, given: str) -> tuple[Edge, ...]:
+def find_edges(layers: Sequence[LayerInstance], taken: str, given: str) -> tuple[StreamEdge, ...]:
     """Find the streams in the order of the layers that take them; the design's output comes last.
 
-    `taken` and `given` are the tensors that enter and leave the design. Raises ValueError, with the layers' names, for
-    a tensor without a source or without exactly one sink, and for ends that differ in width.
+    `taken` and `given` are the tensors that enter and leave the design. Raises ValueError, with the layers' names,
+    for a tensor without a source or without exactly one sink, and for ends that differ in width.
     """
     sources: dict[str, tuple[str | None, int, int | None]] = {taken: (None, 0, None)}
     for layer in layers:
@@ -81,8 +81,8 @@ def find_edges(layers: Sequence[LayerInstance], taken: str, given: str) -> tuple
 
 def _make_edge(
     tensor: str, width: int, source: str | None, sink: str | None, *, output: int = 0, at: int = 0
-) -> Edge:
-    return Edge(
+) -> StreamEdge:
+    return StreamEdge(
         name=f"{source or 'input'} -> {sink or 'output'}",
         signal=f"{source}_out{output}" if source else "from_input",
         tensor=tensor,

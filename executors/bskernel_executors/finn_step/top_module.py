@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from bskernel_executors.finn_step.stream_graph import Edge, LayerInstance, find_edges
+from bskernel_executors.finn_step.stream_graph import LayerInstance, StreamEdge, find_edges
 
 _PORT = re.compile(r"^\s*input\s+(?:wire\s+|logic\s+)?(?:\[[^;]*?\]\s*)?(\w+)\s*,?\s*(?://.*)?$", re.MULTILINE)
 _STREAM = ("TDATA", "TVALID", "TREADY")
@@ -39,7 +39,7 @@ def _declare(signal: str, width: int) -> str:
     return f"\twire [{width - 1}:0] {signal}_tdata;\n\twire {signal}_tvalid, {signal}_tready;\n"
 
 
-def _write_monitor(fifos: Sequence[str], edges: Sequence[Edge]) -> tuple[str, str]:
+def _write_monitor(fifos: Sequence[str], edges: Sequence[StreamEdge]) -> tuple[str, str]:
     """Write ports and body of what only a simulation observes; synthesis does not define the macros."""
     counts = f",\n\toutput wire [{32 * len(fifos) - 1}:0] fifo_maxcount" if fifos else ""
     limits = f",\n\tinput wire [{32 * len(fifos) - 1}:0] fifo_limit" if fifos else ""

@@ -12,7 +12,7 @@ from bskernel_executors.rtl_sim.branches import find_blockage
 from bskernel_executors.rtl_sim.compiler import compile_simulator
 from bskernel_executors.rtl_sim.fifo_depths import find_depths
 from bskernel_executors.rtl_sim.simulator import Deadlock, run_simulator
-from bskernel_executors.rtl_sim.taps import Difference, find_difference, read_taps
+from bskernel_executors.rtl_sim.taps import BeatDifference, find_difference, read_taps
 from bskernel_executors.sdk import StepFailure
 
 _AFTER = 3  # frames that follow the wrong one into the design and may push it
@@ -61,7 +61,7 @@ def locate_difference(
     return _describe(found, design, repeated=wrong >= known)
 
 
-def _describe(found: Difference, design: Design, *, repeated: bool) -> tuple[str, ...]:
+def _describe(found: BeatDifference, design: Design, *, repeated: bool) -> tuple[str, ...]:
     stream = found.stream
     layer = f"the first layer that differs is {stream.source}" if stream.source else "the design's input differs"
     inputs = ", ".join(one.name for one in design.streams if one.sink == stream.source and stream.source)

@@ -196,8 +196,8 @@ def simulate(step: Step[SimulateParameters]) -> None:
         fifo_depths={fifo.name: fifo.depth for fifo in design.fifos},
         fifo_bits=_count_bits(design, depths),
         streams={
-            name: StreamCycles(moved=int(moved), back_pressure=int(waits), starved=int(starved))
-            for name, (moved, waits, starved) in zip(design.streams, measured.streams, strict=True)
+            stream.name: StreamCycles(moved=int(moved), back_pressure=int(waits), starved=int(starved))
+            for stream, (moved, waits, starved) in zip(design.streams, measured.streams, strict=True)
         },
         accuracy=compute_accuracy(reference),
         stall_percent=step.params.stall_percent,

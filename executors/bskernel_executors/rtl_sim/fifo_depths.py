@@ -36,7 +36,8 @@ def find_depths(
 
     `marks` (the most values that each FIFO held) and `uniform` (one depth for all) each suffice; `widths` are in
     bits, `floor` is the least depth. Most FIFOs can have the least depth, so groups of them try it at once: about
-    2 k log2(n / k) trials find the k of n FIFOs that need more. Each of these is bisected, the large ones first. One pass is enough: a FIFO that cannot shrink while others are deeper cannot shrink when they are smaller.
+    2 k log2(n / k) trials find the k of n FIFOs that need more. Each of these is bisected, the large ones first.
+    One pass is enough: a FIFO that cannot shrink while others are deeper cannot shrink when they are smaller.
     """
     both = [max(floor, min(mark, uniform)) for mark in marks]
     depths = both if keeps(both) else [uniform] * len(marks)

@@ -16,7 +16,7 @@ _WORD = 4  # bytes; $fwrite's %u writes whole words
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class BeatDifference:
     """The first beat of a stream that is not Python's."""
 
     stream: Stream
@@ -42,7 +42,7 @@ def find_difference(
     taps: Mapping[str, NDArray[np.int64]],
     expected: Mapping[str, NDArray[np.int64]],
     order: NDArray[np.int64],
-) -> Difference | None:
+) -> BeatDifference | None:
     """Find the first stream, in the order of the layers that output them, whose beats differ from Python's.
 
     `expected` holds the frames of each tensor, shape (frames, values); frame i of the run was frame order[i] of them.
@@ -57,7 +57,7 @@ def find_difference(
         wrong = np.flatnonzero((got != wanted[: len(got)]).any(axis=1))
         if len(wrong):
             at = int(wrong[0])
-            return Difference(
+            return BeatDifference(
                 stream=stream,
                 frame=at // stream.format.beats,
                 beat=at % stream.format.beats,
