@@ -1,7 +1,7 @@
 UV := $(shell command -v uv || echo .tools/bin/uv)
 UV_VERSION := uv>=0.13,<0.14
 
-.PHONY: bench chaos demo docs screenshots test unit check sync wheels
+.PHONY: bench chaos demo docs proof screenshots test unit check sync wheels
 
 demo: sync
 	$(UV) run --frozen bskernel run examples/digits/build.toml
@@ -29,6 +29,10 @@ chaos: sync
 # ARGS go to pytest, e.g. make test ARGS="-k scheduler"
 test: check
 	$(UV) run --frozen pytest $(PROCESSES) $(ARGS)
+
+# Wide searches, too long for each change: every layer of the open flow over shapes, folding, data types and stalls.
+proof: sync
+	$(UV) run --frozen pytest -m proof $(ARGS)
 
 # Without an engine, a browser, or an executor's environment, and with fewer examples of each property.
 unit: sync

@@ -88,8 +88,15 @@ def engine() -> str | None:
     return None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a Docker engine or a browser where there is none, unless BSKERNEL_REQUIRE_... says one must."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what needs a Docker engine or a browser where there is none, unless BSKERNEL_REQUIRE_... says one must.
+
+    Proofs run only if they are asked for by name: with any -m that does not say so they are left out.
+    """
+    if "proof" not in config.getoption("markexpr"):
+        proofs = [item for item in items if item.get_closest_marker("proof")]
+        config.hook.pytest_deselected(items=proofs)
+        items[:] = [item for item in items if item not in proofs]
     if not os.environ.get("BSKERNEL_REQUIRE_BROWSER") and not shutil.which("chromium"):
         for item in items:
             if item.get_closest_marker("browser"):

@@ -30,10 +30,20 @@ class StreamFormat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     shape: tuple[int, ...]
 
 
+class Stream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An AXI stream of the design. It has one source and one sink: layers fork and join."""
+
+    name: str  # SOURCE -> SINK
+    tensor: str  # of the model: its values travel here
+    source: str | None  # the layer that outputs it; None for the design's input
+    sink: str | None  # the layer that takes it; None for the design's output
+    format: StreamFormat
+
+
 class Fifo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One FIFO of the design."""
 
-    name: str
+    name: str  # of its layer
     width: int  # bits per value
     depth: int  # values, as asked for
 
@@ -48,7 +58,7 @@ class Design(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     layers: tuple[str, ...]
     fifos: tuple[Fifo, ...]  # fifo_maxcount[32 * i +: 32] of the monitored top belongs to fifos[i]
     smallest_fifo: int = SMALLEST_FIFO
-    streams: tuple[str, ...]  # stream_valid[i] and stream_ready[i] of the monitored top belong to streams[i]
+    streams: tuple[Stream, ...]  # stream_valid[i] and stream_ready[i] of the monitored top belong to streams[i]
     estimated_cycles: int  # the largest of FINN's cycle estimates, per frame
 
 

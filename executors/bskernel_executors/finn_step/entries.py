@@ -12,6 +12,7 @@ import msgspec
 from bskernel_protocol import CODE, EntryDescription
 
 from bskernel_executors.finn_step.coverage import declare_coverage
+from bskernel_executors.finn_step.expectations import ExpectationParameters, write_expectations
 from bskernel_executors.finn_step.host_split import split_host
 from bskernel_executors.finn_step.known_steps import FAILURES, HLS_ALWAYS, HLS_BY_LAYER, STAGES, TOOLS
 from bskernel_executors.finn_step.library import load
@@ -21,9 +22,7 @@ from bskernel_executors.finn_step.open_flow import (
     PreferenceParameters,
     StreamParameters,
     insert_streams,
-    is_library_edited,
     prefer,
-    stitch,
 )
 from bskernel_executors.finn_step.parameters import FILES, FORMS, Part, parameters_struct, settable_fields
 from bskernel_executors.finn_step.paths import DEPENDENCIES
@@ -32,6 +31,7 @@ from bskernel_executors.finn_step.recipes import Purpose
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
 from bskernel_executors.finn_step.rounding_entry import declare_rounding
 from bskernel_executors.finn_step.step_call import StepFunction, run_step, unpack_inputs
+from bskernel_executors.finn_step.stitched_design import is_library_edited, stitch
 from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.config_reads import find_fields_read
@@ -312,6 +312,17 @@ def rtl_stitch(step: Step[msgspec.Struct]) -> None:
     step.record({"layers": list(design.layers), "fifos": len(design.fifos), "sources": len(design.sources)})
 
 
+def expect(step: Step[ExpectationParameters]) -> None:
+    """Compute what every stream carries, for the first frames of the reference."""
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    out = step.output("expected")
+    out.mkdir()
+    model = ModelWrapper(str(step.required_input("model")))
+    frames = write_expectations(model, step.required_input("reference"), step.params.frames, out)
+    step.record({"frames": frames})
+
+
 def _declare_open_flow() -> None:
     """Declare the entries if the RTL library has the edits of image.toml, without which open tools cannot read it."""
     if not is_library_edited():
@@ -336,8 +347,17 @@ def _declare_open_flow() -> None:
         failure="kernel",
     )(insert)
     registry.entry(
+        "expect",
+        summary="compute in Python what every stream carries, so that a simulation can name a layer that differs",
+        parameters=ExpectationParameters,
+        inputs=(_FLOW_INPUTS[0], Input("reference", kind="tree", help="frames, and what Python computes from them")),
+        outputs=(Output("expected", kind="tree"),),
+        stage_in=("hwgraph",),
+        failure="transform",
+    )(expect)
+    registry.entry(
         "rtl-stitch",
-        summary="stitch a chain of RTL layers into one self-contained design: sources, memories, top, streams",
+        summary="stitch a graph of RTL layers into one self-contained design: sources, memories, top, streams",
         inputs=_FLOW_INPUTS,
         outputs=(Output("rtl", kind="tree"),),
         stage_in=("rtl",),

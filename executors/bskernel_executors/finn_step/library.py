@@ -101,3 +101,5 @@ def load() -> None:
         _bind_simulation()
         importlib.import_module("finn.builder.build_dataflow_steps")
         find_library_steps(())  # its modules are imported here, where the stubs are
+        if importlib.util.find_spec("finn.qor") is not None:  # FINN+ 1.6.1, for which the library is written
+            importlib.import_module("bskernel_executors.open_rtl.registration").register()

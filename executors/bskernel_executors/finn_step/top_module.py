@@ -1,33 +1,18 @@
-"""Write the top module of a chain of generated layers. Pure.
+"""Write the top module of a graph of generated layers. Pure.
 
 It makes the same connections as FINN's block design in Vivado, but in SystemVerilog that open tools read: streams
-between neighbours, weight memories beside their layers, ports of run-time access tied off.
+between layers, weight memories beside their layers, ports of run-time access tied off.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable, Sequence
 
-import msgspec
+from bskernel_executors.finn_step.stream_graph import LayerInstance, StreamEdge, find_edges
 
 _PORT = re.compile(r"^\s*input\s+(?:wire\s+|logic\s+)?(?:\[[^;]*?\]\s*)?(\w+)\s*,?\s*(?://.*)?$", re.MULTILINE)
 _STREAM = ("TDATA", "TVALID", "TREADY")
-
-
-class LayerInstance(msgspec.Struct, frozen=True, kw_only=True):
-    """A layer in the top module: its module, its streams, and the weight memory beside it."""
-
-    name: str
-    module: str
-    source: str  # text of the module
-    width_in: int  # bits of TDATA
-    width_out: int
-    memory: str | None = None  # module of the weight memory
-    memory_source: str = ""
-    memory_width: int = 0
-    is_fifo: bool = False
 
 
 def find_input_ports(source: str) -> tuple[str, ...]:
@@ -54,96 +39,94 @@ def _declare(signal: str, width: int) -> str:
     return f"\twire [{width - 1}:0] {signal}_tdata;\n\twire {signal}_tvalid, {signal}_tready;\n"
 
 
-def _write_monitor(fifos: int, streams: int) -> tuple[str, str]:
+def _write_monitor(fifos: Sequence[str], edges: Sequence[StreamEdge]) -> tuple[str, str]:
     """Write ports and body of what only a simulation observes; synthesis does not define the macros."""
-    counts = f",\n\toutput wire [{32 * fifos - 1}:0] fifo_maxcount" if fifos else ""
-    limits = f",\n\tinput wire [{32 * fifos - 1}:0] fifo_limit" if fifos else ""
+    counts = f",\n\toutput wire [{32 * len(fifos) - 1}:0] fifo_maxcount" if fifos else ""
+    limits = f",\n\tinput wire [{32 * len(fifos) - 1}:0] fifo_limit" if fifos else ""
     ports = f"""
 `ifdef BSKERNEL_MONITOR
 	,
-	output wire [{streams - 1}:0] stream_valid,
-	output wire [{streams - 1}:0] stream_ready{counts}
+	output wire [{len(edges) - 1}:0] stream_valid,
+	output wire [{len(edges) - 1}:0] stream_ready{counts}
 `endif
 `ifdef BSKERNEL_THROTTLE{limits}
 `endif"""
     body = "".join(
-        f"\tassign stream_valid[{at}] = s{at}_tvalid, stream_ready[{at}] = s{at}_tready;\n" for at in range(streams)
+        f"\tassign stream_valid[{at}] = {edge.signal}_tvalid, stream_ready[{at}] = {edge.signal}_tready;\n"
+        for at, edge in enumerate(edges)
     )
-    body += "".join(f"\tassign fifo_maxcount[{32 * at} +: 32] = f{at}_maxcount;\n" for at in range(fifos))
-    return ports, f"`ifdef BSKERNEL_MONITOR\n{body}`endif\n"
+    body += "".join(f"\tassign fifo_maxcount[{32 * at} +: 32] = {name}_maxcount;\n" for at, name in enumerate(fifos))
+    taps = "".join(
+        f'\tint tap{at};\n\tinitial tap{at} = $fopen("taps/{at}.bin", "wb");\n'
+        f"\talways @(posedge ap_clk) if (ap_rst_n && {edge.signal}_tvalid && {edge.signal}_tready) "
+        f'$fwrite(tap{at}, "%u", {edge.signal}_tdata);\n'
+        for at, edge in enumerate(edges)
+    )
+    return ports, f"`ifdef BSKERNEL_MONITOR\n{body}`endif\n`ifdef BSKERNEL_TAPS\n{taps}`endif\n"
 
 
-def _write_fifo(layer: LayerInstance, stream: int, fifo: int) -> tuple[str, str]:
-    """Write declarations and instance of a FIFO that a simulation may limit to fifo_limit values."""
-    declared = f"\twire f{fifo}_open, f{fifo}_tready;\n\twire [31:0] f{fifo}_count, f{fifo}_maxcount;\n"
-    gate = f"""`ifdef BSKERNEL_THROTTLE
-	assign f{fifo}_open = f{fifo}_count < fifo_limit[{32 * fifo} +: 32];
-`else
-	assign f{fifo}_open = 1'b1;
-`endif
-	assign s{stream}_tready = f{fifo}_tready && f{fifo}_open;
-"""
-    ports = {
-        "ap_clk": "ap_clk",
-        "ap_rst_n": "ap_rst_n",
-        "in0_V_TDATA": f"s{stream}_tdata",
-        "in0_V_TVALID": f"(s{stream}_tvalid && f{fifo}_open)",
-        "in0_V_TREADY": f"f{fifo}_tready",
-        **_streams("out0_V", f"s{stream + 1}"),
-        "count": f"f{fifo}_count",
-        "maxcount": f"f{fifo}_maxcount",
-    }
-    return declared, gate + _instance(layer.module, f"{layer.name}_i", _connect(layer.source, ports))
+def _write_fifo(layer: LayerInstance, given: dict[str, str], at: int) -> str:
+    """Write a FIFO, and the one that a simulation may limit to any number of values."""
+    elastic = {**given, "limit": f"fifo_limit[{32 * at} +: 32]"}
+    width = f"#(.WIDTH({layer.inputs[0].width}))"
+    return (
+        f"`ifdef BSKERNEL_THROTTLE\n{_instance(f'bskernel_elastic_fifo {width}', f'{layer.name}_i', elastic)}"
+        f"`else\n{_instance(layer.module, f'{layer.name}_i', _connect(layer.source, given))}`endif\n"
+    )
 
 
-def write_top(layers: Sequence[LayerInstance]) -> str:
-    """Write the top module of a chain. Raises ValueError when the streams of two neighbours differ in width."""
-    for left, right in itertools.pairwise(layers):
-        if left.width_out != right.width_in:
-            raise ValueError(f"{left.name} outputs {left.width_out} bits, but {right.name} takes {right.width_in}")
-    fifos = 0
+def write_top(layers: Sequence[LayerInstance], taken: str, given: str) -> str:
+    """Write the top module of layers in an order in which streams flow.
+
+    `taken` and `given` are the tensors that enter and leave the design. Raises ValueError like `find_edges`.
+    """
+    edges = find_edges(layers, taken, given)
+    first = next(edge for edge in edges if edge.source is None)
+    last = edges[-1]
+    signals = {edge.tensor: edge.signal for edge in edges}
+    fifos = [layer.name for layer in layers if layer.is_fifo]
     # Signals come before instances: a signal used before its declaration would become a wire of one bit.
-    signals, body = [], []
-    for at, layer in enumerate(layers):
-        signals.append(_declare(f"s{at}", layer.width_in))
-        if layer.is_fifo:
-            declared, instance = _write_fifo(layer, at, fifos)
-            signals.append(declared)
-            body.append(instance)
-            fifos += 1
-            continue
+    declared = [_declare(edge.signal, edge.width) for edge in edges]
+    declared += [f"\twire [31:0] {name}_count, {name}_maxcount;\n" for name in fifos]
+    body = []
+    for layer in layers:
         clocks = {"ap_clk": "ap_clk", "ap_rst_n": "ap_rst_n"}
-        given = clocks | _streams("in0_V", f"s{at}") | _streams("out0_V", f"s{at + 1}")
+        ports = dict(clocks)
+        for port in (*layer.inputs, *layer.outputs):
+            ports |= _streams(port.name, signals[port.tensor])
+        if layer.is_fifo:
+            ports |= {"count": f"{layer.name}_count", "maxcount": f"{layer.name}_maxcount"}
+            body.append(_write_fifo(layer, ports, fifos.index(layer.name)))
+            continue
         if "ap_clk2x" in find_input_ports(layer.source):
-            given["ap_clk2x"] = "ap_clk"
+            ports["ap_clk2x"] = "ap_clk"
         if layer.memory is not None:
-            signals.append(_declare(f"w{at}", layer.memory_width))
-            given |= _streams("in1_V", f"w{at}")
-            stream = {f"m_axis_0_{part.lower()}": f"w{at}_{part.lower()}" for part in _STREAM}
+            weights = f"{layer.name}_weights"
+            declared.append(_declare(weights, layer.memory_width))
+            ports |= _streams("in1_V", weights)
+            stream = {f"m_axis_0_{part.lower()}": f"{weights}_{part.lower()}" for part in _STREAM}
             memory = _connect(layer.memory_source, clocks | {"ap_clk2x": "ap_clk"} | stream)
             body.append(_instance(layer.memory, f"{layer.name}_memory", memory))
-        body.append(_instance(layer.module, f"{layer.name}_i", _connect(layer.source, given)))
-    last = len(layers)
-    signals.append(_declare(f"s{last}", layers[-1].width_out))
-    ports, monitor = _write_monitor(fifos, last + 1)
-    return f"""// A flat chain of {len(layers)} instances; made by bskernel.
+        body.append(_instance(layer.module, f"{layer.name}_i", _connect(layer.source, ports)))
+    observed, monitor = _write_monitor(fifos, edges)
+    return f"""// {len(layers)} instances and the {len(edges)} streams between them; made by bskernel.
 module bskernel_top (
 	input wire ap_clk,
 	input wire ap_rst_n,
-	input wire [{layers[0].width_in - 1}:0] in0_V_TDATA,
+	input wire [{first.width - 1}:0] in0_V_TDATA,
 	input wire in0_V_TVALID,
 	output wire in0_V_TREADY,
-	output wire [{layers[-1].width_out - 1}:0] out0_V_TDATA,
+	output wire [{last.width - 1}:0] out0_V_TDATA,
 	output wire out0_V_TVALID,
-	input wire out0_V_TREADY{ports}
+	input wire out0_V_TREADY{observed}
 );
-{"".join(signals)}{"".join(body)}
-	assign s0_tdata = in0_V_TDATA;
-	assign s0_tvalid = in0_V_TVALID;
-	assign in0_V_TREADY = s0_tready;
-	assign out0_V_TDATA = s{last}_tdata;
-	assign out0_V_TVALID = s{last}_tvalid;
-	assign s{last}_tready = out0_V_TREADY;
+{"".join(declared)}{"".join(body)}
+	assign {first.signal}_tdata = in0_V_TDATA;
+	assign {first.signal}_tvalid = in0_V_TVALID;
+	assign in0_V_TREADY = {first.signal}_tready;
+	assign out0_V_TDATA = {last.signal}_tdata;
+	assign out0_V_TVALID = {last.signal}_tvalid;
+	assign {last.signal}_tready = out0_V_TREADY;
 {monitor}endmodule
 """
 

@@ -29,10 +29,10 @@ def pack(frames: NDArray[np.int64], stream: StreamFormat) -> NDArray[np.uint8]:
 
 
 def unpack(data: NDArray[np.uint8], stream: StreamFormat) -> NDArray[np.int64]:
-    """Unpack bytes of shape (N * beats, width / 8) into integers of shape (N, beats * parallel)."""
+    """Unpack bytes of shape (beats, width / 8) into integers of shape (beats, parallel)."""
     bits = np.unpackbits(data, axis=1, bitorder="little")[:, : stream.parallel * stream.bits]
     weights = np.int64(1) << _bit_indices(stream)
     if stream.signed:
         weights[-1] = -weights[-1]
     values: NDArray[np.int64] = bits.reshape(len(data), stream.parallel, stream.bits).astype(np.int64) @ weights
-    return values.reshape(-1, stream.beats * stream.parallel)
+    return values

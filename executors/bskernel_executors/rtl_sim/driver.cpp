@@ -1,9 +1,10 @@
 // Drive a stitched design: read beats for in0_V from a file, write the beats of out0_V and the measurements to files.
-// Usage: simulator IN OUT MEASURED beats_in beats_out frames stall_percent patience LIMITS WAVES wave_cycles
+// Usage: simulator IN OUT MEASURED beats_in beats_out frames stall_percent patience LIMITS WAVES wave_cycles most_cycles
 // LIMITS: the most values that each FIFO may hold, as 32-bit numbers ("-": no limits). WAVES: a VCD file ("-": none).
 // MEASURED, 64-bit numbers: per frame the cycles of its first input beat and of its last output beat; the FIFOs' maxima;
 // per stream the cycles in which it moved, had back-pressure, and was starved.
-// Exit codes: 0 success, 4 nothing moved for `patience` cycles, 5 a waveform is asked for but not compiled in.
+// Exit codes: 0 success, 4 nothing moved for `patience` cycles, 5 a waveform is asked for but not compiled in,
+// 6 not done after `most_cycles` (0: any number).
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -36,10 +37,11 @@ static void write_all(const char* path, const void* data, size_t bytes) {
 }
 
 int main(int argc, char** argv) {
-    if (argc != 12) { std::fprintf(stderr, "expected eleven arguments\n"); return 2; }
+    if (argc != 13) { std::fprintf(stderr, "expected twelve arguments\n"); return 2; }
     const uint64_t beats_in = std::strtoull(argv[4], nullptr, 10), beats_out = std::strtoull(argv[5], nullptr, 10);
     const uint64_t frames = std::strtoull(argv[6], nullptr, 10), stall = std::strtoull(argv[7], nullptr, 10);
     const uint64_t patience = std::strtoull(argv[8], nullptr, 10), wave_cycles = std::strtoull(argv[11], nullptr, 10);
+    const uint64_t most_cycles = std::strtoull(argv[12], nullptr, 10);
     const std::vector<uint8_t> input = read_all(argv[1]);
     const uint64_t in_bytes = input.size() / (frames * beats_in), out_bytes = OUT_BYTES;
 
@@ -98,6 +100,7 @@ int main(int argc, char** argv) {
         for (int i = 0; i < STREAMS; i++) {
             const bool v = valid[i / 8] >> (i % 8) & 1, r = ready[i / 8] >> (i % 8) & 1;
             if (v || r) streams[3 * i + (v && r ? 0 : v ? 1 : 2)]++;
+            if (v && r) moved = cycle;
         }
 #endif
         if (cycle - moved > patience) {
@@ -111,6 +114,10 @@ int main(int argc, char** argv) {
             std::fprintf(stderr, "\n");
 #endif
             return 4;
+        }
+        if (most_cycles && cycle >= most_cycles) {
+            std::fprintf(stderr, "not done after %llu cycles\n", (unsigned long long)cycle);
+            return 6;
         }
         context->timeInc(1);
         top->ap_clk = 1; top->eval();

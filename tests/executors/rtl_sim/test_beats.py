@@ -35,7 +35,7 @@ def test_what_is_packed_comes_back(data: st.DataObject, bits: int, parallel: int
     size = parallel * beats
     frames = np.array(data.draw(st.lists(st.lists(st.integers(low, high), min_size=size, max_size=size), min_size=1)))
     folding = stream(bits, parallel, beats, signed=signed)
-    assert (unpack(pack(frames, folding), folding) == frames).all()
+    assert (unpack(pack(frames, folding), folding).reshape(frames.shape) == frames).all()
 
 
 @pytest.mark.parametrize("value", [16, -1])
