@@ -14,6 +14,7 @@ import pytest
 from support.builds import result_of, statuses, write
 from support.dask_cluster import Cluster, processes_that_name, stored_in
 from support.eventually import eventually
+from support.items import THREE, WEIGHED
 from vivado_stand_in.install import make_install
 
 BUILD = '[build]\nname = "b"\nmodel = "number.txt"\n'
@@ -241,6 +242,20 @@ def test_what_no_worker_has_is_told_at_once_and_what_one_has_is_used(
     done = cli("run", config, "--cluster", cluster.address)
     assert done.returncode == 0, done.stderr
     assert len(list((cluster.cache("two") / "actions").glob("*/*"))) == 1
+
+
+def test_items_run_on_workers_that_share_a_store_alone(
+    cluster: Cluster, cli: Any, shared: dict[str, str], surroundings: dict[str, str], tmp_path: Path, output: Path
+) -> None:
+    cluster.have("one", "two")
+    surroundings.update(shared)
+    for folders, told in ((THREE, "2 ran"), ({**THREE, "b": {"x": "5"}}, "1 ran, 1 recalled")):
+        done = cli("run", write(tmp_path, WEIGHED.format(folders=folders)), "--cluster", cluster.address)
+        assert done.returncode == 0, done.stderr
+        assert f"3 items, 2 different: {told}" in done.stderr
+        model = json.loads((output / "artifacts" / "model").read_text())
+        assert model["weights"] == {"a": 3, "b": int(folders["b"]["x"]), "c": 3}
+        assert model["files"] == {"a": 2, "b": 1, "c": 2}
 
 
 def test_a_worker_without_the_checkout_says_so(

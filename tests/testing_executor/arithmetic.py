@@ -410,6 +410,54 @@ registry.entry(
 )(count)
 
 
+@registry.entry(
+    "weigh",
+    summary="adds up the numbers in the files of a folder",
+    inputs=(Input("numbers", kind="tree"),),
+    outputs=(
+        Output("weight", kind="file"),
+        Output("copy", kind="tree"),
+        Output("even", kind="file", required=False),
+    ),
+)
+def weigh(step: Step[msgspec.Struct]) -> None:
+    """A file `wait` makes it wait for ever, one named `refuse` fails it."""
+    given = step.required_input("numbers")
+    print("weighing", *sorted(path.name for path in given.iterdir()))
+    if (given / "refuse").exists():
+        raise StepFailure(category="kernel", message="too heavy")
+    while (given / "wait").exists():
+        time.sleep(0.01)
+    weight = sum(int(path.read_text()) for path in given.iterdir())
+    step.output("weight").write_text(str(weight))
+    (step.output("copy") / "deep").mkdir(parents=True)
+    for path in given.iterdir():
+        (step.output("copy") / "deep" / path.name).write_text(path.read_text())
+    if weight % 2 == 0:
+        step.output("even").write_text("")
+    step.record({"weight": weight})
+
+
+@registry.entry(
+    "add-weights",
+    summary="adds up what was weighed",
+    inputs=(
+        Input("weight", kind="tree"),
+        Input("copy", kind="tree"),
+        Input("even", kind="tree", required=False),
+    ),
+    outputs=MODEL_OUT,
+)
+def add_weights(step: Step[msgspec.Struct]) -> None:
+    """Tells the weight of each item, and which are even."""
+    weights = {path.parent.name: int(path.read_text()) for path in step.required_input("weight").glob("*/weight")}
+    copied = {path.name: len(list(path.glob("deep/*"))) for path in step.required_input("copy").iterdir()}
+    even = step.input("even")
+    evens = sorted(path.parent.name for path in even.glob("*/even")) if even is not None else []
+    told = {"weights": weights, "files": copied, "even": evens}
+    step.output("model").write_text(json.dumps(told, sort_keys=True))
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     session: Annotated[str, parameter("the session that it does not end in")] = ""
 

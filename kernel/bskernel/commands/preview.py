@@ -47,7 +47,8 @@ def _preview(prepared: PreparedBuild, store: Store) -> tuple[PlannedStep, ...]:
             source.step for source in step.inputs.values() if isinstance(source, FromStep) and source.step not in made
         ]
         if missing:
-            planned.append(PlannedStep(step=step, cached=False, reasons=(f"step {missing[0]} runs before it",)))
+            reasons = (f"step {missing[0]} runs before it", *_items(step))
+            planned.append(PlannedStep(step=step, cached=False, reasons=reasons))
             continue
         action = action_of(step, resolve_inputs(step, made, store), prepared.loaded.config.build.salt)
         known = store.peek(action, step.outputs)
@@ -61,10 +62,16 @@ def _preview(prepared: PreparedBuild, store: Store) -> tuple[PlannedStep, ...]:
             PlannedStep(
                 step=step,
                 cached=False,
-                reasons=changed or ("its result is not in the cache",),
+                reasons=(*(changed or ("its result is not in the cache",)), *_items(step)),
             )
         )
     return tuple(planned)
+
+
+def _items(step: Step) -> tuple[str, ...]:
+    if step.each is None:
+        return ()
+    return (f"once for each different folder in its input {step.each.input}; how many is known when it starts",)
 
 
 def recall_each(

@@ -26,6 +26,13 @@ def replay(
     from bskernel.tools import find_again
 
     folder, manifest = BuildDirectory(build).manifest(step)
+    actions = BuildDirectory(build).last_actions()
+    if (action := actions.get(manifest.step)) is not None and action.each is not msgspec.UNSET:
+        items = [name for name in actions if name.startswith(f"{manifest.step}.")]
+        raise ConfigError(
+            f"{build}: step {manifest.step} runs once for each folder in its input {action.each}",
+            hint=f"name one of them: {', '.join(items) or 'none is recorded here; run the build again'}",
+        )
     # Inputs are laid out by name: a name with a path in it could write anywhere.
     for artifact in manifest.inputs:
         if "/" in artifact.name or "\0" in artifact.name or artifact.name in {"", ".", ".."}:

@@ -97,6 +97,7 @@ class StepTable(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ahead: bool = False  # runs even if the build starts later, when its output is needed
     # conditions on the build's values; the step is left out unless all are true
     when: str | tuple[str, ...] = ()
+    each: str | None = None  # an input that is a folder: the step runs once for each different folder in it
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -124,6 +125,7 @@ class Replacement(StepOptions, frozen=True, kw_only=True, forbid_unknown_fields=
 
     ahead: bool = False
     when: str | tuple[str, ...] = ()
+    each: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

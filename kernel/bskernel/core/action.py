@@ -26,6 +26,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     salt: str  # lets a user force a fresh build without deleting anything
     # the mounted tools by content, never by path; left out when there are none
     tools: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    # the input whose items are run one by one; left out when the entry runs once
+    each: str | msgspec.UnsetType = msgspec.UNSET
 
     @cached_property
     def key(self) -> Digest:
@@ -56,13 +58,14 @@ def action_of(step: Step, inputs: dict[str, Artifact], salt: str = "") -> Action
         inputs={name: artifact.digest for name, artifact in inputs.items()},
         salt=salt,
         tools={install.tool: install.identity for install in step.executor.tools} or msgspec.UNSET,
+        each=step.each.input if step.each is not None else msgspec.UNSET,
     )
 
 
 def differences(before: Action, now: Action) -> tuple[str, ...]:
     """The changed fields of the key, in words."""
     changes = []
-    for field in ("protocol", "executor", "entry", "salt"):
+    for field in ("protocol", "executor", "entry", "salt", "each"):
         old, new = getattr(before, field), getattr(now, field)
         if old != new:
             changes.append(f"{field}: {old or 'none'} -> {new or 'none'}")

@@ -76,7 +76,7 @@ def timed_out(step: Step, failure: Failure) -> Failure:
     return msgspec.structs.replace(
         failure,
         message=f"step {step.name} exceeded its time limit of {step.timeout_s:g} s{where}",
-        hint=f"raise timeout_s of step {step.name} ([step.{step.name}] timeout_s = ..., now {step.timeout_s:g})",
+        hint=f"raise timeout_s of step {step.name} ([step.{step.table}] timeout_s = ..., now {step.timeout_s:g})",
     )
 
 
@@ -90,7 +90,7 @@ def out_of_memory(step: Step, ended: SessionEnded, said: Failure | None, cause: 
         message=f"step {step.name} needs more memory than {limit}: the system killed {ended.oom_kills} of its "
         f"processes{peak}",
         cause=said.cause if said else cause,
-        hint=f"raise memory_mib of step {step.name} ([step.{step.name}] memory_mib = ...)"
+        hint=f"raise memory_mib of step {step.name} ([step.{step.table}] memory_mib = ...)"
         if step.memory_mib is not None
         else "build on a machine with more memory, or run fewer steps at once (--jobs)",
         facts={**facts, **exit_facts(ended.exit_code or 0), "decided_by": "runtime"},

@@ -51,6 +51,13 @@ class ExecutorRef(msgspec.Struct, frozen=True, kw_only=True, order=True):
         return f"{self.name}@{self.version}"
 
 
+class Each(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a step run once for each item: a folder of the tree that is its input of that name."""
+
+    input: str
+    outputs: tuple[OutputDescription, ...]  # of one run; the step's own are trees with a folder per item
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One step of a plan; `parameters` are those that differ from the entry's defaults."""
 
@@ -67,6 +74,13 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float | None = None
     memory_mib: int | None = None
     after: tuple[str, ...] = ()  # steps that must succeed first, though none of their outputs is an input
+    each: Each | None = None
+    item_of: str | None = None  # the step for one of whose items this one runs
+
+    @property
+    def table(self) -> str:
+        """The NAME of its [step.NAME] in a build file."""
+        return self.item_of or self.name
 
     @property
     def label(self) -> str:

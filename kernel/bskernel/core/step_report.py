@@ -27,6 +27,32 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     partial: tuple[str, ...] = ()  # after a failure: which inputs are outdated or missing
     peak_mib: int | None = None  # the largest resident size of its processes
+    items: tuple[StepReport, ...] = ()  # of a step with `each`: how its different items ended
+    equal_items: tuple[str, ...] = ()  # of such an item: the names of those that have the same content
+
+    @property
+    def failed_item(self) -> StepReport | None:
+        """The item because of which the step failed."""
+        return next((item for item in self.items if item.failure is not None), None)
+
+    @property
+    def items_text(self) -> str:
+        """How many items there were and what became of the different ones; empty for other steps."""
+        if not self.items:
+            return ""
+        count = sum(1 + len(item.equal_items) for item in self.items)
+        different = f", {len(self.items)} different" if len(self.items) != count else ""
+        ended = [
+            f"{number} {status}"
+            for status in ("ran", "recalled", "failed", "interrupted")
+            if (number := sum(item.status == status for item in self.items))
+        ]
+        return f"{count} item{'s' if count > 1 else ''}{different}: {', '.join(ended)}"
+
+    @property
+    def parts(self) -> tuple[StepReport, ...]:
+        """Its items, and itself."""
+        return (*self.items, self)
 
 
 class EndedStep(msgspec.Struct, frozen=True, kw_only=True):

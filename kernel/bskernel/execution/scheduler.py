@@ -11,6 +11,7 @@ from bskernel.config import LimitsSection
 from bskernel.core.step import FromStep, Step
 
 JOBS, MEMORY = "jobs", "memory_mib"
+_ITEMS = -(1 << 40)  # items are numbered from here: below every task, so they start first
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,12 +54,15 @@ class Schedule:
     `after_failure` start, in order and one at a time, once all others have ended, so timing does not change their
     inputs.
 
+    A task that was started can be split into items. They start before other tasks, also after a failure elsewhere, as
+    if the task went on; it ends once they have.
+
     With `isolate`, a failure affects only tasks that wait for the failed one: those with `after_failure` start once
     all tasks they are `behind` have ended, the others never.
     """
 
     def __init__(self, tasks: Sequence[Task], limits: Mapping[str, int], *, isolate: bool = False) -> None:
-        self._tasks = tasks
+        self._tasks = dict(enumerate(tasks))
         self._isolate = isolate
         self._index = {task.name: index for index, task in enumerate(tasks)}
         self._free = dict(limits)
@@ -71,6 +75,8 @@ class Schedule:
         self._held: dict[str, list[int]] = {}  # tasks that wait for an equal one, by its name
         self._running: set[str] = set()
         self._running_alone = False
+        self._items: dict[str, tuple[str, ...]] = {}  # a split task -> its items
+        self._split: dict[str, str] = {}  # an item -> its task
         self._left: list[int] | None = None  # after a failure: the tasks that still start, in reverse order
         self._begun: set[int] = set()
         self._past: set[int] = set()  # ended, or never starting
@@ -105,7 +111,7 @@ class Schedule:
         return task.name
 
     def _next(self) -> int | None:
-        if self._left is not None:
+        if self._left is not None and not self._items:
             return self._left.pop() if self._left and not self._running else None
         if self._pruned(self._alone):
             if self._running:
@@ -134,20 +140,50 @@ class Schedule:
         return all(amount <= self._free[name] for name, amount in demand)
 
     def ended(self, name: str, *, well: bool) -> tuple[str, ...]:
-        """Mark a task as ended. With isolated failures, returns the tasks that will never start because of it."""
-        self._release(name)
+        """Mark a task as ended. Returns items, with isolated failures tasks, that it keeps from starting."""
+        if name in self._items:
+            del self._items[name]  # it holds nothing since it was split
+        else:
+            self._release(name)
+        if name in self._split:
+            self._release_held(name)
+            return () if well else self._drop_items(self._split[name])
         if not well and not self._isolate:
             self._fail()
+        self._release_held(name)
         if self._left is not None:
             return ()
-        for index in self._held.pop(name, ()):
-            self._make_ready(index)
         if not well:
             return self._lose(self._index[name])[1:]
         self._close(self._index[name])
         for index in self._dependents.get(name, ()):
             self._wait_less(index)
         return ()
+
+    def _release_held(self, name: str) -> None:
+        for index in self._held.pop(name, ()):
+            if self._left is None or index < 0:
+                self._make_ready(index)
+
+    def split(self, name: str, items: Sequence[str]) -> None:
+        """Let a task that was just started go on as these items, each with its demand; it ends once they have ended.
+
+        An item's failure keeps those from starting that have not started.
+        """
+        self._release(name)
+        self._items[name] = tuple(items)
+        for item in items:
+            index = _ITEMS + len(self._split)
+            self._tasks[index] = Task(name=item, demand=self._tasks[self._index[name]].demand)
+            self._index[item] = index
+            self._split[item] = name
+            self._make_ready(index)
+
+    def _drop_items(self, name: str) -> tuple[str, ...]:
+        """The items of a split task that have not started never will."""
+        waiting = [item for item in self._items[name] if self._index[item] not in self._begun | self._past]
+        self._past.update(self._index[item] for item in waiting)
+        return tuple(waiting)
 
     def _wait_less(self, index: int) -> None:
         self._missing[index] -= 1
@@ -235,6 +271,9 @@ class Schedule:
             return
         self._left = [
             index
-            for index in reversed(range(len(self._tasks)))
+            for index in sorted(self._tasks, reverse=True)
             if self._tasks[index].after_failure and index not in self._begun
         ]
+        # What goes on is what has started, items of split tasks among it.
+        self._alone = sorted(index for index in self._alone if index < 0)
+        self._ready = {demand: sorted(at for at in ready if at < 0) for demand, ready in self._ready.items()}

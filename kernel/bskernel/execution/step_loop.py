@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import time
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from bskernel.core.runtime_failures import environment_failure, interrupted
 from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep, Status, StepReport, skipped
 from bskernel.execution.scheduler import Schedule
+from bskernel.execution.split_step import ItemsRefused, ItemStep, SplitStep, split_step
 from bskernel.execution.step_inputs import InputMissing, ResolvedInputs, read_log
 from bskernel.execution.worker_pool import Notice, PoolEvent, StepEvent, WorkerPool
 
@@ -73,7 +75,7 @@ class StepLoop:
         With `fresh` the store is not asked for results. With `join_equal` a step whose action already runs waits for
         its result. Without `read_logs` the logs of recalled steps are left in the store.
         """
-        self._steps = tasks
+        self._steps = dict(tasks)
         self._task_of = {step.label: task for task, step in tasks.items()}
         self._schedule = schedule
         self._source = source
@@ -86,6 +88,9 @@ class StepLoop:
         self._made: dict[str, ActionResult] = {}
         self._running: dict[str, EndedStep] = {}  # as far as they are known
         self._in_flight: dict[str, str] = {}  # the key of a running action -> its task
+        self._splits: dict[str, SplitStep] = {}  # steps whose items run, by task
+        self._split_of: dict[str, SplitStep] = {}  # an item's task -> its step
+        self._made_items: dict[str, ActionResult] = {}  # by key
         self.reports: dict[str, StepReport] = {}  # by task
         self.interrupted_by: str | None = None
 
@@ -120,7 +125,7 @@ class StepLoop:
         began = time.monotonic()
         task = self._task_of[step.label]
         try:
-            resolved = self._source.inputs(step, self._made)
+            resolved = self._inputs(task, step)
             if resolved is None:
                 self._source.cannot_run(step)
                 return
@@ -133,7 +138,10 @@ class StepLoop:
             report = msgspec.structs.replace(ended.report, partial=resolved.partial, key=action.key.sha256)
             ended = EndedStep(report=report, action=action, inputs=resolved.inputs, log=b"")
             known, log = self._source.known(step, action), None
-            if known is None and not self._fresh:
+            if known is None and self._join_equal and task in self._split_of:
+                known = self._made_items.get(action.key.sha256)
+            items = split_step(step, resolved.inputs, self._store) if known is None else ()
+            if known is None and not self._fresh and not self._are_known(items):
                 known, log = self._recall(action, step)
             if isinstance(known, Failure):
                 self._fail(step, ended, known, time.monotonic() - began)
@@ -144,7 +152,12 @@ class StepLoop:
                 ended = msgspec.structs.replace(ended, log=log)
                 self._succeed(step, ended, known, "recalled", time.monotonic() - began)
                 return
+            if items:
+                self._split(task, step, ended, items, began)
+                return
             self._source.expect(step, self._pool)
+        except ItemsRefused as error:
+            self._fail(step, ended, error.failure, time.monotonic() - began)
         except InputMissing as error:
             self._observer.started(step)
             self._fail(step, ended, Failure(category="config", message=str(error)), time.monotonic() - began)
@@ -155,6 +168,57 @@ class StepLoop:
             self._in_flight.setdefault(action.key.sha256, task)
             self._pool.begin(step, action, resolved.inputs)
             self._observer.running(step)
+
+    def _inputs(self, task: str, step: Step) -> ResolvedInputs | None:
+        if task in self._split_of:
+            return ResolvedInputs(inputs=self._split_of[task].items[task].inputs)
+        return self._source.inputs(step, self._made)
+
+    def _are_known(self, items: tuple[ItemStep, ...]) -> bool:
+        """True when the items can be recalled one by one, which says more than recalling their step."""
+        return bool(items) and all(
+            self._store.peek(action_of(item.step, item.inputs, self._source.salt(item.step)), item.step.outputs)
+            for item in items
+        )
+
+    def _split(self, task: str, step: Step, ended: EndedStep, items: tuple[ItemStep, ...], began: float) -> None:
+        """Let the step's items start."""
+        tasks = {f"{task}.{item.item.names[0]}": item for item in items}
+        split = SplitStep(step=step, ended=ended, began=began, items=tasks, waiting=set(tasks))
+        self._splits[task] = split
+        for name, item in tasks.items():
+            self._steps[name] = item.step
+            self._task_of[item.step.label] = name
+            self._split_of[name] = split
+        self._in_flight.setdefault(str(ended.report.key), task)
+        self._schedule.split(task, tuple(tasks))
+
+    def _end_item(self, task: str, step: Step, ended: EndedStep, result: ActionResult | None) -> None:
+        split = self._split_of[task]
+        split.end(task, ended.report, result)
+        if result is not None and ended.report.key is not None:
+            self._made_items[ended.report.key] = result
+        split.waiting.difference_update(self._schedule.ended(task, well=ended.report.failure is None))
+        self._observer.ended(step, msgspec.structs.replace(ended, report=split.reports[task]))
+        if not split.waiting:
+            self._end_split(split, split.failure)
+
+    def _end_split(self, split: SplitStep, failure: Failure | None) -> None:
+        """End a step whose items have ended."""
+        task, ended = self._task_of[split.step.label], msgspec.structs.replace(split.ended, report=split.report)
+        del self._splits[task]
+        self._land(task, ended)
+        result = failure or split.join(self._store)
+        seconds = time.monotonic() - split.began
+        if isinstance(result, Failure):
+            self._fail(split.step, ended, result, seconds)
+            return
+        if ended.action is not None:
+            # Results of a cluster may be in its store alone: then only the items are remembered.
+            with contextlib.suppress(ValueError):
+                self._store.remember(ended.action, result)
+        ran = any(item.status == "ran" for item in ended.report.items)
+        self._succeed(split.step, ended, result, "ran" if ran else "recalled", seconds)
 
     def _recall(self, action: Action, step: Step) -> tuple[ActionResult | None, bytes | None]:
         """The action's result with its log; none if the log turns out to be damaged, since then the cache lost it."""
@@ -193,12 +257,16 @@ class StepLoop:
     def _forget(self, step: Step) -> EndedStep:
         task = self._task_of[step.label]
         ended = self._running.pop(task)
-        if ended.report.key is not None and self._in_flight.get(ended.report.key) == task:
-            del self._in_flight[ended.report.key]
+        self._land(task, ended)
         return ended
 
+    def _land(self, task: str, ended: EndedStep) -> None:
+        if ended.report.key is not None and self._in_flight.get(ended.report.key) == task:
+            del self._in_flight[ended.report.key]
+
     def _succeed(self, step: Step, ended: EndedStep, result: ActionResult, status: Status, seconds: float) -> None:
-        self._made[self._task_of[step.label]] = result
+        if step.item_of is None:
+            self._made[self._task_of[step.label]] = result
         report = msgspec.structs.replace(
             ended.report, status=status, outputs=result.outputs, record=result.record, seconds=round(seconds, 3)
         )
@@ -211,6 +279,9 @@ class StepLoop:
 
     def _end(self, step: Step, ended: EndedStep, result: ActionResult | None) -> None:
         task = self._task_of[step.label]
+        if task in self._split_of:
+            self._end_item(task, step, ended, result)
+            return
         self.reports[task] = ended.report
         never = self._schedule.ended(task, well=ended.report.failure is None)
         self._observer.ended(step, ended)
@@ -228,3 +299,5 @@ class StepLoop:
                 break
         for step in [self._steps[task] for task in self._running]:
             self._fail(step, self._forget(step), interrupted(step, by), 0.0)
+        for split in list(self._splits.values()):
+            self._end_split(split, interrupted(split.step, by))

@@ -24,6 +24,7 @@ class ResolvedFlowStep(msgspec.Struct, frozen=True, kw_only=True):
     entry: EntryDescription
     options: StepOptions
     ahead: bool = False  # runs even in a range that starts later, when its output is needed
+    each: str | None = None  # the input for whose items it runs
     table: str = ""  # the step whose [step.NAME] is in `options`; differs for an added check
 
 
@@ -67,7 +68,9 @@ def resolve_step(step: NamedTable, config: Config, executors: Executors, path: P
             hint=f"{choices(entry_name, have, 'entries')}{changed}",
         )
     entry = _with_stages(entry, step, config, executors)
-    return ResolvedFlowStep(name=name, info=info, entry=entry, options=options, ahead=table.ahead, table=name)
+    return ResolvedFlowStep(
+        name=name, info=info, entry=entry, options=options, ahead=table.ahead, each=table.each, table=name
+    )
 
 
 def _with_stages(entry: EntryDescription, step: NamedTable, config: Config, executors: Executors) -> EntryDescription:

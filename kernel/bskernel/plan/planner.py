@@ -12,11 +12,13 @@ from bskernel_protocol import CODE, EntryDescription
 from bskernel.config import Config, StepTable
 from bskernel.core.catalogue import Executors
 from bskernel.core.errors import ConfigError
+from bskernel.core.items import outputs_of_items
 from bskernel.core.step import FromFile, FromStep, Source, Step
 from bskernel.flow.conditions import REQUIRE, holds, keys_in, value_keys
 from bskernel.flow.resolution import ResolvedFlowStep, as_flow, edited_flow, redirect_inputs, resolve_step
 from bskernel.flow.selection import Range, RangeRequest, select
 from bskernel.plan.inputs import resolve_sources, upstream_model
+from bskernel.plan.items import each_of
 from bskernel.plan.parameters import Origins, check_executor_parameters
 from bskernel.plan.stage_check import with_stage_check
 from bskernel.plan.target import BOARDS, PART, boards_of, doubts_about, part_of
@@ -125,6 +127,7 @@ def make_plan(
             where=where,
         )
         origins.append(origin)
+        each = each_of(item, inputs, (other.name for other in wanted), where)
         steps[item.name] = Step(
             index=len(steps),
             name=item.name,
@@ -132,7 +135,8 @@ def make_plan(
             entry=item.entry.name,
             parameters=origin.resolve(config.parameters.get(item.info.name, {}), values),
             inputs=inputs,
-            outputs=item.entry.outputs,
+            outputs=item.entry.outputs if each is None else outputs_of_items(item.entry.outputs),
+            each=each,
             stage_out=stage,
             needs=item.entry.needs,
             tool_versions=item.options.tools,

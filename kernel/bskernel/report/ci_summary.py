@@ -24,9 +24,9 @@ def as_summary(result: BuildResult) -> str:
         lines += ["", f"\N{WARNING SIGN} {code_span(text)}"]
     if result.failure is not None:
         lines += ["", *code_block(describe_failed(result))]
-    if rows := [row for step in result.steps for row in _numbers(step)]:
+    if rows := [row for whole in result.steps for step in whole.parts for row in _numbers(step)]:
         lines += ["", *table([("number", "value", ""), *rows])]
-    for step in result.steps:
+    for step in (part for whole in result.steps for part in whole.parts):
         for grid in step.record.get("tables", ()):
             cells = [[code_span(cell) for cell in row] for row in (grid["columns"], *grid["rows"])]
             lines += ["", f"**{code_span(grid['title'])}**", "", *table(cells)]
@@ -49,4 +49,5 @@ def _numbers(step: StepReport) -> list[tuple[str, str, str]]:
 
 def _step(step: StepReport) -> tuple[str, str, str, str]:
     seconds = "" if step.status in {"recalled", "skipped"} else f"{step.seconds:.2f}"
-    return code_span(step.name), code_span(step.executor), step.status, seconds
+    status = f"{step.status}, {step.items_text}" if step.items else step.status
+    return code_span(step.name), code_span(step.executor), status, seconds

@@ -19,6 +19,8 @@ def describe_explanation(explained: Explanation) -> str:
         f"step {explained.step}: {explained.status}, {explained.seconds:.2f} s{memory}",
         f"  {explained.executor} : {explained.entry}",
     ]
+    if explained.items:
+        lines.append(f"  {explained.items}")
     if explained.because is not None:
         lines.append(f"  because {explained.because}")
     lines += [f"  partial: {reason}" for reason in explained.partial]
@@ -61,7 +63,8 @@ def _failure(explained: Explanation) -> list[str]:
 def describe_steps(result: BuildResult) -> str:
     """One line for each step of a build without a failure."""
     rows = [f"{result.name}: {result.status}, {len(result.steps)} steps; give a step's name to explain it"]
-    for index, step in enumerate(result.steps):
-        key = step.key[:12] if step.key is not None else "-"
-        rows.append(f"  {index:3} {step.status:<9} {step.seconds:7.2f} s  {key}  {step.name}  ({step.executor})")
+    for index, whole in enumerate(result.steps):
+        for step in whole.parts:
+            key = step.key[:12] if step.key is not None else "-"
+            rows.append(f"  {index:3} {step.status:<9} {step.seconds:7.2f} s  {key}  {step.name}  ({step.executor})")
     return "\n".join(rows)

@@ -71,9 +71,8 @@ def build_as_junit(result: BuildResult) -> str:
 
 
 def _step(build: str, step: StepReport) -> Case:
-    case = Case(
-        group=f"steps.{build}", name=step.name, seconds=step.seconds, details=f"{step.status}, {step.executor}"
-    )
+    details = ", ".join(filter(None, [step.status, step.executor, step.items_text]))
+    case = Case(group=f"steps.{build}", name=step.name, seconds=step.seconds, details=details)
     if step.status == "skipped":
         return msgspec.structs.replace(case, outcome="skipped", details="did not start", seconds=None)
     if step.failure is None:

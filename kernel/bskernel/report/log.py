@@ -96,6 +96,8 @@ class Log(SilentObserver):
         """A step has ended."""
         report = ended.report
         values = {"step": self._name(step), "status": report.status, "seconds": report.seconds, "key": report.key}
+        if report.items:
+            values["items"] = report.items_text
         if report.failure is None:
             self._write("info", "step ended", values)
         else:

@@ -15,7 +15,7 @@ from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep
 from bskernel.core.visible_text import visible, visible_line
 from bskernel.report.colours import wants_colours
-from bskernel.report.terminal import step_line
+from bskernel.report.terminal import has_line, step_line
 
 STYLES = {"ran": "green", "recalled": "cyan", "failed": "bold red", "interrupted": "bold red", "skipped": "dim"}
 
@@ -74,10 +74,13 @@ class ProgressBar(SilentObserver):
         if line is not None:
             self.line(line)
         self._running.pop(step.label, None)
-        self._bar.advance(self._task)
+        if step.item_of is None:
+            self._bar.advance(self._task)
         self._describe()
 
     def _line(self, step: Step, ended: EndedStep) -> Text | None:
+        if not has_line(step, ended.report):
+            return None
         return Text(step_line(step, ended.report), style=STYLES[ended.report.status])
 
     def over(self) -> None:

@@ -19,7 +19,13 @@ from bskernel.result.failure_text import describe_failed
 def step_line(step: Step, report: StepReport) -> str:
     """How a step ended, in one line."""
     time = f"{report.seconds:7.2f} s" if report.status != "recalled" else "        "
-    return f"  {report.status:<9} {time}  {step.name}  ({step.executor})"
+    items = f"  {report.items_text}" if report.items else ""
+    return f"  {report.status:<9} {time}  {step.name}  ({step.executor}){items}"
+
+
+def has_line(step: Step, report: StepReport) -> bool:
+    """A recalled item has no line of its own: its step's says how many there were."""
+    return step.item_of is None or report.status != "recalled"
 
 
 class LineObserver(SilentObserver):
@@ -39,7 +45,8 @@ class LineObserver(SilentObserver):
 
     def ended(self, step: Step, ended: EndedStep) -> None:
         """Print the step's line."""
-        self.note(step_line(step, ended.report))
+        if has_line(step, ended.report):
+            self.note(step_line(step, ended.report))
 
 
 class WarningObserver(LineObserver):
@@ -100,7 +107,7 @@ def describe_result(result: BuildResult) -> str:
     recalled = sum(step.status == "recalled" for step in result.steps)
     lines = [f"{result.name}: {result.status}, {ran} steps ran, {recalled} recalled, {result.seconds:.2f} s"]
     lines += [f"  {'warning':<18} {text}" for text in result.warnings]
-    for step in result.steps:
+    for step in (part for whole in result.steps for part in whole.parts):
         # Executors offer `summary` rows and `tables`; the kernel shows them without knowing what they mean.
         for row in step.record.get("summary", ()):
             note = f"  [{row['note']}]" if row.get("note") else ""

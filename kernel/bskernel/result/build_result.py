@@ -100,11 +100,12 @@ def next_commands(directory: Path, report: StepReport, config: Path) -> tuple[st
     import shlex
 
     build = shlex.quote(str(directory))
-    look = [f"bskernel explain {build} {report.name}"]
+    name = (report.failed_item or report).name
+    look = [f"bskernel explain {build} {name}"]
     category = report.failure.category if report.failure is not None else "unknown"
     # A step without inputs, or whose executor never started, cannot run alone.
     if report.key is not None and category not in {"environment", "interrupted"}:
-        look.append(f"bskernel replay {build} {report.name}")
+        look.append(f"bskernel replay {build} {name}")
     return (*look, f"bskernel run {shlex.quote(str(config))}")
 
 

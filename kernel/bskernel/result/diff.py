@@ -29,13 +29,14 @@ from bskernel.result.result_file import DAMAGED, read_document, read_result, res
 
 
 class _Step(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of a step in result.json that are compared."""
+    """The fields of a step in result.json that are compared; also of its items."""
 
     name: str
     executor: str
     status: str
     key: str | None = None
     outputs: tuple[Artifact, ...] = ()
+    items: tuple[_Step, ...] = ()
 
 
 class _Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +57,7 @@ def read_build(path: Path) -> FinishedBuild:
     file, result = result_path(path), read_result(path, _Result)
     actions = BuildDirectory(file.parent).last_actions()
     steps = []
-    for step in result.steps:
+    for step in (part for whole in result.steps for part in (*whole.items, whole)):
         action = actions.get(step.name)
         # A directory may hold the action of an earlier build, or of another result.
         kept = action if action is not None and action.key.sha256 == step.key else None

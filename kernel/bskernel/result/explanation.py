@@ -40,6 +40,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     limits: dict[str, float] = {}  # memory_mib
     peak_mib: int | None = None
     partial: tuple[str, ...] = ()
+    items: str = ""  # of a step with `each`: how many, and what became of them
     because: str | None = None  # why it was skipped
     failure: Failure | None = None
     log: str | None = None
@@ -83,6 +84,8 @@ def explain(build: Path, step: str | None) -> Explanation:
         names = ", ".join(report.name for report in result.steps)
         raise ConfigError(f"{build}: no step has failed: name one", hint=f"steps: {names}")
     report = _find(result, name, build)
+    if step is None and report.failed_item is not None:
+        report = report.failed_item
     folder = next(iter(sorted((build / "steps").glob(f"*-{report.name}"))), None)
     known = Explanation(
         build=str(build),
@@ -95,9 +98,10 @@ def explain(build: Path, step: str | None) -> Explanation:
         outputs=report.outputs,
         peak_mib=report.peak_mib,
         partial=report.partial,
+        items=report.items_text,
         failure=report.failure,
         because=_why_skipped(result) if report.status == "skipped" else None,
-        commands=result.commands if report.name == result.failed_step else (),
+        commands=result.commands if name == result.failed_step else (),
         altered=find_altered(build),
     )
     # A step without inputs has no folder in this build; an existing one is from an earlier build.
@@ -122,8 +126,11 @@ def _why_skipped(result: BuildResult) -> str:
 
 
 def _find(result: BuildResult, name: str, build: Path) -> StepReport:
-    for index, report in enumerate(result.steps):
-        if name in {report.name, f"{index:02d}-{report.name}"} or (name.isdigit() and int(name) == index):
-            return report
-    names = ", ".join(report.name for report in result.steps)
+    for index, step in enumerate(result.steps):
+        if name.isdigit() and int(name) == index:
+            return step
+        for report in step.parts:
+            if name in {report.name, f"{index:02d}-{report.name}"}:
+                return report
+    names = ", ".join(report.name for step in result.steps for report in step.parts)
     raise ConfigError(f"{build}: unknown step {name!r}", hint=f"steps: {names}")

@@ -59,8 +59,14 @@ def write_results(directory: BuildDirectory, result: BuildResult, store: Store) 
 
 
 def _with_log(report: StepReport, step: Step, output: Path) -> StepReport:
-    """The report, with the log's path in its failure."""
-    if report.failure is None or report.key is None:
-        return report
-    log = str(BuildDirectory(output).step(step.label) / LOG)
-    return msgspec.structs.replace(report, failure=msgspec.structs.replace(report.failure, log=log))
+    """The report and those of its items, with the log's path in their failures."""
+    items = tuple(_with_log(item, _item(step, item), output) for item in report.items)
+    failure = report.failure
+    if failure is not None and report.key is not None:
+        at = step if report.failed_item is None else _item(step, report.failed_item)
+        failure = msgspec.structs.replace(failure, log=str(BuildDirectory(output).step(at.label) / LOG))
+    return msgspec.structs.replace(report, items=items, failure=failure)
+
+
+def _item(step: Step, report: StepReport) -> Step:
+    return msgspec.structs.replace(step, name=report.name)

@@ -324,3 +324,117 @@ def test_isolated_failures_and_withdrawals_leave_all_else_to_end(
         never |= set(lost)
     assert ended | never == set(by_name)
     assert not ended & never
+
+
+def test_items_of_a_split_task_start_before_other_tasks_and_what_waits_for_it_starts_once_it_has_ended() -> None:
+    schedule = Schedule([task("a"), task("b", "a"), task("c")], {"jobs": 2})
+    assert schedule.start() == "a"
+    schedule.split("a", ("a.x", "a.y", "a.z"))
+    assert startable(schedule) == ["a.x", "a.y"]
+    assert schedule.ended("a.x", well=True) == ()
+    assert startable(schedule) == ["a.z"]
+    schedule.ended("a.y", well=True)
+    assert startable(schedule) == ["c"]
+    schedule.ended("a.z", well=True)
+    assert startable(schedule) == []
+    schedule.ended("a", well=True)
+    assert startable(schedule) == ["b"]
+
+
+def test_an_item_demands_what_its_task_demands() -> None:
+    large = task("a", demand=(("jobs", 1), ("memory_mib", 600)))
+    schedule = Schedule([large, task("b")], {"jobs": 3, "memory_mib": 1000})
+    assert schedule.start() == "a"
+    schedule.split("a", ("a.x", "a.y"))
+    assert startable(schedule) == ["a.x", "b"]
+    schedule.ended("a.x", well=True)
+    assert startable(schedule) == ["a.y"]
+
+
+def test_a_failed_item_keeps_its_siblings_from_starting_and_fails_nothing_else_by_itself() -> None:
+    schedule = Schedule([task("a"), task("b")], {"jobs": 2})
+    assert schedule.start() == "a"
+    schedule.split("a", ("a.w", "a.x", "a.y", "a.z"))
+    assert startable(schedule) == ["a.w", "a.x"]
+    assert schedule.ended("a.w", well=False) == ("a.y", "a.z")
+    assert not schedule.failing
+    assert startable(schedule) == ["b"]
+    assert schedule.ended("a.x", well=False) == ()
+    schedule.ended("a", well=False)
+    assert schedule.failing
+
+
+def test_items_go_on_after_a_failure_elsewhere_and_what_is_for_failures_waits_for_them() -> None:
+    tasks = [task("a"), task("b"), task("c"), task("d", after_failure=True)]
+    schedule = Schedule(tasks, {"jobs": 2})
+    assert schedule.start() == "a"
+    assert schedule.start() == "b"
+    schedule.split("a", ("a.x", "a.y", "a.z"))
+    assert startable(schedule) == ["a.x"]
+    schedule.ended("b", well=False)
+    assert startable(schedule) == ["a.y"]
+    schedule.ended("a.x", well=True)
+    schedule.ended("a.y", well=True)
+    assert startable(schedule) == ["a.z"]
+    schedule.ended("a.z", well=True)
+    assert startable(schedule) == []
+    schedule.ended("a", well=True)
+    assert startable(schedule) == ["d"]
+
+
+def test_an_item_is_repeated_alone_and_waits_for_an_equal_one() -> None:
+    schedule = Schedule([task("a"), task("b")], {"jobs": 3})
+    assert schedule.start() == "a"
+    schedule.split("a", ("a.x", "a.y"))
+    assert startable(schedule) == ["a.x", "a.y", "b"]
+    schedule.hold("a.y", until="b")
+    assert schedule.repeat_alone("a.x")
+    assert startable(schedule) == []
+    schedule.ended("b", well=True)
+    assert schedule.start() == "a.x"
+    assert startable(schedule) == []
+    schedule.ended("a.x", well=True)
+    assert startable(schedule) == ["a.y"]
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_whatever_fails_every_task_and_item_that_starts_ends_and_the_schedule_comes_to_rest(
+    data: st.DataObject,
+) -> None:
+    names = [f"t{at}" for at in range(data.draw(st.integers(1, 5)))]
+    tasks = [
+        task(
+            name,
+            *data.draw(st.lists(st.sampled_from(names[:at]), unique=True)) if at else (),
+            after_failure=data.draw(st.booleans()),
+        )
+        for at, name in enumerate(names)
+    ]
+    schedule = Schedule(tasks, {"jobs": data.draw(st.integers(1, 3))}, isolate=data.draw(st.booleans()))
+    running: list[str] = []
+    open_items: dict[str, set[str]] = {}
+    seen: list[str] = []
+    while True:
+        while (name := schedule.start()) is not None:
+            seen.append(name)
+            items = data.draw(st.integers(0, 3)) if "." not in name and not schedule.failing else 0
+            if items:
+                open_items[name] = {f"{name}.{at}" for at in range(items)}
+                schedule.split(name, tuple(sorted(open_items[name])))
+            else:
+                running.append(name)
+        assert schedule.running == set(running)
+        if not running:
+            break
+        name = running.pop(data.draw(st.integers(0, len(running) - 1)))
+        well = data.draw(st.booleans())
+        never = schedule.ended(name, well=well)
+        whole = name.partition(".")[0]
+        if whole != name:
+            open_items[whole] -= {name, *never}
+            if not open_items[whole]:
+                del open_items[whole]
+                schedule.ended(whole, well=well)
+    assert not open_items
+    assert len(seen) == len(set(seen))
