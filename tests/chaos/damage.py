@@ -1,6 +1,6 @@
 """Damage to files and folders that lie on disk: the next run repairs it, or says clearly what is wrong."""
 
-import contextlib
+import errno
 import functools
 import os
 import random
@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
+from bskernel.result.output_folder import MARK
 
 from chaos import invariants
 from chaos.hostile import make_outside
@@ -88,6 +89,18 @@ def _clear(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _clear_away(hurts: Sequence[Path]) -> None:
+    """Remove what was hurt, as a refusal says; a folder without its mark would be no build's any more."""
+    for path in hurts:
+        try:
+            _clear(path)
+            if path.name == MARK and path.parent.is_dir():
+                path.touch()
+        except OSError as error:
+            if error.errno not in {errno.ENOTDIR, errno.ELOOP}:  # what it lay in was hurt, too
+                raise
+
+
 def _replaced(path: Path, make: Callable[[Path], object]) -> None:
     _clear(path)
     make(path)
@@ -95,7 +108,7 @@ def _replaced(path: Path, make: Callable[[Path], object]) -> None:
 
 def _folder_in_place(path: Path) -> None:
     path.mkdir()
-    (path / "file").write_text("x")
+    (path / "file").write_bytes(invariants.OF_THE_USER)
 
 
 REPLACED: dict[str, Callable[[Path, Path], object]] = {
@@ -218,9 +231,7 @@ def attempt(trial: Trial, place: Place) -> None:
     if changed := invariants.changes(before, invariants.snapshot(outside)):
         raise Violation(f"a command changed what the user keeps elsewhere: {'; '.join(changed[:3])}", "escape")
     if done.code != 0:
-        for path in hurts:
-            with contextlib.suppress(NotADirectoryError):  # what it lay in was hurt, too
-                _clear(path)
+        _clear_away(hurts)
     invariants.the_next_run_is_right(trial, project, cache, repairs_store=True)
 
 
@@ -241,9 +252,7 @@ def sweep(trial: Trial) -> None:
     if invariants.proper(site.run(project, cache, "sweep", "build.toml")).code == 0:
         the_points_are_right(trial, project)
     else:  # refused by name
-        for path in hurts:
-            with contextlib.suppress(NotADirectoryError):
-                _clear(path)
+        _clear_away(hurts)
         the_sweep_is_right(trial, project, cache)
     if changed := invariants.changes(before, invariants.snapshot(outside)):
         raise Violation(f"a command changed what the user keeps elsewhere: {'; '.join(changed[:3])}", "escape")

@@ -152,6 +152,9 @@ def files_of(folder: Path) -> dict[str, str]:
     return found
 
 
+OF_THE_USER = b"a user put this here"  # a build keeps such files, in artifacts/ too
+
+
 def made_by(project: Path) -> dict[str, dict[str, str]]:
     """What a build of the campaign's project made: digests of outputs, bytes of artifacts, metrics, all as texts."""
     output = project / "build" / NAME
@@ -161,10 +164,11 @@ def made_by(project: Path) -> dict[str, dict[str, str]]:
         for step in result["steps"]
         for made in step["outputs"]
     }
+    kept = hashlib.sha256(OF_THE_USER).hexdigest()
     return {
         "status": {"build": result["status"]},
         "steps": outputs,
-        "artifacts": files_of(output / "artifacts"),
+        "artifacts": {name: text for name, text in files_of(output / "artifacts").items() if text != kept},
         "metrics": {"all": json.dumps(json.loads((output / "metrics.json").read_bytes()), sort_keys=True)},
     }
 
