@@ -42,10 +42,18 @@ class Network:
     def weights(self, *shape: int) -> str:
         return self.quantize(self.constant(self.random.integers(-3, 4, shape) / 8), 4, 1 / 8, signed=1)
 
-    def convolve(self, source: str, inputs: int, outputs: int, kernel: int = 3, group: int = 1) -> str:
+    def convolve(
+        self, source: str, inputs: int, outputs: int, kernel: int = 3, group: int = 1, stride: int = 1
+    ) -> str:
         pad, square = [kernel // 2] * 4, [kernel, kernel]
         weights = self.weights(outputs, inputs // group, *square)
-        window = {"kernel_shape": square, "strides": [1, 1], "pads": pad, "dilations": [1, 1], "group": group}
+        window = {
+            "kernel_shape": square,
+            "strides": [stride, stride],
+            "pads": pad,
+            "dilations": [1, 1],
+            "group": group,
+        }
         return self.node("Conv", [source, weights], **window)
 
     def pool(self, source: str) -> str:
@@ -73,6 +81,22 @@ def residual(folder: Path, name: str, *, scales: tuple[float, float]) -> None:
     branches = [net.quantize(tensor, 4, scale, 1) for tensor, scale in zip((inner, first), scales, strict=True)]
     joined = net.activate(net.node("Add", branches))
     net.save(folder, net.convolve(joined, 4, 2, kernel=1), (1, 2, 6, 6))
+
+
+def residual_blocks(folder: Path) -> None:
+    """A small ResNet: three residual blocks, the second with a stride and a convolution in its shortcut; scores."""
+    net = Network("residual-blocks", (1, 3, 8, 8))
+    tensor, channels, size = net.activate(net.convolve(net.start, 3, 4)), 4, 8
+    for outputs, stride in ((4, 1), (6, 2), (6, 1)):
+        inner = net.activate(net.convolve(tensor, channels, outputs, stride=stride))
+        inner = net.convolve(inner, outputs, outputs)
+        plain = stride == 1 and outputs == channels
+        around = tensor if plain else net.convolve(tensor, channels, outputs, kernel=1, stride=stride)
+        tensor = net.activate(net.node("Add", [net.quantize(one, 4, 0.25, 1) for one in (inner, around)]))
+        channels, size = outputs, size // stride
+    pooled = net.node("MaxPool", [tensor], kernel_shape=[2, 2], strides=[2, 2], pads=[0, 0, 0, 0])
+    flat = net.node("Flatten", [pooled], axis=1)
+    net.save(folder, net.node("MatMul", [flat, net.weights(channels * (size // 2) ** 2, 5)]), (1, 5))
 
 
 def skip(folder: Path) -> None:
@@ -148,6 +172,7 @@ if __name__ == "__main__":
     residual(target, "residual", scales=(0.25, 0.25))
     residual(target, "residual-multiples", scales=(0.125, 0.5))
     residual(target, "residual-unrelated", scales=(0.3, 0.25))
+    residual_blocks(target)
     skip(target)
     small(target)
     affine(target)
