@@ -210,7 +210,73 @@ POOLS = (
     label(6, 3, 4, "BIPOLAR", [1, 3]),
 )
 
-ALL = (*FORKS, *ELEMENTWISE, *STREAMS, *POOLS)
+
+RANGES = {
+    "BIPOLAR": (-1, 1), "BINARY": (0, 1), "INT2": (-2, 1), "INT4": (-8, 7), "UINT3": (0, 7), "INT8": (-128, 127),
+}  # fmt: skip
+
+
+def draw(count: int, datatype: str) -> list[int]:
+    """Values of all sizes, in an order without a short period."""
+    low, high = RANGES[datatype]
+    step = 2 if datatype == "BIPOLAR" else 1  # it has no 0
+    return [low + step * ((at * at + 5 * at // 3) % ((high - low) // step + 1)) for at in range(count)]
+
+
+def matrix(
+    rows: int, columns: int, given: str, weights: str, out: str, folding: tuple[int, int], **more: Any
+) -> Layer:
+    """A matrix of which the input has `rows` values; `folding` is (PE, SIMD)."""
+    vectors = more.pop("vectors", [1])
+    return {
+        "operator": "MVAU",
+        "attributes": {
+            "PE": folding[0], "SIMD": folding[1], "MW": rows, "MH": columns, "inputDataType": given,
+            "weightDataType": weights, "outputDataType": out, "accDataType": out, "noActivation": 1,
+            "numInputVectors": vectors, **more,
+        },
+        "operands": [
+            {"shape": [*vectors, rows], "datatype": given},
+            {"shape": [rows, columns], "datatype": weights, "constant": draw(rows * columns, weights)},
+        ],
+    }  # fmt: skip
+
+
+def depthwise(
+    size: tuple[int, int], kernel: tuple[int, int], channels: int, types: tuple[str, str, str],
+    folding: tuple[int, int],
+) -> Layer:  # fmt: skip
+    """A depthwise unit of `types` (input, weights, sums); `folding` is (PE, SIMD)."""
+    (given, weights, out), count = types, kernel[0] * kernel[1]
+    return {
+        "operator": "VVAU",
+        "attributes": {
+            "PE": folding[0], "SIMD": folding[1], "Dim": list(size), "Channels": channels, "Kernel": list(kernel),
+            "inputDataType": given, "weightDataType": weights, "outputDataType": out, "accDataType": out,
+            "noActivation": 1,
+        },
+        "operands": [
+            {"shape": [1, *size, count * channels], "datatype": given},
+            {"shape": [channels, 1, *kernel], "datatype": weights, "constant": draw(channels * count, weights)},
+        ],
+    }  # fmt: skip
+
+
+DOT_PRODUCTS = (
+    matrix(12, 6, "BIPOLAR", "BIPOLAR", "UINT4", (2, 3)),
+    matrix(8, 4, "BINARY", "BINARY", "UINT4", (4, 8), binaryXnorMode=1),
+    matrix(8, 4, "BINARY", "INT4", "INT8", (1, 1), vectors=[1, 2, 2]),
+    matrix(6, 6, "INT4", "UINT3", "INT9", (3, 6)),
+    matrix(4, 5, "BIPOLAR", "INT2", "INT5", (5, 2)),
+    matrix(6, 3, "UINT3", "BINARY", "UINT6", (1, 2)),
+    depthwise((2, 3), (3, 3), 4, ("UINT4", "INT4", "INT13"), (2, 3)),
+    depthwise((2, 2), (2, 2), 6, ("INT4", "UINT3", "INT12"), (6, 4)),
+    depthwise((1, 3), (1, 3), 3, ("INT8", "INT8", "INT18"), (1, 1)),
+    depthwise((2, 2), (3, 1), 4, ("BIPOLAR", "BIPOLAR", "UINT2"), (4, 3)),
+    depthwise((2, 2), (3, 3), 2, ("UINT4", "BIPOLAR", "INT9"), (1, 9)),
+)
+
+ALL = (*DOT_PRODUCTS, *FORKS, *ELEMENTWISE, *STREAMS, *POOLS)
 
 # Layers whose resources are counted by Yosys.
 RAMP = [(7919 * at + 13 * at * at) % 255 - 127 for at in range(2048)]

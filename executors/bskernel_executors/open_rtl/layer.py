@@ -68,6 +68,15 @@ class OpenLayer(RTLBackend):  # type: ignore[misc] # FINN has no types
         """Return why the library cannot implement a layer of FINN's operator, or None."""
         return None
 
+    @classmethod
+    def is_finn_preferred(cls, node: Any, fpgapart: str, model: Any) -> bool:  # noqa: ARG003 - only few ask FINN
+        """Return whether FINN has RTL of its own for a node, which is the better choice."""
+        return False
+
+    @classmethod
+    def mark(cls, node: Any) -> None:
+        """Note on a node that the library implements it, if FINN has RTL of the same name."""
+
     @abstractmethod
     def write_body(self, model: Any, folder: Path) -> str:
         """Return the body of the layer's module, which connects its streams; write memories to `folder`."""

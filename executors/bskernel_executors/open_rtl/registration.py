@@ -10,12 +10,13 @@ from finn.transformation.fpgadataflow import set_folding, specialize_layers
 from finn.util.logging import log
 from qonnx.custom_op.registry import getCustomOp
 
+from bskernel_executors.open_rtl.dot_products import DOT_PRODUCT_LAYERS
 from bskernel_executors.open_rtl.elementwise import ELEMENTWISE_LAYERS
 from bskernel_executors.open_rtl.layer import OpenLayer
 from bskernel_executors.open_rtl.pools import POOL_LAYERS
 from bskernel_executors.open_rtl.streams import STREAM_LAYERS
 
-_ALL: tuple[type[OpenLayer], ...] = (*STREAM_LAYERS, *POOL_LAYERS, *ELEMENTWISE_LAYERS)
+_ALL: tuple[type[OpenLayer], ...] = (*DOT_PRODUCT_LAYERS, *STREAM_LAYERS, *POOL_LAYERS, *ELEMENTWISE_LAYERS)
 LAYERS = {layer.operator: layer for layer in _ALL}
 _DOMAIN = "finn.custom_op.fpgadataflow.rtl"
 _RTL, _HLS = "_rtl", "_hls"
@@ -36,8 +37,12 @@ def _select_with_library(select: Callable[..., str]) -> Callable[..., str]:
         layer = getCustomOp(node)
         if node.op_type not in LAYERS or layer.get_nodeattr("preferred_impl_style") != "rtl":
             return select(node, fpgapart, model)
-        refusal = find_refusal(layer)
+        made = LAYERS[node.op_type]
+        if made.is_finn_preferred(node, fpgapart, model):
+            return "rtl"
+        refusal = made.find_refusal(layer)
         if refusal is None:
+            made.mark(node)
             return "rtl"
         log.warning(f"{node.name}: there is no RTL for it, because {refusal}")
         return select(node, fpgapart, model)
