@@ -19,7 +19,6 @@ from bskernel_protocol import Failure
 from support.builds import build_text
 from support.onnx_bytes import model
 from support.paths import ROOT, SUPPORT
-from support.stitched_design import write_design
 
 REPORTS = ROOT / "tests" / "executors" / "reports"
 FINN = "finn-step@finn-plus-1.6.1"
@@ -343,12 +342,12 @@ def test_a_design_that_is_broken_is_told_by_the_synthesiser_s_first_error(
     workspace: Workspace, tmp_path: Path
 ) -> None:
     (tmp_path / "model.onnx").touch()
-    (tmp_path / "rtl" / "mem").mkdir(parents=True)
-    text = "module bskernel_top(input logic clk); nowhere u(.clk(clk)); endmodule\n"
-    (tmp_path / "rtl" / "top.sv").write_text(text)
-    (tmp_path / "rtl" / "mem" / "none.dat").write_text("0\n")
-    write_design(tmp_path / "rtl")
-    failure = failed(build_text(workspace, tmp_path, one_step("yosys-synth:synthesize", 'inputs = { rtl = "rtl" }')))
+    (tmp_path / "layer").mkdir()
+    text = "module bskernel_layer(input logic clk); nowhere u(.clk(clk)); endmodule\n"
+    (tmp_path / "layer" / "bskernel_layer.sv").write_text(text)
+    (tmp_path / "layer" / "sources.json").write_text('["bskernel_layer.sv"]')
+    wanted = one_step("yosys-synth:synthesize_layer", 'inputs = { layer = "layer" }')
+    failure = failed(build_text(workspace, tmp_path, wanted))
     assert failure.category == "synthesis"
     assert "unknown module 'nowhere'" in failure.message
-    assert "top.sv:1" in failure.cause[0]
+    assert "bskernel_layer.sv:1" in failure.cause[0]

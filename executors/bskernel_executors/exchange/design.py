@@ -67,5 +67,5 @@ _DECODER = msgspec.json.Decoder(Design)
 
 def read_design(folder: Path) -> Design:
     """Read the design in a folder. Raises StepFailure (config)."""
-    writer = "finn-step:rtl-stitch, or yosys-synth:synthesize for a netlist,"
+    writer = "finn-step:rtl-stitch, or yosys-synth:join for a netlist,"
     return read_artifact(folder / DESIGN, _DECODER, f"{folder.name}/{DESIGN}", writer=writer)

@@ -7,7 +7,6 @@ not counted: they become part of a neighbour's LUT.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 _LUTS = {
     **{f"LUT{inputs}": 1 for inputs in range(1, 7)},
@@ -28,7 +27,7 @@ _OTHERS = {
 DIFFERENCES = (
     "Yosys infers no shift registers here and puts small memories into LUTs, so LUT and FF exceed Vivado's",
     "no clock frequency is estimated, because nothing is placed",
-    "layers are counted separately: they sum to more than the design, and a FIFO includes its occupancy monitor",
+    "each layer is synthesised alone: what crosses from one to the next is not simplified",
 )
 
 
@@ -38,21 +37,3 @@ def count_resources(cells: Mapping[str, int]) -> dict[str, int]:
         "LUT": sum(_LUTS[kind] * count for kind, count in cells.items() if kind in _LUTS),
         **{name: sum(cells.get(kind, 0) for kind in kinds) for name, kinds in _OTHERS.items()},
     }
-
-
-def count_layers(statistics: Mapping[str, Any], layers: tuple[str, ...], top: str) -> dict[str, dict[str, int]]:
-    """Count each layer with its weight memory, from `stat -json` of a design whose layers kept their modules."""
-    modules = {name.lstrip("\\"): module for name, module in statistics["modules"].items()}
-    instances = modules[top].get("num_cells_by_type", {})
-    found: dict[str, dict[str, int]] = {}
-    for layer in layers:
-        counts: dict[str, int] = {}
-        for name in (layer, f"{layer}_memstream_wrapper"):
-            kept = next((kind for kind in instances if kind.lstrip("\\").split("$")[0] == name), None)
-            if kept is None:
-                continue
-            for key, value in count_resources(modules[kept.lstrip("\\")].get("num_cells_by_type", {})).items():
-                counts[key] = counts.get(key, 0) + value
-        if counts:
-            found[layer] = counts
-    return found

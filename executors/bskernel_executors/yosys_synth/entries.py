@@ -6,31 +6,43 @@ import json
 import os
 import re
 import shutil
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from bskernel_protocol import pretty_json
 
+from bskernel_executors.exchange.artifact_file import read_artifact
 from bskernel_executors.exchange.design import DESIGN, Design, read_design
 from bskernel_executors.exchange.synthesis import CellSynthesis
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.tools import module_command, run_tool
-from bskernel_executors.yosys_synth.counts import DIFFERENCES, count_layers, count_resources
-from bskernel_executors.yosys_synth.netlist import find_unmodelled, make_netlist_design
+from bskernel_executors.yosys_synth.counts import DIFFERENCES, count_resources
+from bskernel_executors.yosys_synth.netlist import drop_head, find_unmodelled, make_netlist_design
+from bskernel_executors.yosys_synth.partition import LAYER, SOURCES, join_netlists, partition
 from bskernel_executors.yosys_synth.tool import find_library
 
 registry = Registry(executor="yosys-synth", summary="synthesises a stitched design with Yosys")
-_FLAT, _KEPT, _NETLIST = "flat.json", "layers.json", "netlist.v"
+_CELLS, _NETLIST = "cells.json", "netlist.v"
+_SOURCES = msgspec.json.Decoder(tuple[str, ...])
+_COUNTS = msgspec.json.Decoder(dict[str, int])
 _PRIMITIVES = ("DSP48E1", "DSP48E2", "LUT6_2")
 # Beginning of a part's name -> Yosys's family.
 _FAMILIES = {"xc7": "xc7", "xczu": "xcup", "xcu": "xcup", "xck": "xcup", "xcku": "xcup", "xcvu": "xcup"}
 
 
-class YosysParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Parameters of `synthesize`."""
+class LayerParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `synthesize_layer`."""
 
     part: Annotated[str, parameter("FPGA part", default_from="target.part")]
+
+
+class JoinParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `join`."""
+
+    part: Annotated[str, parameter("FPGA part that the layers were synthesised for", default_from="target.part")]
     netlist: Annotated[
         bool, parameter("also output the netlist with models of its cells, as a design for rtl-sim")
     ] = False
@@ -60,25 +72,80 @@ def _copy_blackboxes(share: Path) -> str:
     return "\n".join(boxes)
 
 
-def _write_scripts(design: Design, family: str, *, netlist: bool) -> dict[str, str]:
-    """Write the script that reads the design, and those that synthesise it: flat, and with layers kept."""
-    names = " ".join(Path(source).name for source in design.sources)
+def _write_scripts(sources: Sequence[str]) -> dict[str, str]:
+    """Write the script that reads a layer, and the one that writes its netlist and the counts of its cells."""
     flags = "-j 1 --ignore-timing --ignore-assertions --allow-use-before-declare"
-    top = design.top
-    layers = [name for layer in design.layers for name in (layer, f"{layer}_memstream_wrapper")]
-    kept = "".join(f"setattr -mod -set keep_hierarchy 1 {name}$*\n" for name in layers)
-    synthesis = f"synth_xilinx -family {family} -top {top} -flatten -noiopad -noclkbuf\n"
-    written = f"write_verilog -noattr -noexpr -renameprefix n {_NETLIST}\n" if netlist else ""
     return {
-        "read.ys": f"read_slang {flags} --top {top} --keep-hierarchy blackboxes.v {names}\n",
-        "flat.ys": f"{synthesis}tee -q -o {_FLAT} stat -json\n{written}",
-        "layers.ys": f"{kept}{synthesis}tee -q -o {_KEPT} stat -json\n",
+        "read.ys": f"read_slang {flags} --top {LAYER} --keep-hierarchy blackboxes.v {' '.join(sources)}\n",
+        "write.ys": f"tee -q -o {_CELLS} stat -json\nwrite_verilog -noattr -noexpr -renameprefix n {_NETLIST}\n",
     }
 
 
-def _write_netlist(step: Step[YosysParameters], design: Design, cells: set[str], share: Path) -> None:
+@registry.entry(
+    "partition",
+    summary="a folder for each layer of a stitched design; folders of equal layers are equal",
+    inputs=(Input("rtl", kind="tree", help="stitched design"),),
+    outputs=(Output("layers", kind="tree"),),
+    stage_in=("rtl",),
+    failure="synthesis",
+)
+def partition_design(step: Step[msgspec.Struct]) -> None:
+    """Write the layers' folders."""
+    rtl = step.required_input("rtl")
+    design = read_design(rtl)
+    files = {path.relative_to(rtl).as_posix(): path.read_bytes() for path in rtl.rglob("*") if path.is_file()}
+    layers = partition(design, files)
+    for name, folder in layers.items():
+        for path, data in folder.items():
+            target = step.output("layers") / name / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+    step.record({"layers": len(layers)})
+
+
+@registry.entry(
+    "synthesize_layer",
+    summary="synthesise one layer of a stitched design, with its weight memory",
+    parameters=LayerParameters,
+    inputs=(Input("layer", kind="tree", help="one folder of the layers from partition"),),
+    outputs=(
+        Output("cells", kind="file", media_type="application/json", help="cell -> count"),
+        Output("layer_netlist", kind="file", media_type="text/x-verilog"),
+    ),
+    failure="synthesis",
+)
+def synthesize_layer(step: Step[LayerParameters]) -> None:
+    """Synthesise the layer."""
+    family = find_family(step.params.part)
+    layer = step.required_input("layer")
+    sources = read_artifact(layer / SOURCES, _SOURCES, SOURCES, writer="yosys-synth:partition")
+    # Yosys names a module's source in its messages: without the folders, they are the same everywhere.
+    for source in sources:
+        shutil.copyfile(layer / source, step.work / Path(source).name)
+    if (layer / "mem").is_dir():
+        shutil.copytree(layer / "mem", step.work / "mem")
+    (step.work / "blackboxes.v").write_text(_copy_blackboxes(find_library() / "xilinx"), encoding="utf-8")
+    for name, text in _write_scripts([Path(source).name for source in sources]).items():
+        (step.work / name).write_text(text, encoding="utf-8")
+    synthesise = f"synth_xilinx -family {family} -top {LAYER} -flatten -noiopad -noclkbuf"
+    step.progress("synthesising")
+    run_tool(
+        [*module_command("bskernel_executors.yosys_synth.tool"), "read.ys", synthesise, "write.ys"],
+        cwd=step.work,
+        env=os.environ,
+        failed="Yosys failed to synthesise the layer",
+    )
+    statistics = json.loads((step.work / _CELLS).read_text(encoding="utf-8"))
+    # $scopeinfo is not hardware: it marks where a flattened module was.
+    cells = {kind: count for kind, count in statistics["design"]["num_cells_by_type"].items() if kind != "$scopeinfo"}
+    step.output("cells").write_text(pretty_json(cells), encoding="utf-8")
+    text = (step.work / _NETLIST).read_text(encoding="utf-8")
+    step.output("layer_netlist").write_text(drop_head(text), encoding="utf-8")
+
+
+def _write_netlist(step: Step[JoinParameters], design: Design, top: str, cells: set[str]) -> None:
     """Write the output `netlist`. Raises StepFailure when a cell has no model."""
-    library = (share / "cells_sim.v").read_text(encoding="utf-8")
+    library = (find_library() / "xilinx" / "cells_sim.v").read_text(encoding="utf-8")
     unmodelled = find_unmodelled(cells, library)
     if unmodelled:
         raise StepFailure(
@@ -86,8 +153,9 @@ def _write_netlist(step: Step[YosysParameters], design: Design, cells: set[str],
             hint="to count resources only, leave out netlist = true",
         )
     own = {path.name: path.read_text(encoding="utf-8") for path in Path(__file__).with_name("models").iterdir()}
-    text = (step.work / _NETLIST).read_text(encoding="utf-8")
-    netlist, files = make_netlist_design(design, text, cells, library, own)
+    folder = step.required_input("layer_netlist")
+    netlists = {name: (folder / name / "layer_netlist").read_text(encoding="utf-8") for name in design.layers}
+    netlist, files = make_netlist_design(design, join_netlists(design, top, netlists), cells, library, own)
     out = step.output("netlist")
     for name, content in (*files.items(), (DESIGN, pretty_json(netlist))):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
@@ -95,10 +163,14 @@ def _write_netlist(step: Step[YosysParameters], design: Design, cells: set[str],
 
 
 @registry.entry(
-    "synthesize",
-    summary="LUT, FF, DSP, BRAM, URAM and CARRY of a stitched design and each of its layers",
-    parameters=YosysParameters,
-    inputs=(Input("rtl", kind="tree", help="stitched design"),),
+    "join",
+    summary="LUT, FF, DSP, BRAM, URAM and CARRY of a design and each of its layers, from those synthesised alone",
+    parameters=JoinParameters,
+    inputs=(
+        Input("rtl", kind="tree", help="stitched design"),
+        Input("cells", kind="tree", help="a folder for each layer, from synthesize_layer"),
+        Input("layer_netlist", kind="tree", help="a folder for each layer, from synthesize_layer"),
+    ),
     outputs=(
         Output("synthesis", kind="file", media_type="application/json"),
         Output("netlist", kind="tree", required=False, help="with parameter netlist"),
@@ -107,37 +179,33 @@ def _write_netlist(step: Step[YosysParameters], design: Design, cells: set[str],
     stage_out="netlist",
     failure="synthesis",
 )
-def synthesize(step: Step[YosysParameters]) -> None:
-    """Synthesise the design."""
-    family = find_family(step.params.part)
-    rtl = step.required_input("rtl")
+def join(step: Step[JoinParameters]) -> None:
+    """Join the layers."""
+    rtl, folder = step.required_input("rtl"), step.required_input("cells")
     design = read_design(rtl)
-    share = find_library() / "xilinx"
-    # Yosys names a module's source in its messages: without the folders, they are the same everywhere.
-    for source in design.sources:
-        shutil.copyfile(rtl / source, step.work / Path(source).name)
-    shutil.copytree(rtl / "mem", step.work / "mem")
-    (step.work / "blackboxes.v").write_text(_copy_blackboxes(share), encoding="utf-8")
-    scripts = _write_scripts(design, family, netlist=step.params.netlist)
-    for name, text in scripts.items():
-        (step.work / name).write_text(text, encoding="utf-8")
-    step.progress("synthesising")
-    run_tool(
-        [*module_command("bskernel_executors.yosys_synth.tool"), *scripts],
-        cwd=step.work,
-        env=os.environ,
-        failed="Yosys failed to synthesise the design",
-    )
-    flat, kept = (json.loads((step.work / name).read_text(encoding="utf-8")) for name in (_FLAT, _KEPT))
+    missing = [name for name in design.layers if not (folder / name / "cells").is_file()]
+    if missing:
+        raise StepFailure(
+            category="config",
+            message=f"the layers do not belong to this design: there is no {', '.join(missing)}",
+            hint="take the cells of synthesize_layer for the layers that partition made of the same design",
+        )
+    cells = {
+        name: read_artifact(
+            folder / name / "cells", _COUNTS, f"cells of {name}", writer="yosys-synth:synthesize_layer"
+        )
+        for name in design.layers
+    }
+    total: Counter[str] = Counter()
+    for found in cells.values():
+        total.update(found)
     if step.params.netlist:
-        # $scopeinfo is not hardware: it marks where a flattened module was.
-        cells = flat["design"]["num_cells_by_type"].keys() - {"$scopeinfo"}
-        _write_netlist(step, design, cells, share)
+        _write_netlist(step, design, (rtl / "top.sv").read_text(encoding="utf-8"), set(total))
     result = CellSynthesis(
         tool="Yosys 0.70",
-        family=family,
-        design=count_resources(flat["design"]["num_cells_by_type"]),
-        layers=count_layers(kept, design.layers, design.top),
+        family=find_family(step.params.part),
+        design=count_resources(total),
+        layers={name: count_resources(found) for name, found in cells.items()},
         differences=DIFFERENCES,
     )
     step.output("synthesis").write_text(pretty_json(result), encoding="utf-8")

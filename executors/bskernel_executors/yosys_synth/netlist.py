@@ -25,6 +25,11 @@ def find_unmodelled(cells: Iterable[str], library: str) -> tuple[str, ...]:
     return tuple(sorted(set(cells) - known))
 
 
+def drop_head(netlist: str) -> str:
+    """Leave out the comment with which Yosys begins a netlist: it names Yosys's build."""
+    return _HEAD.sub("", netlist)
+
+
 def select_models(cells: Iterable[str], library: str) -> str:
     """Copy Yosys's models of the cells that we have no own model of, without timing, which is not simulated."""
     notice = _HEAD.match(library)
@@ -108,7 +113,7 @@ def make_netlist_design(
 ) -> tuple[Design, dict[str, str]]:
     """Return the netlist's design and its files by path. `own` are the texts of the folder models by name."""
     kinds = sorted(cells)
-    files = {"netlist.v": _HEAD.sub(f"// {design.top}, synthesised by Yosys.\n", netlist)}
+    files = {"netlist.v": f"// {design.top}, whose layers Yosys synthesised one by one.\n{netlist}"}
     files["models/cells_sim.v"] = select_models(kinds, library)
     if "DSP48E2" in kinds:
         files["models/DSP48E2.sv"] = own["DSP48E2.sv"]
@@ -116,5 +121,5 @@ def make_netlist_design(
     if rams:
         files["models/block_ram.sv"] = own["block_ram.sv"]
         files["models/primitives.sv"] = "\n".join(map(write_block_ram, rams))
-    # Synthesis flattens the layers, so the netlist has no FIFOs and no streams between layers to look at.
+    # Synthesis leaves no counters of FIFOs and no monitor of streams to look at.
     return msgspec.structs.replace(design, sources=tuple(sorted(files)), fifos=(), streams=()), files
