@@ -36,6 +36,7 @@ class Proof:
     cycles: float  # per frame, measured without stalls
     estimated_cycles: int
     resources: dict[str, float]  # estimated
+    by_style: dict[str, dict[str, Any]]  # what FINN selects for a preferred style, and how it folds that
 
 
 def find_tools(workspace: Workspace, environments: Path, home: Path) -> Tools:
@@ -165,5 +166,8 @@ def prove(layers: Sequence[Layer], tools: Tools, folder: Path) -> tuple[list[str
         if not paces:
             ends = [[int(line[3]) for line in lines if line[:3] == ["end", str(at), "0"]] for at in range(len(cases))]
             paces = [_find_pace(found) for found in ends]
-    proofs = [Proof(pace, case["cycles"], case["resources"]) for pace, case in zip(paces, cases, strict=True)]
+    proofs = [
+        Proof(pace, case["cycles"], case["resources"], case["by_style"])
+        for pace, case in zip(paces, cases, strict=True)
+    ]
     return operators, proofs

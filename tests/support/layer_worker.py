@@ -18,6 +18,7 @@ load()
 import bskernel_executors.open_rtl.registration as library  # noqa: E402
 import numpy as np  # noqa: E402
 from finn.transformation.fpgadataflow.prepare_ip import PrepareIP  # noqa: E402
+from finn.transformation.fpgadataflow.set_folding import SetFolding  # noqa: E402
 from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers  # noqa: E402
 from finn.util.settings import initialize_dummy_settings  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
@@ -83,11 +84,26 @@ def write_beats(path: Path, frames: list[Any], datatype: Any, width: int) -> int
     return len(beats)
 
 
+def fold_by_finn(given: dict[str, Any], at: int, style: str) -> dict[str, Any]:
+    """What FINN makes of a layer whose style is preferred, and the folding that it finds for 6 cycles."""
+    model = make_model(given, at)
+    getCustomOp(model.graph.node[0]).set_nodeattr("preferred_impl_style", style)
+    model = model.transform(SpecializeLayers(PART))
+    selected = model.graph.node[0].op_type
+    if given["operator"] != "Pool":  # which FINN folds with its sliding window
+        model = model.transform(SetFolding(6))
+    layer = getCustomOp(model.graph.node[0])
+    folding = {name: layer.get_nodeattr(name) for name in ("PE", "SIMD") if name in layer.get_nodeattr_types()}
+    return {"selected": selected, "name": model.graph.node[0].op_type, "folding": folding}
+
+
 def make_case(given: dict[str, Any], at: int, folder: Path) -> dict[str, Any]:
-    model = make_model(given, at).transform(SpecializeLayers(PART))
+    model = make_model(given, at)
+    refusal = library.find_refusal(getCustomOp(model.graph.node[0]))
+    model = model.transform(SpecializeLayers(PART))
     node = model.graph.node[0]
     if not node.op_type.endswith("_rtl"):
-        return {"refused": node.op_type}
+        return {"refused": refusal}
     node.name = f"case{at}"
     model = model.transform(PrepareIP(PART, 5.0))
     node = model.graph.node[0]
@@ -130,6 +146,7 @@ def make_case(given: dict[str, Any], at: int, folder: Path) -> dict[str, Any]:
         "frames": frames,
         "cycles": int(layer.get_exp_cycles()),
         "resources": resources,
+        "by_style": {style: fold_by_finn(given, at, style) for style in ("rtl", "hls", "")},
     }
 
 

@@ -12,7 +12,16 @@ import numpy as np
 from finn.custom_op.fpgadataflow import elementwise_binary as finn_operators
 from finn.custom_op.fpgadataflow.rtl import elementwise_binary_rtl as finn_layers
 
-from bskernel_executors.open_rtl.layer import OpenLayer, Range, count_bits, find_bounds, find_kind, write_memory
+from bskernel_executors.open_rtl.layer import (
+    OpenLayer,
+    Range,
+    Resources,
+    count_bits,
+    find_bounds,
+    find_kind,
+    write_memory,
+)
+from bskernel_executors.open_rtl.resources import count_elementwise, count_memory
 from bskernel_executors.open_rtl.streams import connect
 from bskernel_executors.open_rtl.wrapper import HdlInstance, Value, write_instance
 
@@ -51,9 +60,10 @@ def find_range(operation: str, left: Range, right: Range) -> Range:
     return 0, 1  # comparisons and logic
 
 
-def find_operation(layer: Any) -> str | None:
-    """Return the operation of bsk_elementwise.sv, or None if it has none."""
-    name = str(layer.onnx_node.op_type).removesuffix("_rtl").removeprefix("Elementwise").upper()
+def find_operation(layer: Any) -> str:
+    """Return the operation of bsk_elementwise.sv."""
+    kind = str(layer.onnx_node.op_type)
+    name = kind.removesuffix("_rtl").removesuffix("_hls").removeprefix("Elementwise").upper()
     return f"SHIFT{layer.get_nodeattr('direction')}" if name == "BITSHIFT" else name
 
 
@@ -74,7 +84,7 @@ class ElementwiseLayer(OpenLayer):
         for what, datatype in zip(("left operand", "right operand", "result"), types, strict=True):
             if not datatype.is_integer():
                 return f"its {what} is {datatype.name}, but the layer computes with integers"
-        operation = str(find_operation(layer))
+        operation = find_operation(layer)
         left, right, out = map(find_bounds, types)
         if operation.startswith("SHIFT") and not (right[0] >= 0 and right[1] < _LONGEST_SHIFT):
             return f"it shifts by {layer.rhs_dtype.name}, but the layer shifts by 0 to {_LONGEST_SHIFT - 1} bits"
@@ -102,19 +112,40 @@ class ElementwiseLayer(OpenLayer):
         styles = (self.get_nodeattr("lhs_style"), self.get_nodeattr("rhs_style"))
         return styles.index("const") + 1 if "const" in styles else _NO_CONSTANT
 
+    def _count_constant(self, shape: Any) -> int:
+        """Count the beats that, repeated, are a constant of some shape in a frame."""
+        whole = [int(size) for size in self.get_normal_output_shape()]
+        varying = _trim(shape)
+        if not varying:
+            return 1
+        return math.prod(whole[len(whole) - len(varying) :]) // int(self.get_nodeattr("PE"))
+
     def _write_constant(self, values: Any, datatype: Any, folder: Path) -> int:
-        """Write the shortest sequence of beats that, repeated, is the constant of a frame; return its length."""
-        shape, pe = [int(size) for size in self.get_normal_output_shape()], int(self.get_nodeattr("PE"))
+        """Write the beats of a constant; return their number."""
+        beats, pe = self._count_constant(values.shape), int(self.get_nodeattr("PE"))
+        shape = [int(size) for size in self.get_normal_output_shape()]
         padded = (1,) * (len(shape) - values.ndim) + values.shape
-        varying = next((at for at, size in enumerate(padded) if size != 1), len(shape))
-        beats = max(1, math.prod(shape[varying:]) // pe) if varying < len(shape) else 1
-        whole = np.broadcast_to(values.reshape(padded), shape).reshape(-1, pe)[:beats]
-        write_memory(folder / _MEMORY, whole, datatype)
+        write_memory(
+            folder / _MEMORY, np.broadcast_to(values.reshape(padded), shape).reshape(-1, pe)[:beats], datatype
+        )
         return beats
+
+    def estimate(self) -> Resources:
+        """Estimate the operation of each lane, a register slice, and the memory of a constant."""
+        types = (self.lhs_dtype, self.rhs_dtype)
+        pe, bits = int(self.get_nodeattr("PE")), [int(datatype.bitwidth()) for datatype in types]
+        lut, dsp = count_elementwise(find_operation(self), pe, bits[0], bits[1], int(self.out_dtype.bitwidth()))
+        constant = self._constant
+        if constant == _NO_CONSTANT:
+            return Resources(lut=lut, dsp=dsp)
+        width = pe * bits[constant - 1]
+        depth = self._count_constant(self.get_nodeattr(("lhs_shape", "rhs_shape")[constant - 1]))
+        memory, bram = count_memory(width, depth) if depth > 1 else (0, 0)
+        return Resources(lut=lut + memory, bram=bram, dsp=dsp, bits=width * depth)
 
     def write_body(self, model: Any, folder: Path) -> str:
         """Return the instance of bsk_elementwise."""
-        operation = str(find_operation(self))
+        operation = find_operation(self)
         types = (self.lhs_dtype, self.rhs_dtype)
         sides = [find_bounds(datatype) for datatype in types]
         low, high = find_range(operation, *sides)

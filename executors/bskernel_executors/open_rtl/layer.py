@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from finn.util.exception import FINNUserError
 from bskernel_executors.open_rtl.wrapper import StreamPort, write_wrapper
 
 HDL = Path(__file__).with_name("hdl")
+BRAM_BITS = 18 * 1024
 Range = tuple[int, int]
 UNSIGNED, SIGNED, BIPOLAR = range(3)  # KIND of bsk_extend.sv
 
@@ -41,6 +43,16 @@ def write_memory(path: Path, words: Any, datatype: Any) -> None:
     path.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """Estimated resources of a layer. `bits` are those that its block RAM holds."""
+
+    lut: int = 0
+    bram: int = 0
+    dsp: int = 0
+    bits: int = 0
+
+
 class OpenLayer(RTLBackend):  # type: ignore[misc] # FINN has no types
     """A layer in SystemVerilog of the library; the second base of a layer is FINN's class of the operator.
 
@@ -59,6 +71,40 @@ class OpenLayer(RTLBackend):  # type: ignore[misc] # FINN has no types
     @abstractmethod
     def write_body(self, model: Any, folder: Path) -> str:
         """Return the body of the layer's module, which connects its streams; write memories to `folder`."""
+
+    def estimate(self) -> Resources | None:
+        """Estimate what the layer takes of the device; None leaves it to FINN's estimates of the operator."""
+        return None
+
+    def lut_estimation(self, fpgapart: str) -> int:
+        """Return the estimated LUTs."""
+        found = self.estimate()
+        return int(super().lut_estimation(fpgapart)) if found is None else found.lut
+
+    def bram_estimation(self, fpgapart: str) -> int:
+        """Return the estimated BRAM_18K."""
+        found = self.estimate()
+        return int(super().bram_estimation(fpgapart)) if found is None else found.bram
+
+    def dsp_estimation(self, fpgapart: str) -> int:
+        """Return the estimated DSPs."""
+        found = self.estimate()
+        return int(super().dsp_estimation(fpgapart)) if found is None else found.dsp
+
+    def uram_estimation(self, fpgapart: str) -> int:
+        """Return the estimated URAMs: no memory of the library asks for them."""
+        return int(super().uram_estimation(fpgapart)) if self.estimate() is None else 0
+
+    def bram_efficiency_estimation(self, fpgapart: str) -> float:
+        """Return the used share of the estimated BRAM_18K, 1 without any."""
+        found = self.estimate()
+        if found is None:
+            return float(super().bram_efficiency_estimation(fpgapart))
+        return found.bits / (found.bram * BRAM_BITS) if found.bram else 1
+
+    def uram_efficiency_estimation(self, fpgapart: str) -> float:
+        """Return the used share of the estimated URAMs, 1 without any."""
+        return float(super().uram_efficiency_estimation(fpgapart)) if self.estimate() is None else 1
 
     def list_ports(self) -> tuple[StreamPort, ...]:
         """List the streams of the layer."""

@@ -10,7 +10,17 @@ from finn.custom_op.fpgadataflow.globalaccpool import GlobalAccPool
 from finn.custom_op.fpgadataflow.labelselect import LabelSelect
 from finn.custom_op.fpgadataflow.pool import Pool
 
-from bskernel_executors.open_rtl.layer import BIPOLAR, UNSIGNED, OpenLayer, Range, count_bits, find_bounds, find_kind
+from bskernel_executors.open_rtl.layer import (
+    BIPOLAR,
+    UNSIGNED,
+    OpenLayer,
+    Range,
+    Resources,
+    count_bits,
+    find_bounds,
+    find_kind,
+)
+from bskernel_executors.open_rtl.resources import count_global_pool, count_label_select, count_pool
 from bskernel_executors.open_rtl.streams import connect
 from bskernel_executors.open_rtl.wrapper import HdlInstance, Value, write_instance
 
@@ -62,22 +72,35 @@ class PoolLayer(OpenLayer, Pool):  # type: ignore[misc]
         bits = (layer.get_input_datatype().bitwidth(), layer.get_output_datatype().bitwidth())
         return find_shift(*bits, math.prod(layer.get_nodeattr("KernelSize")))
 
+    @property
+    def _is_max(self) -> bool:
+        return bool(self.get_nodeattr("Function") == "MaxPool")
+
+    def _count_bits(self) -> int:
+        """Count the bits of a signed number that holds every value and every sum."""
+        if self._is_max:
+            return int(self.get_input_datatype().bitwidth()) + 1
+        window = math.prod(self.get_nodeattr("KernelSize"))
+        low, high = (window * bound for bound in find_bounds(self.get_input_datatype()))
+        return max(count_bits(low, high), int(self.get_output_datatype().bitwidth()))
+
+    def estimate(self) -> Resources:
+        """Estimate a comparison or a sum per lane, and a register slice."""
+        lanes, width = int(self.get_nodeattr("PE")), int(self.get_outstream_width())
+        return Resources(lut=count_pool(lanes, self._count_bits() - 1, width, is_max=self._is_max))
+
     def write_body(self, model: Any, folder: Path) -> str:  # noqa: ARG002
         """Return the instance of bsk_pool."""
         datatype, window = self.get_input_datatype(), math.prod(self.get_nodeattr("KernelSize"))
-        is_max = self.get_nodeattr("Function") == "MaxPool"
+        is_max = self._is_max
         kind = _find_order(datatype) if is_max else find_kind(datatype)
-        bits = datatype.bitwidth() + 1
-        if not is_max:
-            low, high = (window * bound for bound in find_bounds(datatype))
-            bits = max(count_bits(low, high), self.get_output_datatype().bitwidth())
         parameters: dict[str, Value] = {
             "OP": "MAX" if is_max else "SUM",
             "PE": int(self.get_nodeattr("PE")),
             "WINDOW": window,
             "IN_BITS": datatype.bitwidth(),
             "IN_KIND": kind,
-            "BITS": bits,
+            "BITS": self._count_bits(),
             "SHIFT": self._find_shift(self),
             "OUT_BITS": self.get_output_datatype().bitwidth(),
         }
@@ -106,6 +129,11 @@ class GlobalPoolLayer(OpenLayer, GlobalAccPool):  # type: ignore[misc]
     def get_exp_cycles(self) -> int:
         """Return the cycles per frame: its beats. The sums leave while the last pixel enters."""
         return math.prod(map(int, self.get_folded_input_shape()[:-1]))
+
+    def estimate(self) -> Resources:
+        """Estimate an adder, the sums and a register slice."""
+        folds = int(self.get_folded_input_shape()[-2])
+        return Resources(lut=count_global_pool(int(self.get_outstream_width()), folds))
 
     def write_body(self, model: Any, folder: Path) -> str:  # noqa: ARG002
         """Return the instance of bsk_global_pool."""
@@ -145,6 +173,13 @@ class LabelLayer(OpenLayer, LabelSelect):  # type: ignore[misc]
         vectors = math.prod(map(int, self.get_nodeattr("numInputVectors")))
         beats = int(self.get_nodeattr("Labels")) // int(self.get_nodeattr("PE"))
         return vectors * max(beats, int(self.get_nodeattr("K")))
+
+    def estimate(self) -> Resources:
+        """Estimate K cells and a register slice."""
+        lanes, k = int(self.get_nodeattr("PE")), int(self.get_nodeattr("K"))
+        index = max(1, (int(self.get_nodeattr("Labels")) - 1).bit_length())
+        key = 1 + self.get_input_datatype().bitwidth() + index
+        return Resources(lut=count_label_select(lanes, k, key, index))
 
     def write_body(self, model: Any, folder: Path) -> str:  # noqa: ARG002
         """Return the instance of bsk_label_select."""

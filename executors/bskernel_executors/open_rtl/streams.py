@@ -15,7 +15,15 @@ from finn.custom_op.fpgadataflow.squeeze import Squeeze
 from finn.custom_op.fpgadataflow.unsqueeze import Unsqueeze
 from finn.custom_op.fpgadataflow.upsampler import UpsampleNearestNeighbour
 
-from bskernel_executors.open_rtl.layer import OpenLayer, find_kind, write_memory
+from bskernel_executors.open_rtl.layer import OpenLayer, Resources, find_kind, write_memory
+from bskernel_executors.open_rtl.resources import (
+    count_concat,
+    count_fork,
+    count_memory,
+    count_register,
+    count_resize,
+    count_split,
+)
 from bskernel_executors.open_rtl.wrapper import HdlInstance, Value, write_instance
 
 _SIGNALS = ("data", "valid", "ready")
@@ -44,6 +52,10 @@ class _CopyLayer(OpenLayer):
     """One stream copied to several, which take the copies independently, two beats apart at most."""
 
     sources = ("bsk_register.sv", "bsk_fork.sv")
+
+    def estimate(self) -> Resources:
+        """Estimate a register slice per output."""
+        return Resources(lut=count_fork(len(self.onnx_node.output), int(self.get_instream_width())))
 
     def write_body(self, model: Any, folder: Path) -> str:  # noqa: ARG002
         """Return the instance of bsk_fork."""
@@ -79,6 +91,10 @@ class ConcatLayer(OpenLayer, StreamingConcat):  # type: ignore[misc]
             return f"it takes {wrong}, but the layer joins integers"
         return _find_unfolded(layer)
 
+    def estimate(self) -> Resources:
+        """Estimate a multiplexer and a register slice."""
+        return Resources(lut=count_concat(self.get_n_inputs(), int(self.get_outstream_width())))
+
     def write_body(self, model: Any, folder: Path) -> str:  # noqa: ARG002
         """Return the instance of bsk_concat, behind one bsk_extend per input."""
         lanes, bits = int(self.get_nodeattr("SIMD")), self.get_output_datatype().bitwidth()
@@ -110,6 +126,10 @@ class SplitLayer(OpenLayer, StreamingSplit):  # type: ignore[misc]
         """Refuse channels that SIMD does not divide."""
         return _find_unfolded(layer)
 
+    def estimate(self) -> Resources:
+        """Estimate a register slice per output."""
+        return Resources(lut=count_split(self.get_n_outputs(), int(self.get_instream_width())))
+
     def write_body(self, model: Any, folder: Path) -> str:  # noqa: ARG002
         """Return the instance of bsk_split."""
         count = self.get_n_outputs()
@@ -138,6 +158,14 @@ class UpsampleLayer(OpenLayer, UpsampleNearestNeighbour):  # type: ignore[misc]
                 return f"{out} = {layer.get_nodeattr(out)} is no multiple of {size} = {layer.get_nodeattr(size)}"
         return None
 
+    def estimate(self) -> Resources:
+        """Estimate counters, a register slice, and the memory of a row, or of a pixel if rows are not repeated."""
+        width, folds = int(self.get_instream_width()), int(self.get_folded_input_shape()[-2])
+        repeats_rows = self.get_nodeattr("HO") > self.get_nodeattr("HI")
+        depth = folds * int(self.get_nodeattr("WI")) if repeats_rows else folds
+        lut, bram = count_memory(width, depth) if depth > 1 else (0, 0)
+        return Resources(lut=count_resize(width) + lut, bram=bram, bits=width * depth)
+
     def write_body(self, model: Any, folder: Path) -> str:  # noqa: ARG002
         """Return the instance of bsk_upsample."""
         height, width = int(self.get_nodeattr("HI")), int(self.get_nodeattr("WI"))
@@ -156,6 +184,10 @@ class PixelPaddingLayer(OpenLayer, FMPadding_Pixel):  # type: ignore[misc]
 
     operator = "FMPadding_Pixel"
     sources = ("bsk_register.sv", "bsk_pixel_padding.sv")
+
+    def estimate(self) -> Resources:
+        """Estimate counters and a register slice."""
+        return Resources(lut=count_resize(int(self.get_instream_width())))
 
     def write_body(self, model: Any, folder: Path) -> str:  # noqa: ARG002
         """Return the instance of bsk_pixel_padding."""
@@ -194,6 +226,12 @@ class LookupLayer(OpenLayer, Lookup):  # type: ignore[misc]
         """Return the bits of the indices' stream; the table has none."""
         return 0 if ind else int(super().get_instream_width(0))
 
+    def estimate(self) -> Resources:
+        """Estimate the table and a register slice."""
+        width, depth = int(self.get_outstream_width()), int(self.get_nodeattr("NumEmbeddings"))
+        lut, bram = count_memory(width, depth)
+        return Resources(lut=count_register(width) + lut, bram=bram, bits=width * depth)
+
     def write_body(self, model: Any, folder: Path) -> str:
         """Return the instance of bsk_lookup."""
         table = model.get_initializer(self.onnx_node.input[1])
@@ -211,6 +249,10 @@ class _WireLayer(OpenLayer):
     """Another shape of the same values in the same order: wires."""
 
     sources = ()
+
+    def estimate(self) -> Resources:
+        """Estimate nothing."""
+        return Resources()
 
     def write_body(self, model: Any, folder: Path) -> str:  # noqa: ARG002
         """Return the assignments of one stream to the other."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from bskernel.workspace.workspace import Workspace
-from support.layer_cases import ALL
-from support.layer_proof import Proof, Tools, find_tools, prove, run_verilator
+from support.layer_cases import ALL, REFUSED
+from support.layer_proof import Proof, Tools, find_tools, make_cases, prove, run_verilator
 from support.paths import ROOT
 
 pytestmark = pytest.mark.env
@@ -27,6 +27,31 @@ def proved(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> tuple[list
 def test_a_frame_takes_the_estimated_cycles(proved: tuple[list[str], list[Proof]]) -> None:
     for layer, proof in zip(ALL, proved[1], strict=True):
         assert proof.cycles == proof.estimated_cycles, layer
+
+
+def test_the_resources_of_every_layer_but_wires_are_estimated(proved: tuple[list[str], list[Proof]]) -> None:
+    for layer, proof in zip(ALL, proved[1], strict=True):
+        assert (proof.resources["LUT"] > 0) == (layer["operator"] not in {"Squeeze", "Unsqueeze"}), layer
+
+
+def test_the_library_is_chosen_only_where_rtl_is_preferred(proved: tuple[list[str], list[Proof]]) -> None:
+    for layer, proof in zip(ALL, proved[1], strict=True):
+        chosen = {style: found["selected"] for style, found in proof.by_style.items()}
+        assert chosen == {style: f"{layer['operator']}_{style or 'hls'}" for style in ("rtl", "hls", "")}, layer
+
+
+def test_finn_folds_the_librarys_layers_as_it_folds_those_in_hls(proved: tuple[list[str], list[Proof]]) -> None:
+    faster = {"GlobalAccPool", "LabelSelect"}  # whose cycles differ from those in HLS
+    for layer, proof in zip(ALL, proved[1], strict=True):
+        folding = {style: found["folding"] for style, found in proof.by_style.items()}
+        assert folding["rtl"] == folding["hls"] or layer["operator"] in faster, layer
+        assert proof.by_style["rtl"]["name"] == f"{layer['operator']}_rtl"
+
+
+def test_a_layer_that_the_library_cannot_implement_is_refused_with_the_reason(tools: Tools, tmp_path: Path) -> None:
+    _, cases = make_cases([layer for layer, _ in REFUSED], tools, tmp_path)
+    for case, (layer, reason) in zip(cases, REFUSED, strict=True):
+        assert reason in case["refused"], layer
 
 
 def test_every_layer_of_the_library_is_simulated(proved: tuple[list[str], list[Proof]]) -> None:
