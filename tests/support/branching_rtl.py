@@ -4,6 +4,7 @@
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from bskernel_executors.exchange.design import DESIGN, Design, Fifo, Stream, StreamFormat
@@ -117,4 +118,5 @@ def write_branching_rtl(folder: Path, *, depth: int, wrong: int = -1) -> None:
         (folder / "rtl" / name).write_text(text)
     np.save(folder / "reference" / "inputs.npy", TENSORS["x"])
     np.save(folder / "reference" / "outputs.npy", TENSORS["y"])
-    np.savez(folder / "expected" / "tensors.npz", **{name: values[:2] for name, values in TENSORS.items()})
+    save: Any = np.savez
+    save(folder / "expected" / "tensors.npz", **{name: values[:2] for name, values in TENSORS.items()})
