@@ -76,6 +76,7 @@ def test_a_deadlock_names_both_branches_and_the_smallest_depth_that_helps(
     assert f"the smallest depths that help: short = {ENOUGH};" in str(failure.hint)
 
 
+@pytest.mark.proof
 def test_sizing_begins_without_deadlock_however_shallow_the_fifos_are(workspace: Workspace, tmp_path: Path) -> None:
     result = run(workspace, tmp_path, SIZED, depth=2)
     assert result.status == "ok", result.failure
@@ -85,6 +86,7 @@ def test_sizing_begins_without_deadlock_however_shallow_the_fifos_are(workspace:
     assert sizing["simulations"] < 20
 
 
+@pytest.mark.proof
 def test_where_hardware_and_python_differ_the_layer_is_named(workspace: Workspace, tmp_path: Path) -> None:
     failure = run(workspace, tmp_path, SIMULATED, depth=BEATS, wrong=1).failure
     assert failure is not None

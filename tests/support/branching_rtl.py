@@ -118,5 +118,5 @@ def write_branching_rtl(folder: Path, *, depth: int, wrong: int = -1) -> None:
         (folder / "rtl" / name).write_text(text)
     np.save(folder / "reference" / "inputs.npy", TENSORS["x"])
     np.save(folder / "reference" / "outputs.npy", TENSORS["y"])
-    expected: dict[str, Any] = {name: values[:2] for name, values in TENSORS.items()}
-    np.savez(folder / "expected" / "tensors.npz", **expected)
+    save: Any = np.savez
+    save(folder / "expected" / "tensors.npz", **{name: values[:2] for name, values in TENSORS.items()})

@@ -43,7 +43,7 @@ def _refuse_simulation() -> NoReturn:
     raise StepFailure(
         category="environment",
         message="this step simulates with Vivado's xsim, whose binding finn_xsi is not part of this executor",
-        hint="switch the simulation off; flow rtl simulates chains of RTL layers with Verilator",
+        hint="switch the simulation off; flow rtl simulates RTL layers with Verilator",
     )
 
 
