@@ -90,7 +90,7 @@ def fold_by_finn(given: dict[str, Any], at: int, style: str) -> dict[str, Any]:
     getCustomOp(model.graph.node[0]).set_nodeattr("preferred_impl_style", style)
     model = model.transform(SpecializeLayers(PART))
     selected = model.graph.node[0].op_type
-    if given["operator"] != "Pool":  # which FINN folds with its sliding window
+    if given["operator"] not in {"Pool", "VVAU"}:  # which FINN folds with their sliding windows
         model = model.transform(SetFolding(6))
     layer = getCustomOp(model.graph.node[0])
     folding = {name: layer.get_nodeattr(name) for name in ("PE", "SIMD") if name in layer.get_nodeattr_types()}

@@ -12,7 +12,8 @@ from bskernel.workspace.workspace import Workspace
 from bskernel_executors.yosys_synth.counts import count_resources
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from support.layer_cases import SYNTHESISED, Layer
+from support.layer_cases import Layer
+from support.layer_limits import SYNTHESISED
 from support.layer_proof import Tools, find_tools, make_cases, prove
 from support.layer_search import LAYERS, OPERATIONS, SMALL, combine, pool_all, select_all
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from bskernel.workspace.workspace import Workspace
-from support.layer_cases import ALL, REFUSED
+from support.layer_cases import ALL
+from support.layer_limits import REFUSED
 from support.layer_proof import Proof, Tools, find_tools, make_cases, prove, run_verilator
 from support.paths import ROOT
 
