@@ -30,6 +30,12 @@ from bskernel_executors.finn_step.recipe_entry import make_rows, recipe_paramete
 from bskernel_executors.finn_step.recipes import Purpose
 from bskernel_executors.finn_step.reference import ReferenceParameters, make_reference
 from bskernel_executors.finn_step.rounding_entry import declare_rounding
+from bskernel_executors.finn_step.selection import (
+    Selection,
+    make_selection_rows,
+    refuse_unimplemented,
+    select,
+)
 from bskernel_executors.finn_step.step_call import StepFunction, run_step, unpack_inputs
 from bskernel_executors.finn_step.stitched_design import is_library_edited, stitch
 from bskernel_executors.quality.entry import declare_evaluate
@@ -105,11 +111,17 @@ def _declare(name: str, function: StepFunction, config: type, settable: dict[str
 
 
 def _declare_by_recipe(
-    purpose: Purpose, name: str, function: StepFunction, config: type, settable: dict[str, tuple[Any, Any]]
+    purpose: Purpose,
+    name: str,
+    function: StepFunction,
+    config: type,
+    settable: dict[str, tuple[Any, Any]],
+    entry: str | None = None,
 ) -> None:
     """Declare an entry that runs FINN's step `name`, or another recipe where the network needs one."""
     read = find_fields_read(function, list(inspect.signature(function).parameters)[1], config, frozenset(settable))
     struct = recipe_parameters(purpose, parameters_struct(name, read, settable))
+    more = "; thresholds are layers of their own, as RTL needs them" if entry else ""
     stage_in, stage_out = STAGES[name]
 
     def run(step: Step[Any]) -> None:
@@ -129,8 +141,8 @@ def _declare_by_recipe(
     registry.add(
         Entry(
             description=EntryDescription(
-                name=purpose,
-                summary=f"{name}, or a recipe for networks with branches, chosen by what the network contains",
+                name=entry or purpose,
+                summary=f"{name}, or a recipe for networks with branches, chosen by what the network contains{more}",
                 parameters=describe_parameters(struct),
                 inputs=_FLOW_INPUTS,
                 outputs=_OUTPUTS,
@@ -259,15 +271,26 @@ def split(step: Step[msgspec.Struct]) -> None:
     failure="transform",
 )
 def preferences(step: Step[PreferenceParameters]) -> None:
-    """Set the preferences and list the widened weights in the summary."""
+    """Set the preferences; list widened weights, and who implements the layers, in the summary.
+
+    Raises StepFailure (kernel) for layers without RTL, if it is required.
+    """
     widened: list[str] = []
+    chosen: list[Selection] = []
 
     def change(model: Any, _: Any) -> Any:
         widened.extend(prefer(model, step.params))
+        if step.params.require_rtl and step.params.fpga_part is not None:
+            chosen.extend(select(model, node, step.params.fpga_part) for node in model.graph.node)
+            failure = refuse_unimplemented(chosen)
+            if failure is not None:
+                raise failure
         return model
 
     run_step(step, "prefer", change, {})
-    rows = [{"label": "widened", "value": f"weights of {name}", "note": "BIPOLAR to INT2"} for name in widened]
+    rows = make_selection_rows(chosen) + [
+        {"label": "widened", "value": f"weights of {name}", "note": "BIPOLAR to INT2"} for name in widened
+    ]
     step.record({"summary": rows})
 
 
@@ -380,6 +403,10 @@ def _declare_all() -> None:
     _declare_by_recipe("streamline", "step_streamline", steps["step_streamline"], config, settable)
     _declare_by_recipe("convert_to_hw", "step_convert_to_hw", steps["step_convert_to_hw"], config, settable)
     _declare_open_flow()
+    if is_library_edited():
+        separate = settable | {"standalone_thresholds": (bool, True)}
+        convert = steps["step_convert_to_hw"]
+        _declare_by_recipe("convert_to_hw", "step_convert_to_hw", convert, config, separate, "convert_to_rtl")
 
 
 _declare_all()

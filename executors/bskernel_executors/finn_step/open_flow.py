@@ -38,12 +38,14 @@ class PreferenceParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 
     impl_style: Annotated[Literal["rtl", "hls", ""], parameter("preferred_impl_style of every layer")] = "rtl"
     layers: Annotated[dict[str, Literal["rtl", "hls", ""]], parameter("preferred_impl_style of single layers")] = {}
+    require_rtl: Annotated[bool, parameter("fail if a layer has no RTL that open tools read")] = False
+    fpga_part: Annotated[Part | None, parameter("FPGA part", default_from="target.part")] = None
 
 
 def prefer(model: Any, params: PreferenceParameters) -> list[str]:
     """Set preferred_impl_style; return the layers whose one-bit weights were widened.
 
-    The RTL matrix unit takes weights of at least two bits, so BIPOLAR weights (-1, 1) become INT2.
+    FINN's RTL matrix unit takes weights of at least two bits, so BIPOLAR weights (-1, 1) become INT2.
     Raises StepFailure (config) for an unknown layer.
     """
     from qonnx.core.datatype import DataType
@@ -64,8 +66,8 @@ def prefer(model: Any, params: PreferenceParameters) -> list[str]:
         if "preferred_impl_style" in instance.get_nodeattr_types():
             instance.set_nodeattr("preferred_impl_style", style)
         if style == "rtl" and node.op_type == "MVAU" and instance.get_nodeattr("weightDataType") == _ONE_BIT:
-            if instance.get_nodeattr("binaryXnorMode"):
-                continue
+            if instance.get_nodeattr("binaryXnorMode") or instance.get_input_datatype(0).bitwidth() < 2:
+                continue  # such a layer counts equal bits, or FINN's unit does not take its inputs
             instance.set_nodeattr("weightDataType", "INT2")
             model.set_tensor_datatype(node.input[1], DataType["INT2"])
             widened.append(node.name)

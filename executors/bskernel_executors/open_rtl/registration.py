@@ -27,6 +27,10 @@ def find_refusal(layer: Any) -> str | None:
     return LAYERS[layer.onnx_node.op_type].find_refusal(layer)
 
 
+# FINN's own selection, before register() replaces it.
+select_by_finn: Callable[..., str] = specialize_layers._determine_impl_style
+
+
 def _select_with_library(select: Callable[..., str]) -> Callable[..., str]:
     """Select the library's layer where RTL is preferred and it can be had; otherwise what FINN selects without it.
 
@@ -75,5 +79,5 @@ def register() -> None:
     for operator, layer in LAYERS.items():
         rtl.custom_op[operator + _RTL] = layer
         rtl.custom_op[operator + _HLS] = layer  # the name while FINN folds
-    specialize_layers._determine_impl_style = _select_with_library(specialize_layers._determine_impl_style)
+    specialize_layers._determine_impl_style = _select_with_library(select_by_finn)
     set_folding.SetFolding.apply = _fold_with_library(set_folding.SetFolding.apply)

@@ -1,0 +1,65 @@
+"""Networks of the usual kinds in the open flow: without any setting, every bit is what Python computes."""
+
+import json
+import shutil
+from pathlib import Path
+
+import onnx
+import pytest
+from bskernel.result.build_result import BuildResult
+from bskernel.workspace.workspace import Workspace
+from support.brevitas_exports import export_networks
+from support.builds import build
+from support.small_accelerators import make_separable
+
+pytestmark = [pytest.mark.env, pytest.mark.timeout(7200)]
+ULTRASCALE, SERIES_7 = "xczu7ev-ffvc1156-2-e", "xc7z020clg400-1"
+
+
+def build_for(
+    workspace: Workspace, folder: Path, part: str, *settings: str, rate: int = 1_000, last: str | None = None
+) -> BuildResult:
+    """Build FOLDER/net.onnx by flow rtl with nothing but a part and a rate."""
+    config = folder / "build.toml"
+    config.write_text(
+        f'build = {{ model = "net.onnx", flow = "rtl" }}\ntarget = {{ part = "{part}", target_fps = {rate} }}\n'
+    )
+    return build(workspace, config, folder / "out", *settings, last=last)
+
+
+def check_exact(folder: Path, frames: int) -> None:
+    simulation = json.loads((folder / "out" / "artifacts" / "simulation.json").read_text())
+    assert (simulation["frames"], simulation["mismatches"]) == (frames, 0)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+def test_a_separable_network_with_a_pool_is_exact_without_any_setting(workspace: Workspace, tmp_path: Path) -> None:
+    onnx.save(make_separable(), tmp_path / "net.onnx")
+    result = build_for(workspace, tmp_path, SERIES_7, "step.samples.parameters.drawn_frames=6", rate=20_000)
+    assert result.status == "ok", result.failure
+    check_exact(tmp_path, 6)
+
+
+def test_a_layer_without_rtl_is_refused_with_its_reason_before_any_layer_is_folded(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    onnx.save(make_separable(), tmp_path / "net.onnx")
+    result = build_for(
+        workspace, tmp_path, ULTRASCALE, "parameters.finn-step.standalone_thresholds=false", last="metrics"
+    )
+    assert result.failure is not None
+    assert result.failed_step == "prefer"
+    assert "it contains thresholds" in result.failure.message
+    assert "set standalone_thresholds = true" in (result.failure.hint or "")
+
+
+@pytest.mark.proof
+@pytest.mark.brevitas
+@pytest.mark.parametrize("name", ["cnv_2w2a", "cnv_1w1a", "mobilenet", "keywords"])
+def test_an_export_of_brevitas_is_exact(workspace: Workspace, tmp_path: Path, name: str) -> None:
+    exports = export_networks(tmp_path, name)
+    model = onnx.load(exports / f"{name}.onnx")  # its tensors may lie in a file of their own
+    onnx.save(model, tmp_path / "net.onnx")
+    result = build_for(workspace, tmp_path, ULTRASCALE, "step.samples.parameters.drawn_frames=20")
+    assert result.status == "ok", result.failure
+    check_exact(tmp_path, 20)
