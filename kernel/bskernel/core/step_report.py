@@ -47,7 +47,8 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True):
             for status in ("ran", "recalled", "failed", "interrupted")
             if (number := sum(item.status == status for item in self.items))
         ]
-        return f"{count} item{'s' if count > 1 else ''}{different}: {', '.join(ended)}"
+        memory = f"; at most {self.peak_mib} MiB" if self.peak_mib is not None else ""
+        return f"{count} item{'s' if count > 1 else ''}{different}: {', '.join(ended)}{memory}"
 
     @property
     def parts(self) -> tuple[StepReport, ...]:
