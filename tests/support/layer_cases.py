@@ -208,6 +208,7 @@ POOLS = (
     label(12, 3, 5, "INT3"),
     label(4, 4, 1, "UINT2"),
     label(6, 3, 4, "BIPOLAR", [1, 3]),
+    label(6, 6, 5, "UINT2", [1, 4]),
 )
 
 

@@ -26,22 +26,32 @@ module bsk_label_select #(
 	localparam int unsigned KEY = 1 + IN_BITS + INDEX;
 
 	logic step, free;
-	assign in_ready = step;
 
 	logic [INDEX-1:0] base; // index of the beat's first value
 	wire last = base == INDEX'(LABELS - PE);
 	always_ff @(posedge clk) begin
 		if (!rst_n) base <= '0;
-		else if (step && in_valid) base <= last ? '0 : base + INDEX'(PE);
+		else if (in_valid && in_ready) base <= last ? '0 : base + INDEX'(PE);
 	end
 
 	logic [K:0][PE-1:0][KEY-1:0] keys;
+	// No bit depends on itself: bit 0 depends on registers only.
+	/* verilator lint_off UNOPTFLAT */
 	logic [K:0] keys_valid, keys_first, keys_last;
+	/* verilator lint_on UNOPTFLAT */
 	for (genvar i = 0; i < PE; i++) begin : gen_key
 		wire [IN_BITS-1:0] value = IS_SIGNED != 0 ? in_data[i] ^ (IN_BITS'(1) << (IN_BITS - 1)) : in_data[i];
 		assign keys[0][i] = {1'b1, value, ~(base + INDEX'(i))};
 	end
-	assign keys_valid[0] = in_valid;
+	// A vector ends only after the one before it has left the cells: its end waits in none of them for a result.
+	logic busy;
+	always_comb begin
+		busy = 1'b0;
+		for (int unsigned k = 1; k < K; k++) busy |= keys_valid[k] && keys_last[k];
+	end
+	wire hold = last && busy;
+	assign in_ready = step && !hold;
+	assign keys_valid[0] = in_valid && !hold;
 	assign keys_first[0] = base == '0;
 	assign keys_last[0] = last;
 
