@@ -4,8 +4,8 @@
 # ///
 """Draw a CNV network with 2-bit weights and activations from a seed; write cnv_2w2a.onnx beside this file.
 
-CNV's layers in a quarter of its width: six 3x3 convolutions, two max pools, three fully connected layers, for frames of
-3x32x32 in steps of 1/256. Nothing is trained: the network shows hardware, not accuracy. Run with
+CNV's layers in a quarter of its width: six 3x3 convolutions, two max pools, three fully connected layers, for frames
+of 3x32x32 in steps of 1/256. Nothing is trained: the network shows hardware, not accuracy. Run with
 `uv run --script draw.py`.
 """
 
@@ -29,29 +29,35 @@ class Graph:
         self.nodes, self.constants, self.last = [], [], "image"
 
     def constant(self, value):
+        """Add a constant; return its name."""
         self.constants.append(numpy_helper.from_array(np.float32(value), f"c{len(self.constants)}"))
         return self.constants[-1].name
 
     def add(self, kind, *inputs, **attributes):
+        """Add a node; return the tensor that it makes."""
         name = f"{kind}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [f"{name}_out"], name=name, **attributes))
         return f"{name}_out"
 
     def quantize(self, tensor, scale, bits, signed, narrow):
+        """Quantize a tensor."""
         parameters = [self.constant(value) for value in (scale, 0, bits)]
         options = {"signed": signed, "narrow": narrow, "rounding_mode": "ROUND", "domain": QONNX}
         return self.add("Quant", tensor, *parameters, **options)
 
     def weights(self, *shape):
+        """Draw weights of -1, 0 and 1."""
         return self.quantize(self.constant(RANDOM.integers(-1, 2, shape)), 1, 2, 1, 1)
 
     def activate(self, products):
+        """Add a ReLU of 2 bits behind sums of `products` terms."""
         # Sums of `products` random terms: a power of two near their standard deviation.
         scale = 2.0 ** round(np.log2(products) / 2)
         self.last = self.quantize(self.add("Relu", self.last), scale, 2, 0, 0)
 
 
 def main():
+    """Draw and write the network."""
     graph = Graph()
     graph.last = graph.quantize(graph.last, 1 / 256, 8, 0, 0)
     window = {"kernel_shape": [3, 3], "strides": [1, 1], "pads": [0] * 4, "dilations": [1, 1], "group": 1}
