@@ -42,6 +42,7 @@ _SCRATCH = "rw,nosuid,nodev,mode=1777"
 _LAST_LINES = 12
 _PIDS = 4096
 _GONE_S = 10.0
+_MADE_S = 30.0  # a busy engine makes a container in seconds, also for a process that has died since
 _ANNOUNCED = "container-asked-for"
 _PROBE_S = 5
 
@@ -212,7 +213,7 @@ def end_containers_of(client: docker.APIClient, folders: SessionFolders) -> None
 
     If the session's process died while the engine made one, that may appear only now: it is waited for.
     """
-    deadline = time.monotonic() + _GONE_S
+    deadline = time.monotonic() + _MADE_S
     while True:
         found = client.containers(all=True, filters={"label": f"{SESSION_LABEL}={folders.id}"})
         for container in found:
