@@ -270,10 +270,9 @@ def test_a_layer_that_exists_in_hls_alone_is_refused_by_name_in_the_flow_without
 ) -> None:
     text = FLOW.format(model=models / "sound.onnx", flow="rtl", target=PART)
     text += '[step.prefer.parameters]\nlayers = { MVAU_0 = "hls" }\n'
-    failure = failed(build_text(workspace, tmp_path, text, "insert_deep_fifos"))
+    failure = failed(build_text(workspace, tmp_path, text, "prefer"))
     assert failure.category == "kernel"
-    assert "MVAU_hls_0 (MVAU_hls)" in failure.message
-    assert "needs Vitis HLS" in failure.message
+    assert "MVAU_0 (MVAU): step prefer asks for hls" in failure.message
 
 
 def one_step(entry: str, more: str) -> str:
