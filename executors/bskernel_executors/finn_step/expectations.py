@@ -29,6 +29,31 @@ def _execute_in_python(instance: Any, context: dict[str, Any], graph: Any) -> No
     python.execute_node(instance, context, graph)
 
 
+def _find_taker(name: str, graph: Any) -> Any | None:
+    """Find the node that takes a tensor, past FIFOs and width converters."""
+    taker = next((node for node in graph.node if name in node.input), None)
+    if taker is not None and taker.op_type.startswith(("StreamingFIFO", "StreamingDataWidthConverter")):
+        return _find_taker(taker.output[0], graph)
+    return taker
+
+
+def _order_windows(node: Any, context: dict[str, Any], graph: Any) -> None:
+    """Put a sliding window's output in the order of the stream to a depthwise unit: PE channels of the whole window.
+
+    FINN's Python gives windows with all channels, but its depthwise unit reads what the hardware streams.
+    """
+    from qonnx.custom_op.registry import getCustomOp
+
+    taker = _find_taker(node.output[0], graph) if node.op_type.startswith("ConvolutionInputGenerator") else None
+    if taker is None or not taker.op_type.startswith("VVAU"):
+        return
+    unit = getCustomOp(taker)
+    channels, pe = unit.get_nodeattr("Channels"), unit.get_nodeattr("PE")
+    windows = context[node.output[0]]
+    parts = windows.reshape(*windows.shape[:-1], -1, channels // pe, pe)
+    context[node.output[0]] = parts.swapaxes(-3, -2).reshape(windows.shape)
+
+
 def compute_tensors(model: Any, frame: Any) -> dict[str, Any]:
     """Execute one frame of shape (1, values); return every tensor that is no constant, by name."""
     from qonnx.custom_op.registry import getCustomOp
@@ -40,6 +65,7 @@ def compute_tensors(model: Any, frame: Any) -> dict[str, Any]:
     context[taken] = frame.reshape(model.get_tensor_shape(taken))
     for node in graph.node:
         _execute_in_python(getCustomOp(node), context, graph)
+        _order_windows(node, context, graph)
     streamed = {taken, *(name for node in graph.node for name in node.output)}
     return {name: context[name] for name in sorted(streamed)}
 
