@@ -86,7 +86,7 @@ def annotate_result(result: BuildResult, file: ReadFile | None) -> tuple[Annotat
         )
         for text in result.warnings
     ]
-    for step in (part for whole in result.steps for part in whole.parts):
+    for step in result.parts:
         # Executors warn by rows of their summary with this label.
         rows = [row for row in step.record.get("summary", ()) if row["label"] == "warning"]
         line = find_step(file.text, step.name) if file else None

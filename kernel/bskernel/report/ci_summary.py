@@ -24,9 +24,9 @@ def as_summary(result: BuildResult) -> str:
         lines += ["", f"\N{WARNING SIGN} {code_span(text)}"]
     if result.failure is not None:
         lines += ["", *code_block(describe_failed(result))]
-    if rows := [row for whole in result.steps for step in whole.parts for row in _numbers(step)]:
+    if rows := [row for step in result.parts for row in _numbers(step)]:
         lines += ["", *table([("number", "value", ""), *rows])]
-    for step in (part for whole in result.steps for part in whole.parts):
+    for step in result.parts:
         for grid in step.record.get("tables", ()):
             cells = [[code_span(cell) for cell in row] for row in (grid["columns"], *grid["rows"])]
             lines += ["", f"**{code_span(grid['title'])}**", "", *table(cells)]

@@ -107,7 +107,7 @@ def describe_result(result: BuildResult) -> str:
     recalled = sum(step.status == "recalled" for step in result.steps)
     lines = [f"{result.name}: {result.status}, {ran} steps ran, {recalled} recalled, {result.seconds:.2f} s"]
     lines += [f"  {'warning':<18} {text}" for text in result.warnings]
-    for step in (part for whole in result.steps for part in whole.parts):
+    for step in result.parts:
         # Executors offer `summary` rows and `tables`; the kernel shows them without knowing what they mean.
         for row in step.record.get("summary", ()):
             note = f"  [{row['note']}]" if row.get("note") else ""

@@ -38,6 +38,11 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()  # what can be built, but is hardly meant; what the chosen runtime does not promise
 
     @property
+    def parts(self) -> tuple[StepReport, ...]:
+        """All steps, each after its items."""
+        return tuple(part for step in self.steps for part in step.parts)
+
+    @property
     def exit_code(self) -> int:
         """The exit code of the command."""
         if self.status == "interrupted":
