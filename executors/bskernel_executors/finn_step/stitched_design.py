@@ -11,6 +11,7 @@ from typing import Any
 from bskernel_protocol import pretty_json
 
 from bskernel_executors.exchange.design import DESIGN, Design, Fifo, Stream, StreamFormat
+from bskernel_executors.exchange.file_tree import write_files
 from bskernel_executors.finn_step.stitch_check import check_stitchable, find_streamed_inputs
 from bskernel_executors.finn_step.stream_graph import LayerInstance, Port, StreamEdge, find_edges
 from bskernel_executors.finn_step.top_module import order_sources, write_top
@@ -65,9 +66,7 @@ def stitch(model: Any, out: Path) -> Design:
         estimated_cycles=max(int(instance.get_exp_cycles()) for instance in instances.values()),
     )
     files[DESIGN] = pretty_json(design).encode()
-    for name, data in files.items():
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        (out / name).write_bytes(data)
+    write_files(out, files)
     return design
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from onnx import helper
 
 from bskernel_executors.open_rtl.layer import OpenLayer, find_kind, write_memory
 from bskernel_executors.open_rtl.streams import connect
-from bskernel_executors.open_rtl.wrapper import HdlInstance, Value, write_instance
+from bskernel_executors.open_rtl.wrapper import Value, write_core
 
 _MARK = "open_rtl"
 _MEMORY = "weights.dat"
@@ -58,9 +59,9 @@ class DotProductLayer(OpenLayer):
         )
         return None if wrong is None else f"{wrong}, but it multiplies integers"
 
+    @abstractmethod
     def list_weights(self, model: Any) -> Any:
         """Return the weights of shape (sums, products of a sum)."""
-        raise NotImplementedError
 
     def get_instream_width(self, ind: int = 0) -> int:
         """Return the bits of a stream. Weights have none: the layer contains them."""
@@ -84,9 +85,7 @@ class DotProductLayer(OpenLayer):
         parameters |= {"AGREE": int(self._counts_equal_bits()), "OUT_BITS": self.get_output_datatype().bitwidth()}
         parameters["INIT_FILE"] = str(folder / _MEMORY)
         ports = connect("in0") | connect("out0")
-        return write_instance(
-            HdlInstance(module="bsk_dot_product", name="dot_product_i", parameters=parameters, ports=ports)
-        )
+        return write_core("bsk_dot_product", parameters, ports)
 
     def lut_estimation(self, fpgapart: str) -> Any:
         """Estimate LUTs as FINN does for the same layer in HLS."""

@@ -23,7 +23,7 @@ from bskernel_executors.open_rtl.layer import (
 )
 from bskernel_executors.open_rtl.resources import count_elementwise, count_memory
 from bskernel_executors.open_rtl.streams import connect
-from bskernel_executors.open_rtl.wrapper import HdlInstance, Value, write_instance
+from bskernel_executors.open_rtl.wrapper import Value, write_core
 
 _MEMORY = "constant.dat"
 _LONGEST_SHIFT = 64
@@ -165,9 +165,7 @@ class ElementwiseLayer(OpenLayer):
             else:
                 ports |= {f"{name}_{part}": f"in{at}_{part}" for part in ("data", "valid", "ready")}
         ports |= connect("out0")
-        return write_instance(
-            HdlInstance(module="bsk_elementwise", name="elementwise_i", parameters=parameters, ports=ports)
-        )
+        return write_core("bsk_elementwise", parameters, ports)
 
 
 def _takes_integers(node: Any) -> bool:

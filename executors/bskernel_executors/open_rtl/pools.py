@@ -22,7 +22,7 @@ from bskernel_executors.open_rtl.layer import (
 )
 from bskernel_executors.open_rtl.resources import count_global_pool, count_label_select, count_pool
 from bskernel_executors.open_rtl.streams import connect
-from bskernel_executors.open_rtl.wrapper import HdlInstance, Value, write_instance
+from bskernel_executors.open_rtl.wrapper import Value, write_core
 
 
 def _find_order(datatype: Any) -> int:
@@ -105,7 +105,7 @@ class PoolLayer(OpenLayer, Pool):  # type: ignore[misc]
             "OUT_BITS": self.get_output_datatype().bitwidth(),
         }
         ports = connect("in0") | connect("out0")
-        return write_instance(HdlInstance(module="bsk_pool", name="pool_i", parameters=parameters, ports=ports))
+        return write_core("bsk_pool", parameters, ports)
 
 
 class GlobalPoolLayer(OpenLayer, GlobalAccPool):  # type: ignore[misc]
@@ -147,9 +147,7 @@ class GlobalPoolLayer(OpenLayer, GlobalAccPool):  # type: ignore[misc]
             "OUT_BITS": self.get_output_datatype().bitwidth(),
         }
         ports = connect("in0") | connect("out0")
-        return write_instance(
-            HdlInstance(module="bsk_global_pool", name="global_pool_i", parameters=parameters, ports=ports)
-        )
+        return write_core("bsk_global_pool", parameters, ports)
 
 
 class LabelLayer(OpenLayer, LabelSelect):  # type: ignore[misc]
@@ -193,9 +191,7 @@ class LabelLayer(OpenLayer, LabelSelect):  # type: ignore[misc]
             "OUT_BITS": self.get_output_datatype().bitwidth(),
         }
         ports = connect("in0") | connect("out0")
-        return write_instance(
-            HdlInstance(module="bsk_label_select", name="label_select_i", parameters=parameters, ports=ports)
-        )
+        return write_core("bsk_label_select", parameters, ports)
 
 
 POOL_LAYERS: tuple[type[OpenLayer], ...] = (PoolLayer, GlobalPoolLayer, LabelLayer)

@@ -24,7 +24,7 @@ from bskernel_executors.open_rtl.resources import (
     count_resize,
     count_split,
 )
-from bskernel_executors.open_rtl.wrapper import HdlInstance, Value, write_instance
+from bskernel_executors.open_rtl.wrapper import HdlInstance, Value, write_core, write_instance
 
 _SIGNALS = ("data", "valid", "ready")
 _MEMORY = "table.dat"
@@ -43,11 +43,6 @@ def _gather(side: str, count: int, **renamed: str) -> dict[str, str]:
     return {f"{side}_{part}": f"{{{', '.join(listed)}}}" for part, listed in names.items()}
 
 
-def _write_one(module: str, parameters: dict[str, Value], ports: dict[str, str]) -> str:
-    name = f"{module.removeprefix('bsk_')}_i"
-    return write_instance(HdlInstance(module=module, name=name, parameters=parameters, ports=ports))
-
-
 class _CopyLayer(OpenLayer):
     """One stream copied to several, which take the copies independently, two beats apart at most."""
 
@@ -61,7 +56,7 @@ class _CopyLayer(OpenLayer):
         """Return the instance of bsk_fork."""
         count = len(self.onnx_node.output)
         parameters: dict[str, Value] = {"N": count, "WIDTH": int(self.get_instream_width())}
-        return _write_one("bsk_fork", parameters, connect("in0") | _gather("out", count))
+        return write_core("bsk_fork", parameters, connect("in0") | _gather("out", count))
 
 
 class ForkLayer(_CopyLayer, DuplicateStreams):  # type: ignore[misc]
@@ -112,7 +107,7 @@ class ConcatLayer(OpenLayer, StreamingConcat):  # type: ignore[misc]
             )
         folds = tuple(int(self.get_folded_input_shape(at)[-2]) for at in range(count))
         ports = _gather("in", count, data="wide") | connect("out0")
-        return body + _write_one("bsk_concat", {"N": count, "WIDTH": lanes * bits, "FOLDS": folds}, ports)
+        return body + write_core("bsk_concat", {"N": count, "WIDTH": lanes * bits, "FOLDS": folds}, ports)
 
 
 class SplitLayer(OpenLayer, StreamingSplit):  # type: ignore[misc]
@@ -135,7 +130,7 @@ class SplitLayer(OpenLayer, StreamingSplit):  # type: ignore[misc]
         count = self.get_n_outputs()
         folds = tuple(int(self.get_folded_output_shape(at)[-2]) for at in range(count))
         parameters: dict[str, Value] = {"N": count, "WIDTH": int(self.get_instream_width()), "FOLDS": folds}
-        return _write_one("bsk_split", parameters, connect("in0") | _gather("out", count))
+        return write_core("bsk_split", parameters, connect("in0") | _gather("out", count))
 
 
 def _find_unfolded(layer: Any) -> str | None:
@@ -176,7 +171,7 @@ class UpsampleLayer(OpenLayer, UpsampleNearestNeighbour):  # type: ignore[misc]
             "X": int(self.get_nodeattr("WO")) // width,
             "Y": int(self.get_nodeattr("HO")) // height,
         }
-        return _write_one("bsk_upsample", parameters, connect("in0") | connect("out0"))
+        return write_core("bsk_upsample", parameters, connect("in0") | connect("out0"))
 
 
 class PixelPaddingLayer(OpenLayer, FMPadding_Pixel):  # type: ignore[misc]
@@ -201,7 +196,7 @@ class PixelPaddingLayer(OpenLayer, FMPadding_Pixel):  # type: ignore[misc]
             "X": x,
             "Y": y,
         }
-        return _write_one("bsk_pixel_padding", parameters, connect("in0") | connect("out0"))
+        return write_core("bsk_pixel_padding", parameters, connect("in0") | connect("out0"))
 
 
 class LookupLayer(OpenLayer, Lookup):  # type: ignore[misc]
@@ -242,7 +237,7 @@ class LookupLayer(OpenLayer, Lookup):  # type: ignore[misc]
             "DEPTH": len(table),
             "INIT_FILE": str(folder / _MEMORY),
         }
-        return _write_one("bsk_lookup", parameters, connect("in0") | connect("out0"))
+        return write_core("bsk_lookup", parameters, connect("in0") | connect("out0"))
 
 
 class _WireLayer(OpenLayer):

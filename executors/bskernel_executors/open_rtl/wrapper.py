@@ -50,6 +50,12 @@ def write_instance(instance: HdlInstance) -> str:
     return f"\t{instance.module} #(\n{parameters}\n\t) {instance.name} (\n{ports}\n\t);\n"
 
 
+def write_core(module: str, parameters: dict[str, Value], ports: dict[str, str]) -> str:
+    """Write the instance of the module that does a layer's work; it is named after the module."""
+    name = f"{module.removeprefix('bsk_')}_i"
+    return write_instance(HdlInstance(module=module, name=name, parameters=parameters, ports=ports))
+
+
 def _declare(port: StreamPort) -> tuple[str, ...]:
     """Declare a stream's ports, one per line: the parser of the top module reads them so."""
     into, back = ("input", "output") if port.is_input else ("output", "input")

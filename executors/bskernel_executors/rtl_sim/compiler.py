@@ -53,9 +53,7 @@ def compile_library(folder: Path, out: Path) -> None:
     ]  # fmt: skip
     make = ["make", "-C", "obj", "-f", "Vbskernel_top.mk", *_MAKE, *_LIBRARY]
     for command in (verilate, make):
-        run_tool(
-            command, cwd=folder, env=env, failed="Verilator's library does not compile", error="error|no such file"
-        )
+        run_tool(command, cwd=folder, env=env, failed="Verilator's library does not compile", error=_ERROR)
     out.mkdir()
     for name in _LIBRARY:
         shutil.copyfile(folder / "obj" / name, out / name)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bskernel_executors.exchange.design import DESIGN, Design, read_design
 from bskernel_executors.exchange.fifo_config import FifoConfig
+from bskernel_executors.exchange.file_tree import read_files, write_files
 from bskernel_executors.exchange.simulation import Simulation, StreamCycles, read_simulation
 from bskernel_executors.rtl_sim.compiler import compile_library, compile_simulator
 from bskernel_executors.rtl_sim.diagnosis import find_helpful_depths, locate_difference, read_expected
@@ -241,11 +242,7 @@ def export(step: Step[ExportParameters]) -> None:
     design = read_design(rtl)
     frames, expected = read_reference(step.required_input("reference"), design)
     sent = slice(step.params.frames)
-    files = {
-        str(path.relative_to(rtl)): path.read_bytes()
-        for path in sorted(rtl.rglob("*"))
-        if path.is_file() and path.name != DESIGN
-    }
+    files = {name: data for name, data in read_files(rtl).items() if name != DESIGN}
     written = export_design(
         design,
         files,
@@ -256,10 +253,7 @@ def export(step: Step[ExportParameters]) -> None:
         clock_ns=step.params.clock_ns,
     )
     written[f"testbench/{TESTBENCH}"] = Path(__file__).with_name(TESTBENCH).read_bytes()
-    out = step.output("ip")
-    for name, data in written.items():
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        (out / name).write_bytes(data)
+    write_files(step.output("ip"), written)
 
 
 @registry.entry(

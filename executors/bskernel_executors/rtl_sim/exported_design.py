@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from bskernel_executors.exchange.design import Design, StreamFormat
 from bskernel_executors.exchange.simulation import Simulation
 from bskernel_executors.rtl_sim.beats import pack
+from bskernel_executors.rtl_sim.simulator import count_outer_patience
 from bskernel_executors.sdk import StepFailure
 
 TOP, TESTBENCH = "accelerator", "testbench.sv"
 _MEMORIES = '"mem/'  # where the design's sources look for their memories
-_PATIENCE = 100_000  # cycles without a beat that are no deadlock yet, beside 20 times the estimate of a frame
 
 
 def flatten_sources(files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -72,7 +72,7 @@ def write_frames_package(design: Design, frames: int, clock_ns: float) -> str:
 	localparam int FRAMES = {frames}, BEATS_IN = {design.input.beats}, BEATS_OUT = {design.output.beats};
 	localparam int WIDTH_IN = {design.input.width}, WIDTH_OUT = {design.output.width};
 	localparam int BITS_OUT = {design.output.parallel * design.output.bits};
-	localparam int PATIENCE = {20 * design.estimated_cycles + _PATIENCE};
+	localparam int PATIENCE = {count_outer_patience(design)};
 	localparam real PERIOD_NS = {clock_ns};
 	localparam string FOLDER = "../testbench/";
 endpackage

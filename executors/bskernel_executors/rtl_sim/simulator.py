@@ -132,6 +132,11 @@ def diagnose(design: Design, returncode: int, lines: Sequence[str]) -> StepFailu
     return None
 
 
+def count_outer_patience(design: Design) -> int:
+    """Cycles without a beat that are a deadlock where only the design's input and output are seen."""
+    return 20 * design.estimated_cycles + 100_000
+
+
 def run_simulator(
     rtl: Path,
     design: Design,
@@ -154,8 +159,8 @@ def run_simulator(
     sent.write_bytes(pack(frames, design.input).tobytes())
     if limits:
         bounds.write_bytes(np.array(limits, dtype="<u4").tobytes())
-    # No layer is silent for longer than a frame takes. Of a netlist only the input and the output are seen.
-    patience = 2 * design.estimated_cycles + 10_000 if design.streams else 20 * design.estimated_cycles + 100_000
+    # No layer is silent for longer than a frame takes.
+    patience = 2 * design.estimated_cycles + 10_000 if design.streams else count_outer_patience(design)
     numbers = (design.input.beats, design.output.beats, len(frames), stall_percent, patience)
     trace, cycles = waveform or ("-", 0)
     command = [

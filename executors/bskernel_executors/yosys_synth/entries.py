@@ -16,6 +16,7 @@ from bskernel_protocol import pretty_json
 
 from bskernel_executors.exchange.artifact_file import read_artifact
 from bskernel_executors.exchange.design import DESIGN, Design, read_design
+from bskernel_executors.exchange.file_tree import read_files, write_files
 from bskernel_executors.exchange.synthesis import CellSynthesis
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.tools import module_command, run_tool
@@ -93,13 +94,9 @@ def partition_design(step: Step[msgspec.Struct]) -> None:
     """Write the layers' folders."""
     rtl = step.required_input("rtl")
     design = read_design(rtl)
-    files = {path.relative_to(rtl).as_posix(): path.read_bytes() for path in rtl.rglob("*") if path.is_file()}
-    layers = partition(design, files)
+    layers = partition(design, read_files(rtl))
     for name, folder in layers.items():
-        for path, data in folder.items():
-            target = step.output("layers") / name / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
+        write_files(step.output("layers") / name, folder)
     step.record({"layers": len(layers)})
 
 
@@ -156,10 +153,8 @@ def _write_netlist(step: Step[JoinParameters], design: Design, top: str, cells: 
     folder = step.required_input("layer_netlist")
     netlists = {name: (folder / name / "layer_netlist").read_text(encoding="utf-8") for name in design.layers}
     netlist, files = make_netlist_design(design, join_netlists(design, top, netlists), cells, library, own)
-    out = step.output("netlist")
-    for name, content in (*files.items(), (DESIGN, pretty_json(netlist))):
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        (out / name).write_text(content, encoding="utf-8")
+    texts = {**files, DESIGN: pretty_json(netlist)}
+    write_files(step.output("netlist"), {name: text.encode() for name, text in texts.items()})
 
 
 @registry.entry(
