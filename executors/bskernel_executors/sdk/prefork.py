@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+import select
 import signal
-import struct
 import sys
-import termios
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -66,7 +64,7 @@ class RunningStep:
     started: float  # time.monotonic(), in seconds
     oom_kills_before: int
     has_memory_limit: bool
-    order_fd: int  # the child has read its order from the other end
+    begun_fd: int  # becomes readable when the child has its order in hand
     view_fd: int | None  # the child's namespace of mounts, which takes as long to end as a small step does
     pipes: list[OutputPipe]
     told: float = 0.0  # when the kernel last heard of progress beyond the log's limit
@@ -74,7 +72,7 @@ class RunningStep:
 
     def fds(self) -> Iterator[int]:
         """The server's file descriptors for this step, which no other child may keep open."""
-        yield from (self.pidfd, self.log.fileno(), self.order_fd)
+        yield from (self.pidfd, self.log.fileno(), self.begun_fd)
         yield from (pipe.fd for pipe in self.pipes)
         if self.view_fd is not None:
             yield self.view_fd
@@ -102,9 +100,10 @@ class RunningStep:
         kill_group(self.pid)
 
     def has_begun(self) -> bool:
-        """Whether the child has read its order. One that the system killed just before the order never did."""
-        unread = struct.unpack("i", fcntl.ioctl(self.order_fd, termios.FIONREAD, bytes(4)))[0]
-        return not unread
+        """Whether the child has gone on with its order. One that was killed just before the order never does."""
+        begun = select.poll()
+        begun.register(self.begun_fd, select.POLLIN)
+        return bool(begun.poll(0))
 
     def reap(self) -> tuple[int, int]:
         """Return the child's exit code (negative: a signal) and the peak memory of its largest process in MiB."""
@@ -130,7 +129,7 @@ class RunningStep:
             os.close(pipe.fd)
         self.log.close(self._seconds())
         os.close(self.pidfd)
-        os.close(self.order_fd)
+        os.close(self.begun_fd)
 
     def end_view(self) -> None:
         """Let the child's namespace of mounts end, once nobody waits for the step."""
@@ -144,11 +143,12 @@ class PreforkedChild:
 
     pid: int
     order_fd: int  # write the step directory here
+    begun_fd: int  # the child's word; that it has read its order is none, since one that is being killed may do that
     pipes: list[OutputPipe]
 
     def fds(self) -> Iterator[int]:
         """The server's file descriptors for this child, which no other child may keep open."""
-        yield self.order_fd
+        yield from (self.order_fd, self.begun_fd)
         yield from (pipe.fd for pipe in self.pipes)
 
     def start(self, root: Path, directory: str) -> RunningStep:
@@ -163,6 +163,7 @@ class PreforkedChild:
             if view is not None:
                 os.close(view)
             raise
+        os.close(self.order_fd)
         return RunningStep(
             directory=directory,
             pid=self.pid,
@@ -171,7 +172,7 @@ class PreforkedChild:
             started=time.monotonic(),
             oom_kills_before=kills,
             has_memory_limit=limits_memory(root / directory),
-            order_fd=self.order_fd,
+            begun_fd=self.begun_fd,
             view_fd=view,
             pipes=self.pipes,
         )
@@ -203,6 +204,7 @@ def prefork_child(
         read_end, write_end = os.pipe()
         pipes.append((name, read_end, write_end))
     order_read, order_write = os.pipe()
+    begun = os.eventfd(0)
     sys.stdout.flush()
     sys.stderr.flush()
     server = os.getpid()
@@ -210,11 +212,14 @@ def prefork_child(
     if pid == 0:
         write_ends = [write_end for _, _, write_end in pipes]
         foreign = (*inherited, order_write, *(read_end for _, read_end, _ in pipes))
-        _become_child(registry, root, confinement, order_read, write_ends, server, foreign)
+        _become_child(registry, root, confinement, order_read, begun, write_ends, server, foreign)
     for fd in (order_read, *(write_end for _, _, write_end in pipes)):
         os.close(fd)
     return PreforkedChild(
-        pid=pid, order_fd=order_write, pipes=[OutputPipe(name=name, fd=read_end) for name, read_end, _ in pipes]
+        pid=pid,
+        order_fd=order_write,
+        begun_fd=begun,
+        pipes=[OutputPipe(name=name, fd=read_end) for name, read_end, _ in pipes],
     )
 
 
@@ -223,6 +228,7 @@ def _become_child(
     root: Path,
     confinement: Confinement,
     order_read: int,
+    begun: int,
     write_ends: list[int],
     server: int,
     foreign: Iterable[int],
@@ -247,6 +253,8 @@ def _become_child(
         os.close(order_read)
         if not directory:
             os._exit(0)
+        os.eventfd_write(begun, 1)
+        os.close(begun)
         step = root / directory
         manifest = find_manifest(step)
         if manifest is not None and manifest.tools:
