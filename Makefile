@@ -38,7 +38,7 @@ proof: sync
 unit: sync
 	BSKERNEL_QUICK=1 $(UV) run --frozen pytest $(PROCESSES) -m "not env and not container and not browser" $(UNIT) $(ARGS)
 
-# A module's tests share what they built, so one process runs them all; modules start in the order of pyproject.toml.
+# A module's tests share what they built, so one process runs them all; modules start in the order of tests/conftest.py.
 PROCESSES := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 UNIT := tests/project tests/protocol tests/kernel tests/executors
 

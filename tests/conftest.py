@@ -88,11 +88,23 @@ def engine() -> str | None:
     return None
 
 
+# Minutes each: they start before the other whole builds, so that no process waits for one of them in the end.
+LONGEST = {"test_rtl", "test_netlist", "test_brevitas", "test_bitstream", "test_branching_rtl", "test_campaigns"}
+
+
+def turn(item: pytest.Item) -> int:
+    """Parts of the code come first, then the longest modules, then the other whole builds."""
+    if item.path.stem in LONGEST:
+        return 1
+    return 2 if {"e2e", "chaos"} & set(item.path.parts) else 0
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what needs a Docker engine or a browser where there is none, unless BSKERNEL_REQUIRE_... says one must.
 
     Proofs run only if they are asked for by name: with any -m that does not say so they are left out.
     """
+    items.sort(key=turn)
     if "proof" not in config.getoption("markexpr"):
         proofs = [item for item in items if item.get_closest_marker("proof")]
         config.hook.pytest_deselected(items=proofs)
