@@ -26,32 +26,46 @@ def _takes_integers(model: Any, node: Any) -> bool:
     return all(model.get_tensor_datatype(name).is_integer() for name in _variable_inputs(model, node))
 
 
-def count_head(model: Any) -> int:
-    """Count the nodes at the start of a sorted model that stay on the host."""
+def _stays_at_the_end(model: Any, node: Any) -> bool:
+    """Whether the host computes a node with whose results hardware does nothing more."""
+    if len(_variable_inputs(model, node)) == 1 and node.op_type in _SHAPES | _SCALES | _SCORES:
+        return True
+    return not _takes_integers(model, node)
+
+
+def find_tail(model: Any) -> list[Any]:
+    """Return the nodes at the end of a sorted model that stay on the host. They may fork and join."""
+    tail: list[Any] = []
+    taken: set[str] = set()  # by nodes that are not of the tail
+    for node in reversed(model.graph.node):
+        if _stays_at_the_end(model, node) and not taken & set(node.output):
+            tail.insert(0, node)
+        else:
+            taken |= set(node.input)
+    return tail
+
+
+def find_head(model: Any, nodes: Sequence[Any]) -> list[Any]:
+    """Return those of `nodes`, sorted, that stay on the host as a chain that begins at the model's input."""
     current = model.graph.input[0].name
-    for at, node in enumerate(model.graph.node):
-        is_chain = len(model.find_consumers(current)) == 1 and _variable_inputs(model, node) == [current]
+    head: list[Any] = []
+    for node in nodes:
+        consumers = [other for other in nodes if current in other.input]
+        is_chain = len(consumers) == 1 and _variable_inputs(model, node) == [current]
         if not is_chain or (_takes_integers(model, node) and node.op_type not in _SHAPES | _SCALES):
-            return at
+            break
+        head.append(node)
         current = node.output[0]
-    return len(model.graph.node)
+    return head
 
 
-def count_tail(model: Any) -> int:
-    """Count the nodes at the end of a sorted model that stay on the host."""
-    for at, node in enumerate(reversed(model.graph.node)):
-        if node.op_type not in _SHAPES | _SCALES | _SCORES or len(_variable_inputs(model, node)) != 1:
-            return at
-    return len(model.graph.node)
-
-
-def _extract(model: Any, first: int, last: int, taken: str, given: Sequence[str]) -> Any:
-    """Make a model of nodes[first:last], with the input `taken` and the outputs `given`."""
+def _extract(model: Any, kept: Sequence[Any], taken: str, given: Sequence[str]) -> Any:
+    """Make a model of some nodes, with the input `taken` and the outputs `given`."""
     from qonnx.transformation.general import RemoveUnusedTensors
 
     part = copy.deepcopy(model)
-    nodes = list(part.graph.node)
-    for node in nodes[:first] + nodes[last:]:
+    outputs = {node.output[0] for node in kept}
+    for node in [node for node in part.graph.node if node.output[0] not in outputs]:
         part.graph.node.remove(node)
     for field, names in ((part.graph.input, [taken]), (part.graph.output, given)):
         infos = [copy.deepcopy(part.get_tensor_valueinfo(name)) for name in names]
@@ -79,38 +93,64 @@ def require_one_output(model: Any) -> None:
         )
 
 
+def _require_one_tensor(model: Any, tail: Sequence[Any], body: Sequence[Any]) -> str:
+    """Return the tensor that the tail takes from the accelerator. Raises StepFailure (kernel) if it takes others."""
+    made = {name for node in tail for name in node.output}
+    taken = list(dict.fromkeys(name for node in tail for name in _variable_inputs(model, node) if name not in made))
+    given = {name for node in body for name in node.output}
+    if len(taken) == 1 and taken[0] in given:
+        return taken[0]
+    names = [f"{name} ({'of the accelerator' if name in given else 'known to the host'})" for name in taken]
+    fractions = [node for node in tail if not _takes_integers(model, node)]
+    raise StepFailure(
+        category="kernel",
+        message=f"the host has to compute the network's end, but that does not take one tensor of the "
+        f"accelerator alone: {', '.join(names)}",
+        hint="quantize what the last nodes take, so that hardware computes them, or export the network without them",
+        cause=(f"nodes that take fractions: {_name_nodes(fractions)}",) if fractions else (),
+    )
+
+
+def _name_nodes(nodes: Sequence[Any]) -> str:
+    return ", ".join(f"{node.name} ({node.op_type})" for node in nodes[:8])
+
+
 def split_host(model: Any, out: Path) -> tuple[Any, HostSplit]:
     """Return the accelerator's part of a streamlined model; write the host's parts and host.json into `out`.
 
-    Raises StepFailure (kernel) when no layer takes integers, and for several outputs.
+    Raises StepFailure (kernel) when no layer takes integers, for several outputs, and for an end with fractions that
+    takes more than one tensor.
     """
     from qonnx.transformation.general import SortGraph
 
     require_one_output(model)
     model = model.transform(SortGraph())
     nodes = list(model.graph.node)
-    first, last = count_head(model), len(nodes) - count_tail(model)
-    if first >= last:
-        names = ", ".join(f"{node.name} ({node.op_type})" for node in nodes[:8])
+    tail = find_tail(model)
+    at_the_end = {node.output[0] for node in tail}
+    front = [node for node in nodes if node.output[0] not in at_the_end]
+    head = find_head(model, front)
+    body = front[len(head) :]
+    if not body:
         raise StepFailure(
             category="kernel",
             message="no layer is left for the accelerator, because none takes integers",
             hint="quantize the network's activations, or annotate the input with its integer type",
-            cause=(f"nodes: {names}",),
+            cause=(f"nodes: {_name_nodes(nodes)}",),
         )
-    taken = _variable_inputs(model, nodes[first])[0]
-    given = nodes[last - 1].output[0]
+    taken = _variable_inputs(model, body[0])[0]
     ends = [tensor.name for tensor in model.graph.output]
-    body = _extract(model, first, last, taken, [given] if last < len(nodes) else ends)
-    if first:
-        _extract(model, 0, first, model.graph.input[0].name, [taken]).save(str(out / "head.onnx"))
-    if last < len(nodes):
-        _extract(model, last, len(nodes), given, ends).save(str(out / "tail.onnx"))
+    given = _require_one_tensor(model, tail, body) if tail else ends[0]
+    accelerator = _extract(model, body, taken, [given])
+    if head:
+        _extract(model, head, model.graph.input[0].name, [taken]).save(str(out / "head.onnx"))
+    if tail:
+        _extract(model, tail, given, ends).save(str(out / "tail.onnx"))
     split = HostSplit(
-        head=tuple(HostNode(name=node.name, kind=node.op_type) for node in nodes[:first]),
-        tail=tuple(HostNode(name=node.name, kind=node.op_type) for node in nodes[last:]),
-        accelerator_input=_describe_tensor(body, taken),
-        accelerator_output=_describe_tensor(body, given),
+        head=tuple(HostNode(name=node.name, kind=node.op_type) for node in head),
+        tail=tuple(HostNode(name=node.name, kind=node.op_type) for node in tail),
+        accelerator_input=_describe_tensor(accelerator, taken),
+        accelerator_output=_describe_tensor(accelerator, given),
     )
     (out / "host.json").write_text(pretty_json(split), encoding="utf-8")
-    return body, split
+    return accelerator, split
