@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,14 +20,14 @@ from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, p
 from bskernel_executors.sdk.tools import module_command, run_tool
 from bskernel_executors.yosys_synth.counts import DIFFERENCES, count_resources
 from bskernel_executors.yosys_synth.netlist import drop_head, find_unmodelled, make_netlist_design
-from bskernel_executors.yosys_synth.partition import LAYER, SOURCES, join_netlists, partition
+from bskernel_executors.yosys_synth.partition import SOURCES, join_netlists, partition
 from bskernel_executors.yosys_synth.tool import find_library
+from bskernel_executors.yosys_synth.xilinx_script import AFTER, BEFORE, CELLS, MEMORIES, NETLIST, write_script
 
 registry = Registry(executor="yosys-synth", summary="synthesises a stitched design with Yosys")
-_CELLS, _NETLIST = "cells.json", "netlist.v"
 _SOURCES = msgspec.json.Decoder(tuple[str, ...])
 _COUNTS = msgspec.json.Decoder(dict[str, int])
-_PRIMITIVES = ("DSP48E1", "DSP48E2", "LUT6_2")
+_LIBRARY = {".v", ".vh"}  # Verilog of Yosys's library of cells
 # Beginning of a part's name -> Yosys's family.
 _FAMILIES = {"xc7": "xc7", "xczu": "xcup", "xcu": "xcup", "xck": "xcup", "xcku": "xcup", "xcvu": "xcup"}
 
@@ -59,27 +57,6 @@ def find_family(part: str) -> str:
             hint="it supports 7-series and UltraScale+, but not Versal",
         )
     return _FAMILIES[max(fitting, key=len)]
-
-
-def _copy_blackboxes(share: Path) -> str:
-    """Copy the primitives that FINN's library instantiates from Yosys's simulation library, as black boxes."""
-    text = "".join((share / name).read_text(encoding="utf-8") for name in ("cells_sim.v", "cells_xtra.v"))
-    boxes = []
-    for name in _PRIMITIVES:
-        found = re.search(rf"^module {name}\b.*?^endmodule", text, re.DOTALL | re.MULTILINE)
-        if found is None:
-            raise StepFailure(category="executor", message=f"Yosys's library has no module {name}")
-        boxes.append(f"(* blackbox *)\n{found.group()}\n")
-    return "\n".join(boxes)
-
-
-def _write_scripts(sources: Sequence[str]) -> dict[str, str]:
-    """Write the script that reads a layer, and the one that writes its netlist and the counts of its cells."""
-    flags = "-j 1 --ignore-timing --ignore-assertions --allow-use-before-declare"
-    return {
-        "read.ys": f"read_slang {flags} --top {LAYER} --keep-hierarchy blackboxes.v {' '.join(sources)}\n",
-        "write.ys": f"tee -q -o {_CELLS} stat -json\nwrite_verilog -noattr -noexpr -renameprefix n {_NETLIST}\n",
-    }
 
 
 @registry.entry(
@@ -121,22 +98,22 @@ def synthesize_layer(step: Step[LayerParameters]) -> None:
         shutil.copyfile(layer / source, step.work / Path(source).name)
     if (layer / "mem").is_dir():
         shutil.copytree(layer / "mem", step.work / "mem")
-    (step.work / "blackboxes.v").write_text(_copy_blackboxes(find_library() / "xilinx"), encoding="utf-8")
-    for name, text in _write_scripts([Path(source).name for source in sources]).items():
+    folder = find_library() / "xilinx"
+    library = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.suffix in _LIBRARY}
+    for name, text in write_script(family, [Path(source).name for source in sources], library).items():
         (step.work / name).write_text(text, encoding="utf-8")
-    synthesise = f"synth_xilinx -family {family} -top {LAYER} -flatten -noiopad -noclkbuf"
     step.progress("synthesising")
     run_tool(
-        [*module_command("bskernel_executors.yosys_synth.tool"), "read.ys", synthesise, "write.ys"],
+        [*module_command("bskernel_executors.yosys_synth.tool"), BEFORE, MEMORIES, AFTER],
         cwd=step.work,
         env=os.environ,
         failed="Yosys failed to synthesise the layer",
     )
-    statistics = json.loads((step.work / _CELLS).read_text(encoding="utf-8"))
+    statistics = json.loads((step.work / CELLS).read_text(encoding="utf-8"))
     # $scopeinfo is not hardware: it marks where a flattened module was.
     cells = {kind: count for kind, count in statistics["design"]["num_cells_by_type"].items() if kind != "$scopeinfo"}
     step.output("cells").write_text(pretty_json(cells), encoding="utf-8")
-    text = (step.work / _NETLIST).read_text(encoding="utf-8")
+    text = (step.work / NETLIST).read_text(encoding="utf-8")
     step.output("layer_netlist").write_text(drop_head(text), encoding="utf-8")
 
 

@@ -1,6 +1,8 @@
-"""Yosys in a process of its own: `python tool.py READ SYNTHESISE WRITE`. Its log is log.txt, its errors go to stderr.
+"""Yosys in a process of its own: `python tool.py BEFORE MEMORIES AFTER`. Its log is log.txt, its errors go to stderr.
 
-READ and WRITE are scripts, SYNTHESISE is a pass that has stages.
+BEFORE and AFTER are scripts. MEMORIES maps memories and is left out where there is none: it takes seconds all the
+same. It is JSON: `choice`, a pass that chooses a kind of RAM for each memory; `maps`, files of Yosys's that replace
+the chosen; `block_rams`, a file that replaces single block RAMs without their contents, which are put into them here.
 """
 
 from __future__ import annotations
@@ -9,6 +11,25 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from bskernel_executors.yosys_synth.block_ram import holds, split_contents
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CHOSEN = "$__"  # begins the names of what choices make and maps replace
+_MARK = "bskernel_contents"
+
+
+class MemoryScript(msgspec.Struct, frozen=True, kw_only=True):
+    """What maps the memories of a layer."""
+
+    choice: str
+    maps: tuple[str, ...]
+    block_rams: str
 
 
 def find_library() -> Path:
@@ -19,11 +40,37 @@ def find_library() -> Path:
     return Path(spec.origin).parent / "share"
 
 
-def main() -> int:
-    """Read, synthesise, write. Yosys ends the process with 1 on an error."""
+def map_memories(design: Any, run: Callable[[str], None], script: MemoryScript) -> None:
+    """Replace the memories of the design's top module by RAMs."""
     from pyosys import libyosys
 
-    read, synthesise, write = sys.argv[1:]
+    def identifier(name: str) -> Any:
+        return libyosys.IdString(f"\\{name}")
+
+    run(script.choice)
+    contents = {}
+    for cell in design.top_module().cells_.values():
+        if cell.type.str().startswith(_CHOSEN) and cell.hasParam(identifier("INIT")):
+            bits = cell.getParam(identifier("INIT")).as_string()
+            if holds(bits):
+                contents[cell.name.str()] = bits
+                cell.unsetParam(identifier("INIT"))
+                cell.set_bool_attribute(identifier(_MARK))
+    run(f"techmap -map {script.block_rams} a:{_MARK}")
+    for name, cell in design.top_module().cells_.items():
+        if (bits := contents.get(name.str())) is not None:
+            for parameter, value in split_contents(bits).items():
+                cell.setParam(identifier(parameter), libyosys.Const.from_string(value))
+    for path in script.maps:
+        if any(cell.type.str().startswith(_CHOSEN) for cell in design.top_module().cells_.values()):
+            run(f"techmap -map {path}")
+
+
+def main() -> int:
+    """Run the scripts. Yosys ends the process with 1 on an error."""
+    from pyosys import libyosys
+
+    before, memories, after = sys.argv[1:]
     log = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(log, 1)
     os.close(log)
@@ -32,14 +79,11 @@ def main() -> int:
     def run(command: str) -> None:
         libyosys.run_pass(command, design)
 
-    run(f"script {read}")
-    run(f"{synthesise} -run :map_memory")
+    run(f"script {before}")
     run("tee -q -o memories.txt select -count t:$mem*")
-    # Mapping memories takes seconds also where there is none.
     if not Path("memories.txt").read_text(encoding="utf-8").startswith("0 "):
-        run(f"{synthesise} -run map_memory:map_ffram")
-    run(f"{synthesise} -run map_ffram:")
-    run(f"script {write}")
+        map_memories(design, run, msgspec.json.decode(Path(memories).read_bytes(), type=MemoryScript))
+    run(f"script {after}")
     libyosys.log_flush()
     return 0
 
