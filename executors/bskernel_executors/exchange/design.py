@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -51,7 +50,7 @@ class Fifo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Design(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """design.json: what simulators and synthesisers must know. A netlist has neither FIFOs nor monitored streams."""
 
-    top: Literal["bskernel_top"] = "bskernel_top"
+    top: str = "bskernel_top"
     sources: tuple[str, ...]  # relative paths, in the order in which a tool must read them
     input: StreamFormat
     output: StreamFormat
