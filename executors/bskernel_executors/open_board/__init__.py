@@ -1,1 +1,1 @@
-"""A board around a stitched design: its wrapper in SystemVerilog, clock, UART, pins, self-test, and what a host needs."""
+"""A board around a stitched design: clock, UART, pins and self-test, in SystemVerilog of our own."""

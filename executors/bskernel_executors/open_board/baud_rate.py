@@ -11,7 +11,7 @@ LEAST_CYCLES = 4  # of a bit
 
 
 def find_divisor(clock_hz: Fraction, baud: int) -> int:
-    """Find the cycles of a bit. Raises ValueError if the rate is missed by more than MOST_ERROR; it names one near."""
+    """Find the cycles of a bit. Raises ValueError, which names rates, if this one is missed by too much."""
     divisor = round(clock_hz / baud)
     if divisor >= LEAST_CYCLES and abs(clock_hz / divisor / baud - 1) <= MOST_ERROR:
         return divisor
@@ -27,6 +27,5 @@ def list_rates(clock_hz: Fraction) -> tuple[int, ...]:
     return tuple(
         rate
         for rate in usual
-        if (divisor := round(clock_hz / rate)) >= LEAST_CYCLES
-        and abs(clock_hz / divisor / rate - 1) <= MOST_ERROR
+        if (divisor := round(clock_hz / rate)) >= LEAST_CYCLES and abs(clock_hz / divisor / rate - 1) <= MOST_ERROR
     )

@@ -154,7 +154,8 @@ def write_constraints(board: Board) -> str:
     if board.high:
         pins += [(f"high{at}", pin, board.high.io, "") for at, pin in enumerate(board.high.pins)]
     lines = [
-        f'LOCATE COMP "{name}" SITE "{pin}";\nIOBUF PORT "{name}" IO_TYPE={io}{more};\n' for name, pin, io, more in pins
+        f'LOCATE COMP "{name}" SITE "{pin}";\nIOBUF PORT "{name}" IO_TYPE={io}{more};\n'
+        for name, pin, io, more in pins
     ]
     return "".join(lines) + f'FREQUENCY PORT "oscillator" {board.clock.mhz:g} MHZ;\n'
 

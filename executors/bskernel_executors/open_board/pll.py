@@ -1,8 +1,8 @@
 """The dividers of ECP5's PLL (EHXPLLL) for a clock. Pure.
 
-The limits are those of Lattice's FPGA-DS-02012, "sysCLOCK PLL Timing"; Project Trellis' ecppll also compares as slowly as
-3.125 MHz. The output feeds back, so its frequency is
-input * feedback / input_divider, and the oscillator runs `output_divider` times as fast.
+The limits are those of Lattice's FPGA-DS-02012, "sysCLOCK PLL Timing" (ecppll of Project Trellis allows comparing at
+3.125 MHz, too). The output feeds back, so its frequency is input * feedback / input_divider, and the oscillator runs
+`output_divider` times as fast.
 """
 
 from __future__ import annotations
@@ -53,9 +53,7 @@ def _candidates(input_hz: Fraction, most_hz: Fraction) -> Iterator[Pll]:
         middle = (_OSCILLATOR[0] + _OSCILLATOR[1]) // 2
         nearest = max(1, min(_MOST_DIVIDER, round(middle / output)))
         if _fits(output * nearest, _OSCILLATOR):
-            yield Pll(
-                input_hz=input_hz, input_divider=divider, feedback_divider=feedback, output_divider=nearest
-            )
+            yield Pll(input_hz=input_hz, input_divider=divider, feedback_divider=feedback, output_divider=nearest)
 
 
 def find_pll(input_hz: Fraction, most_hz: Fraction) -> Pll:
@@ -64,7 +62,9 @@ def find_pll(input_hz: Fraction, most_hz: Fraction) -> Pll:
     Raises ValueError, which says what the PLL can do.
     """
     if not _fits(input_hz, _INPUT):
-        raise ValueError(f"the PLL takes clocks of 8 to 400 MHz, but the oscillator has {float(input_hz / MHZ):g} MHz")
+        raise ValueError(
+            f"the PLL takes clocks of 8 to 400 MHz, but the oscillator has {float(input_hz / MHZ):g} MHz"
+        )
     found = max(_candidates(input_hz, most_hz), key=lambda pll: (pll.output_hz, -pll.input_divider), default=None)
     if found is None:
         raise ValueError(
@@ -85,7 +85,8 @@ def write_clock(pll: Pll | None) -> str:
         body = f"""`ifdef BSKERNEL_SIMULATION
 	assign clk = oscillator, locked = 1'b1;
 `else
-	(* FREQUENCY_PIN_CLKI = "{float(pll.input_hz / MHZ):.6f}", FREQUENCY_PIN_CLKOP = "{float(pll.output_hz / MHZ):.6f}" *)
+	(* FREQUENCY_PIN_CLKI = "{float(pll.input_hz / MHZ):.6f}" *)
+	(* FREQUENCY_PIN_CLKOP = "{float(pll.output_hz / MHZ):.6f}" *)
 	(* ICP_CURRENT = "12", LPF_RESISTOR = "8", MFG_ENABLE_FILTEROPAMP = "1", MFG_GMCREF_SEL = "2" *)
 	EHXPLLL #(
 		.CLKI_DIV({pll.input_divider}), .CLKFB_DIV({pll.feedback_divider}), .CLKOP_DIV({pll.output_divider}),

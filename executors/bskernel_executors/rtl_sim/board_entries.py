@@ -16,6 +16,7 @@ from bskernel_executors.exchange.design import DESIGN, Design, StreamFormat, rea
 from bskernel_executors.exchange.file_tree import read_files, write_files
 from bskernel_executors.lattice.boards import Board, read_boards
 from bskernel_executors.open_board.board_design import (
+    CONSTRAINTS,
     TEST_INPUTS,
     TEST_OUTPUTS,
     Wrapper,
@@ -69,10 +70,14 @@ def _find_board(name: str) -> Board:
 def write_memory(values: NDArray[np.int64], stream: StreamFormat, bits: int) -> bytes:
     """Write frames of shape (N, values) as words of `bits` bits for $readmemh, a beat on each line."""
     digits = -(-bits // 4)
-    return "".join(f"{int.from_bytes(beat, 'little'):0{digits}x}\n" for beat in map(bytes, pack(values, stream))).encode()
+    return "".join(
+        f"{int.from_bytes(beat, 'little'):0{digits}x}\n" for beat in map(bytes, pack(values, stream))
+    ).encode()
 
 
-def _find_rule(reference: Path, outputs: NDArray[np.int64]) -> tuple[Rule, tuple[int, ...] | None, tuple[int, ...] | None]:
+def _find_rule(
+    reference: Path, outputs: NDArray[np.int64]
+) -> tuple[Rule, tuple[int, ...] | None, tuple[int, ...] | None]:
     """How predictions follow from outputs, the predictions, and the labels."""
     paths = [reference / f"{name}.npy" for name in ("predictions", "labels")]
     if not all(path.exists() for path in paths):
@@ -122,6 +127,7 @@ def wrap(step: Step[WrapParameters]) -> None:
     hdl = {path.name: path.read_bytes() for path in sorted(_HDL.iterdir())}
     top, made, identity = make_board_design(wrapper, board, design, files, hdl)
     write_files(step.output("board_rtl"), {**made, DESIGN: pretty_json(top).encode()})
+    step.output("pin_constraints").write_bytes(made[CONSTRAINTS])
     rule, predictions, labels = _find_rule(reference, expected)
     facts = BoardFacts(
         board=wrapper.board,
@@ -177,12 +183,13 @@ def declare_board(registry: Registry) -> None:
     rtl = Input("rtl", kind="tree", help="stitched design")
     registry.entry(
         "wrap_board",
-        summary="a stitched design behind a board's UART, with clock, pins and a self-test, and what a host needs to run it",
+        summary="a stitched design behind a board's UART, with clock, pins, self-test, and what a host needs",
         parameters=WrapParameters,
         inputs=(rtl, Input("reference", kind="tree", help="frames, and what Python computes from them")),
         outputs=(
-            Output("board_rtl", kind="tree", help="the board's design, with its pins in board.lpf"),
+            Output("board_rtl", kind="tree", help="the board's design"),
             Output("board", kind="tree", help="what `bskernel board run` takes"),
+            Output("pin_constraints", kind="file", media_type="text/plain", help="the board's pins and clock (LPF)"),
         ),
         stage_in=("rtl",),
     )(wrap)
@@ -193,7 +200,9 @@ def declare_board(registry: Registry) -> None:
         inputs=(
             Input("board_rtl", kind="tree", help="from wrap_board, or its netlist"),
             Input("board", kind="tree", help="from wrap_board"),
-            Input("simulator_library", kind="tree", required=False, help="from compile_library; made here without it"),
+            Input(
+                "simulator_library", kind="tree", required=False, help="from compile_library; made here without it"
+            ),
         ),
         outputs=(Output("board_simulator", kind="tree", help="the folder of the program `board`"),),
         stage_in=("rtl", "netlist"),

@@ -139,7 +139,7 @@ def compile_board(
     jobs: int = 2,
     library: Path | None = None,
 ) -> int:
-    """Compile the board's design in `source` to the program BOARD_SIMULATOR in the new folder `out`, with its memories.
+    """Compile the board's design in `source` to a program in the new folder `out`, with its memories.
 
     `divisor` are the cycles of a bit of its UART. Otherwise like `compile_simulator`.
     """

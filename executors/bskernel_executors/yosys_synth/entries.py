@@ -22,6 +22,7 @@ from bskernel_executors.lattice.boards import list_board_parts
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.tools import module_command, run_tool
 from bskernel_executors.yosys_synth.counts import DIFFERENCES, count_resources
+from bskernel_executors.yosys_synth.ecp5.board import declare_board
 from bskernel_executors.yosys_synth.ecp5.entries import declare as declare_ecp5
 from bskernel_executors.yosys_synth.netlist import drop_head, find_unmodelled, make_netlist_design
 from bskernel_executors.yosys_synth.partition import LAYER, SOURCES, join_netlists, partition
@@ -210,4 +211,5 @@ def join(step: Step[JoinParameters]) -> None:
 
 
 declare_ecp5(registry)
+declare_board(registry)
 registry.boards = list_board_parts()

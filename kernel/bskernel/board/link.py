@@ -82,7 +82,7 @@ class BoardLink:
         identity = info[8:0:-1].hex()
         if identity != self._facts.identity:
             raise ConfigError(
-                f"{self._name}: the board holds another design: {identity}, but this build's is {self._facts.identity}",
+                f"{self._name}: the board holds another design: {identity}, not this build's {self._facts.identity}",
                 hint="flash this build (bskernel board flash), or name the build that was flashed",
             )
 
@@ -96,7 +96,8 @@ class BoardLink:
         data = self._ask("F", inputs, "f").payload
         if len(data) != _COUNTERS + frames * self._facts.output.frame_bytes:
             raise EnvironmentLacking(
-                f"{self._name}: the board answers {len(data)} bytes for {frames} frames", hint="build and flash it again"
+                f"{self._name}: the board answers {len(data)} bytes for {frames} frames",
+                hint="build and flash it again",
             )
         return Answer(
             outputs=data[_COUNTERS:],

@@ -1,7 +1,7 @@
 """Packets between host and board, as bskernel_executors/open_board/README.md describes them. Pure.
 
-A packet is A5 5A, kind, sequence number, length (3 bytes), payload, checksum (2 bytes), numbers from their lowest byte. The
-checksum is CRC-16/IBM-3740 over what stands between A5 5A and it.
+A packet is A5 5A, kind, sequence number, length (3 bytes), payload, checksum (2 bytes), and numbers begin with the
+lowest byte. The checksum is CRC-16/IBM-3740 over what stands between A5 5A and it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,10 @@ class PacketReader:
                 self._skip(1)
             elif len(self._waiting) < end + _SUM:
                 return None
-            elif binascii.crc_hqx(self._waiting[2:end], 0xFFFF).to_bytes(_SUM, "little") != self._waiting[end : end + 2]:
+            elif (
+                binascii.crc_hqx(self._waiting[2:end], 0xFFFF).to_bytes(_SUM, "little")
+                != self._waiting[end : end + 2]
+            ):
                 self._skip(1)
             else:
                 kind, number, payload = chr(self._waiting[2]), self._waiting[3], bytes(self._waiting[7:end])

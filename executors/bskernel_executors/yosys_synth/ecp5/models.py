@@ -77,7 +77,8 @@ def write_block_ram() -> str:
 )(
 {pins});
 {_stop_unless("DP16KD", _FIXED_RAM)}\
-	always_comb if (CSA2 || CSA1 || CSA0 || CSB2 || CSB1 || CSB0) $fatal(1, "the model of DP16KD has no CS other than 0");
+	always_comb if (CSA2 || CSA1 || CSA0 || CSB2 || CSB1 || CSB0)
+		$fatal(1, "the model of DP16KD has no CS other than 0");
 	bskernel_ecp5_block_ram #(
 		.WIDTH_A(DATA_WIDTH_A), .WIDTH_B(DATA_WIDTH_B), .WRITEMODE_A(WRITEMODE_A), .WRITEMODE_B(WRITEMODE_B),
 		.RESETMODE(RESETMODE), .INIT({{{", ".join(reversed(contents))}}})
@@ -107,7 +108,8 @@ def write_multiplier() -> str:
 {_stop_unless("MULT18X18D", _FIXED_MULTIPLIER)}\
 	always_comb if (SOURCEA || SOURCEB) $fatal(1, "the model of MULT18X18D takes no operand from a neighbour");
 	bskernel_ecp5_multiplier product (
-		.a({{{_bits("A", 18)}}}), .b({{{_bits("B", 18)}}}), .signed_a(SIGNEDA), .signed_b(SIGNEDB), .p({{{_bits("P", 36)}}})
+		.a({{{_bits("A", 18)}}}), .b({{{_bits("B", 18)}}}),
+		.signed_a(SIGNEDA), .signed_b(SIGNEDB), .p({{{_bits("P", 36)}}})
 	);
 	assign SIGNEDP = SIGNEDA || SIGNEDB;
 	assign {{{", ".join(low)}}} = 90'd0;
