@@ -52,7 +52,8 @@ def test_every_port_of_the_top_module_has_its_pin(name: str) -> None:
     top, constraints, _ = make(name, plan(name))
     ports = re.findall(r"^\t(?:in|out)put wire (\w+)", top, re.MULTILINE)
     located = re.findall(r'LOCATE COMP "(\w+)" SITE "(\w+)"', constraints)
-    assert [port for port, _ in located] and {port for port, _ in located} == set(ports)
+    assert located
+    assert {port for port, _ in located} == set(ports)
     pins = [pin for _, pin in located]
     assert len(set(pins)) == len(pins)
     assert set(re.findall(r'IOBUF PORT "(\w+)" IO_TYPE=\w+', constraints)) == set(ports)
