@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from bskernel_executors.exchange.artifact_file import read_artifact
 
 DESIGN = "design.json"
+NETWORK = "bskernel_top"  # the top module of a stitched design
 # Values that a FIFO holds, whatever depth is asked for: four stages of its shift register and an output register
 # (DEPTH_ACTUAL in finn-rtllib/fifo/hdl/fifo.sv of FINN+ 1.6.1).
 SMALLEST_FIFO = 5
@@ -51,7 +51,7 @@ class Fifo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Design(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """design.json: what simulators and synthesisers must know. A netlist has neither FIFOs nor monitored streams."""
 
-    top: Literal["bskernel_top"] = "bskernel_top"
+    top: str = NETWORK
     sources: tuple[str, ...]  # relative paths, in the order in which a tool must read them
     input: StreamFormat
     output: StreamFormat

@@ -35,6 +35,18 @@ class QorTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     minutes: float | None = None
 
 
+class CriticalPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The path that bounds the clock: the cells at its ends, the layers that it passes, and its delays in ns."""
+
+    begins: str
+    ends: str
+    layers: tuple[str, ...]  # in the path's order; empty for a path outside of all layers
+    delay_ns: float
+    routing_ns: float  # of delay_ns
+    slowest: str  # the cell or net with the longest delay
+    slowest_ns: float
+
+
 class _ToolReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a vendor's tool reports: counts of the design and of its layers, slack, clock and power."""
 
@@ -68,6 +80,10 @@ class Implementation(_ToolReport, frozen=True, kw_only=True, forbid_unknown_fiel
     """implementation.json: what a tool reports of the routed design."""
 
     stage: Literal["routed"]
+    clocks: dict[str, float] = {}  # clock -> highest frequency in MHz
+    critical_path: CriticalPath | None = None
+    seeds: dict[str, float] = {}  # seed that was tried -> highest frequency of the slowest clock in MHz
+    pins: Literal["free", "out-of-context", "board"] | None = None  # absent when the tool has no such choice
 
 
 Synthesis: TypeAlias = CellSynthesis | TimedSynthesis
@@ -78,7 +94,7 @@ _ROUTED = msgspec.json.Decoder(Implementation)
 
 def read_synthesis(path: Path, *, category: FailureCategory = "config") -> Synthesis:
     """Read a synthesis of either form: the one with timing has a key `stage`. Raises StepFailure (`category`)."""
-    writer = "yosys-synth:join or vivado-synth:synthesize"
+    writer = "yosys-synth:join, yosys-synth:join_ecp5 or vivado-synth:synthesize"
     keys = read_artifact(path, _KEYS, SYNTHESIS, writer=writer, category=category)
     if "stage" in keys:
         return read_artifact(path, _TIMED, SYNTHESIS, writer="vivado-synth:synthesize", category=category)
@@ -87,4 +103,5 @@ def read_synthesis(path: Path, *, category: FailureCategory = "config") -> Synth
 
 def read_implementation(path: Path, *, category: FailureCategory = "config") -> Implementation:
     """Read an implementation. Raises StepFailure (`category`)."""
-    return read_artifact(path, _ROUTED, IMPLEMENTATION, writer="vivado-synth:implement", category=category)
+    writer = "nextpnr-route:route or vivado-synth:implement"
+    return read_artifact(path, _ROUTED, IMPLEMENTATION, writer=writer, category=category)

@@ -38,6 +38,8 @@ from bskernel_executors.finn_step.selection import (
 )
 from bskernel_executors.finn_step.step_call import StepFunction, run_step, unpack_inputs
 from bskernel_executors.finn_step.stitched_design import is_library_edited, stitch
+from bskernel_executors.lattice.boards import list_board_parts
+from bskernel_executors.lattice.devices import part_for_finn
 from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.config_reads import find_fields_read
@@ -278,10 +280,12 @@ def preferences(step: Step[PreferenceParameters]) -> None:
     widened: list[str] = []
     chosen: list[Selection] = []
 
+    part = part_for_finn(step.params.fpga_part)
+
     def change(model: Any, _: Any) -> Any:
         widened.extend(prefer(model, step.params))
-        if step.params.require_rtl and step.params.fpga_part is not None:
-            chosen.extend(select(model, node, step.params.fpga_part) for node in model.graph.node)
+        if step.params.require_rtl and part is not None:
+            chosen.extend(select(model, node, part) for node in model.graph.node)
             failure = refuse_unimplemented(chosen)
             if failure is not None:
                 raise failure
@@ -395,7 +399,7 @@ def _declare_all() -> None:
     steps: dict[str, StepFunction] = importlib.import_module(
         "finn.builder.build_dataflow_steps"
     ).build_dataflow_step_lookup
-    registry.boards = dict(importlib.import_module("finn.util.basic").part_map)
+    registry.boards = dict(importlib.import_module("finn.util.basic").part_map) | list_board_parts()
     settable = settable_fields(config)
     steps = {**steps, **find_library_steps(steps)}
     for name in sorted(steps):

@@ -11,6 +11,7 @@ from bskernel_executors.exchange.fifo_config import read_fifo_depths
 from bskernel_executors.finn_step.layer_config import refuse_unknown
 from bskernel_executors.finn_step.parameters import Part
 from bskernel_executors.finn_step.stitch_check import check_stitchable
+from bskernel_executors.lattice.devices import part_for_finn
 from bskernel_executors.sdk import StepFailure, parameter
 
 _ONE_BIT = "BIPOLAR"
@@ -93,7 +94,7 @@ def insert_streams(model: Any, params: StreamParameters, fifo_config: Path | Non
         instance.set_nodeattr("inFIFODepths", [params.fifo_depth] * len(node.input))
         instance.set_nodeattr("outFIFODepths", [params.fifo_depth] * len(node.output))
     model = model.transform(InsertFIFO(create_shallow_fifos=True, ram_style=params.ram_style))
-    model = model.transform(SpecializeLayers(params.fpga_part))
+    model = model.transform(SpecializeLayers(part_for_finn(params.fpga_part)))
     model = model.transform(GiveUniqueNodeNames()).transform(GiveReadableTensorNames())
     if fifo_config is None:
         return model

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
 from bskernel_executors.dataflow.widths import WIDEST
+from bskernel_executors.lattice.boards import list_board_parts
+from bskernel_executors.lattice.devices import EXAMPLE, PATTERN, part_for_finn
 from bskernel_executors.sdk import guarded_config
 from bskernel_executors.sdk.guarded_config import Settable
 
@@ -20,12 +23,13 @@ DEFAULT_FROM = {
 }
 # Defaults that differ from FINN's own. `adapt` has the same one.
 _DEFAULTS = {"max_multithreshold_bit_width": WIDEST}
-# AMD's form: device, package, speed grade. FINN's estimates accept any text.
+# AMD's form, device, package, speed grade; or Lattice's, for which FINN computes with a stand-in. FINN's estimates
+# accept any text.
 Part = Annotated[
     str,
     msgspec.Meta(
-        pattern="^[xX][cC][0-9a-zA-Z]{2,9}-?[a-zA-Z]{3,4}[0-9]{3,4}(-[0-9a-zA-Z]+)+$",
-        extra_json_schema={"examples": ["xczu7ev-ffvc1156-2-e", "xc7z020clg400-1"]},
+        pattern=f"^([xX][cC][0-9a-zA-Z]{{2,9}}-?[a-zA-Z]{{3,4}}[0-9]{{3,4}}(-[0-9a-zA-Z]+)+|{PATTERN})$",
+        extra_json_schema={"examples": ["xczu7ev-ffvc1156-2-e", "xc7z020clg400-1", EXAMPLE]},
     ),
 ]
 # Files that a build may give. They are named inputs of the steps that read them, so no path enters the key.
@@ -69,6 +73,16 @@ def parameters_struct(step: str, names: frozenset[str], settable: Settable) -> t
         default_from=DEFAULT_FROM,
         required={"fpga_part": Part},
     )
+
+
+def choose_finns_target(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a configuration with a part, and no board, that FINN knows in place of Lattice's."""
+    chosen = dict(values)
+    if chosen.get("board") in list_board_parts():
+        chosen["board"] = None
+    if chosen.get("fpga_part") is not None:
+        chosen["fpga_part"] = part_for_finn(chosen["fpga_part"])
+    return chosen
 
 
 def make_config(

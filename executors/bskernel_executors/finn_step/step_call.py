@@ -16,7 +16,7 @@ from bskernel_executors.finn_step.folding_check import find_violations, is_unfol
 from bskernel_executors.finn_step.known_steps import OUTPUT_TYPES, TOOLS
 from bskernel_executors.finn_step.layer_config import check_layer_config, describe_layers, read_layer_config
 from bskernel_executors.finn_step.main_output import copy_main_output
-from bskernel_executors.finn_step.parameters import FILES, make_config
+from bskernel_executors.finn_step.parameters import FILES, choose_finns_target, make_config
 from bskernel_executors.finn_step.paths import find_places, set_environment
 from bskernel_executors.finn_step.requant_layers import keep_thresholds
 from bskernel_executors.finn_step.tool_steps import call_with_tools, check_dependencies, digest_reports, note_makers
@@ -134,6 +134,7 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     from finn.builder import build_dataflow_config
     from qonnx.core.modelwrapper import ModelWrapper
 
+    values = choose_finns_target(values)
     model_path, output, state = unpack_inputs(step)
     if name in TOOLS:
         os.environ.update(preload_libudev())

@@ -17,6 +17,7 @@ from bskernel_executors.exchange.synthesis import (
     Synthesis,
     TimedSynthesis,
 )
+from bskernel_executors.lattice.devices import PROXY_PART, is_ecp5
 from bskernel_executors.metrics.devices import find_device
 from bskernel_executors.metrics.model import STAND_IN, BuildMetrics, LayerMetrics, Stage, Value
 from bskernel_executors.metrics.reconciliation import reconcile
@@ -87,7 +88,7 @@ class _Measurements(msgspec.Struct, frozen=True, kw_only=True):
         if self.is_stand_in(name):
             return f"{STAND_IN} ({place})"
         tool = next((found.tool for other, _, found in self.vendor_reports() if other == name), "")
-        return f"{place} ({tool})" if tool.startswith("Vivado") else place
+        return f"{place} ({tool})" if tool.startswith(("Vivado", "nextpnr")) else place
 
 
 def _is_stated(reports: Reports, report: str, key: str) -> bool:
@@ -113,6 +114,11 @@ def _collect_scalars(found: _Measurements, clock_ns: float | None) -> dict[str, 
         if stage == "routed":
             add("clock", measured.fmax_mhz, "MHz", stage, source)
             add("power", measured.power_w, "W", stage, source)
+            if found.simulation is not None and measured.fmax_mhz is not None and not measured.stand_in:
+                # What the simulation counted, at the highest clock of the routed design.
+                at_fmax = _read_simulation(found.simulation, 1e3 / measured.fmax_mhz)
+                for quantity in ("throughput", "latency"):
+                    add(quantity, *at_fmax[quantity], stage, source)
     name = "rtlsim_performance.json"
     simulated = found.reports.get(name, {})
     cycles, clock = parse_number(simulated.get("latency_cycles")), parse_number(simulated.get("fclk[mhz]"))
@@ -266,6 +272,8 @@ def collect_metrics(
     bottleneck = slowest if isinstance(slowest, str) else None
     resources = _collect_resources(found)
     device = find_device(part, board)
+    if part is not None and is_ecp5(part):
+        warnings.append(f"FINN knows no {part}: its estimates are those for {PROXY_PART}")
     if (part or board) and device is None:
         warnings.append(f"the resources of {part or board} are unknown: no utilization")
     if any(found.is_stand_in(name) for name in raw):

@@ -1,4 +1,4 @@
-"""The resources of the devices on FINN's boards, from AMD's data sheets.
+"""The resources of the devices on FINN's boards, from AMD's data sheets, and of Lattice's ECP5.
 
 Sources: DS190 (Zynq-7000), DS891 (Zynq UltraScale+), DS889 (RFSoC), DS987 (K26), DS890 (UltraScale+), DS962, DS963
 and DS965 (Alveo), DS950 (Versal). On Alveo and Versal, a shell uses some of these resources.
@@ -7,6 +7,9 @@ and DS965 (Alveo), DS950 (Versal). On Alveo and Versal, a shell uses some of the
 from __future__ import annotations
 
 import msgspec
+
+from bskernel_executors.lattice.boards import list_board_parts
+from bskernel_executors.lattice.devices import Ecp5, find_part, is_ecp5
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,12 +70,23 @@ _BOARDS = {
 
 
 def list_boards() -> dict[str, str]:
-    """Return FINN's boards with their parts."""
-    return dict(_BOARDS)
+    """Return FINN's boards and those with an ECP5, with their parts."""
+    return _BOARDS | list_board_parts()
+
+
+def _find_ecp5(part: str) -> Device | None:
+    try:
+        found: Ecp5 = find_part(part).device
+    except ValueError:
+        return None
+    # Two DP16KD of 18 Kb are as much as a tile of AMD's.
+    return Device(LUT=found.LUT, FF=found.LUT, BRAM_36K=found.BRAM // 2, URAM=0, DSP=found.DSP)
 
 
 def find_device(part: str | None, board: str | None) -> Device | None:
     """Find the totals of a part, or of a board's part; None if they are unknown."""
-    name = (part or _BOARDS.get(board or "", "")).lower()
+    name = (part or list_boards().get(board or "", "")).lower()
+    if is_ecp5(name):
+        return _find_ecp5(name)
     fitting = [prefix for prefix in _DEVICES if name.startswith(prefix)]
     return _DEVICES[max(fitting, key=len)] if fitting else None

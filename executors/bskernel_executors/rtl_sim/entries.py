@@ -16,6 +16,7 @@ from bskernel_executors.exchange.design import DESIGN, Design, read_design
 from bskernel_executors.exchange.fifo_config import FifoConfig
 from bskernel_executors.exchange.file_tree import read_files, write_files
 from bskernel_executors.exchange.simulation import Simulation, StreamCycles, read_simulation
+from bskernel_executors.rtl_sim.board_entries import declare_board
 from bskernel_executors.rtl_sim.compiler import compile_library, compile_simulator
 from bskernel_executors.rtl_sim.diagnosis import find_helpful_depths, locate_difference, read_expected
 from bskernel_executors.rtl_sim.exported_design import TESTBENCH, export_design
@@ -26,6 +27,7 @@ from bskernel_executors.rtl_sim.simulator import Deadlock, LateRun, Measurement,
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 
 registry = Registry(executor="rtl-sim", summary="simulates a stitched design with Verilator and measures it")
+declare_board(registry)
 _RTL = Input("rtl", kind="tree", help="stitched design")
 _SIMULATOR_INPUT = Input("simulator", kind="tree", help="simulator from compile")
 _REFERENCE = Input("reference", kind="tree", help="frames, and what Python computes from them")

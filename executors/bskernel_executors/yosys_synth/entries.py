@@ -16,9 +16,12 @@ from bskernel_executors.exchange.artifact_file import read_artifact
 from bskernel_executors.exchange.design import DESIGN, Design, read_design
 from bskernel_executors.exchange.file_tree import read_files, write_files
 from bskernel_executors.exchange.synthesis import CellSynthesis
+from bskernel_executors.lattice.boards import list_board_parts
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.sdk.tools import module_command, run_tool
 from bskernel_executors.yosys_synth.counts import DIFFERENCES, count_resources
+from bskernel_executors.yosys_synth.ecp5.board import declare_board
+from bskernel_executors.yosys_synth.ecp5.entries import declare as declare_ecp5
 from bskernel_executors.yosys_synth.netlist import drop_head, find_unmodelled, make_netlist_design
 from bskernel_executors.yosys_synth.partition import SOURCES, join_netlists, partition
 from bskernel_executors.yosys_synth.tool import find_library
@@ -182,3 +185,8 @@ def join(step: Step[JoinParameters]) -> None:
     )
     step.output("synthesis").write_text(pretty_json(result), encoding="utf-8")
     step.record({"summary": [{"label": "synthesis", "value": text, "note": result.tool} for text in DIFFERENCES]})
+
+
+declare_ecp5(registry)
+declare_board(registry)
+registry.boards = list_board_parts()

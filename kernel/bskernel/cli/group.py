@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Command -> its summary, so that `--help` imports no command. Each is a function in the module of its name.
 COMMANDS = {
     "blueprint": "Exchange builds with Brainsmith, as blueprints (YAML).",
+    "board": "Run a build's design on a board, and flash it.",
     "bundle": "Pack a build into an archive for a bug report.",
     "completion": "Complete commands, steps, builds and keys in your shell.",
     "diff": "Compare two builds, and check gates for CI.",

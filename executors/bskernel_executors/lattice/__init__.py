@@ -1,0 +1,1 @@
+"""Lattice's ECP5 as data: its devices, and boards with their pins."""

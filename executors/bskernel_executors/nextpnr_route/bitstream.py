@@ -1,0 +1,61 @@
+"""Bitstreams with ecppack; ecpunpack reads them back as a check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bskernel_executors.exchange.synthesis import Implementation
+from bskernel_executors.lattice.devices import Ecp5Part
+from bskernel_executors.nextpnr_route.programs import SHOWN, run_program
+from bskernel_executors.sdk import StepFailure
+
+
+def check_packable(result: Implementation, part: Ecp5Part, allow_missed_timing: bool) -> None:
+    """Raise StepFailure for a design that must not be packed.
+
+    Category config: routed for another part, or without pins. Timing: its clock is missed, and that is not allowed.
+    """
+    if result.part != part.name:
+        raise StepFailure(
+            category="config",
+            message=f"the design was routed for {result.part}, not for {part.name}",
+            hint="route it again: step route must have the same target.part",
+        )
+    if result.pins == "out-of-context":
+        raise StepFailure(
+            category="config",
+            message="the design was routed out of context: none of it is at a pin, so a bitstream would do nothing",
+            hint='end at the routed design ([flow] output_type = "routed"), or set pins = "free" of step route',
+        )
+    if result.met is not True and not allow_missed_timing:
+        reached = f" it reaches {result.fmax_mhz:g} MHz of" if result.fmax_mhz is not None else ""
+        raise StepFailure(
+            category="timing",
+            message=f"the design misses its clock:{reached} {1e3 / result.clock_ns:g} MHz, so it is not packed",
+            hint="set a longer target.clock_ns, try more seeds ([step.route.parameters] seeds = 8), or allow it:"
+            " [step.pack.parameters] allow_missed_timing = true",
+        )
+
+
+def pack_twice(folder: Path, part: Ecp5Part, *, translated: Path) -> Path:
+    """Pack folder/design.config, unpack the bitstream, pack that again; return the bitstream.
+
+    Raises StepFailure (synthesis) when the two bitstreams differ.
+    """
+
+    def run(program: str, *arguments: str) -> None:
+        run_program(
+            program, arguments, folder=folder, translated=translated, failed=f"{program} failed", error="error|fail"
+        )
+
+    first, second = folder / "design.bit", folder / "again.bit"
+    run("ecppack", "--compress", f"{SHOWN}/design.config", f"{SHOWN}/{first.name}")
+    run("ecpunpack", f"{SHOWN}/{first.name}", f"{SHOWN}/again.config")
+    run("ecppack", "--compress", f"{SHOWN}/again.config", f"{SHOWN}/{second.name}")
+    if first.read_bytes() != second.read_bytes():
+        raise StepFailure(
+            category="synthesis",
+            message=f"the bitstream for {part.name} is another one after unpacking and packing it again",
+            hint="the packer does not know all of this design's configuration: please report it",
+        )
+    return first
