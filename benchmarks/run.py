@@ -28,6 +28,7 @@ from digits_sweep import digits_sweep
 from measurement import Row, goals, headlines, markdown
 from memory import executors
 from networks import networks
+from open_flow import open_flow
 from plans import long_plans
 from store_throughput import store
 from sweep_plans import sweep_plans
@@ -92,7 +93,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parts = (
-        *("start", "trivial", "confinement", "syncing", "networks", "store", "executors"),
+        *("start", "trivial", "confinement", "syncing", "networks", "open", "store", "executors"),
         *("plans", "sweep-plan", "sweep", "cluster"),
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(parts)}; default: all")
@@ -109,6 +110,7 @@ def main() -> None:
                 confinement,
                 synchronisation,
                 networks(arguments.model),
+                open_flow,
                 store,
                 executors,
                 long_plans,

@@ -148,7 +148,7 @@ def test_what_cannot_run_for_items_is_refused_before_anything_runs(
     assert message in done.stderr
 
 
-def test_a_sweep_runs_an_item_that_its_points_share_once(cli: Any, tmp_path: Path) -> None:
+def test_a_sweep_runs_a_shared_item_once_and_each_point_replays_its_own(cli: Any, tmp_path: Path) -> None:
     head, *steps = WEIGHED.format(folders=THREE).partition("[[step]]")
     (tmp_path / "flow.toml").write_text("".join(steps))
     codes = [code_of(folders) for folders in (THREE, {**THREE, "b": {"x": "7"}})]
@@ -159,3 +159,11 @@ def test_a_sweep_runs_an_item_that_its_points_share_once(cli: Any, tmp_path: Pat
         assert done.returncode == 0, done.stderr
         ran = [line.split()[3] for line in done.stderr.splitlines() if line.startswith("  ran ")]
         assert sorted(name for name in ran if "weigh." in name) == ["weigh.a", "weigh.b", "weigh.b"]
+    points = sorted((tmp_path / "build" / "b-sweep" / "points").iterdir())
+    for point, weight in zip(points, "47", strict=True):
+        into = tmp_path / f"again-{weight}"
+        done = cli("replay", str(point), "weigh.b", "--into", str(into), "--runtime", "process")
+        assert done.returncode == 0, done.stderr
+        assert (into / "01-weigh.b" / "out" / "weight").read_text() == weight
+        log = point / "steps" / "01-weigh.b" / "log.jsonl"
+        assert "weighing x" in log.read_text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
-from bskernel_protocol import Artifact, Failure
+from bskernel_protocol import Artifact, Digest, Failure
 
 from bskernel.core.action import Action
 from bskernel.core.step import Step
@@ -63,6 +63,15 @@ class EndedStep(msgspec.Struct, frozen=True, kw_only=True):
     action: Action | None
     inputs: dict[str, Artifact]
     log: bytes
+    items: tuple[EndedItem, ...] = ()  # of a step with `each`: its different items that have ended
+
+
+class EndedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An item of a step, and how it ended."""
+
+    step: Step
+    ended: EndedStep  # its log is empty if the store has it
+    log: Digest | None = None  # its digest in the store
 
 
 def skipped(step: Step) -> StepReport:

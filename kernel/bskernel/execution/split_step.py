@@ -12,7 +12,7 @@ from bskernel.core.interfaces import Store
 from bskernel.core.items import Item, join_outputs, split_tree
 from bskernel.core.runtime_failures import input_lost
 from bskernel.core.step import Each, Step
-from bskernel.core.step_report import EndedStep, StepReport
+from bskernel.core.step_report import EndedItem, EndedStep
 
 
 class ItemsRefused(Exception):  # noqa: N818 - reported as a failure of the step
@@ -40,27 +40,35 @@ class SplitStep(msgspec.Struct, kw_only=True):
     items: dict[str, ItemStep]  # by task
     waiting: set[str]  # tasks that have not ended
     results: dict[str, ActionResult] = {}
-    reports: dict[str, StepReport] = {}
+    ends: dict[str, EndedItem] = {}
 
     @property
-    def report(self) -> StepReport:
-        """The step's report with those of its items that have ended."""
-        reports = tuple(self.reports[task] for task in self.items if task in self.reports)
-        peaks = [report.peak_mib for report in reports if report.peak_mib is not None]
-        return msgspec.structs.replace(self.ended.report, items=reports, peak_mib=max(peaks, default=None))
+    def with_items(self) -> EndedStep:
+        """The step with those of its items that have ended."""
+        ends = tuple(self.ends[task] for task in self.items if task in self.ends)
+        reports = tuple(end.ended.report for end in ends)
+        peak = max((report.peak_mib for report in reports if report.peak_mib is not None), default=None)
+        report = msgspec.structs.replace(self.ended.report, items=reports, peak_mib=peak)
+        return msgspec.structs.replace(self.ended, report=report, items=ends)
 
-    def end(self, task: str, report: StepReport, result: ActionResult | None) -> None:
-        """Note how an item has ended."""
+    def end(self, task: str, step: Step, ended: EndedStep, result: ActionResult | None) -> EndedStep:
+        """Note how an item has ended; returns it with the names of those that are equal."""
         self.waiting.discard(task)
-        self.reports[task] = msgspec.structs.replace(report, equal_items=self.items[task].item.names[1:])
+        report = msgspec.structs.replace(ended.report, equal_items=self.items[task].item.names[1:])
+        ended = msgspec.structs.replace(ended, report=report)
+        log = result.log if result is not None else None
+        kept = msgspec.structs.replace(ended, log=b"") if log is not None else ended
+        self.ends[task] = EndedItem(step=step, ended=kept, log=log)
         if result is not None:
             self.results[task] = result
+        return ended
 
     @property
     def failure(self) -> Failure | None:
         """The failure of the first item that failed, with its name."""
-        failed = next((task for task in self.items if task in self.reports and self.reports[task].failure), None)
-        failure = self.reports[failed].failure if failed is not None else None
+        failures = {task: end.ended.report.failure for task, end in self.ends.items()}
+        failed = next((task for task in self.items if failures.get(task) is not None), None)
+        failure = failures[failed] if failed is not None else None
         if failed is None or failure is None:
             return None
         name, *equal = self.items[failed].item.names

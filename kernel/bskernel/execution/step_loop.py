@@ -138,6 +138,8 @@ class StepLoop:
             report = msgspec.structs.replace(ended.report, partial=resolved.partial, key=action.key.sha256)
             ended = EndedStep(report=report, action=action, inputs=resolved.inputs, log=b"")
             known, log = self._source.known(step, action), None
+            if isinstance(known, ActionResult) and step.each is not None:
+                known = None  # its items are known, which says more
             if known is None and self._join_equal and task in self._split_of:
                 known = self._made_items.get(action.key.sha256)
             items = split_step(step, resolved.inputs, self._store) if known is None else ()
@@ -195,17 +197,17 @@ class StepLoop:
 
     def _end_item(self, task: str, step: Step, ended: EndedStep, result: ActionResult | None) -> None:
         split = self._split_of[task]
-        split.end(task, ended.report, result)
+        ended = split.end(task, step, ended, result)
         if result is not None and ended.report.key is not None:
             self._made_items[ended.report.key] = result
         split.waiting.difference_update(self._schedule.ended(task, well=ended.report.failure is None))
-        self._observer.ended(step, msgspec.structs.replace(ended, report=split.reports[task]))
+        self._observer.ended(step, ended)
         if not split.waiting:
             self._end_split(split, split.failure)
 
     def _end_split(self, split: SplitStep, failure: Failure | None) -> None:
         """End a step whose items have ended."""
-        task, ended = self._task_of[split.step.label], msgspec.structs.replace(split.ended, report=split.report)
+        task, ended = self._task_of[split.step.label], split.with_items
         del self._splits[task]
         self._land(task, ended)
         result = failure or split.join(self._store)

@@ -23,6 +23,15 @@ class PointStep(msgspec.Struct, frozen=True, kw_only=True):
     ended: EndedStep  # its log is empty if the store has it
     log: Digest | None = None  # its digest in the store
 
+    @property
+    def parts(self) -> tuple[PointStep, ...]:
+        """Its items, and itself."""
+        items = (
+            PointStep(step=msgspec.structs.replace(item.step, index=self.step.index), ended=item.ended, log=item.log)
+            for item in self.ended.items
+        )
+        return (*items, self)
+
 
 class FinishedPoint(msgspec.Struct, frozen=True, kw_only=True):
     """A point that has ended."""

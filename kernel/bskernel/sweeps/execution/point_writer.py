@@ -25,7 +25,7 @@ from bskernel.sweeps.execution.finished_point import FinishedPoint, PointStep
 from bskernel.sweeps.planning.graph import Point
 from bskernel.sweeps.results.sweep_file import POINTS
 
-_WRITTEN = 2  # the version of what is written; directories of other versions are rewritten
+_WRITTEN = 3  # the version of what is written; directories of other versions are rewritten
 
 
 class PointBuild(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +73,8 @@ class PointWriter:
         directory.open()
         try:
             directory.write_config(snapshot_config(build.loaded))
-            for item in ended.steps:
-                self._note(item, directory)
+            for part in (part for step in ended.steps for part in step.parts):
+                self._note(part, directory)
             result = summarize(
                 build.loaded,
                 tuple(item.step for item in ended.steps),
