@@ -197,11 +197,11 @@ def run_simulator(
         raise failure
     beats = np.frombuffer(got.read_bytes(), dtype=np.uint8).reshape(-1, design.output.width // 8)
     values = np.frombuffer(measured.read_bytes(), dtype=np.uint64).astype(np.int64)
-    done = len(beats) // design.output.beats
-    spans, rest = np.split(values, [2 * done])
+    count = len(beats) // design.output.beats
+    spans, rest = np.split(values, [2 * count])
     maxima, streams = np.split(rest, [len(design.fifos)])
     return Measurement(
-        outputs=unpack(beats, design.output).reshape(done, -1),
+        outputs=unpack(beats, design.output).reshape(count, -1),
         spans=spans.reshape(-1, 2),
         maxima=maxima,
         streams=streams.reshape(-1, 3),
