@@ -53,6 +53,22 @@ def test_a_layer_without_rtl_is_refused_with_its_reason_before_any_layer_is_fold
     assert "set standalone_thresholds = true" in (result.failure.hint or "")
 
 
+def test_a_memory_that_rtl_does_not_have_is_refused_where_the_folding_asks_for_it(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    onnx.save(make_separable(), tmp_path / "net.onnx")
+    (tmp_path / "folding.json").write_text('{"Defaults": {"mem_mode": ["internal_embedded", ["MVAU_rtl"]]}}')
+    setting = 'step.step_apply_folding_config.inputs.folding_config="folding.json"'
+    result = build_for(workspace, tmp_path, ULTRASCALE, setting, last="metrics")
+    assert result.failure is not None
+    assert result.failed_step == "step_apply_folding_config"
+    assert "mem_mode is internal_embedded, but the open flow has RTL for mem_mode = internal_decoupled only" in (
+        result.failure.message
+    )
+    assert "MVAU_rtl_" in result.failure.message
+    assert "folding_config" in (result.failure.hint or "")
+
+
 @pytest.mark.proof
 @pytest.mark.brevitas
 @pytest.mark.parametrize("name", ["cnv_2w2a", "cnv_1w1a", "mobilenet", "keywords"])

@@ -58,7 +58,7 @@ def test_digits_are_exact_to_the_bit_and_as_fast_as_estimated(
     sizing = json.loads((tmp_path / "artifacts" / "fifo_config.json").read_text())
     assert simulation["fifo_depths"] == sizing["fifo_depths"]
     assert sizing["cycles_per_frame"] == 1024
-    assert sizing["total_fifo_size_kiB"] < sizing["uniform_fifo_size_kiB"]
+    assert sizing["total_fifo_size_kiB"] < sizing["high_water_size_kiB"]
     into = simulation["streams"]["StreamingFIFO_rtl_5 -> output"]
     assert into["moved"] == 450 * 10
     assert result.metrics is not None

@@ -31,9 +31,8 @@ class FifoConfig(FifoDepths, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cycles_per_frame: float
     estimated_cycles: int  # FINN's, per frame
     cycles_per_frame_unlimited: float  # with the deep FIFOs of the sized design
-    high_water_marks: dict[str, int]  # the most values that each FIFO held when it was deep
-    uniform_depth: int  # the smallest depth that would do for all FIFOs
-    uniform_fifo_size: float = msgspec.field(name="uniform_fifo_size_kiB")
+    high_water_marks: dict[str, int]  # room for values that each FIFO needed when it was deep
+    high_water_size: float = msgspec.field(name="high_water_size_kiB")
     simulations: int
 
 

@@ -27,6 +27,7 @@ _REMEDIES = {
     "writable": "leave runtime_writeable_weights out of the folding file",
     "FLOAT": "quantize its input, or move it to the network's end, where the host computes it",
     "hls": "remove it from `layers` of step prefer",
+    "equal ones": "split the channels into equal parts",
     "AvgPool": "use TruncAvgPool2d of Brevitas, or a sum (GlobalAccPool) with the division after it",
 }
 _REMEDY = "move it to the network's end, where the host computes it, or take flow estimate or codegen"
@@ -71,6 +72,9 @@ def select(model: Any, node: Any, fpga_part: str) -> Selection:
         return found("FINN") if style == "rtl" else found("none", f"FINN+'s RTL does not take it on {fpga_part}")
     if own.is_finn_preferred(node, fpga_part, model):
         return found("FINN")
+    if operator == "StreamingSplit" and len(parts := set(layer.get_nodeattr("ChannelsPerStream"))) > 1:
+        sizes = " and ".join(map(str, sorted(parts)))
+        return found("none", f"its outputs have {sizes} channels, but FINN+ puts FIFOs behind equal ones only")
     refusal = own.find_refusal(layer)
     return found("bskernel") if refusal is None else found("none", refusal)
 

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from bskernel_protocol import FailureCategory
+
 from bskernel_executors.sdk import StepFailure
 
-_HLS = "is written in HLS, which needs Vitis HLS: prefer RTL (step prefer), or leave the layer to the host"
+_MEMORY = "internal_decoupled"
 _MUST_BE_0 = ("pumpedCompute", "pumpedMemory", "runtime_writeable_weights", "dynamic_mode")
-
-
-def _explain_hls(instance: Any, kind: str) -> str:
-    """Explain why a layer is not RTL, if the reason is known; the text precedes `_HLS`."""
-    if kind != "MVAU_hls":
-        return ""
-    if instance.get_nodeattr("noActivation") == 0:
-        return "it contains thresholds: set standalone_thresholds = true; it "
-    for what, datatype in (("weights", instance.get_input_datatype(1)), ("inputs", instance.get_input_datatype(0))):
-        if datatype.bitwidth() < 2:
-            return f"its {what} are {datatype.name}, but the RTL unit takes at least two bits; it "
-    return ""
+_LATER = ("Shuffle",)  # FINN takes these apart after the folding
 
 
 def find_streamed_inputs(model: Any, node: Any) -> list[int]:
@@ -27,14 +18,20 @@ def find_streamed_inputs(model: Any, node: Any) -> list[int]:
     return [at for at, name in enumerate(node.input) if name and model.get_initializer(name) is None]
 
 
-def _check_streams(model: Any) -> list[str]:
-    """Return what keeps the tensors from being streams of a design with one input and one output."""
-    graph = model.graph
+def find_wrong_ends(model: Any) -> list[str]:
+    """Return what is wrong with the inputs and outputs of a network: a stitched design has one of each."""
     wrong = []
-    for what, tensors in (("inputs", graph.input), ("outputs", graph.output)):
+    for what, tensors in (("inputs", model.graph.input), ("outputs", model.graph.output)):
         names = [tensor.name for tensor in tensors if model.get_initializer(tensor.name) is None]
         if len(names) != 1:
             wrong.append(f"the network has {len(names)} {what} ({', '.join(names)}), but a stitched design has one")
+    return wrong
+
+
+def _check_streams(model: Any) -> list[str]:
+    """Return what keeps the tensors from being streams of a design with one input and one output."""
+    graph = model.graph
+    wrong = find_wrong_ends(model)
     ends = {tensor.name for tensor in graph.output}
     sources = {name: node.name for node in graph.node for name in node.output}
     sources |= {tensor.name: "the network's input" for tensor in graph.input}
@@ -49,23 +46,45 @@ def _check_streams(model: Any) -> list[str]:
     return wrong
 
 
-def check_stitchable(model: Any) -> None:
-    """Raise StepFailure (kernel) if layers cannot be stitched, with all reasons."""
+def _find_wrong_attributes(name: str, kind: str, instance: Any) -> list[str]:
+    """Return the attributes of a layer that its RTL does not have, with the value that it has."""
+    wanted = dict.fromkeys(_MUST_BE_0, 0) | ({"mem_mode": _MEMORY} if kind.startswith(("MVAU", "VVAU")) else {})
+    types = instance.get_nodeattr_types()
+    values = {key: instance.get_nodeattr(key) for key in wanted if key in types}
+    return [
+        f"{name}: {key} is {value}, but the open flow has RTL for {key} = {wanted[key]} only"
+        for key, value in values.items()
+        if value != wanted[key]
+    ]
+
+
+def _find_wrong_layers(model: Any) -> list[str]:
+    """Return what keeps layers from being RTL in a stitched design."""
     from qonnx.custom_op.registry import getCustomOp
 
-    wrong = _check_streams(model)
+    wrong = []
     for node in model.graph.node:
         name, kind = node.name, node.op_type
         if node.domain.partition(".")[0] != "finn":
             wrong.append(f"{name} ({kind}) is not a hardware layer: leave it to the host")
             continue
-        instance = getCustomOp(node)
-        if kind.endswith("_hls"):
-            wrong.append(f"{name} ({kind}): {_explain_hls(instance, kind)}{_HLS}")
-        types = instance.get_nodeattr_types()
-        values = {key: instance.get_nodeattr(key) for key in ("mem_mode", *_MUST_BE_0) if key in types}
-        if kind.startswith(("MVAU", "VVAU")) and values.get("mem_mode") != "internal_decoupled":
-            wrong.append(f"{name} has mem_mode {values.get('mem_mode')}, but only internal_decoupled can be stitched")
-        wrong += [f"{name} has {key} = {values[key]}, but it must be 0" for key in _MUST_BE_0 if values.get(key)]
+        if kind.endswith("_hls") and not kind.startswith(_LATER):
+            wrong.append(f"{name} ({kind}) is written in HLS, which open tools do not read")
+        wrong += _find_wrong_attributes(name, kind, getCustomOp(node))
+    return wrong
+
+
+def _refuse(wrong: list[str], category: FailureCategory) -> None:
     if wrong:
-        raise StepFailure(category="kernel", message=wrong[0], cause=tuple(wrong[1:]))
+        hint = "correct folding_config or specialize_layers_config; prefer says why a layer has no RTL (require_rtl)"
+        raise StepFailure(category=category, message=wrong[0], cause=tuple(wrong[1:]), hint=hint)
+
+
+def check_folded(model: Any) -> None:
+    """Raise StepFailure (config) if the user's files ask for what RTL layers do not have, with all reasons."""
+    _refuse(_find_wrong_layers(model), "config")
+
+
+def check_stitchable(model: Any) -> None:
+    """Raise StepFailure (kernel) if layers cannot be stitched, with all reasons."""
+    _refuse(_check_streams(model) + _find_wrong_layers(model), "kernel")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from bskernel_executors.exchange.design import Design
 from bskernel_executors.rtl_sim.branches import find_blockage
 from bskernel_executors.rtl_sim.compiler import compile_simulator
-from bskernel_executors.rtl_sim.fifo_depths import find_depths
+from bskernel_executors.rtl_sim.fifo_depths import Depths, find_depths
 from bskernel_executors.rtl_sim.simulator import Deadlock, run_simulator
 from bskernel_executors.rtl_sim.taps import BeatDifference, find_difference, read_taps
 from bskernel_executors.sdk import StepFailure
@@ -113,13 +114,17 @@ def find_helpful_depths(
         held, states = run([_ANY if name in chosen else depth for name, depth in zip(names, given, strict=True)])
     at = [index for index, name in enumerate(names) if name in chosen]
 
-    def passes(depths: list[int]) -> bool:
-        limits = list(given)
-        for index, depth in zip(at, depths, strict=True):
-            limits[index] = depth
-        return run(limits)[0] is not None
+    def attempt(several: Sequence[Depths]) -> list[Depths | None]:
+        found: list[Depths | None] = []
+        for depths in several:
+            limits = list(given)
+            for index, depth in zip(at, depths, strict=True):
+                limits[index] = depth
+            needed = run(limits)[0]
+            found.append(None if needed is None else tuple(int(needed[index]) for index in at))
+        return found
 
-    marks = [max(floor, int(held[index])) for index in at]
+    marks = [int(held[index]) for index in at]
     widths = [design.fifos[index].width for index in at]
-    found = find_depths(marks, widths, floor, max(marks), lambda depths: passes(list(depths)))
+    found = find_depths(marks, widths, floor, attempt)
     return dict(zip((names[index] for index in at), found, strict=True))

@@ -1,7 +1,11 @@
 // Drive a stitched design: read beats for in0_V from a file, write the beats of out0_V and the measurements to files.
 // Usage: simulator IN OUT MEASURED beats_in beats_out frames stall_percent patience LIMITS WAVES wave_cycles most_cycles
+//     pace steady
 // LIMITS: the most values that each FIFO may hold, as 32-bit numbers ("-": no limits). WAVES: a VCD file ("-": none).
-// MEASURED, 64-bit numbers: per frame the cycles of its first input beat and of its last output beat; the FIFOs' maxima;
+// pace: the cycles over which the beats of an input frame are spread (0: they come as fast as they are taken).
+// steady: end after `steady` frames in a row that are equally far behind the frame before them; with a pace, that are
+// all within it, or all beyond it (0: run all frames).
+// MEASURED, 64-bit numbers: per frame that was run the cycles of its first input beat and of its last output beat; the FIFOs' maxima;
 // per stream the cycles in which it moved, had back-pressure, and was starved.
 // Exit codes: 0 success, 4 nothing moved for `patience` cycles, 5 a waveform is asked for but not compiled in,
 // 6 not done after `most_cycles` (0: any number).
@@ -37,13 +41,15 @@ static void write_all(const char* path, const void* data, size_t bytes) {
 }
 
 int main(int argc, char** argv) {
-    if (argc != 13) { std::fprintf(stderr, "expected twelve arguments\n"); return 2; }
+    if (argc != 15) { std::fprintf(stderr, "expected fourteen arguments\n"); return 2; }
     const uint64_t beats_in = std::strtoull(argv[4], nullptr, 10), beats_out = std::strtoull(argv[5], nullptr, 10);
     const uint64_t frames = std::strtoull(argv[6], nullptr, 10), stall = std::strtoull(argv[7], nullptr, 10);
     const uint64_t patience = std::strtoull(argv[8], nullptr, 10), wave_cycles = std::strtoull(argv[11], nullptr, 10);
-    const uint64_t most_cycles = std::strtoull(argv[12], nullptr, 10);
+    const uint64_t most_cycles = std::strtoull(argv[12], nullptr, 10), pace = std::strtoull(argv[13], nullptr, 10);
+    const uint64_t steady = std::strtoull(argv[14], nullptr, 10);
     const std::vector<uint8_t> input = read_all(argv[1]);
     const uint64_t in_bytes = input.size() / (frames * beats_in), out_bytes = OUT_BYTES;
+    uint64_t before = 0, equal = 0;
 
     const auto context = std::make_unique<VerilatedContext>();
     context->traceEverOn(VM_TRACE);
@@ -72,9 +78,9 @@ int main(int argc, char** argv) {
     for (int i = 0; i < 32; i++) { top->ap_clk = !top->ap_clk; top->eval(); context->timeInc(1); }
     top->ap_clk = 0; top->ap_rst_n = 1;
 
-    while (got < frames * beats_out) {
+    while (got < frames * beats_out && !(steady && equal >= steady && got % beats_out == 0)) {
         random ^= random << 13; random ^= random >> 17; random ^= random << 5;
-        top->in0_V_TVALID = sent < frames * beats_in;
+        top->in0_V_TVALID = sent < frames * beats_in && cycle >= sent * pace / beats_in;
         if (top->in0_V_TVALID) {
             std::memset(&top->in0_V_TDATA, 0, sizeof(top->in0_V_TDATA));
             std::memcpy(&top->in0_V_TDATA, input.data() + sent * in_bytes, in_bytes);
@@ -92,6 +98,11 @@ int main(int argc, char** argv) {
             output.insert(output.end(), bytes, bytes + out_bytes);
             measured[2 * (got / beats_out) + 1] = cycle;
             got++;
+            if (const uint64_t done = got / beats_out; got % beats_out == 0 && done > 1) {
+                const uint64_t interval = cycle - measured[2 * done - 3], seen = pace ? interval > pace : interval;
+                equal = done > 2 && seen == before ? equal + 1 : 1;
+                before = seen;
+            }
         }
         if (taken || given) moved = cycle;
 #if STREAMS
@@ -126,6 +137,7 @@ int main(int argc, char** argv) {
         top->ap_clk = 0;
         cycle++;
     }
+    measured.resize(2 * (got / beats_out));
 #if FIFOS
     const auto* maxima = reinterpret_cast<const uint32_t*>(&top->fifo_maxcount);
     measured.insert(measured.end(), maxima, maxima + FIFOS);

@@ -1,4 +1,5 @@
-// A FIFO for simulations that size FIFOs: it holds at most `limit` values and counts the most that it held.
+// A FIFO for simulations that size FIFOs: it holds at most `limit` values and counts the room that it needed. With a
+// limit of `maxcount` the same run is the same in every cycle: a value that comes while another leaves needs room, too.
 // A value takes two cycles through it, as through FINN's FIFOs in shift registers and distributed RAM.
 module bskernel_elastic_fifo #(
 	parameter int unsigned WIDTH = 8
@@ -42,7 +43,7 @@ module bskernel_elastic_fifo #(
 			end
 			if (push) waiting.push_back(in0_V_TDATA);
 			held <= next;
-			if (next > most) most <= next;
+			if (held + 32'(push) > most) most <= held + 32'(push);
 		end
 	end
 endmodule

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,10 +19,10 @@ from bskernel_executors.rtl_sim.board_entries import declare_board
 from bskernel_executors.rtl_sim.compiler import compile_library, compile_simulator
 from bskernel_executors.rtl_sim.diagnosis import find_helpful_depths, locate_difference, read_expected
 from bskernel_executors.rtl_sim.exported_design import TESTBENCH, export_design
-from bskernel_executors.rtl_sim.fifo_depths import find_depths, find_uniform_depth
+from bskernel_executors.rtl_sim.fifo_trials import FifoTrials
 from bskernel_executors.rtl_sim.netlist_check import NetlistCheck, check_cycles
 from bskernel_executors.rtl_sim.reference import check_outputs, compute_accuracy, find_wrong_frames, read_reference
-from bskernel_executors.rtl_sim.simulator import Deadlock, LateRun, Measurement, run_simulator
+from bskernel_executors.rtl_sim.simulator import Deadlock, Measurement, run_simulator
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 
 registry = Registry(executor="rtl-sim", summary="simulates a stitched design with Verilator and measures it")
@@ -35,7 +34,6 @@ _EXPECTED = Input(
     "expected", kind="tree", required=False, help="what Python computes for each stream, to name a layer that differs"
 )
 _SMALLEST_DEPTH = 2  # the least that FINN accepts
-_ANY_DEPTH = 2**31 - 1
 _KIB = 8 * 1024
 
 
@@ -77,10 +75,13 @@ class ExportParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 class SizingParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `size_fifos`."""
 
-    frames: Annotated[int, parameter("frames per simulation", unit="frames")] = 16
+    frames: Annotated[
+        int, parameter("most frames per simulation; it ends earlier when its pace is steady", unit="frames")
+    ] = 16
     simulations: Annotated[
         int, parameter("most simulations; what they did not settle keeps a depth that suffices")
     ] = 300
+    cycles: Annotated[int, parameter("most cycles of all simulations together, likewise", unit="cycles")] = 60_000_000
 
     def __post_init__(self) -> None:
         if self.simulations < 1:
@@ -310,63 +311,42 @@ def size(step: Step[SizingParameters]) -> None:
     inputs, outputs = read_reference(reference, design)
     # The reference may have fewer frames than are asked for: they are repeated.
     order = np.arange(step.params.frames) % len(inputs)
-    frames, expected = inputs[order], outputs[order]
-    runs, left_out = 0, 0
-
-    def measure(limits: Sequence[int], most_cycles: int = 0) -> Measurement:
-        nonlocal runs
-        runs += 1
-        measured = run_simulator(rtl, design, simulator, frames, step.work, limits=limits, most_cycles=most_cycles)
-        check_outputs(measured.outputs, expected)
-        return measured
-
-    # Without limits nothing waits for room, so no branch can deadlock.
-    first = measure([_ANY_DEPTH] * len(design.fifos))
-    best, marks = first.cycles_per_frame or math.inf, first.maxima
-    goal = max(best, float(design.estimated_cycles))
-    patience = 2 * first.total_cycles
-
-    def keeps(limits: Sequence[int]) -> bool:
-        nonlocal left_out
-        if runs >= step.params.simulations:
-            left_out += 1
-            return False
-        step.progress(f"simulation {runs + 1}: {_count_bits(design, limits) / _KIB:.3g} KiB of FIFOs")
-        try:
-            return (measure(limits, patience).cycles_per_frame or math.inf) <= goal
-        except (Deadlock, LateRun):
-            return False
-
-    held = [max(design.smallest_fifo, int(most)) for most in marks]
-    uniform = find_uniform_depth(held, design.smallest_fifo, keeps)
-    widths = [fifo.width for fifo in design.fifos]
-    limits = find_depths(held, widths, design.smallest_fifo, uniform, keeps)
+    trials = FifoTrials(
+        rtl,
+        simulator,
+        design,
+        inputs[order],
+        outputs[order],
+        step.work,
+        simulations=step.params.simulations,
+        cycles=step.params.cycles,
+        progress=step.progress,
+    )
+    limits, pace = trials.find()
     # A FIFO holds smallest_fifo values whatever depth is asked for, so the smallest depth will do.
     depths = [_SMALLEST_DEPTH if limit <= design.smallest_fifo else limit for limit in limits]
     names = [fifo.name for fifo in design.fifos]
-    equal = _SMALLEST_DEPTH if uniform <= design.smallest_fifo else uniform
     result = FifoConfig(
         fifo_depths=dict(zip(names, depths, strict=True)),
         fifo_sizes={fifo.name: fifo.width * depth for fifo, depth in zip(design.fifos, depths, strict=True)},
         impl_style=dict.fromkeys(names, "rtl"),
         ram_style=dict.fromkeys(names, "auto"),
         total_fifo_size=_count_bits(design, depths) / _KIB,
-        cycles_per_frame=measure(limits).cycles_per_frame or math.inf,
+        cycles_per_frame=pace,
         estimated_cycles=design.estimated_cycles,
-        cycles_per_frame_unlimited=best,
-        high_water_marks={name: int(most) for name, most in zip(names, marks, strict=True)},
-        uniform_depth=equal,
-        uniform_fifo_size=_count_bits(design, [equal] * len(names)) / _KIB,
-        simulations=runs,
+        cycles_per_frame_unlimited=trials.best,
+        high_water_marks=dict(zip(names, trials.marks, strict=True)),
+        high_water_size=_count_bits(design, trials.marks) / _KIB,
+        simulations=trials.runs,
     )
     step.output("fifo_config").write_text(pretty_json(result), encoding="utf-8")
     row = {
         "label": "FIFOs sized",
         "value": f"{result.total_fifo_size:.3g} KiB in {len(names)} FIFOs, depths {min(depths)} to {max(depths)}",
-        "note": f"{result.uniform_fifo_size:.3g} KiB at depth {equal} for all",
+        "note": f"{result.high_water_size:.3g} KiB without a search, {trials.runs} simulations",
     }
     rows = [row]
-    if left_out:
-        text = f"after {runs} simulations; some FIFOs may be deeper than needed"
-        rows.append({"label": "sizing ended", "value": text, "note": "parameter simulations"})
-    step.record({"summary": rows, "simulations": runs})
+    if trials.ended:
+        text = f"after {trials.runs} simulations of {trials.simulated:,} cycles; some FIFOs may be deeper than needed"
+        rows.append({"label": "sizing ended", "value": text, "note": "parameters simulations, cycles"})
+    step.record({"summary": rows, "simulations": trials.runs, "cycles": trials.simulated})

@@ -27,9 +27,11 @@ _TIME = re.compile(r"\[(\d+)\]")
 class Measurement:
     """The result of one run. Cycles count from the end of the reset."""
 
-    outputs: NDArray[np.int64]  # (frames, values)
-    spans: NDArray[np.int64]  # (frames, 2): cycle of the first input beat, cycle of the last output beat
-    maxima: NDArray[np.int64]  # (FIFOs,): the most values that each held
+    outputs: NDArray[np.int64]  # (frames that were run, values)
+    spans: NDArray[
+        np.int64
+    ]  # (frames that were run, 2): cycle of the first input beat, cycle of the last output beat
+    maxima: NDArray[np.int64]  # (FIFOs,): the most values that each held; with limits the room that it needed
     streams: NDArray[np.int64]  # (streams, 3): cycles moved, with back-pressure, starved
 
     @property
@@ -41,6 +43,11 @@ class Measurement:
     def total_cycles(self) -> int:
         """Cycles of all frames, from the end of the reset."""
         return int(self.spans[-1, 1]) + 1
+
+    @property
+    def last_interval(self) -> float:
+        """Cycles between the ends of the last two frames."""
+        return float(self.spans[-1, 1] - self.spans[-2, 1])
 
     @property
     def cycles_per_frame(self) -> float | None:
@@ -148,11 +155,15 @@ def run_simulator(
     limits: Sequence[int] = (),
     waveform: tuple[Path, int] | None = None,
     most_cycles: int = 0,
+    pace: int = 0,
+    steady: int = 0,
 ) -> Measurement:
     """Simulate frames of shape (N, values) in the folder `rtl`.
 
     `limits` are the most values that each FIFO may hold; `waveform` is a file and the number of cycles to record.
-    A run ends after `most_cycles`, unless it is 0.
+    A run ends after `most_cycles`, unless it is 0. Input beats come as fast as they are taken, or spread over `pace`
+    cycles per frame. A run ends early after `steady` equal intervals between the ends of frames, unless it is 0;
+    with a pace, after as many that are within it, or beyond it.
     Raises Deadlock, LateRun, or StepFailure: verification for a failed assertion, config, crash.
     """
     sent, got, measured, bounds = (work / name for name in ("in.bin", "out.bin", "measured.bin", "limits.bin"))
@@ -173,6 +184,8 @@ def run_simulator(
         trace,
         cycles,
         most_cycles,
+        pace,
+        steady,
     ]
     # The design reads its memories by paths relative to its folder.
     done = subprocess.run(list(map(str, command)), cwd=rtl, capture_output=True, text=True, check=False)
@@ -184,10 +197,11 @@ def run_simulator(
         raise failure
     beats = np.frombuffer(got.read_bytes(), dtype=np.uint8).reshape(-1, design.output.width // 8)
     values = np.frombuffer(measured.read_bytes(), dtype=np.uint64).astype(np.int64)
-    spans, rest = np.split(values, [2 * len(frames)])
+    count = len(beats) // design.output.beats
+    spans, rest = np.split(values, [2 * count])
     maxima, streams = np.split(rest, [len(design.fifos)])
     return Measurement(
-        outputs=unpack(beats, design.output).reshape(len(frames), -1),
+        outputs=unpack(beats, design.output).reshape(count, -1),
         spans=spans.reshape(-1, 2),
         maxima=maxima,
         streams=streams.reshape(-1, 3),
