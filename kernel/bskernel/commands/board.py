@@ -168,7 +168,7 @@ def plan_flash(build: Path, *, keep: bool) -> Flash:
     ]
     if not found:
         raise ConfigError(
-            f"{build}: has no bitstream", hint='build with flow = "ecp5": a design that misses its clock gets none'
+            f"{build}: has no bitstream", hint='build with flow = "board": a design that misses its clock gets none'
         )
     kind = next((loader for name, loader in _LOADER_BOARDS.items() if facts.board.startswith(name)), None)
     if kind is None:
@@ -180,7 +180,7 @@ def plan_flash(build: Path, *, keep: bool) -> Flash:
     return Flash(
         board=facts.board,
         bitstream=found[0],
-        command=("openFPGALoader", "--board", kind, place, str(found[0])),
+        command=("openFPGALoader", "--board", kind, "--file-type", "bit", place, str(found[0])),
     )
 
 
