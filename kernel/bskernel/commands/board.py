@@ -47,7 +47,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
         return EXIT_STEP_FAILED if failed else EXIT_OK
 
 
-class _Result(msgspec.Struct, frozen=True):
+class _NamedResult(msgspec.Struct, frozen=True):
     name: str
     metrics: dict[str, Any] | None = None
 
@@ -68,7 +68,7 @@ def run_on_board(
 
     Raises ConfigError, EnvironmentLacking.
     """
-    name = read_result(build, _Result).name
+    name = read_result(build, _NamedResult).name
     given = read_frames(build / ARTIFACTS / "board")
     facts = given.facts
     if frames is not None and not 1 <= frames <= facts.frames:
