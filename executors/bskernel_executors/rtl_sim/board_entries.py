@@ -164,12 +164,16 @@ def wrap(step: Step[WrapParameters]) -> None:
 
 def compile_simulated(step: Step[CompileBoardParameters]) -> None:
     """Compile the board, its UART behind a pseudo-terminal."""
-    source = step.required_input("board_rtl")
+    source, facts = step.required_input("board_rtl"), read_board_facts(step.required_input("board"))
+    board = _find_board(facts.board)
+    macros = [f"DIVISOR={facts.divisor}"]
+    macros += [f"PRESSED={board.button.pressed}"] if board.button else []
+    macros += [f"LIT={board.leds.lit}"] if board.leds else []
     step.progress("compiling")
     size = compile_board(
         source,
         read_design(source),
-        read_board_facts(step.required_input("board")).divisor,
+        macros,
         step.work / "rtl",
         step.output("board_simulator"),
         jobs=step.params.jobs,

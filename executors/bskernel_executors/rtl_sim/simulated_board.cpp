@@ -1,6 +1,7 @@
 // A board that Verilator simulates, behind a pseudo-terminal: prints its name, which any serial program can open.
 // Usage: board SECONDS [CYCLES]. It ends after so many seconds without a byte, or when its standard input closes.
-// With CYCLES, it also ends after so many cycles and prints which outputs are high: for a self-test without a host.
+// With CYCLES, it also ends after so many cycles and says whether the first LED is lit: a self-test without a host.
+// Macros: DIVISOR, cycles of a bit; PRESSED, the button's level; LIT, that of an LED. A board may have neither.
 #include <poll.h>
 #include <stdlib.h>
 #include <termios.h>
@@ -81,8 +82,8 @@ int main(int argc, char** argv) {
     auto moved = std::chrono::steady_clock::now();
     uint64_t cycle = 0;
     top->rx = 1;
-#ifdef BUTTON
-    top->button = !BUTTON;
+#ifdef PRESSED
+    top->button = !PRESSED;
 #endif
     for (; !most || cycle < most; cycle++) {
         if (!line.sends() && cycle % 16 == 0) {
@@ -109,8 +110,8 @@ int main(int argc, char** argv) {
             moved = std::chrono::steady_clock::now();
         }
     }
-#ifdef LAMP
-    std::printf("led0 is %s\n", top->LAMP == LIT ? "lit" : "dark");
+#ifdef LIT
+    std::printf("led0 is %s\n", top->led0 == LIT ? "lit" : "dark");
 #endif
     std::printf("%llu cycles\n", static_cast<unsigned long long>(cycle));
     top->final();

@@ -71,7 +71,7 @@ def read_frames(folder: Path) -> Frames:
     except FileNotFoundError as error:
         raise ConfigError(
             f"{error.filename}: no such file: this build has no board",
-            hint='build with flow = "ecp5" and a target.board, so that its design gets a UART',
+            hint='build with flow = "board" and a target.board',
         ) from error
     except (OSError, msgspec.MsgspecError) as error:
         raise ConfigError(f"{folder}: cannot be read: {error}", hint="run the build again") from error

@@ -17,8 +17,8 @@ _INFO_BYTES, _COUNTERS, _TEST_BYTES = 23, 8, 13
 _FIRST_WAIT = 0.5  # seconds, until the board is asked again who it is
 
 
-class Port(Protocol):
-    """Bytes to and from a board."""
+class Line(Protocol):
+    """Bytes to and from a board, e.g. a SerialPort."""
 
     def write(self, data: bytes, patience: float) -> None:
         """Send all bytes."""
@@ -49,7 +49,7 @@ class SelfTest(msgspec.Struct, frozen=True, kw_only=True):
 class BoardLink:
     """The board at a port. Every method raises EnvironmentLacking when nobody answers, or only damaged bytes come."""
 
-    def __init__(self, port: Port, facts: Facts, name: str, patience: float) -> None:
+    def __init__(self, port: Line, facts: Facts, name: str, patience: float) -> None:
         """Expect the design of `facts`; `name` is that of the port, `patience` the seconds to wait for an answer."""
         self._port, self._facts, self._name, self._patience = port, facts, name, patience
         self._reader = PacketReader(facts.frames_per_request * facts.output.frame_bytes + _INFO_BYTES)

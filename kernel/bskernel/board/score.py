@@ -10,7 +10,7 @@ from bskernel.board.facts import Facts
 from bskernel.board.link import Answer
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
+class DifferentFrame(msgspec.Struct, frozen=True, kw_only=True):
     """The first frame whose outputs differ."""
 
     frame: int
@@ -23,7 +23,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
     frames: int
     exact: int  # frames of which every output is Python's
-    difference: Difference | None
+    difference: DifferentFrame | None
     accuracy: float | None  # fraction of the labelled frames, of what the board answered
     why_no_accuracy: str | None
     first_cycles: int  # of a design at rest: from the first beat in to the frame's last beat out
@@ -46,7 +46,7 @@ def score(facts: Facts, expected: bytes, answers: Sequence[Answer]) -> Score:
         got, wanted = (facts.output.read_values(data[at * size : (at + 1) * size]) for data in (outputs, expected))
         exact += got == wanted
         if got != wanted and difference is None:
-            difference = Difference(frame=at, answered=got, expected=wanted)
+            difference = DifferentFrame(frame=at, answered=got, expected=wanted)
         prediction = predict(facts, got)
         if prediction is None and got == wanted and facts.predictions is not None:
             prediction = facts.predictions[at]

@@ -47,7 +47,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
         return EXIT_STEP_FAILED if failed else EXIT_OK
 
 
-class _Result(msgspec.Struct, frozen=True):
+class _NamedResult(msgspec.Struct, frozen=True):
     name: str
     metrics: dict[str, Any] | None = None
 
@@ -68,7 +68,7 @@ def run_on_board(
 
     Raises ConfigError, EnvironmentLacking.
     """
-    name = read_result(build, _Result).name
+    name = read_result(build, _NamedResult).name
     given = read_frames(build / ARTIFACTS / "board")
     facts = given.facts
     if frames is not None and not 1 <= frames <= facts.frames:
@@ -168,7 +168,7 @@ def plan_flash(build: Path, *, keep: bool) -> Flash:
     ]
     if not found:
         raise ConfigError(
-            f"{build}: has no bitstream", hint='build with flow = "ecp5": a design that misses its clock gets none'
+            f"{build}: has no bitstream", hint='build with flow = "board": a design that misses its clock gets none'
         )
     kind = next((loader for name, loader in _LOADER_BOARDS.items() if facts.board.startswith(name)), None)
     if kind is None:
@@ -180,7 +180,7 @@ def plan_flash(build: Path, *, keep: bool) -> Flash:
     return Flash(
         board=facts.board,
         bitstream=found[0],
-        command=("openFPGALoader", "--board", kind, place, str(found[0])),
+        command=("openFPGALoader", "--board", kind, "--file-type", "bit", place, str(found[0])),
     )
 
 

@@ -22,7 +22,7 @@ def test_a_clock_is_the_fastest_within_the_limits_that_is_not_faster_than_asked_
         if 10 <= oscillator / divider <= 400
         for feedback in range(1, 129)
     }
-    limits = [clock for clock in clocks if Fraction(25, 8) <= clock <= min(asked, 400)]
+    limits = [clock for clock in clocks if Fraction(25, 8) <= clock <= min(asked, Fraction(400))]
     reachable = [clock for clock in limits if any(400 <= clock * output <= 800 for output in range(1, 129))]
     if not reachable:
         with pytest.raises(ValueError, match="makes no clock of at most"):

@@ -1,5 +1,7 @@
 """A score says what the board answered, and nothing that it did not."""
 
+from typing import Literal
+
 import numpy as np
 from bskernel.board.facts import Facts, StreamFacts
 from bskernel.board.link import Answer
@@ -8,12 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
-def facts(rule: str = "largest", labels: tuple[int, ...] | None = (0, 1), bits: int = 5, parallel: int = 3) -> Facts:
+def facts(
+    rule: Literal["largest", "first", "tail"] = "largest",
+    labels: tuple[int, ...] | None = (0, 1),
+    bits: int = 5,
+    parallel: int = 3,
+) -> Facts:
     stream = StreamFacts(width=-(-bits * parallel // 8) * 8, beats=1, parallel=parallel, bits=bits, signed=True)
     return Facts(
         board="b", identity="0" * 16, clock_hz=10**8, baud=10**6, frames_per_request=4, test_frames=0, input=stream,
         output=stream, frames=2, rule=rule, predictions=labels, labels=labels,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
 
 
 def pack(values: list[int], bits: int = 5) -> bytes:

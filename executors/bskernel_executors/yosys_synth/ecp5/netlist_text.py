@@ -14,12 +14,12 @@ import msgspec
 from bskernel_executors.sdk import StepFailure
 
 
-class _Port(msgspec.Struct, frozen=True):
+class _NetlistPort(msgspec.Struct, frozen=True):
     direction: str
     bits: tuple[int | str, ...]
 
 
-class _Cell(msgspec.Struct, frozen=True):
+class _NetlistCell(msgspec.Struct, frozen=True):
     type: str
     parameters: dict[str, str | int]
     port_directions: dict[str, str]
@@ -29,16 +29,16 @@ class _Cell(msgspec.Struct, frozen=True):
 class NetlistModule(msgspec.Struct, frozen=True):
     """The one module of a flat netlist."""
 
-    ports: dict[str, _Port]
-    cells: dict[str, _Cell]
+    ports: dict[str, _NetlistPort]
+    cells: dict[str, _NetlistCell]
 
 
-class _File(msgspec.Struct, frozen=True):
+class _NetlistFile(msgspec.Struct, frozen=True):
     creator: str
     modules: dict[str, NetlistModule]
 
 
-_DECODER = msgspec.json.Decoder(_File)
+_DECODER = msgspec.json.Decoder(_NetlistFile)
 # Pins that are 0 without a net: the logic that takes them is not in use, and 1 would be a clock's edge or a reset.
 _LOW = {
     "TRELLIS_FF": ("LSR", "DI", "M"),
@@ -110,7 +110,7 @@ def _pin(kind: str, pin: str, bits: tuple[int | str, ...], parameters: Mapping[s
     return taken
 
 
-def _routed_cell(cell: _Cell) -> tuple[str, dict[str, str | int], list[tuple[str, str]]]:
+def _routed_cell(cell: _NetlistCell) -> tuple[str, dict[str, str | int], list[tuple[str, str]]]:
     """Kind, parameters and pins of a routed cell, in the models' terms."""
     kind, parameters = cell.type, dict(cell.parameters)
     # nextpnr leaves out CE where its multiplexer is constant.
@@ -147,7 +147,7 @@ def _net(bit: int | str) -> str:
     return f"n{bit}" if isinstance(bit, int) else f"1'b{bit if bit in ('0', '1') else '0'}"
 
 
-def _synthesised_cell(cell: _Cell) -> tuple[str, dict[str, str | int], list[tuple[str, str]]]:
+def _synthesised_cell(cell: _NetlistCell) -> tuple[str, dict[str, str | int], list[tuple[str, str]]]:
     """Kind, parameters and pins of a cell as Yosys writes it. What a clock or a reset lacks is low."""
     pins = [
         (pin, "{" + ", ".join(map(_net, reversed(bits))) + "}" if len(bits) > 1 else _net(bits[0]))
@@ -157,7 +157,7 @@ def _synthesised_cell(cell: _Cell) -> tuple[str, dict[str, str | int], list[tupl
     return cell.type, cell.parameters, pins
 
 
-def _instance(number: int, cell: _Cell, routed: bool) -> str:
+def _instance(number: int, cell: _NetlistCell, routed: bool) -> str:
     kind, parameters, pins = _routed_cell(cell) if routed else _synthesised_cell(cell)
     given = ", ".join(f".{name}({_parameter(value)})" for name, value in parameters.items())
     connected = ", ".join(f".{pin}({what})" for pin, what in pins)
