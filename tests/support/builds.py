@@ -22,15 +22,15 @@ def build(
     range_request: RangeRequest | None = None,
     runtime: str = "process",
     fresh: bool = False,
+    with_inputs: bool = False,
     observer: Observer | None = None,
 ) -> BuildResult:
     """Build a build.toml as `bskernel run` does; `last` is its --to, `settings` its --set."""
     prepared = workspace.prepare(
         config, settings=settings, output=output, range_request=range_request or RangeRequest(last=last)
     )
-    return run_build(
-        workspace, prepared, observer or SilentObserver(), options=BuildOptions(runtime=runtime, fresh=fresh)
-    )
+    options = BuildOptions(runtime=runtime, fresh=fresh, with_inputs=with_inputs)
+    return run_build(workspace, prepared, observer or SilentObserver(), options=options)
 
 
 def write(folder: Path, *parts: str, number: int | str = 5) -> str:

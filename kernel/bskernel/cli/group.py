@@ -28,22 +28,25 @@ COMMANDS = {
     "explain": "Explain a failure, or describe one step of a build.",
     "images": "Manage the environments and images that executors run in.",
     "init": "Look at MODEL, and write a build.toml for it.",
+    "lock": "Write what decides CONFIG's bytes to a lock file.",
     "new-executor": "Write the package of a new executor, with one example entry.",
     "plan": "Show what would run and why; nothing is executed.",
     "replay": "Run one step of a build again, alone, and keep its directory.",
     "results": "Show a sweep's points, Pareto set and recommendation.",
     "run": "Build the accelerator of CONFIG; unchanged steps are recalled.",
-    "schema": "Print the JSON Schema of build.toml or of the protocol.",
+    "schema": "Print the JSON Schema of build.toml, results or locks.",
     "steps": "List executors, or the entries of one with their parameters.",
     "store": "Manage the cache and the store that machines share.",
     "sweep": "Build every point of CONFIG's [sweep]; shared steps run once.",
     "trust": "Trust a project: the tools, stores and folders that it asks for.",
     "up": "Start warm sessions ahead of builds, and list all of them.",
+    "verify": "Check a build directory, and build it again to compare.",
 }
 
 # How `--help` groups them; the others manage what builds need.
 GROUPS = {
     "Build": ("init", "run", "plan", "sweep"),
+    "Prove": ("lock", "verify"),
     "Look": ("explain", "diff", "results", "replay", "bundle", "steps", "doctor"),
 }
 
@@ -104,7 +107,8 @@ def cli() -> None:
     Each step runs in an executor with pinned versions, and unchanged steps are recalled from the cache.
 
     Exit codes: 0 success, 2 wrong configuration or usage, 3 a step failed, 4 something is missing on this machine,
-    5 a gate of `diff` failed, 6 the project needs trust, 70 a defect of bskernel, 130 interrupted.
+    5 a gate of `diff` failed, 6 the project needs trust, 7 the build is not the locked one, 8 a build directory is
+    damaged, 9 a second build made other bytes, 70 a defect of bskernel, 130 interrupted.
     """
     command = click.get_current_context().invoked_subcommand
     if command not in _WITHOUT_CACHE and _HELP.isdisjoint(sys.argv):

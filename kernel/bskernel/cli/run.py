@@ -23,19 +23,31 @@ if TYPE_CHECKING:
 @run_selection
 @JSON
 @JUNIT
+@click.option("--locked", is_flag=True, help="Build exactly what the lock beside CONFIG says, or refuse.")
+@click.option("--with-inputs", is_flag=True, help="Copy the model and every given file into the build directory.")
 @junit_of_errors("bskernel run")
-def run(selection: BuildSelection, running: RunSelection, as_json: bool, junit: Path | None) -> None:
+def run(
+    selection: BuildSelection,
+    running: RunSelection,
+    as_json: bool,
+    junit: Path | None,
+    locked: bool,
+    with_inputs: bool,
+) -> None:
     """Build the accelerator of CONFIG; unchanged steps are recalled.
 
-    CONFIG is by default the build.toml of the current folder. A step is recalled from the cache when nothing that it
-    reads has changed.
+    CONFIG is by default the build.toml of the current folder. It may be the config.json of a build directory, which
+    is then built again. A step is recalled from the cache when nothing that it reads has changed.
     """
+    import msgspec
+
     from bskernel.commands.build import run_build
+    from bskernel.commands.lock import require_lock
     from bskernel.config.assignments import with_jobs
     from bskernel.report.terminal import describe_outcome, describe_result
     from bskernel.workspace.workspace import Workspace
 
-    options = running.build_options()
+    options = msgspec.structs.replace(running.build_options(), with_inputs=with_inputs)
     workspace = Workspace.here()
     prepared = workspace.prepare(
         selection.config,
@@ -44,6 +56,8 @@ def run(selection: BuildSelection, running: RunSelection, as_json: bool, junit: 
         output=selection.output,
     )
     observer = _observer(running)
+    if locked and (remark := require_lock(workspace, prepared)) is not None:
+        observer.note(f"note: {remark}")
     result = run_build(workspace, prepared, observer, options=options)
     if running.quiet:
         for warning in result.warnings:

@@ -6,6 +6,7 @@ import time
 
 import msgspec
 
+from bskernel.config.reader import INPUTS
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Store
 from bskernel.core.metrics_form import METRICS
@@ -14,12 +15,16 @@ from bskernel.core.places import build_place, cache_place, within
 from bskernel.core.runtime_failures import lost_input
 from bskernel.execution.plan_run import run_plan
 from bskernel.flow.snapshot import snapshot_config
+from bskernel.host.system import system_facts
+from bskernel.lock.build_lock import BuildLock
+from bskernel.lock.lock_file import lock_text
 from bskernel.result.build_directory import BuildDirectory
-from bskernel.result.build_result import BuildResult, metrics_of, with_lost_artifacts
+from bskernel.result.build_result import BuildResult, Origin, metrics_of, origin_of, with_lost_artifacts
 from bskernel.result.exported_artifacts import places_of
 from bskernel.result.output_writer import check_writer, note_writer
 from bskernel.result.recorder import RecordingObserver
 from bskernel.workspace.build_options import BuildOptions
+from bskernel.workspace.lock_maker import LockMaker, NotLockable
 from bskernel.workspace.worker_pools import PoolHandle
 from bskernel.workspace.workspace import PreparedBuild, Workspace
 
@@ -77,15 +82,42 @@ def _build(
                 workspace.open_store(prepared.loaded, recorder.note) as opened,
                 workspace.pool(prepared.loaded, opened.store, options, note=recorder.note) as handle,
             ):
+                lock = _lock(workspace, prepared, opened.store, recorder)
+                directory.write_lock(lock_text(lock) if lock is not None else None)
+                # A directory that has them keeps them up to date: its config.json finds them there.
+                if lock is not None and (options.with_inputs or (directory.path / INPUTS).is_dir()):
+                    for lost in directory.write_inputs(lock, opened.store):
+                        recorder.note(f"warning: {lost} is missing from the cache, and so in {INPUTS}/")
                 result = _run_and_write(
-                    workspace, prepared, opened.store, handle, recorder, options=options, start=start
+                    workspace, prepared, opened.store, handle, recorder, options=options, start=start, lock=lock
                 )
                 if result.status == "interrupted":
                     opened.leave_pending()
         finally:
             workspace.files.save()
             recorder.over()
+    directory.note_rest()
     return result
+
+
+def _lock(
+    workspace: Workspace, prepared: PreparedBuild, store: Store, recorder: RecordingObserver
+) -> BuildLock | None:
+    """The build's lock; None when none can be made, which is noted."""
+    try:
+        return LockMaker(store, workspace.recipe).make(prepared.loaded, prepared.plan.steps)
+    except NotLockable as error:
+        recorder.note(f"warning: build.lock is not written: {error}")
+        return None
+
+
+def _origin(lock: BuildLock | None, runtime: str) -> Origin | None:
+    engine = None
+    if runtime == "docker":
+        from bskernel.commands.machine_facts import engine_facts
+
+        engine = engine_facts()
+    return origin_of(lock, system_facts(), engine) if lock is not None else None
 
 
 def _runtime_warnings(requested: str, used: str) -> tuple[str, ...]:
@@ -106,8 +138,9 @@ def _run_and_write(
     *,
     options: BuildOptions,
     start: float,
+    lock: BuildLock | None,
 ) -> BuildResult:
-    from bskernel.result.result_writer import summarize, write_results
+    from bskernel.result.result_writer import summarize, with_files, write_results
 
     # Reading finds corrupt bytes, removes them, and makes the cache doubt the rest: then the second run finds all.
     for _ in range(_ATTEMPTS):
@@ -132,6 +165,7 @@ def _run_and_write(
             seconds=time.monotonic() - start,
             backend=prepared.backend,
             warnings=(*prepared.plan.warnings, *_runtime_warnings(options.runtime, handle.pool.runtime_name)),
+            origin=_origin(lock, handle.pool.runtime_name),
         )
         lost = [name for report in reports if (name := lost_input(report.failure)) is not None]
         if metrics is None and METRICS in result.artifacts:
@@ -143,9 +177,9 @@ def _run_and_write(
                 result = msgspec.structs.replace(result, artifacts={}, by_step={}, metrics=None)
                 lost = list(write_results(recorder.directory, result, store))
             if not lost:
-                return result
+                return with_files(recorder.directory, result)
         recorder.note(f"{lost[0]} is missing from the cache or corrupt; rerunning the step that produces it")
     places = places_of(result.artifacts.values(), {step: made.values() for step, made in result.by_step.items()})
     failed = with_lost_artifacts(result, places, lost)
     write_results(recorder.directory, failed, store)
-    return failed
+    return with_files(recorder.directory, failed)

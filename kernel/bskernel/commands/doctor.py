@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from bskernel.commands.images import image_states
-from bskernel.commands.machine_facts import Room, engine_facts, room, system_facts
+from bskernel.commands.machine_facts import Room, engine_facts, room
 from bskernel.core.catalogue import Executors
 from bskernel.core.errors import ConfigError
 from bskernel.flow.loader import flow_names, shipped_flow
+from bskernel.host.system import SystemFacts, system_facts
 from bskernel.images.status import RecipeState
 from bskernel.runtime.confinement import describe_confinement, landlock_version
 from bskernel.tools import FoundInstall, find_installs, licences_of
@@ -34,7 +35,7 @@ class FlowState(msgspec.Struct, frozen=True, kw_only=True):
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """The result of `bskernel doctor`."""
 
-    system: dict[str, Any]
+    system: SystemFacts
     engine: dict[str, Any]
     room: Room
     landlock: int  # its version (ABI), 0 without
@@ -98,9 +99,9 @@ def _program(name: str, where: str | None) -> str:
 def describe(found: Diagnosis) -> Iterator[str]:
     """The lines that `bskernel doctor` prints."""
     system, engine = found.system, found.engine
-    processors = f"{system['processors']} processors"
-    yield f"system    {system['os']}, Linux {system['kernel']}, {system['libc']}, {system['machine']}; {processors}"
-    yield f"memory    {_gib(found.room.memory_available)} available of {_gib(system['memory_mib'] << 20)}"
+    processors = f"{system.processors} processors"
+    yield f"system    {system.os}, Linux {system.kernel}, {system.libc}, {system.machine}; {processors}"
+    yield f"memory    {_gib(found.room.memory_available)} available of {_gib(system.memory_mib << 20)}"
     yield f"disk      {_gib(found.room.disk_free)} free at {found.room.cache}"
     yield f"steps     {describe_confinement(found.landlock)}"
     yield f"engine    {engine.get('version') or engine.get('none')}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import re
 import shutil
 from pathlib import Path
@@ -23,19 +21,6 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     cache: str
     disk_free: int
     memory_available: int | None
-
-
-def system_facts() -> dict[str, Any]:
-    """Kernel, libc, processors, memory; the same in every call."""
-    named = Path("/etc/os-release").exists()
-    return {
-        "kernel": platform.release(),
-        "machine": platform.machine(),
-        "os": platform.freedesktop_os_release().get("PRETTY_NAME") if named else None,
-        "libc": " ".join(platform.libc_ver()),
-        "processors": len(os.sched_getaffinity(0)),
-        "memory_mib": (os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) >> 20,
-    }
 
 
 def engine_facts() -> dict[str, Any]:

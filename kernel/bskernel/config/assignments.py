@@ -25,6 +25,7 @@ class ConfigText(msgspec.Struct, frozen=True, kw_only=True):
 
     path: Path
     data: dict[str, Any]
+    place: Path | None = None  # the folder that relative paths start at, if it is not the file's own
     given: frozenset[Key] = frozenset()  # keys that the user set, by --set or the environment, not the file
 
 

@@ -23,21 +23,54 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+WRITER = ".config"  # in an output folder: the path of its configuration, relative, so that both can be moved
+INPUTS = "inputs"  # in a build directory: copies of what the build was given
+UP = "_"  # in it: a folder that stands for one between the configuration and a file above it
 URL, MODE = "BSKERNEL_STORE", "BSKERNEL_STORE_MODE"
 NONE = "none"  # the value of BSKERNEL_STORE for: no shared store
 
 
 def read_config(path: Path, assignments: Sequence[str] = ()) -> ConfigText:
-    """Read a build.toml and change it by `--set` assignments. Raises ConfigError."""
+    """Read a build.toml, or a build directory's config.json, and apply `--set` assignments. Raises ConfigError."""
     try:
         path = path.resolve()
     except (RuntimeError, ValueError) as error:  # a loop of links
         raise ConfigError(f"{path}: cannot be read: {error}") from error
-    data = override_store(read_toml(path), os.environ)
+    of_build = path.suffix == ".json"
+    data = override_store(read_json(path) if of_build else read_toml(path), os.environ)
     for assignment in assignments:
         data = with_assignment(data, assignment)
     given = {*_given_keys(os.environ), *map(assigned_key, assignments)}
-    return ConfigText(path=path, data=data, given=frozenset(given))
+    place = place_of_build(path.parent) if of_build else None
+    return ConfigText(path=path, data=data, place=place, given=frozenset(given))
+
+
+def place_of_build(build: Path) -> Path:
+    """The folder that the paths in a build directory's config.json start at.
+
+    It is the one in inputs/ if the build was made with its inputs, or else that of the build.toml it was made from.
+    """
+    place = build / INPUTS
+    if place.is_dir():
+        while (place / UP).is_dir():
+            place /= UP
+        return place
+    try:
+        writer = os.path.normpath(build / (build / WRITER).read_text(encoding="utf-8", errors="surrogateescape"))
+    except (OSError, ValueError):
+        return build
+    above = Path(writer).parent
+    return above if above.is_dir() else build
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The config.json of a build directory as a dict. Raises ConfigError when it is unreadable or not JSON."""
+    try:
+        return msgspec.json.decode(read_bytes(path, most=_LARGEST), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(
+            f"{path}: not valid JSON: {error}", hint="give a build.toml, or BUILD/config.json"
+        ) from error
 
 
 def config_schema() -> str:

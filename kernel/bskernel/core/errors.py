@@ -8,6 +8,9 @@ EXIT_STEP_FAILED = 3
 EXIT_ENVIRONMENT = 4
 EXIT_GATE = 5  # a gate of `bskernel diff` failed
 EXIT_NOT_TRUSTED = 6  # the project needs what the user has not allowed it
+EXIT_LOCKED = 7  # the build is not the one that its lock describes
+EXIT_DAMAGED = 8  # a build directory is not as its build wrote it
+EXIT_DIFFERS = 9  # a build that ran again made other bytes
 EXIT_DEFECT = 70  # as EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED = 130
 
@@ -39,3 +42,9 @@ class NotTrusted(BskernelError):  # noqa: N818 - says what is wrong better than 
     """The project asks for something that the user has to allow first."""
 
     exit_code = EXIT_NOT_TRUSTED
+
+
+class LockMismatch(BskernelError):  # noqa: N818 - says what is wrong better than a suffix
+    """The build is not the one that its lock describes."""
+
+    exit_code = EXIT_LOCKED

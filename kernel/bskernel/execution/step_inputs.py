@@ -31,7 +31,7 @@ def resolve_inputs(step: Step, made: Mapping[str, ActionResult], store: Store) -
     inputs: dict[str, Artifact] = {}
     for name, source in step.inputs.items():
         if not isinstance(source, FromStep):
-            artifact = _captured(name, source, store)
+            artifact = capture_given(name, source, store)
         else:
             output = made[source.step].output(source.output)
             if output is None:
@@ -60,7 +60,7 @@ def resolve_partial_inputs(
     partial: list[str] = []
     for name, source in step.inputs.items():
         if not isinstance(source, FromStep):
-            inputs[name] = _named(name, _captured(name, source, store))
+            inputs[name] = _named(name, capture_given(name, source, store))
             continue
         if source.step in made:
             output = made[source.step].output(source.output)
@@ -78,7 +78,8 @@ def resolve_partial_inputs(
     return ResolvedInputs(inputs=inputs, partial=tuple(partial))
 
 
-def _captured(name: str, source: FromFile | FromFiles, store: Store) -> Artifact:
+def capture_given(name: str, source: FromFile | FromFiles, store: Store) -> Artifact:
+    """Store what the user gives a step: a file, a folder, or some files of one. Raises InputMissing."""
     path = source.path if isinstance(source, FromFile) else source.folder
     try:
         if isinstance(source, FromFile):

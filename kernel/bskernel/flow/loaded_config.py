@@ -18,6 +18,7 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
     config: Config
     path: Path
     flow: Flow
+    place: Path | None = None  # the folder that relative paths start at, if it is not the file's own
     given: frozenset[Key] = frozenset()  # keys that the user set, by --set or the environment, not the file
 
     def is_given(self, *key: str) -> bool:
@@ -26,8 +27,8 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def folder(self) -> Path:
-        """The folder of build.toml."""
-        return self.path.parent
+        """The folder that relative paths start at: that of build.toml."""
+        return self.place or self.path.parent
 
     @property
     def name(self) -> str:
@@ -42,7 +43,9 @@ class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def output(self) -> Path:
-        """The build directory."""
+        """The build directory; of one's config.json, that one."""
         if self.config.build.output is not None:
             return self.folder / self.config.build.output
+        if self.path.suffix == ".json":
+            return self.path.parent
         return self.folder / "build" / self.name

@@ -28,16 +28,17 @@ def flow_names() -> list[str]:
     return sorted(path.stem for path in FLOWS.glob("*.toml"))
 
 
-def load_flow(config: Config, path: Path) -> Flow:
+def load_flow(config: Config, path: Path, place: Path | None = None) -> Flow:
     """The flow that the configuration names or contains, with the steps of the flows it extends.
 
-    Raises ConfigError with the choices.
+    `place` is the folder that relative paths start at, if it is not that of `path`. Raises ConfigError with the
+    choices.
     """
     if isinstance(config.step, tuple):
         if not config.step:
             raise ConfigError(f"{path}: [[step]] is an empty list")
         return Flow(step=config.step, summary=f"the steps of {path.name}")
-    return _flow(config.build.flow, path.parent, f"{path}: build.flow", ())
+    return _flow(config.build.flow, place or path.parent, f"{path}: build.flow", ())
 
 
 @functools.cache
@@ -103,7 +104,8 @@ def check_config(text: ConfigText) -> LoadedConfig:
         raise ConfigError(f"{path}: the [build] table is missing", hint='the minimum is: [build] model = "net.onnx"')
     config = convert(data, Config, path)
     config = msgspec.structs.replace(config, store=restrict_store(config.store, os.environ))
-    loaded = LoadedConfig(config=config, path=path, flow=load_flow(config, path), given=text.given)
+    flow = load_flow(config, path, text.place)
+    loaded = LoadedConfig(config=config, path=path, flow=flow, place=text.place, given=text.given)
     try:
         is_folder, is_file, is_there = loaded.model.is_dir(), loaded.model.is_file(), loaded.model.exists()
     except OSError as error:

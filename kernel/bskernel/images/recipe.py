@@ -189,6 +189,17 @@ class Recipe:
         ]
         return digest_of_bytes(canonical_bytes(parts)).sha256
 
+    @cached_property
+    def packages_digest(self) -> str:
+        """SHA-256 of requirements.lock."""
+        return self._files.of(self.lock).sha256
+
+    @property
+    def edits_digest(self) -> str | None:
+        """The digest of the edits of its libraries; None without any."""
+        edits = [msgspec.to_builtins(edit) for edit in self.file.edit]
+        return digest_of_bytes(canonical_bytes(edits)).sha256 if edits else None
+
     @property
     def ref(self) -> ExecutorRef:
         """The executor that the recipe describes."""

@@ -79,13 +79,15 @@ def resolve_sources(
     given: UpstreamModel,
     build: Mapping[str, Any],
     path: Path,
+    folder: Path,
     files: UserFiles,
 ) -> dict[str, Source]:
     """The source of each input of a step; `newest` maps an output to the last of `earlier` that produces it.
+    Messages name the configuration at `path`; its relative paths start at `folder`.
 
     Raises ConfigError for an unknown input, output or file, and for a required input without a source.
     """
-    folder, where = path.parent, f"{path}: step {wanted.name}"
+    where = f"{path}: step {wanted.name}"
     declared = {item.name: item for item in wanted.entry.inputs}
     for name in wanted.options.inputs:
         if name not in declared:

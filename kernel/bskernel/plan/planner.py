@@ -57,9 +57,11 @@ def make_plan(
     path: Path,
     model: Path,
     files: UserFiles,
+    place: Path | None = None,
     range_request: RangeRequest = RangeRequest(),  # noqa: B008 - frozen
 ) -> Plan:
-    """Resolve every step of the flow. `path` is that of build.toml; relative paths start at its folder.
+    """Resolve every step of the flow. `path` is that of build.toml; relative paths start at its folder, or at
+    `place`.
 
     `files` are those that the build names.
 
@@ -103,7 +105,7 @@ def make_plan(
     planned_items = [wanted[index] for index in (*ahead, *chosen.indices)]
     for item in planned_items:
         where = f"{path}: step {item.name}"
-        inputs = resolve_sources(item, steps, newest, given, values, path, files)
+        inputs = resolve_sources(item, steps, newest, given, values, path, place or path.parent, files)
         source = inputs.get("model")
         # A flow may go back to an earlier model, so the stage is that model's, not the last step's.
         taken = stage

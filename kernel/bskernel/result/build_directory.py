@@ -13,29 +13,39 @@ from typing import IO, Any, TextIO, TypeVar
 import msgspec
 from bskernel_protocol import Artifact, StepManifest, canonical_bytes, pretty_json
 
+from bskernel.config.reader import INPUTS, WRITER
 from bskernel.core.action import Action
 from bskernel.core.errors import ConfigError
 from bskernel.core.interfaces import Store
 from bskernel.core.places import build_place, place_lacking
 from bskernel.core.visible_text import visible
+from bskernel.lock.build_lock import BuildLock
+from bskernel.lock.lock_file import LOCK
 from bskernel.remains.plain_files import discard, make_folder, read_plain
-from bskernel.result.exported_artifacts import ExportedArtifacts, places_of
+from bskernel.result.exported_artifacts import LAID_NAMES, ExportedArtifacts, places_of
+from bskernel.result.given_files import artifact_of, digests_of_given, lay_given
 from bskernel.result.output_folder import (
+    IGNORE,
     KEPT,
+    MARK,
     clear_for_file,
     clear_for_folder,
     create_text,
+    keep_unknown_files,
     make_output_folder,
     open_mark,
 )
 from bskernel.result.written_files import WRITTEN, altered_files, note_written, replace
+from bskernel.store.seal import seal, unseal
 
 RESULT, METRICS, FAILURE, CONFIG = "result.json", "metrics.json", "failure.txt", "config.json"
 BUILD_LOG = "log.jsonl"
 _LIMIT = 64 << 20  # bytes of a small file
 _STEPS = "steps"
-_STAMP = ".stamp"
+STAMP = ".stamp"
+CLOSED = ".closed"  # the digests of what is written after result.json, or beside it by others
 _STEP_FILES = ("action.msgpack", "manifest.msgpack", "log.jsonl")
+_REST = (BUILD_LOG, MARK, IGNORE, WRITER, LAID_NAMES)
 _actions = msgspec.msgpack.Decoder(Action)
 _manifests = msgspec.msgpack.Decoder(StepManifest)
 
@@ -69,11 +79,16 @@ class HardlinkCache:
         self._paths[hashlib.sha256(data).digest()] = path
 
 
+class _Files(msgspec.Struct, frozen=True, kw_only=True):
+    files: dict[str, str] = {}
+
+
 class RecordedStep(msgspec.Struct, frozen=True, kw_only=True):
     """The files of a step in a build directory."""
 
     folder: Path
     sizes: tuple[int, ...]  # of its files, in bytes
+    digests: tuple[str, ...]  # SHA-256 of each
 
 
 def lock_folder(path: Path, what: str, below: Path | None = None) -> IO[str]:
@@ -113,12 +128,14 @@ class BuildDirectory:
         self._lock: IO[str] | None = None
         self._exported = False
         self._labels: dict[str, set[str]] | None = None  # step name -> its folders
+        self._recorded: dict[str, str] = {}  # path of a file of this build -> its SHA-256
 
     def open(self) -> None:
         """Make and lock the directory. Raises ConfigError."""
         self._lock = lock_folder(self.path, "build", self._below)
-        discard(self.path / _STAMP)
-        for name in (RESULT, FAILURE, METRICS, CONFIG, BUILD_LOG):
+        for name in (STAMP, CLOSED):
+            discard(self.path / name)
+        for name in (RESULT, FAILURE, METRICS, CONFIG, LOCK, BUILD_LOG):
             clear_for_file(self.path / name, self.path / KEPT / name)
         clear_for_folder(self.path / _STEPS, self.path / KEPT / _STEPS)
         for name in (RESULT, FAILURE):
@@ -166,7 +183,13 @@ class BuildDirectory:
                 replace(folder / name, data)
                 if self._twins is not None:
                     self._twins.note(data, folder / name)
-        return RecordedStep(folder=folder, sizes=tuple(map(len, files)))
+        digests = tuple(hashlib.sha256(data).hexdigest() for data in files)
+        self._note_step(label, digests)
+        return RecordedStep(folder=folder, sizes=tuple(map(len, files)), digests=digests)
+
+    def _note_step(self, label: str, digests: Iterable[str]) -> None:
+        for name, sha256 in zip(_STEP_FILES, digests, strict=True):
+            self._recorded[f"{_STEPS}/{label}/{name}"] = sha256
 
     def record_same_step(self, label: str, twin: RecordedStep) -> bool:
         """Link a step's files from another build directory; False when that is not possible."""
@@ -179,6 +202,7 @@ class BuildDirectory:
                 os.link(f"{twin.folder}/{name}", f"{folder}/{name}")
         except OSError:  # also when another file exists there
             return False
+        self._note_step(label, twin.digests)
         return True
 
     def _made_for(self, label: str) -> Path:
@@ -257,20 +281,57 @@ class BuildDirectory:
 
     def write_config(self, config: Any) -> None:
         """Write config.json, the resolved configuration."""
-        replace(self.path / CONFIG, pretty_json(config).encode())
+        self._write(CONFIG, pretty_json(config).encode())
+
+    def write_lock(self, text: str | None) -> None:
+        """Write build.lock; remove it without one."""
+        if text is None:
+            discard(self.path / LOCK)
+        else:
+            self._write(LOCK, text.encode())
+
+    def write_inputs(self, lock: BuildLock, store: Store) -> tuple[str, ...]:
+        """Write copies of what the build was given to inputs/; returns what the store has lost.
+
+        Files of the user's there go to kept/.
+        """
+        fresh, folder, kept = self.path / f"{INPUTS}.new", self.path / INPUTS, self.path / KEPT / INPUTS
+        discard(fresh)
+        lost = lay_given(lock, fresh, lambda key, content, to: store.materialise(artifact_of(key, content), to))
+        clear_for_folder(folder, kept)
+        keep_unknown_files(folder, self._last_inputs(), lambda name: kept / name, kept)
+        discard(folder)
+        fresh.rename(folder)
+        found = digests_of_given(lock, store)
+        self._recorded |= {f"{INPUTS}/{name}": sha256 for name, sha256 in found.items()}
+        return lost
+
+    def _last_inputs(self) -> frozenset[str]:
+        """What the last build here wrote to inputs/."""
+        try:
+            data = read_plain(self._last(RESULT), _LIMIT) or b"{}"
+            files = msgspec.json.decode(data, type=_Files).files
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return frozenset()
+        return frozenset(name.removeprefix(f"{INPUTS}/") for name in files if name.startswith(f"{INPUTS}/"))
+
+    def _write(self, name: str, data: bytes) -> None:
+        replace(self.path / name, data)
+        self._recorded[name] = hashlib.sha256(data).hexdigest()
+
+    def digests(self, metrics: Any, failure: str | None) -> dict[str, str]:
+        """Path of each file of this build but artifacts, logs of the build and result.json -> its SHA-256."""
+        last = _last_files(metrics, failure)
+        return self._recorded | {name: hashlib.sha256(data).hexdigest() for name, data in last.items()}
 
     def write_results(self, result: Any, metrics: Any, failure: str | None) -> None:
         """Write metrics.json and failure.txt where there are any, and last result.json, which marks a finished build.
 
         A file of an earlier build that this one does not write is removed.
         """
-        files = {RESULT: pretty_json(result).encode()}
-        if metrics is not None:
-            files[METRICS] = pretty_json(metrics).encode()
-        if failure is not None:
-            files[FAILURE] = visible(failure).encode() + b"\n"
-        config = read_plain(self.path / CONFIG, _LIMIT)
-        note_written(self.path, files if config is None else {CONFIG: config, **files})
+        files = {RESULT: pretty_json(result).encode(), **_last_files(metrics, failure)}
+        beside = {name: self._recorded[name] for name in (CONFIG, LOCK) if name in self._recorded}
+        note_written(self.path, files, beside)
         for name in (METRICS, FAILURE, RESULT):
             if name in files:
                 replace(self.path / name, files[name])
@@ -279,14 +340,29 @@ class BuildDirectory:
         for name in (RESULT, FAILURE):
             discard(self._last(name))
 
+    def note_rest(self) -> None:
+        """Note the digests of the log and of what bskernel keeps here for itself. The last thing that is written."""
+        found = {name: data for name in _REST if (data := read_plain(self.path / name, _LIMIT)) is not None}
+        digests = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
+        replace(self.path / CLOSED, seal(CLOSED, msgspec.json.encode(digests)))
+
     def write_stamp(self, text: str) -> None:
         """Write the stamp of a complete directory; the next build here removes it."""
-        replace(self.path / _STAMP, text.encode())
+        replace(self.path / STAMP, seal(STAMP, text.encode()))
 
     def stamp(self) -> str | None:
         """The stamp, if there is one beside a result."""
-        data = read_plain(self.path / _STAMP, _LIMIT)
+        data = unseal(STAMP, read_plain(self.path / STAMP, _LIMIT))
         return data.decode("utf-8", "replace") if data is not None and (self.path / RESULT).is_file() else None
+
+
+def _last_files(metrics: Any, failure: str | None) -> dict[str, bytes]:
+    files = {}
+    if metrics is not None:
+        files[METRICS] = pretty_json(metrics).encode()
+    if failure is not None:
+        files[FAILURE] = visible(failure).encode() + b"\n"
+    return files
 
 
 def _decoded(decoder: msgspec.msgpack.Decoder[T], path: Path) -> T | None:

@@ -14,12 +14,34 @@ from bskernel.core.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EX
 from bskernel.core.interfaces import Store
 from bskernel.core.metrics_form import METRICS, decode_metrics
 from bskernel.core.step_report import StepReport
+from bskernel.host.system import SystemFacts
+from bskernel.lock.build_lock import BuildLock, ExecutorParts, Release
 from bskernel.plan.backend_choice import Choice
+
+RESULT_FORMAT = 1  # changes when a reader of the file before could misread it
+
+
+class BuiltModel(msgspec.Struct, frozen=True, kw_only=True):
+    """The network that was built: its path, relative to the configuration's folder, and its SHA-256."""
+
+    path: str
+    sha256: str
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a build was made from, and by and on what."""
+
+    bskernel: Release
+    model: BuiltModel
+    executors: dict[str, ExecutorParts]  # NAME@VERSION -> what it is made of
+    host: SystemFacts
+    engine: dict[str, Any] | None = None  # the container engine; None if no step ran in one
 
 
 class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result of one build, as in result.json."""
 
+    format: int = RESULT_FORMAT
     name: str
     status: Literal["ok", "stopped", "failed", "interrupted"]  # stopped: a sweep point that violates a requirement
     runtime: str  # "none" when every step was recalled
@@ -36,6 +58,8 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
     commands: tuple[str, ...] = ()  # after a failure: what to try next
     stopped_by: str | None = None  # the violated requirement, with its numbers
     warnings: tuple[str, ...] = ()  # what can be built, but is hardly meant; what the chosen runtime does not promise
+    origin: Origin | None = None  # None when a file that the user gives could not be read
+    files: dict[str, str] = {}  # every other file of the build directory but artifacts -> SHA-256
 
     @property
     def parts(self) -> tuple[StepReport, ...]:
@@ -50,6 +74,12 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
         if self.failure is None:
             return EXIT_OK
         return EXIT_ENVIRONMENT if self.failure.category == "environment" else EXIT_STEP_FAILED
+
+
+def origin_of(lock: BuildLock, host: SystemFacts, engine: dict[str, Any] | None = None) -> Origin:
+    """What a build with that lock is made from, on that machine."""
+    model = BuiltModel(path=lock.model, sha256=lock.files[lock.model].sha256)
+    return Origin(bskernel=lock.bskernel, model=model, executors=lock.executors, host=host, engine=engine)
 
 
 def newest_artifacts(reports: tuple[StepReport, ...]) -> dict[str, Artifact]:
@@ -126,6 +156,7 @@ def result_of(
     backend: Choice | None = None,
     stopped_by: str | None = None,
     warnings: tuple[str, ...] = (),
+    origin: Origin | None = None,
 ) -> BuildResult:
     """The build's result from the reports of its steps; the first failure is the build's."""
     first = next((report for report in reports if report.status in {"failed", "interrupted"}), None)
@@ -147,4 +178,5 @@ def result_of(
         backend=backend,
         stopped_by=stopped_by,
         warnings=warnings,
+        origin=origin,
     )

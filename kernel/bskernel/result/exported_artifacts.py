@@ -30,8 +30,8 @@ from bskernel.store.seal import seal, unseal
 from bskernel.store.trees import list_tree
 
 ARTIFACTS, BY_STEP = "artifacts", "by-step"
-_LAID = ".laid"
-_FILES = ".files"  # the paths of all files that builds here ever wrote to artifacts/
+LAID = ".laid"
+LAID_NAMES = ".files"  # the paths of all files that builds here ever wrote to artifacts/
 _LIMIT = 512 << 20  # bytes of .laid
 _CHUNK = 1 << 20  # bytes
 _SUFFIXES = {"application/x-onnx": ".onnx", "application/json": ".json", "text/x-vcd": ".vcd"}
@@ -47,13 +47,15 @@ class _LaidFile(NamedTuple):
     device: int
 
 
-class _Laid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LaidArtifacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The note of what was laid out, with the `stat` of each file."""
+
     boot: str
     wanted: dict[str, str]  # path of an artifact -> SHA-256
     files: dict[str, _LaidFile]  # every file, by its path
 
 
-_decoder = msgspec.msgpack.Decoder(_Laid)
+_decoder = msgspec.msgpack.Decoder(LaidArtifacts)
 
 
 def places_of(artifacts: Iterable[Artifact], by_step: Mapping[str, Iterable[Artifact]]) -> dict[str, Artifact]:
@@ -114,12 +116,12 @@ class ExportedArtifacts:
         if listed is None:
             return damaged or tuple(places)
         files = {path: _with(sha256, os.lstat(fresh / path)) for path, sha256 in listed.items()}
-        self._write(_Laid(boot=boot(), wanted=_digests(places), files=files))
-        replace(self._build / _FILES, msgspec.json.encode(sorted(self._known() | {*files})))
+        self._write(LaidArtifacts(boot=boot(), wanted=_digests(places), files=files))
+        replace(self._build / LAID_NAMES, msgspec.json.encode(sorted(self._known() | {*files})))
         return ()
 
     def _known(self) -> frozenset[str]:
-        return _names_in(read_plain(self._build / _FILES, _LIMIT))
+        return _names_in(read_plain(self._build / LAID_NAMES, _LIMIT))
 
     def _remove_old(self, places: Mapping[str, Artifact]) -> None:
         """Remove artifacts.old; what no build wrote goes to artifacts/, or to kept/ where only artifacts belong.
@@ -159,7 +161,7 @@ class ExportedArtifacts:
                 self._write(msgspec.structs.replace(laid, boot=boot(), files=laid.files | read))
         return tuple(sorted(_shown(f"{ARTIFACTS}/{problem}") for problem in problems))
 
-    def _compare(self, path: str, laid: _Laid, read: dict[str, _LaidFile], *, same_modes: bool) -> str | None:
+    def _compare(self, path: str, laid: LaidArtifacts, read: dict[str, _LaidFile], *, same_modes: bool) -> str | None:
         """Why a file is not as it was laid out; None if it is. Notes in `read` what had to be read."""
         known = laid.files[path]
         try:
@@ -196,17 +198,20 @@ class ExportedArtifacts:
                 problems.append(f"{ARTIFACTS}/{path}: altered")
         return tuple(sorted(problems))
 
-    def _read(self) -> _Laid | None:
-        if self._folder.is_symlink():
-            return None
-        body = unseal(_LAID, read_plain(self._build / _LAID, _LIMIT))
-        try:
-            return _decoder.decode(body) if body is not None else None
-        except (msgspec.DecodeError, ValueError):
-            return None
+    def _read(self) -> LaidArtifacts | None:
+        return None if self._folder.is_symlink() else read_laid(self._build)
 
-    def _write(self, laid: _Laid) -> None:
-        replace(self._build / _LAID, seal(_LAID, msgspec.msgpack.encode(laid)))
+    def _write(self, laid: LaidArtifacts) -> None:
+        replace(self._build / LAID, seal(LAID, msgspec.msgpack.encode(laid)))
+
+
+def read_laid(build: Path) -> LaidArtifacts | None:
+    """The note of what the last build laid out in artifacts/; None if there is none, or a byte of it has changed."""
+    body = unseal(LAID, read_plain(build / LAID, _LIMIT))
+    try:
+        return _decoder.decode(body) if body is not None else None
+    except (msgspec.DecodeError, ValueError):
+        return None
 
 
 def _names_in(data: bytes | None) -> frozenset[str]:

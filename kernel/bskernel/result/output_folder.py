@@ -18,7 +18,7 @@ from bskernel.core.errors import ConfigError
 from bskernel.remains.plain_files import open_plain, read_plain
 
 MARK = ".bskernel-output"
-_IGNORE = ".gitignore"
+IGNORE = ".gitignore"
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _FOLDERS = ("steps", "artifacts", "artifacts.new", "artifacts.old", "points")  # of builds and sweeps
 KEPT = "kept"  # what somebody else put in the place of what a build writes
@@ -61,10 +61,10 @@ def _ignore_in_git(folder: Path) -> None:
     A folder that was there is the user's: whoever wants it in the repository removes the file, which stays removed.
     """
     for parent in folder.parents:
-        if (parent / MARK).exists() or b"*" in (read_plain(parent / _IGNORE, 1 << 16) or b"").split():
+        if (parent / MARK).exists() or b"*" in (read_plain(parent / IGNORE, 1 << 16) or b"").split():
             return
     with contextlib.suppress(FileExistsError):
-        file = os.open(folder / _IGNORE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o666)
+        file = os.open(folder / IGNORE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o666)
         with os.fdopen(file, "wb") as opened:
             opened.write(b"*\n")
 
@@ -92,7 +92,7 @@ def open_mark(path: Path) -> TextIO:
             raise ConfigError(f"{mark} is a link", hint=f"remove it, or {_ELSEWHERE}") from None
         if error.errno != errno.ENOENT:
             raise
-        held = sorted(one.name for one in path.iterdir() if one.name not in {MARK, _IGNORE})
+        held = sorted(one.name for one in path.iterdir() if one.name not in {MARK, IGNORE})
         if held:  # another build may have made the mark just now
             shown = ", ".join(held[:3]) + (f" and {len(held) - 3} more" if len(held) > 3 else "")
             raise ConfigError(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from bskernel.config.reader import WRITER
 from bskernel.core.errors import ConfigError
 from bskernel.remains.plain_files import read_plain
 from bskernel.result.written_files import replace
 
-_WRITER = ".config"  # holds the path of the configuration, relative to the folder, so that both can be moved
 _LONGEST = 1 << 16  # bytes
 
 
 def check_writer(folder: Path, config: Path) -> None:
     """Raise ConfigError if the folder holds the results of another configuration, which still exists."""
-    text = (read_plain(folder / _WRITER, _LONGEST) or b"").decode("utf-8", "surrogateescape")
+    if config.parent == folder:
+        return  # the build's own config.json
+    text = (read_plain(folder / WRITER, _LONGEST) or b"").decode("utf-8", "surrogateescape")
     if not text or "\0" in text:
         return
     writer = os.path.normpath(folder / text)
@@ -30,4 +32,5 @@ def check_writer(folder: Path, config: Path) -> None:
 
 def note_writer(folder: Path, config: Path) -> None:
     """Note the configuration whose results the folder will hold."""
-    replace(folder / _WRITER, os.path.relpath(config, folder).encode("utf-8", "surrogateescape"))
+    if config.parent != folder:
+        replace(folder / WRITER, os.path.relpath(config, folder).encode("utf-8", "surrogateescape"))

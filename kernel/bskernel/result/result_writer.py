@@ -9,12 +9,13 @@ import msgspec
 from bskernel_protocol.layout import LOG
 
 from bskernel.core.interfaces import Store
+from bskernel.core.metrics_form import FORMAT, METRICS_FORMAT
 from bskernel.core.step import Step
 from bskernel.core.step_report import StepReport
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.plan.backend_choice import Choice
 from bskernel.result.build_directory import BuildDirectory
-from bskernel.result.build_result import BuildResult, result_of
+from bskernel.result.build_result import BuildResult, Origin, result_of
 from bskernel.result.failure_text import describe_failed
 
 
@@ -30,6 +31,7 @@ def summarize(
     backend: Choice | None = None,
     stopped_by: str | None = None,
     warnings: tuple[str, ...] = (),
+    origin: Origin | None = None,
 ) -> BuildResult:
     """The result from the reports of a build's steps; failures get the path of their log in `output`."""
     return result_of(
@@ -43,6 +45,7 @@ def summarize(
         config=loaded.path,
         stopped_by=stopped_by,
         warnings=warnings,
+        origin=origin,
     )
 
 
@@ -54,8 +57,24 @@ def write_results(directory: BuildDirectory, result: BuildResult, store: Store) 
     by_step = {step: made.values() for step, made in result.by_step.items()}
     damaged = directory.export(result.artifacts.values(), by_step, store)
     if not damaged:
-        directory.write_results(result, result.metrics, describe_failed(result) if result.failure else None)
+        named = with_files(directory, result)
+        directory.write_results(named, numbers_of(result), _failure_of(result))
     return damaged
+
+
+def with_files(directory: BuildDirectory, result: BuildResult) -> BuildResult:
+    """The result with the digests of the files that are written beside it."""
+    files = directory.digests(numbers_of(result), _failure_of(result))
+    return msgspec.structs.replace(result, files=files)
+
+
+def numbers_of(result: BuildResult) -> dict[str, Any] | None:
+    """The content of metrics.json; None without metrics."""
+    return None if result.metrics is None else {FORMAT: METRICS_FORMAT, **result.metrics}
+
+
+def _failure_of(result: BuildResult) -> str | None:
+    return describe_failed(result) if result.failure else None
 
 
 def _with_log(report: StepReport, step: Step, output: Path) -> StepReport:

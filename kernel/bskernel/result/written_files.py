@@ -30,10 +30,10 @@ def replace(path: Path, data: bytes) -> None:
     move(temporary, path)
 
 
-def note_written(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Note the content of the files that a build writes there, by their names."""
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
-    replace(folder / WRITTEN, seal(WRITTEN, msgspec.msgpack.encode(digests)))
+def note_written(folder: Path, files: Mapping[str, bytes], known: Mapping[str, str]) -> None:
+    """Note the content of the files that a build writes there, by their names; of some the SHA-256 is `known`."""
+    digests = {**known, **{name: hashlib.sha256(data).hexdigest() for name, data in files.items()}}
+    replace(folder / WRITTEN, seal(WRITTEN, msgspec.msgpack.encode(dict(sorted(digests.items())))))
 
 
 def altered_files(folder: Path) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ def resolve_backend(
     backends = load_backends()
     here = find_availability(recipes, backends, cache, is_built)
     chosen = choose(loaded.config, backends, plan_of, here, str(loaded.path))
-    flow = load_flow(chosen.config, loaded.path)
+    flow = load_flow(chosen.config, loaded.path, loaded.place)
     loaded = msgspec.structs.replace(loaded, config=chosen.config, flow=flow)
     return ResolvedBuild(loaded=loaded, plan=chosen.plan, choice=chosen.choice)
 
@@ -51,7 +51,7 @@ def with_backend_flow(loaded: LoadedConfig) -> LoadedConfig:
             flow = backend_flow(loaded.config, backend) or loaded.config.build.flow
             build = msgspec.structs.replace(loaded.config.build, flow=flow)
             config = msgspec.structs.replace(loaded.config, build=build)
-            return msgspec.structs.replace(loaded, config=config, flow=load_flow(config, loaded.path))
+            return msgspec.structs.replace(loaded, config=config, flow=load_flow(config, loaded.path, loaded.place))
     return loaded
 
 

@@ -17,6 +17,7 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool = False  # run every step, even if its result is cached
     keep_s: float | None = None  # sessions stay warm after the build, until they are idle for so many seconds
     cluster: str | None = None  # as for --cluster; None runs steps on this machine
+    with_inputs: bool = False  # copy what the build is given into its directory
 
     def __post_init__(self) -> None:
         if self.cluster is not None and self.keep_s is not None:

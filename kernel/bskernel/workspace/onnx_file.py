@@ -83,7 +83,7 @@ def find_locations(data: Data) -> dict[str, str]:
             continue
         inside = _INSIDE[kind]
         below = []
-        for number, wire, begin, stop in _fields(data, start, end):
+        for number, wire, begin, stop in fields(data, start, end):
             count += 1
             if wire == _BYTES and number in inside:
                 below.append((inside[number], begin, stop))
@@ -103,7 +103,7 @@ def _check_kind(data: Data) -> None:
         raise OnnxDamage("a model of TensorFlow Lite")
     if start and all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in start):
         raise OnnxDamage("text")
-    kinds = {(number, wire) for number, wire, _, _ in _fields(data, 0, len(data))}
+    kinds = {(number, wire) for number, wire, _, _ in fields(data, 0, len(data))}
     if (_IR_VERSION, _VARINT) not in kinds or (_GRAPH, _BYTES) not in kinds:
         raise OnnxDamage("a message of protobuf, but of another kind, as TensorFlow writes")
 
@@ -111,30 +111,30 @@ def _check_kind(data: Data) -> None:
 def _locations_of(data: Data, start: int, end: int) -> Iterator[tuple[str, str]]:
     """The file of a TensorProto, if it is external, with the tensor's name."""
     name, external, entries = b"", False, {}
-    for number, wire, begin, stop in _fields(data, start, end):
+    for number, wire, begin, stop in fields(data, start, end):
         if number == _NAME and wire == _BYTES:
             name = bytes(data[begin:stop])
         elif number == _DATA_LOCATION and wire == _VARINT:
-            external = _varint(data, begin, stop)[0] == _EXTERNAL
+            external = varint(data, begin, stop)[0] == _EXTERNAL
         elif number == _EXTERNAL_DATA and wire == _BYTES:
-            pair = {field: bytes(data[low:high]) for field, _, low, high in _fields(data, begin, stop)}
+            pair = {field: bytes(data[low:high]) for field, _, low, high in fields(data, begin, stop)}
             entries[pair.get(1, b"")] = pair.get(2, b"")
     if external:
         location = entries.get(b"location", b"")
         yield location.decode("utf-8", "replace"), name.decode("utf-8", "replace")
 
 
-def _fields(data: Data, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+def fields(data: Data, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """The fields of a message: number, wire type, and where the content begins and ends."""
     at = start
     while at < end:
-        tag, at = _varint(data, at, end)
+        tag, at = varint(data, at, end)
         number, wire = tag >> 3, tag & 7
         begin = at
         if wire == _VARINT:
-            _, at = _varint(data, at, end)
+            _, at = varint(data, at, end)
         elif wire == _BYTES:
-            length, begin = _varint(data, at, end)
+            length, begin = varint(data, at, end)
             at = begin + length
         elif wire in {_FIXED64, _FIXED32}:
             at += 8 if wire == _FIXED64 else 4
@@ -149,7 +149,7 @@ def _fields(data: Data, start: int, end: int) -> Iterator[tuple[int, int, int, i
         yield number, wire, begin, at
 
 
-def _varint(data: Data, at: int, end: int) -> tuple[int, int]:
+def varint(data: Data, at: int, end: int) -> tuple[int, int]:
     """A number of variable length, and where it ends."""
     value = shift = 0
     while at < end and shift < 70:

@@ -29,6 +29,8 @@ def place_output(loaded: LoadedConfig, output: Path | None, trust: Trust, *, suf
     chosen = chosen.with_name(f"{chosen.name}{suffix}")
     if loaded.is_given("build", "output"):
         return OutputPlace(chosen.resolve())
+    if chosen == loaded.path.parent:  # of a build directory's own config.json
+        return OutputPlace(chosen.resolve())
     # By its name alone: a link in the project must not lead out of it.
     if chosen.is_relative_to(loaded.folder):
         return OutputPlace(chosen, loaded.folder)

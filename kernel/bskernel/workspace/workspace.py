@@ -20,6 +20,7 @@ from bskernel.core.tool import ToolInstall
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.flow.loader import check_versions, load_config, load_flow
 from bskernel.flow.selection import RangeRequest
+from bskernel.flow.snapshot import with_range
 from bskernel.images import (
     NamedFolder,
     Recipe,
@@ -140,7 +141,7 @@ class Workspace:
         place = self.place_output(loaded, output)
         resolved = self.resolve_backend(loaded, self.planning(loaded, range_request))
         return PreparedBuild(
-            loaded=resolved.loaded,
+            loaded=with_range(resolved.loaded, range_request),
             plan=resolved.plan,
             output=place.path,
             below=place.below,
@@ -151,13 +152,14 @@ class Workspace:
         """Return a function that plans the configuration as changed by a backend, with the tools of its steps."""
 
         def plan_of(config: Config) -> Plan:
-            flow = load_flow(config, loaded.path)
+            flow = load_flow(config, loaded.path, loaded.place)
             check_versions(flow, config, loaded.path)
             plan = make_plan(
                 config,
                 flow.step,
                 self.executors,
                 path=loaded.path,
+                place=loaded.folder,
                 model=loaded.model,
                 files=FilesOnDisk(self.files),
                 range_request=range_request,

@@ -28,9 +28,12 @@ SEVERAL = {
     "--verbose": (2, "the log of run and sweep; the recipes of plan"),
     "-v": (2, "the same"),
     "--into": (
-        2,
-        "where replay lays a step directory, by default 'replay'; where blueprint import writes, if at all",
+        3,
+        "where replay lays a step directory, by default 'replay'; where blueprint import writes; what verify keeps",
     ),
+    "--model": (2, "the model of verify; that of another command"),
+    "--upgrade": (2, "one executor of a lock; the packages of a recipe's lock"),
+    "--runtime": (2, "where executors run; verify also takes the other runtime"),
 }
 
 
@@ -81,7 +84,7 @@ def test_every_option_is_defined_once() -> None:
                     definitions[name][definition].append(path)
     several = {name: list(found.values()) for name, found in definitions.items() if len(found) > 1}
     assert {name: len(found) for name, found in several.items()} == {name: SEVERAL[name][0] for name in SEVERAL}
-    assert sum(len(found) for found in definitions["--json"].values()) == 17  # the walk found them all
+    assert sum(len(found) for found in definitions["--json"].values()) == 19  # the walk found them all
 
 
 def test_every_option_and_command_explains_itself() -> None:
@@ -118,8 +121,8 @@ def test_run_sweep_and_plan_take_the_same_options() -> None:
     def names(path: str) -> list[str | None]:
         return [option.name for option in TREE[path].params]
 
-    assert names("bskernel run") == names("bskernel sweep")
-    assert names("bskernel run") == [*BuildSelection._fields, *RunSelection._fields, "as_json", "junit"]
+    assert names("bskernel sweep") == [*BuildSelection._fields, *RunSelection._fields, "as_json", "junit"]
+    assert names("bskernel run") == [*names("bskernel sweep"), "locked", "with_inputs"]
     assert names("bskernel plan") == [*BuildSelection._fields, "as_json", "graph", "verbose"]
 
 

@@ -15,10 +15,13 @@ from bskernel.core.step_report import EndedStep
 from bskernel.execution.step_inputs import read_log
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.flow.snapshot import snapshot_config
+from bskernel.host.system import system_facts
+from bskernel.lock.build_lock import BuildLock
+from bskernel.lock.lock_file import lock_text
 from bskernel.plan.backend_choice import Choice
 from bskernel.plan.target import doubts_about
 from bskernel.result.build_directory import BuildDirectory, HardlinkCache, RecordedStep
-from bskernel.result.build_result import json_by_step, newest_artifacts
+from bskernel.result.build_result import json_by_step, newest_artifacts, origin_of
 from bskernel.result.result_writer import summarize, write_results
 from bskernel.sweeps.analysis.table import Row
 from bskernel.sweeps.execution.finished_point import FinishedPoint, PointStep
@@ -32,6 +35,7 @@ class PointBuild(msgspec.Struct, frozen=True, kw_only=True):
     """The configuration and backend of a point, for its directory."""
 
     loaded: LoadedConfig
+    lock: BuildLock | None
     backend: Choice | None = None
 
 
@@ -73,6 +77,7 @@ class PointWriter:
         directory.open()
         try:
             directory.write_config(snapshot_config(build.loaded))
+            directory.write_lock(lock_text(build.lock) if build.lock is not None else None)
             for part in (part for step in ended.steps for part in step.parts):
                 self._note(part, directory)
             result = summarize(
@@ -86,8 +91,11 @@ class PointWriter:
                 backend=build.backend,
                 stopped_by=ended.reason if ended.status == "stopped" else None,
                 warnings=doubts_about(build.loaded.config.target),
+                origin=origin_of(build.lock, system_facts()) if build.lock is not None else None,
             )
-            return write_results(directory, result, self._store)
+            damaged = write_results(directory, result, self._store)
+            directory.note_rest()
+            return damaged
         finally:
             directory.close()
 

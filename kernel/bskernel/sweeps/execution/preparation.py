@@ -16,6 +16,7 @@ from bskernel.core.errors import BskernelError
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.flow.loader import check_config, load_flow
 from bskernel.flow.selection import RangeRequest
+from bskernel.flow.snapshot import with_range
 from bskernel.plan.backend_choice import Choice
 from bskernel.plan.planner import Plan
 from bskernel.plan.target import doubts_about
@@ -47,7 +48,8 @@ class PreparedSweep:
         self._keys = Keys(msgspec.structs.replace(text, data=base))
         self.points = Points(self.section, self._keys)
         config = self._keys.config
-        self.loaded = LoadedConfig(config=config, path=text.path, flow=load_flow(config, text.path), given=text.given)
+        flow = load_flow(config, text.path, text.place)
+        self.loaded = LoadedConfig(config=config, path=text.path, flow=flow, place=text.place, given=text.given)
         workspace.use_recipes_of(self.loaded)
         self._identify = functools.lru_cache(maxsize=None)(workspace.identify)
         self._is_built = functools.lru_cache(maxsize=None)(workspace.is_built)
@@ -74,8 +76,8 @@ class PreparedSweep:
         loaded = check_config(self._keys.data_of(point.settings))
         settled = self.planner.shape(point).config
         config = msgspec.structs.replace(loaded.config, build=settled.build, executors=settled.executors)
-        flow = loaded.flow if settled.build == loaded.config.build else load_flow(config, loaded.path)
-        return msgspec.structs.replace(loaded, config=config, flow=flow)
+        flow = loaded.flow if settled.build == loaded.config.build else load_flow(config, loaded.path, loaded.place)
+        return with_range(msgspec.structs.replace(loaded, config=config, flow=flow), self._wish)
 
     def backend_of(self, point: Point) -> Choice | None:
         """The backend of a point, if it asks for one."""

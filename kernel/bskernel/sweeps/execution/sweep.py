@@ -27,6 +27,7 @@ from bskernel.sweeps.report.observers import CompositeSweepObserver, SweepLog, S
 from bskernel.sweeps.results.sweep_file import CSV, SWEEP, write_sweep
 from bskernel.sweeps.results.sweep_result import StepCounts, SweepResult
 from bskernel.workspace.build_options import BuildOptions
+from bskernel.workspace.lock_maker import LockMaker, NotLockable
 from bskernel.workspace.output_place import OutputPlace
 from bskernel.workspace.worker_pools import PoolHandle
 from bskernel.workspace.workspace import Workspace
@@ -84,6 +85,7 @@ class Sweep:
             self._pool, self._limits = stack.enter_context(self._open_pool())
             for stale in (SWEEP, CSV):
                 (self._output / stale).unlink(missing_ok=True)
+            self._locks = LockMaker(self._store, self._workspace.recipe)
             self._recorder = PointWriter(self._output, self._store, self._base)
             self._stack = stack.pop_all()
         return self
@@ -166,7 +168,13 @@ class Sweep:
         return tuple(damaged)
 
     def _build_of(self, point: Point) -> PointBuild:
-        return PointBuild(loaded=self._prepared.config_of(point), backend=self._prepared.backend_of(point))
+        loaded = self._prepared.config_of(point)
+        try:
+            lock = self._locks.make(loaded, self._prepared.plan_of(point).steps)
+        except NotLockable as error:
+            self._observer.note(f"warning: {point.name}: build.lock is not written: {error}")
+            lock = None
+        return PointBuild(loaded=loaded, lock=lock, backend=self._prepared.backend_of(point))
 
     def _keep(self, row: Row, ended: FinishedPoint) -> None:
         self._rows[row.name] = row

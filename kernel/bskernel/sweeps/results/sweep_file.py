@@ -56,7 +56,7 @@ def write_sweep(result: SweepResult) -> None:
     data = {name: getattr(result, name) for name in ("status", "goals", "counts", "failures", "runtime", "seconds")}
     data["table"] = msgspec.structs.replace(result.table, rows=rows)
     files = {CSV: visible(as_csv(result.table)).encode(), SWEEP: pretty_json(data).encode()}
-    note_written(result.directory, files)
+    note_written(result.directory, files, {})
     for name, content in files.items():
         replace(result.directory / name, content)
 
