@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from bskernel.board.answer import Answer
 from bskernel.board.facts import Facts
 from bskernel.board.packets import Packet, PacketReader, encode
 from bskernel.core.errors import ConfigError, EnvironmentLacking
@@ -25,15 +26,6 @@ class Line(Protocol):
 
     def read(self, patience: float) -> bytes:
         """Return bytes that came; none if there are none for `patience` seconds."""
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """The results of some frames, and the cycles that the design took, from its first beat in to a last beat out."""
-
-    outputs: bytes
-    frames: int
-    first_cycles: int  # of the first frame
-    all_cycles: int
 
 
 class SelfTest(msgspec.Struct, frozen=True, kw_only=True):

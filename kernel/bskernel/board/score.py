@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from bskernel.board.answer import Answer
 from bskernel.board.facts import Facts
-from bskernel.board.link import Answer
 
 
 class DifferentFrame(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,8 +3,8 @@
 from typing import Literal
 
 import numpy as np
+from bskernel.board.answer import Answer
 from bskernel.board.facts import Facts, StreamFacts
-from bskernel.board.link import Answer
 from bskernel.board.score import score
 from hypothesis import given
 from hypothesis import strategies as st
