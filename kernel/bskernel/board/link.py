@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-import msgspec
-
-from bskernel.board.facts import Facts
+from bskernel.board.answers import Answer, Facts, SelfTest
 from bskernel.board.packets import Packet, PacketReader, encode
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 
@@ -25,25 +23,6 @@ class Line(Protocol):
 
     def read(self, patience: float) -> bytes:
         """Return bytes that came; none if there are none for `patience` seconds."""
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """The results of some frames, and the cycles that the design took, from its first beat in to a last beat out."""
-
-    outputs: bytes
-    frames: int
-    first_cycles: int  # of the first frame
-    all_cycles: int
-
-
-class SelfTest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a self-test found. `verdict`: 0 not done, 1 passed, 2 failed."""
-
-    verdict: int
-    frames: int
-    wrong: int
-    first_cycles: int
-    all_cycles: int
 
 
 class BoardLink:

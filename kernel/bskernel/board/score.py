@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bskernel.board.facts import Facts
-from bskernel.board.link import Answer
+from bskernel.board.answers import Answer, Facts
 
 
 class DifferentFrame(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,8 +3,7 @@
 from typing import Literal
 
 import numpy as np
-from bskernel.board.facts import Facts, StreamFacts
-from bskernel.board.link import Answer
+from bskernel.board.answers import Answer, Facts, StreamFacts
 from bskernel.board.score import score
 from hypothesis import given
 from hypothesis import strategies as st
