@@ -11,7 +11,7 @@ import msgspec
 _Level = Literal[0, 1]
 
 
-class Clock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Oscillator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The oscillator: its pin, frequency in MHz, and I/O standard."""
 
     pin: str
@@ -55,7 +55,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A board: its part, and what a design can use of it."""
 
     part: str
-    clock: Clock
+    clock: Oscillator
     uart: Uart
     leds: Leds | None = None
     button: Button | None = None

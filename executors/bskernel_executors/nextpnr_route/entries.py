@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from bskernel_protocol import pretty_json
@@ -17,7 +17,7 @@ from bskernel_executors.nextpnr_route.bitstream import check_packable, pack_twic
 from bskernel_executors.nextpnr_route.netlist import MOST_FREE_PINS, check_fit, read_netlist
 from bskernel_executors.nextpnr_route.programs import PROGRAMS, translate
 from bskernel_executors.nextpnr_route.report import count_used, find_critical_path
-from bskernel_executors.nextpnr_route.routing import Attempt, Effort, Pins, choose, route_once
+from bskernel_executors.nextpnr_route.router import Attempt, Effort, Pins, choose, route_once
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 
 registry = Registry(executor="nextpnr-route", summary="places, routes and packs a netlist for Lattice's ECP5")
@@ -66,7 +66,7 @@ def _check_part(part: str) -> Ecp5Part:
         raise StepFailure(category="config", message=str(error)) from error
 
 
-def _programs(step: Step[msgspec.Struct], *needed: str) -> Path:
+def _programs(step: Step[Any], *needed: str) -> Path:
     """The folder of translated programs, made here if the step was given none."""
     given = step.input("nextpnr_programs")
     if given is not None:
@@ -208,7 +208,7 @@ def _describe(
         tool="nextpnr-ecp5 0.11.1",
         part=part.name,
         clock_ns=clock_ns,
-        design=count_used(best.report.utilization),
+        design=dict(count_used(best.report.utilization)),
         available={"LUT": device.LUT, "FF": device.LUT, "DSP": device.DSP, "BRAM_18K": device.BRAM},
         wns_ns=round(slowest[1].slack_ns, 3) if slowest is not None else None,
         met=best.is_met if slowest is not None else None,
@@ -231,7 +231,7 @@ def _describe(
         Input("implementation", kind="file", help="from route: whether the clock is met", media_type=_JSON),
         _TRANSLATED,
     ),
-    outputs=(Output("bitstream", kind="file", media_type="application/octet-stream"),),
+    outputs=(Output("bitstream", kind="file", media_type="application/x-fpga-bitstream"),),
     stage_in=("routed",),
     stage_out="bitstream",
     failure="synthesis",

@@ -61,10 +61,15 @@ def check_fit(cells: Mapping[str, int], part: Ecp5Part) -> None:
     device = part.device
     luts = cells.get("LUT4", 0) + 2 * cells.get("CCU2C", 0) + 6 * cells.get("TRELLIS_DPR16X4", 0)
     needed = (
-        ("LUT", luts, device.LUT, 'multipliers = "dsp" or thresholds = "block" of synthesize_layers save LUTs'),
+        ("LUT", luts, device.LUT, 'multipliers = "dsp" or thresholds = "block" of yosys-synth save LUTs'),
         ("FF", cells.get("TRELLIS_FF", 0), device.LUT, "a smaller target_fps needs fewer"),
-        ("DSP", cells.get("MULT18X18D", 0), device.DSP, 'multipliers = "lut" of synthesize_layers needs none'),
-        ("BRAM_18K", cells.get("DP16KD", 0), device.BRAM, "fewer weights, or weights of fewer bits, need fewer"),
+        ("DSP", cells.get("MULT18X18D", 0), device.DSP, 'multipliers = "lut" of yosys-synth needs none'),
+        (
+            "BRAM_18K",
+            cells.get("DP16KD", 0) + cells.get("PDPW16KD", 0),
+            device.BRAM,
+            "fewer weights, or weights of fewer bits, need fewer",
+        ),
     )
     short = [(name, need, there, hint) for name, need, there, hint in needed if need > there]
     if short:

@@ -18,7 +18,7 @@ _LUTS = {"TRELLIS_COMB": 1, "TRELLIS_RAMW": 2}
 _RESOURCES = {"FF": "TRELLIS_FF", "DSP": "MULT18X18D", "BRAM_18K": "DP16KD"}
 
 
-class Clock(msgspec.Struct, frozen=True, kw_only=True):
+class RoutedClock(msgspec.Struct, frozen=True, kw_only=True):
     """A clock's highest frequency, and the one that was asked for, in MHz."""
 
     achieved: float
@@ -64,17 +64,17 @@ class _Path(msgspec.Struct, frozen=True, rename={"begin": "from", "end": "to"}):
 class Report(msgspec.Struct, frozen=True):
     """The report. Paths begin and end at a clock's edge, or are of inputs and outputs (<async>)."""
 
-    fmax: dict[str, Clock]
+    fmax: dict[str, RoutedClock]
     utilization: dict[str, Count]
     critical_paths: tuple[_Path, ...]
 
     @property
-    def clocks(self) -> dict[str, Clock]:
+    def clocks(self) -> dict[str, RoutedClock]:
         """The clocks by the name of the net in the design."""
         return {name_clock(name): clock for name, clock in self.fmax.items()}
 
     @property
-    def slowest(self) -> tuple[str, Clock] | None:
+    def slowest(self) -> tuple[str, RoutedClock] | None:
         """The clock with the least slack; None for a design without registers."""
         return min(self.clocks.items(), key=lambda item: item[1].slack_ns, default=None)
 

@@ -34,7 +34,12 @@ _LAID = ".laid"
 _FILES = ".files"  # the paths of all files that builds here ever wrote to artifacts/
 _LIMIT = 512 << 20  # bytes of .laid
 _CHUNK = 1 << 20  # bytes
-_SUFFIXES = {"application/x-onnx": ".onnx", "application/json": ".json", "text/x-vcd": ".vcd"}
+_SUFFIXES = {
+    "application/x-fpga-bitstream": ".bit",
+    "application/x-onnx": ".onnx",
+    "application/json": ".json",
+    "text/x-vcd": ".vcd",
+}
 
 
 class _LaidFile(NamedTuple):

@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _LUTS = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
-_OTHERS = {"FF": "TRELLIS_FF", "DSP": "MULT18X18D", "BRAM_18K": "DP16KD", "CARRY": "CCU2C"}
+_OTHERS = {
+    "FF": ("TRELLIS_FF",),
+    "DSP": ("MULT18X18D",),
+    "BRAM_18K": ("DP16KD", "PDPW16KD"),  # the second reads and writes 36 bits by two clocks
+    "CARRY": ("CCU2C",),
+}
 
 DIFFERENCES = (
     "LUTs are LUT4, and a BRAM_18K is a DP16KD",
@@ -22,5 +27,5 @@ def count_cells(cells: Mapping[str, int]) -> dict[str, int]:
     """Count resources from cell -> count. A resource without cells is 0."""
     return {
         "LUT": sum(cost * cells.get(kind, 0) for kind, cost in _LUTS.items()),
-        **{name: cells.get(kind, 0) for name, kind in _OTHERS.items()},
+        **{name: sum(cells.get(kind, 0) for kind in kinds) for name, kinds in _OTHERS.items()},
     }

@@ -30,7 +30,7 @@ _COUNTS = msgspec.json.Decoder(dict[str, int])
 _TOOL = "bskernel_executors.yosys_synth.ecp5.tool"
 
 
-class LayerParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Ecp5LayerParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `synthesize_ecp5_layer`. The defaults gave the highest clocks for examples/digits."""
 
     part: Annotated[str, parameter("ECP5 part", default_from="target.part")]
@@ -48,7 +48,7 @@ class LayerParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ] = "lut-ram"
 
 
-class JoinParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Ecp5JoinParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `join_ecp5`."""
 
     part: Annotated[str, parameter("ECP5 part that the layers were synthesised for", default_from="target.part")]
@@ -80,7 +80,7 @@ def _write_scripts(sources: Sequence[str], multipliers: str) -> dict[str, str]:
     }
 
 
-def synthesize_layer(step: Step[LayerParameters]) -> None:
+def synthesize_layer(step: Step[Ecp5LayerParameters]) -> None:
     """Synthesise the layer."""
     _check_part(step.params.part)
     layer, chosen = step.required_input("layer"), msgspec.to_builtins(step.params)
@@ -112,7 +112,7 @@ def _read_cells(path: Path) -> dict[str, int]:
     return {kind: count for kind, count in statistics["design"]["num_cells_by_type"].items() if kind != "$scopeinfo"}
 
 
-def join(step: Step[JoinParameters]) -> None:
+def join(step: Step[Ecp5JoinParameters]) -> None:
     """Join the layers to one flat netlist."""
     part = _check_part(step.params.part)
     rtl, cells, netlists = (step.required_input(name) for name in ("rtl", "cells", "layer_netlist"))
@@ -166,7 +166,7 @@ def declare(registry: Registry) -> None:
     registry.entry(
         "synthesize_ecp5_layer",
         summary="synthesise one layer of a stitched design for an ECP5, with its weight memory",
-        parameters=LayerParameters,
+        parameters=Ecp5LayerParameters,
         inputs=(Input("layer", kind="tree", help="one folder of the layers from partition"),),
         outputs=(
             Output("cells", kind="file", media_type="application/json", help="cell -> count"),
@@ -177,7 +177,7 @@ def declare(registry: Registry) -> None:
     registry.entry(
         "join_ecp5",
         summary="join the layers for an ECP5 to one netlist, and count LUT, FF, DSP, BRAM and CARRY of each",
-        parameters=JoinParameters,
+        parameters=Ecp5JoinParameters,
         inputs=(
             Input("rtl", kind="tree", help="stitched design"),
             Input("cells", kind="tree", help="a folder for each layer, from synthesize_ecp5_layer"),

@@ -21,14 +21,14 @@ class LibraryEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     when: dict[str, str] = {}
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _EditFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     edit: tuple[LibraryEdit, ...]
 
 
 @functools.cache
 def read_edits() -> tuple[LibraryEdit, ...]:
     """Read edits.toml."""
-    return msgspec.toml.decode(Path(__file__).with_name("edits.toml").read_bytes(), type=_File).edit
+    return msgspec.toml.decode(Path(__file__).with_name("edits.toml").read_bytes(), type=_EditFile).edit
 
 
 def edit_library(name: str, text: str, chosen: Mapping[str, str]) -> str:
