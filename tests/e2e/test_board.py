@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bskernel.board.facts import Frames, read_frames
+from bskernel.board.answers import Frames
+from bskernel.board.facts import read_frames
 from bskernel.board.link import BoardLink
 from bskernel.board.serial_port import SerialPort
 from bskernel.core.errors import ConfigError, EnvironmentLacking

