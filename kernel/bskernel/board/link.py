@@ -5,14 +5,7 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-<<<<<<< HEAD
-import msgspec
-
-from bskernel.board.answer import Answer
-from bskernel.board.facts import Facts
-=======
 from bskernel.board.answers import Answer, Facts, SelfTest
->>>>>>> B
 from bskernel.board.packets import Packet, PacketReader, encode
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 
@@ -32,19 +25,6 @@ class Line(Protocol):
         """Return bytes that came; none if there are none for `patience` seconds."""
 
 
-<<<<<<< HEAD
-class SelfTest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a self-test found. `verdict`: 0 not done, 1 passed, 2 failed."""
-
-    verdict: int
-    frames: int
-    wrong: int
-    first_cycles: int
-    all_cycles: int
-
-
-=======
->>>>>>> B
 class BoardLink:
     """The board at a port. Every method raises EnvironmentLacking when nobody answers, or only damaged bytes come."""
 

@@ -6,12 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-<<<<<<< HEAD
-from bskernel.board.answer import Answer
-from bskernel.board.facts import Facts
-=======
 from bskernel.board.answers import Answer, Facts
->>>>>>> B
 
 
 class DifferentFrame(msgspec.Struct, frozen=True, kw_only=True):

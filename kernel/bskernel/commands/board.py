@@ -12,15 +12,9 @@ from typing import Any
 import msgspec
 from bskernel_protocol import pretty_json
 
-<<<<<<< HEAD
-from bskernel.board.answer import Answer
-from bskernel.board.facts import Facts, read_frames
-from bskernel.board.link import BoardLink, SelfTest
-=======
 from bskernel.board.answers import Answer, Facts, SelfTest
 from bskernel.board.facts import read_frames
 from bskernel.board.link import BoardLink
->>>>>>> B
 from bskernel.board.score import Score, score
 from bskernel.board.serial_port import SerialPort, list_ports
 from bskernel.core.errors import EXIT_OK, EXIT_STEP_FAILED, ConfigError, EnvironmentLacking

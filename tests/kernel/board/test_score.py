@@ -3,12 +3,7 @@
 from typing import Literal
 
 import numpy as np
-<<<<<<< HEAD
-from bskernel.board.answer import Answer
-from bskernel.board.facts import Facts, StreamFacts
-=======
 from bskernel.board.answers import Answer, Facts, StreamFacts
->>>>>>> B
 from bskernel.board.score import score
 from hypothesis import given
 from hypothesis import strategies as st
