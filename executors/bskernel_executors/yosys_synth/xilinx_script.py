@@ -1,6 +1,6 @@
 """Write the scripts with which Yosys synthesises a layer for a Xilinx family. Pure.
 
-A layer is synthesised as by synth_xilinx, but faster: Yosys reads a part of its library of cells, because each pass
+A layer is synthesised as by synth_xilinx, but faster: Yosys keeps a part of its library of cells, because each pass
 takes time for every cell that it knows, and block RAMs are mapped without their contents (`block_ram`).
 """
 
@@ -36,12 +36,15 @@ def write_script(family: str, sources: Sequence[str], library: Mapping[str, str]
     boxes = [(simulated | others)[name] for name in _PRIMITIVES]
     maps = [name for name in library if name.endswith("_map.v") and ("xc" not in name or name in list_maps(family))]
     named = {*_PRIMITIVES, *(word for name in maps for word in _WORD.findall(library[name]))}
+    named |= {word for name in named & simulated.keys() for word in _WORD.findall(simulated[name])}
+    unused = (f"={name}" for name in simulated if name not in named)
     flags = "-j 1 --ignore-timing --ignore-assertions --allow-use-before-declare"
     synthesise = f"synth_xilinx -family {family} -top {LAYER} -flatten -noiopad -noclkbuf"
     before = (
         f"read_slang {flags} --top {LAYER} --keep-hierarchy {_BOXES} {' '.join(sources)}",
         "read_verilog -lib -specify +/xilinx/cells_sim.v",
         f"read_verilog -lib {_CELLS_XTRA}",
+        f"delete {' '.join(unused)}",
         f"hierarchy -check -top {LAYER}",
         f"{synthesise} -run prepare:map_memory",
     )
