@@ -112,14 +112,14 @@ def test_the_depth_that_is_said_to_help_helps(workspace: Workspace, tmp_path: Pa
 
 
 def build_network(workspace: Workspace, networks: Path, name: str, folder: Path) -> Path:
-    """Build the flow rtl; return the artifacts of a design that is exact and as fast as estimated."""
+    """Build the flow rtl; return the artifacts of a design that is exact and at least as fast as estimated."""
     (folder / "build.toml").write_text(FLOW.format(model=networks / f"{name}.onnx"))
     result = build(workspace, folder / "build.toml", folder / "out")
     assert result.status == "ok", result.failure
     artifacts = folder / "out" / "artifacts"
     simulation = json.loads((artifacts / "simulation.json").read_text())
     assert (simulation["frames"], simulation["mismatches"]) == (32, 0)
-    assert simulation["cycles_per_frame"] == simulation["estimated_cycles"]
+    assert simulation["cycles_per_frame"] <= simulation["estimated_cycles"]
     assert json.loads((artifacts / "fifo_config.json").read_text())["simulations"] < 150
     return artifacts
 
