@@ -91,3 +91,24 @@ def test_containers_give_the_same_bitstream_from_the_same_design(
         assert (artifacts(result) / name).read_bytes() == (artifacts(digits) / name).read_bytes(), name
     translated = (files_below(artifacts(one) / "nextpnr_programs") for one in (result, digits))
     assert next(translated) == next(translated)
+
+
+@pytest.mark.proof
+def test_a_device_of_amd_gets_the_same_stitched_design(
+    workspace: Workspace, tmp_path: Path, digits: BuildResult
+) -> None:
+    amd = build(workspace, EXAMPLE, tmp_path, "target.part=xczu7ev-ffvc1156-2-e", last="stitch")
+    assert amd.status == "ok", amd.failure
+    assert files_below(artifacts(amd) / "rtl") == files_below(artifacts(digits) / "rtl")
+
+
+@pytest.mark.proof
+def test_another_path_and_an_empty_cache_give_the_same_bitstream(
+    environments: Path, tmp_path: Path, digits: BuildResult
+) -> None:
+    cache = tmp_path / "a cache: another"
+    cache.mkdir()
+    for name in ("envs", "code"):
+        (cache / name).symlink_to(environments / name)
+    result = build(Workspace(ROOT, cache), EXAMPLE, tmp_path / "other path")
+    assert (artifacts(result) / "bitstream.bit").read_bytes() == (artifacts(digits) / "bitstream.bit").read_bytes()
