@@ -223,9 +223,9 @@ def test_flashing_prints_the_command_and_refuses_what_cannot_be_flashed(
     assert (refused.returncode, "has no bitstream" in refused.stderr) == (2, True)
     copy = tmp_path / "copy"
     shutil.copytree(built[0], copy)
-    (copy / "artifacts" / "bitstream").write_bytes(b"bits")
+    (copy / "artifacts" / "bitstream.bit").write_bytes(b"bits")
     shown = cli("board", "flash", str(copy), "--dry-run")
-    assert shown.stdout == f"openFPGALoader --board ulx3s --file-type bit --write-sram {copy}/artifacts/bitstream\n"
+    assert shown.stdout == f"openFPGALoader --board ulx3s --write-sram {copy}/artifacts/bitstream.bit\n"
     kept = cli("board", "flash", str(copy), "--dry-run", "--keep")
     assert "--write-flash" in kept.stdout
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -34,10 +35,16 @@ from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, p
 _HDL = Path(open_board.__file__).with_name("hdl")
 
 
+# A board without a wrapper is refused before the first step.
+_BoardName = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(map(re.escape, read_boards()))})$")]
+
+
 class WrapParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `wrap_board`."""
 
-    board: Annotated[str, parameter("board, one of those with an ECP5", default_from="target.board")]
+    board: Annotated[
+        _BoardName, parameter(f"board with an ECP5: {', '.join(read_boards())}", default_from="target.board")
+    ]
     clock_ns: Annotated[
         float, parameter("clock period; the PLL's clock is not faster", unit="ns", default_from="target.clock_ns")
     ]

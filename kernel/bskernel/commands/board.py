@@ -164,10 +164,8 @@ _LOADER_BOARDS = {
 def plan_flash(build: Path, *, keep: bool) -> Flash:
     """Compute how to flash a build; with `keep` into the memory that a board starts from. Raises ConfigError."""
     facts: Facts = read_frames(build / ARTIFACTS / "board").facts
-    found = sorted((build / ARTIFACTS).rglob("*.bit")) or [
-        path for path in (build / ARTIFACTS / "bitstream",) if path.is_file()
-    ]
-    if not found:
+    bitstream = build / ARTIFACTS / "bitstream.bit"
+    if not bitstream.is_file():
         raise ConfigError(
             f"{build}: has no bitstream", hint='build with flow = "board": a design that misses its clock gets none'
         )
@@ -175,13 +173,13 @@ def plan_flash(build: Path, *, keep: bool) -> Flash:
     if kind is None:
         raise ConfigError(
             f"openFPGALoader has no name for board {facts.board}",
-            hint=f"flash {found[0]} by hand, e.g. openFPGALoader --cable CABLE {found[0]}",
+            hint=f"flash {bitstream} by hand, e.g. openFPGALoader --cable CABLE {bitstream}",
         )
     place = "--write-flash" if keep else "--write-sram"
     return Flash(
         board=facts.board,
-        bitstream=found[0],
-        command=("openFPGALoader", "--board", kind, "--file-type", "bit", place, str(found[0])),
+        bitstream=bitstream,
+        command=("openFPGALoader", "--board", kind, place, str(bitstream)),
     )
 
 
