@@ -152,9 +152,7 @@ def _sealed_digests(build: Path, name: str) -> dict[str, str]:
     body = unseal(name, read_plain(build / name, _LIMIT))
     if body is None:
         return {}
-    decode = msgspec.json.decode if name == CLOSED else msgspec.msgpack.decode
-    found: dict[str, str] = decode(body, type=dict[str, str])
-    return found
+    return msgspec.msgpack.decode(body, type=dict[str, str])
 
 
 def _reason(error: ConfigError, build: Path) -> str:
