@@ -26,6 +26,7 @@ COMMANDS = {
     "doctor": "Check tools, licences, Docker and disk space on this machine.",
     "down": "Stop warm sessions, even if builds are using them.",
     "explain": "Explain a failure, or describe one step of a build.",
+    "export": "Write where a build comes from, for other tools.",
     "images": "Manage the environments and images that executors run in.",
     "init": "Look at MODEL, and write a build.toml for it.",
     "lock": "Write what decides CONFIG's bytes to a lock file.",
@@ -46,7 +47,7 @@ COMMANDS = {
 # How `--help` groups them; the others manage what builds need.
 GROUPS = {
     "Build": ("init", "run", "plan", "sweep"),
-    "Prove": ("lock", "verify"),
+    "Prove": ("lock", "verify", "export"),
     "Look": ("explain", "diff", "results", "replay", "bundle", "steps", "doctor"),
 }
 

@@ -344,16 +344,18 @@ class BuildDirectory:
         """Note the digests of the log and of what bskernel keeps here for itself. The last thing that is written."""
         found = {name: data for name in _REST if (data := read_plain(self.path / name, _LIMIT)) is not None}
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
-        replace(self.path / CLOSED, seal(CLOSED, msgspec.json.encode(digests)))
+        replace(self.path / CLOSED, seal(CLOSED, msgspec.msgpack.encode(digests)))
 
     def write_stamp(self, text: str) -> None:
         """Write the stamp of a complete directory; the next build here removes it."""
-        replace(self.path / STAMP, seal(STAMP, text.encode()))
+        replace(self.path / STAMP, seal(STAMP, msgspec.msgpack.encode(text)))
 
     def stamp(self) -> str | None:
         """The stamp, if there is one beside a result."""
         data = unseal(STAMP, read_plain(self.path / STAMP, _LIMIT))
-        return data.decode("utf-8", "replace") if data is not None and (self.path / RESULT).is_file() else None
+        if data is None or not (self.path / RESULT).is_file():
+            return None
+        return msgspec.msgpack.decode(data, type=str)
 
 
 def _last_files(metrics: Any, failure: str | None) -> dict[str, bytes]:

@@ -44,8 +44,13 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True, order=True):
 class CheckedContents(msgspec.Struct, frozen=True, kw_only=True):
     """What a look at every byte of a build directory has found."""
 
-    files: int
+    digests: dict[str, str]  # path of each plain file -> SHA-256
     damage: tuple[Damage, ...]
+
+    @property
+    def files(self) -> int:
+        """How many plain files there are."""
+        return len(self.digests)
 
 
 class _Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +78,7 @@ def check_contents(build: Path) -> CheckedContents:
     try:
         result = read_result(build, _Named)
     except ConfigError as error:
-        return CheckedContents(files=len(found), damage=(Damage(path=RESULT, what=_reason(error, build)),))
+        return CheckedContents(digests=_digests(found), damage=(Damage(path=RESULT, what=_reason(error, build)),))
     laid = read_laid(build)
     places = places_of(result.artifacts.values(), {step: made.values() for step, made in result.by_step.items()})
     expected = result.files | closed | {RESULT: written[RESULT]} if RESULT in written else result.files | closed
@@ -95,7 +100,11 @@ def check_contents(build: Path) -> CheckedContents:
             expected |= dict.fromkeys(below, "")
     known = expected.keys() | of_artifacts.keys() | set(_SEALED)
     problems += [Damage(path=name, what=EXTRA) for name in found.keys() - known]
-    return CheckedContents(files=len(found), damage=tuple(sorted(set(problems))))
+    return CheckedContents(digests=_digests(found), damage=tuple(sorted(set(problems))))
+
+
+def _digests(found: Mapping[str, _FoundFile]) -> dict[str, str]:
+    return {name: one.digest.sha256 for name, one in found.items() if one.digest is not None}
 
 
 def _compare(expected: Mapping[str, str], found: Mapping[str, _FoundFile]) -> Iterator[Damage]:
@@ -143,9 +152,7 @@ def _sealed_digests(build: Path, name: str) -> dict[str, str]:
     body = unseal(name, read_plain(build / name, _LIMIT))
     if body is None:
         return {}
-    decode = msgspec.json.decode if name == CLOSED else msgspec.msgpack.decode
-    found: dict[str, str] = decode(body, type=dict[str, str])
-    return found
+    return msgspec.msgpack.decode(body, type=dict[str, str])
 
 
 def _reason(error: ConfigError, build: Path) -> str:
