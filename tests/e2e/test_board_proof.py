@@ -11,7 +11,7 @@ from support.builds import build, build_text
 from support.paths import ROOT
 from support.small_board import simulate
 
-pytestmark = [pytest.mark.env, pytest.mark.proof]
+pytestmark = [pytest.mark.env, pytest.mark.proof, pytest.mark.timeout(3600)]
 DIGITS = ROOT / "examples" / "digits"
 FRAMES = 450
 
