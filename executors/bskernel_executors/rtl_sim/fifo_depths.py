@@ -10,7 +10,7 @@ Depths = tuple[int, ...]
 Attempt = Callable[[Sequence[Depths]], Sequence[Depths | None]]
 
 
-class _Search:
+class _DepthSearch:
     """Depths that suffice, and for each FIFO the least that may: below it the pace is known to be lost."""
 
     def __init__(self, marks: Sequence[int], widths: Sequence[int], floor: int, attempt: Attempt) -> None:
@@ -90,7 +90,7 @@ def find_depths(
     has little left to gain. One pass is enough: a FIFO that cannot shrink while others are deeper cannot shrink when
     they are smaller.
     """
-    search = _Search(marks, widths, floor, attempt)
+    search = _DepthSearch(marks, widths, floor, attempt)
     group = search.list_open()
     if group and not search.lower([dict.fromkeys(group, floor)])[0]:
         search.lower_group(group)
