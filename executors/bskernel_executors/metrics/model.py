@@ -50,6 +50,7 @@ class LayerMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class BuildMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """All metrics of a build, with one value per quantity, stage and report."""
 
+    format: Literal[1] | None = None  # in the metrics.json that the kernel writes of them
     hardware_share: float | None = None  # fraction of the network's MACs that all numbers are of, if it is known
     frames: int = 1  # per execution; throughput counts frames, latency and cycles are of one execution
     throughput: tuple[Value, ...] = ()  # inferences/s
