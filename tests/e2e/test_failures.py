@@ -232,7 +232,7 @@ def test_what_was_made_before_a_failure_is_kept_and_measured(cli: Any, tmp_path:
     }
     folder = tmp_path / "build" / "b"
     assert (folder / "artifacts" / "model").read_text() == "13"
-    assert json.loads((folder / "metrics.json").read_text()) == {"model": 13}
+    assert json.loads((folder / "metrics.json").read_text()) == {"format": 1, "model": 13}
     assert "partial: collect: measured is missing" in (folder / "failure.txt").read_text()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_MOST = 25  # names that a hint lists; of more, only the nearest
+_MOST = 40  # names that a hint lists; of more, only the nearest
 _NEAREST = 5
 
 
