@@ -33,9 +33,10 @@ def report_thread(raised: threading.ExceptHookArgs) -> None:
 def report_unraisable(raised: sys.UnraisableHookArgs) -> None:
     """Report what was raised while an object went: hook of `sys`.
 
-    An interrupt that arrives just there, or a file that cannot be closed, is no defect.
+    An interrupt that arrives just there, a file that cannot be closed, or a lack of memory, which the command itself
+    then meets, is no defect.
     """
-    if isinstance(raised.exc_value, Exception) and not isinstance(raised.exc_value, OSError):
+    if isinstance(raised.exc_value, Exception) and not isinstance(raised.exc_value, (OSError, MemoryError)):
         _remark(raised.exc_value)
 
 
