@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from bskernel_protocol import pretty_json
 
-from bskernel_executors.exchange.artifact_file import read_artifact
 from bskernel_executors.exchange.design import DESIGN, Design, read_design
 from bskernel_executors.exchange.file_tree import read_files, write_files
-from bskernel_executors.exchange.synthesis import CellSynthesis
 from bskernel_executors.lattice.boards import list_board_parts
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
-from bskernel_executors.sdk.tools import module_command, run_tool
 from bskernel_executors.yosys_synth.counts import DIFFERENCES, count_resources
 from bskernel_executors.yosys_synth.ecp5.board import declare_board
 from bskernel_executors.yosys_synth.ecp5.entries import declare as declare_ecp5
-from bskernel_executors.yosys_synth.netlist import drop_head, find_unmodelled, make_netlist_design
-from bskernel_executors.yosys_synth.partition import SOURCES, join_netlists, partition
+from bskernel_executors.yosys_synth.layers import (
+    add_cells,
+    read_cells,
+    read_netlists,
+    read_sources,
+    run_yosys,
+    write_layer,
+    write_synthesis,
+)
+from bskernel_executors.yosys_synth.netlist import find_unmodelled, make_netlist_design
+from bskernel_executors.yosys_synth.partition import join_netlists, partition
 from bskernel_executors.yosys_synth.tool import find_library
 from bskernel_executors.yosys_synth.xilinx_script import AFTER, BEFORE, CELLS, MEMORIES, NETLIST, write_script
 
 registry = Registry(executor="yosys-synth", summary="synthesises a stitched design with Yosys")
-_SOURCES = msgspec.json.Decoder(tuple[str, ...])
-_COUNTS = msgspec.json.Decoder(dict[str, int])
 _LIBRARY = {".v", ".vh"}  # Verilog of Yosys's library of cells
 # Beginning of a part's name -> Yosys's family.
 _FAMILIES = {"xc7": "xc7", "xczu": "xcup", "xcu": "xcup", "xck": "xcup", "xcku": "xcup", "xcvu": "xcup"}
@@ -95,7 +96,7 @@ def synthesize_layer(step: Step[LayerParameters]) -> None:
     """Synthesise the layer."""
     family = find_family(step.params.part)
     layer = step.required_input("layer")
-    sources = read_artifact(layer / SOURCES, _SOURCES, SOURCES, writer="yosys-synth:partition")
+    sources = read_sources(layer)
     # Yosys names a module's source in its messages: without the folders, they are the same everywhere.
     for source in sources:
         shutil.copyfile(layer / source, step.work / Path(source).name)
@@ -106,18 +107,9 @@ def synthesize_layer(step: Step[LayerParameters]) -> None:
     for name, text in write_script(family, [Path(source).name for source in sources], library).items():
         (step.work / name).write_text(text, encoding="utf-8")
     step.progress("synthesising")
-    run_tool(
-        [*module_command("bskernel_executors.yosys_synth.tool"), BEFORE, MEMORIES, AFTER],
-        cwd=step.work,
-        env=os.environ,
-        failed="Yosys failed to synthesise the layer",
-    )
-    statistics = json.loads((step.work / CELLS).read_text(encoding="utf-8"))
-    # $scopeinfo is not hardware: it marks where a flattened module was.
-    cells = {kind: count for kind, count in statistics["design"]["num_cells_by_type"].items() if kind != "$scopeinfo"}
-    step.output("cells").write_text(pretty_json(cells), encoding="utf-8")
-    text = (step.work / NETLIST).read_text(encoding="utf-8")
-    step.output("layer_netlist").write_text(drop_head(text), encoding="utf-8")
+    failed = "Yosys failed to synthesise the layer"
+    run_yosys(step.work, "bskernel_executors.yosys_synth.tool", BEFORE, MEMORIES, AFTER, failed=failed)
+    write_layer(step, step.work / CELLS, step.work / NETLIST)
 
 
 def _write_netlist(step: Step[JoinParameters], design: Design, top: str, cells: set[str]) -> None:
@@ -130,8 +122,7 @@ def _write_netlist(step: Step[JoinParameters], design: Design, top: str, cells: 
             hint="to count resources only, leave out netlist = true",
         )
     own = {path.name: path.read_text(encoding="utf-8") for path in Path(__file__).with_name("models").iterdir()}
-    folder = step.required_input("layer_netlist")
-    netlists = {name: (folder / name / "layer_netlist").read_text(encoding="utf-8") for name in design.layers}
+    netlists = read_netlists(step.required_input("layer_netlist"), design)
     netlist, files = make_netlist_design(design, join_netlists(design, top, netlists), cells, library, own)
     texts = {**files, DESIGN: pretty_json(netlist)}
     write_files(step.output("netlist"), {name: text.encode() for name, text in texts.items()})
@@ -158,33 +149,10 @@ def join(step: Step[JoinParameters]) -> None:
     """Join the layers."""
     rtl, folder = step.required_input("rtl"), step.required_input("cells")
     design = read_design(rtl)
-    missing = [name for name in design.layers if not (folder / name / "cells").is_file()]
-    if missing:
-        raise StepFailure(
-            category="config",
-            message=f"the layers do not belong to this design: there is no {', '.join(missing)}",
-            hint="take the cells of synthesize_layer for the layers that partition made of the same design",
-        )
-    cells = {
-        name: read_artifact(
-            folder / name / "cells", _COUNTS, f"cells of {name}", writer="yosys-synth:synthesize_layer"
-        )
-        for name in design.layers
-    }
-    total: Counter[str] = Counter()
-    for found in cells.values():
-        total.update(found)
+    cells = read_cells(folder, design, "synthesize_layer")
     if step.params.netlist:
-        _write_netlist(step, design, (rtl / "top.sv").read_text(encoding="utf-8"), set(total))
-    result = CellSynthesis(
-        tool="Yosys 0.70",
-        family=find_family(step.params.part),
-        design=count_resources(total),
-        layers={name: count_resources(found) for name, found in cells.items()},
-        differences=DIFFERENCES,
-    )
-    step.output("synthesis").write_text(pretty_json(result), encoding="utf-8")
-    step.record({"summary": [{"label": "synthesis", "value": text, "note": result.tool} for text in DIFFERENCES]})
+        _write_netlist(step, design, (rtl / "top.sv").read_text(encoding="utf-8"), set(add_cells(cells)))
+    write_synthesis(step, find_family(step.params.part), cells, count_resources, DIFFERENCES)
 
 
 declare_ecp5(registry)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -13,13 +12,13 @@ from bskernel_protocol import pretty_json
 from bskernel_executors.exchange.design import DESIGN, NETWORK, read_design
 from bskernel_executors.exchange.file_tree import write_files
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure
-from bskernel_executors.sdk.tools import module_command, run_tool
 from bskernel_executors.yosys_synth.ecp5.models import find_unmodelled, select_models
 from bskernel_executors.yosys_synth.ecp5.netlist_text import count_cells, read_netlist, write_netlist
+from bskernel_executors.yosys_synth.ecp5.tool import YOSYS
+from bskernel_executors.yosys_synth.layers import run_yosys
 from bskernel_executors.yosys_synth.tool import find_library
 
 _JSON = "application/json"
-_TOOL = "bskernel_executors.yosys_synth.ecp5.tool"
 _MODELS = Path(__file__).parents[1] / "models"
 _NETLIST, _JOINED, _BOXES = "network.json", "joined.json", "boxes.v"
 _PORTS = re.compile(r"^module (\w+) \((.*?)\);", re.DOTALL | re.MULTILINE)
@@ -67,12 +66,7 @@ def synthesize_board(step: Step[msgspec.Struct]) -> None:
         encoding="utf-8",
     )
     step.progress("synthesising the wrapper")
-    run_tool(
-        [*module_command(_TOOL), "board.ys"],
-        cwd=step.work,
-        env=os.environ,
-        failed="Yosys failed to synthesise the board's wrapper",
-    )
+    run_yosys(step.work, YOSYS, "board.ys", failed="Yosys failed to synthesise the board's wrapper")
     shutil.copyfile(step.work / _JOINED, step.output("ecp5_netlist"))
 
 

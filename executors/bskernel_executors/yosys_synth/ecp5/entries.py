@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from bskernel_protocol import pretty_json
 
-from bskernel_executors.exchange.artifact_file import read_artifact
 from bskernel_executors.exchange.design import read_design
-from bskernel_executors.exchange.synthesis import CellSynthesis
 from bskernel_executors.lattice.devices import Ecp5Part, find_part, is_ecp5
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
-from bskernel_executors.sdk.tools import module_command, run_tool
 from bskernel_executors.yosys_synth.ecp5.cells import DIFFERENCES, count_cells
 from bskernel_executors.yosys_synth.ecp5.library_edits import edit_library
-from bskernel_executors.yosys_synth.netlist import drop_head
-from bskernel_executors.yosys_synth.partition import LAYER, SOURCES, join_netlists
+from bskernel_executors.yosys_synth.ecp5.tool import YOSYS
+from bskernel_executors.yosys_synth.layers import (
+    read_cells,
+    read_netlists,
+    read_sources,
+    run_yosys,
+    write_layer,
+    write_synthesis,
+)
+from bskernel_executors.yosys_synth.partition import LAYER, join_netlists
 
 _CELLS, _NETLIST, _JOINED = "cells.json", "netlist.v", "joined.json"
-_SOURCES = msgspec.json.Decoder(tuple[str, ...])
-_COUNTS = msgspec.json.Decoder(dict[str, int])
-_TOOL = "bskernel_executors.yosys_synth.ecp5.tool"
 
 
 class Ecp5LayerParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,7 +82,7 @@ def synthesize_layer(step: Step[Ecp5LayerParameters]) -> None:
     """Synthesise the layer."""
     _check_part(step.params.part)
     layer, chosen = step.required_input("layer"), msgspec.to_builtins(step.params)
-    sources = read_artifact(layer / SOURCES, _SOURCES, SOURCES, writer="yosys-synth:partition")
+    sources = read_sources(layer)
     # Yosys names a module's source in its messages: without the folders, they are the same everywhere.
     for source in sources:
         name = Path(source).name
@@ -95,21 +93,8 @@ def synthesize_layer(step: Step[Ecp5LayerParameters]) -> None:
     for name, text in _write_scripts([Path(source).name for source in sources], step.params.multipliers).items():
         (step.work / name).write_text(text, encoding="utf-8")
     step.progress("synthesising")
-    run_tool(
-        [*module_command(_TOOL), "layer.ys"],
-        cwd=step.work,
-        env=os.environ,
-        failed="Yosys failed to synthesise the layer",
-    )
-    step.output("cells").write_text(pretty_json(_read_cells(step.work / _CELLS)), encoding="utf-8")
-    text = (step.work / _NETLIST).read_text(encoding="utf-8")
-    step.output("layer_netlist").write_text(drop_head(text), encoding="utf-8")
-
-
-def _read_cells(path: Path) -> dict[str, int]:
-    statistics = json.loads(path.read_text(encoding="utf-8"))
-    # $scopeinfo is not hardware: it marks where a flattened module was.
-    return {kind: count for kind, count in statistics["design"]["num_cells_by_type"].items() if kind != "$scopeinfo"}
+    run_yosys(step.work, YOSYS, "layer.ys", failed="Yosys failed to synthesise the layer")
+    write_layer(step, step.work / _CELLS, step.work / _NETLIST)
 
 
 def join(step: Step[Ecp5JoinParameters]) -> None:
@@ -117,21 +102,9 @@ def join(step: Step[Ecp5JoinParameters]) -> None:
     part = _check_part(step.params.part)
     rtl, cells, netlists = (step.required_input(name) for name in ("rtl", "cells", "layer_netlist"))
     design = read_design(rtl)
-    missing = [name for name in design.layers if not (cells / name / "cells").is_file()]
-    if missing:
-        raise StepFailure(
-            category="config",
-            message=f"the layers do not belong to this design: there is no {', '.join(missing)}",
-            hint="take the cells of synthesize_ecp5_layer for the layers that partition made of the same design",
-        )
-    counts = {
-        name: read_artifact(
-            cells / name / "cells", _COUNTS, f"cells of {name}", writer="yosys-synth:synthesize_ecp5_layer"
-        )
-        for name in design.layers
-    }
+    counts = read_cells(cells, design, "synthesize_ecp5_layer")
     top = (rtl / "top.sv").read_text(encoding="utf-8")
-    texts = {name: (netlists / name / "layer_netlist").read_text(encoding="utf-8") for name in design.layers}
+    texts = read_netlists(netlists, design)
     (step.work / _NETLIST).write_text(join_netlists(design, top, texts), encoding="utf-8")
     (step.work / "join.ys").write_text(
         "read_verilog -lib +/lattice/cells_sim_ecp5.v +/lattice/cells_bb_ecp5.v\n"
@@ -140,25 +113,9 @@ def join(step: Step[Ecp5JoinParameters]) -> None:
         encoding="utf-8",
     )
     step.progress("joining")
-    run_tool(
-        [*module_command(_TOOL), "join.ys"],
-        cwd=step.work,
-        env=os.environ,
-        failed="Yosys failed to join the layers' netlists",
-    )
+    run_yosys(step.work, YOSYS, "join.ys", failed="Yosys failed to join the layers' netlists")
     shutil.copyfile(step.work / _JOINED, step.output("ecp5_netlist"))
-    total: Counter[str] = Counter()
-    for found in counts.values():
-        total.update(found)
-    result = CellSynthesis(
-        tool="Yosys 0.70",
-        family=f"ecp5 ({part.device_name})",
-        design=count_cells(total),
-        layers={name: count_cells(found) for name, found in counts.items()},
-        differences=DIFFERENCES,
-    )
-    step.output("synthesis").write_text(pretty_json(result), encoding="utf-8")
-    step.record({"summary": [{"label": "synthesis", "value": text, "note": result.tool} for text in DIFFERENCES]})
+    write_synthesis(step, f"ecp5 ({part.device_name})", counts, count_cells, DIFFERENCES)
 
 
 def declare(registry: Registry) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+YOSYS = "bskernel_executors.yosys_synth.ecp5.tool"  # this module, as a process is started with it
+
 
 def main() -> int:
     """Run the script. Yosys ends the process with 1 on an error."""
