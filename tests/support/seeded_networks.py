@@ -36,8 +36,8 @@ class Network:
         self.last = made[0]
         return self.last
 
-    def quantize(self, bits: int = 4, scale: float = 0.125, *, signed: int = 1) -> str:
-        parameters = [self.constant(value) for value in (scale, 0.0, float(bits))]
+    def quantize(self, bits: int = 4, scale: float = 0.125, *, signed: int = 1, zero: float = 0.0) -> str:
+        parameters = [self.constant(value) for value in (scale, zero, float(bits))]
         return self.node("Quant", *parameters, domain=QONNX, signed=signed, narrow=0, rounding_mode="ROUND")
 
     def weights(self, *shape: int) -> str:

@@ -19,7 +19,10 @@ def _activate(network: Network) -> None:
 
 
 def make_separable() -> Any:
-    """A convolution, a pool, a depthwise and a pointwise convolution, and scores: MobileNet's and CNV's layers."""
+    """A convolution, a pool, a depthwise and a pointwise convolution, and scores: MobileNet's and CNV's layers.
+
+    The last quantizer has a zero point: its integers, from -5 to 10, need fewer thresholds than their five bits could have.
+    """
     network = Network(5, (1, 2, 6, 6))
     network.quantize()
     _convolve(network, 2, 4, [3, 3])
@@ -28,7 +31,7 @@ def make_separable() -> Any:
     _convolve(network, 4, 4, [3, 3], group=4)
     _activate(network)
     _convolve(network, 4, 6, [1, 1])
-    _activate(network)
+    network.quantize(scale=0.5, signed=0, zero=5.0)
     network.node("Flatten", axis=1)
     network.node("MatMul", network.weights(54, 4))
     return network.model((1, 4))
