@@ -10,7 +10,8 @@ from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
 from support.brevitas_exports import export_networks
 from support.builds import build
-from support.small_accelerators import make_separable
+from support.seeded_networks import Network
+from support.small_accelerators import make_separable, make_upscaling
 
 pytestmark = [pytest.mark.env, pytest.mark.timeout(7200)]
 ULTRASCALE, SERIES_7 = "xczu7ev-ffvc1156-2-e", "xc7z020clg400-1"
@@ -67,6 +68,35 @@ def test_a_memory_that_rtl_does_not_have_is_refused_where_the_folding_asks_for_i
     )
     assert "MVAU_rtl_" in result.failure.message
     assert "folding_config" in (result.failure.hint or "")
+
+
+def test_a_transpose_between_layers_is_one_layer_of_the_library(workspace: Workspace, tmp_path: Path) -> None:
+    onnx.save(make_upscaling(), tmp_path / "net.onnx")
+    result = build_for(workspace, tmp_path, ULTRASCALE, last="insert_deep_fifos")
+    assert result.status == "ok", result.failure
+    layers = onnx.load(tmp_path / "out" / "artifacts" / "model.onnx").graph.node
+    assert [node.op_type for node in layers if "Shuffle" in node.op_type] == ["OuterShuffle_rtl"]
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("rate", [1_000, 1_000_000])
+def test_a_transposed_convolution_is_exact_at_any_rate(workspace: Workspace, tmp_path: Path, rate: int) -> None:
+    onnx.save(make_upscaling(), tmp_path / "net.onnx")
+    result = build_for(workspace, tmp_path, ULTRASCALE, "step.samples.parameters.drawn_frames=6", rate=rate)
+    assert result.status == "ok", result.failure
+    check_exact(tmp_path, 6)
+
+
+def test_several_inputs_are_refused_before_anything_is_computed_of_them(workspace: Workspace, tmp_path: Path) -> None:
+    network = Network(7, (1, 4))
+    network.node("Add", "other")
+    made = network.model((1, 4))
+    made.graph.input.append(onnx.helper.make_tensor_value_info("other", onnx.TensorProto.FLOAT, (1, 4)))
+    onnx.save(made, tmp_path / "net.onnx")
+    result = build_for(workspace, tmp_path, ULTRASCALE)
+    assert result.failure is not None
+    assert result.failed_step == "split_host"
+    assert "the network has 2 inputs" in result.failure.message
 
 
 @pytest.mark.proof

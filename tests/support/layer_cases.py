@@ -148,6 +148,19 @@ def rename(operator: str, shape: list[int], axes: list[int], out: list[int], dat
     }  # fmt: skip
 
 
+def shuffle(shape: list[int], perm: list[int], datatype: str, simd: int) -> Layer:
+    out = [shape[axis] for axis in perm]
+    return {
+        "operator": "OuterShuffle",
+        "attributes": {
+            "in_shape": shape, "transpose_in_shape": shape, "out_shape": out, "transpose_out_shape": out,
+            "perm": perm, "data_type": datatype, "SIMD": simd, "NumChannels": shape[-1],
+            "loop_coeffs": [1] * len(shape),
+        },
+        "operands": [{"shape": shape, "datatype": datatype}],
+    }  # fmt: skip
+
+
 def pool(
     function: str, size: tuple[int, int], window: tuple[int, int], channels: int, pe: int, datatype: str, out: str
 ) -> Layer:
@@ -191,6 +204,9 @@ STREAMS = (
     pad_pixels((3, 2), (2, 3), 4, "INT4", 2),
     pad_pixels((1, 3), (1, 2), 2, "UINT3", 2),
     lookup([1, 5], [[1, -2], [3, 0], [-4, 3]], "UINT8", "INT3"),
+    shuffle([1, 3, 4, 2], [0, 2, 1, 3], "INT5", 2),
+    shuffle([1, 2, 3, 2, 6], [0, 3, 2, 1, 4], "UINT3", 2),
+    shuffle([1, 5], [0, 1], "BIPOLAR", 5),
     rename("Squeeze", [1, 1, 1, 6], [1, 2], [1, 6], "INT5", 3),
     rename("Unsqueeze", [1, 6], [1, 2], [1, 1, 1, 6], "UINT5", 2),
 )

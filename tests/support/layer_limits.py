@@ -1,6 +1,17 @@
 """Layers that Yosys counts, and layers that the library cannot implement."""
 
-from support.layer_cases import concat, elementwise, fork, global_pool, label, pad_pixels, pool, split, upsample
+from support.layer_cases import (
+    concat,
+    elementwise,
+    fork,
+    global_pool,
+    label,
+    pad_pixels,
+    pool,
+    shuffle,
+    split,
+    upsample,
+)
 
 # Layers whose resources are counted by Yosys.
 RAMP = [(7919 * at + 13 * at * at) % 255 - 127 for at in range(2048)]
@@ -19,6 +30,8 @@ SYNTHESISED = (
     split([1, 2, 2], [8] * 4, "INT8", 8),
     upsample((32, 32), (2, 2), 64, "INT8", 4),
     pad_pixels((8, 8), (2, 2), 16, "INT4", 4),
+    shuffle([1, 4, 4, 8], [0, 2, 1, 3], "INT8", 4),
+    shuffle([1, 8, 4, 4, 8], [0, 3, 2, 1, 4], "INT4", 2),
 )
 
 # Layers that the library cannot implement, and what its reason names.
@@ -32,5 +45,6 @@ REFUSED = (
     (elementwise("BitShift", ("INT4", None), ("INT3", None), "INT20", [1, 4], 2, direction="LEFT"), "shifts by INT3"),
     (upsample((3, 4), (2, 3), 4, "INT3", 2) | {"attributes": {"SIMD": 1, "HI": 3, "WI": 4, "HO": 7, "WO": 8,
      "NumChannels": 4, "inputDataType": "INT3"}}, "HO = 7 is no multiple of HI = 3"),
+    (shuffle([1, 2, 3], [0, 2, 1], "INT4", 1), "it moves the innermost axis"),
     (concat([1], [4, 3], ["INT3", "INT3"], 2), "SIMD = 2 does not divide the 3 channels"),
 )  # fmt: skip

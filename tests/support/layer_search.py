@@ -141,6 +141,13 @@ def _tables(draw: st.DrawFn) -> Layer:
 
 
 @st.composite
+def _shuffles(draw: st.DrawFn) -> Layer:
+    shape = [1, *draw(st.lists(SIZES, min_size=1, max_size=3)), draw(CHANNELS)]
+    perm = [*draw(st.permutations(range(len(shape) - 1))), len(shape) - 1]
+    return cases.shuffle(shape, perm, draw(_types()), draw(st.sampled_from(find_divisors(shape[-1]))))
+
+
+@st.composite
 def _renames(draw: st.DrawFn) -> Layer:
     channels = draw(CHANNELS)
     pe, long = draw(st.sampled_from(find_divisors(channels))), [1, 1, 1, channels]
@@ -161,6 +168,7 @@ LAYERS = st.one_of(
     _labels(),
     _tables(),
     _renames(),
+    _shuffles(),
 )
 SMALL = ("INT2", "INT3", "UINT2", "UINT3", "BIPOLAR", "TERNARY", "BINARY")
 

@@ -21,7 +21,7 @@ def _activate(network: Network) -> None:
 def make_separable() -> Any:
     """A convolution, a pool, a depthwise and a pointwise convolution, and scores: MobileNet's and CNV's layers.
 
-    The last quantizer has a zero point: its integers, from -5 to 10, need fewer thresholds than their five bits could have.
+    The last quantizer has a zero point: its integers, -5 to 10, need fewer thresholds than five bits could have.
     """
     network = Network(5, (1, 2, 6, 6))
     network.quantize()
@@ -35,3 +35,16 @@ def make_separable() -> Any:
     network.node("Flatten", axis=1)
     network.node("MatMul", network.weights(54, 4))
     return network.model((1, 4))
+
+
+def make_upscaling() -> Any:
+    """A convolution and a transposed one, whose output FINN transposes after the network is cut for the host."""
+    network = Network(6, (1, 2, 4, 4))
+    network.quantize()
+    _convolve(network, 2, 4, [3, 3])
+    _activate(network)
+    network.node(
+        "ConvTranspose", network.weights(4, 2, 2, 2),
+        kernel_shape=[2, 2], strides=[2, 2], pads=[0, 0, 0, 0], dilations=[1, 1], group=1,
+    )  # fmt: skip
+    return network.model((1, 2, 8, 8))

@@ -21,10 +21,10 @@ from bskernel_executors.finn_step.selection import (
     select,
 )
 from bskernel_executors.finn_step.step_call import run_step, unpack_inputs
-from bskernel_executors.finn_step.stitch_check import find_wrong_ends
+from bskernel_executors.finn_step.stitch_check import refuse_wrong_ends
 from bskernel_executors.finn_step.stitched_design import is_library_edited, stitch
 from bskernel_executors.lattice.devices import part_for_finn
-from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure
+from bskernel_executors.sdk import Input, Output, Registry, Step
 
 
 def preferences(step: Step[PreferenceParameters]) -> None:
@@ -39,10 +39,7 @@ def preferences(step: Step[PreferenceParameters]) -> None:
     def change(model: Any, _: Any) -> Any:
         widened.extend(prefer(model, step.params))
         if step.params.require_rtl and part is not None:
-            ends = find_wrong_ends(model)
-            if ends:
-                hint = "join them in the network, or build each part by itself"
-                raise StepFailure(category="kernel", message="; ".join(ends), hint=hint)
+            refuse_wrong_ends(model)
             chosen.extend(select(model, node, part) for node in model.graph.node)
             failure = refuse_unimplemented(chosen)
             if failure is not None:

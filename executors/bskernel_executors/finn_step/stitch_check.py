@@ -28,6 +28,14 @@ def find_wrong_ends(model: Any) -> list[str]:
     return wrong
 
 
+def refuse_wrong_ends(model: Any) -> None:
+    """Raise StepFailure (kernel) for a network with several inputs or outputs."""
+    ends = find_wrong_ends(model)
+    if ends:
+        hint = "join them in the network, or build each part by itself"
+        raise StepFailure(category="kernel", message="; ".join(ends), hint=hint)
+
+
 def _check_streams(model: Any) -> list[str]:
     """Return what keeps the tensors from being streams of a design with one input and one output."""
     graph = model.graph

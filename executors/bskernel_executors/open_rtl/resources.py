@@ -50,6 +50,11 @@ def count_resize(width: int) -> int:
     return count_register(width) + 68
 
 
+def count_shuffle(width: int, beats: int, loops: int) -> int:
+    """LUTs of bsk_shuffle without its memory: two addresses, and the counters of the loops."""
+    return count_register(width) + 3 * (2 * beats).bit_length() + 8 * loops
+
+
 def count_pool(lanes: int, bits: int, out_width: int, *, is_max: bool) -> int:
     """LUTs of bsk_pool; `bits` are those of a value of a maximum, or of a sum."""
     lane = 2 * bits + 2 if is_max else 7 * bits // 4

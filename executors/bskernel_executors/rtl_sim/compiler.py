@@ -114,9 +114,7 @@ def compile_simulator(
         "STREAMS": len(design.streams),
         "THROTTLE": int(throttle),
     }
-    flags = f"{_compiler_flags(root)} " + " ".join(
-        f"-D{name}={value}" for name, value in numbers.items()
-    )
+    flags = f"{_compiler_flags(root)} " + " ".join(f"-D{name}={value}" for name, value in numbers.items())
     make = list(_MAKE)
     if library is not None and not waveform:
         make += _take_library(library, folder)
