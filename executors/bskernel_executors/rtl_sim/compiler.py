@@ -22,6 +22,9 @@ _ERROR = "error|no such file"
 # A netlist is one module of thousands of cells: in one file, and optimised, it compiles 2.6 times as long.
 _SPLIT = ("--output-split", "5000", "--output-split-cfuncs", "500")
 _LIBRARY = "verilated.o"
+# The latency that mvu_control.sv has, as the source says that it replaces.
+_MVU, _MVU_CONTROL = "mvu.sv", "mvu_control.sv"
+_MVU_LATENCY = "PIPELINE_DEPTH = 3 + $clog2(SIMD) + (SIMD == 1) + 1;"
 BOARD_SIMULATOR, _BOARD_DRIVER = "board", "simulated_board.cpp"
 _MAKE = ("CFG_CXXFLAGS_PCH_I=-include", "CXX=g++", "LINK=g++")
 
@@ -80,6 +83,18 @@ def _take_library(library: Path, folder: Path) -> list[str]:
     return [f"--old-file={_LIBRARY}", "VM_GLOBAL_FAST=verilated"]  # it is older than the generated makefile
 
 
+def leave_out_arithmetic(folder: Path, sources: Sequence[str]) -> None:
+    """Replace FINN's unit for matrix products in the design in `folder` by one with the same control and no data.
+
+    The design's pace does not depend on its data, and without products it simulates several times as fast.
+    A unit with another latency stays as it is.
+    """
+    for source in sources:
+        file = folder / source
+        if file.name == _MVU and _MVU_LATENCY in file.read_text(encoding="utf-8"):
+            shutil.copyfile(_OWN / _MVU_CONTROL, file)
+
+
 def compile_simulator(
     source: Path,
     design: Design,
@@ -94,7 +109,8 @@ def compile_simulator(
 ) -> int:
     """Compile the design in `source` to the file SIMULATOR in the new folder `out`; return its size in bytes.
 
-    `folder` becomes a copy of the design, with the compiled parts. With `throttle` runs can limit the FIFOs; with
+    `folder` becomes a copy of the design, with the compiled parts. With `throttle` runs can limit the FIFOs, and
+    the outputs mean nothing, because matrix products are left out. With
     `taps` a run in `folder` writes the beats of stream i to taps/i.bin. `library` is the folder of `compile_library`;
     without it, and for waveforms, its parts are compiled here.
     Raises StepFailure: environment without a compiler, or that of the tool.
@@ -104,6 +120,8 @@ def compile_simulator(
     own = ("driver.cpp", "elastic_fifo.sv") if throttle else ("driver.cpp",)
     for name in own:
         shutil.copyfile(_OWN / name, folder / name)
+    if throttle:
+        leave_out_arithmetic(folder, design.sources)
     if taps:
         (folder / "taps").mkdir()
     wanted = {"MONITOR": bool(design.streams), "THROTTLE": throttle, "TAPS": taps}

@@ -42,7 +42,9 @@ class CompileParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     jobs: Annotated[int, parameter("number of parallel compilers")] = 2
     waveform: Annotated[bool, parameter("let simulations write waveforms, which is slower")] = False
-    throttle: Annotated[bool, parameter("let simulations limit the FIFOs' fill level, for size_fifos")] = False
+    throttle: Annotated[bool, parameter("for size_fifos: limit the FIFOs' fill level, leave out matrix products")] = (
+        False
+    )
 
 
 class SimulateParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -308,7 +310,7 @@ def size(step: Step[SizingParameters]) -> None:
     """Find depths that keep the estimated pace, or the best pace that this design reaches."""
     rtl, simulator = step.required_input("rtl"), step.required_input("simulator")
     design, reference = read_design(rtl), step.required_input("reference")
-    inputs, outputs = read_reference(reference, design)
+    inputs, _ = read_reference(reference, design)
     # The reference may have fewer frames than are asked for: they are repeated.
     order = np.arange(step.params.frames) % len(inputs)
     trials = FifoTrials(
@@ -316,7 +318,6 @@ def size(step: Step[SizingParameters]) -> None:
         simulator,
         design,
         inputs[order],
-        outputs[order],
         step.work,
         simulations=step.params.simulations,
         cycles=step.params.cycles,
