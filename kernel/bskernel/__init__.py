@@ -137,13 +137,18 @@ def results(
 
 
 def diff(
-    base: str | Path, new: str | Path, *, gates: Sequence[str | Gate] = (), missing: Missing = "fail"
+    base: str | Path,
+    new: str | Path,
+    *,
+    gates: Sequence[str | Gate] = (),
+    missing: Missing = "fail",
+    fail_if_artifacts_differ: bool = False,
 ) -> Comparison:
     """Compare two builds and check gates. A failed gate is a verdict, not an exception.
 
     `base` and `new` are build directories, or their result.json. A gate is a condition that must not be true, e.g.
     "throughput < 0.98 * base". `missing` ("fail" or "ignore") is the verdict for a gate when one of its numbers is
-    missing.
+    missing. `fail_if_artifacts_differ` adds a gate on the bytes of all steps' outputs.
 
     Raises BskernelError if a build cannot be read, or if a gate is not a valid condition.
     """
@@ -153,4 +158,10 @@ def diff(
     from bskernel.result.diff import diff as compare
 
     conditions = [Gate(fail_if=gate) if isinstance(gate, str) else gate for gate in gates]
-    return compare(Path(base), Path(new), gates=conditions, missing=missing)
+    return compare(
+        Path(base),
+        Path(new),
+        gates=conditions,
+        missing=missing,
+        fail_if_artifacts_differ=fail_if_artifacts_differ,
+    )

@@ -56,6 +56,32 @@ def test_a_setting_a_step_and_a_failure_are_found(cli: Cli, tmp_path: Path) -> N
     assert "cannot be judged" in failed.stdout
 
 
+def test_a_gate_on_bytes_passes_for_equal_builds_and_names_the_steps_that_differ(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "number.txt").write_text("5")
+    (tmp_path / "build.toml").write_text(CONFIG)
+    for name, fps in (("one", 3), ("same", 3), ("other", 4)):
+        setting = f"target.target_fps={fps}"
+        assert cli("run", "build.toml", "--output", name, "--set", setting).returncode == 0
+    equal = cli("diff", "one", "same", "--fail-if-artifacts-differ")
+    assert equal.returncode == 0, equal.stderr
+    assert "the outputs of all 3 steps are equal" in equal.stdout
+    different = cli("diff", "one", "other", "--fail-if-artifacts-differ", "--format", "junit")
+    assert different.returncode == 5
+    (case,) = ET.fromstring(different.stdout).iter("testcase")
+    assert case.get("name") == "artifacts differ"
+    assert case[0].get("message") == "2 of 3 steps: add (model), again (model)"
+
+
+def test_a_step_of_one_build_alone_fails_the_gate_on_bytes(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "number.txt").write_text("5")
+    (tmp_path / "build.toml").write_text(CONFIG)
+    assert cli("run", "build.toml", "--output", "one").returncode == 0
+    assert cli("run", "build.toml", "--output", "part", "--to", "add").returncode == 0
+    done = cli("diff", "one", "part", "--fail-if-artifacts-differ")
+    assert done.returncode == 5
+    assert "one step: again (only A has it)" in done.stdout
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

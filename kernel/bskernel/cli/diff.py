@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     "--gates", "gate_file", metavar="FILE", type=PATH, help="TOML file of [[gate]] tables: fail_if, name, reason."
 )
 @click.option(
+    "--fail-if-artifacts-differ",
+    is_flag=True,
+    help="Fail (exit code 5) if a step's output differs in a byte, or only one build has it.",
+)
+@click.option(
     "--missing",
     type=click.Choice(["fail", "ignore"]),
     default="fail",
@@ -54,6 +59,7 @@ def diff(
     new: Path | None,
     conditions: tuple[str, ...],
     gate_file: Path | None,
+    fail_if_artifacts_differ: bool,
     missing: Missing,
     form: str,
     output: Path | None,
@@ -82,9 +88,12 @@ def diff(
     from bskernel.result.diff import read_gates
 
     gates = [*(read_gates(gate_file) if gate_file else ()), *(Gate(fail_if=text) for text in conditions)]
-    if form == "junit" and not gates:
-        raise ConfigError("--format junit needs at least one gate", hint="give --fail-if or --gates")
-    comparison = compare(base, or_found_build(new), gates=gates, missing=missing)
+    if form == "junit" and not gates and not fail_if_artifacts_differ:
+        hint = "give --fail-if, --gates or --fail-if-artifacts-differ"
+        raise ConfigError("--format junit needs at least one gate", hint=hint)
+    comparison = compare(
+        base, or_found_build(new), gates=gates, missing=missing, fail_if_artifacts_differ=fail_if_artifacts_differ
+    )
     text = _render(comparison, form)
     if output is None:
         echo(text, nl=False)

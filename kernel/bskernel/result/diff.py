@@ -23,6 +23,7 @@ from bskernel.result.comparison import (
     compare,
     judge,
 )
+from bskernel.result.comparison.artifacts import judge_artifacts
 from bskernel.result.comparison.gates import Missing
 from bskernel.result.integrity import find_altered
 from bskernel.result.result_file import DAMAGED, read_document, read_result, result_path
@@ -118,7 +119,17 @@ def _judged(gates: Sequence[Gate], base: FinishedBuild, new: FinishedBuild, miss
     return tuple(verdicts)
 
 
-def diff(base: Path, new: Path, *, gates: Sequence[Gate] = (), missing: Missing = "fail") -> Comparison:
-    """Compare two builds and judge gates. Raises ConfigError."""
+def diff(
+    base: Path,
+    new: Path,
+    *,
+    gates: Sequence[Gate] = (),
+    missing: Missing = "fail",
+    fail_if_artifacts_differ: bool = False,
+) -> Comparison:
+    """Compare two builds and judge gates, the one on artifacts included if it is asked for. Raises ConfigError."""
     before, after = read_build(base), read_build(new)
-    return compare(before, after, _judged(gates, before, after, missing))
+    compared = compare(before, after, _judged(gates, before, after, missing))
+    if not fail_if_artifacts_differ:
+        return compared
+    return msgspec.structs.replace(compared, gates=(*compared.gates, judge_artifacts(compared.steps)))
