@@ -10,7 +10,7 @@ from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
 from support.brevitas_exports import export_networks
 from support.builds import build
-from support.seeded_networks import Network
+from support.seeded_networks import QONNX, Network
 from support.small_accelerators import make_separable, make_upscaling
 
 pytestmark = [pytest.mark.env, pytest.mark.timeout(7200)]
@@ -54,6 +54,22 @@ def test_a_layer_without_rtl_is_refused_with_its_reason_before_any_layer_is_fold
     assert "set standalone_thresholds = true" in (result.failure.hint or "")
 
 
+def test_thresholds_with_an_output_wider_than_they_need_are_refused_with_the_type_to_use(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    network = Network(3, (1, 6))
+    network.quantize()
+    network.node("MatMul", network.weights(6, 5))
+    steps = network.constant([[level / 8 for level in range(-7, 8)]])
+    network.node("MultiThreshold", steps, domain=QONNX, out_dtype="INT8", out_bias=-8.0, out_scale=1.0)
+    network.node("MatMul", network.weights(5, 3))
+    onnx.save(network.model((1, 3)), tmp_path / "net.onnx")
+    result = build_for(workspace, tmp_path, ULTRASCALE, last="metrics")
+    assert result.failure is not None
+    assert result.failed_step == "prefer"
+    assert "its output is INT8, but its thresholds need INT4 for -8 to 7" in result.failure.message
+
+
 def test_a_memory_that_rtl_does_not_have_is_refused_where_the_folding_asks_for_it(
     workspace: Workspace, tmp_path: Path
 ) -> None:
@@ -76,6 +92,40 @@ def test_a_transpose_between_layers_is_one_layer_of_the_library(workspace: Works
     assert result.status == "ok", result.failure
     layers = onnx.load(tmp_path / "out" / "artifacts" / "model.onnx").graph.node
     assert [node.op_type for node in layers if "Shuffle" in node.op_type] == ["OuterShuffle_rtl"]
+
+
+SIZED = """build.model = "net.onnx"
+[[step]]
+name = "compile"
+entry = "rtl-sim:compile"
+inputs = {{ rtl = "{name}" }}
+parameters = {{ throttle = true }}
+[[step]]
+entry = "rtl-sim:size_fifos"
+inputs = {{ rtl = "{name}", reference = "{reference}" }}
+"""
+
+
+@pytest.mark.proof
+def test_sizing_without_products_finds_the_depths_of_the_whole_design(workspace: Workspace, tmp_path: Path) -> None:
+    onnx.save(make_separable(), tmp_path / "net.onnx")
+    result = build_for(workspace, tmp_path, ULTRASCALE, "step.samples.parameters.drawn_frames=6", rate=20_000)
+    assert result.status == "ok", result.failure
+    artifacts = tmp_path / "out" / "artifacts"
+    for name in ("control", "whole"):
+        shutil.copytree(artifacts / "rtl", tmp_path / name)
+    unit = tmp_path / "whole" / "lib" / "mvu.sv"
+    latency = "3 + $clog2(SIMD) + (SIMD == 1) + 1"
+    assert latency in unit.read_text()
+    unit.write_text(unit.read_text().replace(latency, f"({latency})"))  # not the unit whose control is known
+    found = []
+    for name in ("control", "whole"):
+        config = tmp_path / f"{name}.toml"
+        config.write_text(SIZED.format(name=name, reference=artifacts / "reference"))
+        sized = build(workspace, config, tmp_path / f"sized-{name}")
+        assert sized.status == "ok", sized.failure
+        found.append(json.loads((tmp_path / f"sized-{name}" / "artifacts" / "fifo_config.json").read_text()))
+    assert found[0] == found[1]
 
 
 @pytest.mark.proof

@@ -25,6 +25,7 @@ _REMEDIES = {
     _THRESHOLDS: "take step convert_to_rtl in place of convert_to_hw, or set standalone_thresholds = true",
     "mem_mode": "leave mem_mode out of the folding file",
     "writable": "leave runtime_writeable_weights out of the folding file",
+    "its thresholds need": "let its data type have as many bits as its thresholds need",
     "FLOAT": "quantize its input, or move it to the network's end, where the host computes it",
     "hls": "remove it from `layers` of step prefer",
     "equal ones": "split the channels into equal parts",
@@ -47,6 +48,29 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         return next((text for word, text in _REMEDIES.items() if word in self.reason), _REMEDY)
 
 
+def find_wide_output(datatype: str, bits: int, steps: int, bias: int) -> str | None:
+    """Return why FINN's RTL for thresholds is wrong for an output of `bits`, or None.
+
+    The core makes as many bits as the integers from `bias` to `bias + steps` need, whatever the stream has.
+    """
+    high = bias + steps
+    needed = (
+        high.bit_length() if bias >= 0 else 1 + max((-bias - 1).bit_length(), high.bit_length() if high > 0 else 0)
+    )
+    if bits == needed:
+        return None
+    return (
+        f"its output is {datatype}, but its thresholds need {'INT' if bias < 0 else 'UINT'}{needed} for {bias} to "
+        f"{high}, and FINN+'s RTL makes no other bits"
+    )
+
+
+def _find_wide_thresholds(layer: Any) -> str | None:
+    datatype = layer.get_output_datatype()
+    steps, bias = layer.get_nodeattr("numSteps"), layer.get_nodeattr("ActVal")
+    return find_wide_output(datatype.name, datatype.bitwidth(), steps, bias)
+
+
 def select(model: Any, node: Any, fpga_part: str) -> Selection:
     """Select what implements a layer of the hardware graph, as FINN's SpecializeLayers will."""
     from qonnx.custom_op.registry import getCustomOp
@@ -61,6 +85,8 @@ def select(model: Any, node: Any, fpga_part: str) -> Selection:
         return found("FINN")
     if layer.get_nodeattr("preferred_impl_style") == "hls":
         return found("none", "step prefer asks for hls")
+    if operator == "Thresholding" and (wide := _find_wide_thresholds(layer)) is not None:
+        return found("none", wide)
     own = registration.LAYERS.get(operator)
     if own is None:
         if f"{operator}_rtl" not in finn.rtl_variants:
