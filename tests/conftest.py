@@ -60,6 +60,15 @@ def workspace(environments: Path) -> Workspace:
     return Workspace(ROOT, environments)
 
 
+@pytest.fixture(scope="session")
+def contained(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """bskernel with a cache of its own: containers must not recall what processes made."""
+    cache = tmp_path_factory.mktemp("contained")
+    for name in SHARED:
+        (cache / name).symlink_to(environments / name)
+    return Workspace(ROOT, cache)
+
+
 @pytest.fixture
 def cache(tmp_path: Path, environments: Path) -> Path:
     """An empty cache, but for environments that are made and packages that are fetched already."""

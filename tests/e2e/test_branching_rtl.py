@@ -111,10 +111,10 @@ def test_the_depth_that_is_said_to_help_helps(workspace: Workspace, tmp_path: Pa
     assert result.status == "ok", result.failure
 
 
-def build_network(workspace: Workspace, networks: Path, name: str, folder: Path) -> Path:
+def build_network(workspace: Workspace, networks: Path, name: str, folder: Path, runtime: str = "process") -> Path:
     """Build the flow rtl; return the artifacts of a design that is exact and at least as fast as estimated."""
     (folder / "build.toml").write_text(FLOW.format(model=networks / f"{name}.onnx"))
-    result = build(workspace, folder / "build.toml", folder / "out")
+    result = build(workspace, folder / "build.toml", folder / "out", runtime=runtime)
     assert result.status == "ok", result.failure
     artifacts = folder / "out" / "artifacts"
     simulation = json.loads((artifacts / "simulation.json").read_text())
@@ -124,7 +124,14 @@ def build_network(workspace: Workspace, networks: Path, name: str, folder: Path)
     return artifacts
 
 
-def test_a_residual_network_is_exact_and_a_planted_defect_is_found_in_its_layer(
+@pytest.mark.in_both
+def test_a_residual_network_is_exact(
+    workspace: Workspace, contained: Workspace, networks: Path, tmp_path: Path, runtime: str
+) -> None:
+    build_network(contained if runtime == "docker" else workspace, networks, "residual", tmp_path, runtime)
+
+
+def test_a_defect_planted_in_a_residual_network_is_found_in_its_layer(
     workspace: Workspace, networks: Path, tmp_path: Path
 ) -> None:
     artifacts = build_network(workspace, networks, "residual", tmp_path)

@@ -18,14 +18,20 @@ ULTRASCALE, SERIES_7 = "xczu7ev-ffvc1156-2-e", "xc7z020clg400-1"
 
 
 def build_for(
-    workspace: Workspace, folder: Path, part: str, *settings: str, rate: int = 1_000, last: str | None = None
+    workspace: Workspace,
+    folder: Path,
+    part: str,
+    *settings: str,
+    rate: int = 1_000,
+    last: str | None = None,
+    runtime: str = "process",
 ) -> BuildResult:
     """Build FOLDER/net.onnx by flow rtl with nothing but a part and a rate."""
     config = folder / "build.toml"
     config.write_text(
         f'build = {{ model = "net.onnx", flow = "rtl" }}\ntarget = {{ part = "{part}", target_fps = {rate} }}\n'
     )
-    return build(workspace, config, folder / "out", *settings, last=last)
+    return build(workspace, config, folder / "out", *settings, last=last, runtime=runtime)
 
 
 def check_exact(folder: Path, frames: int) -> None:
@@ -33,10 +39,15 @@ def check_exact(folder: Path, frames: int) -> None:
     assert (simulation["frames"], simulation["mismatches"]) == (frames, 0)
 
 
+@pytest.mark.in_both
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
-def test_a_separable_network_with_a_pool_is_exact_without_any_setting(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_separable_network_with_a_pool_is_exact_without_any_setting(
+    workspace: Workspace, contained: Workspace, tmp_path: Path, runtime: str
+) -> None:
+    workspace = contained if runtime == "docker" else workspace
     onnx.save(make_separable(), tmp_path / "net.onnx")
-    result = build_for(workspace, tmp_path, SERIES_7, "step.samples.parameters.drawn_frames=6", rate=20_000)
+    frames = "step.samples.parameters.drawn_frames=6"
+    result = build_for(workspace, tmp_path, SERIES_7, frames, rate=20_000, runtime=runtime)
     assert result.status == "ok", result.failure
     check_exact(tmp_path, 6)
 

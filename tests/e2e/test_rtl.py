@@ -27,15 +27,6 @@ FOLDING = {
 }
 
 
-@pytest.fixture(scope="module")
-def contained(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """bskernel with a cache of its own: containers must not recall what processes made."""
-    cache = tmp_path_factory.mktemp("contained")
-    for name in ("envs", "code"):
-        (cache / name).symlink_to(environments / name)
-    return Workspace(ROOT, cache)
-
-
 @pytest.fixture(autouse=True)
 def _compiler(runtime: str) -> None:
     """Containers bring their own."""
