@@ -10,6 +10,7 @@ from typing import Any
 from bskernel_protocol import pretty_json
 
 from bskernel_executors.exchange.host_split import HostNode, HostSplit, HostTensor
+from bskernel_executors.finn_step.stitch_check import refuse_wrong_ends
 from bskernel_executors.sdk import StepFailure
 
 _SHAPES = frozenset({"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
@@ -82,17 +83,6 @@ def _describe_tensor(model: Any, name: str) -> HostTensor:
     return HostTensor(name=name, shape=shape, datatype=model.get_tensor_datatype(name).name)
 
 
-def require_one_output(model: Any) -> None:
-    """Raise StepFailure (kernel) for a network with several outputs: the simulated design has one stream of them."""
-    names = [item.name for item in model.graph.output]
-    if len(names) > 1:
-        raise StepFailure(
-            category="kernel",
-            message=f"the network has {len(names)} outputs ({', '.join(names)}), but a simulated design has one",
-            hint='build.flow = "estimate" or "codegen" takes it',
-        )
-
-
 def _require_one_tensor(model: Any, tail: Sequence[Any], body: Sequence[Any]) -> str:
     """Return the tensor that the tail takes from the accelerator. Raises StepFailure (kernel) if it takes others."""
     made = {name for node in tail for name in node.output}
@@ -118,12 +108,12 @@ def _name_nodes(nodes: Sequence[Any]) -> str:
 def split_host(model: Any, out: Path) -> tuple[Any, HostSplit]:
     """Return the accelerator's part of a streamlined model; write the host's parts and host.json into `out`.
 
-    Raises StepFailure (kernel) when no layer takes integers, for several outputs, and for an end with fractions that
-    takes more than one tensor.
+    Raises StepFailure (kernel) when no layer takes integers, for several inputs or outputs, and for an end with
+    fractions that takes more than one tensor.
     """
     from qonnx.transformation.general import SortGraph
 
-    require_one_output(model)
+    refuse_wrong_ends(model)
     model = model.transform(SortGraph())
     nodes = list(model.graph.node)
     tail = find_tail(model)

@@ -32,7 +32,7 @@ def refuse_wrong_ends(model: Any) -> None:
     """Raise StepFailure (kernel) for a network with several inputs or outputs."""
     ends = find_wrong_ends(model)
     if ends:
-        hint = "join them in the network, or build each part by itself"
+        hint = 'join them in the network, or build each part by itself; build.flow = "estimate" or "codegen" takes it'
         raise StepFailure(category="kernel", message="; ".join(ends), hint=hint)
 
 

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from bskernel_executors.finn_step.host_split import find_head, find_tail, require_one_output, split_host
+from bskernel_executors.finn_step.host_split import find_head, find_tail, split_host
+from bskernel_executors.finn_step.stitch_check import refuse_wrong_ends
 from bskernel_executors.sdk import StepFailure
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
@@ -94,8 +95,8 @@ def test_a_network_with_several_outputs_is_refused_with_their_names() -> None:
     network.quantize()
     first = network.node("MatMul", network.weights(4, 4))
     network.node("Relu")
-    require_one_output(network.model((1, 4)))
+    refuse_wrong_ends(ModelWrapper(network.model((1, 4))))
     with pytest.raises(StepFailure) as error:
-        require_one_output(network.model((1, 4), (first, (1, 4))))
+        refuse_wrong_ends(ModelWrapper(network.model((1, 4), (first, (1, 4)))))
     assert f"2 outputs (Relu_0_out0, {first})" in error.value.failure.message
     assert "codegen" in str(error.value.failure.hint)
