@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from bskernel_executors.dataflow.widths import find_smallest_type
 from bskernel_executors.sdk import StepFailure
 
 Implementation: TypeAlias = Literal["FINN", "bskernel", "none"]
@@ -54,14 +55,12 @@ def find_wide_output(datatype: str, bits: int, steps: int, bias: int) -> str | N
     The core makes as many bits as the integers from `bias` to `bias + steps` need, whatever the stream has.
     """
     high = bias + steps
-    needed = (
-        high.bit_length() if bias >= 0 else 1 + max((-bias - 1).bit_length(), high.bit_length() if high > 0 else 0)
-    )
+    fitting, needed = find_smallest_type(bias, high)
     if bits == needed:
         return None
     return (
-        f"its output is {datatype}, but its thresholds need {'INT' if bias < 0 else 'UINT'}{needed} for {bias} to "
-        f"{high}, and FINN+'s RTL makes no other bits"
+        f"its output is {datatype}, but its thresholds need {fitting} for {bias} to {high}, and FINN+'s RTL makes no "
+        "other bits"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from bskernel_executors.dataflow.widths import find_smallest_type
 from bskernel_executors.qonnx_transform.adaptation.domains import QONNX
 from bskernel_executors.qonnx_transform.adaptation.network_graph import NetworkGraph
 
@@ -73,8 +74,7 @@ def make_threshold_nodes(network: NetworkGraph, name: str, source: str, target: 
     from onnx import helper
 
     low, high = (int(bound - levels.zero) for bound in (levels.low, levels.high))
-    bits = high.bit_length() if low >= 0 else 1 + max(high.bit_length(), (-low - 1).bit_length())
-    datatype = f"{'UINT' if low >= 0 else 'INT'}{bits}"
+    datatype, _ = find_smallest_type(low, high)
     integers = network.new_tensor(f"{target}_integers")
     thresholds = network.add_constant(f"{name}_thresholds", find_thresholds(levels))
     scale = network.add_constant(f"{name}_scale", np.asarray(levels.scale, np.float32))
