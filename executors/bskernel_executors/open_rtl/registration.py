@@ -14,13 +14,15 @@ from bskernel_executors.open_rtl.dot_products import DOT_PRODUCT_LAYERS
 from bskernel_executors.open_rtl.elementwise import ELEMENTWISE_LAYERS
 from bskernel_executors.open_rtl.layer import OpenLayer
 from bskernel_executors.open_rtl.pools import POOL_LAYERS
+from bskernel_executors.open_rtl.shuffles import ShuffleLayer, take_shuffles
 from bskernel_executors.open_rtl.streams import STREAM_LAYERS
 
-_ALL: tuple[type[OpenLayer], ...] = (*DOT_PRODUCT_LAYERS, *STREAM_LAYERS, *POOL_LAYERS, *ELEMENTWISE_LAYERS)
+_ALL: tuple[type[OpenLayer], ...] = (
+    *DOT_PRODUCT_LAYERS, *STREAM_LAYERS, ShuffleLayer, *POOL_LAYERS, *ELEMENTWISE_LAYERS,
+)  # fmt: skip
 LAYERS = {layer.operator: layer for layer in _ALL}
 _DOMAIN = "finn.custom_op.fpgadataflow.rtl"
 _RTL, _HLS = "_rtl", "_hls"
-_SHUFFLES = frozenset({"Shuffle", "InnerShuffle", "OuterShuffle"})
 
 
 def find_refusal(layer: Any) -> str | None:
@@ -74,45 +76,6 @@ def _fold_with_library(fold: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
-def _find_origin(node: Any) -> str:
-    """Find the name of the Shuffle that a node is, or is part of."""
-    return str(getCustomOp(node).get_nodeattr("original_node_name") or node.name)
-
-
-def _take_whole(node: Any) -> bool:
-    """Make one OuterShuffle of a Shuffle, if the library can: values one by one move along any axis."""
-    layer = getCustomOp(node)
-    shape, perm = layer.get_nodeattr("transpose_in_shape"), list(layer.get_nodeattr("perm"))
-    if layer.get_nodeattr("preferred_impl_style") != "rtl":
-        return False
-    if perm[-1] != len(perm) - 1:
-        if layer.get_nodeattr("SIMD") > 1:
-            return False
-        shape, perm = [*shape, 1], [*perm, len(perm)]
-    node.op_type = "OuterShuffle"
-    made = getCustomOp(node)
-    values = {"transpose_in_shape": shape, "perm": perm, "transpose_out_shape": [shape[axis] for axis in perm]}
-    values |= {"original_node_name": node.name, "NumChannels": shape[-1], "loop_coeffs": [1] * len(perm)}
-    for name, value in values.items():
-        made.set_nodeattr(name, value)
-    return True
-
-
-def _take_shuffles(apply: Callable[..., Any]) -> Callable[..., Any]:
-    """Take the Shuffles that the library can, and let the parts of others prefer what they do, which FINN forgets."""
-
-    def take_apart(self: Any, model: Any) -> Any:
-        rest = [node for node in model.get_nodes_by_op_type("Shuffle") if not _take_whole(node)]
-        styles = {_find_origin(node): getCustomOp(node).get_nodeattr("preferred_impl_style") for node in rest}
-        made, again = apply(self, model)
-        for node in made.graph.node:
-            if node.op_type in _SHUFFLES and (style := styles.get(_find_origin(node))) is not None:
-                getCustomOp(node).set_nodeattr("preferred_impl_style", style)
-        return made, again
-
-    return take_apart
-
-
 def register() -> None:
     """Make FINN+ 1.6.1 know the library's layers, in this process."""
     specialize_layers.rtl_variants = dict(rtl.custom_op)  # FINN's selection goes on without the library
@@ -122,4 +85,4 @@ def register() -> None:
     specialize_layers._determine_impl_style = _select_with_library(select_by_finn)
     set_folding.SetFolding.apply = _fold_with_library(set_folding.SetFolding.apply)
     for part in (transpose_decomposition.ShuffleDecomposition, transpose_decomposition.InferInnerOuterShuffles):
-        part.apply = _take_shuffles(part.apply)
+        part.apply = take_shuffles(part.apply)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,6 @@ from finn.custom_op.fpgadataflow.concat import StreamingConcat
 from finn.custom_op.fpgadataflow.duplicatestreams import DuplicateStreams
 from finn.custom_op.fpgadataflow.fmpadding_pixel import FMPadding_Pixel
 from finn.custom_op.fpgadataflow.lookup import Lookup
-from finn.custom_op.fpgadataflow.outer_shuffle import OuterShuffle
 from finn.custom_op.fpgadataflow.replicate_stream import ReplicateStream
 from finn.custom_op.fpgadataflow.split import StreamingSplit
 from finn.custom_op.fpgadataflow.squeeze import Squeeze
@@ -25,7 +22,6 @@ from bskernel_executors.open_rtl.resources import (
     count_memory,
     count_register,
     count_resize,
-    count_shuffle,
     count_split,
 )
 from bskernel_executors.open_rtl.wrapper import HdlInstance, Value, write_core, write_instance
@@ -141,68 +137,6 @@ def _find_unfolded(layer: Any) -> str | None:
     simd = layer.get_nodeattr("SIMD")
     wrong = [size for size in layer.get_nodeattr("ChannelsPerStream") if simd and size % simd]
     return f"SIMD = {simd} does not divide the {wrong[0]} channels of a stream" if wrong else None
-
-
-def plan_loops(shape: Sequence[int], perm: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Plan the loops that read an array of `shape` in the order that `perm` transposes it to: the innermost first.
-
-    Each has its size, and how far the address jumps when it goes on and those inside it begin again. Axes of size 1
-    have no loop, but one loop there is.
-    """
-    strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-    loops: list[tuple[int, int]] = []
-    back = 0
-    for axis in reversed(perm):
-        if shape[axis] > 1:
-            loops.append((shape[axis], strides[axis] - back))
-            back += (shape[axis] - 1) * strides[axis]
-    return tuple(loops) or ((1, 0),)
-
-
-class ShuffleLayer(OpenLayer, OuterShuffle):  # type: ignore[misc]
-    """The axes of a frame in another order; the innermost stays."""
-
-    operator = "OuterShuffle"
-    sources = ("bsk_register.sv", "bsk_shuffle.sv")
-
-    @classmethod
-    def find_refusal(cls, layer: Any) -> str | None:
-        """Refuse an innermost axis that moves, or that SIMD does not divide."""
-        shape, perm, simd = (layer.get_nodeattr(name) for name in ("transpose_in_shape", "perm", "SIMD"))
-        if perm[-1] != len(perm) - 1:
-            return f"it moves the innermost axis (perm = {list(perm)})"
-        return f"SIMD = {simd} does not divide the innermost axis of {shape[-1]}" if shape[-1] % simd else None
-
-    def _find_shape(self) -> list[int]:
-        """Return the frame's shape in beats."""
-        *outer, inner = self.get_nodeattr("transpose_in_shape")
-        return [*outer, inner // self.get_nodeattr("SIMD")]
-
-    def get_exp_cycles(self) -> int:
-        """Return the cycles between two frames: FINN's operator counts those of its layer in HLS."""
-        return math.prod(self._find_shape())
-
-    def estimate(self) -> Resources:
-        """Estimate a memory of two frames, and the loops."""
-        shape, width = self._find_shape(), int(self.get_instream_width())
-        beats = math.prod(shape)
-        loops = len(plan_loops(shape, self.get_nodeattr("perm")))
-        memory, bram = count_memory(width, 2 * beats)
-        lut = count_shuffle(width, beats, loops) + memory
-        return Resources(lut=lut, bram=bram, bits=2 * beats * width if bram else 0)
-
-    def write_body(self, model: Any, folder: Path) -> str:  # noqa: ARG002
-        """Return the instance of bsk_shuffle."""
-        shape = self._find_shape()
-        loops = plan_loops(shape, self.get_nodeattr("perm"))
-        parameters: dict[str, Value] = {
-            "WIDTH": int(self.get_instream_width()),
-            "BEATS": math.prod(shape),
-            "N": len(loops),
-            "SIZES": tuple(size for size, _ in loops),
-            "JUMPS": tuple(jump % 2**32 for _, jump in loops),
-        }
-        return write_core("bsk_shuffle", parameters, connect("in0") | connect("out0"))
 
 
 class UpsampleLayer(OpenLayer, UpsampleNearestNeighbour):  # type: ignore[misc]
@@ -336,6 +270,6 @@ class UnsqueezeLayer(_WireLayer, Unsqueeze):  # type: ignore[misc]
 
 
 STREAM_LAYERS: tuple[type[OpenLayer], ...] = (
-    ForkLayer, ReplicationLayer, ConcatLayer, SplitLayer, ShuffleLayer, UpsampleLayer, PixelPaddingLayer, LookupLayer,
+    ForkLayer, ReplicationLayer, ConcatLayer, SplitLayer, UpsampleLayer, PixelPaddingLayer, LookupLayer,
     SqueezeLayer, UnsqueezeLayer,
 )  # fmt: skip
