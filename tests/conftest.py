@@ -62,11 +62,17 @@ def workspace(environments: Path) -> Workspace:
 
 @pytest.fixture(scope="session")
 def contained(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """bskernel with a cache of its own: containers must not recall what processes made."""
+    """bskernel with a cache of its own, for containers."""
     cache = tmp_path_factory.mktemp("contained")
     for name in SHARED:
         (cache / name).symlink_to(environments / name)
     return Workspace(ROOT, cache)
+
+
+@pytest.fixture
+def own_workspace(workspace: Workspace, contained: Workspace, runtime: str) -> Workspace:
+    """bskernel for a test that is marked in_both: containers must not recall what processes made."""
+    return contained if runtime == "docker" else workspace
 
 
 @pytest.fixture

@@ -125,10 +125,8 @@ def build_network(workspace: Workspace, networks: Path, name: str, folder: Path,
 
 
 @pytest.mark.in_both
-def test_a_residual_network_is_exact(
-    workspace: Workspace, contained: Workspace, networks: Path, tmp_path: Path, runtime: str
-) -> None:
-    build_network(contained if runtime == "docker" else workspace, networks, "residual", tmp_path, runtime)
+def test_a_residual_network_is_exact(own_workspace: Workspace, networks: Path, tmp_path: Path, runtime: str) -> None:
+    build_network(own_workspace, networks, "residual", tmp_path, runtime)
 
 
 def test_a_defect_planted_in_a_residual_network_is_found_in_its_layer(

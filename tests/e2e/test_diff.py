@@ -14,6 +14,7 @@ from bskernel.commands.build import run_build
 from bskernel.core.observers import SilentObserver
 from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
+from support.builds import write
 from support.paths import ROOT
 
 CONFIG = """
@@ -34,8 +35,7 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_a_setting_a_step_and_a_failure_are_found(cli: Cli, tmp_path: Path) -> None:
-    (tmp_path / "number.txt").write_text("5")
-    (tmp_path / "build.toml").write_text(CONFIG)
+    write(tmp_path, CONFIG)
     assert cli("run", "build.toml", "--output", "one").returncode == 0
     assert cli("run", "build.toml", "--output", "two", "--set", "target.target_fps=4", "--to", "add").returncode == 0
     done = cli("diff", "one", "two")
@@ -57,8 +57,7 @@ def test_a_setting_a_step_and_a_failure_are_found(cli: Cli, tmp_path: Path) -> N
 
 
 def test_a_gate_on_bytes_passes_for_equal_builds_and_names_the_steps_that_differ(cli: Cli, tmp_path: Path) -> None:
-    (tmp_path / "number.txt").write_text("5")
-    (tmp_path / "build.toml").write_text(CONFIG)
+    write(tmp_path, CONFIG)
     for name, fps in (("one", 3), ("same", 3), ("other", 4)):
         setting = f"target.target_fps={fps}"
         assert cli("run", "build.toml", "--output", name, "--set", setting).returncode == 0
@@ -73,8 +72,7 @@ def test_a_gate_on_bytes_passes_for_equal_builds_and_names_the_steps_that_differ
 
 
 def test_a_step_of_one_build_alone_fails_the_gate_on_bytes(cli: Cli, tmp_path: Path) -> None:
-    (tmp_path / "number.txt").write_text("5")
-    (tmp_path / "build.toml").write_text(CONFIG)
+    write(tmp_path, CONFIG)
     assert cli("run", "build.toml", "--output", "one").returncode == 0
     assert cli("run", "build.toml", "--output", "part", "--to", "add").returncode == 0
     done = cli("diff", "one", "part", "--fail-if-artifacts-differ")

@@ -15,6 +15,7 @@ from support.small_accelerators import make_separable, make_upscaling
 
 pytestmark = [pytest.mark.env, pytest.mark.timeout(7200)]
 ULTRASCALE, SERIES_7 = "xczu7ev-ffvc1156-2-e", "xc7z020clg400-1"
+SIX_FRAMES = "step.samples.parameters.drawn_frames=6"
 
 
 def build_for(
@@ -42,12 +43,10 @@ def check_exact(folder: Path, frames: int) -> None:
 @pytest.mark.in_both
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
 def test_a_separable_network_with_a_pool_is_exact_without_any_setting(
-    workspace: Workspace, contained: Workspace, tmp_path: Path, runtime: str
+    own_workspace: Workspace, tmp_path: Path, runtime: str
 ) -> None:
-    workspace = contained if runtime == "docker" else workspace
     onnx.save(make_separable(), tmp_path / "net.onnx")
-    frames = "step.samples.parameters.drawn_frames=6"
-    result = build_for(workspace, tmp_path, SERIES_7, frames, rate=20_000, runtime=runtime)
+    result = build_for(own_workspace, tmp_path, SERIES_7, SIX_FRAMES, rate=20_000, runtime=runtime)
     assert result.status == "ok", result.failure
     check_exact(tmp_path, 6)
 
@@ -120,7 +119,7 @@ inputs = {{ rtl = "{name}", reference = "{reference}" }}
 @pytest.mark.proof
 def test_sizing_without_products_finds_the_depths_of_the_whole_design(workspace: Workspace, tmp_path: Path) -> None:
     onnx.save(make_separable(), tmp_path / "net.onnx")
-    result = build_for(workspace, tmp_path, ULTRASCALE, "step.samples.parameters.drawn_frames=6", rate=20_000)
+    result = build_for(workspace, tmp_path, ULTRASCALE, SIX_FRAMES, rate=20_000)
     assert result.status == "ok", result.failure
     artifacts = tmp_path / "out" / "artifacts"
     for name in ("control", "whole"):
@@ -143,7 +142,7 @@ def test_sizing_without_products_finds_the_depths_of_the_whole_design(workspace:
 @pytest.mark.parametrize("rate", [1_000, 1_000_000])
 def test_a_transposed_convolution_is_exact_at_any_rate(workspace: Workspace, tmp_path: Path, rate: int) -> None:
     onnx.save(make_upscaling(), tmp_path / "net.onnx")
-    result = build_for(workspace, tmp_path, ULTRASCALE, "step.samples.parameters.drawn_frames=6", rate=rate)
+    result = build_for(workspace, tmp_path, ULTRASCALE, SIX_FRAMES, rate=rate)
     assert result.status == "ok", result.failure
     check_exact(tmp_path, 6)
 

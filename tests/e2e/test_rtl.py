@@ -36,10 +36,9 @@ def _compiler(runtime: str) -> None:
 
 @pytest.mark.in_both
 def test_digits_are_exact_to_the_bit_and_as_fast_as_estimated(
-    workspace: Workspace, contained: Workspace, tmp_path: Path, runtime: str
+    own_workspace: Workspace, tmp_path: Path, runtime: str
 ) -> None:
-    workspace = contained if runtime == "docker" else workspace
-    result = build(workspace, DIGITS / "rtl.toml", tmp_path, runtime=runtime)
+    result = build(own_workspace, DIGITS / "rtl.toml", tmp_path, runtime=runtime)
     assert result.status == "ok", result.failure
     simulation = json.loads((tmp_path / "artifacts" / "simulation.json").read_text())
     assert (simulation["frames"], simulation["mismatches"]) == (450, 0)
@@ -58,12 +57,11 @@ def test_digits_are_exact_to_the_bit_and_as_fast_as_estimated(
 
 @pytest.mark.in_both
 def test_the_open_flow_counts_what_yosys_makes_of_the_design(
-    workspace: Workspace, contained: Workspace, tmp_path: Path, runtime: str
+    own_workspace: Workspace, tmp_path: Path, runtime: str
 ) -> None:
-    workspace = contained if runtime == "docker" else workspace
     # The netlist comes too, so that what is simulated below is synthesised once.
     asked = "step.synthesize.parameters.netlist=true"
-    result = build(workspace, DIGITS / "open.toml", tmp_path, asked, runtime=runtime)
+    result = build(own_workspace, DIGITS / "open.toml", tmp_path, asked, runtime=runtime)
     assert result.status == "ok", result.failure
     assert result.metrics is not None
     counted = {
