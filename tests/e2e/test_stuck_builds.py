@@ -32,10 +32,10 @@ _DAEMON = b"sleep\x003600.25\x00"  # what the testing executor's steps leave
 
 def daemons() -> list[int]:
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if path.read_bytes() == _DAEMON:
-                found.append(int(path.parent.name))
+            if (folder / "cmdline").read_bytes() == _DAEMON:
+                found.append(int(folder.name))
     return found
 
 
@@ -142,7 +142,7 @@ def test_a_run_whose_keeper_is_stopped_meanwhile_goes_on_in_a_session_of_its_own
     assert list((cache / "sessions").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["claims", "in-use", "files.msgpack", "sessions", "kept"])
+@pytest.mark.parametrize("name", ["claims", "in-use", "files.msgpack", "sessions", "kept", "unchanged"])
 def test_a_fifo_in_the_cache_stops_no_command(cli: Any, begin: Any, tmp_path: Path, cache: Path, name: str) -> None:
     os.mkfifo(cache / name)
     config = write(tmp_path, '[build]\nmodel = "number.txt"\n[[step]]\nentry = "testing:double"\n')

@@ -217,10 +217,10 @@ def processes_of(session_id: str) -> list[int]:
     """The PIDs of all processes with the session's identifier in their environment, whatever their parent is now."""
     variable = f"BSKERNEL_SESSION={session_id}".encode()
     pids = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
+    for pid in _all_pids():
         with contextlib.suppress(OSError):
-            if variable in path.read_bytes().split(b"\0"):
-                pids.append(int(path.parent.name))
+            if variable in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                pids.append(pid)
     return pids
 
 
@@ -243,8 +243,13 @@ def _processes_in(folder: Path) -> list[int]:
     """The PIDs of all processes that work in a folder."""
     inside = f"{folder}/"
     pids = []
-    for path in Path("/proc").glob("[0-9]*"):
+    for pid in _all_pids():
         with contextlib.suppress(OSError):
-            if f"{os.readlink(path / 'cwd')}/".startswith(inside):  # noqa: PTH115 - no path
-                pids.append(int(path.name))
+            if f"{os.readlink(f'/proc/{pid}/cwd')}/".startswith(inside):  # noqa: PTH115 - no path
+                pids.append(pid)
     return pids
+
+
+def _all_pids() -> Iterator[int]:
+    # No glob with a name below the PID: it asks whether each file is there, and fails for a process that just ended.
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - names are enough

@@ -65,10 +65,10 @@ def signals_server(step: Step[Any], aims: Aims, signum: int) -> None:
 def signals_all(step: Step[Any], aims: Aims, signum: int) -> None:
     """All processes with the session's variable, as far as it can see them, but not those of others."""
     mark = f"BSKERNEL_SESSION={os.environ['BSKERNEL_SESSION']}".encode()
-    for path in Path("/proc").glob("[0-9]*/environ"):
+    for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if int(path.parent.name) != os.getpid() and mark in path.read_bytes().split(b"\0"):
-                os.kill(int(path.parent.name), signum)
+            if int(folder.name) != os.getpid() and mark in (folder / "environ").read_bytes().split(b"\0"):
+                os.kill(int(folder.name), signum)
     time.sleep(1)
 
 

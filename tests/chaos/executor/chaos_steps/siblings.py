@@ -118,11 +118,11 @@ def leaves_spare_folders(step: Step[Any], aims: Aims) -> None:
 
 @behaviour(timeout_s=6, variants={"SIGKILL": signal.SIGKILL, "SIGSTOP": signal.SIGSTOP})
 def signals_siblings(step: Step[Any], aims: Aims, signum: int) -> None:
-    for path in Path("/proc").glob("[0-9]*/stat"):
+    for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-            if parent == os.getppid() and int(path.parent.name) != os.getpid():
-                os.kill(int(path.parent.name), signum)
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == os.getppid() and int(folder.name) != os.getpid():
+                os.kill(int(folder.name), signum)
     time.sleep(1)
 
 
