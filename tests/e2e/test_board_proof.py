@@ -22,9 +22,9 @@ def built(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("digits")
     (folder / "build.toml").write_text(
         f'build = {{ name = "digits-board", model = "{DIGITS / "digits_w4a4.onnx"}", flow = "board" }}\n'
-        'target = { board = "ULX3S-85F", clock_ns = 10.0, target_fps = 100_000 }\n'
+        'target = { board = "ULX3S-85F", clock_ns = 12.5, target_fps = 100_000 }\n'
         f'quality = {{ samples = "{DIGITS / "heldout.npz"}" }}\n'
-        "[step.route.parameters]\nwrite_netlist = true\n"
+        "[step.wrap_board.parameters]\nself_test = true\n[step.route.parameters]\nwrite_netlist = true\n"
         '[[flow.edit.insert]]\nbefore = "metrics"\nentry = "rtl-sim:compile_board"\n'
     )
     result = build(workspace, folder / "build.toml", folder / "out")
@@ -33,13 +33,14 @@ def built(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def run(build: Path, simulator: Path, cli: Cli) -> None:
-    """Every frame is exact, and the accelerator keeps the pace of its simulation."""
+    """Every frame is exact, in the self-test too, and the accelerator keeps the pace of its simulation."""
     with simulate(simulator) as (port, _):
         done = cli("board", "run", str(build), "--port", port, "--timeout", "300", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     measured = json.loads(done.stdout)
     simulation = json.loads((build / "artifacts" / "simulation.json").read_text())
     assert (measured["score"]["exact"], measured["score"]["frames"]) == (FRAMES, FRAMES)
+    assert (measured["self_test"]["verdict"], measured["self_test"]["frames"]) == (1, FRAMES)
     assert measured["score"]["accuracy"] == simulation["accuracy"]
     assert measured["score"]["cycles_per_frame"] == simulation["cycles_per_frame"]
 

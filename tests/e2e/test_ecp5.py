@@ -10,7 +10,7 @@ from bskernel.flow.selection import RangeRequest
 from bskernel.report.terminal import describe_result
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
-from support.builds import build
+from support.builds import build, build_text
 from support.paths import ROOT
 
 EXAMPLE = ROOT / "examples" / "digits" / "ecp5.toml"
@@ -30,7 +30,7 @@ def files_below(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def digits(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
-    return build(workspace, EXAMPLE, tmp_path_factory.mktemp("ecp5"))
+    return build(workspace, EXAMPLE, tmp_path_factory.mktemp("ecp5"), "build.flow=ecp5-checked")
 
 
 def test_digits_become_a_bitstream_that_meets_its_clock(digits: BuildResult) -> None:
@@ -55,6 +55,47 @@ def test_numbers_of_the_routed_design_are_the_simulation_s_cycles_at_the_highest
     assert "nextpnr" in throughput["source"]
     # Shares are of the ECP5, which has no UltraRAM.
     assert metrics["device"] == {"LUT": 83_640, "FF": 83_640, "BRAM_36K": 104, "URAM": 0, "DSP": 156}
+
+
+def test_both_netlists_give_python_s_outputs_in_the_rtl_s_cycles(digits: BuildResult) -> None:
+    checks = [json.loads((artifacts(digits) / f"{name}_check.json").read_text()) for name in ("netlist", "routed")]
+    simulated = json.loads((artifacts(digits) / "simulation.json").read_text())
+    assert (checks[0]["frames"], checks[0]["mismatches"], checks[0]["total_cycles"]) == (
+        450, 0, simulated["total_cycles"]
+    )  # fmt: skip
+    assert checks[0] == checks[1]
+    text = describe_result(digits)
+    assert re.search(r"routed netlist +equals the RTL in 450 of 450 frames", text)
+
+
+def test_a_routed_netlist_that_differs_is_caught_and_not_packed(
+    workspace: Workspace, tmp_path: Path, digits: BuildResult
+) -> None:
+    source = artifacts(digits)
+    routed = (source / "routed_netlist.json").read_text()
+    found = re.search(r'"INITVAL": "(?=[01]*1)([01]{16})"', routed)
+    assert found is not None
+    inverted = "".join("10"[int(bit)] for bit in found.group(1))
+    (tmp_path / "routed.json").write_text(routed[: found.start(1)] + inverted + routed[found.end(1) :])
+    result = build_text(
+        workspace,
+        tmp_path,
+        f'[build]\nmodel = "{EXAMPLE.parent / "digits_w4a4.onnx"}"\n'
+        '[target]\npart = "LFE5U-85F-6BG381C"\n'
+        '[[step]]\nentry = "yosys-synth:model_routed_netlist"\n'
+        f'inputs = {{ rtl = "{source / "rtl"}", routed_netlist = "routed.json" }}\n'
+        '[[step]]\nentry = "rtl-sim:compile"\n'
+        'inputs = { rtl = "model_routed_netlist.netlist" }\n'
+        '[[step]]\nentry = "rtl-sim:check_routed"\n'
+        f'inputs = {{ reference = "{source / "reference"}", simulation = "{source / "simulation.json"}" }}\n'
+        '[[step]]\nentry = "nextpnr-route:pack"\n'
+        f'inputs = {{ routed_config = "{source / "routed_config"}", '
+        f'implementation = "{source / "implementation.json"}" }}\n',
+    )
+    assert result.failure is not None
+    assert result.failure.category == "verification"
+    assert [step.name for step in result.steps if step.status == "failed"] == ["check_routed"]
+    assert not (artifacts(result) / "bitstream.bit").exists()
 
 
 def test_a_design_that_misses_its_clock_is_a_result_and_is_not_packed(workspace: Workspace, tmp_path: Path) -> None:
@@ -86,7 +127,7 @@ def test_containers_give_the_same_bitstream_from_the_same_design(
         (cache / name).symlink_to(environments / name)
     result = build(Workspace(ROOT, cache), EXAMPLE, tmp_path / "other", runtime="docker")
     assert result.status == "ok", result.failure
-    same = ("bitstream.bit", "routed_config", "ecp5_netlist.json", "implementation.json", "metrics.json")
+    same = ("bitstream.bit", "routed_config", "lattice_netlist.json", "implementation.json", "metrics.json")
     for name in same:
         assert (artifacts(result) / name).read_bytes() == (artifacts(digits) / name).read_bytes(), name
     translated = (files_below(artifacts(one) / "nextpnr_programs") for one in (result, digits))

@@ -1,1 +1,1 @@
-"""Lattice's ECP5 as data: its devices, and boards with their pins."""
+"""Lattice's devices as data, and boards with an ECP5 and their pins."""

@@ -1,1 +1,1 @@
-"""Place, route and pack a synthesised design for an ECP5, with nextpnr and Project Trellis."""
+"""Place, route and pack a synthesised design for Lattice's devices, with nextpnr and what belongs to it."""

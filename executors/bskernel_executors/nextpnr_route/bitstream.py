@@ -1,16 +1,16 @@
-"""Bitstreams with ecppack; ecpunpack reads them back as a check."""
+"""Bitstreams with the packer of each family, and unpacked again as a check."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from bskernel_executors.exchange.synthesis import Implementation
-from bskernel_executors.lattice.devices import Ecp5Part
-from bskernel_executors.nextpnr_route.programs import SHOWN, run_program
+from bskernel_executors.lattice.devices import LatticePart
+from bskernel_executors.nextpnr_route.programs import PROGRAMS, SHOWN, run_program
 from bskernel_executors.sdk import StepFailure
 
 
-def check_packable(result: Implementation, part: Ecp5Part, allow_missed_timing: bool) -> None:
+def check_packable(result: Implementation, part: LatticePart, allow_missed_timing: bool) -> None:
     """Raise StepFailure for a design that must not be packed.
 
     Category config: routed for another part, or without pins. Timing: its clock is missed, and that is not allowed.
@@ -37,21 +37,25 @@ def check_packable(result: Implementation, part: Ecp5Part, allow_missed_timing: 
         )
 
 
-def pack_twice(folder: Path, part: Ecp5Part, *, translated: Path) -> Path:
+def pack_twice(folder: Path, part: LatticePart, *, translated: Path) -> Path:
     """Pack folder/design.config, unpack the bitstream, pack that again; return the bitstream.
 
     Raises StepFailure (synthesis) when the two bitstreams differ.
     """
 
+    programs = PROGRAMS[part.family]
+    options = ("--compress",) if part.family == "ecp5" else ()
+
     def run(program: str, *arguments: str) -> None:
         run_program(
-            program, arguments, folder=folder, translated=translated, failed=f"{program} failed", error="error|fail"
-        )
+            programs.package, program, arguments,
+            folder=folder, translated=translated, failed=f"{program} failed", error="error|fail",
+        )  # fmt: skip
 
     first, second = folder / "design.bit", folder / "again.bit"
-    run("ecppack", "--compress", f"{SHOWN}/design.config", f"{SHOWN}/{first.name}")
-    run("ecpunpack", f"{SHOWN}/{first.name}", f"{SHOWN}/again.config")
-    run("ecppack", "--compress", f"{SHOWN}/again.config", f"{SHOWN}/{second.name}")
+    run(programs.pack, *options, f"{SHOWN}/design.config", f"{SHOWN}/{first.name}")
+    run(programs.unpack, f"{SHOWN}/{first.name}", f"{SHOWN}/again.config")
+    run(programs.pack, *options, f"{SHOWN}/again.config", f"{SHOWN}/{second.name}")
     if first.read_bytes() != second.read_bytes():
         raise StepFailure(
             category="synthesis",

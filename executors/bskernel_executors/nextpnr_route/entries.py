@@ -12,17 +12,26 @@ from bskernel_protocol import pretty_json
 from bskernel_executors.exchange.design import read_design
 from bskernel_executors.exchange.synthesis import Implementation, read_implementation
 from bskernel_executors.lattice.boards import list_board_parts
-from bskernel_executors.lattice.devices import Ecp5Part, find_part
+from bskernel_executors.lattice.devices import Family, LatticeName, LatticePart, find_part
 from bskernel_executors.nextpnr_route.bitstream import check_packable, pack_twice
 from bskernel_executors.nextpnr_route.netlist import MOST_FREE_PINS, check_fit, read_netlist
-from bskernel_executors.nextpnr_route.programs import PROGRAMS, translate
+from bskernel_executors.nextpnr_route.programs import PROGRAMS, is_translated, translate
 from bskernel_executors.nextpnr_route.report import count_used, find_critical_path
 from bskernel_executors.nextpnr_route.router import Attempt, Effort, Pins, choose, route_once
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 
-registry = Registry(executor="nextpnr-route", summary="places, routes and packs a netlist for Lattice's ECP5")
+registry = Registry(
+    executor="nextpnr-route", summary="places, routes and packs a netlist for Lattice's ECP5 and iCE40"
+)
 registry.boards = list_board_parts()
 _JSON = "application/json"
+_DIFFERENCES: dict[Family, tuple[str, ...]] = {
+    "ecp5": ("nextpnr's timing model of ECP5 is measured by Project Trellis, not signed off by Lattice",),
+    "ice40": (
+        "nextpnr's timing model of iCE40 is Project IceStorm's, not signed off by Lattice",
+        "LUTs are logic cells, which have a LUT4 and a flip-flop each",
+    ),
+}
 _TRANSLATED = Input(
     "nextpnr_programs", kind="tree", required=False, help="from translate; made here without it, which takes longer"
 )
@@ -31,7 +40,7 @@ _TRANSLATED = Input(
 class RouteParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `route`."""
 
-    part: Annotated[str, parameter("ECP5 part", default_from="target.part")]
+    part: Annotated[LatticeName, parameter("part of Lattice's", default_from="target.part")]
     clock_ns: Annotated[float, parameter("clock period", unit="ns", default_from="target.clock_ns")]
     seed: Annotated[int, parameter("seed of the placement that is tried first")] = 1
     seeds: Annotated[int, parameter("most seeds to try until the clock is met; the best one counts")] = 3
@@ -55,46 +64,57 @@ class RouteParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class PackParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `pack`."""
 
-    part: Annotated[str, parameter("ECP5 part that the design was routed for", default_from="target.part")]
+    part: Annotated[
+        LatticeName, parameter("part of Lattice's that the design was routed for", default_from="target.part")
+    ]
     allow_missed_timing: Annotated[bool, parameter("pack also a design that does not run at its clock")] = False
 
 
-def _check_part(part: str) -> Ecp5Part:
-    try:
-        return find_part(part)
-    except ValueError as error:
-        raise StepFailure(category="config", message=str(error)) from error
+class TranslateParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of `translate`."""
+
+    family: Annotated[Family, parameter("family whose programs are translated")] = "ecp5"
 
 
-def _programs(step: Step[Any], *needed: str) -> Path:
-    """The folder of translated programs, made here if the step was given none."""
-    given = step.input("nextpnr_programs")
-    if given is not None:
+def _programs(step: Step[Any], part: LatticePart, *names: str) -> Path:
+    """The folder of translated programs, made here if the step was given none, or those of another family."""
+    package, given = PROGRAMS[part.family].package, step.input("nextpnr_programs")
+    if given is not None and all(is_translated(package, name, given) for name in names):
         return given
     own = step.work / "programs"
-    for program in needed:
-        step.progress(f"translating {program}")
-        translate(program, own)
+    for name in names:
+        step.progress(f"translating {name}")
+        translate(package, name, own)
     return own
 
 
 @registry.entry(
     "translate",
-    summary="translate nextpnr, ecppack and ecpunpack from WebAssembly to machine code, once for all designs",
+    summary="translate nextpnr and the packer of a family from WebAssembly to machine code, once for all designs",
+    parameters=TranslateParameters,
     outputs=(Output("nextpnr_programs", kind="tree"),),
     failure="environment",
 )
-def translate_programs(step: Step[msgspec.Struct]) -> None:
+def translate_programs(step: Step[TranslateParameters]) -> None:
     """Translate the programs."""
-    for program in PROGRAMS:
-        step.progress(f"translating {program}")
-        translate(program, step.output("nextpnr_programs"))
+    programs = PROGRAMS[step.params.family]
+    for name in (programs.route, programs.pack, programs.unpack):
+        step.progress(f"translating {name}")
+        translate(programs.package, name, step.output("nextpnr_programs"))
 
 
-def _pins(step: Step[RouteParameters], pins: int, constraints: Path | None) -> Pins:
-    """Choose where the pins are."""
+def _pins(step: Step[RouteParameters], part: LatticePart, pins: int, constraints: Path | None) -> Pins:
+    """Choose where the pins are. Raises StepFailure (config) for a family whose pins nextpnr places always."""
     if constraints is not None:
         return "board"
+    if part.family == "ice40":
+        if step.params.pins == "out-of-context":
+            raise StepFailure(
+                category="config",
+                message=f"{part.name} cannot be routed out of context: nextpnr-ice40 places every pin",
+                hint='set pins = "auto" or "free"',
+            )
+        return "free"
     if step.params.pins == "auto":
         return "free" if pins <= MOST_FREE_PINS else "out-of-context"
     return step.params.pins
@@ -125,12 +145,12 @@ def _rows(result: Implementation) -> list[dict[str, str]]:
 
 @registry.entry(
     "route",
-    summary="place and route a netlist for an ECP5: highest clock, slack, resources, critical path by layer",
+    summary="place and route a netlist: highest clock, slack, resources, critical path by layer",
     parameters=RouteParameters,
     inputs=(
-        Input("ecp5_netlist", kind="file", help="from yosys-synth:join_ecp5", media_type=_JSON),
+        Input("lattice_netlist", kind="file", help="from yosys-synth:join_lattice", media_type=_JSON),
         Input("rtl", kind="tree", help="stitched design, for the names of its layers"),
-        Input("pin_constraints", kind="file", required=False, help="the board's pins and clock (LPF)"),
+        Input("pin_constraints", kind="file", required=False, help="the board's pins and clock (LPF; PCF for iCE40)"),
         _TRANSLATED,
     ),
     outputs=(
@@ -145,14 +165,14 @@ def _rows(result: Implementation) -> list[dict[str, str]]:
 )
 def route(step: Step[RouteParameters]) -> None:
     """Place and route. A missed clock is a result; with `require_timing` it is a failure (timing)."""
-    given, part = step.params, _check_part(step.params.part)
-    source = step.required_input("ecp5_netlist")
+    given, part = step.params, find_part(step.params.part)
+    source = step.required_input("lattice_netlist")
     netlist = read_netlist(source.read_bytes())
-    check_fit(netlist.cells, part)
+    check_fit(netlist, part)
     design = read_design(step.required_input("rtl"))
     constraints = step.input("pin_constraints")
-    pins = _pins(step, netlist.pins, constraints)
-    programs = _programs(step, "nextpnr-ecp5")
+    pins = _pins(step, part, netlist.pins, constraints)
+    programs = _programs(step, part, PROGRAMS[part.family].route)
     folder = step.work / "route"
     folder.mkdir()
     shutil.copyfile(source, folder / "netlist.json")
@@ -196,20 +216,19 @@ def route(step: Step[RouteParameters]) -> None:
 def _describe(
     best: Attempt,
     attempts: list[Attempt],
-    part: Ecp5Part,
+    part: LatticePart,
     clock_ns: float,
     layers: tuple[str, ...],
     pins: Pins,
 ) -> Implementation:
     slowest = best.report.slowest
-    device = part.device
     return Implementation(
         stage="routed",
-        tool="nextpnr-ecp5 0.11.1",
+        tool=PROGRAMS[part.family].tool,
         part=part.name,
         clock_ns=clock_ns,
         design=dict(count_used(best.report.utilization)),
-        available={"LUT": device.LUT, "FF": device.LUT, "DSP": device.DSP, "BRAM_18K": device.BRAM},
+        available=part.device.resources,
         wns_ns=round(slowest[1].slack_ns, 3) if slowest is not None else None,
         met=best.is_met if slowest is not None else None,
         fmax_mhz=round(slowest[1].achieved, 2) if slowest is not None else None,
@@ -217,7 +236,7 @@ def _describe(
         critical_path=find_critical_path(best.report, layers),
         seeds={str(attempt.seed): round(attempt.mhz, 2) for attempt in attempts if attempt.mhz is not None},
         pins=pins,
-        differences=("nextpnr's timing model of ECP5 is measured by Project Trellis, not signed off by Lattice",),
+        differences=_DIFFERENCES[part.family],
         warnings=("out of context: no pins, so no bitstream",) if pins == "out-of-context" else (),
     )
 
@@ -229,6 +248,16 @@ def _describe(
     inputs=(
         Input("routed_config", kind="file", help="from route"),
         Input("implementation", kind="file", help="from route: whether the clock is met", media_type=_JSON),
+        *(
+            Input(
+                f"{netlist}_check",
+                kind="file",
+                required=False,
+                help=f"from rtl-sim:check_{netlist}: nothing is packed before that has passed",
+                media_type=_JSON,
+            )
+            for netlist in ("netlist", "routed")
+        ),
         _TRANSLATED,
     ),
     outputs=(Output("bitstream", kind="file", media_type="application/x-fpga-bitstream"),),
@@ -238,10 +267,11 @@ def _describe(
 )
 def pack(step: Step[PackParameters]) -> None:
     """Pack. Raises StepFailure (timing) for a design that missed its clock, unless it is allowed."""
-    part = _check_part(step.params.part)
+    part = find_part(step.params.part)
     result = read_implementation(step.required_input("implementation"))
     check_packable(result, part, step.params.allow_missed_timing)
-    programs = _programs(step, "ecppack", "ecpunpack")
+    needed = PROGRAMS[part.family]
+    programs = _programs(step, part, needed.pack, needed.unpack)
     folder = step.work / "pack"
     folder.mkdir()
     shutil.copyfile(step.required_input("routed_config"), folder / "design.config")

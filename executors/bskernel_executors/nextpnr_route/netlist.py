@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 
 import msgspec
 
-from bskernel_executors.lattice.devices import Ecp5Part
+from bskernel_executors.lattice.cells import count_resources
+from bskernel_executors.lattice.devices import LatticePart
 from bskernel_executors.sdk import StepFailure
 
 MOST_FREE_PINS = 90  # the smallest package (TQFP144) has 98 pins for a design
@@ -44,10 +44,10 @@ def read_netlist(text: bytes) -> FlatNetlist:
     try:
         modules = msgspec.json.decode(text, type=_Netlist).modules
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise StepFailure(category="config", message=f"ecp5_netlist is no netlist of Yosys: {error}") from error
+        raise StepFailure(category="config", message=f"lattice_netlist is no netlist of Yosys: {error}") from error
     tops = [name for name, module in modules.items() if int(module.attributes.get("top", "0"), 2)]
     if len(tops) != 1:
-        raise StepFailure(category="config", message=f"ecp5_netlist has {len(tops)} top modules, not one")
+        raise StepFailure(category="config", message=f"lattice_netlist has {len(tops)} top modules, not one")
     module = modules[tops[0]]
     return FlatNetlist(
         top=tops[0],
@@ -56,26 +56,25 @@ def read_netlist(text: bytes) -> FlatNetlist:
     )
 
 
-def check_fit(cells: Mapping[str, int], part: Ecp5Part) -> None:
-    """Raise StepFailure (resource), with each resource that is short, for a netlist that the device cannot hold."""
-    device = part.device
-    luts = cells.get("LUT4", 0) + 2 * cells.get("CCU2C", 0) + 6 * cells.get("TRELLIS_DPR16X4", 0)
-    needed = (
-        ("LUT", luts, device.LUT, 'multipliers = "dsp" or thresholds = "block" of yosys-synth save LUTs'),
-        ("FF", cells.get("TRELLIS_FF", 0), device.LUT, "a smaller target_fps needs fewer"),
-        ("DSP", cells.get("MULT18X18D", 0), device.DSP, 'multipliers = "lut" of yosys-synth needs none'),
-        (
-            "BRAM_18K",
-            cells.get("DP16KD", 0) + cells.get("PDPW16KD", 0),
-            device.BRAM,
-            "fewer weights, or weights of fewer bits, need fewer",
-        ),
-    )
-    short = [(name, need, there, hint) for name, need, there, hint in needed if need > there]
+_HINTS = {
+    "LUT": 'multipliers = "dsp" or thresholds = "block" of yosys-synth save LUTs',
+    "FF": "a smaller target_fps needs fewer",
+    "DSP": 'multipliers = "lut" of yosys-synth needs none',
+    "pins": "less parallelism of the first and the last layer makes their streams narrower",
+}
+
+
+def check_fit(netlist: FlatNetlist, part: LatticePart) -> None:
+    """Raise StepFailure (resource), with each resource that is short, for a netlist that the part cannot hold."""
+    there = part.device.resources | ({} if part.pins is None else {"pins": part.pins})
+    needed = count_resources(part.family, netlist.cells) | {"pins": netlist.pins}
+    short = [name for name, count in there.items() if needed[name] > count]
     if short:
-        texts = ", ".join(f"{need:,} {name} of {there:,}" for name, need, there, _ in short)
+        texts = ", ".join(f"{needed[name]:,} {name} of {there[name]:,}" for name in short)
+        larger = "take a larger device, or " if part.family == "ecp5" else ""
+        hint = _HINTS.get(short[0], "fewer weights, or weights of fewer bits, need fewer")
         raise StepFailure(
             category="resource",
             message=f"the design does not fit {part.device_name}: it needs {texts}",
-            hint=f"take a larger device, or fold more (a smaller target.target_fps); {short[0][3]}",
+            hint=f"{larger}fold more (a smaller target.target_fps); {hint}",
         )

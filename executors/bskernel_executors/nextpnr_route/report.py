@@ -5,6 +5,7 @@ Source of the format: common/kernel/report.cc of nextpnr 0.11.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -12,10 +13,16 @@ import msgspec
 from bskernel_executors.exchange.synthesis import CriticalPath
 from bskernel_executors.sdk import StepFailure
 
-_CLOCK_BEGINS, _CLOCK_ENDS = "$glbnet$", "$TRELLIS_IO_IN"  # what nextpnr adds to a clock's name
-# What nextpnr calls the resources. A distributed RAM's write port takes a slice, which has two LUTs.
-_LUTS = {"TRELLIS_COMB": 1, "TRELLIS_RAMW": 2}
-_RESOURCES = {"FF": "TRELLIS_FF", "DSP": "MULT18X18D", "BRAM_18K": "DP16KD"}
+# What nextpnr adds to a clock's name.
+_CLOCK_BEGINS, _CLOCK_ENDS = "$glbnet$", ("$TRELLIS_IO_IN", "$SB_IO_IN", "$SB_IO_IN_$glb_clk", "_$glb_clk")
+# What nextpnr calls the resources. A distributed RAM's write port takes a slice of an ECP5, which has two LUTs. A
+# logic cell of an iCE40 has a LUT and a flip-flop, which are not counted apart.
+_LUTS = {"TRELLIS_COMB": 1, "TRELLIS_RAMW": 2, "ICESTORM_LC": 1}
+_RESOURCES = {
+    "TRELLIS_FF": "FF", "MULT18X18D": "DSP", "DP16KD": "BRAM_18K", "ICESTORM_DSP": "DSP", "ICESTORM_RAM": "BRAM_4K"
+}  # fmt: skip
+_NAMES = {"TRELLIS_COMB": "LUT", "ICESTORM_LC": "logic cells", "SB_IO": "pins", "TRELLIS_IO": "pins", **_RESOURCES}
+_COUNT = re.compile(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%$", re.MULTILINE)
 
 
 class RoutedClock(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +88,8 @@ class Report(msgspec.Struct, frozen=True):
 
 def name_clock(net: str) -> str:
     """Return a clock's name in the design."""
-    return net.removeprefix(_CLOCK_BEGINS).removesuffix(_CLOCK_ENDS)
+    name = net.removeprefix(_CLOCK_BEGINS)
+    return name.removesuffix(max((end for end in _CLOCK_ENDS if name.endswith(end)), key=len, default=""))
 
 
 def read_report(text: bytes) -> Report:
@@ -95,7 +103,13 @@ def read_report(text: bytes) -> Report:
 def count_used(utilization: Mapping[str, Count]) -> dict[str, int]:
     """Count what the design takes, by resource."""
     luts = sum(size * utilization[kind].used for kind, size in _LUTS.items() if kind in utilization)
-    return {"LUT": luts} | {name: utilization[kind].used for name, kind in _RESOURCES.items() if kind in utilization}
+    return {"LUT": luts} | {name: utilization[kind].used for kind, name in _RESOURCES.items() if kind in utilization}
+
+
+def find_overflow(log: str) -> dict[str, tuple[int, int]]:
+    """Find what a design that nextpnr packed has too many of, in its log: resource -> used and available."""
+    counts = {_NAMES.get(kind, kind): (int(used), int(there)) for kind, used, there in _COUNT.findall(log)}
+    return {name: count for name, count in counts.items() if count[0] > count[1]}
 
 
 def name_layer(cell: str, layers: Iterable[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""Place and route with nextpnr-ecp5, with one seed after the other."""
+"""Place and route with nextpnr, with one seed after the other."""
 
 from __future__ import annotations
 
@@ -8,18 +8,25 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from bskernel_executors.lattice.devices import Ecp5Part
-from bskernel_executors.nextpnr_route.programs import SHOWN, run_program
-from bskernel_executors.nextpnr_route.report import Report, read_report
+from bskernel_executors.lattice.devices import Family, LatticePart
+from bskernel_executors.nextpnr_route.programs import PROGRAMS, SHOWN, run_program
+from bskernel_executors.nextpnr_route.report import Report, find_overflow, read_report
+from bskernel_executors.sdk import StepFailure
 
 Effort: TypeAlias = Literal["default", "high"]
 Pins: TypeAlias = Literal["free", "out-of-context", "board"]
-_PIN_OPTIONS: dict[Pins, tuple[str, ...]] = {
-    "free": ("--lpf-allow-unconstrained",),
-    "out-of-context": ("--out-of-context",),
-    "board": ("--lpf", f"{SHOWN}/pins.lpf"),
+_PIN_OPTIONS: dict[Family, dict[Pins, tuple[str, ...]]] = {
+    "ecp5": {
+        "free": ("--lpf-allow-unconstrained",),
+        "out-of-context": ("--out-of-context",),
+        "board": ("--lpf", f"{SHOWN}/pins.lpf"),
+    },
+    # nextpnr-ice40 places every pin of the top module.
+    "ice40": {"free": ("--pcf-allow-unconstrained",), "board": ("--pcf", f"{SHOWN}/pins.lpf")},
 }
+_CONFIG_OPTION: dict[Family, str] = {"ecp5": "--textcfg", "ice40": "--asc"}
 _EFFORT_OPTIONS: dict[Effort, tuple[str, ...]] = {"default": (), "high": ("--tmg-ripup",)}
+_LOG = "nextpnr.log"
 _ENDINGS = {"report": "json", "config": "config", "netlist": "routed.json"}
 
 
@@ -47,21 +54,24 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_arguments(
-    part: Ecp5Part, *, mhz: float, seed: int, effort: Effort, pins: Pins, write_netlist: bool
+    part: LatticePart, *, mhz: float, seed: int, effort: Effort, pins: Pins, write_netlist: bool
 ) -> list[str]:
     """Make nextpnr's arguments for the files of a folder."""
+    speed = () if part.speed is None else ("--speed", str(part.speed))
     names = {what: f"{SHOWN}/{what}-{seed}.{ending}" for what, ending in _ENDINGS.items()}
     return [
-        f"--{part.device.nextpnr}", "--package", part.package, "--speed", str(part.speed),
+        f"--{part.device.nextpnr}", "--package", part.package, *speed,
         "--json", f"{SHOWN}/netlist.json", "--freq", f"{mhz:.6g}", "--seed", str(seed), "--timing-allow-fail",
-        "--report", names["report"], "--textcfg", names["config"], "--no-print-critical-path-source",
-        *_PIN_OPTIONS[pins], *_EFFORT_OPTIONS[effort], *(["--write", names["netlist"]] if write_netlist else []),
+        "--log", f"{SHOWN}/{_LOG}",
+        "--report", names["report"], _CONFIG_OPTION[part.family], names["config"], "--no-print-critical-path-source",
+        *_PIN_OPTIONS[part.family][pins], *_EFFORT_OPTIONS[effort],
+        *(["--write", names["netlist"]] if write_netlist else []),
     ]  # fmt: skip
 
 
 def route_once(
     folder: Path,
-    part: Ecp5Part,
+    part: LatticePart,
     *,
     mhz: float,
     seed: int,
@@ -70,14 +80,32 @@ def route_once(
     write_netlist: bool,
     translated: Path,
 ) -> Attempt:
-    """Route folder/netlist.json with one seed. Raises StepFailure with nextpnr's errors."""
-    run_program(
-        "nextpnr-ecp5",
-        make_arguments(part, mhz=mhz, seed=seed, effort=effort, pins=pins, write_netlist=write_netlist),
-        folder=folder,
-        translated=translated,
-        failed=f"nextpnr failed to route the design with seed {seed}",
-    )
+    """Route folder/netlist.json with one seed.
+
+    Raises StepFailure with nextpnr's errors, or (resource) with what the design has too much of.
+    """
+    programs = PROGRAMS[part.family]
+    try:
+        run_program(
+            programs.package,
+            programs.route,
+            make_arguments(part, mhz=mhz, seed=seed, effort=effort, pins=pins, write_netlist=write_netlist),
+            folder=folder,
+            translated=translated,
+            failed=f"nextpnr failed to route the design with seed {seed}",
+        )
+    except StepFailure as failure:
+        log = folder / _LOG
+        short = find_overflow(log.read_text(encoding="utf-8", errors="replace")) if log.exists() else {}
+        if not short:
+            raise
+        texts = ", ".join(f"{used:,} {name} of {there:,}" for name, (used, there) in short.items())
+        raise StepFailure(
+            category="resource",
+            message=f"the design does not fit {part.device_name}: packed, it needs {texts}",
+            hint="fold more: a smaller target.target_fps",
+            cause=failure.failure.cause,
+        ) from failure
     report = folder / f"report-{seed}.{_ENDINGS['report']}"
     return Attempt(seed=seed, report=read_report(report.read_bytes()), folder=folder)
 

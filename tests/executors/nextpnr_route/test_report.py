@@ -9,6 +9,7 @@ from bskernel_executors.nextpnr_route.report import (
     RoutedClock,
     count_used,
     find_critical_path,
+    name_clock,
     name_layer,
     read_report,
 )
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 GOLDEN = Path(__file__).parents[1] / "reports" / "nextpnr_report.json"
 LAYERS = ("MVAU_rtl_0", "MVAU_rtl_1", "Thresholding_rtl_0")
+ICE40 = GOLDEN.with_name("nextpnr_ice40_report.json")
 _MHZ = st.floats(1, 1e3)
 
 
@@ -79,3 +81,32 @@ def test_a_design_without_registers_has_no_clock_and_no_critical_path(report: Re
 def test_a_report_of_another_form_is_refused() -> None:
     with pytest.raises(StepFailure, match="not of version"):
         read_report(b'{"fmax": {}}')
+
+
+def test_a_report_of_an_ice40_counts_logic_cells_and_small_block_rams_and_no_flip_flops() -> None:
+    report = read_report(ICE40.read_bytes())
+    assert report.slowest is not None
+    name, clock = report.slowest
+    assert (name, round(clock.achieved, 1), clock.is_met) == ("ap_clk", 49.8, True)
+    assert count_used(report.utilization) == {"LUT": 2905, "DSP": 0, "BRAM_4K": 7}
+
+
+def test_a_critical_path_of_an_ice40_names_its_layers_and_adds_up() -> None:
+    report = read_report(ICE40.read_bytes())
+    path = find_critical_path(report, (*LAYERS, "StreamingFIFO_rtl_2"))
+    assert path is not None
+    assert path.layers == ("MVAU_rtl_1", "StreamingFIFO_rtl_2")
+    assert path.delay_ns == pytest.approx(1e3 / 49.845478, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("net", "name"),
+    [
+        ("$glbnet$ap_clk$TRELLIS_IO_IN", "ap_clk"),
+        ("ap_clk$SB_IO_IN_$glb_clk", "ap_clk"),
+        ("ap_clk$SB_IO_IN", "ap_clk"),
+        ("ap_clk", "ap_clk"),
+    ],
+)
+def test_a_clock_loses_what_nextpnr_adds_to_its_name(net: str, name: str) -> None:
+    assert name_clock(net) == name

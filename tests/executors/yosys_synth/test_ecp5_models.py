@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from bskernel.images import ensure_environment
 from bskernel.workspace.workspace import Workspace
-from bskernel_executors.yosys_synth import ecp5
-from bskernel_executors.yosys_synth.ecp5.models import find_unmodelled, select_models
+from bskernel_executors.yosys_synth import lattice
+from bskernel_executors.yosys_synth.lattice.ecp5_models import find_unmodelled, select_models
 from support.builds import build_text
 from support.ecp5_cells import compute, count_bits, list_cells, write_bench
 
-OWN = {path.name: path.read_text() for path in (Path(ecp5.__file__).parents[1] / "models").iterdir()}
+OWN = {path.name: path.read_text() for path in (Path(lattice.__file__).parents[1] / "models").iterdir()}
 IDLE = 16  # cycles of the simulator's reset
 COMPARED = ("LUT4", "LUT2", "PFUMX", "L6MUX21", "CCU2C", "TRELLIS_FF", "TRELLIS_DPR16X4")
 

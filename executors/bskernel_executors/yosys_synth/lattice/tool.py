@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
-YOSYS = "bskernel_executors.yosys_synth.ecp5.tool"  # this module, as a process is started with it
+from bskernel_executors.yosys_synth.tool import load_yosys
+
+YOSYS = "bskernel_executors.yosys_synth.lattice.tool"  # this module, as a process is started with it
 
 
 def main() -> int:
     """Run the script. Yosys ends the process with 1 on an error."""
-    from pyosys import libyosys
-
+    libyosys = load_yosys()
     (script,) = sys.argv[1:]
     log = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(log, 1)

@@ -1,4 +1,4 @@
-"""The edits of FINN's RTL library for ECP5, as edits.toml lists them with their reasons. Pure, but for reading it."""
+"""The edits of FINN's RTL library for Lattice's devices, as edits.toml lists them. Pure, but for reading it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read_edits() -> tuple[LibraryEdit, ...]:
 
 
 def edit_library(name: str, text: str, chosen: Mapping[str, str]) -> str:
-    """Make the edits of the file of that name. `chosen` are the parameters' values.
+    """Make the edits of the file of that name. `chosen` are the parameters' values, and the family.
 
     Raises StepFailure (executor) when the library has another text.
     """
@@ -42,7 +42,7 @@ def edit_library(name: str, text: str, chosen: Mapping[str, str]) -> str:
                 raise StepFailure(
                     category="executor",
                     message=f"{name} has {edit.find!r} {text.count(edit.find)} times, not once, so it is not edited",
-                    hint="the edits for ECP5 are for the RTL library of FINN+ 1.6.1",
+                    hint="the edits are for the RTL library of FINN+ 1.6.1",
                 )
             text = text.replace(edit.find, edit.replace)
     return text

@@ -1,7 +1,7 @@
-"""Netlists for ECP5 as JSON, from Yosys or from nextpnr-ecp5 (--write), as a structural Verilog module. Pure.
+"""Netlists as JSON, from Yosys or nextpnr (--write), as a structural Verilog module. Pure.
 
-In a routed netlist, a pin without a net is 1, and each has a multiplexer behind it, which a parameter of the cell
-sets: PINMUX is the pin's name, "0", "1" or "INV" (Project Trellis). The multiplexers are resolved here.
+In a routed netlist of an ECP5, a pin without a net is 1, and each has a multiplexer behind it, which a parameter of
+the cell sets: PINMUX is the pin's name, "0", "1" or "INV" (Project Trellis). The multiplexers are resolved here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from bskernel_executors.sdk import StepFailure
+from bskernel_executors.yosys_synth.lattice.ice40_models import connect_routed, is_ice40
 
 
 class _NetlistPort(msgspec.Struct, frozen=True):
@@ -157,8 +158,18 @@ def _synthesised_cell(cell: _NetlistCell) -> tuple[str, dict[str, str | int], li
     return cell.type, cell.parameters, pins
 
 
+def _routed_ice40_cell(cell: _NetlistCell) -> tuple[str, dict[str, str | int], list[tuple[str, str]]]:
+    """Kind, parameters and pins of a routed cell of an iCE40, in the models' terms."""
+    pins = {
+        pin: (direction == "output", _net(bits[0]) if (bits := cell.connections.get(pin)) else None)
+        for pin, direction in cell.port_directions.items()
+    }
+    return connect_routed(cell.type, cell.parameters, pins)
+
+
 def _instance(number: int, cell: _NetlistCell, routed: bool) -> str:
-    kind, parameters, pins = _routed_cell(cell) if routed else _synthesised_cell(cell)
+    write = _synthesised_cell if not routed else _routed_ice40_cell if is_ice40([cell.type]) else _routed_cell
+    kind, parameters, pins = write(cell)
     given = ", ".join(f".{name}({_parameter(value)})" for name, value in parameters.items())
     connected = ", ".join(f".{pin}({what})" for pin, what in pins)
     return f"\t{kind} {f'#({given}) ' if given else ''}c{number} ({connected});\n"

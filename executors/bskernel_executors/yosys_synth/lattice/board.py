@@ -12,9 +12,9 @@ from bskernel_protocol import pretty_json
 from bskernel_executors.exchange.design import DESIGN, NETWORK, read_design
 from bskernel_executors.exchange.file_tree import write_files
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure
-from bskernel_executors.yosys_synth.ecp5.models import find_unmodelled, select_models
-from bskernel_executors.yosys_synth.ecp5.netlist_text import count_cells, read_netlist, write_netlist
-from bskernel_executors.yosys_synth.ecp5.tool import YOSYS
+from bskernel_executors.yosys_synth.lattice import ecp5_models, ice40_models
+from bskernel_executors.yosys_synth.lattice.netlist_text import count_cells, read_netlist, write_netlist
+from bskernel_executors.yosys_synth.lattice.tool import YOSYS
 from bskernel_executors.yosys_synth.layers import run_yosys
 from bskernel_executors.yosys_synth.tool import find_library
 
@@ -54,7 +54,7 @@ def synthesize_board(step: Step[msgspec.Struct]) -> None:
         shutil.copyfile(source / name, step.work / Path(name).name)
     if (source / "mem").is_dir():
         shutil.copytree(source / "mem", step.work / "mem")
-    shutil.copyfile(step.required_input("ecp5_netlist"), step.work / _NETLIST)
+    shutil.copyfile(step.required_input("lattice_netlist"), step.work / _NETLIST)
     box = write_box((source / "top.sv").read_text(encoding="utf-8"), NETWORK)
     (step.work / _BOXES).write_text(_copy_pll(find_library() / "lattice") + box, encoding="utf-8")
     flags = "-j 1 --ignore-timing --ignore-assertions --keep-hierarchy"
@@ -67,20 +67,26 @@ def synthesize_board(step: Step[msgspec.Struct]) -> None:
     )
     step.progress("synthesising the wrapper")
     run_yosys(step.work, YOSYS, "board.ys", failed="Yosys failed to synthesise the board's wrapper")
-    shutil.copyfile(step.work / _JOINED, step.output("ecp5_netlist"))
+    shutil.copyfile(step.work / _JOINED, step.output("lattice_netlist"))
 
 
 def _model(step: Step[msgspec.Struct], name: str) -> None:
     """Write a netlist as a design for rtl-sim. Raises StepFailure when a cell has no model."""
     design = read_design(step.required_input("rtl"))
     netlist = read_netlist(step.required_input(name).read_bytes(), design.top)
-    own = {path.name: path.read_text(encoding="utf-8") for path in _MODELS.iterdir()}
     cells = count_cells(netlist)
-    translated = {"TRELLIS_IO": "bskernel_ecp5_input_pin"} if netlist.routed else {}
-    unmodelled = find_unmodelled((translated.get(kind, kind) for kind in cells), own)
+    own = {path.name: path.read_text(encoding="utf-8") for path in _MODELS.iterdir()}
+    if ice40_models.is_ice40(cells):
+        library = (find_library() / "ice40" / "cells_sim.v").read_text(encoding="utf-8")
+        unmodelled = ice40_models.find_unmodelled(cells, library)
+        models = ice40_models.select_models(cells, library, own)
+    else:
+        translated = {"TRELLIS_IO": "bskernel_ecp5_input_pin"} if netlist.routed else {}
+        unmodelled = ecp5_models.find_unmodelled((translated.get(kind, kind) for kind in cells), own)
+        models = ecp5_models.select_models(cells, own)
     if unmodelled:
         raise StepFailure(message=f"the netlist cannot be simulated, because {', '.join(unmodelled)} has no model")
-    files = {**select_models(cells, own), "netlist.v": write_netlist(netlist, design.top)}
+    files = {**models, "netlist.v": write_netlist(netlist, design.top)}
     # What a layer holds and how streams move is not seen in a netlist.
     described = msgspec.structs.replace(design, sources=tuple(sorted(files)), fifos=(), streams=())
     texts = {**files, DESIGN: pretty_json(described)}
@@ -90,7 +96,7 @@ def _model(step: Step[msgspec.Struct], name: str) -> None:
 
 def model_synthesised(step: Step[msgspec.Struct]) -> None:
     """Write the synthesised netlist as a design."""
-    _model(step, "ecp5_netlist")
+    _model(step, "lattice_netlist")
 
 
 def model_routed(step: Step[msgspec.Struct]) -> None:
@@ -100,12 +106,12 @@ def model_routed(step: Step[msgspec.Struct]) -> None:
 
 def declare_board(registry: Registry) -> None:
     """Declare the entries."""
-    network = Input("ecp5_netlist", kind="file", help="from join_ecp5", media_type=_JSON)
+    network = Input("lattice_netlist", kind="file", help="from join_lattice", media_type=_JSON)
     registry.entry(
         "synthesize_ecp5_board",
         summary="synthesise a board's wrapper for an ECP5, with the network's netlist inside",
         inputs=(Input("board_rtl", kind="tree", help="from rtl-sim:wrap_board"), network),
-        outputs=(Output("ecp5_netlist", kind="file", media_type=_JSON, help="netlist for nextpnr"),),
+        outputs=(Output("lattice_netlist", kind="file", media_type=_JSON, help="netlist for nextpnr"),),
         stage_in=("netlist",),
         stage_out="netlist",
         failure="synthesis",
@@ -113,14 +119,14 @@ def declare_board(registry: Registry) -> None:
     rtl = Input("rtl", kind="tree", help="the design that the netlist was made from")
     netlist = Output("netlist", kind="tree", help="a design for rtl-sim")
     registry.entry(
-        "model_ecp5_netlist",
-        summary="a synthesised netlist for an ECP5 with models of its cells, as a design that rtl-sim can simulate",
+        "model_lattice_netlist",
+        summary="a synthesised netlist with models of its cells, as a design that rtl-sim can simulate",
         inputs=(rtl, network),
         outputs=(netlist,),
     )(model_synthesised)
     registry.entry(
         "model_routed_netlist",
-        summary="a routed netlist for an ECP5 with models of its cells, as a design that rtl-sim can simulate",
+        summary="a routed netlist with models of its cells, as a design that rtl-sim can simulate",
         inputs=(
             rtl,
             Input(
