@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 from bskernel_protocol import pretty_json
 
+from bskernel_executors.devices.resources import find_device
 from bskernel_executors.exchange.design import DESIGN, Design, read_design
 from bskernel_executors.exchange.file_tree import read_files, write_files
+from bskernel_executors.exchange.parts import AMD_EXAMPLES
 from bskernel_executors.lattice.boards import list_board_parts
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 from bskernel_executors.yosys_synth.counts import DIFFERENCES, count_resources
-from bskernel_executors.yosys_synth.ecp5.board import declare_board
-from bskernel_executors.yosys_synth.ecp5.entries import declare as declare_ecp5
+from bskernel_executors.yosys_synth.lattice.board import declare_board
+from bskernel_executors.yosys_synth.lattice.entries import declare as declare_lattice
 from bskernel_executors.yosys_synth.layers import (
     add_cells,
     read_cells,
@@ -34,33 +36,39 @@ registry = Registry(executor="yosys-synth", summary="synthesises a stitched desi
 _LIBRARY = {".v", ".vh"}  # Verilog of Yosys's library of cells
 # Beginning of a part's name -> Yosys's family.
 _FAMILIES = {"xc7": "xc7", "xczu": "xcup", "xcu": "xcup", "xck": "xcup", "xcku": "xcup", "xcvu": "xcup"}
+_Part: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=f"^(?i:{'|'.join(_FAMILIES)})",
+        extra_json_schema={"title": "part of AMD's 7 series or UltraScale+", "examples": list(AMD_EXAMPLES)},
+    ),
+]
 
 
 class LayerParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `synthesize_layer`."""
 
-    part: Annotated[str, parameter("FPGA part", default_from="target.part")]
+    part: Annotated[_Part, parameter("FPGA part", default_from="target.part")]
 
 
 class JoinParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `join`."""
 
-    part: Annotated[str, parameter("FPGA part that the layers were synthesised for", default_from="target.part")]
+    part: Annotated[_Part, parameter("FPGA part that the layers were synthesised for", default_from="target.part")]
     netlist: Annotated[
         bool, parameter("also output the netlist with models of its cells, as a design for rtl-sim")
     ] = False
 
 
 def find_family(part: str) -> str:
-    """Find Yosys's family of a part. Raises StepFailure (config) for a part that Yosys does not support."""
-    fitting = [prefix for prefix in _FAMILIES if part.lower().startswith(prefix)]
-    if not fitting:
-        raise StepFailure(
-            category="config",
-            message=f"Yosys does not support part {part!r}",
-            hint="it supports 7-series and UltraScale+, but not Versal",
-        )
-    return _FAMILIES[max(fitting, key=len)]
+    """Find Yosys's family of a part that `_Part` takes."""
+    return _FAMILIES[max((prefix for prefix in _FAMILIES if part.lower().startswith(prefix)), key=len)]
+
+
+def has_ultra(part: str) -> bool:
+    """Return whether a part has UltraRAM. One that is not known has it if its family does."""
+    device = find_device(part, None)
+    return find_family(part) == "xcup" and (device is None or device.URAM > 0)
 
 
 @registry.entry(
@@ -104,7 +112,8 @@ def synthesize_layer(step: Step[LayerParameters]) -> None:
         shutil.copytree(layer / "mem", step.work / "mem")
     folder = find_library() / "xilinx"
     library = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.suffix in _LIBRARY}
-    for name, text in write_script(family, [Path(source).name for source in sources], library).items():
+    names = [Path(source).name for source in sources]
+    for name, text in write_script(family, names, library, has_ultra=has_ultra(step.params.part)).items():
         (step.work / name).write_text(text, encoding="utf-8")
     step.progress("synthesising")
     failed = "Yosys failed to synthesise the layer"
@@ -155,6 +164,6 @@ def join(step: Step[JoinParameters]) -> None:
     write_synthesis(step, find_family(step.params.part), cells, count_resources, DIFFERENCES)
 
 
-declare_ecp5(registry)
+declare_lattice(registry)
 declare_board(registry)
 registry.boards = list_board_parts()

@@ -13,7 +13,8 @@ import msgspec
 from bskernel_executors.exchange.design import Design
 
 _BLOCK_RAMS = {"RAMB18E1": 2048, "RAMB36E1": 4096, "RAMB18E2": 2048, "RAMB36E2": 4096}  # bytes without parity
-_OWN = ("DSP48E2", *_BLOCK_RAMS)
+_ALONE = ("DSP48E2", "URAM288")  # models that need no other module
+_OWN = (*_ALONE, *_BLOCK_RAMS)
 _MODULE = r"^module {name}\b.*?^endmodule\n"
 _INVERTED = ("CLKARDCLK", "CLKBWRCLK", "ENARDEN", "ENBWREN", "RSTRAMARSTRAM", "RSTRAMB", "RSTREGARSTREG", "RSTREGB")
 _HEAD = re.compile(r"\A/\*.*?\*/\s*", re.DOTALL)
@@ -115,8 +116,7 @@ def make_netlist_design(
     kinds = sorted(cells)
     files = {"netlist.v": f"// {design.top}, whose layers Yosys synthesised one by one.\n{netlist}"}
     files["models/cells_sim.v"] = select_models(kinds, library)
-    if "DSP48E2" in kinds:
-        files["models/DSP48E2.sv"] = own["DSP48E2.sv"]
+    files |= {f"models/{kind}.sv": own[f"{kind}.sv"] for kind in kinds if kind in _ALONE}
     rams = [kind for kind in kinds if kind in _BLOCK_RAMS]
     if rams:
         files["models/block_ram.sv"] = own["block_ram.sv"]

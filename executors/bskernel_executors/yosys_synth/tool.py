@@ -1,8 +1,9 @@
 """Yosys in a process of its own: `python tool.py BEFORE MEMORIES AFTER`. Its log is log.txt, its errors go to stderr.
 
 BEFORE and AFTER are scripts. MEMORIES maps memories and is left out where there is none: it takes seconds all the
-same. It is JSON: `choice`, a pass that chooses a kind of RAM for each memory; `maps`, files of Yosys's that replace
-the chosen; `block_rams`, a file that replaces single block RAMs without their contents, which are put into them here.
+same. It is JSON: `choice`, a pass that chooses a kind of RAM for each memory; `has_ultra`, whether UltraRAM exists;
+`maps`, files of Yosys's that replace the chosen; `block_rams`, a file that replaces single block RAMs without their
+contents, which are put into them here.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bskernel_executors.yosys_synth.block_ram import holds, split_contents
+from bskernel_executors.yosys_synth.memory_style import ATTRIBUTE, MemoryFacts, choose_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +30,7 @@ class MemoryScript(msgspec.Struct, frozen=True, kw_only=True):
     """What maps the memories of a layer."""
 
     choice: str
+    has_ultra: bool
     maps: tuple[str, ...]
     block_rams: str
 
@@ -40,6 +43,45 @@ def find_library() -> Path:
     return Path(spec.origin).parent / "share"
 
 
+def load_yosys() -> Any:
+    """Import Yosys for scripts in the working directory.
+
+    Yosys splits the paths of its libraries and programs at spaces, so it finds both by links here.
+    """
+    folder = find_library().parent
+    for name in ("share", "yosys-abc"):
+        Path(name).symlink_to(folder / name)
+    os.environ["TMPDIR"] = "."
+    import pyosys  # noqa: F401 - sets what its library reads when that is loaded
+
+    vars(sys).update({"_pyosys_share_dirname": "share/", "_pyosys_abc": "./yosys-abc"})
+    from pyosys import libyosys
+
+    return libyosys
+
+
+def set_kinds(design: Any, *, has_ultra: bool) -> None:
+    """Tell Yosys which kind of RAM each memory of the design's top module asks for."""
+    from pyosys import libyosys
+
+    for cell in design.top_module().cells_.values():
+        if not cell.type.str().startswith("$mem"):
+            continue
+
+        def bits(parameter: str, cell: Any = cell) -> str:
+            return str(cell.getParam(libyosys.IdString(f"\\{parameter}")).as_string())
+
+        facts = MemoryFacts(
+            is_written="1" in bits("WR_PORTS"),
+            has_contents="1" in bits("INIT"),
+            is_clocked="0" not in bits("RD_CLK_ENABLE"),
+        )
+        attributes = {name.str().removeprefix("\\"): value.decode_string() for name, value in cell.attributes.items()}
+        kind = choose_kind(attributes, facts, has_ultra=has_ultra)
+        # Yosys chooses by size if it sees "auto".
+        cell.set_string_attribute(libyosys.IdString(f"\\{ATTRIBUTE}"), kind or "auto")
+
+
 def map_memories(design: Any, run: Callable[[str], None], script: MemoryScript) -> None:
     """Replace the memories of the design's top module by RAMs."""
     from pyosys import libyosys
@@ -47,6 +89,7 @@ def map_memories(design: Any, run: Callable[[str], None], script: MemoryScript) 
     def identifier(name: str) -> Any:
         return libyosys.IdString(f"\\{name}")
 
+    set_kinds(design, has_ultra=script.has_ultra)
     run(script.choice)
     contents = {}
     for cell in design.top_module().cells_.values():
@@ -68,8 +111,7 @@ def map_memories(design: Any, run: Callable[[str], None], script: MemoryScript) 
 
 def main() -> int:
     """Run the scripts. Yosys ends the process with 1 on an error."""
-    from pyosys import libyosys
-
+    libyosys = load_yosys()
     before, memories, after = sys.argv[1:]
     log = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(log, 1)

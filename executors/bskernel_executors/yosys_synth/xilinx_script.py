@@ -27,10 +27,13 @@ def find_modules(text: str) -> dict[str, str]:
     return {found[1]: found.group() for found in _MODULE.finditer(text)}
 
 
-def write_script(family: str, sources: Sequence[str], library: Mapping[str, str]) -> dict[str, str]:
+def write_script(
+    family: str, sources: Sequence[str], library: Mapping[str, str], *, has_ultra: bool
+) -> dict[str, str]:
     """Write the scripts BEFORE, MEMORIES and AFTER of `tool`, and the files that they read beside `sources`.
 
-    `library` are the files of Yosys's share/xilinx by name. Raises KeyError if it lacks a file or a primitive.
+    `library` are the files of Yosys's share/xilinx by name. `has_ultra`: the part has UltraRAM. Raises KeyError if
+    the library lacks a file or a primitive.
     """
     simulated, others = find_modules(library["cells_sim.v"]), find_modules(library["cells_xtra.v"])
     boxes = [(simulated | others)[name] for name in _PRIMITIVES]
@@ -55,6 +58,7 @@ def write_script(family: str, sources: Sequence[str], library: Mapping[str, str]
     )
     memories = {
         "choice": CHOICES[family],
+        "has_ultra": has_ultra,
         "maps": [f"+/xilinx/{name}" for name in list_maps(family)],
         "block_rams": _BLOCK_RAMS,
     }
