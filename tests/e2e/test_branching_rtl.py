@@ -1,8 +1,10 @@
 """Designs that fork and join: sized, simulated, and explained where they fail."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
 from support.branching_rtl import BEATS, write_branching_rtl
 from support.builds import build
-from support.paths import SUPPORT
+from support.paths import ROOT, SUPPORT
+from support.waveform import Waveform
 
 pytestmark = pytest.mark.env
 # Of a frame that `work` keeps, all beats but the last have to go past it: the fork holds that one.
@@ -74,6 +77,32 @@ def test_a_deadlock_names_both_branches_and_the_smallest_depth_that_helps(
     assert "deadlocked between fork_0 and join_0" in failure.message
     assert failure.cause == ("the branch that is full: short (depth 2)", "the branch that join_0 waits for: work")
     assert f"the smallest depths that help: short = {ENOUGH};" in str(failure.hint)
+
+
+def test_the_waveform_of_a_deadlock_shows_who_waits_in_the_folder_of_its_replay(
+    workspace: Workspace, environments: Path, tmp_path: Path
+) -> None:
+    waved = f"{SIMULATED}parameters = {{ waveform_frames = 2 }}\n"
+    failure = run(workspace, tmp_path, waved, depth=2).failure
+    assert failure is not None
+    assert "deadlocked between fork_0 and join_0" in failure.message
+    call = ["replay", str(tmp_path / "out"), "simulate", "--into", str(tmp_path / "again"), "--runtime", "process"]
+    variables = {**os.environ, "BSKERNEL_ROOT": str(ROOT), "BSKERNEL_CACHE": str(environments)}
+    program = str(Path(sys.executable).with_name("bskernel"))
+    again = subprocess.run([program, *call], env=variables, capture_output=True, text=True, check=False)
+    assert "deadlocked between fork_0 and join_0" in again.stdout + again.stderr
+    (folder,) = (tmp_path / "again").iterdir()
+    wave = Waveform(folder / "out" / "waves" / "streams.vcd")
+
+    def last(name: str) -> object:
+        return wave.sampled(f"accelerator.layers.{name}", 10)[-1]
+
+    assert last("short.fill") == 2
+    assert last("fork_0.out0.stalled") == last("short.in0.stalled") == "1"
+    assert last("join_0.in0.valid") == last("join_0.in1.starved") == "1"
+    assert last("work.out0.valid") == "0"
+    moved = wave.sampled("accelerator.layers.fork_0.in0.moves", 10)
+    assert 0 < moved.count("1") < BEATS
 
 
 @pytest.mark.proof

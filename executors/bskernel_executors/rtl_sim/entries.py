@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ from bskernel_executors.rtl_sim.fifo_trials import FifoTrials
 from bskernel_executors.rtl_sim.netlist_check import NetlistCheck, check_cycles
 from bskernel_executors.rtl_sim.reference import check_outputs, compute_accuracy, find_wrong_frames, read_reference
 from bskernel_executors.rtl_sim.simulator import Deadlock, Measurement, run_simulator
+from bskernel_executors.rtl_sim.waves import MOST_CYCLES, write_waves
 from bskernel_executors.sdk import Input, Output, Registry, Step, StepFailure, parameter
 
 registry = Registry(executor="rtl-sim", summary="simulates a stitched design with Verilator and measures it")
@@ -52,7 +54,11 @@ class SimulateParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
     stall_percent: Annotated[int, parameter("share of cycles in which the output is not ready", unit="%")] = 0
     waveform_cycles: Annotated[
-        int, parameter("number of cycles, from the first, to write as a waveform", unit="cycles")
+        int, parameter("number of cycles, from the first, to write as a waveform of every wire", unit="cycles")
+    ] = 0
+    waveform_frames: Annotated[
+        int,
+        parameter("number of frames, from the first, to write as a waveform of the streams", unit="frames"),
     ] = 0
 
     def __post_init__(self) -> None:
@@ -60,6 +66,8 @@ class SimulateParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
             raise ValueError(f"stall_percent is {self.stall_percent}, but must be from 0 to 99")
         if self.waveform_cycles < 0:
             raise ValueError(f"waveform_cycles is {self.waveform_cycles}, but must not be negative")
+        if self.waveform_frames < 0:
+            raise ValueError(f"waveform_frames is {self.waveform_frames}, but must not be negative")
 
 
 class ExportParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -160,6 +168,28 @@ def _run(
         ) from deadlock
 
 
+def _record(step: Step[SimulateParameters], design: Design, frames: NDArray[np.int64]) -> tuple[str, ...]:
+    """Write the waveform of these frames, also where their simulation fails; says what is in it.
+
+    It is a simulation of its own, before the one that is judged, which then says why it fails.
+    """
+    step.progress("compiling a simulator that writes waveforms")
+    rtl, raw = step.required_input("rtl"), step.work / "raw.vcd"
+    folder, simulator = step.work / "traced", step.work / "traced-simulator"
+    compile_simulator(rtl, design, folder, simulator, waveform=True, waveform_levels=1)
+    step.progress("writing a waveform")
+    with contextlib.suppress(StepFailure):
+        run_simulator(
+            folder, design, simulator, frames, step.work, stall_percent=step.params.stall_percent,
+            waveform=(raw, MOST_CYCLES),
+        )  # fmt: skip
+    if not raw.exists():
+        return ()
+    cycles = write_waves(raw, rtl, design, step.output("waves"))
+    whole = f"{len(frames)} frame{'s' if len(frames) > 1 else ''}, {cycles:,} cycles"
+    return (f"the first {cycles:,} cycles" if cycles == MOST_CYCLES else whole,)
+
+
 def _check(
     step: Step[SimulateParameters],
     design: Design,
@@ -194,6 +224,9 @@ def _check(
         Output(
             "waveform", kind="file", required=False, media_type="text/x-vcd", help="with parameter waveform_cycles"
         ),
+        Output(
+            "waves", kind="tree", required=False, help="with parameter waveform_frames: streams.vcd, streams.gtkw"
+        ),
     ),
     stage_in=("rtl", "netlist"),
     failure="verification",
@@ -204,6 +237,7 @@ def simulate(step: Step[SimulateParameters]) -> None:
     design, reference = read_design(rtl), step.required_input("reference")
     frames, expected = read_reference(reference, design)
     cycles = step.params.waveform_cycles
+    waves = _record(step, design, frames[: step.params.waveform_frames]) if step.params.waveform_frames else ()
     measured = _run(step, design, frames, (step.output("waveform"), cycles) if cycles else None)
     _check(step, design, frames, measured.outputs, expected)
     depths = [fifo.depth for fifo in design.fifos]
@@ -230,6 +264,7 @@ def simulate(step: Step[SimulateParameters]) -> None:
     if pace is not None and not step.params.stall_percent and pace > design.estimated_cycles:
         text = f"{pace:.6g} cycles per frame instead of {design.estimated_cycles}"
         rows.append({"label": "slower than estimated", "value": text, "note": step.name})
+    rows += [{"label": "waveform", "value": text, "note": step.name} for text in waves]
     step.record({"summary": rows})
 
 
@@ -261,21 +296,18 @@ def export(step: Step[ExportParameters]) -> None:
     write_files(step.output("ip"), written)
 
 
-@registry.entry(
-    "check_netlist",
-    summary="simulate a netlist: outputs must equal Python's, cycles those of the RTL simulation",
-    inputs=(
-        Input("netlist", kind="tree", help="netlist from synthesis with netlist = true"),
+def _compared(kind: str) -> tuple[Input, ...]:
+    """The inputs of a comparison of a netlist with the RTL."""
+    return (
+        Input("netlist", kind="tree", help=f"{kind} netlist with models of its cells"),
         Input("simulator", kind="tree", help="simulator from compile of the netlist"),
         _REFERENCE,
         Input("simulation", kind="file", help="measurements of the RTL from simulate"),
-    ),
-    outputs=(Output("netlist_check", kind="file", media_type="application/json"),),
-    stage_in=("netlist", "routed"),
-    failure="verification",
-)
-def check_netlist(step: Step[Any]) -> None:
-    """Simulate the netlist like the RTL and compare the two."""
+    )
+
+
+def _compare_netlist(step: Step[Any], *, output: str, label: str) -> None:
+    """Simulate a netlist like the RTL and compare the two."""
     netlist, reference = step.required_input("netlist"), step.required_input("reference")
     design = read_design(netlist)
     rtl = read_simulation(step.required_input("simulation"))
@@ -292,9 +324,35 @@ def check_netlist(step: Step[Any]) -> None:
         total_cycles=measured.total_cycles,
         stall_percent=rtl.stall_percent,
     )
-    step.output("netlist_check").write_text(pretty_json(result), encoding="utf-8")
+    step.output(output).write_text(pretty_json(result), encoding="utf-8")
     value = f"equals the RTL in {len(frames)} of {len(frames)} frames and all {measured.total_cycles:,} cycles"
-    step.record({"summary": [{"label": "netlist", "value": value, "note": step.name}]})
+    step.record({"summary": [{"label": label, "value": value, "note": step.name}]})
+
+
+@registry.entry(
+    "check_netlist",
+    summary="simulate a synthesised netlist: outputs must equal Python's, cycles those of the RTL simulation",
+    inputs=_compared("synthesised"),
+    outputs=(Output("netlist_check", kind="file", media_type="application/json"),),
+    stage_in=("netlist", "routed"),
+    failure="verification",
+)
+def check_netlist(step: Step[Any]) -> None:
+    """Compare a synthesised netlist with the RTL."""
+    _compare_netlist(step, output="netlist_check", label="netlist")
+
+
+@registry.entry(
+    "check_routed",
+    summary="simulate a routed netlist: outputs must equal Python's, cycles those of the RTL simulation",
+    inputs=_compared("routed"),
+    outputs=(Output("routed_check", kind="file", media_type="application/json"),),
+    stage_in=("routed",),
+    failure="verification",
+)
+def check_routed(step: Step[Any]) -> None:
+    """Compare a routed netlist with the RTL."""
+    _compare_netlist(step, output="routed_check", label="routed netlist")
 
 
 @registry.entry(

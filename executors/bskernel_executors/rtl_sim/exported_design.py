@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bskernel_executors.exchange.design import Design, StreamFormat
 from bskernel_executors.exchange.simulation import Simulation
+from bskernel_executors.lattice.devices import is_lattice, name_family
 from bskernel_executors.rtl_sim.beats import pack
 from bskernel_executors.rtl_sim.simulator import count_outer_patience
 from bskernel_executors.sdk import StepFailure
@@ -79,9 +80,14 @@ endpackage
 """
 
 
-def write_constraints(clock_ns: float) -> str:
-    """Write the clock constraint."""
-    return f"create_clock -name ap_clk -period {clock_ns:.3f} [get_ports ap_clk]\n"
+def write_constraints(part: str, clock_ns: float) -> tuple[str, str]:
+    """Write the clock constraint for the part's tools: the file's name and its text."""
+    if is_lattice(part):
+        mhz = f"{1e3 / clock_ns:.6g}"
+        if name_family(part) == "ice40":
+            return "constraints.pcf", f"set_frequency ap_clk {mhz}\n"
+        return "constraints.lpf", f'FREQUENCY PORT "ap_clk" {mhz} MHZ;\n'
+    return "constraints.xdc", f"create_clock -name ap_clk -period {clock_ns:.3f} [get_ports ap_clk]\n"
 
 
 def write_packaging(sources: tuple[str, ...], memories: tuple[str, ...], part: str) -> str:
@@ -126,8 +132,23 @@ def _describe(port: str, stream: StreamFormat) -> str:
     )
 
 
-def write_readme(design: Design, simulation: Simulation, clock_ns: float) -> str:
+_VIVADO = """## Take it to Vivado
+
+    vivado -mode batch -source package_ip.tcl
+
+The IP is then in the folder ip. This script has only been run against a stand-in for Vivado.
+"""
+_LATTICE = """## Take it to a device of Lattice's
+
+FINN wrote these sources for AMD's primitives. bskernel's flows `ecp5` and `ice40` edit them for Yosys, place and
+route them, and pack a bitstream.
+"""
+
+
+def write_readme(design: Design, simulation: Simulation, part: str, clock_ns: float) -> str:
     """Write what a stranger needs to use the folder."""
+    packaging = "" if is_lattice(part) else "| package_ip.tcl | packages the design as an IP for Vivado |\n"
+    constraints, _ = write_constraints(part, clock_ns)
     pace = simulation.cycles_per_frame
     rows = {
         "frames simulated, every output equal to Python's": f"{simulation.frames}",
@@ -150,9 +171,8 @@ Made by bskernel.
 | rtl/files.f | all sources, in the order in which tools must read them |
 | rtl/*.dat | memories, which tools must find beside the sources |
 | testbench/ | a testbench that checks itself, and its frames |
-| constraints.xdc | the clock |
-| package_ip.tcl | packages the design as an IP for Vivado |
-
+| {constraints} | the clock |
+{packaging}
 ## Streams
 
 AXI streams without TLAST. The first value of a frame comes first (C order), the first value of a beat is in the
@@ -173,12 +193,7 @@ lowest bits. High bits that no value takes carry nothing.
 
 It prints PASS, or the first wrong beats and FAIL. `+stall=50` holds both streams back in half of the cycles.
 
-## Take it to Vivado
-
-    vivado -mode batch -source package_ip.tcl
-
-The IP is then in the folder ip. This script has only been run against a stand-in for Vivado.
-"""
+{_LATTICE if is_lattice(part) else _VIVADO}"""
 
 
 def export_design(
@@ -198,16 +213,18 @@ def export_design(
     flat = flatten_sources(files)
     sources = (*(PurePosixPath(source).name for source in design.sources), f"{TOP}.v")
     memories = tuple(sorted(set(flat) - set(sources)))
+    constraints, clock = write_constraints(part, clock_ns)
     texts = {
         f"rtl/{TOP}.v": write_wrapper(design),
         "rtl/files.f": "".join(f"{name}\n" for name in sources),
         "testbench/frames_pkg.sv": write_frames_package(design, len(inputs), clock_ns),
         "testbench/inputs.hex": write_frames(inputs, design.input),
         "testbench/outputs.hex": write_frames(outputs, design.output),
-        "constraints.xdc": write_constraints(clock_ns),
-        "package_ip.tcl": write_packaging(sources, memories, part),
-        "README.md": write_readme(design, simulation, clock_ns),
+        constraints: clock,
+        "README.md": write_readme(design, simulation, part, clock_ns),
     }
+    if not is_lattice(part):
+        texts["package_ip.tcl"] = write_packaging(sources, memories, part)
     return {f"rtl/{name}": data for name, data in flat.items()} | {
         name: text.encode() for name, text in texts.items()
     }
