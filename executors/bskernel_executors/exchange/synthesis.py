@@ -94,7 +94,7 @@ _ROUTED = msgspec.json.Decoder(Implementation)
 
 def read_synthesis(path: Path, *, category: FailureCategory = "config") -> Synthesis:
     """Read a synthesis of either form: the one with timing has a key `stage`. Raises StepFailure (`category`)."""
-    writer = "yosys-synth:join, yosys-synth:join_ecp5 or vivado-synth:synthesize"
+    writer = "yosys-synth:join, yosys-synth:join_lattice or vivado-synth:synthesize"
     keys = read_artifact(path, _KEYS, SYNTHESIS, writer=writer, category=category)
     if "stage" in keys:
         return read_artifact(path, _TIMED, SYNTHESIS, writer="vivado-synth:synthesize", category=category)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
+from bskernel_executors.finn_step.calibration import declare_calibration
 from bskernel_executors.finn_step.coverage import declare_coverage
 from bskernel_executors.finn_step.custom_entry import declare_custom
 from bskernel_executors.finn_step.finn_steps import declare_by_recipe, declare_step
 from bskernel_executors.finn_step.flow_ports import FLOW_INPUTS, FLOW_OUTPUTS
+from bskernel_executors.finn_step.folding_entry import declare_folding
 from bskernel_executors.finn_step.host_entries import declare_host
 from bskernel_executors.finn_step.library import load
 from bskernel_executors.finn_step.library_steps import find_library_steps
@@ -70,6 +72,8 @@ def _declare_finn() -> None:
 
 declare_coverage(registry)
 declare_custom(registry)
+declare_folding(registry)
+declare_calibration(registry)
 declare_host(registry)
 declare_preferences(registry)
 declare_rounding(registry, FLOW_INPUTS, FLOW_OUTPUTS)

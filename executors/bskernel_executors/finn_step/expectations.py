@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from bskernel_executors.quality.samples import write_arrays
 from bskernel_executors.sdk import StepFailure, parameter
 
 
@@ -93,6 +94,5 @@ def write_expectations(model: Any, reference: Path, count: int, out: Path) -> in
             hint="a step between reference and here changed what the network computes; quality.verify = "
             '"steps" finds it',
         )
-    save: Any = np.savez
-    save(out / "tensors.npz", **tensors)
+    write_arrays(tensors, out / "tensors.npz")
     return len(frames)

@@ -27,7 +27,7 @@ _FILE_INPUTS = {
         kind="file",
         required=False,
         help=FORMS[name],
-        source="config",
+        source="flow" if name == "folding_config" else "config",  # optimize_folding writes one
         media_type="application/json",
     )
     for name in FILES.values()

@@ -16,6 +16,7 @@ import types
 from typing import NoReturn
 
 from bskernel_executors.finn_step.library_steps import find_library_steps
+from bskernel_executors.finn_step.memory_words import replace_packing
 from bskernel_executors.sdk import StepFailure
 from bskernel_executors.sdk.stub_modules import TORCH, stub_modules
 
@@ -96,8 +97,9 @@ def _skip_fitted_models() -> tuple[str, ...]:
 
 
 def load() -> None:
-    """Import FINN's step modules into this process."""
+    """Import FINN's step modules into this process, with the executor's packing of words in place of FINN's."""
     with stub_modules(*TORCH, unused=_skip_fitted_models()):
+        replace_packing()
         _bind_simulation()
         importlib.import_module("finn.builder.build_dataflow_steps")
         find_library_steps(())  # its modules are imported here, where the stubs are

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import msgspec
 
 from bskernel_executors.dataflow.widths import WIDEST
+from bskernel_executors.exchange.parts import AMD_EXAMPLES, AMD_PATTERN
 from bskernel_executors.lattice.boards import list_board_parts
-from bskernel_executors.lattice.devices import EXAMPLE, PATTERN, part_for_finn
+from bskernel_executors.lattice.devices import EXAMPLES, PATTERN, TITLE, part_for_finn
 from bskernel_executors.sdk import guarded_config
 from bskernel_executors.sdk.guarded_config import Settable
 
@@ -28,8 +29,8 @@ _DEFAULTS = {"max_multithreshold_bit_width": WIDEST}
 Part = Annotated[
     str,
     msgspec.Meta(
-        pattern=f"^([xX][cC][0-9a-zA-Z]{{2,9}}-?[a-zA-Z]{{3,4}}[0-9]{{3,4}}(-[0-9a-zA-Z]+)+|{PATTERN})$",
-        extra_json_schema={"examples": ["xczu7ev-ffvc1156-2-e", "xc7z020clg400-1", EXAMPLE]},
+        pattern=f"^({AMD_PATTERN}|{PATTERN})$",
+        extra_json_schema={"title": f"part of AMD's or of {TITLE}", "examples": [*AMD_EXAMPLES, *EXAMPLES]},
     ),
 ]
 # Files that a build may give. They are named inputs of the steps that read them, so no path enters the key.

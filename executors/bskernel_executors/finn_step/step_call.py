@@ -30,6 +30,21 @@ _FOLDING_STEPS = frozenset({"step_apply_folding_config", "step_target_fps_parall
 _NAMED = 5  # files that a warning names
 _NODES_SHOWN = 4
 _AUTO_FOLDING = "auto_folding_config.json"
+_APPLIED_FOLDING = "applied_folding_config.json"
+# What FINN writes of a layer into its own folding file.
+_FOLDING_ATTRIBUTES = (
+    "PE",
+    "SIMD",
+    "parallel_window",
+    "ram_style",
+    "ram_style_thresholds",
+    "resType",
+    "mac_resource",
+    "mem_mode",
+    "runtime_writeable_weights",
+    "depth_trigger_uram",
+    "depth_trigger_bram",
+)
 _PROJECT = "stitched_ip"
 
 
@@ -93,6 +108,16 @@ def _check_folding(name: str, model: Any, *, is_configured: bool) -> list[str]:
     if name == "step_apply_folding_config" and not is_configured and is_unfolded(layers):
         return ["every layer has PE = SIMD = 1, the slowest folding: set target.target_fps or give a folding_config"]
     return []
+
+
+def _report_folding(model: Any, report: Path) -> None:
+    """Write the folding that the model has, in the form of FINN's own file.
+
+    FINN writes only the one that it found for a target_fps, which a given folding replaces.
+    """
+    from qonnx.util.config import extract_model_config_to_json
+
+    extract_model_config_to_json(model, str(report), list(_FOLDING_ATTRIBUTES))
 
 
 def _remove_binaries(files: Iterable[Path], where: str) -> list[str]:
@@ -159,6 +184,8 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     configured = _is_configured(step, output)
     if name in _FOLDING_STEPS:
         warnings += _check_folding(name, after, is_configured=configured)
+    if name == "step_apply_folding_config" and step.input("folding_config") is not None:
+        _report_folding(after, output / "report" / _APPLIED_FOLDING)
     after.save(str(model_path))
     moves = moves_from_here(find_places(step))
     relocate_model(model_path, step.output("model"), moves)

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from bskernel_executors.devices.resources import find_device
+from bskernel_executors.exchange.budget_check import BudgetCheck
 from bskernel_executors.exchange.coverage import Coverage
 from bskernel_executors.exchange.report_makers import MADE_BY
 from bskernel_executors.exchange.simulation import SIMULATION, Simulation
@@ -17,8 +19,7 @@ from bskernel_executors.exchange.synthesis import (
     Synthesis,
     TimedSynthesis,
 )
-from bskernel_executors.lattice.devices import PROXY_PART, is_ecp5
-from bskernel_executors.metrics.devices import find_device
+from bskernel_executors.lattice.devices import PROXY_PART, is_lattice
 from bskernel_executors.metrics.model import STAND_IN, BuildMetrics, LayerMetrics, Stage, Value
 from bskernel_executors.metrics.reconciliation import reconcile
 from bskernel_executors.metrics.reports import TIMING_REPORT, parse_number
@@ -26,7 +27,7 @@ from bskernel_executors.metrics.scope import count_frames, describe_missed_targe
 from bskernel_executors.metrics.utilization import compute_utilization
 
 Reports = Mapping[str, Mapping[str, Any]]
-_RESOURCES = ("LUT", "FF", "DSP", "BRAM_18K", "BRAM_36K", "URAM", "SRL", "LUTRAM", "CARRY")
+_RESOURCES = ("LUT", "FF", "DSP", "BRAM_4K", "BRAM_18K", "BRAM_36K", "URAM", "SRL", "LUTRAM", "CARRY")
 # (quantity, report, key, factor to the unit, unit, stage), with the keys that FINN's code writes. FINN's
 # out-of-context run places and routes before it reports.
 _SCALARS: tuple[tuple[str, str, str, float, str, Stage], ...] = (
@@ -208,7 +209,9 @@ def _collect_layers(found: _Measurements, bottleneck: str | None) -> tuple[Layer
         {} if report is None or found.is_stand_in(name) else report.layers
         for name, report in ((SYNTHESIS, found.synthesis), (IMPLEMENTATION, found.implementation))
     )
-    folding = reports.get("final_hw_config.json") or reports.get("auto_folding_config.json", {})
+    # FIFO sizing writes the final one; a folding that was given replaces the one that FINN found for a target_fps.
+    written = ("final_hw_config.json", "applied_folding_config.json", "auto_folding_config.json")
+    folding = next((reports[name] for name in written if reports.get(name)), {})
     layers = []
     for name in [*cycles, *(name for name in resources if name != "total" and name not in cycles)]:
         count = parse_number(cycles.get(name))
@@ -227,6 +230,33 @@ def _collect_layers(found: _Measurements, bottleneck: str | None) -> tuple[Layer
             )
         )
     return tuple(layers)
+
+
+def _collect_budget(check: BudgetCheck, routed: Implementation | None) -> dict[str, tuple[Value, ...]]:
+    """Collect the share of each budget that was predicted and then counted, and the largest of all (`worst`).
+
+    What a router counted comes last; it does not count everything that has a budget.
+    """
+    stages: list[tuple[Stage, str, dict[str, float]]] = [
+        ("estimate", "predicted_costs.json", {name: one.expected for name, one in check.resources.items()}),
+        ("synth", SYNTHESIS, {name: one.used for name, one in check.resources.items()}),
+    ]
+    counts = routed.design if routed is not None else {}
+    ends = {
+        name: msgspec.structs.replace(one, counted=float(counts[name])).used
+        for name, one in check.resources.items()
+        if name in counts
+    }
+    if ends:
+        stages.append(("routed", IMPLEMENTATION, ends))
+    found: dict[str, tuple[Value, ...]] = {}
+    known: dict[str, float] = {}
+    for stage, source, shares in stages:
+        known |= shares
+        for name, share in (shares | ({"worst": max(known.values())} if shares else {})).items():
+            value = Value(value=share, unit="fraction", stage=stage, source=source)
+            found[name] = (*found.get(name, ()), value)
+    return dict(sorted(found.items()))
 
 
 def _judge_timing(found: _Measurements) -> tuple[bool | None, list[str]]:
@@ -252,6 +282,7 @@ def collect_metrics(
     synthesis: Synthesis | None = None,
     implementation: Implementation | None = None,
     coverage: Coverage | None = None,
+    budget: BudgetCheck | None = None,
     target_fps: int | None = None,
 ) -> BuildMetrics:
     """Collect metrics from FINN's `reports` (by file name) and from what other executors measured.
@@ -272,7 +303,7 @@ def collect_metrics(
     bottleneck = slowest if isinstance(slowest, str) else None
     resources = _collect_resources(found)
     device = find_device(part, board)
-    if part is not None and is_ecp5(part):
+    if part is not None and is_lattice(part):
         warnings.append(f"FINN knows no {part}: its estimates are those for {PROXY_PART}")
     if (part or board) and device is None:
         warnings.append(f"the resources of {part or board} are unknown: no utilization")
@@ -294,6 +325,7 @@ def collect_metrics(
         resources=resources,
         utilization=compute_utilization(resources, device) if device is not None else {},
         device=msgspec.to_builtins(device) if device is not None else {},
+        budget=_collect_budget(budget, implementation) if budget is not None else {},
         reconciliation=reconcile(
             {**{name: scalars.get(name, ()) for name in ("throughput", "latency")}, **resources}
         ),

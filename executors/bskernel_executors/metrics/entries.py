@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from bskernel_protocol import pretty_json
 
+from bskernel_executors.exchange.budget_check import read_budget_check
 from bskernel_executors.exchange.coverage import read_coverage
 from bskernel_executors.exchange.coverage_texts import refuse_uncovered
 from bskernel_executors.exchange.evaluation import read_evaluation
@@ -48,6 +49,7 @@ class CollectParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         Input("simulation", kind="file", required=False, help="simulation.json from rtl-sim:simulate"),
         Input("synthesis", kind="file", required=False, help="synthesis.json from yosys-synth or vivado-synth"),
         Input("implementation", kind="file", required=False, help="implementation.json from vivado-synth"),
+        Input("budget_check", kind="file", required=False, help="budget_check.json from finn-step:measure_costs"),
         Input("evaluation", kind="tree", required=False, help="evaluation of the network at each stage"),
         Input("coverage", kind="file", required=False, help="coverage.json from finn-step:coverage"),
     ),
@@ -69,6 +71,7 @@ def collect(step: Step[CollectParameters]) -> None:
     simulation = read_simulation(path, category="metrics") if (path := paths["simulation"]) is not None else None
     synthesis = read_synthesis(path, category="metrics") if (path := paths["synthesis"]) is not None else None
     routed = read_implementation(path, category="metrics") if (path := paths["implementation"]) is not None else None
+    budget = read_budget_check(path, category="metrics") if (path := step.input("budget_check")) is not None else None
     metrics = collect_metrics(
         read_reports(step.required_input("output")),
         given.clock_ns,
@@ -78,6 +81,7 @@ def collect(step: Step[CollectParameters]) -> None:
         synthesis=synthesis,
         implementation=routed,
         coverage=covered,
+        budget=budget,
         target_fps=given.target_fps,
     )
     if given.require_timing:

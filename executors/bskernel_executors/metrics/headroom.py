@@ -21,7 +21,7 @@ class ResourceUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     stage: Stage
     source: str
     used: float
-    available: int | None = None  # in the whole device
+    available: float | None = None  # in the whole device
     fraction: float | None = None  # absent if the device has none
     left: float | None = None  # negative if the device has too few
     fits: float | None = None  # available / used; absent if none is used
@@ -63,7 +63,7 @@ class Headroom(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return tuple(sorted(known, key=lambda layer: -layer.used[resource])[:count])
 
 
-def _use(resource: str, stage: Stage, source: str, count: float, available: int | None) -> ResourceUse:
+def _use(resource: str, stage: Stage, source: str, count: float, available: float | None) -> ResourceUse:
     return ResourceUse(
         resource=resource,
         stage=stage,

@@ -64,6 +64,8 @@ class BuildMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     resources: dict[str, tuple[Value, ...]] = {}  # LUT, FF, BRAM_18K, URAM, DSP...: counts
     utilization: dict[str, tuple[Value, ...]] = {}  # LUT, FF, BRAM, URAM, DSP: fractions of the device
     device: dict[str, int] = {}  # resource -> total count
+    # LUT, FF, BRAM_18K, URAM, DSP: fractions of target.budget, above 1 if it is not kept; `worst` is the largest
+    budget: dict[str, tuple[Value, ...]] = {}
     reconciliation: tuple[ReconciledQuantity, ...] = ()  # empty with a single stage
     bottleneck: str | None = None
     layers: tuple[LayerMetrics, ...] = ()

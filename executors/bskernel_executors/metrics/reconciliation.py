@@ -59,7 +59,7 @@ def make_reconciliation_table(metrics: BuildMetrics) -> dict[str, Any] | None:
             text = "" if value is None else _number(value)
             line.append(text if ratio is None else f"{text} ({ratio:.3g}x)")
         # The share of block RAM counts both sizes together and is shown beside the smaller one.
-        of_device = metrics.utilization.get(_device_name(row.quantity), ())
+        of_device = metrics.utilization.get(_device_name(row.quantity, metrics.device), ())
         shares = {share.stage: share.value for share in of_device if not share.is_stand_in}
         latest = next((shares[stage] for stage in reversed(stages) if stage in shares), None)
         cells.append([*line, "" if latest is None else f"{latest:.2%}"])
@@ -71,8 +71,9 @@ def make_reconciliation_table(metrics: BuildMetrics) -> dict[str, Any] | None:
     return {"title": title, "columns": columns, "rows": cells}
 
 
-def _device_name(quantity: str) -> str:
-    return "BRAM" if quantity == "BRAM_18K" else quantity
+def _device_name(quantity: str, device: Mapping[str, int]) -> str:
+    smallest = "BRAM_4K" if device.get("BRAM_4K") else "BRAM_18K"
+    return "BRAM" if quantity == smallest else quantity
 
 
 def _shown(value: Value) -> str:
@@ -102,7 +103,7 @@ def make_summary_rows(metrics: BuildMetrics) -> list[dict[str, str]]:
         for value in values:
             if (label, value.stage, value.value) in tabled:
                 continue
-            share = shares.get((_device_name(label), value.source))
+            share = shares.get((_device_name(label, metrics.device), value.source))
             of_device = f" ({share.value:.2%} of the device)" if share is not None else ""
             note = f"{STAND_IN}, not hardware" if value.is_stand_in else f"{value.stage}{of_network}"
             rows.append({"label": label, "value": f"{_shown(value)}{of_device}", "note": note})

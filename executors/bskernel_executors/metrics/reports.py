@@ -59,6 +59,7 @@ REPORTS = (
     "ooc_synth_and_timing.json",
     "post_synth_resources.json",
     "auto_folding_config.json",
+    "applied_folding_config.json",
     "final_hw_config.json",
     "fifo_sizing.json",
     "metadata_builder.json",

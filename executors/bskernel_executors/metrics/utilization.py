@@ -6,17 +6,17 @@ from collections.abc import Mapping
 
 import msgspec
 
-from bskernel_executors.metrics.devices import Device
+from bskernel_executors.devices.resources import Device
 from bskernel_executors.metrics.model import Stage, Value
 
 DEVICE_RESOURCES = ("LUT", "FF", "BRAM", "URAM", "DSP")
-# Block RAM in tiles of 36 Kb: a BRAM_18K is half a tile.
-_TILES = {"BRAM_18K": 0.5, "BRAM_36K": 1.0}
+# Block RAM in tiles of 36 Kb.
+_TILES = {"BRAM_4K": 1 / 9, "BRAM_18K": 0.5, "BRAM_36K": 1.0}
 
 
-def device_totals(device: Mapping[str, int]) -> dict[str, int]:
+def device_totals(device: Mapping[str, int]) -> dict[str, float]:
     """Return a device's totals by DEVICE_RESOURCES, with BRAM in tiles of 36 Kb."""
-    return {"BRAM" if name == "BRAM_36K" else name: total for name, total in device.items()}
+    return {name: int(total) if float(total).is_integer() else total for name, total in count_used(device).items()}
 
 
 def count_used(counts: Mapping[str, float]) -> dict[str, float]:

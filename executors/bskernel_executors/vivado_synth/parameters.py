@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bskernel_executors.exchange.parts import AmdPart
 from bskernel_executors.sdk import parameter
 
 Flatten = Literal["rebuilt", "full", "none"]
@@ -37,7 +38,7 @@ RouteDirective = Literal[
 class SynthesisParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `synthesize`."""
 
-    part: Annotated[str, parameter("FPGA part", default_from="target.part")]
+    part: Annotated[AmdPart, parameter("FPGA part", default_from="target.part")]
     clock_ns: Annotated[float, parameter("clock period", unit="ns", default_from="target.clock_ns")]
     directive: Annotated[SynthesisDirective, parameter("synth_design -directive")] = "Default"
     flatten_hierarchy: Annotated[
@@ -49,7 +50,7 @@ class SynthesisParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 class ImplementationParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters of `implement`."""
 
-    part: Annotated[str, parameter("FPGA part", default_from="target.part")]
+    part: Annotated[AmdPart, parameter("FPGA part", default_from="target.part")]
     clock_ns: Annotated[float, parameter("clock period", unit="ns", default_from="target.clock_ns")]
     opt_directive: Annotated[OptDirective, parameter("opt_design -directive")] = "Default"
     place_directive: Annotated[PlaceDirective, parameter("place_design -directive")] = "Default"

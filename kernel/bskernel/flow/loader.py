@@ -7,14 +7,13 @@ import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from bskernel.config import Config, Flow
 from bskernel.config.assignments import ConfigText
 from bskernel.config.decoder import convert
-from bskernel.config.reader import read_config, read_toml, restrict_store
+from bskernel.config.reader import parse_toml, read_config, read_text, restrict_store
 from bskernel.core.errors import ConfigError
 from bskernel.flow.edits import edit_flow, name_steps
 from bskernel.flow.loaded_config import LoadedConfig
@@ -25,7 +24,12 @@ _MOST_EXTENDING = 50  # flows that extend one another
 
 def flow_names() -> list[str]:
     """The names of the shipped flows."""
-    return sorted(path.stem for path in FLOWS.glob("*.toml"))
+    return list(_shipped_names())
+
+
+@functools.cache  # a sweep asks twice for each point that has a plan of its own
+def _shipped_names() -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in FLOWS.glob("*.toml")))
 
 
 def load_flow(config: Config, path: Path, place: Path | None = None) -> Flow:
@@ -42,21 +46,40 @@ def load_flow(config: Config, path: Path, place: Path | None = None) -> Flow:
 
 
 @functools.cache
-def _shipped(name: str) -> dict[str, Any]:
-    return tomllib.loads((FLOWS / f"{name}.toml").read_text(encoding="utf-8"))
+def _shipped(name: str) -> Flow:
+    return convert(tomllib.loads((FLOWS / f"{name}.toml").read_text(encoding="utf-8")), Flow, f"flow {name}")
 
 
+@functools.cache
 def shipped_flow(name: str) -> Flow:
-    """A shipped flow, with the steps of the flows it extends."""
-    return _flow(name, Path(), "bskernel", ())
+    """A shipped flow, with the steps of the flows it extends. Raises ConfigError with the choices."""
+    return _joined(name, Path(), "bskernel", ())
+
+
+@functools.lru_cache(maxsize=64)  # the points of a sweep name the same files
+def _parsed(text: str, place: str) -> Flow:
+    return convert(parse_toml(text, place), Flow, place)
+
+
+def shipped_loops() -> dict[str, list[str]]:
+    """The loops of each shipped flow that has some, but for flows of collections."""
+    flows = {name: shipped_flow(name) for name in flow_names()}
+    return {name: list(flow.loop) for name, flow in flows.items() if flow.loop and flow.collection is None}
 
 
 def _flow(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Flow:
+    if not extending and name in _shipped_names():
+        return shipped_flow(name)
+    return _joined(name, folder, where, extending)
+
+
+def _joined(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Flow:
     if name.endswith(".toml"):
         file = folder / name
-        known, data, place = str(file.resolve()), read_toml(file), str(file)
-    elif name in flow_names():
-        known, data, place = name, _shipped(name), f"flow {name}"
+        known, place = str(file.resolve()), str(file)
+        flow = _parsed(read_text(file), place)
+    elif name in _shipped_names():
+        known, flow, place = name, _shipped(name), f"flow {name}"
     else:
         raise ConfigError(
             f"{where}: unknown flow {name!r}",
@@ -66,7 +89,6 @@ def _flow(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Fl
         raise ConfigError(f"{where}: {' extends '.join((*extending, known))}")
     if len(extending) >= _MOST_EXTENDING:
         raise ConfigError(f"{where}: more than {_MOST_EXTENDING} flows extend one another", hint="join some of them")
-    flow = convert(data, Flow, place)
     if not flow.extends:
         return flow
     base = _flow(flow.extends, (folder / name).parent, f"{place}: extends", (*extending, known))
@@ -75,6 +97,9 @@ def _flow(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Fl
         step=tuple(msgspec.structs.replace(step.table, name=step.name) for step in steps),
         summary=flow.summary,
         versions={**base.versions, **flow.versions},
+        loop={**base.loop, **flow.loop},
+        collection=flow.collection,
+        calibration=flow.calibration or base.calibration,
     )
 
 
@@ -107,12 +132,12 @@ def check_config(text: ConfigText) -> LoadedConfig:
     flow = load_flow(config, path, text.place)
     loaded = LoadedConfig(config=config, path=path, flow=flow, place=text.place, given=text.given)
     try:
-        is_folder, is_file, is_there = loaded.model.is_dir(), loaded.model.is_file(), loaded.model.exists()
+        if loaded.model.is_file():
+            return loaded
+        is_folder, is_there = loaded.model.is_dir(), loaded.model.exists()
     except OSError as error:
         raise ConfigError(f"{path}: build.model: {loaded.model}: {error.strerror}") from error
     if is_folder:
         raise ConfigError(f"{path}: build.model: {loaded.model} is a folder", hint="name the ONNX file in it")
-    if not is_file:
-        why = f"{loaded.model} is not a plain file" if is_there else f"no such file: {loaded.model}"
-        raise ConfigError(f"{path}: build.model: {why}")
-    return loaded
+    why = f"{loaded.model} is not a plain file" if is_there else f"no such file: {loaded.model}"
+    raise ConfigError(f"{path}: build.model: {why}")

@@ -32,6 +32,12 @@ class RangeRequest(msgspec.Struct, frozen=True, kw_only=True):
     input_type: str | None = None
     output_type: str | None = None
 
+    def options(self) -> tuple[str, ...]:
+        """The options of a command that ask for this range."""
+        named = {"--from": self.first, "--to": self.last}
+        named |= {"--input-type": self.input_type, "--output-type": self.output_type}
+        return tuple(part for option, value in named.items() if value is not None for part in (option, value))
+
 
 class RangeEnd(msgspec.Struct, frozen=True, kw_only=True):
     """One end of a range as requested: a step or a stage, and the option or key that named it."""

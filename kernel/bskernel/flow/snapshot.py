@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from bskernel.config.schema import is_name
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.flow.selection import RangeRequest
 
@@ -31,6 +32,8 @@ def snapshot_config(loaded: LoadedConfig) -> dict[str, Any]:
     """
     config = portable(msgspec.to_builtins(loaded.config), loaded.folder)
     config["build"].pop("output", None)
+    if is_name(loaded.name):  # config.json has another name than the file that gave the build its own
+        config["build"]["name"] = loaded.name
     config.pop("limits", None)
     config.pop("cluster", None)
     config.pop("store", None)

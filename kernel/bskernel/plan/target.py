@@ -8,13 +8,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from bskernel_protocol import EntryDescription
+
 from bskernel.config import TargetSection
 from bskernel.core.catalogue import ExecutorInfo
 from bskernel.core.errors import ConfigError
 from bskernel.core.hints import choices, nearest
 
 PART = "target.part"
+OBJECTIVE = "target.objective"
 BOARDS = "plan.boards"  # a value of the plan: the boards that its executors know, with their parts
+# Families of devices by how their parts' names begin, to name one that no step takes: maker, and family.
+_FAMILIES = {
+    "gw": ("Gowin", "Gowin"),
+    "ice": ("Lattice", "iCE40"),
+    "lfe2": ("Lattice", "ECP2"),
+    "lfe3": ("Lattice", "ECP3"),
+    "lfe5": ("Lattice", "ECP5"),
+    "lcmxo": ("Lattice", "MachXO"),
+    "lifcl": ("Lattice", "Nexus"),
+    "lfd2nx": ("Lattice", "Nexus"),
+    "lfcpnx": ("Lattice", "Nexus"),
+    "ccgm": ("Cologne Chip", "GateMate"),
+    "10m": ("Altera", "MAX 10"),
+    "5c": ("Altera", "Cyclone V"),
+    "ep4c": ("Altera", "Cyclone IV"),
+}
 _LONGEST_NS = 50.0  # 20 MHz: no FPGA needs a slower clock, so a longer period is probably a frequency
 
 
@@ -52,12 +71,33 @@ def explain_no_part(boards: Mapping[str, str]) -> str:
     return f"{part}; boards: {', '.join(sorted(boards))}" if boards else part
 
 
-def explain_form(part: str, examples: Iterable[str], boards: Mapping[str, str]) -> str:
-    """How a part is written, or the key of a board that stands where a part belongs."""
+def explain_form(part: str, kind: str, examples: Iterable[str], boards: Mapping[str, str]) -> str:
+    """How a part is written, or the key of a board that stands where a part belongs.
+
+    `kind` says which parts are taken. A part of a family of which it names none is refused by that name.
+    """
     near = nearest(part, list(boards))
     if near and near[0].lower() == part.lower():
         return f'{near[0]} is a board: write target.board = "{near[0]}" in place of the part'
-    return f"device, package and speed grade, e.g. {', '.join(examples)}"
+    written = f"device, package and speed grade, e.g. {', '.join(examples)}"
+    found = next((family for begin, family in _FAMILIES.items() if part.lower().startswith(begin)), None)
+    if found is None:
+        return written
+    maker, family = found
+    if family in kind:
+        return f"of {maker}'s {family}, only the devices above are supported; {written}"
+    name = maker if maker == family else f"{maker}'s {family}"
+    return f"{name} is not supported here; {written}"
+
+
+def check_objective(target: TargetSection, entries: Iterable[EntryDescription], path: Path) -> None:
+    """Raise ConfigError when a build asks for an objective that none of its entries takes."""
+    taken = (parameter.default_from for entry in entries for parameter in entry.parameters)
+    if target.objective is not None and OBJECTIVE not in taken:
+        raise ConfigError(
+            f"{path}: {OBJECTIVE} = {target.objective!r}, but no step of this build optimises a folding",
+            hint="leave it out, or take a flow with FINN's folding, such as estimate or rtl",
+        )
 
 
 def doubts_about(target: TargetSection) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from bskernel_executors.exchange.adaptation import Adaptation
 from bskernel_executors.exchange.bit_widths import BitWidths
+from bskernel_executors.exchange.budget_check import BudgetCheck
 from bskernel_executors.exchange.coverage import Coverage
 from bskernel_executors.exchange.design import Design
 from bskernel_executors.exchange.evaluation import Evaluation
@@ -21,6 +22,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 SHAPES: dict[str, Any] = {
     "adaptation.json": Adaptation,
     "bit_widths.json": BitWidths,
+    "budget_check.json": BudgetCheck,
     "coverage.json": Coverage,
     "design.json": Design,
     "design-netlist.json": Design,

@@ -1,18 +1,15 @@
 """Random quantizers through FINN's conversion and streamlining, against qonnx's execution on all inputs."""
 
-import json
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from bskernel.images import ensure_environment, environment_variables
 from bskernel.workspace.workspace import Workspace
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from support.paths import SUPPORT
+from support.finn_worker import Ask, finn_worker
 
 pytestmark = pytest.mark.env
 CHANNELS = 3
@@ -21,7 +18,6 @@ EVERY = np.arange(-128, 128)
 INT8 = {"input": "INT8", "inputs": np.stack([EVERY, EVERY[::-1], np.roll(EVERY, 77)], axis=1).tolist()}
 MODES = ("ROUND", "HALF_EVEN", "CEIL", "FLOOR", "UP", "DOWN", "HALF_UP", "HALF_DOWN")
 POWERS = st.integers(-6, 2).map(lambda exponent: 2.0**exponent)
-Ask = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @pytest.fixture(scope="module", params=["finn-plus-1.6.1", "finn-plus-1.4.0"])
@@ -31,34 +27,16 @@ def ask(
     environments: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Ask]:
-    recipe = next(recipe for recipe in workspace.recipes if recipe.name == f"finn-step@{request.param}")
-    environment = ensure_environment(recipe, environments, lambda _: None)
-    home = str(tmp_path_factory.mktemp("home"))
-    variables = {"PYTHONPATH": str(environment.code), "HOME": home, "TMPDIR": home, "PATH": "/usr/bin:/bin"}
-    with subprocess.Popen(
-        [str(environment.python), str(SUPPORT / "rounding_worker.py")],
-        env=environment_variables(recipe) | variables,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as worker:
+    home = tmp_path_factory.mktemp("home")
+    with finn_worker("rounding_worker.py", request.param, workspace, environments, home) as ask_worker:
 
-        def ask_worker(network: dict[str, Any]) -> dict[str, Any]:
-            assert worker.stdin is not None
-            assert worker.stdout is not None
-            worker.stdin.write(json.dumps(network) + "\n")
-            worker.stdin.flush()
-            answer = worker.stdout.readline()
-            assert answer, network
-            found: dict[str, Any] = json.loads(answer)
+        def ask_network(network: dict[str, Any]) -> dict[str, Any]:
+            found = ask_worker(network)
             # FINN+ 1.4.0 converts unsigned quantizers after Relu alone.
             assert "refused" not in found or request.param == "finn-plus-1.4.0", found
             return {"exact": 0, "unmatched": [], "kinds": ["MultiThreshold"]} if "refused" in found else found
 
-        yield ask_worker
-        assert worker.stdin is not None
-        worker.stdin.close()
+        yield ask_network
 
 
 def per_channel(values: st.SearchStrategy[float]) -> st.SearchStrategy[Any]:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bskernel_executors.devices.resources import find_device, list_boards
+from bskernel_executors.exchange.budget_check import BudgetCheck, BudgetedResource
 from bskernel_executors.exchange.report_makers import MADE_BY
 from bskernel_executors.exchange.simulation import Simulation
 from bskernel_executors.exchange.synthesis import CellSynthesis, Implementation, TimedSynthesis
 from bskernel_executors.metrics.collector import collect_metrics
-from bskernel_executors.metrics.devices import find_device, list_boards
 from bskernel_executors.metrics.headroom import find_headroom
 from bskernel_executors.metrics.model import BuildMetrics, Value
 from bskernel_executors.metrics.reconciliation import make_reconciliation_table, make_summary_rows
@@ -116,6 +117,27 @@ def test_a_resource_that_a_device_lacks_has_no_fraction(tmp_path: Path) -> None:
     assert set(metrics.utilization) == {"LUT"}
 
 
+def test_small_block_rams_of_a_device_of_lattices_are_shares_of_its_own() -> None:
+    synthesis = CellSynthesis(
+        tool="Yosys 0.70", family="ice40", design={"LUT": 528, "BRAM_4K": 6}, layers={}, differences=()
+    )
+    metrics = collect_metrics(
+        {"estimate_layer_resources.json": {"total": {"BRAM_18K": 3}}},
+        None,
+        part="iCE40UP5K-SG48I",
+        synthesis=synthesis,
+    )
+    assert metrics.device == {"LUT": 5_280, "FF": 5_280, "BRAM_36K": 0, "BRAM_4K": 30, "URAM": 0, "DSP": 8}
+    assert {value.stage: value.value for value in metrics.utilization["BRAM"]} == {
+        "estimate": pytest.approx(3 * 4.5 / 30),
+        "synth": pytest.approx(6 / 30),
+    }
+    table = make_reconciliation_table(metrics)
+    assert table is not None
+    assert {row[0]: row[-1] for row in table["rows"]} == {"BRAM_18K": "", "BRAM_4K": "20.00%", "LUT": "10.00%"}
+    assert find_headroom(metrics).binding == "BRAM"
+
+
 def test_what_hls_does_not_know_is_absent(tmp_path: Path) -> None:
     layers = {"a": {"LUT": "120", "FF": "7", "DSP": 0}, "b": {"LUT": "30", "FF": 0, "DSP": 0}}
     write(tmp_path, estimate_layer_resources_hls=layers)
@@ -213,6 +235,17 @@ def test_a_layer_has_cycles_folding_and_resources(tmp_path: Path) -> None:
     )
 
 
+def test_a_folding_that_was_applied_replaces_the_one_that_finn_found(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        estimate_layer_cycles={"MVAU_0": 64},
+        auto_folding_config={"Defaults": {}, "MVAU_0": {"PE": 1, "SIMD": 1}},
+        applied_folding_config={"Defaults": {}, "MVAU_0": {"PE": 4, "SIMD": 2}},
+    )
+    (layer,) = collect_metrics(read_reports(tmp_path), None).layers
+    assert layer.folding == {"PE": 4, "SIMD": 2}
+
+
 def test_the_slack_of_a_routed_design_that_misses_its_clock(tmp_path: Path) -> None:
     (tmp_path / "report").mkdir()
     text = (DATA / "artix7_timing_summary.rpt").read_text()
@@ -221,6 +254,26 @@ def test_the_slack_of_a_routed_design_that_misses_its_clock(tmp_path: Path) -> N
     assert values(metrics.slack) == [(-3.463, "ns", "routed")]
     assert metrics.timing_met is False
     assert any("timing is not met" in text for text in metrics.warnings)
+
+
+def test_a_budget_is_compared_with_what_was_predicted_then_synthesised_then_routed() -> None:
+    check = BudgetCheck(
+        tool="Yosys 0.70",
+        resources={
+            "LUT": BudgetedResource(device=1000, budget=500, predicted=400, counted=450),
+            "pins": BudgetedResource(device=90, budget=50, predicted=45, counted=40),
+        },
+    )
+    metrics = collect_metrics({}, None, budget=check, implementation=routed(design={"LUT": 550, "DSP": 3}))
+    assert values(metrics.budget["LUT"]) == [
+        (0.8, "fraction", "estimate"),
+        (0.9, "fraction", "synth"),
+        (1.1, "fraction", "routed"),
+    ]
+    assert [value.stage for value in metrics.budget["pins"]] == ["estimate", "synth"]
+    assert [value.value for value in metrics.budget["worst"]] == [0.9, 0.9, 1.1]
+    alone = collect_metrics({}, None, budget=check)
+    assert [value.stage for value in alone.budget["worst"]] == ["estimate", "synth"]
 
 
 def test_what_vivado_found_is_told_with_its_version(tmp_path: Path) -> None:

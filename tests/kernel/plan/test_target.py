@@ -7,7 +7,8 @@ import pytest
 from bskernel.config import TargetSection
 from bskernel.core.errors import ConfigError
 from bskernel.images import find_recipes, load_executors
-from bskernel.plan.target import doubts_about, part_of
+from bskernel.plan.target import check_objective, doubts_about, part_of
+from bskernel_protocol import EntryDescription, ParameterDescription
 from support.paths import ROOT
 
 BOARDS = {"ZCU104": "xczu7ev-ffvc1156-2-e", "Pynq-Z1": "xc7z020clg400-1"}
@@ -43,6 +44,16 @@ def test_the_part_of_every_shipped_board_has_the_form_that_steps_ask_for() -> No
         assert info.catalogue.boards["ZCU104"] == "xczu7ev-ffvc1156-2-e"
         for part in info.catalogue.boards.values():
             fastjsonschema.compile(schemas[0])(part)
+
+
+def test_an_objective_that_no_step_takes_is_refused() -> None:
+    target = TargetSection(objective="fastest")
+    with pytest.raises(ConfigError, match="no step of this build optimises a folding"):
+        check_objective(target, (), HERE)
+    takes = ParameterDescription(name="objective", help="", schema={}, required=True, default_from="target.objective")
+    entry = EntryDescription(name="optimize", summary="", parameters=(takes,))
+    check_objective(target, (entry,), HERE)
+    check_objective(TargetSection(), (), HERE)
 
 
 @pytest.mark.parametrize(

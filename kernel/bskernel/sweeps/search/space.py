@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from bskernel.config import Span, SweepSection, Values
+from bskernel.sweeps.analysis.table import is_number
 from bskernel.sweeps.points.ranges import values
 
 DIGITS = 6  # significant digits of a number chosen from a range
@@ -66,7 +67,7 @@ def space_of(section: SweepSection, where: str) -> dict[str, Dimension]:
 def _listed(given: Mapping[str, Values], where: str) -> Listed:
     columns = [values(one, where) if isinstance(one, Span) else one for one in given.values()]
     choices = tuple(dict.fromkeys(_Distinct(choice) for choice in zip(*columns, strict=True)))
-    ordered = len(columns) == 1 and all(_is_number(choice.values[0]) for choice in choices)
+    ordered = len(columns) == 1 and all(is_number(choice.values[0]) for choice in choices)
     plain = tuple(choice.values for choice in choices)
     return Listed(keys=tuple(given), choices=tuple(sorted(plain)) if ordered else plain, ordered=ordered)
 
@@ -83,10 +84,6 @@ class _Distinct:
 
     def __hash__(self) -> int:
         return hash(self._text)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def settings_of(space: Mapping[str, Dimension], chosen: Mapping[str, float]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The resources of the devices on FINN's boards, from AMD's data sheets, and of Lattice's ECP5.
+"""The resources of the devices on FINN's boards, from AMD's data sheets, and of Lattice's.
 
 Sources: DS190 (Zynq-7000), DS891 (Zynq UltraScale+), DS889 (RFSoC), DS987 (K26), DS890 (UltraScale+), DS962, DS963
 and DS965 (Alveo), DS950 (Versal). On Alveo and Versal, a shell uses some of these resources.
@@ -9,10 +9,10 @@ from __future__ import annotations
 import msgspec
 
 from bskernel_executors.lattice.boards import list_board_parts
-from bskernel_executors.lattice.devices import Ecp5, find_part, is_ecp5
+from bskernel_executors.lattice.devices import find_part, is_lattice
 
 
-class Device(msgspec.Struct, frozen=True, kw_only=True):
+class Device(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Counts of one device; BRAM_36K are block RAM tiles, each also usable as two BRAM_18K."""
 
     LUT: int
@@ -20,6 +20,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     BRAM_36K: int
     URAM: int
     DSP: int
+    BRAM_4K: int = 0  # instead of BRAM_36K
 
 
 def _device(lut: int, bram: int, uram: int, dsp: int) -> Device:
@@ -74,19 +75,21 @@ def list_boards() -> dict[str, str]:
     return _BOARDS | list_board_parts()
 
 
-def _find_ecp5(part: str) -> Device | None:
+def _find_lattice(part: str) -> Device | None:
     try:
-        found: Ecp5 = find_part(part).device
+        totals = find_part(part).device.resources
     except ValueError:
         return None
+    small = totals.get("BRAM_4K", 0)
     # Two DP16KD of 18 Kb are as much as a tile of AMD's.
-    return Device(LUT=found.LUT, FF=found.LUT, BRAM_36K=found.BRAM // 2, URAM=0, DSP=found.DSP)
+    tiles = totals.get("BRAM_18K", 0) // 2
+    return Device(LUT=totals["LUT"], FF=totals["FF"], BRAM_36K=tiles, URAM=0, DSP=totals["DSP"], BRAM_4K=small)
 
 
 def find_device(part: str | None, board: str | None) -> Device | None:
     """Find the totals of a part, or of a board's part; None if they are unknown."""
     name = (part or list_boards().get(board or "", "")).lower()
-    if is_ecp5(name):
-        return _find_ecp5(name)
+    if is_lattice(name):
+        return _find_lattice(name)
     fitting = [prefix for prefix in _DEVICES if name.startswith(prefix)]
     return _DEVICES[max(fitting, key=len)] if fitting else None

@@ -1,0 +1,1 @@
+"""The devices that designs are made for: what they hold."""
