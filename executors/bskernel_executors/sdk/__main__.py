@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import gc
 import importlib
 import os
@@ -98,7 +99,14 @@ def main() -> int:
             supervise(arguments.supervised_for)  # before the imports: the supervisor stays small
         source, sink = take_protocol_channel()
         heartbeat = Heartbeat(arguments.heartbeat_s)
-        Server(load_registry(arguments.module), arguments.root, source, sink, heartbeat).serve()
+        server = Server(load_registry(arguments.module), arguments.root, source, sink, heartbeat)
+        try:
+            server.serve()
+        except OSError as error:
+            if error.errno not in {errno.EMFILE, errno.ENFILE}:
+                raise
+            print(f"OSError: {error}", file=sys.stderr)  # a limit of the machine's: where it struck says nothing
+            return 1
         return 0
     if arguments.command == "run":
         return _run(arguments.directory, arguments.module)

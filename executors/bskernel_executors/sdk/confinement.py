@@ -20,6 +20,7 @@ from bskernel_protocol.licences import LICENCE_VARIABLES
 
 from bskernel_executors.sdk import landlock, syscall_filter
 from bskernel_executors.sdk.mount_view import enter_view, make_writable
+from bskernel_executors.sdk.number_runs import consecutive_runs
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_DUMPABLE = 4
@@ -139,9 +140,27 @@ class Confinement:
         spared = () if self._version >= landlock.SCOPES_SIGNALS else _lineage()
         self._programs = {tools: syscall_filter.make_program(outward=tools, spared=spared) for tools in (False, True)}
         self._early_program = syscall_filter.make_program(outward=False, mounting=True, spared=spared)
+        self._opened = self._open_places()
         self._ruleset: landlock.Ruleset | None = None
         self._has_view = False
         self._is_filtered = False
+
+    def _open_places(self) -> dict[str, landlock.OpenedPlace]:
+        """The places of the common rights, opened once for all steps; those that cannot be are opened for each.
+
+        What a step's view puts in the place of another folder is opened in the view.
+        """
+        if not self._version:
+            return {}
+        paths = self._rights.keys() - {_SHARED_MEMORY}
+        opened = {path: landlock.open_place(path, self._rights[path]) for path in sorted(paths)}
+        return {path: place for path, place in opened.items() if place is not None}
+
+    def close(self) -> None:
+        """Close what `prepare` needs, in the process that has called it."""
+        for first, end in consecutive_runs(place.fd for place in self._opened.values()):
+            os.closerange(first, end)
+        self._opened = {}
 
     def prepare(self) -> None:
         """Do what needs no step, ahead, in a process that will run a confined one. It must have one thread.
@@ -161,7 +180,11 @@ class Confinement:
         try:
             ruleset = landlock.Ruleset(self._version, tcp=tcp)
             for path, rights in self._rights.items():
-                ruleset.allow(path, rights)
+                place = self._opened.get(path)
+                if place is not None:
+                    ruleset.allow_opened(place)
+                else:
+                    ruleset.allow(path, rights)
         except OSError:
             return None
         return ruleset
@@ -193,6 +216,7 @@ class Confinement:
                 f"without Landlock ({error}) this step can read files of the user's and signal other steps"
             )
             _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # this process is no server
+        self.close()
         if not self._is_filtered and not syscall_filter.install(self._programs[tools]):
             lacking.append("without seccomp this step can open connections")
         return "; ".join(lacking) or None

@@ -16,8 +16,8 @@ _QUIET_S = 0.1  # a server without messages for so long is idle: kept warm, or i
 _SEVERAL = 3  # forks; after so many there are likely to be enough more to make moving pay off even beside steps
 
 
-def find_blocks(maps: Iterable[str]) -> Iterator[int]:
-    """Yield addresses of whole blocks in writable, private, anonymous memory, from the lines of /proc/PID/maps."""
+def private_memory(maps: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each writable, private, anonymous part of memory, from the lines of /proc/PID/maps."""
     for line in maps:
         span, modes, _, _, inode, *name = line.split(maxsplit=5)
         if inode != "0" or not modes.startswith("rw") or not modes.endswith("p"):
@@ -25,6 +25,12 @@ def find_blocks(maps: Iterable[str]) -> Iterator[int]:
         if name and name[0].strip() != "[heap]" and not name[0].startswith("[anon"):
             continue
         first, end = (int(part, 16) for part in span.split("-"))
+        yield first, end
+
+
+def find_blocks(maps: Iterable[str]) -> Iterator[int]:
+    """Yield addresses of whole blocks in writable, private, anonymous memory, from the lines of /proc/PID/maps."""
+    for first, end in private_memory(maps):
         yield from range(-(-first // BLOCK) * BLOCK, end - BLOCK + 1, BLOCK)
 
 
@@ -58,6 +64,11 @@ class HugePageMover:
         """The server has processed a step's end, and so written to its memory."""
         if self._moved:
             self._remaining = move_into_huge_pages()
+
+    @property
+    def heeds_limits(self) -> bool:
+        """Whether limits of running steps decide anything now: to find one, a manifest is read."""
+        return self._remaining is not None and not self._moved and self._forks >= _SEVERAL
 
     def idle_timeout(self, limited: Collection[bool]) -> float | None:
         """Return after how many seconds without a message to move a block; None if there is nothing to move now.

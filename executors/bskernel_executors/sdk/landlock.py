@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import stat
+from typing import NamedTuple
 
 # System calls have the same numbers on all of Linux's architectures.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -67,6 +68,23 @@ def forbid_new_privileges() -> None:
         raise OSError(code, os.strerror(code))
 
 
+class OpenedPlace(NamedTuple):
+    """An open file or folder, and the rights to it that its kind can have."""
+
+    fd: int
+    rights: int
+
+
+def open_place(path: str, rights: int) -> OpenedPlace | None:
+    """Open what rights are to be allowed to; None if it does not exist. The caller closes it."""
+    try:
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return None
+    is_folder = stat.S_ISDIR(os.fstat(fd).st_mode)
+    return OpenedPlace(fd, rights if is_folder else rights & _OF_FILES)
+
+
 class Ruleset:
     """Gives up all rights to files but those allowed, and TCP too unless `tcp`, once it is enforced.
 
@@ -86,17 +104,18 @@ class Ruleset:
 
     def allow(self, path: str, rights: int) -> None:
         """Allow `rights` to a file, or to a folder and all beneath it; nothing if it does not exist."""
-        try:
-            fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        except OSError:
-            return
-        try:
-            rights &= self._known if stat.S_ISDIR(os.fstat(fd).st_mode) else self._known & _OF_FILES
-            rule = _PathBeneath(allowed=rights, parent_fd=fd)
-            kind, no_flags = ctypes.c_int(_RULE_PATH_BENEATH), ctypes.c_uint32(0)
-            _syscall(_ADD_RULE, ctypes.c_int(self._fd), kind, ctypes.byref(rule), no_flags)
-        finally:
-            os.close(fd)
+        opened = open_place(path, rights)
+        if opened is not None:
+            try:
+                self.allow_opened(opened)
+            finally:
+                os.close(opened.fd)
+
+    def allow_opened(self, place: OpenedPlace) -> None:
+        """Allow the rights to a place that is open."""
+        rule = _PathBeneath(allowed=place.rights & self._known, parent_fd=place.fd)
+        kind, no_flags = ctypes.c_int(_RULE_PATH_BENEATH), ctypes.c_uint32(0)
+        _syscall(_ADD_RULE, ctypes.c_int(self._fd), kind, ctypes.byref(rule), no_flags)
 
     def enforce(self) -> None:
         """Restrict this process and what it starts. New privileges must be forbidden."""

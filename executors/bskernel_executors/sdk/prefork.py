@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import select
 import signal
@@ -16,6 +18,7 @@ from typing import Literal, NoReturn
 from bskernel_protocol import LogLine
 
 from bskernel_executors.sdk.confinement import Confinement
+from bskernel_executors.sdk.hot_pages import HotPages, copy_ahead, open_pagemap, written_pages
 from bskernel_executors.sdk.log_file import LogFile
 from bskernel_executors.sdk.oom_counter import count_oom_kills
 from bskernel_executors.sdk.process_tree import (
@@ -57,18 +60,24 @@ class OutputPipe:
 class RunningStep:
     """A child that runs a step, and the step's log."""
 
-    directory: str
+    root: Path
+    directory: str  # below `root`
     pid: int
     pidfd: int  # becomes readable when the child ends
     log: LogFile
     started: float  # time.monotonic(), in seconds
     oom_kills_before: int
-    has_memory_limit: bool
     begun_fd: int  # becomes readable when the child has its order in hand
     view_fd: int | None  # the child's namespace of mounts, which takes as long to end as a small step does
+    pages_fd: int | None  # the child's report on the pages that it wrote to; None if it is not asked
     pipes: list[OutputPipe]
     told: float = 0.0  # when the kernel last heard of progress beyond the log's limit
     cancelled: bool = False
+
+    @functools.cached_property
+    def has_memory_limit(self) -> bool:
+        """Whether its manifest limits its memory."""
+        return limits_memory(self.root / self.directory)
 
     def fds(self) -> Iterator[int]:
         """The server's file descriptors for this step, which no other child may keep open."""
@@ -76,6 +85,16 @@ class RunningStep:
         yield from (pipe.fd for pipe in self.pipes)
         if self.view_fd is not None:
             yield self.view_fd
+        if self.pages_fd is not None:
+            yield self.pages_fd
+
+    def written_pages(self) -> bytes | None:
+        """The report of the child, which has ended, on the pages that it wrote to; None if it was not asked."""
+        if self.pages_fd is None:
+            return None
+        with contextlib.suppress(BlockingIOError):
+            return os.read(self.pages_fd, 1 << 16)
+        return b""
 
     def write_log_line(self, stream: StreamName, text: str) -> None:
         """Append a line to the step's log."""
@@ -130,6 +149,8 @@ class RunningStep:
         self.log.close(self._seconds())
         os.close(self.pidfd)
         os.close(self.begun_fd)
+        if self.pages_fd is not None:
+            os.close(self.pages_fd)
 
     def end_view(self) -> None:
         """Let the child's namespace of mounts end, once nobody waits for the step."""
@@ -145,11 +166,14 @@ class PreforkedChild:
     order_fd: int  # write the step directory here
     begun_fd: int  # the child's word; that it has read its order is none, since one that is being killed may do that
     pipes: list[OutputPipe]
+    pages_fd: int | None = None
 
     def fds(self) -> Iterator[int]:
         """The server's file descriptors for this child, which no other child may keep open."""
         yield from (self.order_fd, self.begun_fd)
         yield from (pipe.fd for pipe in self.pipes)
+        if self.pages_fd is not None:
+            yield self.pages_fd
 
     def start(self, root: Path, directory: str) -> RunningStep:
         """Let it run the step in `directory` below `root`. Raises BrokenPipeError if it has been killed."""
@@ -165,15 +189,16 @@ class PreforkedChild:
             raise
         os.close(self.order_fd)
         return RunningStep(
+            root=root,
             directory=directory,
             pid=self.pid,
             pidfd=os.pidfd_open(self.pid),
             log=log,
             started=time.monotonic(),
             oom_kills_before=kills,
-            has_memory_limit=limits_memory(root / directory),
             begun_fd=self.begun_fd,
             view_fd=view,
+            pages_fd=self.pages_fd,
             pipes=self.pipes,
         )
 
@@ -193,11 +218,11 @@ class PreforkedChild:
 
 
 def prefork_child(
-    registry: Registry, root: Path, confinement: Confinement, inherited: Iterable[int]
+    registry: Registry, root: Path, confinement: Confinement, inherited: Iterable[int], hot_pages: HotPages
 ) -> PreforkedChild:
     """Fork a child for a step whose directory will be below `root`. It closes the `inherited` file descriptors.
 
-    What confines every step of the session is prepared while it waits.
+    What confines every step of the session is prepared while it waits, and pages that steps write to are copied.
     """
     pipes: list[tuple[StreamName, int, int]] = []
     for name in ("stdout", "stderr", "progress"):
@@ -205,22 +230,33 @@ def prefork_child(
         pipes.append((name, read_end, write_end))
     order_read, order_write = os.pipe()
     begun = os.eventfd(0)
+    pages = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if hot_pages.are_asked_for else None
     sys.stdout.flush()
     sys.stderr.flush()
     server = os.getpid()
     pid = os.fork()
     if pid == 0:
         write_ends = [write_end for _, _, write_end in pipes]
-        foreign = (*inherited, order_write, *(read_end for _, read_end, _ in pipes))
-        _become_child(registry, root, confinement, order_read, begun, write_ends, server, foreign)
-    for fd in (order_read, *(write_end for _, _, write_end in pipes)):
+        foreign = (*inherited, order_write, *(read_end for _, read_end, _ in pipes), *(pages[:1] if pages else ()))
+        report_to = pages[1] if pages else None
+        _become_child(
+            registry, root, confinement, order_read, begun, write_ends, server, foreign, hot_pages, report_to
+        )
+    for fd in (order_read, *(write_end for _, _, write_end in pipes), *(pages[1:] if pages else ())):
         os.close(fd)
     return PreforkedChild(
         pid=pid,
         order_fd=order_write,
         begun_fd=begun,
         pipes=[OutputPipe(name=name, fd=read_end) for name, read_end, _ in pipes],
+        pages_fd=pages[0] if pages else None,
     )
+
+
+def _has_order(order: int) -> bool:
+    waiting = select.poll()
+    waiting.register(order, select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def _become_child(
@@ -232,6 +268,8 @@ def _become_child(
     write_ends: list[int],
     server: int,
     foreign: Iterable[int],
+    hot_pages: HotPages,
+    report_pages: int | None,
 ) -> NoReturn:
     status = 1
     try:
@@ -249,6 +287,8 @@ def _become_child(
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
         if registry.confines_all:
             confinement.prepare()
+        copy_ahead(hot_pages.ranges(), lambda: _has_order(order_read))
+        pagemap = open_pagemap() if report_pages is not None else None
         directory = os.read(order_read, _LONGEST_LINE).decode()
         os.close(order_read)
         if not directory:
@@ -266,6 +306,9 @@ def _become_child(
             sys.stdout.flush()
             sys.stderr.flush()
         status = 1 if result.failure else 0
+        if report_pages is not None and pagemap is not None:
+            with contextlib.suppress(OSError):
+                os.write(report_pages, written_pages(pagemap))
     except BaseException:  # noqa: BLE001 - a forked child must never return into its parent's code
         # Without the step's logger: out of memory or of disk space, importing anything can fail.
         traceback.print_exc()

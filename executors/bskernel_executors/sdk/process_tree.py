@@ -78,7 +78,14 @@ def kill_group(pid: int) -> None:
 
 
 def _children() -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    opened = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = b""
+        while part := os.read(opened, 1 << 16):
+            data += part
+    finally:
+        os.close(opened)
+    return [int(pid) for pid in data.split()]
 
 
 def kill_orphans(known: Collection[int]) -> None:

@@ -31,6 +31,7 @@ from bskernel_protocol.frames import FrameError
 
 from bskernel_executors.sdk.confinement import Confinement, protect_server
 from bskernel_executors.sdk.heartbeat import Heartbeat
+from bskernel_executors.sdk.hot_pages import HotPages
 from bskernel_executors.sdk.huge_pages import HugePageMover
 from bskernel_executors.sdk.oom_counter import count_oom_kills
 from bskernel_executors.sdk.prefork import OutputPipe, PreforkedChild, RunningStep, StreamName, prefork_child
@@ -74,6 +75,7 @@ class Server:
         self._running: dict[str, RunningStep] = {}  # by step directory
         self._preforked: PreforkedChild | None = None
         self._mover = HugePageMover()
+        self._hot_pages = HotPages()
         self._warm_up_pid: int | None = None
         self._connected = True
         self._heartbeat = heartbeat or Heartbeat(None)
@@ -90,7 +92,8 @@ class Server:
         self._selector.register(self._source, selectors.EVENT_READ, (_COMMAND, self._handle_command))
         self._preforked = self._fork()
         while self._connected:
-            timeout = self._mover.idle_timeout([step.has_memory_limit for step in self._running.values()])
+            heeds = self._mover.heeds_limits
+            timeout = self._mover.idle_timeout([heeds and step.has_memory_limit for step in self._running.values()])
             beat = self._heartbeat.timeout() if self._running else None
             first = min((wait for wait in (timeout, beat) if wait is not None), default=None)
             ready = sorted((key.data for key, _ in self._selector.select(first)), key=itemgetter(0))
@@ -171,8 +174,10 @@ class Server:
             self._running[command.directory].cancel()
 
     def _start(self, directory: str) -> None:
+        # The step begins before the kernel hears of it, and the server reads nothing of it before that.
+        step = self._start_child(directory)
         self._send(StepStarted(directory=directory))
-        self._watch(self._start_child(directory))
+        self._watch(step)
         self._preforked = self._fork()
 
     def _watch(self, step: RunningStep) -> None:
@@ -195,7 +200,7 @@ class Server:
         self._mover.note_fork()
         inherited = [self._source.fileno(), self._sink.fileno(), self._selector_fd()]
         inherited += [fd for other in self._running.values() for fd in other.fds()]
-        return prefork_child(self._registry, self._root, self._confinement, inherited)
+        return prefork_child(self._registry, self._root, self._confinement, inherited, self._hot_pages)
 
     def _selector_fd(self) -> int:
         return self._selector.fileno()
@@ -236,6 +241,8 @@ class Server:
         if kills:
             # It may have gone on without them.
             self._relay_line(step, "stderr", f"the system ended {kills} process(es), for lack of memory")
+        if (pages := step.written_pages()) is not None:
+            self._hot_pages.note(pages)
         run_again = self._connected and not step.has_begun() and not step.cancelled
         step.close()
         if run_again:

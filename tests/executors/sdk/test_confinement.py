@@ -70,7 +70,10 @@ def confined(
         confinement.prepare()
         return [confinement.apply(step, tools=tools), function()]
 
-    return in_child(run)
+    try:
+        return in_child(run)
+    finally:
+        confinement.close()
 
 
 @pytest.fixture
@@ -211,3 +214,28 @@ def test_a_confined_step_still_starts_programs_pools_and_temporary_files(step: P
 
 def test_a_confined_step_can_gain_no_privileges(step: Path) -> None:
     assert confined(step, lambda: Path("/proc/self/status").read_text().split("NoNewPrivs:\t")[1][0])[1] == "1"
+
+
+@needs_landlock
+def test_a_step_keeps_no_place_open_that_its_server_has_opened_for_all(step: Path) -> None:
+    def places() -> set[int]:
+        """What is open as a path alone."""
+        return {int(file.name) for file in Path("/proc/self/fdinfo").iterdir() if is_place(file)}
+
+    def is_place(file: Path) -> bool:
+        try:
+            return bool(int(file.read_text().split("flags:")[1].split()[0], 8) & os.O_PATH)
+        except FileNotFoundError:  # the folder that is being listed
+            return False
+
+    def run() -> list[int]:
+        others = places()
+        confinement = Confinement(os.environ, step.parent)
+        opened = places() - others
+        confinement.prepare()
+        confinement.apply(step, tools=False)
+        return [len(opened), len(opened & places())]
+
+    opened, left = in_child(run)
+    assert opened > 10
+    assert left == 0
