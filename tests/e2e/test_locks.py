@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bskernel.images.engine import connect
 from support.builds import result_of, statuses, write
+from support.own_checkout import make_own_checkout
 
 BUILD = """
 [build]
@@ -102,6 +104,16 @@ def test_an_executor_s_changed_code_is_named_and_one_upgrade_accepts_it(
     assert cli("run", config, "--locked").returncode == 0
 
 
+@pytest.mark.parametrize("file", ["build.toml", "net.toml"])
+def test_the_configuration_of_a_build_that_has_its_name_from_a_file_runs_too(
+    file: str, cli: Any, tmp_path: Path
+) -> None:
+    (tmp_path / write(tmp_path, BUILD.replace('name = "b"\n', ""))).rename(tmp_path / file)
+    assert cli("run", file, "--output", "out").returncode == 0
+    done = cli("run", "out/config.json", "--locked")
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_configuration_in_a_build_directory_runs_and_is_the_same_build(cli: Any, tmp_path: Path) -> None:
     config = write(tmp_path, BUILD)
     assert cli("run", config, "--to", "double", "--output", "elsewhere/out").returncode == 0
@@ -134,7 +146,7 @@ def test_a_build_with_its_inputs_needs_nothing_else(
     for gone in ("deep", "numbers", "cache"):
         shutil.rmtree(tmp_path / gone)
     (tmp_path / "cache").mkdir()
-    for name in ("envs", "code", "packages"):
+    for name in ("envs", "code", "bases", "packages"):
         (tmp_path / "cache" / name).symlink_to(environments / name)
     done = cli("run", str(away / "config.json"), "--locked")
     assert done.returncode == 0, done.stderr
@@ -168,3 +180,36 @@ def test_a_damaged_config_json_is_refused_by_name(text: str, cli: Any, tmp_path:
     done = cli("run", "config.json")
     assert done.returncode == 2
     assert "config.json: not valid JSON" in done.stderr
+
+
+@pytest.mark.container
+@pytest.mark.parametrize("runtime", ["docker"], indirect=True)
+def test_a_lock_that_pins_images_refuses_another_under_the_right_labels(
+    cli: Any, surroundings: dict[str, str], root: Path, tmp_path: Path
+) -> None:
+    make_own_checkout(root, tmp_path / "checkout", "pinned")
+    surroundings["BSKERNEL_ROOT"] = str(tmp_path / "checkout")
+    config = write(tmp_path, BUILD)
+    done = cli("lock", config, "--images")
+    assert done.returncode == 0, done.stderr
+    lock = locked(tmp_path)
+    image = lock["executors"]["testing@pinned"]["image"]
+    assert cli("run", config, "--locked").returncode == 0
+    assert (tmp_path / "build" / "b" / "build.lock").read_text() == (tmp_path / "build.lock").read_text()
+    # The process runtime builds the same, and says that it did not look.
+    done = cli("run", config, "--locked", "--runtime", "process")
+    assert (done.returncode, "it pins images" in done.stderr) == (0, True)
+    assert (tmp_path / "build" / "b" / "build.lock").read_text() == (tmp_path / "build.lock").read_text()
+    # A lock that pins them goes on to.
+    assert "unchanged" in cli("lock", config).stdout
+    client = connect()
+    container = client.create_container(image, command=["true"])["Id"]
+    stranger = client.commit(container, repository="bskernel/testing", tag="pinned", message="other")["Id"]
+    client.remove_container(container)
+    done = cli("run", config, "--locked")
+    assert done.returncode == 7
+    assert f'executors.testing@pinned.image: was "{image}", is "{stranger}"' in done.stderr
+    assert "bskernel images check" in done.stderr
+    client.remove_image("bskernel/testing:pinned")
+    assert cli("run", config, "--locked").returncode == 0
+    client.close()

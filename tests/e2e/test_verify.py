@@ -1,6 +1,7 @@
 """`bskernel verify`: a build directory proves that it is intact, and that a second build makes the same bytes."""
 
 import json
+import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from bskernel.verification.variation import VARIED
 from support.builds import write
+from support.flipped_bits import flipped
 
 BUILD = """
 [build]
@@ -60,6 +62,14 @@ def test_a_build_is_verified_in_surroundings_that_differ_in_everything(
     assert last.startswith("VERIFIED: ")
     assert f"2 outputs of all steps made again, byte for byte, runtime {runtime}" in last
     assert list(tmp_path.glob("bskernel-verify-*")) == []
+
+
+@pytest.mark.parametrize("file", ["build.toml", "net.toml", "my net.toml"])
+def test_a_build_that_has_its_name_from_a_file_is_verified(file: str, cli: Any, tmp_path: Path) -> None:
+    (tmp_path / write(tmp_path, BUILD.replace('name = "b"\n', ""))).rename(tmp_path / file)
+    assert cli("run", file, "--output", "out").returncode == 0
+    done = cli("verify", "out")
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_copy_of_a_build_with_its_inputs_is_verified_where_nothing_else_of_it_is(
@@ -126,6 +136,18 @@ def test_a_damaged_build_is_not_built_again(cli: Any, built: Path) -> None:
         "  extra: not written by the build",
     ]
     assert done.stdout.splitlines()[-1].startswith("DAMAGED: 2 files are not as the build wrote them")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["result.json", "build.lock", "log.jsonl", "steps/00-double/log.jsonl", "inputs/number.txt", ".laid", ".closed"],
+)
+def test_a_flipped_bit_is_named_before_anything_is_built(name: str, cli: Any, built: Path) -> None:
+    with flipped(built / name, random.Random(name)):  # noqa: S311
+        done = cli("verify", str(built), "--runs", "0")
+    assert done.returncode == 8
+    assert done.stdout.startswith(f"  {name}: ")
+    assert done.stdout.splitlines()[-1].startswith("DAMAGED: 1 file is not as the build wrote it")
 
 
 def test_other_executors_than_the_locked_ones_verify_nothing(

@@ -62,8 +62,8 @@ def build(names: tuple[str, ...], runtime: str) -> None:
 def check(names: tuple[str, ...], as_json: bool) -> None:
     """Check that images and catalogues match their recipes.
 
-    Compares each image with its recipe, and catalogue.json with what the executor describes. The exit code is 4 if
-    something does not match.
+    Compares the layers and settings of each image with what its recipe makes here, by digest, and catalogue.json with
+    what the executor describes. The exit code is 4 if something does not match.
     """
     from bskernel.commands.images import check_images
     from bskernel.workspace.workspace import Workspace

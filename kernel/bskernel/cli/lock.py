@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bskernel.cli.options import CONFIG, FROM, INPUT_TYPE, JSON, OUTPUT_TYPE, SET, TO, BuildSelection
-from bskernel.cli.output import print_result
+from bskernel.cli.output import print_note, print_result
 
 if TYPE_CHECKING:
     from bskernel.commands.lock import WrittenLock
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @OUTPUT_TYPE
 @SET
 @click.option("--upgrade", metavar="EXECUTOR", help="Change the lock's entry of this executor, and nothing else.")
+@click.option("--images", is_flag=True, help="Pin each executor's image, too; those that are missing are made.")
 @JSON
 def lock(
     config: Path,
@@ -32,6 +33,7 @@ def lock(
     output_type: str | None,
     settings: tuple[str, ...],
     upgrade: str | None,
+    images: bool,
     as_json: bool,
 ) -> None:
     """Write what decides CONFIG's bytes to a lock file.
@@ -46,7 +48,8 @@ def lock(
     selection = BuildSelection(config, first, last, input_type, output_type, settings, None)
     workspace = Workspace.here()
     prepared = workspace.prepare(config, settings=settings, range_request=selection.range_request())
-    print_result(write_lock(workspace, prepared, upgrade), _describe, as_json=as_json)
+    written = write_lock(workspace, prepared, upgrade, with_images=images, report=print_note)
+    print_result(written, _describe, as_json=as_json)
 
 
 def _counted(items: Sized, what: str) -> str:

@@ -41,6 +41,18 @@ _SHOWN = 20  # damaged files; more are counted
     show_default=True,
     help="Number of second builds; 0 checks the files of BUILD alone.",
 )
+@click.option("--signed-by", type=PATH, metavar="KEY", help="Public key that must have signed BUILD.")
+@click.option("--signed-by-identity", metavar="NAME", help="Identity that must have signed BUILD by way of Sigstore.")
+@click.option("--issuer", metavar="URL", help="Who vouches for that identity, e.g. https://accounts.google.com.")
+@click.option(
+    "--trusted-root", type=PATH, metavar="FILE", help="Another Sigstore than the public one: its trusted_root.json."
+)
+@click.option(
+    "--signature",
+    type=PATH,
+    metavar="FILE",
+    help="Signed provenance. Default: BUILD.intoto.jsonl beside BUILD; of an identity BUILD.sigstore.json.",
+)
 @click.option("--into", type=PATH, metavar="DIR", help="New folder for both sides of a difference.")
 @JSON
 def verify(
@@ -49,6 +61,11 @@ def verify(
     runtime: str,
     vary: str | None,
     runs: int,
+    signed_by: Path | None,
+    signed_by_identity: str | None,
+    issuer: str | None,
+    trusted_root: Path | None,
+    signature: Path | None,
     into: Path | None,
     as_json: bool,
 ) -> None:
@@ -58,15 +75,21 @@ def verify(
     without any cached result, and every output of every step is compared. The first step that differs is named, and
     its difference is shown by keys, nodes or lines; both sides are kept.
 
+    With --signed-by, BUILD must have provenance that this key has signed (bskernel export --provenance --sign), and
+    that names exactly the artifacts of BUILD. With --signed-by-identity and --issuer, that identity must have signed
+    it (bskernel export --provenance --sigstore).
+
     --vary takes a list of path, user, time (its zone), locale, cpus, hash-seed and umask.
 
     The executors must be those of the lock: use the release of bskernel that the lock names. The model and other
     given files are looked for in BUILD (bskernel run --with-inputs), in the cache, and where the build found them.
 
     Exit codes: 0 verified, 7 the executors here are not the locked ones, 8 BUILD is damaged, 9 the second build made
-    other bytes.
+    other bytes, 10 BUILD is not signed by
+    whom you named.
     """
     from bskernel.commands import verification
+    from bskernel.commands.sigstore_bundle import SigningIdentity
     from bskernel.verification.variation import VARIED
     from bskernel.workspace.workspace import Workspace
 
@@ -74,7 +97,19 @@ def verify(
     if unknown := [name for name in varied if name not in VARIED]:
         raise ConfigError(f"--vary {vary}: unknown: {unknown[0]}", hint=f"a list of: {', '.join(VARIED)}")
     directory = or_found_build(build)
-    options = verification.VerifyOptions(runtime=runtime, varied=varied, runs=runs, model=model, into=into)
+    if (signed_by_identity is None) != (issuer is None):
+        raise ConfigError("--signed-by-identity and --issuer go together", hint="anybody can vouch for any name")
+    options = verification.VerifyOptions(
+        runtime=runtime,
+        varied=varied,
+        runs=runs,
+        model=model,
+        into=into,
+        signed_by=signed_by,
+        identity=SigningIdentity(name=signed_by_identity, issuer=issuer) if signed_by_identity and issuer else None,
+        trusted_root=trusted_root,
+        signature=signature,
+    )
     found = verification.verify(
         Workspace.here(), directory.resolve(), options, environment=os.environ, note=print_note
     )
@@ -87,17 +122,23 @@ def _describe(found: Verification) -> str:
         lines = [f"  {damage}" for damage in found.damage[:_SHOWN]]
         if len(found.damage) > _SHOWN:
             lines.append(f"  and {len(found.damage) - _SHOWN} more")
-        count = "1 file is" if len(found.damage) == 1 else f"{len(found.damage)} files are"
-        return "\n".join([*lines, f"DAMAGED: {count} not as the build wrote them: {found.build}"])
+        count = len(found.damage)
+        what = "1 file is not as the build wrote it"
+        if count != 1:
+            what = f"{count} files are not as the build wrote them"
+        return "\n".join([*lines, f"DAMAGED: {what}: {found.build}"])
+    if found.status == "unsigned":
+        return f"  {found.unsigned}\nUNSIGNED: not signed by whom you named: {found.build}"
     if found.status == "differs":
         return "\n".join([*_difference(found), f"DIFFERS: the second build made other bytes: {found.build}"])
     builds = found.second_builds
+    signed = f", signed by {found.signed_by}" if found.signed_by is not None else ""
     if not builds:
-        return f"INTACT: {found.files} files; nothing was built again: {found.build}"
+        return f"INTACT: {found.files} files{signed}; nothing was built again: {found.build}"
     times = "" if len(builds) == 1 else f", {len(builds)} times"
     varied = f", with another {', '.join(found.varied)}" if found.varied else ""
     return (
-        f"VERIFIED: {found.files} files intact; {builds[0].outputs} outputs of all steps made again{times}, "
+        f"VERIFIED: {found.files} files intact{signed}; {builds[0].outputs} outputs of all steps made again{times}, "
         f"byte for byte, runtime {builds[0].runtime}{varied}: {found.build}"
     )
 

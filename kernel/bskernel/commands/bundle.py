@@ -68,7 +68,7 @@ def machine_facts(diagnosis: Diagnosis) -> dict[str, Any]:
         "bskernel": _version("bskernel"),
         "protocol": PROTOCOL_VERSION,
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in ("msgspec", "docker", "click", "rich", "uv")},
+        "packages": {name: _version(name) for name in ("msgspec", "docker", "click", "uv")},
         "executors": {
             state.name: {"digest": state.digest, "environment": state.environment, "image": state.image}
             for state in diagnosis.recipes

@@ -13,15 +13,22 @@ from typing import Any, Literal
 import msgspec
 from bskernel_protocol import Artifact
 
-from bskernel.core.errors import EXIT_DAMAGED, EXIT_DIFFERS, EXIT_OK, ConfigError
+from bskernel.commands.export import place_of_signature
+from bskernel.commands.sigstore_bundle import SUFFIX as BUNDLE
+from bskernel.commands.sigstore_bundle import SigningIdentity, open_bundle
+from bskernel.config.key_file import load_public_key
+from bskernel.config.reader import read_bytes
+from bskernel.core.errors import EXIT_DAMAGED, EXIT_DIFFERS, EXIT_OK, EXIT_UNSIGNED, ConfigError
 from bskernel.core.interfaces import Store
+from bskernel.core.signature import PublicKey
 from bskernel.core.step_report import StepReport
 from bskernel.lock.build_lock import BuildLock
 from bskernel.lock.lock_file import LOCK, read_lock
 from bskernel.remains.plain_files import discard
 from bskernel.result.build_result import BuildResult
-from bskernel.result.damage import Damage, check_contents
+from bskernel.result.damage import Damage, check_contents, split_artifacts
 from bskernel.result.exported_artifacts import ARTIFACTS, places_of
+from bskernel.result.provenance.signed_statement import why_other, why_unsigned
 from bskernel.result.result_file import read_result
 from bskernel.store import DiskStore
 from bskernel.verification.artifact_difference import describe_difference
@@ -31,6 +38,7 @@ from bskernel.verification.second_build import check_surroundings, make_fresh_ca
 from bskernel.verification.variation import Surroundings, vary
 from bskernel.workspace.workspace import Workspace
 
+_LARGEST = 64 << 20  # bytes of signed provenance
 _OTHER = {"docker": "process", "process": "docker"}
 
 
@@ -42,6 +50,10 @@ class VerifyOptions(msgspec.Struct, frozen=True, kw_only=True):
     runs: int = 1  # second builds; with 0 only the directory is checked
     model: Path | None = None
     into: Path | None = None  # a new folder for what is kept after a difference
+    signed_by: Path | None = None  # a public key that must have signed the build
+    identity: SigningIdentity | None = None  # who must have signed the build by way of Sigstore
+    trusted_root: Path | None = None  # of another instance of Sigstore than the public one
+    signature: Path | None = None  # the signed provenance; by default beside the build directory
 
 
 class SecondBuild(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,8 +70,10 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a verification."""
 
     build: Path
-    status: Literal["verified", "damaged", "differs"]
+    status: Literal["verified", "damaged", "unsigned", "differs"]
     files: int
+    signed_by: str | None = None  # the key that has signed the build
+    unsigned: str | None = None  # why the signature that was asked for does not count
     damage: tuple[Damage, ...] = ()
     varied: tuple[str, ...] = ()
     second_builds: tuple[SecondBuild, ...] = ()
@@ -68,7 +82,8 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def exit_code(self) -> int:
         """The exit code of the command."""
-        return {"verified": EXIT_OK, "damaged": EXIT_DAMAGED, "differs": EXIT_DIFFERS}[self.status]
+        codes = {"damaged": EXIT_DAMAGED, "unsigned": EXIT_UNSIGNED, "differs": EXIT_DIFFERS}
+        return codes.get(self.status, EXIT_OK)
 
 
 def verify(
@@ -79,16 +94,25 @@ def verify(
     environment: Mapping[str, str],
     note: Callable[[str], None],
 ) -> Verification:
-    """Check every byte of a build directory, then build it again from its lock without a cache, and compare.
+    """Check every byte of a build directory and its signature, then build it again from its lock without a cache, and
+    compare.
 
     Raises ConfigError if there is no finished build or what it was given is gone; EnvironmentLacking,
     SecondBuildFailed if it cannot be built again here.
     """
+    key = _load_key(options)
     contents = check_contents(build)
     checked = Verification(build=build, status="verified", files=contents.files)
     if contents.damage:
         return msgspec.structs.replace(checked, status="damaged", damage=contents.damage)
     note(f"contents: {contents.files} files are as the build wrote them")
+    signer = key or options.identity
+    if signer is not None:
+        unsigned = _why_unsigned(build, options, signer, contents.digests)
+        if unsigned is not None:
+            return msgspec.structs.replace(checked, status="unsigned", unsigned=unsigned)
+        checked = msgspec.structs.replace(checked, signed_by=signer.name)
+        note(f"signature: {signer.name} has signed these files")
     if not options.runs:
         return checked
     result, lock = read_result(build, BuildResult), read_lock(build / LOCK)
@@ -111,6 +135,39 @@ def verify(
         if not second[-1].differing:
             return done
         return msgspec.structs.replace(done, status="differs", kept=_keep(work, options.into))
+
+
+def _load_key(options: VerifyOptions) -> PublicKey | None:
+    if options.signed_by is not None and options.identity is not None:
+        raise ConfigError("give one of --signed-by and --signed-by-identity")
+    if options.signature is not None and options.signed_by is None and options.identity is None:
+        raise ConfigError(
+            "--signature needs --signed-by or --signed-by-identity", hint="name who must have signed it"
+        )
+    if options.trusted_root is not None and options.identity is None:
+        raise ConfigError("--trusted-root needs --signed-by-identity", hint="a key needs nobody's trust")
+    return load_public_key(options.signed_by) if options.signed_by is not None else None
+
+
+def _why_unsigned(
+    build: Path, options: VerifyOptions, signer: PublicKey | SigningIdentity, digests: Mapping[str, str]
+) -> str | None:
+    if isinstance(signer, PublicKey):
+        file = options.signature or place_of_signature(build)
+    else:
+        file = options.signature or place_of_signature(build, BUNDLE)
+    if not file.exists():
+        return f"{file}: no such file"
+    data = read_bytes(file, most=_LARGEST)
+    if isinstance(signer, PublicKey):
+        reason = why_unsigned(data, signer, *split_artifacts(digests))
+    else:
+        try:
+            kind, payload = open_bundle(data, signer, options.trusted_root)
+        except ValueError as error:
+            return f"{file}: {error}"
+        reason = why_other(payload, kind, signer.name, *split_artifacts(digests))
+    return f"{file}: {reason}" if reason is not None else None
 
 
 def _described(options: VerifyOptions, runtime: str) -> str:

@@ -38,6 +38,15 @@ def layers_in_engine(base: Base, client: docker.APIClient) -> BaseLayers | None:
     return BaseLayers(digests=digests, settings={key: settings[key] for key in _KEPT if settings.get(key)})
 
 
+def copy_base(client: docker.APIClient, base: Base, folder: Path) -> ImageLayer | None:
+    """The layer of a base of Debian packages as the engine has it, copied into the folder; None if it has none."""
+    found = layers_in_engine(base, client) if base.packages else None
+    if found is None:
+        return None
+    written = _saved_layers(base.reference, folder, client)
+    return written[0] if tuple(layer.digest for layer in written) == found.digests else None
+
+
 def pull_base(base: Base, client: docker.APIClient, report: Callable[[str], None]) -> BaseLayers:
     """The layers of a registry's image, which the engine pulls unless it has it. Raises EnvironmentLacking."""
     import docker

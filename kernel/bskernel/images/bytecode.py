@@ -7,6 +7,7 @@ bytes depend on the sources and on the release of Python, not on where, when and
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from bskernel.core.errors import EnvironmentLacking
@@ -15,15 +16,18 @@ INSTALLED = "/opt/bskernel"  # what an image calls the folder of environment and
 _PROGRAM = Path(__file__).with_name("bytecode_main.py")
 
 
-def compile_below(folder: Path, name: str, python: Path) -> None:
-    """Compile the sources below a folder, which images hold as `name`, by this Python, with all processors.
+def compile_below(folder: Path, name: str, python: Sequence[str], into: Path | None = None) -> None:
+    """Compile the sources below a folder, which images hold as `name`, by the Python of this command.
+
+    All processors compile. The bytecode goes beside the sources, or beside where they would be below `into`.
 
     Raises EnvironmentLacking.
     """
     import subprocess
 
     shares = len(os.sched_getaffinity(0))
-    start = [str(python), "-I", "-S", "-W", "ignore", str(_PROGRAM), str(folder), f"{INSTALLED}/{name}"]
+    places = (str(folder), str(into or folder), f"{INSTALLED}/{name}")
+    start = [*python, "-I", "-S", "-W", "ignore", str(_PROGRAM), *places]
     compilers = [
         subprocess.Popen(
             [*start, str(share), str(shares)],
@@ -39,4 +43,4 @@ def compile_below(folder: Path, name: str, python: Path) -> None:
     for compiler, text in zip(compilers, said, strict=True):
         if compiler.returncode:
             lines = text.decode("utf-8", "replace").strip().splitlines()
-            raise EnvironmentLacking(f"{python} cannot compile the sources in {folder}: {' '.join(lines[-1:])}")
+            raise EnvironmentLacking(f"{python[-1]} cannot compile the sources in {folder}: {' '.join(lines[-1:])}")

@@ -1,7 +1,7 @@
-"""Compiles the sources below a folder: `PYTHON -I -S bytecode_main.py FOLDER SHOWN SHARE SHARES`.
+"""Compiles the sources below a folder: `PYTHON -I -S bytecode_main.py FOLDER INTO SHOWN SHARE SHARES`.
 
 A program of its own, so that a recipe's Python compiles, and nothing that this process has imported can change the
-bytes. The bytecode names its source below SHOWN and holds the source's hash, no time (PEP 552).
+bytes. The bytecode lies below INTO, names its source below SHOWN and holds the source's hash, no time (PEP 552).
 """
 
 import importlib.util
@@ -24,10 +24,10 @@ def _head(source: bytes) -> bytes:
     return importlib.util.MAGIC_NUMBER + _UNCHECKED_HASH + importlib.util.source_hash(source)
 
 
-def _compile(path: str, shown: str) -> None:
+def _compile(path: str, into: str, shown: str) -> None:
     with open(path, "rb") as file:  # noqa: PTH123 - this process imports as little as it can
         source = file.read()
-    target = importlib.util.cache_from_source(path, optimization="")
+    target = importlib.util.cache_from_source(into, optimization="")
     try:
         with open(target, "rb") as file:  # noqa: PTH123
             if file.read(16) == _head(source):
@@ -45,12 +45,13 @@ def _compile(path: str, shown: str) -> None:
     os.replace(temporary, target)  # noqa: PTH105 - the target may be a hard link, or in use
 
 
-def main(folder: str, shown: str, share: int, shares: int) -> None:
+def main(folder: str, into: str, shown: str, share: int, shares: int) -> None:
     """Compile each source that has no such bytecode yet, and whose number in order is in this share."""
     for number, path in enumerate(_sources(folder)):
         if number % shares == share:
-            _compile(path, shown + path[len(folder) :])
+            below = path[len(folder) :]
+            _compile(path, into + below, shown + below)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))

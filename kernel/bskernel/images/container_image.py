@@ -6,6 +6,7 @@ The engine gets only the layers that it lacks, where it allows that. Labels name
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +15,7 @@ import msgspec
 
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.images.atomic_dir import lock_file
-from bskernel.images.base_image import layers_in_engine, pull_base, write_base
+from bskernel.images.base_image import copy_base, layers_in_engine, pull_base, write_base
 from bskernel.images.layer import ImageLayer
 from bskernel.images.oci_archive import ImageConfig, archive_chunks
 from bskernel.images.recipe import Recipe
@@ -89,7 +90,7 @@ def ensure_image(recipe: Recipe, client: docker.APIClient, cache: Path, report: 
         if state == "built":
             return BuiltImage(id=identifier, name=name)
         why = ": the existing image is from another recipe" if state == "stale" else ""
-        with recipe_layers(cache, report) as layers:
+        with recipe_layers(cache, report, functools.partial(copy_base, client)) as layers:
             content = _missing_content(recipe, client, layers, report)
             report(f"building {name}{why}")
             try:

@@ -66,7 +66,6 @@ def _connect(host: str, answer_s: int) -> docker.APIClient:
         # Building an image takes minutes, but an engine that is there says so at once.
         settings = {"base_url": host} | kwargs_from_env()
         client = docker.APIClient(version="auto", timeout=_HELLO_S, **settings)
-        client.ping()
         client.timeout = answer_s
     except (docker.errors.DockerException, OSError) as error:
         raise EnvironmentLacking(f"no Docker engine answers at {host}: {_reason(error)}", hint=_HINT) from error

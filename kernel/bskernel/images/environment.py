@@ -121,14 +121,14 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
                     install(source, tree, folder, site, functools.partial(run_uv, **CONSTANT))
                 for edit in recipe.file.edit:
                     _apply(edit, site, recipe)
-                compile_below(folder, "env", folder / "bin" / "python")
+                compile_below(folder, "env", [str(folder / "bin" / "python")])
     if not (code / DONE).exists():
         with atomic_dir(code, report) as folder:
             if folder is not None:
                 for name, path in recipe.source_files():
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(path, folder / name)
-                compile_below(folder, "code", venv / "bin" / "python")
+                compile_below(folder, "code", [str(venv / "bin" / "python")])
     return Environment(python=venv / "bin" / "python", code=code)
 
 

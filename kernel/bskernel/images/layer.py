@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import shutil
 import stat
 import tarfile
 import tempfile
@@ -110,3 +112,27 @@ def add_path(archive: tarfile.TarFile, name: str, path: Path) -> None:
         with path.open("rb") as file:
             # Always a file of its own: which files share an inode differs between machines.
             archive.addfile(entry(name, tarfile.REGTYPE, mode, size=status.st_size), file)
+
+
+def leads_out(folder: Path, name: str) -> bool:
+    """True for a name in a layer that is not below the folder: nothing is to be written through a link."""
+    parent = (folder / name).parent.resolve()
+    return os.path.normpath(name) != name or parent != folder.resolve() / Path(name).parent
+
+
+def unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> bool:
+    """Unpack a file, folder or link of a layer in the place of what is there; False for anything else."""
+    if member.isdir():
+        target.mkdir(exist_ok=True)
+        return True
+    target.unlink(missing_ok=True)
+    if member.issym():
+        target.symlink_to(member.linkname)
+        return True
+    data = archive.extractfile(member) if member.isreg() else None
+    if data is None:
+        return False
+    with target.open("xb") as file:
+        shutil.copyfileobj(data, file)
+    target.chmod(0o755 if member.mode & 0o100 else 0o644)
+    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Iterator
 from functools import cached_property
 from importlib.util import find_spec
@@ -128,6 +129,7 @@ class Recipe:
             return own.name, own
         package, *inner = source.split("/")
         for member in _MEMBERS:
+            sys.audit("bskernel.looked", str(self.root / member / package))
             if (self.root / member / package).is_dir():
                 return source, self.root / member / source
         # A name with a dot would import what is before it.
@@ -240,6 +242,7 @@ def load_executors(recipes: tuple[Recipe, ...]) -> Executors:
     known, undescribed = [], []
     for recipe in recipes:
         path = recipe.folder / "catalogue.json"
+        sys.audit("bskernel.looked", str(path))
         if not path.exists():
             undescribed.append(recipe.ref)
             continue

@@ -20,7 +20,7 @@ EXECUTOR_LABEL = "bskernel.executor"
 LAYOUT_LABEL = "bskernel.layout"
 RECIPE_LABEL = "bskernel.recipe"
 VERSION_LABEL = "bskernel.version"
-LAYOUT = "2"  # incremented when the same recipe yields other layers, or an image that is made of them otherwise
+LAYOUT = "3"  # incremented when the same recipe yields other layers, or an image that is made of them otherwise
 PYTHON = f"{ENVIRONMENT}/bin/python"
 PATH = f"{ENVIRONMENT}/bin:/usr/bin:/bin"
 

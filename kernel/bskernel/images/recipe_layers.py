@@ -16,6 +16,7 @@ from bskernel.host.temporary import mark
 from bskernel.images.atomic_dir import DONE
 from bskernel.images.base import Base
 from bskernel.images.base_layer import fetch_package, write_layer
+from bskernel.images.base_python import ensure_base_python
 from bskernel.images.bytecode import INSTALLED, compile_below
 from bskernel.images.environment import ensure_environment
 from bskernel.images.layer import ImageLayer, add_bytes, add_folders, add_path, entry, open_layer, write_layer_file
@@ -23,14 +24,20 @@ from bskernel.images.recipe import Recipe
 
 ENVIRONMENT = f"{INSTALLED}/env"
 CODE = f"{INSTALLED}/code"
+# The layer that an engine has of a base, copied into a folder; None if it has none.
+EngineBase = Callable[[Base, Path], ImageLayer | None]
+_BYTECODE = "__pycache__"
 _OF_THE_MACHINE = {"pyvenv.cfg", ".lock", ".gitignore", "CACHEDIR.TAG", DONE}
 
 
 class RecipeLayers:
     """Writes layers into a folder, each once; recipes with the same base or environment share them."""
 
-    def __init__(self, folder: Path, cache: Path, report: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, cache: Path, report: Callable[[str], None], engine_base: EngineBase | None = None
+    ) -> None:
         self.folder = folder
+        self._engine_base = engine_base
         self._cache = cache
         self._report = report
         self._written: dict[str, ImageLayer] = {}
@@ -47,6 +54,17 @@ class RecipeLayers:
     def code(self, recipe: Recipe) -> ImageLayer:
         """The layer of the recipe's sources. Raises EnvironmentLacking, ConfigError."""
         return self._once(f"code {recipe.code_digest}", lambda target: self._write_code(recipe, target))
+
+    def _compiler(self, recipe: Recipe, python: Path) -> list[str]:
+        """The Python of the base; that of the environment where a registry holds the base."""
+        if not recipe.base.packages:
+            return [str(python)]
+        return ensure_base_python(recipe, self._cache, lambda: self._any_base(recipe.base), self._report)
+
+    def _any_base(self, base: Base) -> ImageLayer:
+        """The base's layer as the engine has it: nothing is fetched for it then; else from Debian's packages."""
+        found = self._engine_base(base, self.folder) if self._engine_base is not None else None
+        return found or self.base(base)
 
     def _once(self, key: str, fill: Callable[[IO[bytes]], None]) -> ImageLayer:
         if key not in self._written:
@@ -65,12 +83,14 @@ class RecipeLayers:
         python = ensure_environment(recipe, self._cache, self._report).python
         venv = python.parent.parent
         self._report(f"packing the environment of {recipe.name}")
-        # What its Python compiled on import names times.
-        compile_below(venv, "env", python)
         interpreter = recipe.file.interpreter
-        with open_layer(target) as archive:
+        with (
+            tempfile.TemporaryDirectory(dir=self.folder, suffix=mark()) as compiled,
+            open_layer(target) as archive,
+        ):
+            compile_below(venv, "env", self._compiler(recipe, python), Path(compiled))
             add_folders(archive, "opt", INSTALLED[1:], ENVIRONMENT[1:])
-            for name, path in _files_below(venv):
+            for name, path in _files_below(venv, Path(compiled)):
                 if name not in _OF_THE_MACHINE and not name.startswith("bin/python"):
                     add_path(archive, f"{ENVIRONMENT[1:]}/{name}", path)
             for name in ("python", "python3"):
@@ -86,41 +106,32 @@ class RecipeLayers:
                 copy = Path(folder) / name
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_bytes(path.read_bytes())
-            compile_below(Path(folder), "code", python)
+            compile_below(Path(folder), "code", self._compiler(recipe, python))
             with open_layer(target) as archive:
                 add_folders(archive, "opt", INSTALLED[1:], CODE[1:])
-                for name, path in _files_below(Path(folder)):
+                for name, path in _files_below(Path(folder), Path(folder)):
                     add_path(archive, f"{CODE[1:]}/{name}", path)
 
 
 @contextlib.contextmanager
-def recipe_layers(cache: Path, report: Callable[[str], None]) -> Iterator[RecipeLayers]:
+def recipe_layers(
+    cache: Path, report: Callable[[str], None], engine_base: EngineBase | None = None
+) -> Iterator[RecipeLayers]:
     """Yield a place for layers in the cache, and remove them afterwards. Raises EnvironmentLacking if it is full."""
     with within(cache_place(cache)):
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix="layers-", suffix=mark()) as folder:
-            yield RecipeLayers(Path(folder), cache, report)
+            yield RecipeLayers(Path(folder), cache, report, engine_base)
 
 
-def _files_below(folder: Path, above: str = "") -> Iterator[tuple[str, Path]]:
-    """(relative path, path) of all below a folder, in order; of bytecode only what belongs to a source beside it."""
-    for path in sorted(folder.iterdir(), key=lambda path: path.name):
-        name = f"{above}{path.name}"
-        if path.name == "__pycache__" and path.is_dir():
-            wanted = [file for file in sorted(path.iterdir()) if _is_compiled(file)]
-            if wanted:
-                yield name, path
-                yield from ((f"{name}/{file.name}", file) for file in wanted)
-            continue
-        yield name, path
-        if path.is_dir() and not path.is_symlink():
-            yield from _files_below(path, f"{name}/")
-
-
-def _is_compiled(path: Path) -> bool:
-    """True for bytecode that `compile_below` has written: it has no time in it."""
-    module, _, rest = path.name.partition(".")
-    if rest.count(".") != 1 or not rest.endswith(".pyc") or not path.parent.with_name(f"{module}.py").is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(8)[4:] == (1).to_bytes(4, "little")
+def _files_below(folder: Path, compiled: Path, above: str = "") -> Iterator[tuple[str, Path]]:
+    """(relative path, path) of all below a folder, in order, with the bytecode from a folder like it and no other."""
+    paths = {path.name: path for path in folder.iterdir() if path.name != _BYTECODE}
+    if (compiled / _BYTECODE).is_dir():
+        paths[_BYTECODE] = compiled / _BYTECODE
+    for name, path in sorted(paths.items()):
+        yield f"{above}{name}", path
+        if name == _BYTECODE:
+            yield from ((f"{above}{name}/{file.name}", file) for file in sorted(path.iterdir()))
+        elif path.is_dir() and not path.is_symlink():
+            yield from _files_below(path, compiled / name, f"{above}{name}/")

@@ -1,4 +1,4 @@
-"""Compares the catalogue, the environment and the image of a recipe with the recipe."""
+"""Compares the catalogue, the environment and the image of a recipe with the recipe: by labels, or byte for byte."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RecipeState(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     summary: str
     environment: str  # made, not made
-    image: str  # built, stale, not built, no engine
+    image: str  # built, stale, not built, no engine; after a check also what of it has other bytes
     folder: str  # the recipe's
     origin: str  # who named the folder: a variable, a file's key, an installed package; "" for bskernel's own
     hides: tuple[str, ...] = ()  # folders, later in the search path, of other recipes of this name
@@ -32,7 +32,7 @@ class RecipeState(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sound(self) -> bool:
         """True when nothing is outdated."""
-        return self.image != "stale" and self.catalogue in {"current", "not checked"}
+        return self.image in {"built", "not built", "no engine"} and self.catalogue in {"current", "not checked"}
 
 
 def state_on(recipe: Recipe, cache: Path, client: docker.APIClient | None) -> RecipeState:
@@ -55,7 +55,10 @@ def state_on(recipe: Recipe, cache: Path, client: docker.APIClient | None) -> Re
 
 
 def check(recipe: Recipe, cache: Path, client: docker.APIClient | None, report: Callable[[str], None]) -> RecipeState:
-    """The recipe's state, with catalogue.json compared to the executor's own; makes its environment for that."""
+    """The recipe's state, with catalogue.json compared to the executor's own, and the image with what is made here.
+
+    Makes its environment for that.
+    """
     problem = why_not_here(recipe, cache)
     if problem is not None:
         reason = f"cannot be checked: {problem.message} ({problem.hint})"
@@ -63,4 +66,11 @@ def check(recipe: Recipe, cache: Path, client: docker.APIClient | None, report: 
     text = describe(recipe, cache, report)
     path = recipe.folder / "catalogue.json"
     same = path.is_file() and path.read_text(encoding="utf-8") == text
-    return msgspec.structs.replace(state_on(recipe, cache, client), catalogue="current" if same else "differs")
+    state = msgspec.structs.replace(state_on(recipe, cache, client), catalogue="current" if same else "differs")
+    if client is None or state.image != "built":
+        return state
+    from bskernel.images.engine_image_check import differing_parts
+
+    report(f"comparing the image of {recipe.name}")
+    other = differing_parts(recipe, client, cache, report)
+    return msgspec.structs.replace(state, image=f"differs in {', '.join(other)}" if other else "built")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from bskernel.core.errors import ConfigError
 from bskernel.images.atomic_dir import atomic_dir
 from bskernel.images.environment import make_venv
-from bskernel.images.layer import ImageLayer
+from bskernel.images.layer import ImageLayer, leads_out, unpack_member
 from bskernel.images.recipe import Recipe
 from bskernel.images.recipe_layers import ENVIRONMENT
 
@@ -36,23 +35,11 @@ def unpack_environment(recipe: Recipe, layer: ImageLayer, cache: Path, report: C
 
 
 def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, name: str, where: str) -> None:
-    target = folder / name
-    # Nothing is written through a link, so nothing outside is.
-    if os.path.normpath(name) != name or target.parent.resolve() != folder.resolve() / Path(name).parent:
+    if leads_out(folder, name):
         raise ConfigError(f"{where}: leads out of the environment")
-    if member.isdir():
-        target.mkdir(exist_ok=True)
-        return
-    target.unlink(missing_ok=True)
     if member.issym():
         inside = os.path.normpath(os.path.join(Path(name).parent, member.linkname))  # noqa: PTH118 - not on the disk
         if inside.startswith(("..", "/")):
             raise ConfigError(f"{where}: links to {member.linkname}, out of the environment")
-        target.symlink_to(member.linkname)
-        return
-    data = archive.extractfile(member) if member.isreg() else None
-    if data is None:
+    if not unpack_member(archive, member, folder / name):
         raise ConfigError(f"{where}: neither a file, a folder nor a link")
-    with target.open("xb") as file:
-        shutil.copyfileobj(data, file)
-    target.chmod(0o755 if member.mode & 0o100 else 0o644)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from bskernel.core.cache_folders import BASES
 from bskernel.images.atomic_dir import DONE, lock_file
 from bskernel.images.recipe import Recipe
 from bskernel.remains.removal import remove
@@ -52,14 +53,15 @@ def note_image_use(cache: Path, image: str) -> None:
 
 
 def find_environments(cache: Path, recipes: Iterable[Recipe]) -> list[MadeItem]:
-    """The environments of a cache; none where its folder is a link, as it is another cache's."""
+    """The environments and bases of a cache; none where its folder is a link, as it is another cache's."""
     users: dict[str, list[str]] = {}
     for recipe in recipes:
         users.setdefault(f"envs/{recipe.environment_digest}", []).append(recipe.name)
         users.setdefault(f"code/{recipe.code_digest}", []).append(recipe.name)
+        users.setdefault(f"{BASES}/{recipe.base.digest}", []).append(recipe.name)
     running = list(_commands())
     found = []
-    for kind in ("envs", "code"):
+    for kind in ("envs", "code", BASES):
         folder = cache / kind
         for name in [] if folder.is_symlink() else _names(folder):
             with contextlib.suppress(OSError):

@@ -6,11 +6,13 @@ the file, its strict reader and its schema. Keys are sorted, and there are no ti
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from bskernel_protocol import ArtifactKind
 
+_LONGEST_LABEL = 200  # characters, as for names in a build.toml
 LOCK_FORMAT = 1  # changes when a reader of the file before could misread it
 
 
@@ -34,6 +36,7 @@ class ExecutorParts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     environment: str  # the digest of Python, platform, packages, edits and git sources
     sources: str  # the digest of its own code: paths and bytes
     module: str
+    image: str | None = None  # the identifier of its image, in a lock that was asked to pin images
 
 
 class GivenFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,3 +73,21 @@ class BuildLock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     flow_file: dict[str, Any] | None = None  # the steps of a flow of the user's own
     flow: tuple[LockedStep, ...]
     executors: dict[str, ExecutorParts]  # NAME@VERSION -> what it is made of
+
+    @property
+    def images(self) -> dict[str, str]:
+        """The images that it pins: NAME@VERSION -> identifier."""
+        return {name: parts.image for name, parts in self.executors.items() if parts.image is not None}
+
+    def with_images(self, images: Mapping[str, str]) -> BuildLock:
+        """The lock that pins these images of its executors, and no other: NAME@VERSION -> identifier."""
+        executors = {
+            name: msgspec.structs.replace(parts, image=images.get(name)) for name, parts in self.executors.items()
+        }
+        return msgspec.structs.replace(self, executors=executors)
+
+    @property
+    def label(self) -> str:
+        """The build's name as that of a file or folder; "build" where it could be none: a lock can say anything."""
+        is_plain = self.name.isprintable() and "/" not in self.name and not self.name.startswith(".")
+        return self.name if self.name and is_plain and len(self.name) <= _LONGEST_LABEL else "build"

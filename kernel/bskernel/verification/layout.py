@@ -14,7 +14,6 @@ from bskernel.core.interfaces import OutputViolation, Store
 from bskernel.lock.build_lock import BuildLock, GivenFile
 from bskernel.lock.given_places import places_for
 from bskernel.lock.lock_file import LOCK, lock_text
-from bskernel.result.build_directory import CONFIG
 from bskernel.result.given_files import artifact_of, lay_given
 
 _BYTES = "application/octet-stream"
@@ -44,9 +43,10 @@ def lay_out_build(lock: BuildLock, build: Path, folder: Path, store: Store, mode
             f"nor in {place_of_build(build)}{listed}",
             hint=f"{hint}; a build made by `bskernel run --with-inputs` has them in its directory",
         )
-    (folder / CONFIG).write_text(pretty_json(lock.config), encoding="utf-8")
+    config = folder / f"{lock.label}.json"  # a build without build.name has that of its file
+    config.write_text(pretty_json(lock.config), encoding="utf-8")
     (folder / LOCK).write_text(lock_text(lock), encoding="utf-8")
-    return folder / CONFIG
+    return config
 
 
 def _candidates(build: Path, key: str, lock: BuildLock, model: Path | None) -> Iterable[Path]:

@@ -11,7 +11,14 @@ from pathlib import Path
 from bskernel.core.errors import EXIT_OK, EXIT_STEP_FAILED, BskernelError, ConfigError, EnvironmentLacking
 from bskernel.verification.variation import Surroundings
 
-_SHARED = ("envs", "code", "packages", "git", "tools")  # of a cache: what executors are made of, but no result
+_SHARED = (
+    "envs",
+    "code",
+    "bases",
+    "packages",
+    "git",
+    "tools",
+)  # of a cache: what executors are made of, but no result
 
 
 _PROGRAM = "from bskernel.cli import program; program()"

@@ -4,7 +4,6 @@ import gc
 import importlib.util
 import io
 import os
-import shutil
 import sys
 import tarfile
 from collections.abc import Iterator
@@ -15,18 +14,23 @@ import docker
 import pytest
 from bskernel.commands.images import check_images
 from bskernel.core.errors import ConfigError, EnvironmentLacking
-from bskernel.images import ensure_environment, find_recipes
+from bskernel.images import bytecode_main, ensure_environment, find_recipes
 from bskernel.images.base import Package, read_base
 from bskernel.images.base_layer import fetch_package, members_of, write_layer
-from bskernel.images.container_image import ensure_image, state_of
+from bskernel.images.container_image import ImageContent, complete_content, ensure_image, load, state_of
 from bskernel.images.engine import connect, hosts
 from bskernel.images.environment import run_uv
-from bskernel.images.recipe_image import image_name
+from bskernel.images.layer import write_layer_file
+from bskernel.images.recipe_image import BaseLayers, image_configs, image_name
+from bskernel.images.recipe_layers import recipe_layers
 from bskernel.runtime.container import host_settings, user_of
 from bskernel.workspace.workspace import Workspace
 from hypothesis import given
 from hypothesis import strategies as st
+from support.own_checkout import make_own_checkout
 from support.paths import ROOT
+
+VERSION = "changed"
 
 
 def deb(files: dict[str, bytes], links: dict[str, str] | None = None) -> bytes:
@@ -143,13 +147,11 @@ def test_in_a_rootless_engine_the_user_is_its_root() -> None:
 @pytest.fixture
 def other_root(root: Path, tmp_path: Path) -> Path:
     """A checkout of its own whose recipe can be changed."""
-    other = tmp_path / "checkout"
-    shutil.copytree(root, other, symlinks=True)
-    return other
+    return make_own_checkout(root, tmp_path / "checkout", VERSION).parents[2]
 
 
 def change(other: Path, text: str) -> Any:
-    image = other / "images" / "testing" / "1" / "image.toml"
+    image = other / "images" / "testing" / VERSION / "image.toml"
     image.write_text(f"{image.read_text()}\n{text}\n")
     return find_recipes(other)[0]
 
@@ -187,23 +189,57 @@ def test_an_image_is_built_once(other_root: Path, cache: Path, client: docker.AP
 
 
 @pytest.mark.container
+@pytest.mark.parametrize("part", ["code", "environment", "settings", "layers"])
+def test_check_names_the_part_of_an_image_that_has_other_bytes_under_the_right_labels(
+    part: str, other_root: Path, cache: Path, client: docker.APIClient
+) -> None:
+    recipe = change(other_root, f"[environment]\nPART = '{part}'")
+    workspace = Workspace(other_root, cache)
+    image = ensure_image(recipe, client, cache, print)
+    (state,) = check_images(workspace, (), print)
+    assert (state.image, state.sound) == ("built", True)
+    with recipe_layers(cache, print) as layers:
+        content = complete_content(recipe, client, layers, print)
+        base, environment, code = content.images[-1].layers
+        stranger = write_layer_file(layers.folder, lambda target: write_layer(iter([deb({"./opt/x": b"x"})]), target))
+        below = BaseLayers(digests=(base,))
+        if part == "layers":
+            below = BaseLayers(digests=(base, stranger.digest))
+        elif part == "settings":
+            below = BaseLayers(digests=(base,), settings={"User": "nobody"})
+        changed = image_configs(
+            recipe,
+            below,
+            stranger.digest if part == "environment" else environment,
+            stranger.digest if part == "code" else code,
+        )
+        layers_of = {**content.layers, stranger.digest: stranger}
+        load(client, ImageContent(images=changed[-1:], layers=layers_of))
+    assert state_of(recipe, client) == "built", "its labels are right"
+    (state,) = check_images(workspace, (), print)
+    assert (state.image, state.sound) == (f"differs in {part}", False)
+    client.remove_image(image_name(recipe), force=True)
+    assert ensure_image(recipe, client, cache, print).id == image.id
+
+
+@pytest.mark.container
 def test_a_base_that_cannot_be_pulled_is_named(other_root: Path, cache: Path, client: docker.APIClient) -> None:
     recipe = find_recipes(other_root)[0]
     ensure_image(recipe, client, cache, print)
-    image = other_root / "images" / "testing" / "1" / "image.toml"
+    image = other_root / "images" / "testing" / VERSION / "image.toml"
     image.write_text(f'base = "127.0.0.1:1/none@sha256:{"0" * 64}"\n{image.read_text()}')
     (other,) = find_recipes(other_root)
     with pytest.raises(EnvironmentLacking, match="cannot pull it"):
         ensure_image(other, client, cache, print)
     assert state_of(recipe, client) == "built"
-    assert image_name(recipe) == "bskernel/testing:1"
+    assert image_name(recipe) == f"bskernel/testing:{VERSION}"
 
 
 def test_check_tells_a_catalogue_that_is_not_the_executor_s(other_root: Path, cache: Path) -> None:
     workspace = Workspace(other_root, cache)
     (state,) = check_images(workspace, (), print)
     assert state.catalogue == "current"
-    path = other_root / "images" / "testing" / "1" / "catalogue.json"
+    path = other_root / "images" / "testing" / VERSION / "catalogue.json"
     path.write_text(path.read_text().replace("adds", "multiplies"))
     (state,) = check_images(workspace, ("testing",), print)
     assert state.catalogue == "differs"
@@ -256,3 +292,35 @@ def test_an_engine_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: py
     with pytest.raises(EnvironmentLacking, match=r"no Docker engine answers at .*dead\.sock"):
         connect()
     gc.collect()  # Docker's client leaves the socket that it could not connect
+
+
+@pytest.mark.container
+def test_the_bytecode_of_an_image_is_what_its_own_python_compiles(
+    other_root: Path, cache: Path, client: docker.APIClient, tmp_path: Path
+) -> None:
+    recipe = change(other_root, "[environment]\nBYTECODE = 'of its own'")
+    image = ensure_image(recipe, client, cache, print)
+    program, inside, compiled = Path(bytecode_main.__file__), "/opt/bskernel", tmp_path / "compiled"
+    compiled.mkdir()
+    command = ["-I", "-S", "-W", "ignore", "/program.py", inside, "/compiled", inside, "0", "1"]
+    binds = [f"{program}:/program.py:ro", f"{compiled}:/compiled"]
+    container = client.create_container(
+        image.id,
+        entrypoint=[recipe.file.interpreter, *command],
+        environment={"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"},
+        host_config=client.create_host_config(binds=binds),
+    )["Id"]
+    try:
+        client.start(container)
+        assert client.wait(container)["StatusCode"] == 0, client.logs(container)
+        parts, _ = client.get_archive(container, inside)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(parts))) as archive:
+            stored = {
+                member.name.removeprefix("bskernel/"): archive.extractfile(member).read()  # type: ignore[union-attr]
+                for member in archive
+                if member.name.endswith(".pyc")
+            }
+    finally:
+        client.remove_container(container, force=True)
+    assert stored == {str(path.relative_to(compiled)): path.read_bytes() for path in compiled.rglob("*.pyc")}
+    assert len(stored) > 50

@@ -5,7 +5,6 @@ import hashlib
 import http.server
 import io
 import json
-import shutil
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 from bskernel.images import find_recipes
 from bskernel.images.container_image import ensure_image, state_of
 from bskernel.images.engine import connect
+from support.own_checkout import make_own_checkout
 
 pytestmark = pytest.mark.container
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
@@ -86,8 +86,7 @@ def base() -> Iterator[str]:
 def test_a_base_of_a_registry_is_pulled_by_digest_and_built_on(
     root: Path, cache: Path, tmp_path: Path, base: str
 ) -> None:
-    shutil.copytree(root, tmp_path / "checkout", symlinks=True)
-    path = tmp_path / "checkout" / "images" / "testing" / "1" / "image.toml"
+    path = make_own_checkout(root, tmp_path / "checkout", "registry") / "image.toml"
     path.write_text(f'base = "{base}"\n{path.read_text()}')
     (recipe,) = find_recipes(tmp_path / "checkout")
     client = connect()
