@@ -1,4 +1,7 @@
-"""Draws docs/images/*.svg: what a terminal shows after real commands. `make screenshots` runs them again."""
+"""Draws docs/images: what a terminal shows after real commands, and the pages of real builds in Chromium.
+
+`make screenshots` runs all of them again.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ import sys
 import tempfile
 import termios
 from pathlib import Path
+from typing import NamedTuple
 
 import pyte
 from rich.console import Console
@@ -29,6 +33,34 @@ COLUMNS, LINES = 104, 80
 PICTURES = {
     "run": ["bskernel", "run", "--fresh"],
     "error": ["bskernel", "run", "--set", "target.board=ZCU1O4"],
+}
+
+
+class Photo(NamedTuple):
+    """A page of a build or a sweep: what it is built from, and what of the page is seen."""
+
+    config: str
+    example: str = "digits"
+    command: str = "run"
+    more: str = ""  # appended to the configuration
+    flow: str = ""  # in place of the configuration's
+    settings: tuple[str, ...] = ()  # of --set, for the build that it is compared with
+    part: str = ""  # the id of the only section that is seen; empty for the whole page
+    height: int = 800  # px
+
+
+SMALL_PART = """
+[[flow.edit.insert]]
+after = "metrics"
+entry = "metrics:headroom"
+parameters = { limit = 0.004, on_excess = "fail" }
+"""
+PAGES = {
+    "report": Photo(config="open.toml", height=1240),
+    "report-cnn": Photo(config="build.toml", example="cnv", flow="estimate", height=1150),
+    "report-sweep": Photo(config="sweep.toml", command="sweep", height=1520),
+    "report-failed": Photo(config="build.toml", more=SMALL_PART, height=575),
+    "report-changes": Photo(config="build.toml", settings=("target.target_fps=50000",), part="changes", height=900),
 }
 
 
@@ -84,14 +116,52 @@ def draw(name: str, command: list[str], folder: Path) -> str:
     return re.sub(r"\s*@font-face \{.*?\}", "", picture, flags=re.DOTALL)  # fonts of another host
 
 
+def photograph(name: str, folder: Path) -> None:
+    """Build, write the page and take its picture. The steps may come from the cache: the page says so."""
+    photo = PAGES[name]
+    folder = _example(photo.example, folder)
+    path = folder / f"{name}.toml"
+    path.write_text(f"{(folder / photo.config).read_text(encoding='utf-8')}\n{photo.more}", encoding="utf-8")
+    flow = ["--set", f"build.flow={photo.flow}"] if photo.flow else []
+    run = [str(PROGRAM), photo.command, str(path), *flow, "--quiet", "--output"]
+    subprocess.run([*run, f"build/{name}"], cwd=folder, check=False)
+    against = []
+    if photo.settings:
+        base = [*run, "build/main", *(word for setting in photo.settings for word in ("--set", setting))]
+        subprocess.run(base, cwd=folder, check=True)
+        against = ["--against", "build/main"]
+    subprocess.run([str(PROGRAM), "report", f"build/{name}", *against], cwd=folder, check=True)
+    page = folder / "page.html"
+    text = (folder / "build" / name / "report.html").read_text(encoding="utf-8")
+    if photo.part:
+        text = re.sub(rf'<section id="(?!{photo.part}")[^"]*".*?</section>', "", text, flags=re.DOTALL)
+    page.write_text(text, encoding="utf-8")
+    call = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
+            f"--user-data-dir={folder / 'profile'}",
+            f"--window-size=1280,{photo.height}", f"--screenshot={IMAGES / name}.png", page.as_uri()]  # fmt: skip
+    subprocess.run(call, check=True, capture_output=True)
+
+
+def _example(name: str, folder: Path) -> Path:
+    """A copy of an example in the folder, made once."""
+    copy = folder / name
+    if not copy.exists():
+        shutil.copytree(ROOT / "examples" / name, copy, ignore=shutil.ignore_patterns("build"))
+    return copy
+
+
 def main() -> None:
     """Draw the pictures whose names are given, or all."""
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="net-") as place:
-        folder = Path(place) / "digits"
-        shutil.copytree(ROOT / "examples" / "digits", folder, ignore=shutil.ignore_patterns("build"))
-        for name in sys.argv[1:] or PICTURES:
-            (IMAGES / f"{name}.svg").write_text(draw(name, PICTURES[name], folder), encoding="utf-8")
+        folder = Path(place)
+        for name in sys.argv[1:] or (*PICTURES, *PAGES):
+            if name in PAGES:
+                photograph(name, folder)
+            else:
+                (IMAGES / f"{name}.svg").write_text(
+                    draw(name, PICTURES[name], _example("digits", folder)), encoding="utf-8"
+                )
 
 
 if __name__ == "__main__":

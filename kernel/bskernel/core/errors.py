@@ -11,8 +11,14 @@ EXIT_NOT_TRUSTED = 6  # the project needs what the user has not allowed it
 EXIT_LOCKED = 7  # the build is not the one that its lock describes
 EXIT_DAMAGED = 8  # a build directory is not as its build wrote it
 EXIT_DIFFERS = 9  # a build that ran again made other bytes
+EXIT_UNSIGNED = 10  # a build is not signed by the key that was asked for
 EXIT_DEFECT = 70  # as EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED = 130
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's error says, in one line: the name of its type if it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 class BskernelError(Exception):

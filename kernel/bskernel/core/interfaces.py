@@ -28,6 +28,10 @@ class Claimant(msgspec.Struct, frozen=True, kw_only=True):
 class Store(Protocol):
     """Stores bytes by digest and results by action. Damaged or lost bytes count as missing."""
 
+    @property
+    def answers_at_once(self) -> bool:
+        """False when a recall may ask another machine, and so take long."""
+
     def capture(
         self, path: Path, name: str, kind: ArtifactKind, media_type: str, *, folder: int | None = None
     ) -> Artifact:

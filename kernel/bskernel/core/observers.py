@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import collections
+import functools
+from collections.abc import Callable
 from typing import Protocol
 
 from bskernel_protocol import Event
@@ -100,3 +103,36 @@ class CompositeObserver:
         """The build has ended."""
         for observer in self._observers:
             observer.over()
+
+
+class DelayedObserver:
+    """An observer that passes every call on later, in order, when it is told to: `pass_on`."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._calls: collections.deque[Callable[[], None]] = collections.deque()
+
+    def pass_on(self) -> None:
+        """Pass on all calls so far. After an error, the calls that follow it are left for the next time."""
+        while self._calls:
+            self._calls.popleft()()
+
+    def note(self, text: str) -> None:
+        """A remark about the build."""
+        self._calls.append(functools.partial(self._observer.note, text))
+
+    def started(self, step: Step) -> None:
+        """A step begins."""
+        self._calls.append(functools.partial(self._observer.started, step))
+
+    def running(self, step: Step) -> None:
+        """A step is not recalled: a worker runs it."""
+        self._calls.append(functools.partial(self._observer.running, step))
+
+    def event(self, step: Step, event: Event) -> None:
+        """The step's executor sent an event."""
+        self._calls.append(functools.partial(self._observer.event, step, event))
+
+    def ended(self, step: Step, ended: EndedStep) -> None:
+        """A step has ended."""
+        self._calls.append(functools.partial(self._observer.ended, step, ended))

@@ -26,6 +26,7 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True):
     record: dict[str, Any] = {}
     failure: Failure | None = None
     partial: tuple[str, ...] = ()  # after a failure: which inputs are outdated or missing
+    why: tuple[str, ...] = ()  # why it ran and was not recalled; empty if it was, or did not start
     peak_mib: int | None = None  # the largest resident size of its processes
     items: tuple[StepReport, ...] = ()  # of a step with `each`: how its different items ended
     equal_items: tuple[str, ...] = ()  # of such an item: the names of those that have the same content

@@ -10,12 +10,13 @@ import re
 from collections.abc import Mapping
 from typing import TextIO
 
-_RESET = "\x1b[0m"
+from bskernel.report.styled_text import Line, render_line
+
 _RULES = (
-    (re.compile(r"\s*warning(:|\s\s)"), "\x1b[33m"),
-    (re.compile(r"error: |step \S+ (failed|did not finish), |\s+failed\s"), "\x1b[1;31m"),
-    (re.compile(r"\S+: ok, \d+ steps ran"), "\x1b[1;32m"),
-    (re.compile(r"\S+: (failed|stopped|interrupted), \d+ steps ran"), "\x1b[1;31m"),
+    (re.compile(r"\s*warning(:|\s\s)"), "warning"),
+    (re.compile(r"error: |step \S+ (failed|did not finish), |\s+failed\s"), "bad"),
+    (re.compile(r"\S+: ok, \d+ steps ran"), "good"),
+    (re.compile(r"\S+: (failed|stopped|interrupted), \d+ steps ran"), "bad"),
 )
 
 
@@ -33,9 +34,13 @@ def paint(text: str, stream: TextIO) -> str:
     """Colour the lines for people that say how something ended; what comes in must hold no escape sequences."""
     if not wants_colours(stream):
         return text
-    return "\n".join(_paint_line(line) for line in text.split("\n"))
+    return "\n".join(render_line(line, coloured=True) for line in lines_of(text))
 
 
-def _paint_line(line: str) -> str:
-    colour = next((colour for rule, colour in _RULES if rule.match(line)), None)
-    return line if colour is None else f"{colour}{line}{_RESET}"
+def lines_of(text: str) -> list[Line]:
+    """The lines of a text, those that say how something ended in its style."""
+    return [((line, _style_of(line)),) for line in text.split("\n")]
+
+
+def _style_of(line: str) -> str:
+    return next((style for rule, style in _RULES if rule.match(line)), "")

@@ -23,6 +23,7 @@ def describe_explanation(explained: Explanation) -> str:
         lines.append(f"  {explained.items}")
     if explained.because is not None:
         lines.append(f"  because {explained.because}")
+    lines += [f"  it ran because: {reason}" for reason in explained.why]
     lines += [f"  partial: {reason}" for reason in explained.partial]
     if explained.failure is not None:
         lines += _failure(explained)

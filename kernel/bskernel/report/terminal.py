@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -12,6 +11,7 @@ from bskernel.core.step import Step
 from bskernel.core.step_report import EndedStep, StepReport
 from bskernel.core.visible_text import visible, visible_line
 from bskernel.report.colours import paint
+from bskernel.report.significant_digits import rounded
 from bskernel.result.build_result import BuildResult
 from bskernel.result.failure_text import describe_failed
 
@@ -73,27 +73,6 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows of cells as lines with aligned columns; the first row is the header."""
     widths = [max(len(row[at]) for row in rows if at < len(row)) for at in range(max(map(len, rows)))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
-
-
-_FRACTION = re.compile(r"(?<![\w.,])(?<!\w-)(\d[\d,]*)\.(\d+)(?![\w.])")
-_DIGITS = 4
-
-
-def rounded(text: str) -> str:
-    """The text with decimal fractions of at most four significant digits: 1,577.905 us is 1,578 us.
-
-    Whole numbers, which are counts, stay as they are, and so do versions.
-    """
-
-    def shorten(match: re.Match[str]) -> str:
-        whole, fraction = match[1].replace(",", "").lstrip("0"), match[2]
-        zeros = len(fraction) - len(fraction.lstrip("0")) if not whole else 0
-        places = max(0, _DIGITS - len(whole)) + zeros
-        if len(fraction) <= places:
-            return match[0]
-        return format(float(match[0].replace(",", "")), f"{',' if ',' in match[1] else ''}.{places}f")
-
-    return _FRACTION.sub(shorten, text)
 
 
 def describe_outcome(result: BuildResult) -> str:

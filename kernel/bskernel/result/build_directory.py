@@ -35,6 +35,7 @@ from bskernel.result.output_folder import (
     make_output_folder,
     open_mark,
 )
+from bskernel.result.report_file import discard_report
 from bskernel.result.written_files import WRITTEN, altered_files, note_written, replace
 from bskernel.store.seal import seal, unseal
 
@@ -45,7 +46,7 @@ _STEPS = "steps"
 STAMP = ".stamp"
 CLOSED = ".closed"  # the digests of what is written after result.json, or beside it by others
 _STEP_FILES = ("action.msgpack", "manifest.msgpack", "log.jsonl")
-_REST = (BUILD_LOG, MARK, IGNORE, WRITER, LAID_NAMES)
+NOTED_LAST = (BUILD_LOG, MARK, IGNORE, WRITER, LAID_NAMES)
 _actions = msgspec.msgpack.Decoder(Action)
 _manifests = msgspec.msgpack.Decoder(StepManifest)
 
@@ -135,6 +136,7 @@ class BuildDirectory:
         self._lock = lock_folder(self.path, "build", self._below)
         for name in (STAMP, CLOSED):
             discard(self.path / name)
+        discard_report(self.path)
         for name in (RESULT, FAILURE, METRICS, CONFIG, LOCK, BUILD_LOG):
             clear_for_file(self.path / name, self.path / KEPT / name)
         clear_for_folder(self.path / _STEPS, self.path / KEPT / _STEPS)
@@ -165,6 +167,11 @@ class BuildDirectory:
         """The folder of one step."""
         return self.path / _STEPS / label
 
+    def last_action(self, name: str) -> Action | None:
+        """The action of the step of that name in the last build here; None without one."""
+        labels = sorted(self._labels_of(name))
+        return _decoded(_actions, self.step(labels[-1]) / "action.msgpack") if labels else None
+
     def last_actions(self) -> dict[str, Action]:
         """Step name -> its action in the last build here."""
         actions = {}
@@ -173,6 +180,18 @@ class BuildDirectory:
             if action is not None:
                 actions[path.parent.name.partition("-")[2]] = action
         return actions
+
+    def actions_of(self, keys: Mapping[str, str | None]) -> dict[str, Action | None]:
+        """The actions by which steps came to their keys: step name -> key.
+
+        None where there is another one: a directory may hold the action of an earlier build, or of another result.
+        """
+        last = self.last_actions()
+        found = {name: last.get(name) for name in keys}
+        return {
+            name: action if action is not None and action.key.sha256 == keys[name] else None
+            for name, action in found.items()
+        }
 
     def record_step(self, label: str, action: Action, manifest: StepManifest, log: bytes | None) -> RecordedStep:
         """Write a step's action, manifest and log."""
@@ -342,7 +361,7 @@ class BuildDirectory:
 
     def note_rest(self) -> None:
         """Note the digests of the log and of what bskernel keeps here for itself. The last thing that is written."""
-        found = {name: data for name in _REST if (data := read_plain(self.path / name, _LIMIT)) is not None}
+        found = {name: data for name in NOTED_LAST if (data := read_plain(self.path / name, _LIMIT)) is not None}
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
         replace(self.path / CLOSED, seal(CLOSED, msgspec.msgpack.encode(digests)))
 

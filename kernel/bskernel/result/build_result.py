@@ -75,6 +75,12 @@ class BuildResult(msgspec.Struct, frozen=True, kw_only=True):
             return EXIT_OK
         return EXIT_ENVIRONMENT if self.failure.category == "environment" else EXIT_STEP_FAILED
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from bskernel.result.build_html import build_html
+
+        return build_html(self)
+
 
 def origin_of(lock: BuildLock, host: SystemFacts, engine: dict[str, Any] | None = None) -> Origin:
     """What a build with that lock is made from, on that machine."""
@@ -130,8 +136,8 @@ def json_by_step(reports: tuple[StepReport, ...]) -> dict[str, dict[str, Artifac
     return {step: made for step, made in found.items() if made}
 
 
-def next_commands(directory: Path, report: StepReport, config: Path) -> tuple[str, ...]:
-    """The commands to try after a failure: explain it, run the step alone, go on building."""
+def next_commands(directory: Path, report: StepReport, again: Sequence[str]) -> tuple[str, ...]:
+    """The commands to try after a failure: explain it, run the step alone, go on with `bskernel run` and `again`."""
     import shlex
 
     build = shlex.quote(str(directory))
@@ -141,7 +147,7 @@ def next_commands(directory: Path, report: StepReport, config: Path) -> tuple[st
     # A step without inputs, or whose executor never started, cannot run alone.
     if report.key is not None and category not in {"environment", "interrupted"}:
         look.append(f"bskernel replay {build} {name}")
-    return (*look, f"bskernel run {shlex.quote(str(config))}")
+    return (*look, shlex.join(("bskernel", "run", *again)))
 
 
 def result_of(
@@ -152,13 +158,16 @@ def result_of(
     directory: Path,
     seconds: float,
     metrics: dict[str, Any] | None,
-    config: Path,
+    again: Sequence[str],
     backend: Choice | None = None,
     stopped_by: str | None = None,
     warnings: tuple[str, ...] = (),
     origin: Origin | None = None,
 ) -> BuildResult:
-    """The build's result from the reports of its steps; the first failure is the build's."""
+    """The build's result from the reports of its steps; the first failure is the build's.
+
+    `again` are the arguments of `bskernel run` that go on with this build.
+    """
     first = next((report for report in reports if report.status in {"failed", "interrupted"}), None)
     interrupted = any(report.status == "interrupted" for report in reports)
     return BuildResult(
@@ -174,7 +183,7 @@ def result_of(
         failure=first.failure if first is not None else None,
         failed_step=first.name if first is not None else None,
         partial={report.name: report.partial for report in reports if report.partial},
-        commands=next_commands(directory, first, config) if first is not None else (),
+        commands=next_commands(directory, first, again) if first is not None else (),
         backend=backend,
         stopped_by=stopped_by,
         warnings=warnings,

@@ -1,7 +1,8 @@
 """Compares every byte of a build directory with what its result says of it.
 
 result.json has the digests of artifacts and of all other files. Its own, those of the log and of the files that
-bskernel keeps for itself are in sealed files, which no changed byte leaves readable.
+bskernel keeps for itself are in sealed files, which no changed byte leaves readable. What an altered file says of
+others counts for nothing: the others are not named for it.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from bskernel_protocol import Artifact, Digest, TreeFile, TreeListing, canonical
 
 from bskernel.core.errors import ConfigError
 from bskernel.remains.plain_files import open_plain, read_plain
-from bskernel.result.build_directory import CLOSED, RESULT, STAMP
+from bskernel.result.build_directory import CLOSED, NOTED_LAST, RESULT, STAMP
 from bskernel.result.exported_artifacts import ARTIFACTS, LAID, places_of, read_laid
 from bskernel.result.output_folder import files_below
+from bskernel.result.report_file import REPORT, read_report
 from bskernel.result.result_file import read_result
 from bskernel.result.written_files import WRITTEN
 from bskernel.store.seal import unseal
@@ -75,13 +77,19 @@ def check_contents(build: Path) -> CheckedContents:
     found = {str(path.relative_to(build)): _read(path) for path in files_below(build)}
     problems = [Damage(path=name, what=_broken(build, name)) for name in _SEALED if _is_broken(build, name, found)]
     written, closed = (_sealed_digests(build, name) for name in (WRITTEN, CLOSED))
+    problem: str | None = None
     try:
         result = read_result(build, _Named)
+        noted = {RESULT: written[RESULT]} if RESULT in written else {}
+        problem = next((one.what for one in _compare(noted, found)), None)
     except ConfigError as error:
-        return CheckedContents(digests=_digests(found), damage=(Damage(path=RESULT, what=_reason(error, build)),))
+        problem = _reason(error, build)
+    if problem is not None:
+        problems += [Damage(path=RESULT, what=problem), *_compare(_without_result(written) | closed, found)]
+        return CheckedContents(digests=_digests(found), damage=tuple(sorted(set(problems))))
     laid = read_laid(build)
     places = places_of(result.artifacts.values(), {step: made.values() for step, made in result.by_step.items()})
-    expected = result.files | closed | {RESULT: written[RESULT]} if RESULT in written else result.files | closed
+    expected = result.files | closed
     if laid is not None and laid.wanted != {place: one.digest.sha256 for place, one in places.items()}:
         problems.append(Damage(path=LAID, what="of other artifacts"))
         laid = None
@@ -98,9 +106,28 @@ def check_contents(build: Path) -> CheckedContents:
             problems.append(Damage(path=path, what=ALTERED if below else MISSING))
         if laid is None:
             expected |= dict.fromkeys(below, "")
-    known = expected.keys() | of_artifacts.keys() | set(_SEALED)
+    known = expected.keys() | of_artifacts.keys() | {*_SEALED, RESULT}
+    if not closed:
+        known |= set(NOTED_LAST)
+    if (report := read_report(build)) is not None:
+        digest = found[RESULT].digest if RESULT in found else None
+        if not report.is_whole:
+            problems.append(Damage(path=REPORT, what=ALTERED))
+            known |= {REPORT}
+        elif RESULT in named or (digest is not None and report.shows == digest.sha256):
+            known |= {REPORT}  # `bskernel report` wrote it, of this very result
     problems += [Damage(path=name, what=EXTRA) for name in found.keys() - known]
     return CheckedContents(digests=_digests(found), damage=tuple(sorted(set(problems))))
+
+
+def _without_result(written: Mapping[str, str]) -> dict[str, str]:
+    return {name: sha256 for name, sha256 in written.items() if name != RESULT}
+
+
+def split_artifacts(digests: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The digests of a build's artifacts, and those of its other files: path -> SHA-256."""
+    artifacts = {name: sha256 for name, sha256 in digests.items() if name.startswith(f"{ARTIFACTS}/")}
+    return artifacts, {name: sha256 for name, sha256 in digests.items() if name not in artifacts}
 
 
 def _digests(found: Mapping[str, _FoundFile]) -> dict[str, str]:

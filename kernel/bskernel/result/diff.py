@@ -56,27 +56,24 @@ class _Gates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def read_build(path: Path) -> FinishedBuild:
     """Read a build directory, or a result.json with the files beside it. Raises ConfigError."""
     file, result = result_path(path), read_result(path, _Result)
-    actions = BuildDirectory(file.parent).last_actions()
-    steps = []
-    for step in (part for whole in result.steps for part in (*whole.items, whole)):
-        action = actions.get(step.name)
-        # A directory may hold the action of an earlier build, or of another result.
-        kept = action if action is not None and action.key.sha256 == step.key else None
-        steps.append(
-            FinishedStep(
-                name=step.name,
-                executor=step.executor,
-                status=step.status,
-                key=step.key,
-                outputs=step.outputs,
-                action=kept,
-            )
+    parts = [part for whole in result.steps for part in (*whole.items, whole)]
+    actions = BuildDirectory(file.parent).actions_of({step.name: step.key for step in parts})
+    steps = tuple(
+        FinishedStep(
+            name=step.name,
+            executor=step.executor,
+            status=step.status,
+            key=step.key,
+            outputs=step.outputs,
+            action=actions[step.name],
         )
+        for step in parts
+    )
     return FinishedBuild(
         label=str(path),
         name=result.name,
         status=result.status,
-        steps=tuple(steps),
+        steps=steps,
         metrics=result.metrics,
         altered=find_altered(path),
         # A result under another name is a copy: the files beside it may belong to another build.

@@ -42,6 +42,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     partial: tuple[str, ...] = ()
     items: str = ""  # of a step with `each`: how many, and what became of them
     because: str | None = None  # why it was skipped
+    why: tuple[str, ...] = ()  # why it ran and was not recalled
     failure: Failure | None = None
     log: str | None = None
     excerpt: tuple[str, ...] = ()  # of the log, around the first error
@@ -98,6 +99,7 @@ def explain(build: Path, step: str | None) -> Explanation:
         outputs=report.outputs,
         peak_mib=report.peak_mib,
         partial=report.partial,
+        why=report.why,
         items=report.items_text,
         failure=report.failure,
         because=_why_skipped(result) if report.status == "skipped" else None,

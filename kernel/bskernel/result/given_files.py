@@ -11,15 +11,14 @@ from bskernel_protocol import Artifact, Digest, TreeListing, decode_document
 from bskernel.config.toml_text import to_toml
 from bskernel.core.interfaces import Store
 from bskernel.lock.build_lock import BuildLock, GivenFile
-from bskernel.lock.given_places import places_for
+from bskernel.lock.given_places import GivenPlaces, places_for
 
 Fetch = Callable[[str, GivenFile, Path], bool]  # key, content, target -> whether it is there now
 
 
 def lay_given(lock: BuildLock, folder: Path, fetch: Fetch) -> tuple[str, ...]:
     """Lay out everything that a lock names in a new folder; returns the keys of what `fetch` does not have."""
-    flow = lock.config["build"].get("flow", "") if lock.flow_file is not None else None
-    places = places_for([*lock.files, *([flow] if flow is not None else [])])
+    flow, places = _flow_and_places(lock)
     (folder / places.config).mkdir(parents=True)
     missing = []
     for key, content in lock.files.items():
@@ -46,8 +45,7 @@ def artifact_of(key: str, content: GivenFile) -> Artifact:
 
 def digests_of_given(lock: BuildLock, store: Store) -> dict[str, str]:
     """Path below the folder of every file that `lay_given` lays out -> its SHA-256."""
-    flow = lock.config["build"].get("flow", "") if lock.flow_file is not None else None
-    places = places_for([*lock.files, *([flow] if flow is not None else [])])
+    flow, places = _flow_and_places(lock)
     found: dict[str, str] = {}
     for key, content in lock.files.items():
         place = places.files[key]
@@ -61,3 +59,13 @@ def digests_of_given(lock: BuildLock, store: Store) -> dict[str, str]:
     if flow is not None:
         found[places.files[flow]] = hashlib.sha256(flow_text(lock).encode()).hexdigest()
     return found
+
+
+def places_of_given(lock: BuildLock) -> dict[str, str]:
+    """Path of each given file in a lock -> the path below the folder where `lay_given` lays it."""
+    return _flow_and_places(lock)[1].files
+
+
+def _flow_and_places(lock: BuildLock) -> tuple[str | None, GivenPlaces]:
+    flow = lock.config["build"].get("flow", "") if lock.flow_file is not None else None
+    return flow, places_for([*lock.files, *([flow] if flow is not None else [])])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from bskernel.config.reader import WRITER
@@ -21,11 +22,12 @@ def check_writer(folder: Path, config: Path) -> None:
     if not text or "\0" in text:
         return
     writer = os.path.normpath(folder / text)
+    sys.audit("bskernel.looked", writer)
     if writer == str(config) or not os.path.isfile(writer):  # noqa: PTH113 - also of a path that is none
         return
     raise ConfigError(
         f"{config}: {folder} holds the results of {os.path.relpath(writer, config.parent)}, which this would replace",
-        hint="give this configuration a build.name of its own, choose another folder with --output, "
+        hint="give this configuration a build.name of its own, let it have another output folder, "
         f"or remove {folder}",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def summarize(
     output: Path,
     runtime: str,
     seconds: float,
+    again: Sequence[str],
     backend: Choice | None = None,
     stopped_by: str | None = None,
     warnings: tuple[str, ...] = (),
@@ -42,7 +44,7 @@ def summarize(
         directory=output,
         seconds=seconds,
         metrics=metrics,
-        config=loaded.path,
+        again=again,
         stopped_by=stopped_by,
         warnings=warnings,
         origin=origin,

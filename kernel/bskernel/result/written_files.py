@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from bskernel.remains.plain_files import discard, move, read_plain
+from bskernel.remains.plain_files import discard, move, read_plain, write_new
 from bskernel.store.seal import seal, unseal
 
 WRITTEN = ".written"
@@ -26,7 +26,7 @@ def replace(path: Path, data: bytes) -> None:
         return
     temporary = path.with_name(f".{path.name}.new")
     discard(temporary)
-    temporary.write_bytes(data)
+    write_new(temporary, data)
     move(temporary, path)
 
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from bskernel.core.step import ExecutorRef, FromFile, FromStep, Source, Step
 from bskernel.report.graph import Graph, as_mermaid, as_text, graph_of
-from bskernel.report.graph_svg import as_svg
+from bskernel.report.graph_svg import Arrow, Card, as_svg, draw_column
 
 NASTY = 'a<b>&"c".onnx'
 SVG = "{http://www.w3.org/2000/svg}"
@@ -75,7 +75,7 @@ def test_an_svg_is_xml_with_a_box_for_each_step_and_file_and_an_arrow_for_each_e
     assert {NASTY, "0 first", "testing@1, cached", "testing@1, runs", "model as before of first"} <= set(texts)
     boxes = [element.get("class") for element in root.iter(f"{SVG}rect") if element.get("class")]
     assert sorted(str(kind) for kind in boxes) == ["cached", "cached", "file", "runs", "runs"]
-    arrows = [element for element in root.iter(f"{SVG}path") if element.get("class") == "line"]
+    arrows = [element for element in root.iter(f"{SVG}path") if "line" in element.get("class", "").split()]
     assert len(arrows) == len(graph.edges) == 5
 
 
@@ -87,3 +87,24 @@ def test_everything_drawn_lies_within_the_picture(graph: Graph) -> None:
             numbers = [float(number) for number in re.findall(r"[\d.]+", str(element.get("d")))]
             assert max(numbers[::2]) < width
             assert max(numbers[1::2]) < height
+
+
+def test_what_stands_beside_an_arrow_is_inside_the_drawing() -> None:
+    cards = (Card(lines=("a",), kind="layer"), Card(lines=("b",), kind="layer"))
+    label = "a label much wider than both boxes are"
+    root = ET.fromstring(draw_column(cards, (Arrow(source=0, target=1, label=label),), "a graph"))
+    (text,) = [element for element in root.iter("text") if element.text == label]
+    assert float(text.get("x", "")) + 7 * len(label) < float(root.get("width", ""))
+
+
+def test_a_card_has_its_lines_a_tag_a_meter_and_a_link_that_names_cannot_leave() -> None:
+    card = Card(
+        lines=(NASTY, "second", "third"), kind="slow", tag="bottleneck", meter=0.5, link=f"#{NASTY}", anchor="node-0"
+    )
+    root = ET.fromstring(draw_column((card,), (), NASTY))
+    assert root.get("aria-label") == NASTY
+    assert [element.text for element in root.iter("text")] == [NASTY, "second", "third", "bottleneck"]
+    (link,) = root.iter("a")
+    assert (link.get("id"), link.get("href")) == ("node-0", f"#{NASTY}")
+    widths = {element.get("class"): float(element.get("width", "")) for element in root.iter("rect")}
+    assert widths["filled"] * 2 == pytest.approx(widths["meter"], abs=0.2)

@@ -9,11 +9,9 @@ from bskernel.core.observers import SilentObserver
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import EndedStep, StepReport
 from bskernel.report.log import Log
-from bskernel.report.progress import ProgressBar
 from bskernel.report.terminal import LineObserver, describe_result
 from bskernel.result.build_result import BuildResult
 from bskernel_protocol import Failure, OutputLine, Progress
-from rich.console import Console
 
 STEP = Step(
     index=0, name="fold", executor=ExecutorRef(name="e", version="1", digest="d"), entry="fold", parameters={},
@@ -55,16 +53,6 @@ def test_the_log_on_a_terminal_has_what_the_steps_print() -> None:
     stream = io.StringIO()
     tell(Log.to_terminal(stream))
     assert "hello" in stream.getvalue()
-
-
-def test_the_bar_leaves_a_line_for_each_step_and_nothing_of_itself() -> None:
-    stream = io.StringIO()
-    tell(ProgressBar(Console(file=stream, force_terminal=True, width=100)))
-    text = stream.getvalue()
-    assert "ran" in text
-    assert "failed" in text
-    assert "fold: layer [1]" in text
-    assert text.rstrip().endswith(("\x1b[?25h", "\x1b[2K", "\x1b[1A\x1b[2K"))
 
 
 def test_lines_have_no_control_characters() -> None:

@@ -8,7 +8,8 @@ import pytest
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.report.colours import paint, wants_colours
 from bskernel.report.heartbeat import HeartbeatObserver, describe_running
-from bskernel.report.terminal import LineObserver, WarningObserver, rounded
+from bskernel.report.significant_digits import rounded
+from bskernel.report.terminal import LineObserver, WarningObserver
 from bskernel_protocol import Progress
 
 

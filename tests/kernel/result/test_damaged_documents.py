@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 from bskernel.core.errors import BskernelError, ConfigError
+from bskernel.history.reader import describe_build, read_history
 from bskernel.result.build_directory import BuildDirectory
 from bskernel.result.build_result import BuildResult
 from bskernel.result.diff import read_build
 from bskernel.result.explanation import explain
 from bskernel.result.integrity import find_altered, find_altered_points
 from bskernel.result.result_file import read_result
+from bskernel.store import DiskStore
 from bskernel.store.seal import seal
 from bskernel.sweeps.results.sweep_file import find_altered_sweep, read_sweep
 from hypothesis import given, settings
@@ -95,9 +97,13 @@ def test_every_reader_of_a_result_ends_in_its_content_or_a_declared_error(
         lambda: explain(build, "add"),
         lambda: find_altered(build),
         lambda: find_altered_points(build.parent),
+        lambda: describe_build(build, DiskStore(build / "cache")),
     ):
         with contextlib.suppress(BskernelError):
             read()
+    (build / "config.json").write_text("{}")
+    history = read_history([build])
+    assert len(history.builds) + len(history.damaged) == 1
 
 
 @settings(max_examples=100)

@@ -105,7 +105,7 @@ def test_the_recorded_configuration_has_its_settings_and_no_path_of_the_machine(
     )
     recorded = snapshot_config(load_config(folder / "build.toml", ["target.target_fps=7"]))
     assert str(tmp_path) not in pretty_json(recorded)
-    assert recorded["build"] == {"model": "net.onnx", "name": "", "flow": "estimate", "salt": ""}
+    assert recorded["build"] == {"model": "net.onnx", "name": "net", "flow": "estimate", "salt": ""}
     assert recorded["target"] == {"clock_ns": 5.0, "target_fps": 7}
     assert recorded["quality"] == {"samples": "heldout.npz", "verify": "stages"}
     assert recorded["parameters"] == {"finn-step": {"paths": ["a", "b"]}}

@@ -66,6 +66,12 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         """True when a gate failed, or a number it needs is missing."""
         return any(verdict.fails for verdict in self.gates)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from bskernel.result.comparison.comparison_html import comparison_html
+
+        return comparison_html(self)
+
 
 def compare(base: FinishedBuild, new: FinishedBuild, gates: tuple[Verdict, ...] = ()) -> Comparison:
     """All differences between a base and a new build."""

@@ -137,3 +137,10 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
         """The recommended row; None without objectives, or without points to compare."""
         chosen = self.outcome.recommendation
         return next((row for row in self.table.rows if chosen is not None and row.name == chosen.point), None)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from bskernel.sweeps.analysis.sweep_html import results_html
+        from bskernel.sweeps.analysis.table import counted
+
+        return results_html(self, counted(len(self.table.rows)))

@@ -48,7 +48,7 @@ def _parsed(text: str) -> Condition:
     condition = parse(text)
     for quantity in quantities_in(condition):
         if quantity.side == "base":
-            raise ExpressionError("a point has no base to be compared with", quantity.column)
+            raise ExpressionError("one build alone has no base to be compared with", quantity.column)
     return condition
 
 
@@ -59,13 +59,15 @@ def _named(text: str, names: QuantityNames) -> Requirement:
     return Requirement(text=text, condition=condition, names=meant)
 
 
-def check_conditions(texts: Sequence[str], where: str) -> None:
+def check_conditions(
+    texts: Sequence[str], where: str, *, hint: str = 'e.g. require = "utilization.LUT < 0.8"'
+) -> None:
     """Is each a condition, whatever its quantities are? Raises ConfigError, which `where` begins."""
     for text in texts:
         try:
             _parsed(text)
         except ExpressionError as error:
-            raise ConfigError(f"{where}: {text}: {error}", hint='e.g. require = "utilization.LUT < 0.8"') from error
+            raise ConfigError(f"{where}: {text}: {error}", hint=hint) from error
 
 
 def read_requirements(texts: Sequence[str], names: QuantityNames, where: str) -> tuple[Requirement, ...]:
@@ -75,7 +77,7 @@ def read_requirements(texts: Sequence[str], names: QuantityNames, where: str) ->
         try:
             requirements.append(_named(text, names))
         except ExpressionError as error:
-            hint = f"quantities: {', '.join(names.names) or 'none: no point has metrics'}"
+            hint = f"quantities: {', '.join(names.names) or 'none: there are no metrics'}"
             raise ConfigError(f"{where} {text!r}: {error}", hint=hint) from error
     return tuple(requirements)
 

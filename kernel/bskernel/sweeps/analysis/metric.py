@@ -54,8 +54,13 @@ def shown(value: float) -> str:
 
 def latest(row: Row) -> dict[str, FoundQuantity]:
     """Name -> quantity of a point at its latest stage, from the first source there."""
+    return latest_of(row.quantities)
+
+
+def latest_of(quantities: Iterable[FoundQuantity]) -> dict[str, FoundQuantity]:
+    """Name -> quantity of a build at its latest stage, from the first source there."""
     newest: dict[str, FoundQuantity] = {}
-    for item in row.quantities:
+    for item in quantities:
         before = newest.get(item.name)
         if before is None or stage_rank(item.stage) > stage_rank(before.stage):
             newest[item.name] = item

@@ -38,6 +38,11 @@ class SweepTable(msgspec.Struct, frozen=True, kw_only=True):
         return cls(name=name, keys=tuple(dict.fromkeys(key for row in rows for key in row.settings)), rows=rows)
 
 
+def is_number(value: object) -> bool:
+    """True for a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def value_text(value: Any) -> str:
     """A value for display: strings as they are, everything else as JSON."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()

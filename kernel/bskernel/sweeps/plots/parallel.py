@@ -10,7 +10,7 @@ import msgspec
 
 from bskernel.sweeps.analysis.analysis_types import Outcome
 from bskernel.sweeps.analysis.metric import shown
-from bskernel.sweeps.analysis.table import SweepTable
+from bskernel.sweeps.analysis.table import SweepTable, is_number
 from bskernel.sweeps.plots.plot_data import (
     CONFIG,
     DOMINATED,
@@ -85,10 +85,6 @@ def categorical_axis(title: str, values: Sequence[Any], order: Sequence[Any]) ->
     return Axis(title=title, places=tuple(place[text] for text in texts), labels=_apart(labels))
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def axes_of(table: SweepTable, outcome: Outcome) -> tuple[Axis, ...]:
     """The settings that differ between points, then the objectives, each with its better end on top."""
     points = [point for point, _ in drawn(outcome)]
@@ -99,7 +95,7 @@ def axes_of(table: SweepTable, outcome: Outcome) -> tuple[Axis, ...]:
         if len({text_of(value) for value in values}) < 2:
             continue
         known = [value for value in values if value is not None]
-        numbers = all(_is_number(value) and math.isfinite(value) for value in known)
+        numbers = all(is_number(value) and math.isfinite(value) for value in known)
         order = [row.settings.get(key) for row in table.rows]
         axes.append(numeric_axis(key, values) if numbers else categorical_axis(key, values, order))
     for at, objective in enumerate(outcome.objectives):

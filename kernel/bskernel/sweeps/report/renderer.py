@@ -1,12 +1,11 @@
-"""Plots of a sweep as HTML, SVG and PNG. The only module that imports the plotting library.
+"""Plots of a sweep as SVG and PNG. The only module that imports the plotting library.
 
-vl-convert holds Vega-Lite, its JavaScript and a renderer, so that neither a browser nor a network is needed to make
-plots, nor a network to look at them. Equal sweeps give equal bytes with equal versions of it.
+vl-convert holds Vega-Lite and a renderer, so that neither a browser nor a network is needed. Equal sweeps give equal
+bytes with equal versions of it.
 """
 
 from __future__ import annotations
 
-import html
 import json
 from pathlib import Path
 from typing import Any
@@ -19,30 +18,9 @@ from bskernel.sweeps.plots.parallel import parallel
 from bskernel.sweeps.plots.plot_data import Spec
 from bskernel.sweeps.plots.scatter import scatter
 
-# The policy forbids the page to load anything.
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; \
-style-src 'unsafe-inline'; img-src data: blob:">
-<link rel="icon" href="data:,">
-<title>{title}</title>
-<script>{library}</script>
-</head>
-<body>
-<div id="plot"></div>
-<script>
-vegaEmbed("#plot", {spec}, {{"mode": "vega-lite", "renderer": "svg", \
-"actions": {{"export": true, "source": false, "compiled": false, "editor": false}}}}).catch(console.error);
-</script>
-</body>
-</html>
-"""
-
 
 def write_plots(table: SweepTable, outcome: Outcome, folder: Path) -> tuple[Path, ...]:
-    """Write pareto (with two objectives or more) and parallel as .html, .svg and .png; returns the files.
+    """Write pareto (with two objectives or more) and parallel as .svg and .png; returns the files.
 
     Raises EnvironmentLacking without the library, ConfigError when there is nothing to draw or it cannot be written.
     """
@@ -72,15 +50,5 @@ def write_plots(table: SweepTable, outcome: Outcome, folder: Path) -> tuple[Path
 
 def _rendered(vl_convert: Any, spec: Spec) -> dict[str, bytes]:
     text = json.dumps(spec, ensure_ascii=True, sort_keys=True)
-    page = _PAGE.format(
-        title=html.escape(visible(spec["title"]["text"])),
-        library=vl_convert.javascript_bundle(),
-        # A string in a script must not end the script or start a comment, so `<` is escaped.
-        spec=text.replace("<", "\\u003c"),
-    )
     svg = visible(vl_convert.vegalite_to_svg(text))
-    return {
-        "html": page.encode(),
-        "svg": svg.encode(),
-        "png": vl_convert.svg_to_png(svg, scale=2),
-    }
+    return {"svg": svg.encode(), "png": vl_convert.svg_to_png(svg, scale=2)}

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from bskernel.config import Loop
 from bskernel.report.terminal import aligned
 from bskernel.sweeps.analysis.analysis_types import Best, LeftOut, Outcome, Results, Scored
 from bskernel.sweeps.analysis.metric import latest, shown
+from bskernel.sweeps.analysis.repetitions import Repetition
 from bskernel.sweeps.analysis.table import Row, SweepTable, counted, settings_text, value_text
 from bskernel.sweeps.results.sweep_result import SweepResult
 
@@ -16,7 +18,7 @@ MANY = 40  # rows of a table on a terminal
 FEW = 3  # names of points in one line
 
 
-def as_text(results: Results) -> str:
+def as_text(results: Results, *, recommends: bool = True) -> str:
     """The points, the Pareto set, the best of each objective, the recommendation, and the points left out."""
     table, outcome = results.table, results.outcome
     counts = Counter(row.status for row in table.rows)
@@ -26,15 +28,70 @@ def as_text(results: Results) -> str:
     lines += _pareto(table, outcome)
     if outcome.best:
         lines += ["best", *_indented(_best(outcome.best))]
-    lines += _recommendation(table, outcome)
+    lines += _recommendation(table, outcome) if recommends else []
     if outcome.left_out:
         lines.append(f"left out: {counted(len(outcome.left_out))}")
         lines += _indented(_left_out(outcome.left_out))
     return "\n".join(lines) + "\n"
 
 
+def repetition_text(result: SweepResult, loop: Loop) -> str:
+    """The rounds of each point with the metrics that the loop shows, and whether its condition holds in the end.
+
+    A metric with an estimate is ESTIMATE -> LATEST, if they differ.
+    """
+    rows = {row.name: row for row in result.table.rows}
+    lines = [f"{result.table.name}: {loop.summary}"]
+    for one in result.repetitions:
+        if one.settings:
+            lines.append(settings_text(one.settings))
+        rounds = [rows[name] for name in one.points]
+        names = sorted({item.name for row in rounds for item in row.quantities if _is_shown(item.name, loop)})
+        cells = [("round", "point", *names)]
+        for at, row in enumerate(rounds, start=1):
+            cells.append((str(at), row.name, *(_change(row, name) for name in names)))
+        lines += _indented(cells)
+        lines.append(f"{one.loop}: {_ending(one)}")
+        if one.ended == "met":
+            lines.append(f"    {rows[one.points[-1]].directory}")
+    return "\n".join(lines) + "\n"
+
+
+def _is_shown(name: str, loop: Loop) -> bool:
+    return name in loop.show or name.partition(".")[0] in loop.show
+
+
+def _change(row: Row, name: str) -> str:
+    found = [item for item in row.quantities if item.name == name]
+    estimate = next((shown(item.value) for item in found if item.stage == "estimate"), None)
+    newest = latest(row).get(name)
+    if newest is None:
+        return "-"
+    now = shown(newest.value)
+    return now if estimate in {None, now} else f"{estimate} -> {now}"
+
+
+def _ending(one: Repetition) -> str:
+    number = counted(len(one.points), "round")
+    if one.ended == "met":
+        return f"{one.until} holds after {number}"
+    why = {
+        "rounds": f"DOES NOT HOLD after {number}, the most that are allowed ([sweep] rounds): {one.reason}",
+        "unchanged": f"DOES NOT HOLD, and the last of {number} found out nothing new: {one.reason}",
+        "failed": f"NOT KNOWN, because round {len(one.points)} failed: {one.reason}",
+        "unjudged": f"NOT KNOWN after {number}: {one.reason}",
+        "interrupted": f"NOT KNOWN, because round {len(one.points)} was interrupted",
+    }
+    return f"{one.until}: {why[one.ended]}"
+
+
 def effort_text(result: SweepResult) -> str:
     """How many steps there were, ran and were shared, why points failed, and the output folder."""
+    return "\n".join([counts_text(result), *why_lines(result), f"results in {result.directory}"])
+
+
+def counts_text(result: SweepResult) -> str:
+    """How many steps there were, ran and were shared."""
     counts = result.counts
     effort = (
         f"{counts.steps} steps, {counts.shared} of them shared",
@@ -43,16 +100,16 @@ def effort_text(result: SweepResult) -> str:
         *([f"{counts.nodes_failed} failed"] if counts.nodes_failed else []),
         *([f"{counts.skipped} not started"] if counts.skipped else []),
     )
-    where = f"results in {result.directory}"
-    return "\n".join([f"{'; '.join(effort)}; {result.seconds:.2f} s", *_why(result), where])
+    return f"{'; '.join(effort)}; {result.seconds:.2f} s"
 
 
 def outcome_text(result: SweepResult) -> str:
     """What --quiet leaves: how to see why points failed, and the output folder."""
-    return "\n".join([*_why(result), str(result.directory)])
+    return "\n".join([*why_lines(result), str(result.directory)])
 
 
-def _why(result: SweepResult) -> list[str]:
+def why_lines(result: SweepResult) -> list[str]:
+    """How to see why points failed; none if none did."""
     failed = next((row.directory for row in result.table.rows if row.status == "failed" and row.directory), None)
     return [f"why points failed: bskernel explain {failed}"] if failed is not None else []
 

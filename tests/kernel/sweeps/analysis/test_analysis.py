@@ -245,7 +245,7 @@ def test_a_condition_on_a_stand_ins_number_marks_the_point_too() -> None:
         (Goals(minimize=("base.LUT",)), "column 1: expected a quantity, e.g. throughput or LUT@synth"),
         (Goals(minimize=("LUT", "resources.LUT")), "resources.LUT@estimate is already an objective"),
         (Goals(maximize=("LUT",), minimize=("LUT",)), "resources.LUT@estimate is already an objective"),
-        (Goals(require=("LUT < base",)), "require 'LUT < base': column 7: a point has no base to be compared with"),
+        (Goals(require=("LUT < base",)), "require 'LUT < base': column 7: one build alone has no base"),
         (Goals(require=("LUT",)), "a comparison is needed here"),
     ],
 )  # fmt: skip

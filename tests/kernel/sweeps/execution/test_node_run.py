@@ -208,8 +208,8 @@ def test_a_requirement_of_builds_without_numbers_is_told(tmp_path: Path) -> None
     [
         ("LUT", "a comparison is needed"),
         ("LUT < ", "expected a number"),
-        ("LUT < base", "a point has no base"),
-        ("LUT < 2 * base.LUT", "column 11: a point has no base"),
+        ("LUT < base", "one build alone has no base"),
+        ("LUT < 2 * base.LUT", "column 11: one build alone has no base"),
     ],
 )
 def test_what_is_no_requirement_is_refused(text: str, told: str) -> None:

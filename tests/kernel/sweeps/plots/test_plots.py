@@ -18,12 +18,12 @@ from bskernel.sweeps.plots.parallel import categorical_axis, numeric_axis, paral
 from bskernel.sweeps.plots.plot_data import MOST, drawn
 from bskernel.sweeps.plots.scatter import scatter
 from bskernel.sweeps.report.renderer import write_plots
-from support.browser import look_at, pixels
+from support.browser import look_at
 from support.sweep_tables import DIGITS, design, digits, found, row, table
 
 TWO = Goals(maximize=("throughput",), minimize=("DSP",))
 THREE = Goals(maximize=("throughput",), minimize=("DSP", "latency"))
-FILES = [f"{name}.{suffix}" for name in ("pareto", "parallel") for suffix in ("html", "svg", "png")]
+FILES = [f"{name}.{suffix}" for name in ("pareto", "parallel") for suffix in ("svg", "png")]
 
 
 def plotted(goals: Goals) -> tuple[SweepTable, Outcome]:
@@ -121,8 +121,6 @@ def test_plots_are_files_that_stand_for_themselves(tmp_path: Path) -> None:
         png = (tmp_path / f"{name}.png").read_bytes()
         assert png.startswith(b"\x89PNG")
         assert min(struct.unpack(">II", png[16:24])) > 500
-        page = without_scripts((tmp_path / f"{name}.html").read_text())
-        assert re.findall(r'(?:src|href)="?[^">]*', page) == ['href="data:,']
     points = ET.fromstring((tmp_path / "pareto.svg").read_bytes()).iter()
     assert sum(node.get("aria-roledescription") == "point" for node in points) == 18
 
@@ -138,7 +136,7 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
 
 def test_one_objective_has_no_pareto_plot(tmp_path: Path) -> None:
     written = write_plots(*plotted(Goals(minimize=("DSP",))), tmp_path)
-    assert [path.name for path in written] == FILES[3:]
+    assert [path.name for path in written] == FILES[2:]
 
 
 @pytest.mark.parametrize("goals", [Goals(), Goals(minimize=("DSP",), require=("DSP < 0",))])
@@ -147,39 +145,20 @@ def test_nothing_to_plot_is_told(tmp_path: Path, goals: Goals) -> None:
         write_plots(*plotted(goals), tmp_path)
 
 
-def without_scripts(page: str) -> str:
-    return re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+@pytest.mark.parametrize("goals", [TWO, THREE], ids=["two", "three"])
+def test_every_point_is_drawn_in_its_colour(tmp_path: Path, goals: Goals) -> None:
+    write_plots(*plotted(goals), tmp_path)
+    drawing = (tmp_path / "pareto.svg").read_text()
+    assert drawing.count('aria-roledescription="point"') == 18 * (1 if goals is TWO else 3)
+    lines = re.findall(
+        r'<path aria-label="[^"]*" role="graphics-symbol" aria-roledescription="line mark"[^>]* d="M[^"]*L',
+        (tmp_path / "parallel.svg").read_text(),
+    )
+    assert len(lines) == 18
+    assert {"#b5b5b5", "#d55e00", "#0072b2"} <= set(re.findall(r"#[0-9a-f]{6}", drawing))
 
 
 HOSTILE = '</script><script>console.error("broken out")</script><img src=x onerror=alert(1)>'
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("goals", [TWO, THREE], ids=["two", "three"])
-def test_a_browser_draws_every_point_without_errors_and_asks_for_nothing(tmp_path: Path, goals: Goals) -> None:
-    points, outcome = plotted(goals)
-    write_plots(points, outcome, tmp_path)
-    seen = look_at(tmp_path / "pareto.html", tmp_path)
-    assert (seen.console, seen.requests) == ([], [])
-    plots = 1 if goals is TWO else 3
-    assert seen.document.count('aria-roledescription="point"') == 18 * plots
-    assert colours(seen.screenshot)
-    seen = look_at(tmp_path / "parallel.html", tmp_path)
-    assert (seen.console, seen.requests) == ([], [])
-    lines = re.findall(
-        r'<path aria-label="[^"]*" role="graphics-symbol" aria-roledescription="line mark"[^>]* d="M[^"]*L',
-        seen.document,
-    )
-    assert len(lines) == 18
-    assert colours(seen.screenshot)
-
-
-def colours(png: Path) -> bool:
-    """Are there orange marks of the Pareto set and blue ones of the recommended point?"""
-    seen = pixels(png)
-    orange = sum(red > 180 and 60 < green < 160 and blue < 110 for red, green, blue in seen)
-    blues = sum(red < 60 and 90 < green < 160 and blue > 150 for red, green, blue in seen)
-    return orange > 50 and blues > 50
 
 
 @pytest.mark.browser
@@ -188,15 +167,6 @@ def test_a_text_of_the_users_stays_a_text(tmp_path: Path) -> None:
     points = msgspec.structs.replace(points, name=HOSTILE)
     write_plots(points, assess(points, Goals(maximize=("throughput",), minimize=("LUT",))), tmp_path)
     for name in ("pareto", "parallel"):
-        seen = look_at(tmp_path / f"{name}.html", tmp_path)
+        seen = look_at(tmp_path / f"{name}.svg", tmp_path)
         assert (seen.console, seen.requests) == ([], [])
-        assert "<img" not in without_scripts(seen.document)
-
-
-@pytest.mark.browser
-def test_the_browser_test_would_notice_errors_and_requests(tmp_path: Path) -> None:
-    page = tmp_path / "page.html"
-    page.write_text('<script>console.error("wrong")</script><script src="http://127.0.0.1:9/library.js"></script>')
-    seen = look_at(page, tmp_path)
-    assert any("wrong" in line for line in seen.console)
-    assert "http://127.0.0.1:9/library.js" in seen.requests
+        assert "<img" not in seen.document

@@ -1,0 +1,1 @@
+"""The page of a sweep: what it shows as values. Pure."""
