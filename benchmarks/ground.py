@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from bskernel.config.reader import WRITER
 from bskernel.images import find_recipes
 from bskernel.images.description import describe
 from bskernel.images.environment import cache_folder
@@ -42,8 +43,13 @@ class Ground:
             path.rename(aside)
 
     def command(self, config: Path, *more: str) -> list[str]:
-        """`bskernel run` of a config in this folder."""
-        return [str(BSKERNEL), "run", str(config), "--output", str(self.folder / "out"), *more]
+        """`bskernel run` of a config in this folder, into the folder of all its configs."""
+        out = self.folder / "out"
+        with contextlib.suppress(FileNotFoundError):
+            # A build replaces no results of another configuration that is still there.
+            if (out / (out / WRITER).read_text(encoding="utf-8")).resolve() != config.resolve():
+                (out / WRITER).unlink()
+        return [str(BSKERNEL), "run", str(config), "--output", str(out), *more]
 
 
 def arithmetic_root(folder: Path) -> Path:

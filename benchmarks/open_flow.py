@@ -50,7 +50,7 @@ def lay_out(layers: Path, folder: Path, share: Path) -> tuple[Path, ...]:
             shutil.copyfile(layer / source, work / Path(source).name)
         if (layer / "mem").is_dir():
             shutil.copytree(layer / "mem", work / "mem")
-        script = write_script(FAMILY, [Path(source).name for source in sources], library)
+        script = write_script(FAMILY, [Path(source).name for source in sources], library, has_ultra=True)
         for name, text in script.items():
             (work / name).write_text(text, encoding="utf-8")
         read, synthesise = script[BEFORE].splitlines()[0], script[AFTER].splitlines()[0].partition(" -run")[0]

@@ -1,0 +1,146 @@
+"""What the bare mechanisms take that a build cannot do without, and what share of a figure they are.
+
+A figure that misses its goal stands beside the mechanisms below it, measured in the same run: what they take together
+no change of bskernel's own code can save.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+from bskernel.images import find_recipes
+from bskernel.images.recipe_image import image_name
+from ground import Ground, arithmetic_root, steps
+from measurement import Row, call, medians, seconds
+from networks import finn
+from trivial import engine_answers
+
+GROUP = "bare mechanisms"
+SMALL, LARGE = "fork, 1,000 page faults and end of a process of 30 MiB", "the same of 170 MiB and 1,500 page faults"
+FILES = "write and rename a step's 12 small files"
+PIPE = "a step that does nothing, through a pipe between two Pythons"
+START = "python -c pass"
+IMPORTS = "what finn-step imports, in one process"
+CONTAINER = "docker run and remove of an executor's image"
+_TIMES = 50
+_FILES, _BYTES = 12, 400
+
+# Memory in small objects, as Python's imports leave it: to use one is to write to its page.
+_FORKS = """
+import os, sys, time
+mebibytes, faults, times = map(int, sys.argv[1:])
+objects = [bytes(3500) for _ in range(mebibytes << 8)]
+used = objects[:: max(1, len(objects) // faults)][:faults]
+taken = []
+for _ in range(times):
+    began = time.perf_counter()
+    child = os.fork()
+    if child == 0:
+        kept = list(used)
+        os._exit(0)
+    os.waitpid(child, 0)
+    taken.append(time.perf_counter() - began)
+print(sorted(taken)[times // 2])
+"""
+_ECHO = "import sys\nfor line in sys.stdin.buffer: sys.stdout.buffer.write(line); sys.stdout.buffer.flush()"
+# As tests/support/one_process.py begins: without what the executor leaves out.
+_IMPORTS = """
+from bskernel_executors.finn_step.library import load
+load()
+from finn.builder import build_dataflow_config, build_dataflow_steps
+from qonnx.core.modelwrapper import ModelWrapper
+"""
+
+# Rows by group and name -> how often they need which mechanism, one after another.
+_SHARES: tuple[tuple[str, Mapping[str, float]], ...] = (
+    (r"12 chained trivial steps, docker: bskernel, cold", {CONTAINER: 1, SMALL: 12, FILES: 12, PIPE: 12}),
+    (r"one more step, ", {SMALL: 1, FILES: 1, PIPE: 1}),
+    (r"a chain of \d+ steps: run, cold", {SMALL: 1, FILES: 1, PIPE: 1}),
+    (r"estimates of .*, process: cold", {IMPORTS: 1, LARGE: 14, FILES: 14}),
+    (r"estimates of .*, docker: cold", {CONTAINER: 1, IMPORTS: 1, LARGE: 14, FILES: 14}),
+    (r"estimates of .*: warm, everything", {START: 1, LARGE: 14, FILES: 14}),
+    (r"estimates of .*: warm, .* changed", {START: 1, LARGE: 2, FILES: 2}),
+    (r"estimates of .*: (repeated, )?all cached", {START: 1}),
+    (r"a sweep of 64 points .*: cold", {IMPORTS: 1, LARGE: 35, FILES: 67}),  # 69 and 133, two at a time
+    (r"a sweep of 1000 points .*: one action", {SMALL: 0.5, FILES: 0.5, PIPE: 0.5}),  # two at a time
+)
+
+
+def _fork(mebibytes: int, faults: int) -> float:
+    command = [sys.executable, "-c", _FORKS, str(mebibytes), str(faults), str(_TIMES)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def _files(folder: Path) -> float:
+    def write() -> None:
+        for at in range(_FILES):
+            name = f"{folder}/{at}"
+            file = os.open(f"{name}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            os.write(file, b"x" * _BYTES)
+            os.close(file)
+            os.rename(f"{name}.new", name)  # noqa: PTH104 - what is measured is the system's call
+
+    return median(seconds(write) for _ in range(_TIMES))
+
+
+def _pipe() -> float:
+    taken = []
+    with subprocess.Popen(
+        [sys.executable, "-c", _ECHO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    ) as echo:
+        if echo.stdin is None or echo.stdout is None:
+            raise ValueError("a pipe was asked for")
+        for _ in range(10 * _TIMES):
+            began = time.perf_counter()
+            echo.stdin.write(b"step\n")
+            echo.stdout.read(5)
+            taken.append(time.perf_counter() - began)
+        echo.stdin.close()
+    return median(taken)
+
+
+def bounds(folder: Path, runs: int) -> list[Row]:
+    """The part."""
+    python, variables = finn()
+    imports: list[str | Path] = [python, "-c", _IMPORTS]
+    actions = {
+        START: lambda: call([sys.executable, "-c", "pass"]),
+        IMPORTS: lambda: call(imports, env={**variables, "FINN_BUILD_DIR": str(folder)}),
+    }
+    if engine_answers():
+        root = arithmetic_root(folder / "root")
+        ground = Ground(folder / "docker", "docker", root=root)
+        call(ground.command(steps(ground.folder, 1, chained=True)), env=ground.env)  # makes the image
+        image = image_name(find_recipes(root)[0])
+        actions[CONTAINER] = lambda: call(["docker", "run", "--rm", "--network", "none", image, "true"])
+    taken = medians(actions, runs)
+    taken |= {SMALL: _fork(30, 1_000), LARGE: _fork(170, 1_500), FILES: _files(folder), PIPE: _pipe()}
+    return [
+        Row(group=GROUP, what=name, value=value * 1e3, unit="ms", runs=runs if name in actions else _TIMES)
+        for name, value in taken.items()
+    ]
+
+
+def beside(rows: Sequence[Row]) -> list[Row]:
+    """The rows; those that miss their goal with the share that bare mechanisms of the same run have in them."""
+    bare = {row.what: row.value / 1e3 for row in rows if row.group == GROUP}
+    return [_with_bound(row, bare) if row.met is False else row for row in rows]
+
+
+def _with_bound(row: Row, bare: Mapping[str, float]) -> Row:
+    name = f"{row.group}: {row.what}"
+    needs = next((needs for pattern, needs in _SHARES if re.match(pattern, name)), None)
+    measured_s = {"s": row.value, "ms": row.value / 1e3, "steps/s": 1 / row.value}.get(row.unit)
+    if needs is None or measured_s is None or not needs.keys() <= bare.keys():
+        return row
+    share = sum(bare[mechanism] * times for mechanism, times in needs.items()) / measured_s
+    text = "; ".join(f"{times:g} x {mechanism}" for mechanism, times in needs.items())
+    return dataclasses.replace(row, bound=f"{share:.2f}: {text}")
