@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from bskernel.store import OpenStore, SharedSettings, shared_settings
 from bskernel.store.layered import LayeredStore
 from bskernel_protocol import PROTOCOL_VERSION, Artifact, digest_of_bytes
 from support.s3_server import BUCKET, S3Server
+from support.signing_keys import write_pair
 from support.ssh_server import SshServer
 
 ACTION = Action(
@@ -42,11 +44,15 @@ def ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SshServer, P
 def shared_by(kind: str, mode: str, request: pytest.FixtureRequest, tmp_path: Path) -> SharedSettings | None:
     """An empty shared store of a kind; None for the kind `disk`."""
     url, options = "", {}
+    keys: dict[str, Any] = {}
     if kind == "disk":
         return None
-    if kind == "folder":
+    if kind in {"folder", "signed"}:
         (tmp_path / "shared").mkdir()
         url = str(tmp_path / "shared")
+        if kind == "signed":
+            private, public = write_pair(tmp_path, "ci")
+            keys = {"signed_by": (public,), "sign_with": private}
     elif kind == "s3":
         server: S3Server = request.getfixturevalue("s3")
         for name, value in server.environment.items():
@@ -56,7 +62,8 @@ def shared_by(kind: str, mode: str, request: pytest.FixtureRequest, tmp_path: Pa
         ssh, root = request.getfixturevalue("ssh")
         (root / tmp_path.name).mkdir()
         url, options = ssh.url + tmp_path.name, ssh.options
-    return shared_settings(StoreSection(shared=url, mode=msgspec.convert(mode, StoreMode), options=options), tmp_path)
+    section = StoreSection(shared=url, mode=msgspec.convert(mode, StoreMode), options=options, **keys)
+    return shared_settings(section, tmp_path)
 
 
 KINDS = [
@@ -64,6 +71,7 @@ KINDS = [
     "folder-read-only",
     "folder-write-through",
     "folder-write-back",
+    "signed-write-through",
     "s3-write-through",
     "ssh-write-back",
 ]
@@ -79,7 +87,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     assert told == []
 
 
-@pytest.mark.parametrize("kind", ["folder", "s3", "ssh"])
+@pytest.mark.parametrize("kind", ["folder", "signed", "s3", "ssh"])
 def test_what_one_machine_remembers_another_recalls(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -92,7 +92,11 @@ def diff(
         hint = "give --fail-if, --gates or --fail-if-artifacts-differ"
         raise ConfigError("--format junit needs at least one gate", hint=hint)
     comparison = compare(
-        base, or_found_build(new), gates=gates, missing=missing, fail_if_artifacts_differ=fail_if_artifacts_differ
+        or_found_build(base),
+        or_found_build(new),
+        gates=gates,
+        missing=missing,
+        fail_if_artifacts_differ=fail_if_artifacts_differ,
     )
     text = _render(comparison, form)
     if output is None:

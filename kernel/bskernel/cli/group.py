@@ -20,19 +20,22 @@ if TYPE_CHECKING:
 COMMANDS = {
     "blueprint": "Exchange builds with Brainsmith, as blueprints (YAML).",
     "board": "Run a build's design on a board, and flash it.",
+    "builds": "List, find and show builds of the past.",
     "bundle": "Pack a build into an archive for a bug report.",
+    "calibrate": "Measure what layers take, for the folding to learn from.",
     "completion": "Complete commands, steps, builds and keys in your shell.",
     "diff": "Compare two builds, and check gates for CI.",
     "doctor": "Check tools, licences, Docker and disk space on this machine.",
     "down": "Stop warm sessions, even if builds are using them.",
     "explain": "Explain a failure, or describe one step of a build.",
-    "export": "Write where a build comes from, for other tools.",
+    "export": "Write where a build comes from, or its timeline.",
     "images": "Manage the environments and images that executors run in.",
     "init": "Look at MODEL, and write a build.toml for it.",
     "lock": "Write what decides CONFIG's bytes to a lock file.",
     "new-executor": "Write the package of a new executor, with one example entry.",
     "plan": "Show what would run and why; nothing is executed.",
     "replay": "Run one step of a build again, alone, and keep its directory.",
+    "report": "Write a page about a build or a sweep: how fast it is, and why.",
     "results": "Show a sweep's points, Pareto set and recommendation.",
     "run": "Build the accelerator of CONFIG; unchanged steps are recalled.",
     "schema": "Print the JSON Schema of build.toml, results or locks.",
@@ -42,13 +45,14 @@ COMMANDS = {
     "trust": "Trust a project: the tools, stores and folders that it asks for.",
     "up": "Start warm sessions ahead of builds, and list all of them.",
     "verify": "Check a build directory, and build it again to compare.",
+    "watch": "Serve the page of a build or sweep while it runs.",
 }
 
 # How `--help` groups them; the others manage what builds need.
 GROUPS = {
-    "Build": ("init", "run", "plan", "sweep"),
+    "Build": ("init", "run", "plan", "sweep", "calibrate"),
     "Prove": ("lock", "verify", "export"),
-    "Look": ("explain", "diff", "results", "replay", "bundle", "steps", "doctor"),
+    "Look": ("report", "watch", "explain", "builds", "diff", "results", "replay", "bundle", "steps", "doctor"),
 }
 
 
@@ -108,8 +112,9 @@ def cli() -> None:
     Each step runs in an executor with pinned versions, and unchanged steps are recalled from the cache.
 
     Exit codes: 0 success, 2 wrong configuration or usage, 3 a step failed, 4 something is missing on this machine,
-    5 a gate of `diff` failed, 6 the project needs trust, 7 the build is not the locked one, 8 a build directory is
-    damaged, 9 a second build made other bytes, 70 a defect of bskernel, 130 interrupted.
+    5 a gate of `diff` failed or a repeated build does not reach its condition, 6 the project needs trust, 7 the build
+    is not the locked one, 8 a build directory is damaged, 9 a second build made other bytes, 10 a build is not signed
+    by the key, 70 a defect of bskernel, 130 interrupted.
     """
     command = click.get_current_context().invoked_subcommand
     if command not in _WITHOUT_CACHE and _HELP.isdisjoint(sys.argv):
@@ -137,6 +142,8 @@ def _terminate(signum: int, _frame: object) -> NoReturn:
 def main() -> None:
     """Run the command line; turn whatever is raised into one message and an exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it
+        signal.signal(signal.SIGHUP, _terminate)
     if "_BSKERNEL_COMPLETE" in os.environ:
         from bskernel.cli.shells import register_shells
 

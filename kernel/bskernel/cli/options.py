@@ -55,6 +55,18 @@ SET = click.option(
     shell_complete=complete_setting,
     help="Override a key of the configuration, e.g. --set target.target_fps=50000 --set build.flow=rtl. Repeatable.",
 )
+MAXIMIZE = click.option(
+    "--maximize", multiple=True, metavar="METRIC", help="Objective to maximize, e.g. throughput. Repeatable."
+)
+MINIMIZE = click.option(
+    "--minimize", multiple=True, metavar="METRIC", help="Objective to minimize, e.g. LUT@synth. Repeatable."
+)
+REQUIRE = click.option(
+    "--require",
+    multiple=True,
+    metavar="CONDITION",
+    help="Condition that points must satisfy, e.g. 'utilization.LUT < 0.8'. Repeatable.",
+)
 OUTPUT = click.option(
     "--output",
     type=PATH,

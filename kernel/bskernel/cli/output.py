@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import click
 
@@ -13,6 +13,7 @@ from bskernel.core.errors import ConfigError
 from bskernel.core.places import place_lacking
 from bskernel.core.visible_text import visible
 from bskernel.report.colours import paint, wants_colours
+from bskernel.report.styled_text import Line, render_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,24 @@ def print_result(result: T, describe: Callable[[T], str], *, as_json: bool) -> N
     echo(text, nl=not text.endswith("\n"))
 
 
+class Summary(Protocol):
+    """How something ended, for a person at a terminal."""
+
+    def __call__(self, columns: int, here: Path, *, unicode: bool) -> Sequence[Line]:
+        """Its lines in so many columns, with paths as they are seen from `here`."""
+
+
+def print_summary(describe: Summary) -> None:
+    """Print styled lines on standard output, harmless like all that `echo` prints."""
+    import shutil
+    from pathlib import Path
+
+    coloured = wants_colours(sys.stdout)
+    lines = describe(shutil.get_terminal_size().columns, Path.cwd(), unicode=_has_box_characters())
+    shown = (tuple((visible(text), style) for text, style in line) for line in lines)
+    click.echo("\n".join(render_line(line, coloured=coloured) for line in shown), color=coloured)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file, harmless for terminals. Raises ConfigError when it cannot be written."""
     write_file(path, visible(text).encode())
@@ -60,6 +79,17 @@ def write_file(path: Path, data: bytes) -> None:
         raise place_lacking(named) or ConfigError(f"{path}: cannot be written: {error.strerror}") from error
 
 
+def require_writable(path: Path) -> None:
+    """Raise ConfigError for a file that cannot be written, before the work that it is for."""
+    refuse_link(path)
+    if path.is_dir():
+        raise ConfigError(f"{path}: cannot be written: it is a folder")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: cannot be written: there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigError(f"{path}: cannot be written: permission denied")
+
+
 def refuse_link(path: Path) -> None:
     """Raise ConfigError for a file to write that is a link; /dev/stdout is one."""
     if path.is_symlink() and not path.is_relative_to("/dev"):
@@ -69,3 +99,17 @@ def refuse_link(path: Path) -> None:
 def has_cursor() -> bool:
     """True when standard error can show a progress bar."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def has_reader() -> bool:
+    """True when standard output is a terminal, which a person reads; pipes, files and TERM=dumb get plain lines."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _has_box_characters() -> bool:
+    """True when standard output can show the lines of boxes and the micro sign."""
+    try:
+        "\N{BOX DRAWINGS LIGHT ARC DOWN AND RIGHT}\N{MICRO SIGN}".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

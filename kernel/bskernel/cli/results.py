@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bskernel.cli.candidates import complete_build
-from bskernel.cli.options import JSON, PATH
+from bskernel.cli.options import JSON, MAXIMIZE, MINIMIZE, PATH, REQUIRE
 from bskernel.cli.output import print_note, print_result, refuse_link, write_text
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -15,18 +15,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command()
 @click.argument("sweep", metavar="[SWEEP]", type=PATH, required=False, shell_complete=complete_build)
-@click.option(
-    "--maximize", multiple=True, metavar="METRIC", help="Objective to maximize, e.g. throughput. Repeatable."
-)
-@click.option(
-    "--minimize", multiple=True, metavar="METRIC", help="Objective to minimize, e.g. LUT@synth. Repeatable."
-)
-@click.option(
-    "--require",
-    multiple=True,
-    metavar="CONDITION",
-    help="Condition that points must satisfy, e.g. 'utilization.LUT < 0.8'. Repeatable.",
-)
+@MAXIMIZE
+@MINIMIZE
+@REQUIRE
 @click.option("--csv", "csv_file", type=_FILE, metavar="FILE", help="Write all points as CSV.")
 @click.option("--parquet", "parquet_file", type=_FILE, metavar="FILE", help="Write all points as Parquet.")
 @click.option("--plot", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write plots to DIR.")

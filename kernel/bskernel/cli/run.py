@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ import click
 from bskernel.cli.ci_service import announce_build, junit_of_errors
 from bskernel.cli.conclusion import INTERRUPTED
 from bskernel.cli.options import JSON, JUNIT, BuildSelection, RunSelection, build_selection, run_selection
-from bskernel.cli.output import has_cursor, print_note, print_result, write_text
+from bskernel.cli.output import has_cursor, has_reader, print_note, print_result, print_summary, write_text
+from bskernel.cli.unchanged_record import trace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,9 +46,11 @@ def run(
     from bskernel.commands.build import run_build
     from bskernel.commands.lock import require_lock
     from bskernel.config.assignments import with_jobs
+    from bskernel.core.observers import CompositeObserver
     from bskernel.report.terminal import describe_outcome, describe_result
     from bskernel.workspace.workspace import Workspace
 
+    seen = trace(running, as_json, junit, locked, with_inputs)
     options = msgspec.structs.replace(running.build_options(), with_inputs=with_inputs)
     workspace = Workspace.here()
     prepared = workspace.prepare(
@@ -55,14 +59,24 @@ def run(
         range_request=selection.range_request(),
         output=selection.output,
     )
-    observer = _observer(running)
-    if locked and (remark := require_lock(workspace, prepared)) is not None:
-        observer.note(f"note: {remark}")
+    observer = _observer(running, workspace.cache, prepared.loaded.name)
+    if seen is not None:
+        observer = CompositeObserver((observer, seen.until_a_step_runs()))
+    if locked:
+        held = require_lock(workspace, prepared, options.runtime, observer.note)
+        options = msgspec.structs.replace(options, images=held.images)
+        for remark in held.remarks:
+            observer.note(f"note: {remark}")
     result = run_build(workspace, prepared, observer, options=options)
     if running.quiet:
         for warning in result.warnings:
             observer.note(f"warning: {warning}")
-    print_result(result, describe_outcome if running.quiet else describe_result, as_json=as_json)
+    if has_reader() and not (running.quiet or as_json):
+        from bskernel.report.result_summary import summary_lines
+
+        print_summary(functools.partial(summary_lines, result))
+    else:
+        print_result(result, describe_outcome if running.quiet else describe_result, as_json=as_json)
     if result.status == "interrupted":
         print_note(INTERRUPTED)
     announce_build(result, selection.config)
@@ -70,10 +84,12 @@ def run(
         from bskernel.report.junit import build_as_junit
 
         write_text(junit, build_as_junit(result))
+    if seen is not None:
+        seen.record(workspace, prepared, result, selection.config)
     sys.exit(result.exit_code)
 
 
-def _observer(running: RunSelection) -> Observer:
+def _observer(running: RunSelection, cache: Path, build: str) -> Observer:
     from bskernel.report.terminal import LineObserver, WarningObserver
 
     if running.quiet:
@@ -84,9 +100,10 @@ def _observer(running: RunSelection) -> Observer:
 
         observer = Log.to_terminal()
     if has_cursor():
-        from bskernel.report.progress import ProgressBar
+        from bskernel.report.board import LiveBoard
+        from bskernel.report.step_durations import StepDurations
 
-        return observer if running.verbose else ProgressBar()
+        return observer if running.verbose else LiveBoard(StepDurations(cache, build))
     from bskernel.core.observers import CompositeObserver
     from bskernel.report.heartbeat import HeartbeatObserver
 

@@ -10,11 +10,12 @@ import errno
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from bskernel.core.errors import EXIT_ENVIRONMENT, BskernelError
 
+TYPE_CHECKING = False  # as in bskernel: `typing` takes as long to import as all else that a cached build does
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TextIO
 
 _READER_GONE = 128 + 13  # as shells report a program that SIGPIPE ended
@@ -35,6 +36,8 @@ class ReaderGone(OutputLost):
 class _PatientStream(io.FileIO):
     """Waits for a reader who is slow, even where the caller made the descriptor non-blocking."""
 
+    copy: bytearray | None = None  # of what is written, while `copy_output` wants it
+
     def write(self, data: object, /) -> int:
         while True:
             try:
@@ -42,6 +45,8 @@ class _PatientStream(io.FileIO):
             except OSError as error:
                 return self.fail(error, len(memoryview(data)))  # type: ignore[arg-type]
             if count is not None:
+                if self.copy is not None:
+                    self.copy += memoryview(data)[:count]  # type: ignore[arg-type]
                 return count
             import select
 
@@ -76,6 +81,26 @@ def open_streams() -> None:
         sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
     sys.stdout = _text(_PatientStream(1, "w", closefd=False), sys.stdout, "strict")
     sys.stderr = _text(_Remarks(2, "w", closefd=False), sys.stderr, "backslashreplace")
+
+
+def copy_output() -> Callable[[], tuple[bytes, bytes]]:
+    """Keep a copy of what is written from now on; the function that is returned ends that, and returns the copies.
+
+    They are those of standard output and of standard error, whose streams `open_streams` has made.
+    """
+    streams = [stream.buffer.raw for stream in (sys.stdout, sys.stderr)]  # type: ignore[union-attr]
+    for stream in streams:
+        stream.copy = bytearray()
+
+    def end() -> tuple[bytes, bytes]:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        output, errors = (bytes(stream.copy) for stream in streams)
+        for stream in streams:
+            stream.copy = None
+        return output, errors
+
+    return end
 
 
 def discard_output() -> None:

@@ -1,7 +1,8 @@
-"""Durations, ages and sizes: as users write them, and as they are shown."""
+"""Durations, ages, dates and sizes: as users write them, and as they are shown."""
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
 import click
@@ -28,6 +29,30 @@ def age(text: str) -> float:
     if match is None or float(match[1]) > _MOST:
         raise click.BadParameter(f"{text!r} is not an age: write e.g. 12h, 30d or 8w")
     return float(match[1]) * _AGES[match[2]]
+
+
+def since(text: str) -> dt.datetime:
+    """The time, in UTC, from which on something is meant: a date's first moment. Raises click.BadParameter."""
+    return _moment(text, dt.timedelta(0))
+
+
+def until(text: str) -> dt.datetime:
+    """The time, in UTC, up to which something is meant: a date's last moment. Raises click.BadParameter."""
+    return _moment(text, dt.timedelta(days=1, microseconds=-1))
+
+
+def _moment(text: str, of_day: dt.timedelta) -> dt.datetime:
+    """A date, a date with a time, in the local zone unless it names another one, or an age."""
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            return (dt.datetime.fromisoformat(text) + of_day).astimezone(dt.UTC)
+        if re.match(r"\d{4}-", text):
+            return dt.datetime.fromisoformat(text).astimezone(dt.UTC)
+        return dt.datetime.now(tz=dt.UTC) - dt.timedelta(seconds=age(text))
+    except (ValueError, OverflowError, OSError, click.BadParameter):
+        raise click.BadParameter(
+            f"{text!r} is neither a date nor an age: write e.g. 2026-11-29, 2026-11-29T14:30 or 7d"
+        ) from None
 
 
 def size(text: str) -> int:

@@ -97,6 +97,9 @@ class DaskWorkerPool:
     def expect(self, executors: Sequence[ExecutorRef]) -> None:
         """Do nothing: workers start executors when they need them."""
 
+    def dismiss(self, executor: ExecutorRef) -> None:
+        """Do nothing: workers keep executors for other builds."""
+
     def begin(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
         """Submit a step. A step whose demand no worker can ever meet fails at once."""
         demand = self._demand_of(step)

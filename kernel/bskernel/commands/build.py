@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import msgspec
 
@@ -82,7 +83,7 @@ def _build(
                 workspace.open_store(prepared.loaded, recorder.note) as opened,
                 workspace.pool(prepared.loaded, opened.store, options, note=recorder.note) as handle,
             ):
-                lock = _lock(workspace, prepared, opened.store, recorder)
+                lock = _lock(workspace, prepared, opened.store, options.images, recorder)
                 directory.write_lock(lock_text(lock) if lock is not None else None)
                 # A directory that has them keeps them up to date: its config.json finds them there.
                 if lock is not None and (options.with_inputs or (directory.path / INPUTS).is_dir()):
@@ -101,22 +102,27 @@ def _build(
 
 
 def _lock(
-    workspace: Workspace, prepared: PreparedBuild, store: Store, recorder: RecordingObserver
+    workspace: Workspace,
+    prepared: PreparedBuild,
+    store: Store,
+    images: Mapping[str, str],
+    recorder: RecordingObserver,
 ) -> BuildLock | None:
     """The build's lock; None when none can be made, which is noted."""
     try:
-        return LockMaker(store, workspace.recipe).make(prepared.loaded, prepared.plan.steps)
+        return LockMaker(store, workspace.recipe).make(prepared.loaded, prepared.plan.steps).with_images(images)
     except NotLockable as error:
         recorder.note(f"warning: build.lock is not written: {error}")
         return None
 
 
-def _origin(lock: BuildLock | None, runtime: str) -> Origin | None:
+def _origin(workspace: Workspace, lock: BuildLock | None, runtime: str) -> Origin | None:
     engine = None
     if runtime == "docker":
-        from bskernel.commands.machine_facts import engine_facts
+        from bskernel.commands.machine_facts import engine_facts, facts_of_engine
 
-        engine = engine_facts()
+        # Warm sessions were started by others.
+        engine = engine_facts() if workspace.engine_info is None else facts_of_engine(workspace.engine_info)
     return origin_of(lock, system_facts(), engine) if lock is not None else None
 
 
@@ -127,6 +133,13 @@ def _runtime_warnings(requested: str, used: str) -> tuple[str, ...]:
     from bskernel.runtime.confinement import landlock_version, process_warning
 
     return (process_warning(landlock_version()),)
+
+
+def _again(prepared: PreparedBuild, options: BuildOptions) -> tuple[str, ...]:
+    """The arguments of `bskernel run` that run this build again, and only what is left of it."""
+    place = () if options.cluster is None else ("--cluster", options.cluster)
+    runtime = () if options.runtime == "auto" else ("--runtime", options.runtime)
+    return (str(prepared.loaded.path), *prepared.given, *runtime, *place)
 
 
 def _run_and_write(
@@ -153,6 +166,7 @@ def _run_and_write(
             salt=prepared.loaded.config.build.salt,
             fresh=options.fresh,
             entry_of=workspace.entry,
+            last_action=recorder.directory.last_action,
         )
         metrics = metrics_of(reports, store)
         result = summarize(
@@ -163,9 +177,10 @@ def _run_and_write(
             output=prepared.output,
             runtime=handle.pool.runtime_name,
             seconds=time.monotonic() - start,
+            again=_again(prepared, options),
             backend=prepared.backend,
             warnings=(*prepared.plan.warnings, *_runtime_warnings(options.runtime, handle.pool.runtime_name)),
-            origin=_origin(lock, handle.pool.runtime_name),
+            origin=_origin(workspace, lock, handle.pool.runtime_name),
         )
         lost = [name for report in reports if (name := lost_input(report.failure)) is not None]
         if metrics is None and METRICS in result.artifacts:

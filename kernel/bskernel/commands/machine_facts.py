@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from bskernel.core.errors import EnvironmentLacking
+from bskernel.host.memory import read_memory
 from bskernel.images.engine import connect
 
 _OF_ENGINE = ("CgroupVersion", "CgroupDriver", "Driver", "SecurityOptions", "KernelVersion", "OperatingSystem")
@@ -29,21 +30,19 @@ def engine_facts() -> dict[str, Any]:
         client = connect()
     except EnvironmentLacking as error:
         return {"none": error.message}
-    found, info = client.version(), client.info()
+    info = client.info()
     client.close()
-    return {"version": found.get("Version"), **{key: info.get(key) for key in _OF_ENGINE}}
+    return facts_of_engine(info)
+
+
+def facts_of_engine(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Version and settings of a Docker engine, from what it answers about itself."""
+    return {"version": info.get("ServerVersion"), **{key: info.get(key) for key in _OF_ENGINE}}
 
 
 def room(cache: Path) -> Room:
     """Free disk space and memory for `cache`, which need not exist yet."""
     place = next(folder for folder in (cache, *cache.parents) if folder.exists())
-    return Room(cache=str(cache), disk_free=shutil.disk_usage(place).free, memory_available=_memory_available())
-
-
-def _memory_available() -> int | None:
-    try:
-        text = Path("/proc/meminfo").read_text(encoding="ascii")
-    except OSError:
-        return None
-    found = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
-    return int(found.group(1)) * 1024 if found else None
+    memory = read_memory()
+    available = memory.available * 1024 if memory is not None else None
+    return Room(cache=str(cache), disk_free=shutil.disk_usage(place).free, memory_available=available)

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from bskernel.core.action import Action, ActionResult, action_of, differences
+from bskernel.core.action import Action, ActionResult, action_of
 from bskernel.core.interfaces import Store
+from bskernel.core.run_reason import reasons_to_run
 from bskernel.core.step import FromStep, Step
 from bskernel.execution.step_inputs import resolve_inputs
 from bskernel.result.build_directory import BuildDirectory
@@ -57,14 +58,8 @@ def _preview(prepared: PreparedBuild, store: Store) -> tuple[PlannedStep, ...]:
             planned.append(PlannedStep(step=step, cached=True))
             continue
         last = before.get(step.name)
-        changed = differences(last, action) if last is not None else ("no earlier run in this build directory",)
-        planned.append(
-            PlannedStep(
-                step=step,
-                cached=False,
-                reasons=(*(changed or ("its result is not in the cache",)), *_items(step)),
-            )
-        )
+        reasons = (*reasons_to_run(step, action, last), *_items(step))
+        planned.append(PlannedStep(step=step, cached=False, reasons=reasons))
     return tuple(planned)
 
 

@@ -41,6 +41,8 @@ def explain(error: msgspec.ValidationError, data: object, type_: Any, path: Path
         what = f"{value!r} is not a choice"
     if literals:
         hint = choices(str(value), literals, "choices")
+    elif key and what.partition(" ")[0] in _fields_at(type_, where):
+        place = f"{path}: {key}."  # a check of the table that begins with one of its keys
     return ConfigError(f"{place}{what}", hint=hint)
 
 

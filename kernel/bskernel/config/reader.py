@@ -1,4 +1,4 @@
-"""Reads build.toml and the environment variables BSKERNEL_STORE and BSKERNEL_STORE_MODE."""
+"""Reads build.toml and the environment variables BSKERNEL_STORE, and those that begin with BSKERNEL_STORE_."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ WRITER = ".config"  # in an output folder: the path of its configuration, relati
 INPUTS = "inputs"  # in a build directory: copies of what the build was given
 UP = "_"  # in it: a folder that stands for one between the configuration and a file above it
 URL, MODE = "BSKERNEL_STORE", "BSKERNEL_STORE_MODE"
+SIGNED_BY, SIGN_WITH = "BSKERNEL_STORE_SIGNED_BY", "BSKERNEL_STORE_SIGN_WITH"
 NONE = "none"  # the value of BSKERNEL_STORE for: no shared store
 
 
@@ -82,8 +83,13 @@ def config_schema() -> str:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file as a dict. Raises ConfigError when it is unreadable or not TOML."""
+    return parse_toml(read_text(path), path)
+
+
+def parse_toml(text: str, path: Path | str) -> dict[str, Any]:
+    """The text of a TOML file as a dict. Raises ConfigError, naming `path`, when it is not TOML."""
     try:
-        data = tomllib.loads(read_text(path))
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {_printable(str(error))}") from error
     except ValueError as error:  # a number of thousands of digits, a date that no calendar has
@@ -138,23 +144,33 @@ def override_store(data: dict[str, Any], environment: Mapping[str, str]) -> dict
     this one. Raises ConfigError for an unknown mode.
     """
     url, mode = environment.get(URL), _mode(environment)
+    public, private = environment.get(SIGNED_BY), environment.get(SIGN_WITH)
     table = data.get("store", {})
-    if not isinstance(table, dict) or not (url or mode):
+    if not isinstance(table, dict) or not (url or mode or public or private):
         return data
     table = dict(table)
     if url == NONE:
         table = {}
     elif url:
-        table["shared"] = url if "://" in url else str(Path(url).expanduser().absolute())
+        table["shared"] = url if "://" in url else _absolute(url)
         table.pop("options", None)
     if mode:
         table["mode"] = mode
+    if public:
+        table["signed_by"] = [_absolute(name) for name in public.split(os.pathsep) if name]
+    if private:
+        table["sign_with"] = _absolute(private)
     return {**data, "store": table}
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _given_keys(environment: Mapping[str, str]) -> set[Key]:
     """The keys that the environment overrides."""
     names = {URL: ("store", "shared"), MODE: ("store", "mode")}
+    names |= {SIGNED_BY: ("store", "signed_by"), SIGN_WITH: ("store", "sign_with")}
     return {key for variable, key in names.items() if environment.get(variable)}
 
 

@@ -21,6 +21,11 @@ _LONGEST_NAME = 200  # characters: a file system takes 255, and names get number
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
+def is_name(text: str) -> bool:
+    """True for what a build or a step may be named."""
+    return _NAME.fullmatch(text) is not None and len(text) <= _LONGEST_NAME
+
+
 def _check_length(what: str, name: str) -> None:
     if len(name) > _LONGEST_NAME:
         raise ValueError(
@@ -47,14 +52,21 @@ class BuildSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class TargetSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The target: FPGA part or board, clock period (ns), throughput to reach (inferences/s)."""
+    """The target: FPGA part or board, clock period (ns), throughput to reach (inferences/s), what to optimise for.
+
+    `budget`: resource -> how much of the device may be used, a share up to 1, above that a count.
+    """
 
     part: str | None = None
     board: str | None = None
     clock_ns: float = 5.0
     target_fps: int | None = None
+    objective: str | None = None
+    budget: dict[str, float] | None = None
 
     def __post_init__(self) -> None:
+        if self.objective is None and self.budget is not None:
+            raise ValueError('budget needs an objective, such as objective = "fastest"')
         if not 0 < self.clock_ns < math.inf:
             must_be = "above 0" if self.clock_ns <= 0 else "finite"
             raise ValueError(
@@ -141,6 +153,31 @@ class FlowEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     replace: dict[str, Replacement] = {}
 
 
+class Loop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a build of a flow is repeated by [sweep] repeat: a result of each round is an input of the next."""
+
+    summary: str
+    result: str  # a file in the artifacts of a round
+    into: str  # STEP.INPUT of the next round
+    until: str  # a condition on the metrics of a round: the last one keeps it
+    show: tuple[str, ...] = ()  # metrics of each round to print, by name or by the part before the dot
+    hint: str = ""  # what a build lacks that has no step for `into`
+
+    def __post_init__(self) -> None:
+        if len(self.into.split(".")) != 2 or not all(self.into.split(".")):
+            raise ValueError(f"into {self.into!r}: write STEP.INPUT, e.g. optimize_folding.cost_samples")
+        if self.result.startswith("/") or ".." in self.result.split("/"):
+            raise ValueError(f"result {self.result!r}: name a file in the artifacts of a build")
+
+
+class Collection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `bskernel calibrate` builds of a network by a flow, and the file of each build that it joins."""
+
+    result: str  # a file in the artifacts of each build: a JSON object of lists
+    grid: dict[str, tuple[Any, ...]]  # as in [sweep.grid]
+    without: tuple[str, ...] = ()  # SECTION.KEY of the build that these builds leave out
+
+
 class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A named list of steps: its own, or another flow's with changes."""
 
@@ -149,6 +186,9 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     extends: str = ""  # a shipped flow, or a path that ends in .toml
     edit: FlowEdit = FlowEdit()
     versions: dict[str, tuple[str, ...]] = {}  # executor -> the versions that can run the flow; default: all
+    loop: dict[str, Loop] = {}  # by what [sweep] repeat calls them
+    collection: Collection | None = None  # not taken from the flow that it extends
+    calibration: str = ""  # the flow whose collection `bskernel calibrate` builds for a build of this one
 
     def __post_init__(self) -> None:
         if bool(self.step) == bool(self.extends):
@@ -222,6 +262,8 @@ class StoreSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     mode: StoreMode = "read-only"  # $BSKERNEL_STORE_MODE overrides it
     # options of the fsspec file system, e.g. endpoint_url; credentials belong in the environment
     options: dict[str, Any] = {}
+    signed_by: tuple[str, ...] = ()  # public keys, PEM: with any, only results that one of them signed count
+    sign_with: str | None = None  # the private key, PEM, that signs what is written
 
 
 class RecipesSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -60,10 +60,16 @@ class SweepSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     minimize: str | tuple[str, ...] = ()
     max_points: int = 10_000  # guards against a grid that is larger than intended
     search: SearchSection | None = None
+    repeat: str | None = None  # a loop of the flow: each point is built again with what its last round found out
+    rounds: int = 5  # of `repeat`, at most
 
     def __post_init__(self) -> None:
         if self.max_points < 1:
             raise ValueError(f"max_points must be above 0, not {self.max_points}")
+        if self.rounds < 1:
+            raise ValueError(f"rounds must be above 0, not {self.rounds}")
+        if self.repeat is not None and self.search is not None:
+            raise ValueError("repeat and search exclude each other: both choose points by earlier results")
         twice = sorted(self.grid.keys() & self.zip.keys())
         if twice:
             raise ValueError(f"{twice[0]} is in both grid and zip: name it once")

@@ -114,7 +114,7 @@ class ActionRunner:
         """Release the folders of a step for the next one."""
         if done.outcome.used is None:
             return
-        with self._sessions.held_open() as are_open:
+        with self._sessions.held_open(done.step.executor) as are_open:
             if are_open:
                 recycle(done.outcome.used)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from bskernel.remains.folder import RemainsRefused, opened_folder
+from bskernel.remains.plain_files import write_all
 from bskernel.remains.removal import remove
 
 _SPARE = ".spare-"
@@ -82,6 +83,9 @@ def _reset(folder: int, layout: Layout) -> bool:
 
 def overwrite(path: Path, data: bytes) -> None:
     """Overwrite a file in place. Truncating it first would make some file systems write it out at once."""
-    with os.fdopen(os.open(path, _WRITE, 0o600), "wb", buffering=0) as stream:
-        stream.write(data)
-        stream.truncate()
+    file = os.open(path, _WRITE, 0o600)
+    try:
+        write_all(file, data)
+        os.ftruncate(file, len(data))
+    finally:
+        os.close(file)

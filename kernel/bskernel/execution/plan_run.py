@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import msgspec
 from bskernel_protocol import EntryDescription, Failure
@@ -12,6 +14,7 @@ from bskernel.core.action import Action, ActionResult
 from bskernel.core.catalogue import EntryOf, required_by, runs_after_failure
 from bskernel.core.interfaces import Store
 from bskernel.core.observers import Observer
+from bskernel.core.run_reason import reasons_to_run
 from bskernel.core.runtime_failures import interrupted
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import EndedStep, StepReport, skipped
@@ -20,6 +23,8 @@ from bskernel.execution.step_inputs import ResolvedInputs, resolve_inputs, resol
 from bskernel.execution.step_loop import StepLoop
 from bskernel.execution.worker_pool import WorkerPool
 from bskernel.plan.planner import Plan
+
+LastAction: TypeAlias = Callable[[str], Action | None]  # from a step's name
 
 
 class PlanSource:
@@ -32,12 +37,15 @@ class PlanSource:
         schedule: Schedule,
         store: Store,
         salt: str,
+        last_action: LastAction,
     ) -> None:
         self._plan = plan
         self._entries = entries
         self._schedule = schedule
         self._store = store
         self._salt = salt
+        self._last_action = last_action
+        self._left = Counter(step.executor for step in plan.steps)  # steps that have not ended
 
     def salt(self, step: Step) -> str:  # noqa: ARG002 - one for all
         """The build's salt."""
@@ -53,7 +61,12 @@ class PlanSource:
 
     def expect(self, step: Step, pool: WorkerPool) -> None:
         """The step's executor first, then those of the steps behind it. Raises EnvironmentLacking."""
-        pool.expect((step.executor, *self._later[step.index]))
+        later = (executor for executor in self._later[step.index] if self._left[executor])
+        pool.expect((step.executor, *later))
+
+    def why(self, step: Step, action: Action) -> tuple[str, ...]:
+        """What changed since its last run in the build directory."""
+        return reasons_to_run(step, action, self._last_action(step.name))
 
     def known(self, step: Step, action: Action) -> ActionResult | Failure | None:  # noqa: ARG002 - asks the store alone
         """Nothing: the store knows."""
@@ -65,6 +78,11 @@ class PlanSource:
 
     def ended(self, step: Step, ended: EndedStep, result: ActionResult | None, never: tuple[str, ...]) -> None:
         """Nothing more follows from it."""
+
+    def needs_no_more(self, step: Step) -> bool:
+        """True for the last step of its executor."""
+        self._left[step.executor] -= 1
+        return not self._left[step.executor]
 
     def idle(self) -> bool:
         """No work of a build can wait."""
@@ -89,18 +107,20 @@ def run_plan(
     salt: str = "",
     fresh: bool = False,
     entry_of: EntryOf = lambda _: None,
+    last_action: LastAction = lambda _: None,
 ) -> tuple[StepReport, ...]:
     """Run the steps of a plan and return their reports, in the plan's order.
 
     As many steps run at once as `limits` allow; without limits, one. Of equal actions one runs and the others recall
     its result; `fresh` recalls nothing. After a failure, running steps finish, and of the rest only those start whose
     entry says `after_failure`, with what was made until then; the others are skipped. An interrupt skips all.
+    `last_action` gives a step's action in the last build of the directory, for the report to say why it ran.
     """
     limits = limits or {JOBS: 1}
     entries = {step.name: entry_of(step) for step in plan.steps}
     tasks = [task_of(step, limits, after_failure=runs_after_failure(entries[step.name])) for step in plan.steps]
     schedule = Schedule(tasks, limits)
-    source = PlanSource(plan, entries, schedule, store, salt)
+    source = PlanSource(plan, entries, schedule, store, salt, last_action)
     steps = {step.name: step for step in plan.steps}
     loop = StepLoop(steps, schedule, source, store, pool, observer, fresh=fresh, join_equal=not fresh)
     loop.run()

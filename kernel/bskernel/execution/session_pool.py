@@ -70,6 +70,8 @@ class SessionPool:
         self._starting = threading.Semaphore(max(2, len(os.sched_getaffinity(0))))
         self._threads: list[threading.Thread] = []
         self._held_open = threading.Lock()
+        self._ending: list[threading.Thread] = []  # of sessions that no step needs any more
+        self._not_ended: list[BaseException] = []
 
     def expect(self, executors: Sequence[ExecutorRef]) -> None:
         """Start these executors in the background. Raises EnvironmentLacking, ConfigError."""
@@ -128,6 +130,7 @@ class SessionPool:
         finally:
             with self._changed:
                 opened.leases.remove(lease)
+                self._changed.notify_all()
 
     def _free(self, executor: ExecutorRef, alone: bool) -> _PooledSession:
         known = [opened for opened in self._opened[executor] if not opened.gone]
@@ -151,10 +154,30 @@ class SessionPool:
         return opened.session
 
     @contextlib.contextmanager
-    def held_open(self) -> Iterator[bool]:
-        """True when the sessions are open; they and their folders then stay open during the context."""
+    def held_open(self, executor: ExecutorRef) -> Iterator[bool]:
+        """True when the executor's sessions are open; they and their folders then stay open during the context."""
         with self._held_open:
-            yield not self._closed
+            yield not self._closed and executor in self._opened
+
+    def dismiss(self, executor: ExecutorRef) -> None:
+        """End the executor's sessions in the background: no step that follows needs them."""
+        with self._held_open, self._changed:
+            known = self._opened.pop(executor, [])
+        if known and not self._closed:
+            thread = Thread(target=self._end, args=(known,), name=f"end of {executor}", daemon=True)
+            self._ending.append(thread)
+            thread.start()
+
+    def _end(self, known: Sequence[_PooledSession]) -> None:
+        try:
+            for opened in known:
+                with self._changed:
+                    while opened.leases or not opened.settled:
+                        self._changed.wait()
+                if opened.session is not None:
+                    opened.session.close()
+        except BaseException as raised:  # noqa: BLE001 - raised again in the thread that closes the pool
+            self._not_ended.append(raised)
 
     @property
     def runtime_name(self) -> str:
@@ -178,5 +201,7 @@ class SessionPool:
             pass  # wait until nobody uses their folders
         if self._runtime is not None:
             self._runtime.close()
-        for thread in self._threads:
+        for thread in (*self._threads, *self._ending):
             thread.join()
+        if self._not_ended:
+            raise self._not_ended[0]

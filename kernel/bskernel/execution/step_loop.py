@@ -14,9 +14,10 @@ from bskernel_protocol import Failure
 from bskernel.core.action import Action, ActionResult, action_of
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Store
-from bskernel.core.observers import Observer
+from bskernel.core.observers import DelayedObserver, Observer
+from bskernel.core.run_reason import FRESH
 from bskernel.core.runtime_failures import environment_failure, interrupted
-from bskernel.core.step import Step
+from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import EndedStep, Status, StepReport, skipped
 from bskernel.execution.scheduler import Schedule
 from bskernel.execution.split_step import ItemsRefused, ItemStep, SplitStep, split_step
@@ -41,6 +42,9 @@ class StepSource(Protocol):
     def expect(self, step: Step, pool: WorkerPool) -> None:
         """Tell the pool which executors this step and later ones need. Raises EnvironmentLacking."""
 
+    def why(self, step: Step, action: Action) -> tuple[str, ...]:
+        """Why a step runs whose result the store does not have."""
+
     def known(self, step: Step, action: Action) -> ActionResult | Failure | None:
         """What the source itself knows of the action's result, before the store is asked."""
 
@@ -49,6 +53,9 @@ class StepSource(Protocol):
 
     def ended(self, step: Step, ended: EndedStep, result: ActionResult | None, never: tuple[str, ...]) -> None:
         """The step has ended; `never` are the tasks that will not start because of it."""
+
+    def needs_no_more(self, step: Step) -> bool:
+        """True if no step that follows needs the executor of this one, which has ended."""
 
     def idle(self) -> bool:
         """Do one piece of work that no step waits for; False when there is none."""
@@ -81,10 +88,11 @@ class StepLoop:
         self._source = source
         self._store = store
         self._pool = pool
-        self._observer = observer
+        self._observer = DelayedObserver(observer)  # what follows an ended step does not wait for its record
         self._fresh = fresh
         self._join_equal = join_equal
         self._read_logs = read_logs
+        self._expected: set[ExecutorRef] = set()
         self._made: dict[str, ActionResult] = {}
         self._running: dict[str, EndedStep] = {}  # as far as they are known
         self._in_flight: dict[str, str] = {}  # the key of a running action -> its task
@@ -100,14 +108,19 @@ class StepLoop:
             while True:
                 while (task := self._schedule.start()) is not None:
                     self._start(self._steps[task])
+                    self._observer.pass_on()
+                self._observer.pass_on()
                 if not self._schedule.running:
                     break
                 self._handle(self._next_event())
         except KeyboardInterrupt as error:
             self._interrupt(str(error) or "SIGINT")
+            self._observer.pass_on()
         except BaseException:
             # A step that still runs must not be remembered: its folder is about to go.
             self._pool.interrupt()
+            with contextlib.suppress(Exception):
+                self._observer.pass_on()
             raise
 
     def _next_event(self) -> PoolEvent:
@@ -135,6 +148,8 @@ class StepLoop:
                 self._schedule.hold(task, until=other)
                 return
             self._observer.started(step)
+            if not self._store.answers_at_once:
+                self._observer.pass_on()
             report = msgspec.structs.replace(ended.report, partial=resolved.partial, key=action.key.sha256)
             ended = EndedStep(report=report, action=action, inputs=resolved.inputs, log=b"")
             known, log = self._source.known(step, action), None
@@ -154,10 +169,12 @@ class StepLoop:
                 ended = msgspec.structs.replace(ended, log=log)
                 self._succeed(step, ended, known, "recalled", time.monotonic() - began)
                 return
+            why = FRESH if self._fresh else self._source.why(step, action)
+            ended = msgspec.structs.replace(ended, report=msgspec.structs.replace(ended.report, why=why))
             if items:
                 self._split(task, step, ended, items, began)
                 return
-            self._source.expect(step, self._pool)
+            self._expect(step)
         except ItemsRefused as error:
             self._fail(step, ended, error.failure, time.monotonic() - began)
         except InputMissing as error:
@@ -170,6 +187,12 @@ class StepLoop:
             self._in_flight.setdefault(action.key.sha256, task)
             self._pool.begin(step, action, resolved.inputs)
             self._observer.running(step)
+
+    def _expect(self, step: Step) -> None:
+        if step.executor not in self._expected:
+            self._observer.pass_on()  # to make an environment can take minutes
+            self._expected.add(step.executor)
+        self._source.expect(step, self._pool)
 
     def _inputs(self, task: str, step: Step) -> ResolvedInputs | None:
         if task in self._split_of:
@@ -270,7 +293,12 @@ class StepLoop:
         if step.item_of is None:
             self._made[self._task_of[step.label]] = result
         report = msgspec.structs.replace(
-            ended.report, status=status, outputs=result.outputs, record=result.record, seconds=round(seconds, 3)
+            ended.report,
+            status=status,
+            outputs=result.outputs,
+            record=result.record,
+            seconds=round(seconds, 3),
+            why=ended.report.why if status == "ran" else (),  # another build may have made it meanwhile
         )
         self._end(step, msgspec.structs.replace(ended, report=report), result)
 
@@ -288,6 +316,8 @@ class StepLoop:
         never = self._schedule.ended(task, well=ended.report.failure is None)
         self._observer.ended(step, ended)
         self._source.ended(step, ended, result, never)
+        if self._source.needs_no_more(step):
+            self._pool.dismiss(step.executor)
 
     def _interrupt(self, by: str) -> None:
         """Start nothing more; what runs has ended as far as the build is concerned."""

@@ -130,7 +130,8 @@ def _plainly_fits(schema: Mapping[str, Any], value: Any) -> bool:
 def _compiled(schema: bytes) -> Callable[[Any], Any]:
     import fastjsonschema
 
-    check: Callable[[Any], Any] = fastjsonschema.compile(msgspec.json.decode(schema))
+    # Defaults would be written into the value, which messages show and keys hold.
+    check: Callable[[Any], Any] = fastjsonschema.compile(msgspec.json.decode(schema), use_default=False)
     return check
 
 
@@ -160,12 +161,22 @@ def _refusal(
     form = next((option for option in options if "pattern" in option), None)
     if form is not None and isinstance(value, str):
         if parameter.default_from == PART:
-            return ConfigError(f"{where} is no FPGA part", hint=explain_form(value, form.get("examples", ()), boards))
+            kind = form.get("title", "FPGA part")
+            hint = explain_form(value, kind, form.get("examples", ()), boards)
+            return ConfigError(f"{where} is no {kind}", hint=hint)
         return ConfigError(f"{where}: {reason.removeprefix('data ')}", hint=parameter.help)
     if names and not any(_PLAIN[name](value) for name in names if name in _PLAIN):
         meant = suggest_value(value, names)
         hint = f"write {meant}: {parameter.help}" if meant else parameter.help
         return ConfigError(f"{where}: must be {describe_types(names)}", hint=hint)
+    tables = (*options, *parameter.schema.get("$defs", {}).values())
+    table = next((option for option in tables if "properties" in option), None)
+    if table is not None and isinstance(value, dict):
+        known = list(table["properties"])
+        unknown = [key for key in value if key not in known]
+        if unknown:
+            return ConfigError(f"{where}: unknown key {unknown[0]!r}", hint=choices(unknown[0], known, "keys"))
+        return ConfigError(f"{where}: {reason.replace('data.', '', 1)}", hint=parameter.help)
     return ConfigError(f"{where}: {reason.removeprefix('data ')}", hint=parameter.help)
 
 

@@ -13,17 +13,18 @@ from bskernel.config import Config, StepTable
 from bskernel.core.catalogue import Executors
 from bskernel.core.errors import ConfigError
 from bskernel.core.items import outputs_of_items
-from bskernel.core.step import FromFile, FromStep, Source, Step
-from bskernel.flow.conditions import REQUIRE, holds, keys_in, value_keys
-from bskernel.flow.resolution import ResolvedFlowStep, as_flow, edited_flow, redirect_inputs, resolve_step
+from bskernel.core.step import ExecutorRef, FromFile, FromStep, Source, Step
+from bskernel.flow.conditions import REQUIRE, value_keys
+from bskernel.flow.resolution import ResolvedFlowStep
 from bskernel.flow.selection import Range, RangeRequest, select
+from bskernel.plan.build_flow import KnownFlows
 from bskernel.plan.inputs import resolve_sources, upstream_model
 from bskernel.plan.items import each_of
-from bskernel.plan.parameters import Origins, check_executor_parameters
+from bskernel.plan.parameters import Origins
 from bskernel.plan.stage_check import with_stage_check
-from bskernel.plan.target import BOARDS, PART, boards_of, doubts_about, part_of
+from bskernel.plan.target import BOARDS, PART, check_objective, doubts_about, part_of
 from bskernel.plan.user_files import UserFiles
-from bskernel.plan.verification import checks_after_every_step, transformations
+from bskernel.plan.verification import transformations
 
 TRANSFORMATIONS = "plan.transformations"  # a parameter that the plan fills: the steps since the model's last check
 
@@ -58,12 +59,13 @@ def make_plan(
     model: Path,
     files: UserFiles,
     place: Path | None = None,
+    flows: KnownFlows | None = None,
     range_request: RangeRequest = RangeRequest(),  # noqa: B008 - frozen
 ) -> Plan:
     """Resolve every step of the flow. `path` is that of build.toml; relative paths start at its folder, or at
     `place`.
 
-    `files` are those that the build names.
+    `files` are those that the build names. `flows` are known flows of builds of the same file and executors.
 
     `range_request` is the range that the command asks for; it counts before that of the configuration. A step that
     checks the model's stage comes first where the build begins in the middle of the flow, if an executor has one.
@@ -71,21 +73,13 @@ def make_plan(
     Raises ConfigError: unknown executor, version, entry, parameter or input, a range without steps, stages that
     do not fit, edits that cannot be made.
     """
-    edited, removed = edited_flow(config, flow, path)
-    check_executor_parameters(config, executors, path)
     values = build_values(config)
-    chosen_by = frozenset({"quality.verify"}.union(*(keys_in(step.table.when) for step in edited)))
-    edited = tuple(step for step in edited if holds(step.table.when, values, f"{path}: step {step.name}"))
-    found = [resolve_step(step, config, executors, path) for step in edited]
-    changes = config.step if isinstance(config.step, dict) else {}
-    wanted = redirect_inputs(edited, [item for item in found if item is not None], changes)
-    if values["quality.verify"] == "steps":
-        wanted = _with_checks(wanted)
-    boards = boards_of({id(item.info): item.info for item in wanted}.values())
-    values[BOARDS] = boards
-    if (part := part_of(config.target, boards, path)) is not None:
+    known = (flows or KnownFlows(executors, path)).of(config, flow, values)
+    wanted, steps_of_flow = known.wanted, known.steps
+    check_objective(config.target, (item.entry for item in wanted), path)
+    values[BOARDS] = known.boards
+    if (part := part_of(config.target, known.boards, path)) is not None:
         values[PART] = part
-    steps_of_flow = as_flow(wanted)
     left = {step.name: step.leaves for step in steps_of_flow}
     chosen = select(steps_of_flow, range_request, config.flow, str(path))
     taken_by = {item.name for index in chosen.indices for item in wanted[index].entry.inputs if item.source == "flow"}
@@ -94,7 +88,7 @@ def make_plan(
         for at in range(chosen.first.index)
         if wanted[at].ahead and taken_by & {output.name for output in wanted[at].entry.outputs}
     ]
-    given = upstream_model(wanted, chosen.first.index, model, removed)
+    given = upstream_model(wanted, chosen.first.index, model, known.removed)
     steps: dict[str, Step] = {}
     origins: list[Origins] = []
     newest: dict[str, str] = {}  # output -> the last step that produces it
@@ -133,7 +127,7 @@ def make_plan(
         steps[item.name] = Step(
             index=len(steps),
             name=item.name,
-            executor=msgspec.structs.replace(item.info.ref, for_user_code=_runs_user_code(item.entry, inputs)),
+            executor=_executor_of(item, inputs),
             entry=item.entry.name,
             parameters=origin.resolve(config.parameters.get(item.info.name, {}), values),
             inputs=inputs,
@@ -155,15 +149,18 @@ def make_plan(
         steps=planned,
         range=chosen,
         origins=(None,) * (len(planned) - len(steps)) + tuple(origins),
-        chosen_by=chosen_by,
+        chosen_by=known.chosen_by,
         fed_by=_files_named(planned_items),
         values=values,
         warnings=doubts_about(config.target),
     )
 
 
-def _runs_user_code(entry: EntryDescription, inputs: Mapping[str, Source]) -> bool:
-    return any(wanted.media_type == CODE and wanted.name in inputs for wanted in entry.inputs)
+def _executor_of(item: ResolvedFlowStep, inputs: Mapping[str, Source]) -> ExecutorRef:
+    for wanted in item.entry.inputs:
+        if wanted.media_type == CODE and wanted.name in inputs:
+            return msgspec.structs.replace(item.info.ref, for_user_code=True)
+    return item.info.ref
 
 
 def _files_named(items: Sequence[ResolvedFlowStep]) -> frozenset[str]:
@@ -172,20 +169,6 @@ def _files_named(items: Sequence[ResolvedFlowStep]) -> frozenset[str]:
     return frozenset(value_keys()) & texts.union(
         str(wanted.default_from) for item in items for wanted in item.entry.inputs if wanted.default_from
     )
-
-
-def _with_checks(wanted: Sequence[ResolvedFlowStep]) -> list[ResolvedFlowStep]:
-    """The steps, with a check after each one between the first check and the last."""
-    steps: list[ResolvedFlowStep] = []
-    added = checks_after_every_step([(item.name, item.entry) for item in wanted])
-    for at, item in enumerate(wanted):
-        steps.append(item)
-        if at in added:
-            like = wanted[added[at].like]
-            inputs = {name: text for name, text in like.options.inputs.items() if name != "model"}
-            options = msgspec.structs.replace(like.options, inputs=inputs)
-            steps.append(msgspec.structs.replace(like, name=added[at].name, options=options))
-    return steps
 
 
 def _check_stage(stage: str | None, item: ResolvedFlowStep, where: str) -> None:

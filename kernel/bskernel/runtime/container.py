@@ -263,7 +263,7 @@ class ContainerStarter:
         self._client = client
         self._image_of = image_of
         self._report = report
-        self._info = info
+        self.engine_info = info
 
     def prepare(self, executor: ExecutorRef) -> None:
         """Build the image unless it exists and matches the recipe."""
@@ -291,15 +291,15 @@ class ContainerStarter:
         binds = binds | {path: (str(path), "ro") for path in tools.folders}
         settings = host_settings(
             mounts=[mount(path, inside, read_only=mode == "ro") for path, (inside, mode) in binds.items()],
-            memory_bytes=int(self._info["MemTotal"]),
-            cpus=int(self._info["NCPU"]),
+            memory_bytes=int(self.engine_info["MemTotal"]),
+            cpus=int(self.engine_info["NCPU"]),
             keep=keep,
             network=tools.network,
         )
         container: str = self._client.create_container(
             image.id,
             command,
-            user=user_of(self._info),
+            user=user_of(self.engine_info),
             environment=_VARIABLES | tools.variables | {"BSKERNEL_SESSION": labels[SESSION_LABEL]},
             labels=labels,
             stdin_open=True,
@@ -321,8 +321,16 @@ class ContainerStarter:
         inside = f"{STEPS}/{directory.name}"
         command = [PYTHON, "-P", "-m", "bskernel_executors.sdk", "run", inside]
         tools = tool_mounts_for(executor.tools, os.environ)
-        docker_run = ["docker", "run", "--rm", "-it", f"--network={tools.network}", f"--user={user_of(self._info)}"]
-        docker_run += tools.options()
+        user = user_of(self.engine_info)
+        docker_run = [
+            "docker",
+            "run",
+            "--rm",
+            "-it",
+            f"--network={tools.network}",
+            f"--user={user}",
+            *tools.options(),
+        ]
         report(shlex.join([*docker_run, f"--volume={directory}:{inside}", image.name, *command]))
         labels = {SESSION_LABEL: folders.id}
         with _announced(folders):

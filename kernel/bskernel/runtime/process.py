@@ -94,6 +94,7 @@ class ProcessStarter:
 
     name = "process"
     limits_sessions = False
+    engine_info = None
 
     def __init__(
         self,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from bskernel_protocol import Event
 
@@ -20,6 +20,10 @@ _READY_S = 180.0
 
 class Starter(ExecutorHost, Protocol):
     """Starts the servers of executors: the part of a runtime that differs between docker and process."""
+
+    @property
+    def engine_info(self) -> Mapping[str, Any] | None:
+        """What the container engine answers about itself; None without one."""
 
     def start(self, executor: ExecutorRef, folders: SessionFolders) -> Transport:
         """Start the executor's server. Raises SessionFailed, EnvironmentLacking."""

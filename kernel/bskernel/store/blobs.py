@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import stat
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from bskernel_protocol import Digest, digest_of_bytes
 
 from bskernel.core.places import Place, within
 from bskernel.host.temporary import mark
-from bskernel.remains.plain_files import discard, move, open_plain
+from bskernel.remains.plain_files import discard, move, open_plain, write_all, write_new
 from bskernel.store.extents import copy_extents
 from bskernel.store.generation import Generation
 
@@ -47,8 +48,7 @@ class Blobs:
         digest = digest_of_bytes(data)
         if not self.is_whole(digest):
             with self.new() as temporary:
-                with open(temporary, "xb", buffering=0) as file:
-                    _write(file.fileno(), memoryview(data))
+                write_new(temporary, data)
                 self.adopt(temporary, digest)
         return digest
 
@@ -123,6 +123,7 @@ class Blobs:
     def is_whole(self, digest: Digest) -> bool:
         """True when the blob exists and is intact. Reads its bytes only if it was written to since the last check."""
         path = self.path(digest)
+        sys.audit("bskernel.looked", path)
         try:
             status = os.lstat(path)
             if not stat.S_ISREG(status.st_mode) or status.st_size != digest.size:
@@ -158,8 +159,7 @@ class Blobs:
         """Write a file of the cache that is no blob, whole or not at all. Raises OSError."""
         self._generation.begin_writing()
         with self.new() as temporary:
-            with open(temporary, "xb", buffering=0) as file:
-                _write(file.fileno(), memoryview(data))
+            write_new(temporary, data)
             move(temporary, path)
 
     @contextlib.contextmanager
@@ -221,11 +221,6 @@ def _linked(path: str, target: str) -> bool:
     return True
 
 
-def _write(file: int, data: memoryview) -> None:
-    while data:
-        data = data[os.write(file, data) :]
-
-
 def _read(source: int, size: int) -> bytes:
     """The bytes of a small file; it may be cut short meanwhile."""
     data = b""
@@ -243,6 +238,6 @@ def _hash(source: int, target: int | None = None) -> Digest:
         part = buffer[:count]
         hasher.update(part)
         if target is not None:
-            _write(target, part)
+            write_all(target, part)
         size += count
     return Digest(sha256=hasher.hexdigest(), size=size)

@@ -18,10 +18,14 @@ from bskernel_protocol import (
 
 from bskernel.core.action import ActionResult
 from bskernel.core.record_form import find_record_fault
+from bskernel.core.signature import decode_envelope
 from bskernel.store.seal import SEAL_BYTES, seal, unseal
 
 Get = Callable[[Digest], bytes | None]
 MAX_RESULT = 64 << 20  # bytes of a stored result
+# Bytes of a file with a result in a shared store: signed, it is in base64, with signatures.
+MAX_STORED = (MAX_RESULT + SEAL_BYTES) * 4 // 3 + (64 << 10)
+RESULT_TYPE = "application/vnd.bskernel.result"  # of the payload of a signed result
 MAX_LISTING = 256 << 20  # bytes of a tree's listing
 _MAX_DEPTH = 100  # of lists and tables in a record, and of folders in a tree
 _MAX_NAME, _MAX_PATH = 255, 3_000  # bytes: what every file system takes, and a path in any folder
@@ -79,6 +83,19 @@ def decoded_result(key: str, data: bytes | None) -> ActionResult | None:
         return result if unseal(key, data) == canonical_bytes(result) else None
     except _ERRORS:
         return None
+
+
+def payload_of(data: bytes | None) -> bytes | None:
+    """The bytes of a result from what a shared store holds: these bytes, or an envelope around them.
+
+    Signatures are not checked. What is neither is returned as it is, and decodes to nothing.
+    """
+    if data is None or not data.startswith(b"{"):
+        return data
+    try:
+        return decode_envelope(data).payload
+    except ValueError:
+        return data
 
 
 def decoded_stored(key: str, data: bytes | None) -> StoredResult | None:

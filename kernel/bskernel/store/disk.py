@@ -46,6 +46,8 @@ _TOUCH_AFTER_S = 86_400  # a use updates a result's modification time only if th
 class DiskStore:
     """Blobs under blobs/AB/SHA256, results of actions under actions/AB/SHA256."""
 
+    answers_at_once = True
+
     def __init__(self, root: Path, files: FileDigests | None = None) -> None:
         """`files` holds known digests of the user's files. Raises EnvironmentLacking when `root` cannot be used."""
         self._files = files or FileDigests()

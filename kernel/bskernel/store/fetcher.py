@@ -12,6 +12,7 @@ from bskernel.store.codec import blobs_of, decoded_result, lacks_outputs
 from bskernel.store.disk import DiskStore
 from bskernel.store.remote import RemoteStore
 from bskernel.store.remote_link import RemoteLink, each, once
+from bskernel.store.signed_results import SignedResults
 
 Outputs: TypeAlias = Iterable[OutputDescription] | None
 _MANY = 200  # lookups of missing results that cost more than one listing of all results
@@ -20,7 +21,8 @@ _MANY = 200  # lookups of missing results that cost more than one listing of all
 class Fetcher:
     """Downloads to the local store. `damaged` holds digests of corrupt remote blobs and keys of corrupt results."""
 
-    def __init__(self, local: DiskStore, remote: RemoteStore, link: RemoteLink) -> None:
+    def __init__(self, local: DiskStore, remote: RemoteStore, link: RemoteLink, signed: SignedResults) -> None:
+        self._signed = signed
         self._local = local
         self._remote = remote
         self._link = link
@@ -80,9 +82,12 @@ class Fetcher:
         )
 
     def read_result(self, key: str) -> bytes | None:
-        """The bytes of a remote result, None when it is missing. Raises whatever the shared store raises."""
+        """The bytes of a remote result, None when it is missing or does not count for want of a signature.
+
+        Raises whatever the shared store raises.
+        """
         with self._local.new() as target:
-            return self._remote.result(key, target)
+            return self._signed.admit(self._remote.result(key, target))
 
     def fetch(self, digest: Digest) -> bool:
         """Download a blob; False when it is missing or damaged. Raises whatever the shared store raises."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +81,7 @@ class FileDigests:
     def known(self, path: Path) -> Digest | None:
         """The known digest of a file, None if it has changed since it was read. Raises OSError for a missing file."""
         name = os.path.abspath(path)
+        sys.audit("bskernel.looked", name)
         known, status = self._known.get(name), os.stat(name)
         if known is None or not known.matches(status):
             return None

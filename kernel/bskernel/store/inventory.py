@@ -14,7 +14,7 @@ from bskernel_protocol import Digest, digest_of_bytes, digest_of_file
 
 from bskernel.core.action import ActionResult
 from bskernel.remains.plain_files import discard, open_plain, read_plain
-from bskernel.store.codec import MAX_RESULT, decoded_result, decoded_stored
+from bskernel.store.codec import MAX_RESULT, decoded_result, decoded_stored, payload_of
 from bskernel.store.disk import DiskStore
 from bskernel.store.remote import Item, Kind, RemoteStore, is_place
 from bskernel.store.seal import SEAL_BYTES
@@ -122,7 +122,7 @@ class SharedInventory:
     def result(self, key: str) -> ActionResult | None:
         """A result; None when it is damaged."""
         with self._local.new() as target:
-            return decoded_result(key, self._remote.result(key, target))
+            return decoded_result(key, payload_of(self._remote.result(key, target)))
 
     def strays(self) -> Iterator[str]:
         """The paths of what lies among the blobs and results and is none."""

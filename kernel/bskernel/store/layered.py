@@ -16,6 +16,7 @@ from bskernel.store.fetcher import Fetcher
 from bskernel.store.remote import RemoteStore
 from bskernel.store.remote_link import RemoteLink
 from bskernel.store.settings import SharedSettings
+from bskernel.store.signed_results import SignedResults
 from bskernel.store.upload_journal import UploadJournal
 from bskernel.store.upload_queue import UploadQueue
 from bskernel.store.uploader import Pushed, Uploader
@@ -28,14 +29,17 @@ class LayeredStore:
     journal. `note` is called only in the thread that created the store, when that thread calls a method.
     """
 
+    answers_at_once = False
+
     def __init__(self, local: DiskStore, settings: SharedSettings, cache: Path, note: Callable[[str], None]) -> None:
         self._local = local
         self._settings = settings
         remote = RemoteStore(settings)
         self._link = RemoteLink(settings, note)
         self._pending = UploadJournal(cache, settings.name)
-        self._fetcher = Fetcher(local, remote, self._link)
-        self._sender = Uploader(local, remote, self._link, self._fetcher, self._pending, settings.origin)
+        signed = SignedResults(settings, self._link.queue_note)
+        self._fetcher = Fetcher(local, remote, self._link, signed)
+        self._sender = Uploader(local, remote, self._link, self._fetcher, self._pending, settings.origin, signed)
         self._pusher = UploadQueue(self._sender.push)
         if self._writes:
             self._push_pending()

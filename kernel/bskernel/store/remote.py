@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 from bskernel_protocol import Digest, digest_of_bytes, digest_of_file
 
-from bskernel.store.codec import MAX_RESULT
+from bskernel.store.codec import MAX_STORED
 from bskernel.store.file_systems import (
     NotWhole,
     download,
@@ -26,7 +26,6 @@ from bskernel.store.file_systems import (
     write,
     writes_whole,
 )
-from bskernel.store.seal import SEAL_BYTES
 from bskernel.store.settings import SharedSettings
 
 LAYOUT = b"1\n"  # the version of the folder layout, written to `bskernel-store`
@@ -90,7 +89,7 @@ class RemoteStore:
     def result(self, key: str, target: str) -> bytes | None:
         """The bytes of an action's result, None when it is missing, b"" when it is none. `target` is temporary."""
         try:
-            if not self._download(self._action(key), target, MAX_RESULT + SEAL_BYTES):
+            if not self._download(self._action(key), target, MAX_STORED):
                 return None
             data = Path(target).read_bytes()
         except NotWhole:

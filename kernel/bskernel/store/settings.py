@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bskernel.config import StoreMode, StoreSection
-from bskernel.core.errors import EnvironmentLacking
+from bskernel.config.reader import read_text
+from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.redaction import Redactor, secrets_in
+from bskernel.core.signature import read_public_key, read_signing_key
 from bskernel.store.url_check import check_options, check_url, identifying_options
 
 # The libraries that fsspec needs: protocol -> (module, extra of bskernel that installs it)
@@ -23,12 +25,24 @@ _NEEDS |= {"ssh": ("sshfs", "ssh"), "sftp": ("sshfs", "ssh")}
 _LONGEST = 300  # characters of an error that are shown
 
 
+class KeyText(msgspec.Struct, frozen=True, kw_only=True):
+    """A key in PEM, and the name of its file for messages."""
+
+    name: str
+    pem: str
+
+    def __repr__(self) -> str:
+        return f"KeyText({self.name!r})"
+
+
 class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything another process needs to open the same shared store. It may hold credentials."""
 
     url: str  # an fsspec URL or an absolute path
     mode: StoreMode = "read-only"
     options: dict[str, Any] = {}  # of the fsspec file system, e.g. endpoint_url
+    signed_by: tuple[KeyText, ...] = ()  # public keys: with any, only results that one of them signed count
+    sign_with: KeyText | None = None  # the private key that signs what is written
     users: bool = False  # the user named it, not a project: every build may recall what came from it
 
     @property
@@ -64,8 +78,14 @@ class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def origin(self) -> str:
-        """The origin of results that come from it: its name, or nothing if it is the user's own."""
-        return "" if self.users else self.name
+        """The origin of results that come from it: its name, or nothing if it is the user's own.
+
+        With signatures it is another one: what was recalled without them is not recalled now.
+        """
+        if self.users:
+            return ""
+        keys = "\0".join(sorted(key.pem for key in self.signed_by))
+        return f"{self.name}-{hashlib.sha256(keys.encode()).hexdigest()[:16]}" if keys else self.name
 
     def __repr__(self) -> str:
         return f"SharedSettings({self.shown!r}, {self.mode!r}, options: {', '.join(self.options) or 'none'})"
@@ -97,7 +117,40 @@ def shared_settings(section: StoreSection, folder: Path) -> SharedSettings | Non
     check_url(settings.protocol, settings.url)
     check_options(settings.protocol, settings.options)
     _check_installed(settings)
-    return settings
+    return _with_keys(settings, section, folder)
+
+
+def _with_keys(settings: SharedSettings, section: StoreSection, folder: Path) -> SharedSettings:
+    """The settings with the keys that a configuration names. Raises ConfigError, EnvironmentLacking."""
+    if not section.signed_by:
+        if section.sign_with is None:
+            return settings
+        raise ConfigError(
+            "store.sign_with: store.signed_by is not set",
+            hint='name the public keys whose results count, e.g. signed_by = ["keys/ci.pub"]',
+        )
+    texts = tuple(_key_text(folder, name) for name in section.signed_by)
+    public = [read_public_key(text.pem.encode(), text.name) for text in texts]
+    settings = msgspec.structs.replace(settings, signed_by=texts)
+    if settings.mode == "read-only":
+        return settings
+    if section.sign_with is None:
+        raise ConfigError(
+            f"store.mode = {settings.mode}: with store.signed_by, results are written with a signature, and"
+            " store.sign_with names no key",
+            hint='set store.sign_with or BSKERNEL_STORE_SIGN_WITH to the private key, or store.mode = "read-only"',
+        )
+    secret = _key_text(folder, section.sign_with)
+    if read_signing_key(secret.pem.encode(), secret.name).keyid not in {key.keyid for key in public}:
+        raise ConfigError(
+            f"store.sign_with = {section.sign_with}: its public key is not in store.signed_by",
+            hint="what it signs would count for nobody: add its public key there",
+        )
+    return msgspec.structs.replace(settings, sign_with=secret)
+
+
+def _key_text(folder: Path, name: str) -> KeyText:
+    return KeyText(name=name, pem=read_text(folder / Path(name).expanduser()))
 
 
 def _check_installed(settings: SharedSettings) -> None:

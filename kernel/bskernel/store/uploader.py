@@ -14,6 +14,7 @@ from bskernel.store.disk import DiskStore
 from bskernel.store.fetcher import Fetcher
 from bskernel.store.remote import RemoteStore
 from bskernel.store.remote_link import RemoteLink, each, once
+from bskernel.store.signed_results import SignedResults
 from bskernel.store.upload_journal import UploadJournal
 
 
@@ -37,9 +38,11 @@ class Uploader:
         fetcher: Fetcher,
         pending: UploadJournal,
         origin: str,
+        signed: SignedResults,
     ) -> None:
         """`origin` is the shared store's: a result that came from another project's store is not passed on."""
         self._origin = origin
+        self._signed = signed
         self._local = local
         self._remote = remote
         self._link = link
@@ -69,7 +72,7 @@ class Uploader:
         for key in keys:
             if present is None or not self._link.is_open(writing=True):
                 counts["failed"] += 1
-            elif key in present and key not in self._fetcher.damaged:
+            elif key in present and key not in self._fetcher.damaged and self._counts(key):
                 self._pending.remove(key)
                 counts["present"] += 1
             elif self.push(key):
@@ -77,6 +80,12 @@ class Uploader:
             else:
                 counts["gone" if self._link.is_open(writing=True) else "failed"] += 1
         return Pushed(**counts)
+
+    def _counts(self, key: str) -> bool:
+        """False for a result of the shared store that must be signed and is not."""
+        if not self._signed.are_required:
+            return True
+        return self._link.ask(lambda: once(lambda: self._fetcher.read_result(key))) is not None
 
     def send(self, key: str, result: ActionResult) -> bool:
         """Upload a result whose blobs are here; False when it is not in the shared store afterwards."""
@@ -97,7 +106,7 @@ class Uploader:
         if not self._send_blobs(blobs, [result.log] if result.log is not None else [], again=again):
             return False
         if remote != data:
-            once(lambda: self._remote.send_result(key, data))
+            once(lambda: self._remote.send_result(key, self._signed.wrap(data)))
             self._fetcher.damaged.discard(key)
         return True
 

@@ -18,6 +18,7 @@ class BuildOptions(msgspec.Struct, frozen=True, kw_only=True):
     keep_s: float | None = None  # sessions stay warm after the build, until they are idle for so many seconds
     cluster: str | None = None  # as for --cluster; None runs steps on this machine
     with_inputs: bool = False  # copy what the build is given into its directory
+    images: dict[str, str] = {}  # which the build's lock pins: NAME@VERSION -> identifier
 
     def __post_init__(self) -> None:
         if self.cluster is not None and self.keep_s is not None:

@@ -15,12 +15,11 @@ from typing import Literal
 
 import msgspec
 
+from bskernel.core.cache_folders import WITH_TEMPORARY
 from bskernel.host.temporary import is_left
 from bskernel.remains.removal import remove
 
 Kind = Literal["session", "warm session", "temporary file", "half-made folder"]
-# Folders of the cache in which temporary files and folders appear; "" is the cache itself.
-_FOLDERS = ("", "incoming", "envs", "code", "sources", "packages", "tools")
 
 
 class Leftover(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +62,7 @@ def _warm_sessions(cache: Path) -> Iterator[Leftover]:
 
 
 def _temporary(cache: Path) -> Iterator[Leftover]:
-    for folder in _FOLDERS:
+    for folder in WITH_TEMPORARY:
         for name in _names(cache / folder):
             if ".tmp-" in name and is_left(path := cache / folder / name):
                 kind: Kind = "half-made folder" if path.is_dir() and not path.is_symlink() else "temporary file"

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from bskernel.core.errors import ConfigError
+from bskernel.core.visible_text import visible_name
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.workspace.trust import Trust
 from bskernel.workspace.trust_request import output_request
@@ -23,6 +25,18 @@ def place_output(loaded: LoadedConfig, output: Path | None, trust: Trust, *, suf
 
     A folder outside the project's needs trust. Raises NotTrusted, ConfigError.
     """
+    place = _place(loaded, output, trust, suffix)
+    for path, what in ((loaded.path, "configuration"), (place.path, "output folder")):
+        try:
+            str(path).encode("utf-8")
+        except UnicodeEncodeError as error:
+            hint = "rename the folder, or build into another one with --output"
+            message = f"{visible_name(str(path))}: the path of the {what} is not UTF-8, so result.json cannot name it"
+            raise ConfigError(message, hint=hint) from error
+    return place
+
+
+def _place(loaded: LoadedConfig, output: Path | None, trust: Trust, suffix: str) -> OutputPlace:
     if output is not None:
         return OutputPlace(output.resolve())
     chosen = Path(os.path.normpath(loaded.output))

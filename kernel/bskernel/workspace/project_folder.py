@@ -34,21 +34,40 @@ def find_config(*preferred: Path) -> Path:
     raise ConfigError(f"no {names} in {Path.cwd()}", hint=_other_files())
 
 
-def find_build() -> Path:
-    """The build directory of the current folder: that of build.toml, or else the only one in build/.
+def find_build(config: Path | None = None) -> Path:
+    """The build directory of a configuration, by default of build.toml, or else the only one in build/.
 
     Raises ConfigError with the builds that are there.
     """
-    return _find_output((RESULT, FAILURE, "steps"), suffix="", what="build", command="run", configs=(CONFIG,))
+    configs = (CONFIG,) if config is None else (config,)
+    return _find_output((RESULT, FAILURE, "steps"), suffix="", what="build", command="run", configs=configs)
 
 
-def find_sweep() -> Path:
-    """The output directory of a sweep: that of sweep.toml or build.toml, or else the only one in build/.
+def find_sweep(config: Path | None = None) -> Path:
+    """The output directory of a configuration's sweep, by default of sweep.toml or build.toml, or else the only one.
 
     Raises ConfigError with the sweeps that are there.
     """
     found = (_SWEEP_RESULT, "points")
-    return _find_output(found, suffix="-sweep", what="sweep", command="sweep", configs=(SWEEP_CONFIG, CONFIG))
+    configs = (SWEEP_CONFIG, CONFIG) if config is None else (config,)
+    return _find_output(found, suffix="-sweep", what="sweep", command="sweep", configs=configs)
+
+
+def find_running_output() -> Path:
+    """The output directory of the current folder that a build or sweep writes to now.
+
+    Raises ConfigError with the builds that are there.
+    """
+    from bskernel.result.running_build import RunningBuild
+
+    others = list_outputs()
+    found = [path for path in others if RunningBuild.find(path) is not None]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ConfigError("several builds run here", hint=f"name one of them: {_listed(map(str, found))}")
+    hint = f"name the directory of one that runs; here are: {_listed(map(str, others))}" if others else None
+    raise ConfigError(f"no build runs in {Path.cwd() / _OUTPUTS}", hint=hint or "start one with `bskernel run`")
 
 
 def list_outputs(folder: Path = _OUTPUTS) -> list[Path]:
@@ -77,7 +96,8 @@ def _find_output(contents: Sequence[str], *, suffix: str, what: str, command: st
     if not others:
         raise ConfigError(
             f"{missing}, and there is none in {_OUTPUTS}/" if config is None else missing,
-            hint=f"make one with `bskernel {command}`, or name a {what}'s directory",
+            hint=f"make one with `bskernel {command}{f' {config}' if config is not None else ''}`, "
+            f"or name a {what}'s directory",
         )
     raise ConfigError(missing, hint=f"name one of the {what}s here: {_listed(map(str, others))}")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def config_folder(environment: Mapping[str, str]) -> Path:
 def read_user_config(folder: Path) -> UserConfig:
     """The user's configuration; empty without a file. Raises ConfigError."""
     path = folder / _CONFIG
+    sys.audit("bskernel.looked", str(path))
     if not path.exists():
         return UserConfig()
     _check_owner(path)

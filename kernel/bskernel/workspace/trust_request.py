@@ -13,13 +13,14 @@ from bskernel.core.step import FromFile, FromFiles, Step
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.store import SharedSettings
 
-Kind = Literal["tool", "recipes", "store", "store-write", "cluster", "output", "input"]
+Kind = Literal["tool", "recipes", "store", "store-write", "store-sign", "cluster", "output", "input"]
 _COUNTS = {"workers", "steps", "cores"}  # keys of [cluster] that are numbers
 _WHY = {
     "tool": "it runs on this machine",
     "recipes": "programs and packages from there run on this machine",
     "store": "builds recall results from it, and programs among them run in later steps",
     "store-write": "results, and what steps read, are sent there",
+    "store-sign": "what this build makes is signed with that key, so that others trust it",
     "cluster": "it is part of the jobs that the batch system runs",
     "output": "it is outside the project's folder",
     "input": "it is outside the project's folder, and results are sent to the project's store",
@@ -51,6 +52,9 @@ def store_requests(loaded: LoadedConfig, shared: SharedSettings) -> Iterator[Tru
         yield TrustRequest(kind="store", key="store.options", value=", ".join(shared.options), target=target)
     if shared.mode != "read-only" and not loaded.is_given("store", "mode"):
         yield TrustRequest(kind="store-write", key="store.mode", value=shared.mode, target=target)
+    if shared.sign_with is not None and not loaded.is_given("store", "sign_with"):
+        key = str((loaded.folder / Path(shared.sign_with.name).expanduser()).absolute())
+        yield TrustRequest(kind="store-sign", key="store.sign_with", value=shared.sign_with.name, target=key)
 
 
 def cluster_requests(loaded: LoadedConfig) -> Iterator[TrustRequest]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import sys
 from pathlib import Path
 
 import msgspec
@@ -19,36 +20,56 @@ _SHOWN = 200  # characters of a file name that a model gives
 
 
 class FilesOnDisk:
-    """The files of the user on this machine. What was found in a large file is kept in the index of files."""
+    """The files of the user on this machine. What was found in a large file is kept in the index of files.
+
+    Each is looked at once: the points of a sweep name the same ones.
+    """
 
     def __init__(self, files: FileDigests) -> None:
         self._files = files
+        self._kinds: dict[Path, ArtifactKind | None] = {}
+        self._checked: set[tuple[Path, str]] = set()
+        self._named: dict[Path, tuple[str, ...]] = {}
 
     def kind_of(self, path: Path) -> ArtifactKind | None:
         """The kind of artifact at a path; None if there is nothing, or neither a plain file nor a folder."""
-        try:
-            return "tree" if path.is_dir() else "file" if path.is_file() else None
-        except OSError:  # a name that no file can have
-            return None
+        if path not in self._kinds:
+            self._kinds[path] = _kind_of(path)
+        return self._kinds[path]
 
     def check(self, path: Path, media_type: str, where: str) -> None:
         """Raise ConfigError for a file that is no ONNX file, or no JSON object, if its media type says so."""
+        if (path, media_type) in self._checked:
+            return
+        sys.audit("bskernel.looked", str(path))
         if path.exists() and not path.is_file():
             raise ConfigError(f"{where}: {path} is not a plain file")
         if media_type == ONNX:
             self._locations(path, where)
         elif media_type == JSON:
             _check_json(path, where)
+        self._checked.add((path, media_type))
 
     def external_data(self, model: Path, where: str) -> tuple[str, ...]:
         """The files beside an ONNX model in which it keeps tensors. Raises ConfigError."""
-        return tuple(sorted({_inside(model, location, where) for location in self._locations(model, where)}))
+        if model not in self._named:
+            found = {_inside(model, location, where) for location in self._locations(model, where)}
+            self._named[model] = tuple(sorted(found))
+        return self._named[model]
 
     def _locations(self, path: Path, where: str) -> tuple[str, ...]:
         try:
             return self._files.names(path.resolve(), lambda _: _find_locations(path, where))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{where}: {path} cannot be read: {error}") from error
+
+
+def _kind_of(path: Path) -> ArtifactKind | None:
+    sys.audit("bskernel.looked", str(path))
+    try:
+        return "tree" if path.is_dir() else "file" if path.is_file() else None
+    except OSError:  # a name that no file can have
+        return None
 
 
 def _find_locations(path: Path, where: str) -> tuple[str, ...]:

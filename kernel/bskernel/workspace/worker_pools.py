@@ -97,6 +97,10 @@ class LazyPool:
             raise ValueError("no step was expected")
         self._pool.begin(step, action, inputs)
 
+    def dismiss(self, executor: ExecutorRef) -> None:
+        if self._pool is not None:
+            self._pool.dismiss(executor)
+
     def interrupt(self) -> None:
         if self._pool is not None:
             self._pool.interrupt()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from bskernel_protocol import EntryDescription
@@ -32,6 +33,7 @@ from bskernel.images import (
 )
 from bskernel.images.environment import cache_folder
 from bskernel.plan.backend_choice import Choice, PlanOf
+from bskernel.plan.build_flow import KnownFlows
 from bskernel.plan.planner import Plan, make_plan
 from bskernel.store import DiskStore, OpenStore, SharedSettings, shared_settings
 from bskernel.store.file_digests import FILES, FileDigests
@@ -52,6 +54,14 @@ if TYPE_CHECKING:
     from bskernel.tools import Identify
 
 
+class SharedPlanning(msgspec.Struct, frozen=True, kw_only=True):
+    """What plans of one build.toml share: tools, files and flows, each found once."""
+
+    identify: Identify
+    files: FilesOnDisk
+    flows: KnownFlows
+
+
 class PreparedBuild(msgspec.Struct, frozen=True, kw_only=True):
     """A build that is ready to run."""
 
@@ -60,6 +70,7 @@ class PreparedBuild(msgspec.Struct, frozen=True, kw_only=True):
     output: Path
     below: Path | None = None  # the project's folder, if the project chose an output folder in it
     backend: Choice | None = None  # None when the build names no backend
+    given: tuple[str, ...] = ()  # the options of the command line that shaped it
     without_points: bool = False  # its configuration has a [sweep] table, which this build ignores
 
 
@@ -79,6 +90,7 @@ class Workspace:
         self.files = FileDigests(cache / FILES)
         self.store = DiskStore(cache, self.files)
         self.trust = trust or Trust(os.environ)
+        self.engine_info: Mapping[str, Any] | None = None  # of the engine that this workspace starts executors with
         self._named = named
         self._search(named)
 
@@ -91,6 +103,7 @@ class Workspace:
         self.folders = named
         self.recipes = search_recipes(self.root, named, self.files)
         self.executors: Executors = load_executors(self.recipes)
+        self._infos = {(info.name, info.version): info for info in reversed(self.executors.known)}
 
     def use_recipes_of(self, loaded: LoadedConfig) -> None:
         """Know the executors of a configuration's project, too, and no longer those of the project before.
@@ -108,8 +121,7 @@ class Workspace:
 
     def entry(self, step: Step) -> EntryDescription | None:
         """The catalogue's description of the step's entry; None if its executor has none."""
-        version = (step.executor.name, step.executor.version)
-        info = next((info for info in self.executors.known if (info.name, info.version) == version), None)
+        info = self._infos.get((step.executor.name, step.executor.version))
         return info.entry(step.entry) if info is not None else None
 
     def prepare(
@@ -127,7 +139,10 @@ class Workspace:
         loaded = load_config(path, settings)
         alone = msgspec.structs.replace(loaded, config=msgspec.structs.replace(loaded.config, sweep=None))
         prepared = self.prepare_loaded(alone, range_request=range_request, output=output)
-        return msgspec.structs.replace(prepared, without_points=loaded.config.sweep is not None)
+        given = [*range_request.options(), *(part for setting in settings for part in ("--set", setting))]
+        if output is not None:
+            given += ["--output", str(output)]
+        return msgspec.structs.replace(prepared, given=tuple(given), without_points=loaded.config.sweep is not None)
 
     def prepare_loaded(
         self,
@@ -148,8 +163,11 @@ class Workspace:
             backend=resolved.choice,
         )
 
-    def planning(self, loaded: LoadedConfig, range_request: RangeRequest, identify: Identify | None = None) -> PlanOf:
+    def planning(
+        self, loaded: LoadedConfig, range_request: RangeRequest, shared: SharedPlanning | None = None
+    ) -> PlanOf:
         """Return a function that plans the configuration as changed by a backend, with the tools of its steps."""
+        shared = shared or self.shared_planning(loaded)
 
         def plan_of(config: Config) -> Plan:
             flow = load_flow(config, loaded.path, loaded.place)
@@ -161,15 +179,24 @@ class Workspace:
                 path=loaded.path,
                 place=loaded.folder,
                 model=loaded.model,
-                files=FilesOnDisk(self.files),
+                files=shared.files,
+                flows=shared.flows,
                 range_request=range_request,
             )
             self._check_inputs(loaded, plan)
             if not config.tools and not any(step.needs or step.tool_versions for step in plan.steps):
                 return plan
-            return self._equipped(loaded, config, plan, identify or self.identify)
+            return self._equipped(loaded, config, plan, shared.identify)
 
         return plan_of
+
+    def shared_planning(self, loaded: LoadedConfig) -> SharedPlanning:
+        """What plans of one build.toml share, from now on: each file is looked at once."""
+        return SharedPlanning(
+            identify=functools.lru_cache(maxsize=None)(self.identify),
+            files=FilesOnDisk(self.files),
+            flows=KnownFlows(self.executors, loaded.path),
+        )
 
     def place_output(self, loaded: LoadedConfig, output: Path | None, *, suffix: str = "") -> OutputPlace:
         """The output folder: `output`, or the configuration's with a suffix. Raises NotTrusted, ConfigError."""
@@ -240,7 +267,9 @@ class Workspace:
         """Return the starter of the runtime of that name. Raises ConfigError, EnvironmentLacking."""
         from bskernel.runtime.selection import choose_starter
 
-        return choose_starter(name, self.cache, self.recipe, report)
+        starter = choose_starter(name, self.cache, self.recipe, report)
+        self.engine_info = starter.engine_info
+        return starter
 
     def runtime(self, name: str, report: Callable[[str], None], keep_s: float | None = None) -> WarmRuntime:
         """Return the runtime of that name. It uses warm sessions; with `keep_s`, those it starts stay warm that long.

@@ -18,13 +18,13 @@ from click.testing import CliRunner
 CLI = Path(bskernel.__file__).parent / "cli"
 HELPERS = {"__init__", "group", "options", "output", "units", "plan_views", "sweep_views"}
 HELPERS |= {"build_argument", "candidates", "ci_service", "conclusion", "config_keys", "crash_report", "shells"}
-HELPERS |= {"standard_streams"}
+HELPERS |= {"standard_streams", "unchanged_build", "unchanged_record"}
 # Options that mean several things, how many, and why. Every other name has one definition, wherever it occurs.
 SEVERAL = {
     "--dry-run": (2, "what store gc would remove; the command of board flash"),
     "--output": (
-        3,
-        "a directory of run, sweep and plan; a file of bundle, diff and doctor; archives of images export",
+        4,
+        "a directory of run, sweep and plan; a file of bundle, diff, doctor; of calibrate; images export",
     ),
     "--verbose": (2, "the log of run and sweep; the recipes of plan"),
     "-v": (2, "the same"),
@@ -32,7 +32,7 @@ SEVERAL = {
         3,
         "where replay lays a step directory, by default 'replay'; where blueprint import writes; what verify keeps",
     ),
-    "--model": (2, "the model of verify; that of another command"),
+    "--model": (3, "the model of verify; a model of builds; that of another command"),
     "--upgrade": (2, "one executor of a lock; the packages of a recipe's lock"),
     "--runtime": (2, "where executors run; verify also takes the other runtime"),
 }
@@ -85,7 +85,7 @@ def test_every_option_is_defined_once() -> None:
                     definitions[name][definition].append(path)
     several = {name: list(found.values()) for name, found in definitions.items() if len(found) > 1}
     assert {name: len(found) for name, found in several.items()} == {name: SEVERAL[name][0] for name in SEVERAL}
-    assert sum(len(found) for found in definitions["--json"].values()) == 20  # the walk found them all
+    assert sum(len(found) for found in definitions["--json"].values()) == 24  # the walk found them all
 
 
 def test_every_option_and_command_explains_itself() -> None:

@@ -1,11 +1,13 @@
 """A defect of bskernel ends a command with one line, a report without secrets, and the exit code 70."""
 
+import os
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.paths import BSKERNEL, ROOT
 
 PYTHON = sys.executable
 SECRET = "hunter2hunter2"  # noqa: S105 - of nobody
@@ -142,8 +144,17 @@ def test_modules_in_python_path_do_not_take_the_place_of_libraries(tmp_path: Pat
     shadow.mkdir()
     for name in ("click", "msgspec", "typing", "threading", "signal", "tomllib", "re", "json", "pathlib", "rich"):
         (shadow / f"{name}.py").write_text("raise SystemExit('a module of the user')")
-    program = str(Path(sys.executable).parent / "bskernel")
+    program = BSKERNEL
     for command in (["--help"], ["steps"], ["schema", "config"]):
         variables = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": f"{shadow}:relative:"}
+        done = subprocess.run([program, *command], env=variables, capture_output=True, text=True, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_checkout_that_python_path_names_is_still_found(tmp_path: Path) -> None:
+    program = BSKERNEL
+    named = os.pathsep.join(str(ROOT / name) for name in ("executors", "kernel", "protocol"))
+    variables = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": named}
+    for command in (["--help"], ["steps"], ["schema", "config"]):
         done = subprocess.run([program, *command], env=variables, capture_output=True, text=True, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")

@@ -2,14 +2,13 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from support.builds import write
+from support.paths import BSKERNEL
 
-PROGRAM = str(Path(sys.executable).parent / "bskernel")
 STEP = '\n[[step]]\nentry = "testing:double"\n'
 BUILD = f'[build]\nname = "b"\nmodel = "number.txt"\n{STEP}'
 SWEEP = f"{BUILD}[sweep.grid]\n'build.salt' = ['a', 'b']\n"
@@ -49,7 +48,7 @@ def folder(surroundings: Mapping[str, str], tmp_path: Path) -> Path:
     write(tmp_path, BUILD)
     (tmp_path / "sweep.toml").write_text(SWEEP)
     for command in (("run", "build.toml"), ("sweep", "sweep.toml")):
-        subprocess.run([PROGRAM, *command], env=surroundings, cwd=tmp_path, check=True, capture_output=True)
+        subprocess.run([BSKERNEL, *command], env=surroundings, cwd=tmp_path, check=True, capture_output=True)
     return tmp_path
 
 
@@ -58,7 +57,7 @@ def ends(folder: Path, variables: Mapping[str, str], arguments: tuple[str, ...],
     said = folder / "said.txt"
     said.write_text("")
     script = f'exec "$0" "$@" {streams}'.replace("SAID", str(said))
-    done = subprocess.run(["sh", "-c", script, PROGRAM, *arguments], cwd=folder, env=variables, timeout=300)
+    done = subprocess.run(["sh", "-c", script, BSKERNEL, *arguments], cwd=folder, env=variables, timeout=300)
     return done.returncode, said.read_text()
 
 
@@ -88,7 +87,7 @@ def test_a_reader_that_goes_away_ends_a_command_without_a_word(
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
-        [PROGRAM, *arguments], cwd=folder, env=surroundings, stdout=writing, stderr=subprocess.PIPE, timeout=120
+        [BSKERNEL, *arguments], cwd=folder, env=surroundings, stdout=writing, stderr=subprocess.PIPE, timeout=120
     )
     os.close(writing)
     assert done.returncode == 141
@@ -101,7 +100,7 @@ def test_a_slow_reader_of_a_stream_that_does_not_block_gets_everything(
 ) -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    command = [PROGRAM, "schema", "config"]
+    command = [BSKERNEL, "schema", "config"]
     whole = subprocess.run(command, cwd=folder, env=surroundings, capture_output=True, check=True).stdout
     begun = subprocess.Popen(command, cwd=folder, env=surroundings, stdout=writing)
     os.close(writing)

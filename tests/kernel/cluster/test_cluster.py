@@ -30,6 +30,7 @@ from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.tool import ToolInstall
 from bskernel.execution.step_runner import StepOutcome
 from bskernel.store import DiskStore, SharedSettings
+from bskernel.store.settings import KeyText
 from bskernel.workspace.worker_pools import cluster_pool
 from bskernel_protocol import Artifact, Digest, Failure, OutputLine
 from dask_jobqueue.lsf import LSFJob
@@ -163,7 +164,12 @@ def test_messages_come_back_as_they_were() -> None:
         root="/r",
         runtime="auto",
         cache=None,
-        shared=SharedSettings(url="s3://b", options={"endpoint_url": "http://x"}),
+        shared=SharedSettings(
+            url="s3://b",
+            options={"endpoint_url": "http://x"},
+            signed_by=(KeyText(name="ci.pub", pem="public"),),
+            sign_with=KeyText(name="ci.pem", pem="private"),
+        ),
         handed_over=True,
     )
     order = StepRequest(

@@ -36,7 +36,7 @@ MODEL = {"model": "net.onnx"}
         ({"quality": {"verify": "Stages"}}, "quality.verify: 'Stages' is not a choice"),
         ({"target": {"freq_mhz": 333}}, "did you mean clock_ns = 3.003003 (333 MHz)?"),
         ({"target": {"clock_mhz": "fast"}}, "did you mean clock_ns (a period: 200 MHz is 5.0)?"),
-        ({"target": {"board": ""}}, "target: board is empty"),
+        ({"target": {"board": ""}}, "target.board is empty"),
     ],
 )
 def test_a_value_of_another_type_is_told_by_its_whole_key(data: dict[str, Any], told: str) -> None:

@@ -1,11 +1,13 @@
 """Which step runs in which session beside which: with sessions that carry out nothing."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
+from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import SessionEnded, SessionFailed
 from bskernel.core.observers import SilentObserver
 from bskernel.core.step import ExecutorRef, Step
@@ -18,6 +20,7 @@ from bskernel.flow.selection import Bound, Range
 from bskernel.plan.planner import Plan
 from bskernel.store import DiskStore
 from bskernel_protocol import PROTOCOL_VERSION, Event, Failure, OutputDescription, StepResult, encode
+from support.eventually import eventually
 
 E = ExecutorRef(name="e", version="1", digest="d")
 
@@ -270,3 +273,90 @@ def test_a_step_runs_again_also_while_what_it_used_is_not_given_back_yet(tmp_pat
         run_step(step("a"), {}, store, lease.session, lambda _: None, "00-a")
     sessions.close()
     assert ran == ["00-a"] * 3
+
+
+def leased(pool: SessionPool) -> Fake:
+    with pool.lease(step("one")) as lease:
+        assert isinstance(lease.session, Fake)
+        return lease.session
+
+
+def test_sessions_of_a_dismissed_executor_end_while_the_pool_is_open(tmp_path: Path) -> None:
+    runtime = FakeRuntime(tmp_path, limits_sessions=False)
+    pool = sessions_of(runtime)
+    session = leased(pool)
+    with pool.held_open(E) as are_open:
+        assert are_open
+    pool.dismiss(E)
+    with pool.held_open(E) as are_open:
+        assert not are_open
+    eventually(lambda: session.over)
+    pool.dismiss(E)
+    pool.close()
+
+
+def test_a_dismissed_executor_that_is_expected_again_gets_a_new_session(tmp_path: Path) -> None:
+    runtime = FakeRuntime(tmp_path, limits_sessions=False)
+    pool = sessions_of(runtime)
+    first = leased(pool)
+    pool.dismiss(E)
+    pool.expect([E])
+    second = leased(pool)
+    assert second is not first
+    assert not second.over
+    pool.close()
+    assert first.over
+
+
+def test_a_session_ends_only_after_the_step_that_uses_it(tmp_path: Path) -> None:
+    runtime = FakeRuntime(tmp_path, limits_sessions=False)
+    pool = sessions_of(runtime)
+    with pool.lease(step("one")) as lease:
+        pool.dismiss(E)
+        time.sleep(0.05)
+        assert not lease.session.over
+    pool.close()
+    assert runtime.opened[0].over
+
+
+def test_a_session_that_cannot_be_ended_is_told_when_the_pool_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Fake) -> None:
+        raise EnvironmentLacking("the engine is gone")
+
+    pool = sessions_of(FakeRuntime(tmp_path, limits_sessions=False))
+    leased(pool)
+    monkeypatch.setattr(Fake, "close", fail)
+    pool.dismiss(E)
+    with pytest.raises(EnvironmentLacking, match="the engine is gone"):
+        pool.close()
+
+
+def test_an_executor_ends_once_no_step_that_follows_needs_it(tmp_path: Path) -> None:
+    opened: dict[str, Fake] = {}
+    over: dict[str, bool] = {}
+
+    class Named(FakeRuntime):
+        def open(self, executor: ExecutorRef) -> Fake:
+            opened[executor.name] = super().open(executor)
+            return opened[executor.name]
+
+    def ends(folder: str) -> SessionEnded:
+        if folder == "03-d":
+            eventually(lambda: opened["e"].over)
+        over[folder] = opened["e"].over
+        return SessionEnded(exit_code=0)
+
+    steps = [step(name, index) for index, name in enumerate("abcd")]
+    for index in (1, 3):
+        steps[index] = msgspec.structs.replace(steps[index], executor=msgspec.structs.replace(E, name="f"))
+    bounds = [Bound(index=index, step=steps[index].name, origin="") for index in (0, -1)]
+    plan = Plan(steps=tuple(steps), range=Range(first=bounds[0], last=bounds[1]))
+    store = DiskStore(tmp_path / "store")
+    sessions = SessionPool(lambda: Named(tmp_path, limits_sessions=False, ends=ends))
+    reports = run_plan(plan, store, LocalWorkerPool(store, sessions, share=True), SilentObserver())
+    assert [report.status for report in reports] == ["ran"] * 4
+    assert over == {"00-a": False, "01-b": False, "02-c": False, "03-d": True}
+    eventually(lambda: opened["f"].over)
+    sessions.close()

@@ -244,6 +244,7 @@ VALUES = st.recursive(
 
 
 @example(data={"generate_outputs": {"": None}}, as_yaml=False)
+@example(data={"stop_step": "step_qonnx_to_finn"}, as_yaml=False)
 @given(st.dictionaries(NAMES | st.text(max_size=8), VALUES, max_size=8), st.booleans())
 def test_any_configuration_gives_a_build_toml_or_a_declared_error(
     tmp_path_factory: pytest.TempPathFactory, data: dict[str, Any], as_yaml: bool
@@ -262,6 +263,8 @@ def test_any_configuration_gives_a_build_toml_or_a_declared_error(
     kept = {name for table in tables for name in table} | {
         key for key, name in FIELDS.target.items() if name in made["target"]
     }
+    stop = str(read.get("stop_step"))
+    kept |= {"stop_step"} & {key for key in read if made.get("flow", {}).get("to") == FIELDS.renamed.get(stop, stop)}
     for key, value in read.items():
         silent = value is None or value in ({}, [], False) or value in FIELDS.defaults.get(key, ())
         parameter = next((item for entry in ENTRIES.values() for item in entry.parameters if item.name == key), None)

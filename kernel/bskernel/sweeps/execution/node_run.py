@@ -14,6 +14,7 @@ from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Store
 from bskernel.core.metrics_form import METRICS
 from bskernel.core.observers import Observer
+from bskernel.core.run_reason import NOT_CACHED
 from bskernel.core.step import ExecutorRef, FromStep, Step
 from bskernel.core.step_report import EndedStep, skipped
 from bskernel.execution.scheduler import JOBS, Schedule
@@ -127,10 +128,18 @@ class NodeRun:
         if step.executor in self._unavailable:
             raise self._unavailable[step.executor]
 
+    def why(self, step: Step, action: Action) -> tuple[str, ...]:  # noqa: ARG002 - points share their steps
+        """A sweep knows no more: which point's last run to compare with is open."""
+        return NOT_CACHED
+
     def known(self, step: Step, action: Action) -> ActionResult | Failure | None:
         """How an equal action of this sweep ended; a failure counts only under the same limits."""
         key = action.key.sha256
         return self._failures.get((key, step.timeout_s, step.memory_mib)) or self._by_key.get(key)
+
+    def needs_no_more(self, step: Step) -> bool:  # noqa: ARG002 - of none
+        """False: what a search builds next may need every executor."""
+        return False
 
     def cannot_run(self, step: Step) -> None:
         """The node, and the nodes that wait for it, never start."""

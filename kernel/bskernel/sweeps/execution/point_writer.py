@@ -20,7 +20,7 @@ from bskernel.lock.build_lock import BuildLock
 from bskernel.lock.lock_file import lock_text
 from bskernel.plan.backend_choice import Choice
 from bskernel.plan.target import doubts_about
-from bskernel.result.build_directory import BuildDirectory, HardlinkCache, RecordedStep
+from bskernel.result.build_directory import CONFIG, BuildDirectory, HardlinkCache, RecordedStep
 from bskernel.result.build_result import json_by_step, newest_artifacts, origin_of
 from bskernel.result.result_writer import summarize, write_results
 from bskernel.sweeps.analysis.table import Row
@@ -88,6 +88,7 @@ class PointWriter:
                 output=directory.path,
                 runtime=runtime if any(item.ended.report.status == "ran" for item in ended.steps) else "none",
                 seconds=sum(item.ended.report.seconds for item in ended.steps),
+                again=(str(directory.path / CONFIG),),
                 backend=build.backend,
                 stopped_by=ended.reason if ended.status == "stopped" else None,
                 warnings=doubts_about(build.loaded.config.target),

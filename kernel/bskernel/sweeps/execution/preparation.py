@@ -9,12 +9,13 @@ from pathlib import Path
 
 import msgspec
 
-from bskernel.config import Config, SweepSection
+from bskernel.config import Collection, Config, Flow, Loop, SweepSection
 from bskernel.config.assignments import ConfigText
+from bskernel.config.decoder import convert
 from bskernel.config.reader import read_config
-from bskernel.core.errors import BskernelError
+from bskernel.core.errors import BskernelError, ConfigError
 from bskernel.flow.loaded_config import LoadedConfig
-from bskernel.flow.loader import check_config, load_flow
+from bskernel.flow.loader import check_config, load_flow, shipped_loops
 from bskernel.flow.selection import RangeRequest
 from bskernel.flow.snapshot import with_range
 from bskernel.plan.backend_choice import Choice
@@ -26,9 +27,11 @@ from bskernel.sweeps.analysis.table import counted
 from bskernel.sweeps.planning.graph import Point, SweepPlan
 from bskernel.sweeps.planning.planner import PlannedBuild, Planner
 from bskernel.sweeps.points.keys import Keys
-from bskernel.sweeps.points.points import Points, Settings, read_section
+from bskernel.sweeps.points.points import Points, Settings, of_point, read_section
+from bskernel.sweeps.search.repetition import find_loop
 from bskernel.workspace.workspace import PreparedBuild, Workspace
 
+CALIBRATION = "calibrate"  # for builds whose flow names no other
 _TARGET = "target."
 
 
@@ -51,10 +54,27 @@ class PreparedSweep:
         flow = load_flow(config, text.path, text.place)
         self.loaded = LoadedConfig(config=config, path=text.path, flow=flow, place=text.place, given=text.given)
         workspace.use_recipes_of(self.loaded)
-        self._identify = functools.lru_cache(maxsize=None)(workspace.identify)
+        self._shared = workspace.shared_planning(self.loaded)
         self._is_built = functools.lru_cache(maxsize=None)(workspace.is_built)
         self.planner = Planner(self._plan_point, workspace.entry)
+        where = f"{text.path}: sweep"
+        name = self.section.repeat
+        self.loop = (
+            find_loop(flow.loop, name, where, config.build.flow, others=shipped_loops()) if name is not None else None
+        )
         self.plan: SweepPlan = self.planner.plan(self.points.all())
+        if self.loop is not None:
+            self._check_loop(self.loop, where)
+
+    def _check_loop(self, loop: Loop, where: str) -> None:
+        """Raise ConfigError for a point without the step that takes a round's result."""
+        step = loop.into.partition(".")[0]
+        for point in self.plan.points:
+            if step not in {self.plan.nodes[node].step.name for node in point.nodes}:
+                raise of_point(
+                    ConfigError(f"{where}.repeat: {step} is no step of this build", hint=loop.hint or None),
+                    point.settings,
+                )
 
     def extend(self, settings: Sequence[Settings]) -> SweepPlan:
         """Plan more points, e.g. those a search chooses: returns them with all nodes so far; old nodes keep
@@ -106,7 +126,7 @@ class PreparedSweep:
 
     def _plan_point(self, settings: Settings) -> PlannedBuild:
         loaded = check_config(self._keys.data_of(settings))
-        make = self._application.planning(loaded, self._wish, self._identify)
+        make = self._application.planning(loaded, self._wish, self._shared)
         refused = False
 
         def plan_of(config: Config) -> Plan:
@@ -134,3 +154,33 @@ def prepare_sweep(
     Raises ConfigError, EnvironmentLacking.
     """
     return PreparedSweep(workspace, read_config(path, settings), range_request)
+
+
+def _load_flow_of(text: ConfigText) -> Flow:
+    config = convert({key: value for key, value in text.data.items() if key != "sweep"}, Config, text.path)
+    return load_flow(config, text.path, text.place or text.path.parent)
+
+
+def prepare_collection(
+    workspace: Workspace, path: Path, flow: str | None, *, settings: Sequence[str] = ()
+) -> tuple[PreparedSweep, Collection]:
+    """Read a build.toml, and plan the points that a flow's collection builds of its network.
+
+    Without `flow` it is the one that the build's own flow names, else flow calibrate. Its own [sweep] is left aside.
+    Raises ConfigError, EnvironmentLacking.
+    """
+    own_flow = _load_flow_of(read_config(path, settings))  # also where it is not asked: a wrong name is a mistake
+    flow = flow or own_flow.calibration or CALIBRATION
+    text = read_config(path, [*settings, f"build.flow={flow}"])
+    collection = _load_flow_of(text).collection
+    if collection is None:
+        raise ConfigError(f"{text.path}: flow {flow!r} has no [collection]", hint="leave out --collection")
+    left_out = [tuple(key.split(".")) for key in collection.without]
+    own = {
+        section: {key: value for key, value in table.items() if (section, key) not in left_out}
+        if isinstance(table, dict)
+        else table
+        for section, table in text.data.items()
+    }
+    data = {**own, "sweep": {"grid": {key: list(values) for key, values in collection.grid.items()}}}
+    return PreparedSweep(workspace, msgspec.structs.replace(text, data=data), RangeRequest()), collection

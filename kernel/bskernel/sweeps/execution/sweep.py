@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,11 +13,15 @@ from typing import Self
 
 import msgspec
 
+from bskernel.config import Loop
 from bskernel.core.places import build_place, cache_place, within
 from bskernel.core.step_report import EndedStep
 from bskernel.result.build_directory import BUILD_LOG, lock_folder
+from bskernel.result.exported_artifacts import ARTIFACTS
 from bskernel.result.output_folder import KEPT, clear_for_file, create_text
 from bskernel.result.output_writer import check_writer, note_writer
+from bskernel.result.report_file import discard_report
+from bskernel.sweeps.analysis.repetitions import Repetition
 from bskernel.sweeps.analysis.table import Row, SweepTable, counted
 from bskernel.sweeps.execution.finished_point import FinishedPoint
 from bskernel.sweeps.execution.node_run import NodeRun
@@ -24,8 +30,9 @@ from bskernel.sweeps.execution.preparation import PreparedSweep
 from bskernel.sweeps.planning.graph import Point, SweepPlan, with_points
 from bskernel.sweeps.points.points import Settings
 from bskernel.sweeps.report.observers import CompositeSweepObserver, SweepLog, SweepObserver
-from bskernel.sweeps.results.sweep_file import CSV, SWEEP, write_sweep
+from bskernel.sweeps.results.sweep_file import CSV, POINTS, SWEEP, write_sweep
 from bskernel.sweeps.results.sweep_result import StepCounts, SweepResult
+from bskernel.sweeps.search.repetition import RoundResult, repeat
 from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.lock_maker import LockMaker, NotLockable
 from bskernel.workspace.output_place import OutputPlace
@@ -65,6 +72,7 @@ class Sweep:
         self._keys: set[str] = set()
         self._failures: Counter[str] = Counter()
         self._done = 0
+        self._repetitions: tuple[Repetition, ...] = ()
         search = prepared.section.search
         # The least number of points: a search has yet to choose its own.
         self._expected = len(prepared.plan.points) + (search.trials if search is not None else 0)
@@ -73,6 +81,7 @@ class Sweep:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(lock_folder(self._output, "sweep", self._below))
+            discard_report(self._output)
             for name in (SWEEP, CSV, BUILD_LOG):
                 clear_for_file(self._output / name, self._output / KEPT / name)
             log = stack.enter_context(create_text(self._output / BUILD_LOG))
@@ -185,6 +194,32 @@ class Sweep:
         self._nodes.update(item.report.status for item in ended.values())
         self._keys |= {item.report.key for item in ended.values() if item.report.key is not None}
 
+    def repeat(self, loop: Loop) -> None:
+        """Build each point again with what its last round found out, until the loop's condition holds."""
+        name, folder = str(self._prepared.section.repeat), self._base.folder.resolve()
+
+        def result_of(row: Row) -> RoundResult | None:
+            file = self._output / POINTS / row.name / ARTIFACTS / loop.result
+            if not file.is_file():
+                return None
+            # Relative where that is short, so that the name of a round's point is the same in another checkout.
+            path = os.path.relpath(file.resolve(), folder)
+            return RoundResult(path=path, digest=hashlib.sha256(file.read_bytes()).hexdigest())
+
+        def run_points(settings: Sequence[Settings]) -> Sequence[Row]:
+            self._observer.note(f"{name}: {loop.until} does not hold for {counted(len(settings))}: another round")
+            return self.run_points(settings)
+
+        first = [row for row in self._rows.values() if row is not None]
+        self._repetitions = repeat(
+            name,
+            loop,
+            first,
+            rounds=self._prepared.section.rounds,
+            run_points=run_points,
+            result_of=result_of,
+        )
+
     def result(self) -> SweepResult:
         """Write sweep.json with everything so far, and return it."""
         rows = tuple(row for row in self._rows.values() if row is not None)
@@ -200,6 +235,7 @@ class Sweep:
             runtime=self._pool.runtime_name,
             seconds=round(time.monotonic() - self._began, 3),
             failures=dict(sorted(self._failures.items())),
+            repetitions=self._repetitions,
         )
         self._store.flush()
         write_sweep(result)
@@ -225,6 +261,8 @@ def run_sweep(
             sweep.run(prepared.plan)
             if prepared.section.search is not None and not sweep.interrupted:
                 _search(prepared, sweep)
+            if prepared.loop is not None:
+                sweep.repeat(prepared.loop)
         except KeyboardInterrupt:
             sweep.interrupted = True
         finally:

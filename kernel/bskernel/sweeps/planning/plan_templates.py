@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from bskernel_protocol import canonical_bytes
+from bskernel_protocol import EntryDescription
 
 from bskernel.config import Config
 from bskernel.config.assignments import with_key
@@ -14,6 +14,8 @@ from bskernel.core.step import FromStep, Step
 from bskernel.plan.backend_choice import Choice
 from bskernel.plan.parameters import Origins
 from bskernel.plan.planner import Plan
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic", enc_hook=str)
 
 
 class Numbering:
@@ -33,6 +35,12 @@ Resolved = tuple[int, dict[str, Any]]  # (the number of these parameters, the pa
 class TemplateStep:
     """A step of a template; only its parameters differ between points."""
 
+    # Points may have a template each, so there are as many of these as the sweep has steps.
+    __slots__ = (
+        *("_executor_wide", "_first", "_numbers", "_origins", "_others", "_reads", "_values"),
+        *("before", "step", "takes_all", "template"),
+    )
+
     def __init__(
         self,
         *,
@@ -45,7 +53,9 @@ class TemplateStep:
         executor_wide: Mapping[str, Any],
         numbers: Numbering,
         ids: Mapping[str, int],
+        reads: Sequence[str],
     ) -> None:
+        """`reads` are the keys that may change its parameters."""
         self.step = step
         self.before = before  # steps that it refers to -> their positions
         self.takes_all = takes_all
@@ -54,23 +64,28 @@ class TemplateStep:
         self._values = values
         self._executor_wide = executor_wide
         self._numbers = numbers
-        self._reads = sorted(_reads(origins, ids)) if origins is not None else []
+        self._reads = reads
         # The point from which the template was made has resolved them.
-        self._resolved = {self._combination(ids): self._numbered(step.parameters)}
+        self._first = self._combination(ids), self._numbered(step.parameters)
+        self._others: dict[tuple[int, ...], Resolved] | None = None
 
     def parameters(self, settings: Mapping[str, Any], ids: Mapping[str, int]) -> Resolved:
         """The parameters of a point, resolved once per combination of values the step reads. Raises ConfigError."""
         combination = self._combination(ids)
-        found = self._resolved.get(combination)
+        if combination == self._first[0]:
+            return self._first[1]
+        if self._others is None:
+            self._others = {}
+        found = self._others.get(combination)
         if found is None:
-            found = self._resolved[combination] = self._numbered(self._resolve(settings))
+            found = self._others[combination] = self._numbered(self._resolve(settings))
         return found
 
     def _combination(self, ids: Mapping[str, int]) -> tuple[int, ...]:
         return tuple([ids[key] for key in self._reads])
 
     def _numbered(self, parameters: dict[str, Any]) -> Resolved:
-        return self._numbers.of(canonical_bytes(parameters)), parameters
+        return self._numbers.of(_encoder.encode(parameters)), parameters
 
     def _resolve(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         origins = self._origins
@@ -88,6 +103,22 @@ class TemplateStep:
         return msgspec.structs.replace(origins, own=own).resolve(wide, values)
 
 
+class Reads:
+    """The keys that may change a step's parameters, found once per entry, table and set of keys."""
+
+    def __init__(self) -> None:
+        # With each entry, so that no other one takes its identity.
+        self._known: dict[tuple[int, str, str, frozenset[str]], tuple[EntryDescription, tuple[str, ...]]] = {}
+
+    def of(self, origins: Origins, keys: Mapping[str, int]) -> tuple[str, ...]:
+        """Those of `keys`, in order."""
+        which = (id(origins.entry), origins.executor, origins.table, frozenset(keys))
+        found = self._known.get(which)
+        if found is None:
+            found = self._known[which] = origins.entry, tuple(sorted(_reads(origins, keys)))
+        return found[1]
+
+
 class PlanTemplate:
     """A plan shared by points with the same steps, connected in the same way to each other and to files."""
 
@@ -101,6 +132,7 @@ class PlanTemplate:
         ids: Mapping[str, int],
         templates: Numbering,
         parameters: Numbering,
+        reads: Reads,
     ) -> None:
         """`config` and `plan` are those of one point, whose keys have the values with these `ids`."""
         self.config = config
@@ -118,19 +150,20 @@ class PlanTemplate:
                 executor_wide=config.parameters.get(step.executor.name, {}),
                 numbers=parameters,
                 ids=ids,
+                reads=reads.of(origins, ids) if origins is not None else (),
             )
             for step, origins, all_before in zip(plan.steps, plan.origins, takes_all, strict=True)
         ]
 
 
-def _refers_to(step: Step) -> list[str]:
-    named = [source.step for source in step.inputs.values() if isinstance(source, FromStep)]
-    return list(dict.fromkeys([*named, *step.after]))
+def _refers_to(step: Step) -> dict[str, None]:
+    named = dict.fromkeys([source.step for source in step.inputs.values() if isinstance(source, FromStep)])
+    return named | dict.fromkeys(step.after) if step.after else named
 
 
 def _template(step: Step, salt: str) -> bytes:
     bare = msgspec.structs.replace(step, index=0, parameters={})
-    return canonical_bytes([msgspec.to_builtins(bare, enc_hook=str), salt])
+    return _encoder.encode([bare, salt])
 
 
 def _reads(origins: Origins, keys: Mapping[str, int]) -> list[str]:

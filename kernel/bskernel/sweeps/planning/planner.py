@@ -19,7 +19,7 @@ from bskernel.core.step import Step
 from bskernel.plan.backend_choice import Choice
 from bskernel.plan.planner import Plan
 from bskernel.sweeps.planning.graph import Node, Point, SweepPlan
-from bskernel.sweeps.planning.plan_templates import Numbering, PlanTemplate, TemplateStep
+from bskernel.sweeps.planning.plan_templates import Numbering, PlanTemplate, Reads, TemplateStep
 from bskernel.sweeps.points.points import PointNames, Settings, of_point
 
 
@@ -56,6 +56,7 @@ class Planner:
         self._values = Numbering()
         self._parameters = Numbering()
         self._templates = Numbering()
+        self._reads = Reads()
         self._known: dict[tuple[Any, ...], int] = {}
         self._nodes: list[Node] = []
         self._names = PointNames()
@@ -123,6 +124,7 @@ class Planner:
             ids=ids,
             templates=self._templates,
             parameters=self._parameters,
+            reads=self._reads,
         )
 
     def _nodes_of(self, shape: PlanTemplate, settings: Settings, ids: Mapping[str, int]) -> tuple[int, ...] | None:
@@ -145,8 +147,9 @@ class Planner:
 
 
 def _node(step: TemplateStep, parameters: dict[str, Any], before: tuple[int, ...], salt: str) -> Node:
+    own = parameters is step.step.parameters
     return Node(
-        step=msgspec.structs.replace(step.step, parameters=parameters),
+        step=step.step if own else msgspec.structs.replace(step.step, parameters=parameters),
         before=dict(zip(step.before, before, strict=True)),
         salt=salt,
     )

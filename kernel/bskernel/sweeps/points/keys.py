@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Mapping
 from typing import Any, Union, get_args, get_origin
@@ -99,13 +100,19 @@ def _options(type_: Any) -> list[Any]:
     return list(get_args(type_)) if get_origin(type_) in {Union, types.UnionType} else [type_]
 
 
+@functools.cache
+def _fields_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """The keys of a table, with their types."""
+    return {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
+
+
 def _inner(type_: Any, part: str, where: str, above: str) -> Any:
     """The type of a key in a table of that type."""
     for option in _options(type_):
         if option is Any:
             return Any
         if isinstance(option, type) and issubclass(option, msgspec.Struct):
-            fields = {field.encode_name: field.type for field in msgspec.structs.fields(option)}
+            fields = _fields_of(option)
             if part in fields:
                 return fields[part]
             shut = [key for key in fields if (f"{above}.{key}" if above else key) in _CLOSED]

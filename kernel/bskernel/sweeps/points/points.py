@@ -113,6 +113,8 @@ class Points:
 
     def _combined(self) -> Iterator[Settings]:
         if not (self._grid or self._zip):
+            if self.section.repeat is not None and not self.section.point:
+                yield {}  # the file as it is
             return
         together: Iterable[tuple[Any, ...]] = zip(*self._zip.values(), strict=True) if self._zip else [()]
         rows = [dict(zip(self._zip, row, strict=True)) for row in together]
@@ -133,7 +135,7 @@ class Points:
             # Builds each list, but not every combination.
             combined = max(section.search.trials, *grid.values(), *zipped.values())
         number = combined + len(section.point)
-        if not number:
+        if not number and section.repeat is None:
             raise ConfigError(f"{self._where}: no points", hint="give a grid, a zip or a [[sweep.point]]")
         if number > section.max_points:
             raise ConfigError(

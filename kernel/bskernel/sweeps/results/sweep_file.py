@@ -9,13 +9,14 @@ from bskernel_protocol import pretty_json
 
 from bskernel.core.errors import ConfigError
 from bskernel.core.visible_text import visible
+from bskernel.result.build_directory import RESULT
 from bskernel.result.integrity import find_altered_points
 from bskernel.result.result_file import DAMAGED, read_document
 from bskernel.result.written_files import altered_files, note_written, replace
 from bskernel.sweeps.analysis.analysis_types import Goals
 from bskernel.sweeps.analysis.columns import as_csv
 from bskernel.sweeps.analysis.table import Row, SweepTable
-from bskernel.sweeps.results.sweep_result import SweepResult
+from bskernel.sweeps.results.sweep_result import StepCounts, SweepResult
 
 SWEEP = "sweep.json"
 CSV = "sweep.csv"
@@ -24,10 +25,20 @@ _DIRECTORY = "give the output directory of a sweep"
 
 
 class StoredSweep(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of sweep.json: the points so far, and the goals. Other fields are ignored."""
+    """The content of sweep.json: the points so far, the goals, and what it took. Other fields are ignored."""
 
     table: SweepTable
     goals: Goals = Goals()
+    status: str | None = None
+    counts: StepCounts | None = None
+    seconds: float | None = None
+
+
+def is_sweep(path: Path) -> bool:
+    """True for the directory of a sweep, also of one that has not ended, and for its sweep.json."""
+    if path.is_dir():
+        return (path / SWEEP).exists() or ((path / POINTS).is_dir() and not (path / RESULT).exists())
+    return path.name == SWEEP
 
 
 def read_sweep(path: Path) -> StoredSweep:
@@ -54,6 +65,8 @@ def write_sweep(result: SweepResult) -> None:
     """
     rows = tuple(_below(row, result.directory) for row in result.table.rows)
     data = {name: getattr(result, name) for name in ("status", "goals", "counts", "failures", "runtime", "seconds")}
+    if result.repetitions:
+        data["repetitions"] = result.repetitions
     data["table"] = msgspec.structs.replace(result.table, rows=rows)
     files = {CSV: visible(as_csv(result.table)).encode(), SWEEP: pretty_json(data).encode()}
     note_written(result.directory, files, {})

@@ -9,8 +9,9 @@ from typing import Literal, Self
 
 import msgspec
 
-from bskernel.core.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED
+from bskernel.core.errors import EXIT_ENVIRONMENT, EXIT_GATE, EXIT_INTERRUPTED, EXIT_OK, EXIT_STEP_FAILED
 from bskernel.sweeps.analysis.analysis_types import Goals
+from bskernel.sweeps.analysis.repetitions import Repetition
 from bskernel.sweeps.analysis.table import Row, SweepTable
 
 
@@ -64,6 +65,7 @@ class SweepResult(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str  # "none" when every step was recalled
     seconds: float
     failures: dict[str, int] = {}  # category -> number of failed points
+    repetitions: tuple[Repetition, ...] = ()  # of [sweep] repeat, one for each point that began
 
     @property
     def exit_code(self) -> int:
@@ -71,5 +73,20 @@ class SweepResult(msgspec.Struct, frozen=True, kw_only=True):
         if self.status == "interrupted":
             return EXIT_INTERRUPTED
         if not self.failures:
-            return EXIT_OK
+            return EXIT_OK if all(one.ended == "met" for one in self.repetitions) else EXIT_GATE
         return EXIT_ENVIRONMENT if self.failures.keys() == {"environment"} else EXIT_STEP_FAILED
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from bskernel.core.errors import BskernelError
+        from bskernel.sweeps.analysis.analysis import results_of
+        from bskernel.sweeps.analysis.sweep_html import results_html
+
+        counts = self.counts
+        rest = f"{counts.points} points: {counts.ok} ok, {counts.stopped} stopped, {counts.failed} failed"
+        rest += f"; {counts.ran} steps ran, {counts.recalled} recalled, {self.seconds:.2f} s; in {self.directory}"
+        try:
+            results = results_of(self.table, self.goals)
+        except BskernelError:  # an objective that no point has: `bskernel.results` says so
+            results = results_of(self.table, Goals())
+        return results_html(results, self.status, rest)
