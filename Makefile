@@ -5,6 +5,7 @@ UV_VERSION := uv>=0.13,<0.14
 
 demo: sync
 	$(UV) run --frozen bskernel run examples/digits/build.toml
+	@$(UV) run --frozen --no-sync bskernel report examples/digits/build/digits
 
 bench: sync
 	$(UV) sync --frozen --quiet --group bench --compile-bytecode

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from bskernel.images import find_recipes
 from bskernel.images.description import describe
 from bskernel.images.engine import connect
 from bskernel.workspace.workspace import Workspace
+from support.paths import BSKERNEL
 
 # How long an example takes is not what a test promises.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -23,7 +23,7 @@ hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
 hypothesis.settings.load_profile("quick" if os.environ.get("BSKERNEL_QUICK") else "untimed")
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-SHARED = ("envs", "code", "packages")  # folders of a cache
+SHARED = ("envs", "code", "bases", "packages")  # folders of a cache
 
 
 def make_root(folder: Path, environments: Path) -> Path:
@@ -198,7 +198,7 @@ def cli(surroundings: dict[str, str], tmp_path: Path) -> Cli:
 
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(Path(sys.executable).parent / "bskernel"), *arguments],
+            [BSKERNEL, *arguments],
             capture_output=True,
             text=True,
             check=False,
@@ -218,7 +218,7 @@ def begin(surroundings: dict[str, str], tmp_path: Path) -> Iterator[Begin]:
     begun: list[subprocess.Popen[bytes]] = []
 
     def call(*arguments: str, **variables: str) -> subprocess.Popen[bytes]:
-        command = [str(Path(sys.executable).parent / "bskernel"), *arguments]
+        command = [BSKERNEL, *arguments]
         with (tmp_path / "begun.out").open("ab") as out:
             kernel = subprocess.Popen(command, env=surroundings | variables, cwd=tmp_path, stdout=out, stderr=out)
         begun.append(kernel)

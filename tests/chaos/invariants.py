@@ -42,11 +42,11 @@ def proper(done: Finished, codes: Iterable[int] = CODES) -> Finished:
 def descendants() -> list[int]:
     """The processes below this one, without those that have ended. Whoever loses its parent comes below it."""
     parents: dict[int, list[int]] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
+    for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            fields = path.read_text(errors="replace").rpartition(")")[2].split()
+            fields = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
             if fields[0] != "Z":
-                parents.setdefault(int(fields[1]), []).append(int(path.parent.name))
+                parents.setdefault(int(fields[1]), []).append(int(folder.name))
     found: list[int] = []
     waiting = [os.getpid()]
     while waiting:
@@ -197,9 +197,11 @@ def the_build_is_right(trial: Trial, project: Path) -> None:
 def nothing_is_unknown(trial: Trial, project: Path, cache: Path) -> None:
     """Raise Violation if cache or build directory hold a name that those of an undisturbed build do not hold."""
     template = trial.site.folder / "template"
-    # What other commands and another runtime keep: tools, images and engines that they found, warm sessions.
+    # What other commands and another runtime keep: tools, bases, images and engines that they found, warm sessions,
+    # records of builds that had nothing to do, and how long steps take.
     known = {path.name for path in (template / "cache").iterdir()}
-    known |= {"tools", "tools.json", "kept", "engines", "images", "images.lock"}
+    known |= {"tools", "tools.json", "kept", "engines", "bases", "images", "images.lock"}
+    known |= {"unchanged", "step-durations.json"}
     unknown = [f"cache/{path.name}" for path in cache.iterdir() if path.name not in known]
     built = template / "project" / "build" / NAME
     known = {str(path.relative_to(built)) for path in built.rglob("*")}

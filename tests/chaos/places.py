@@ -106,7 +106,7 @@ def few_files(trial: Trial) -> None:
 
 def little_memory(trial: Trial) -> None:
     """Little address space, or little data."""
-    mebibytes = trial.rng.choice((30, 55, 60, 80, 100, 150, 250, 400))
+    mebibytes = trial.rng.choice((30, 100, 250, 300, 400, 520, 600))
     which, limit = trial.rng.choice((resource.RLIMIT_AS, resource.RLIMIT_DATA)), mebibytes << 20
     words = f"{mebibytes} MiB of {'address space' if which == resource.RLIMIT_AS else 'data'}"
     _within(trial, words, lambda: resource.setrlimit(which, (limit, limit)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.paths import BSKERNEL
 
 CONFIG = """
 [build]
@@ -125,7 +126,7 @@ def test_verbose_is_in_colour_on_a_terminal_unless_no_color_is_set(
 ) -> None:
     environment = {name: value for name, value in surroundings.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
     ours, theirs = pty.openpty()
-    command = [str(Path(sys.executable).parent / "bskernel"), "run", "--verbose", str(config)]
+    command = [BSKERNEL, "run", "--verbose", str(config)]
     kernel = subprocess.Popen(
         command, env=environment | variables, cwd=config.parent, stdout=subprocess.DEVNULL, stderr=theirs
     )

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from bskernel.images.engine import connect
 from bskernel.runtime.container import SESSION_LABEL
 from bskernel.runtime.session_dirs import processes_of
 from support.builds import result_of, statuses, write
+from support.paths import BSKERNEL
 
 CONFIG = """
 [build]
@@ -173,7 +173,7 @@ def test_nothing_outlives_a_kernel_however_it_ends(
 ) -> None:
     config = write(tmp_path, MISBEHAVE.format(how="hang", more=""))
     kernel = subprocess.Popen(
-        [str(Path(sys.executable).parent / "bskernel"), "run", config],
+        [BSKERNEL, "run", config],
         env=surroundings,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,

@@ -11,10 +11,12 @@ from typing import Any
 
 import bskernel
 import pytest
+from bskernel.core.signature import decode_envelope, is_signed_by, read_public_key
 from support.builds import result_of, statuses, write
 from support.dask_cluster import Cluster, processes_that_name, stored_in
 from support.eventually import eventually
 from support.items import THREE, WEIGHED
+from support.signing_keys import write_pair
 from vivado_stand_in.install import make_install
 
 BUILD = '[build]\nname = "b"\nmodel = "number.txt"\n'
@@ -256,6 +258,22 @@ def test_items_run_on_workers_that_share_a_store_alone(
         model = json.loads((output / "artifacts" / "model").read_text())
         assert model["weights"] == {"a": 3, "b": int(folders["b"]["x"]), "c": 3}
         assert model["files"] == {"a": 2, "b": 1, "c": 2}
+
+
+def test_workers_sign_what_they_write_to_a_signed_store(
+    cluster: Cluster, cli: Any, shared: dict[str, str], surroundings: dict[str, str], tmp_path: Path
+) -> None:
+    cluster.have("one", "two")
+    private, public = write_pair(tmp_path, "ci")
+    surroundings.update(shared, BSKERNEL_STORE_SIGNED_BY=public, BSKERNEL_STORE_SIGN_WITH=private)
+    config = write(tmp_path, WEIGHED.format(folders=THREE))
+    done = cli("run", config, "--cluster", cluster.address)
+    assert done.returncode == 0, done.stderr
+    results = [path.read_bytes() for path in Path(shared["BSKERNEL_STORE"]).glob("actions/*/*")]
+    key = read_public_key(Path(public).read_bytes(), public)
+    assert results
+    assert all(is_signed_by(decode_envelope(data), key) for data in results)
+    assert "not signed" not in done.stderr
 
 
 def test_a_worker_without_the_checkout_says_so(

@@ -60,7 +60,7 @@ def in_bash(variables: dict[str, str], tmp_path: Path) -> Complete:
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("bskernel re", ["results", "replay"]),
+        ("bskernel re", ["results", "report", "replay"]),
         ("bskernel run bu", ["build.toml"]),
         ("bskernel run --from ", ["first", "second"]),
         ("bskernel run build.toml --to=se", ["second"]),

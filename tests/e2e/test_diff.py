@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -15,7 +14,7 @@ from bskernel.core.observers import SilentObserver
 from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 from support.builds import write
-from support.paths import ROOT
+from support.paths import BSKERNEL, ROOT
 
 CONFIG = """
 [build]
@@ -116,7 +115,7 @@ def two(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[s
 
 
 def diff(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).parent / "bskernel"), "diff", *arguments]
+    command = [BSKERNEL, "diff", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -1,18 +1,27 @@
 """The digits example, built for real in FINN+'s locked environments."""
 
 import json
+import random
 import shutil
 import subprocess
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bskernel.commands.report import read_record
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.images import ensure_environment, environment_variables, find_recipes
 from bskernel.images.description import describe
+from bskernel.report.page.facts import make_page
+from bskernel.report.page_renderer import render_page
 from bskernel.result.build_result import BuildResult
+from bskernel.result.damage import check_contents
 from bskernel.workspace.workspace import Workspace
 from support.builds import build, statuses
+from support.flipped_bits import files_of, flipped
+from support.html_document import document
 from support.paths import ROOT, SUPPORT
 
 DIGITS = ROOT / "examples" / "digits"
@@ -24,6 +33,22 @@ def digits(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Bu
     result = build(workspace, DIGITS / "build.toml", tmp_path_factory.mktemp("digits"))
     assert result.status == "ok", result.failure
     return result
+
+
+def test_a_thousand_flipped_bits_in_its_build_directory_are_noticed_and_named(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    result = build(workspace, DIGITS / "build.toml", tmp_path / "digits", with_inputs=True)
+    assert result.status == "ok", result.failure
+    chance, files = random.Random(2), files_of(result.directory)  # noqa: S311
+    assert len(files) > 90
+    named = 0
+    for path in chance.choices(files, k=1000):
+        with flipped(path, chance):
+            found = [damage.path for damage in check_contents(result.directory).damage]
+        named += found == [str(path.relative_to(result.directory))]
+    assert named == 1000
+    assert check_contents(result.directory).damage == ()
 
 
 def reports(output: Path) -> dict[str, Any]:
@@ -208,3 +233,42 @@ def test_a_config_of_three_lines_is_a_build(workspace: Workspace, tmp_path: Path
     assert result.status == "ok", result.failure
     assert result.metrics is not None
     assert result.metrics["utilization"]["LUT"][0]["value"] > 0
+
+
+def test_the_page_of_the_build_has_its_layers_in_order_and_the_slowest_marked(digits: BuildResult) -> None:
+    page = make_page(read_record(digits.directory))
+    names = ["MVAU_rtl_0", "Thresholding_rtl_0", "MVAU_rtl_1", "Thresholding_rtl_1", "MVAU_rtl_2"]
+    assert [layer.name for layer in page.layers] == names
+    assert [[link.source for link in layer.links] for layer in page.layers] == [[None], [0], [1], [2], [3]]
+    assert [layer.name for layer in page.slow] == ["MVAU_rtl_0", "MVAU_rtl_1"]
+    first = page.layers[0]
+    assert (first.input_shape, first.output_shape, first.weight_shape) == ((1, 64), (1, 32), (64, 32))
+    assert (first.input_type, first.weight_type, first.output_type) == ("UINT4", "INT4", "INT12")
+    assert (page.coverage is not None, len(page.stages), page.record.altered) == (True, 3, ())
+
+
+def scalars(value: Any) -> Iterator[str]:
+    """Every value that holds no other, as JSON; a text as it is."""
+    if isinstance(value, dict | list) and value:
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from scalars(inner)
+    else:
+        yield value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+def test_the_page_of_the_build_shows_every_fact_of_its_metrics(digits: BuildResult) -> None:
+    metrics = json.loads((digits.directory / "metrics.json").read_text())
+    page = document(render_page(make_page(read_record(digits.directory))))
+    facts = page.tables["fact-table"][1:]
+    assert len(facts) > 150
+    assert Counter(text for _, text in facts) == Counter(scalars(metrics))
+    assert len({path for path, _ in facts}) == len(facts)
+    # What people ask for first is there in digits and units that they read.
+    for text in ("195,312 inferences/s", "12.16 \N{MICRO SIGN}s", "200 MHz"):
+        assert text in page.text, text
+    (stages,) = [rows for rows in page.tables.values() if rows[0][:3] == ["quantity", "stage", "value"]]
+    shown = {(row[0], row[1]) for row in stages[1:]}
+    for name in ("throughput", "latency", "clock"):
+        assert {(name, one["stage"]) for one in metrics[name]} <= shown
+    for name, values in metrics["resources"].items():
+        assert {(name.replace("_", " "), one["stage"]) for one in values} <= shown

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from support.builds import result_of, statuses
 from support.onnx_bytes import graph, model, tensor
-from support.paths import ROOT
+from support.paths import BSKERNEL, ROOT
 
 NETWORK = model(graph([tensor("w", raw=b"1234")]))
 
@@ -25,7 +24,7 @@ def shipped(tmp_path: Path, surroundings: dict[str, str]) -> Any:
         config = tmp_path / "build.toml"
         config.write_text(f'build.model = "net.onnx"\n{text}\n')
         return subprocess.run(
-            [str(Path(sys.executable).parent / "bskernel"), command, str(config)],
+            [BSKERNEL, command, str(config)],
             capture_output=True,
             text=True,
             check=False,
@@ -46,9 +45,15 @@ def shipped(tmp_path: Path, surroundings: dict[str, str]) -> Any:
             ["contradict", "ZCU104 has the part xczu7ev-ffvc1156-2-e, not xc7z020clg400-1", "leave one of them out"],
         ),
         ("", ["step step_specialize_layers needs an FPGA part", "set target.board, or target.part", "ZCU104"]),
-        ('target.part = "xczu7"', ["target.part = 'xczu7' is no FPGA part", "xc7z020clg400-1"]),
-        ('target.part = "ZCU104"', ["is no FPGA part", 'ZCU104 is a board: write target.board = "ZCU104"']),
-        ("target.clock_ns = 0", ["target: clock_ns is a period in ns and must be above 0, not 0"]),
+        (
+            'target.part = "xczu7"',
+            ["target.part = 'xczu7' is no part of AMD's or of Lattice's ECP5", "xc7z020clg400-1"],
+        ),
+        (
+            'target.part = "ZCU104"',
+            ["target.part = 'ZCU104' is no part of", 'ZCU104 is a board: write target.board = "ZCU104"'],
+        ),
+        ("target.clock_ns = 0", ["target.clock_ns is a period in ns and must be above 0, not 0"]),
         ("target.clock_ns = nan", ["must be finite, not nan"]),
         ("target.clock_ns = inf", ["must be finite, not inf"]),
         ("target.clock_mhz = 200", ["unknown key 'clock_mhz' at [target]; did you mean clock_ns = 5.0 (200 MHz)?"]),
@@ -62,7 +67,7 @@ def shipped(tmp_path: Path, surroundings: dict[str, str]) -> Any:
         ("target.target_fps = 1e5", ["not the decimal number 100000.0", "write target_fps = 100_000"]),
         ("target.target_fps = nan", ["must be a whole number, such as 100_000, not nan"]),
         ("target.target_fps = true", ["must be a whole number, such as 100_000, not true"]),
-        ("target.target_fps = 0", ["target: target_fps must be above 0, not 0"]),
+        ("target.target_fps = 0", ["target.target_fps must be above 0, not 0"]),
         (
             'target.board = "ZCU104"\nparameters.finn-step.standalone_treshold = true',
             ["did you mean 'standalone_thresholds'?", "the nearest of", "`bskernel steps finn-step` lists them"],
@@ -81,6 +86,45 @@ def test_plan_and_run_refuse_a_wrong_target_alike(shipped: Any, text: str, needl
     for needle in needles:
         assert needle in plan.stderr
     assert "`int" not in plan.stderr
+
+
+@pytest.mark.parametrize(
+    ("flow", "part", "needles"),
+    [
+        ("ecp5", "xc7z020clg400-1", ["is no part of Lattice's ECP5", "LFE5U-25F", "e.g. LFE5U-85F-6BG381C"]),
+        ("ice40", "xc7z020clg400-1", ["is no part of Lattice's", "iCE40 UltraPlus (iCE40UP5K, in SG48, UWG30)"]),
+        (
+            "ecp5",
+            "LFE5U-99F-6BG381C",
+            ["is no part of AMD's or of Lattice's ECP5", "LFE5U-45F", "only the devices above"],
+        ),
+        ("ecp5", "LFE5U-85F-6TG144C", ["is no part of AMD's or of Lattice's ECP5", "BG381"]),
+        (
+            "ice40",
+            "iCE40HX8K-CT256",
+            ["of Lattice's iCE40, only the devices above are supported", "iCE40UP5K, in SG48"],
+        ),
+        ("ice40", "iCE40UP5K-CM81I", ["is no part of AMD's or of Lattice's ECP5", "e.g. ", "iCE40UP5K-SG48I"]),
+        ("open", "iCE40UP5K-SG48I", ["is no part of AMD's 7 series or UltraScale+", "iCE40 is not supported here"]),
+        (
+            "ice40",
+            "GW1NR-LV9QN88PC6/I5",
+            ["Gowin is not supported here", "Lattice's ECP5 (", "or iCE40 UltraPlus (iCE40UP5K"],
+        ),
+        ("ecp5", "LCMXO2-7000HE-4TG144C", ["Lattice's MachXO is not supported here"]),
+        ("open", "LFE5U-85F-6BG381C", ["is no part of AMD's 7 series or UltraScale+", "xc7z020clg400-1"]),
+        ("open", "xcvc1902-vsva2197-2MP-e-S", ["is no part of AMD's 7 series or UltraScale+"]),
+        ("synth", "LFE5U-85F-6BG381C", ["is no part of AMD's"]),
+    ],
+)
+def test_a_part_that_the_flow_s_tools_do_not_take_is_refused_by_the_plan(
+    shipped: Any, flow: str, part: str, needles: list[str]
+) -> None:
+    done = shipped("plan", f'build.flow = "{flow}"\ntarget.part = "{part}"')
+    assert done.returncode == 2
+    assert f"target.part = '{part}' is no " in done.stderr
+    for needle in needles:
+        assert needle in done.stderr
 
 
 @pytest.mark.parametrize("flow", ["estimate", "codegen", "rtl", "open", "netlist"])

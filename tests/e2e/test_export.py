@@ -71,8 +71,15 @@ def test_nothing_is_said_of_a_damaged_build(cli: Any, built: Path) -> None:
     assert "artifacts/model: altered" in done.stderr
 
 
-@pytest.mark.parametrize("wanted", [(), ("--provenance", "--sbom")])
+@pytest.mark.parametrize("wanted", [(), ("--provenance", "--sbom"), ("--sbom", "--trace")])
 def test_one_form_is_exported_at_a_time(wanted: tuple[str, ...], cli: Any, built: Path) -> None:
     done = cli("export", str(built), *wanted)
     assert done.returncode == 2
-    assert "one of --provenance and --sbom" in done.stderr
+    assert "one of --provenance, --sbom, --crate and --trace" in done.stderr
+
+
+def test_the_trace_has_a_slice_for_each_step(cli: Any, built: Path) -> None:
+    found = exported(cli, str(built), "--trace")
+    steps = [step["name"] for step in json.loads((built / "result.json").read_text())["steps"]]
+    named = [event["name"] for event in found["traceEvents"] if event["ph"] == "X" and event["cat"] != "wait"]
+    assert named == steps

@@ -5,15 +5,16 @@ that are not here (Vivado, its licences) are stood in for by the entry `recorded
 """
 
 import json
+import shlex
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from bskernel_protocol import FailureCategory
-from support.builds import result_of, write
+from support.builds import result_of, statuses, write
+from support.paths import BSKERNEL
 
 HERE = Path(__file__).parent
 BUILD = """
@@ -95,6 +96,18 @@ def test_a_crash_is_told_by_its_signal_with_the_command_to_see_it_again(cli: Any
     assert failure["facts"]["limit_mib"] == 4096
     commands = result_of(tmp_path / "build" / "b")["commands"]
     assert f"bskernel replay {tmp_path}/build/b misbehave" in commands
+
+
+def test_the_command_that_goes_on_after_a_failure_is_the_one_that_was_given(cli: Any, tmp_path: Path) -> None:
+    config = write(tmp_path, BUILD.format(fps=1), number="many")
+    out, number = str(tmp_path / "two words"), "parameters.testing.number=2"
+    given = ["--to", "measure", "--set", number, "--output", out, "--runtime", "process"]
+    assert cli("run", config, *given).returncode == 3
+    commands = result_of(Path(out))["commands"]
+    assert shlex.split(commands[-1]) == ["bskernel", "run", config, *given]
+    (tmp_path / "number.txt").write_text("3")
+    assert cli(*shlex.split(commands[-1])[1:]).returncode == 0
+    assert list(statuses(Path(out))) == ["double", "add", "measure"]
 
 
 def test_a_failure_holds_no_path_of_the_step_s_own_folder(cli: Any, tmp_path: Path) -> None:
@@ -252,17 +265,18 @@ def test_a_step_for_afterwards_is_skipped_when_nothing_it_needs_was_made(cli: An
 
 @pytest.mark.in_both
 @pytest.mark.provokes("interrupted")
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_build_keeps_what_is_finished_and_runs_nothing_more(
     cli: Any, tmp_path: Path, surroundings: dict[str, str], signum: signal.Signals
 ) -> None:
     config = write(tmp_path, MISBEHAVE.format(how="hang", more=""))
     kernel = subprocess.Popen(
-        [str(Path(sys.executable).parent / "bskernel"), "run", "--verbose", config],
+        [BSKERNEL, "run", "--verbose", config],
         env=surroundings,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # as where nothing ignores it
     )
     assert kernel.stderr is not None
     assert any("about to do wrong" in line for line in iter(kernel.stderr.readline, ""))

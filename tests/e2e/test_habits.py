@@ -1,13 +1,14 @@
 """What users need not type or know: defaults, quiet runs, folders of their own, signs of life."""
 
 import json
+import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.builds import write
+from support.paths import BSKERNEL
 
 STEP = '[[step]]\nentry = "testing:double"\n'
 BUILD = f'build.model = "number.txt"\n{STEP}'
@@ -68,6 +69,35 @@ def test_several_builds_without_a_build_toml_are_listed(cli: Any, tmp_path: Path
     assert done.returncode == 2
     assert "build/one" in done.stderr
     assert "build/two" in done.stderr
+
+
+def test_a_build_toml_stands_for_its_build_wherever_a_build_is_asked_for(cli: Any, tmp_path: Path) -> None:
+    write(tmp_path, BUILD)
+    none = cli("report", "build.toml")
+    assert none.returncode == 2
+    assert "build.toml has no build yet" in none.stderr
+    assert "bskernel run build.toml" in none.stderr
+    (tmp_path / "build.toml").rename(tmp_path / "one.toml")
+    assert cli("run", "one.toml").returncode == 0
+    (tmp_path / "build.toml").write_text(f"build.name = 'other'\n{BUILD}")
+    page = cli("report", "one.toml")
+    assert (page.stdout, page.stderr) == ("build/one/report.html\n", "build: build/one\n")
+    assert "step double: ran" in cli("explain", "one.toml", "double").stdout
+    assert cli("diff", "one.toml", "build/one").returncode == 0
+    assert cli("builds", "show", "one.toml").returncode == 0
+
+
+def test_a_folder_that_no_result_can_name_is_refused_before_anything_runs(cli: Any, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"odd\xff")
+    odd.mkdir()
+    write(tmp_path, BUILD)
+    for arguments in ([write(odd, BUILD)], ["build.toml", "--output", str(odd / "out")]):
+        done = cli("run", *arguments)
+        assert done.returncode == 2
+        assert "odd\\xff" in done.stderr
+        assert "is not UTF-8" in done.stderr
+        assert not (odd / "out").exists()
+        assert not (odd / "build").exists()
 
 
 def test_quiet_leaves_warnings_and_the_path_of_the_result(cli: Any, tmp_path: Path) -> None:
@@ -150,7 +180,7 @@ def test_colours_follow_the_variables_everywhere(surroundings: dict[str, str], t
     plain = {name: value for name, value in surroundings.items() if not name.startswith(("NO_COL", "FORCE", "CLI"))}
 
     def shown(*arguments: str, **variables: str) -> bytes:
-        command = [str(Path(sys.executable).parent / "bskernel"), "run", *arguments]
+        command = [BSKERNEL, "run", *arguments]
         done = subprocess.run(command, capture_output=True, check=False, cwd=tmp_path, env=plain | variables)
         assert done.returncode == 0
         return done.stdout + done.stderr

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from bskernel_protocol import StepManifest, canonical_bytes
+from support.paths import BSKERNEL
 from vivado_stand_in.install import make_install
 
 Call = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -47,7 +47,7 @@ def call(surroundings: dict[str, str], project: Path, home: Path) -> Call:
 
     def run(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [str(Path(sys.executable).parent / "bskernel"), *arguments],
+            [BSKERNEL, *arguments],
             capture_output=True,
             text=True,
             check=False,

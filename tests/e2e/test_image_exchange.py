@@ -2,9 +2,9 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +17,8 @@ from bskernel.images.engine import connect
 from bskernel.images.recipe_image import image_name
 from support.builds import result_of, write
 from support.docker_registry import COMMAND, docker_registry
-from support.paths import ROOT
+from support.own_checkout import make_own_checkout
+from support.paths import BSKERNEL, ROOT
 from support.podman import reason_against, served
 
 ADD = '[build]\nname = "sum"\nmodel = "number.txt"\n[[step]]\nentry = "testing:add"\n'
@@ -28,6 +29,7 @@ OFFLINE = {
     "BSKERNEL_DEBIAN_MIRROR": "http://127.0.0.1:9",
     "no_proxy": "127.0.0.1",
 }
+PYTHON = re.compile(r"/(python3.11-minimal|libpython3.11-minimal|libc6|libexpat1|zlib1g)_")
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -38,20 +40,15 @@ def needs(command: str) -> pytest.MarkDecorator:
 
 @pytest.fixture
 def root(root: Path, tmp_path: Path, worker_id: str, request: pytest.FixtureRequest) -> Path:
-    """A checkout with a recipe that no other test builds. Where no container is started, its base is one package."""
-    own = shutil.copytree(root, tmp_path / "checkout", symlinks=True)
-    version = f"exchange-{worker_id}"
-    (own / "images" / "testing" / "1").rename(own / "images" / "testing" / version)
-    image = own / "images" / "testing" / version / "image.toml"
-    image.write_text(image.read_text().replace('version = "1"', f'version = "{version}"'))
-    catalogue = image.parent / "catalogue.json"
-    catalogue.write_text(catalogue.read_text().replace('"1"', f'"{version}"', 1))
+    """A checkout with a recipe that no other test builds. Where no container is started, its base is Python alone."""
+    own = tmp_path / "checkout"
+    image = make_own_checkout(root, own, f"exchange-{worker_id}") / "image.toml"
     if not request.node.get_closest_marker("container"):
         (own / "docker").unlink()
         small = own / "docker" / "small" / "packages.lock"
         small.parent.mkdir(parents=True)
         lines = (ROOT / "docker" / "debian-12-python" / "packages.lock").read_text().splitlines()
-        small.write_text(min((line for line in lines if line[0] != "#"), key=lambda line: int(line.split()[1])))
+        small.write_text("".join(f"{line}\n" for line in lines if PYTHON.search(line)))
         image.write_text(f'base = "small"\n{image.read_text()}')
     return own
 
@@ -61,7 +58,7 @@ def run(surroundings: dict[str, str], tmp_path: Path) -> Run:
     """Call bskernel with variables of its own."""
 
     def call(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        command = [str(Path(sys.executable).parent / "bskernel"), *map(str, arguments)]
+        command = [BSKERNEL, *map(str, arguments)]
         environment = surroundings | variables
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
 

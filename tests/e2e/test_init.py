@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import subprocess
 import sys
 import tomllib
@@ -183,15 +184,20 @@ def answer(project: Project, answers: tuple[bytes, ...]) -> tuple[str, int]:
     if not pid:
         os.chdir(project.folder)
         os.execve(sys.executable, project.command(), project.variables)  # noqa: S606 - in place of the fork
-    shown, waiting = b"", list(answers)
+    shown, waiting, given = b"", list(answers), b""
     while True:
+        # An interrupt between Python's last look for one and its wait for a line wakes nothing: people press again.
+        if given == b"\x03" and not select.select([terminal], [], [], 5)[0]:
+            os.write(terminal, given)
+            continue
         try:
             part = os.read(terminal, 4096)
         except OSError:  # the terminal is closed: the command has ended
             break
         shown += part
         if shown.rstrip().endswith(b"board [ZCU104]:") and waiting:
-            os.write(terminal, waiting.pop(0))
+            given = waiting.pop(0)
+            os.write(terminal, given)
             shown += b"\n"
     os.close(terminal)
     return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -1,7 +1,6 @@
 """What a process leaves that is killed at any operation, the next command of any kind removes."""
 
 import os
-import shutil
 import subprocess
 import sys
 import uuid
@@ -16,6 +15,7 @@ from bskernel.images.recipe_image import RECIPE_LABEL
 from support.builds import result_of, write
 from support.eventually import eventually
 from support.kill_points import choose_points, count_operations, leftovers, processes_with, run_until
+from support.own_checkout import make_own_checkout
 
 CONFIG = """
 [build]
@@ -120,14 +120,13 @@ def test_an_image_whose_making_is_killed_is_made_by_the_next_command_and_no_cont
     root: Path, cli: Any, begin: Any, tmp_path: Path, surroundings: dict[str, str]
 ) -> None:
     checkout = tmp_path / "checkout"
-    shutil.copytree(root, checkout, symlinks=True)
+    recipe = make_own_checkout(root, checkout, "leftovers") / "image.toml"
     surroundings["BSKERNEL_ROOT"] = str(checkout)
-    recipe = checkout / "images" / "testing" / "1" / "image.toml"
     # No other test's image: its layers are in no cache.
     recipe.write_text(recipe.read_text() + f'\n[environment]\nKILLED = "{uuid.uuid4()}"\n')
     config = write(tmp_path, CONFIG)
     kernel = begin("run", config)
-    eventually(lambda: "building bskernel/testing:1" in (tmp_path / "begun.out").read_text())
+    eventually(lambda: "building bskernel/testing:leftovers" in (tmp_path / "begun.out").read_text())
     kernel.kill()
     kernel.wait()
     done = cli("run", config)

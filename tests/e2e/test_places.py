@@ -7,15 +7,14 @@ import re
 import resource
 import struct
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from support.builds import statuses, write
+from support.paths import BSKERNEL
 from support.small_disks import disks, mount, read_only
 
-PROGRAM = str(Path(sys.executable).parent / "bskernel")
 STEP = '[[step]]\nname = "{name}"\nentry = "testing:{entry}"\n'
 BUILD = '[build]\nname = "b"\nmodel = "number.txt"\n'
 STEPS = [STEP.format(name=f"s{number}", entry=entry) for number, entry in enumerate(("add", "double", "draw"))]
@@ -37,7 +36,7 @@ def call(
 ) -> Said:
     """Call the command; whatever it finds, it ends without a traceback."""
     done = subprocess.run(
-        [PROGRAM, *arguments],
+        [BSKERNEL, *arguments],
         cwd=folder,
         env=dict(variables),
         capture_output=True,
@@ -253,8 +252,8 @@ def test_an_unknown_home_and_a_deleted_working_folder_are_named(surroundings: di
     [
         (resource.RLIMIT_NOFILE, (8, 12, 16, 20, 24, 28, 32, 40, 48, 64)),
         (resource.RLIMIT_NPROC, (0, 2, 4, 6, 8)),
-        (resource.RLIMIT_AS, (30 << 20, 55 << 20, 100 << 20, 200 << 20, 400 << 20)),
-        (resource.RLIMIT_DATA, (10 << 20, 40 << 20)),
+        (resource.RLIMIT_AS, (30 << 20, 200 << 20, 511 << 20, 600 << 20)),
+        (resource.RLIMIT_DATA, (10 << 20, 255 << 20, 300 << 20)),
         (resource.RLIMIT_FSIZE, (0, 100, 1000, 10_000)),
     ],
 )

@@ -2,13 +2,13 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.builds import result_of, write
+from support.paths import BSKERNEL
 from support.podman import Podman, reason_against, served
 
 BUILD = '[build]\nname = "sum"\nmodel = "number.txt"\n[[step]]\nentry = "testing:look"\n'
@@ -34,7 +34,7 @@ def test_a_build_runs_in_podman_s_containers_as_locked_down_as_in_docker_s(
     for path in (*project.iterdir(), cache):
         os.chown(path, podman.user, podman.user)
     done = subprocess.run(
-        podman.command([str(Path(sys.executable).parent / "bskernel"), "run", config]),
+        podman.command([BSKERNEL, "run", config]),
         env=os.environ
         | {
             "HOME": str(podman.own / "home"),

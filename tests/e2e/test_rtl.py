@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bskernel.commands.build import run_build
 from bskernel.core.observers import SilentObserver
@@ -13,6 +14,7 @@ from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
 from support.builds import build
 from support.paths import ROOT
+from support.waveform import Waveform
 
 DIGITS = ROOT / "examples" / "digits"
 pytestmark = pytest.mark.env
@@ -101,6 +103,29 @@ def test_a_waveform_is_written_where_it_is_asked_for(workspace: Workspace, tmp_p
     compiled = "step.compile.parameters.waveform=true"
     assert build(workspace, DIGITS / "rtl.toml", tmp_path / "with", asked, compiled).status == "ok"
     assert "$enddefinitions" in (tmp_path / "with" / "artifacts" / "waveform.vcd").read_text()
+
+
+def test_the_first_frames_are_a_waveform_of_layers_whose_values_are_those_of_the_reference(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    result = build(workspace, DIGITS / "rtl.toml", tmp_path, "step.simulate.parameters.waveform_frames=2")
+    assert result.status == "ok", result.failure
+    artifacts = tmp_path / "artifacts"
+    wave = Waveform(artifacts / "waves" / "streams.vcd")
+    inputs, outputs = (np.load(artifacts / "reference" / f"{name}.npy")[:2] for name in ("inputs", "outputs"))
+
+    def beats(place: str, *values: str) -> list[int]:
+        """The values of the beats that moved, in the order of their transfer."""
+        moves = wave.sampled(f"accelerator.{place}.moves", 10)
+        columns = [wave.sampled(f"accelerator.{place}.{value}", 10) for value in values]
+        return [column[at] for at, moved in enumerate(moves) if moved == "1" for column in columns]
+
+    assert beats("input", "value_0", "value_1") == inputs.astype(int).ravel().tolist()
+    assert beats("output", "value") == outputs.astype(int).ravel().tolist()
+    design = json.loads((artifacts / "rtl" / "design.json").read_text())
+    for layer in design["layers"]:
+        assert len(beats(f"layers.{layer}.out0", "valid")) > 0
+    assert json.loads((artifacts / "simulation.json").read_text())["frames"] == 450
 
 
 def test_a_stitched_design_is_the_same_each_time_and_holds_no_path(workspace: Workspace, tmp_path: Path) -> None:

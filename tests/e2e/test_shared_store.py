@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 from support.eventually import eventually
+from support.paths import BSKERNEL
 from support.s3_server import BUCKET, S3Server
+from support.signing_keys import write_pair
 
 BUILD = """
 [build]
@@ -55,7 +57,7 @@ class Machine:
 
     def begin(self, *arguments: str) -> Kernel:
         kernel = subprocess.Popen(
-            [str(Path(sys.executable).parent / "bskernel"), *arguments],
+            [BSKERNEL, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -486,3 +488,140 @@ def test_of_the_shared_store_only_what_is_asked_for_goes(
     assert told_by(one.call("store", "stat", "--json"))["shared"]["holds"]["results"] == 0
     one.environment["BSKERNEL_STORE_MODE"] = "read-only"
     assert one.call("store", "gc", "--shared", "--max-size", "0", "--mode", "write-back").returncode == 2
+
+
+# Signed stores
+
+
+KEYS = """
+[store]
+shared = "../shared"
+mode = "{mode}"
+signed_by = ["../ci.pub"]
+"""
+
+
+@pytest.fixture
+def signed(tmp_path: Path) -> tuple[str, str]:
+    """The key pair of a signed store, and the store's folder."""
+    (tmp_path / "shared").mkdir()
+    return write_pair(tmp_path, "ci")
+
+
+def test_signed_results_are_recalled_by_whoever_asks_for_them_and_by_whoever_does_not(
+    machine: Callable[..., Machine], signed: tuple[str, str]
+) -> None:
+    writer, careful, trusting = machine("writer"), machine("careful"), machine("trusting")
+    writer.write(KEYS.format(mode="write-through") + 'sign_with = "../ci.pem"\n')
+    assert warnings(writer.run()) == []
+    Path(signed[0]).unlink()
+    # A reader needs the public key alone, also with the same file.
+    careful.write(KEYS.format(mode="read-only") + 'sign_with = "../ci.pem"\n')
+    trusting.write('[store]\nshared = "../shared"\n')
+    for reader in (careful, trusting):
+        assert warnings(reader.run()) == []
+        assert reader.statuses() == ["recalled"] * 3
+    checked = careful.call("store", "check", "--shared", "--config", "build.toml")
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize("by", ["nobody", "a stranger", "altered"])
+def test_results_that_the_key_has_not_signed_are_not_there_which_is_said_once(
+    machine: Callable[..., Machine], signed: tuple[str, str], tmp_path: Path, by: str
+) -> None:
+    other, careful = machine("other"), machine("careful")
+    other.write('[store]\nshared = "../shared"\nmode = "write-through"\n')
+    if by == "a stranger":
+        private, public = write_pair(tmp_path, "stranger")
+        other.environment |= {"BSKERNEL_STORE_SIGNED_BY": public, "BSKERNEL_STORE_SIGN_WITH": private}
+    elif by == "altered":
+        other.environment |= {"BSKERNEL_STORE_SIGNED_BY": signed[1], "BSKERNEL_STORE_SIGN_WITH": signed[0]}
+    other.run()
+    for path in tmp_path.glob("shared/actions/*/*") if by == "altered" else ():
+        envelope = json.loads(path.read_bytes())
+        envelope["payloadType"] += "s"
+        path.write_text(json.dumps(envelope))
+    careful.write(KEYS.format(mode="read-only"))
+    done = careful.run()
+    assert careful.statuses() == ["ran"] * 3
+    (warning,) = warnings(done)
+    assert warning.startswith("warning: ")
+    assert "not signed by ../ci.pub: they count as missing" in warning
+    assert len(list(tmp_path.glob("shared/actions/*/*"))) == 3
+
+
+def test_who_signs_replaces_what_is_not_signed_and_a_push_does_too(
+    machine: Callable[..., Machine], signed: tuple[str, str], tmp_path: Path
+) -> None:
+    other, writer, reader = machine("other"), machine("writer"), machine("reader")
+    other.write('[store]\nshared = "../shared"\nmode = "write-through"\n')
+    other.run()
+    other.environment |= {"BSKERNEL_STORE_SIGNED_BY": signed[1], "BSKERNEL_STORE_SIGN_WITH": signed[0]}
+    pushed = other.call("store", "push", "build.toml", "--config", "build.toml")
+    assert pushed.stdout.startswith("3 results pushed, 0 already there"), pushed.stderr
+    pushed = other.call("store", "push", "build.toml", "--config", "build.toml")
+    assert pushed.stdout.startswith("0 results pushed, 3 already there"), pushed.stderr
+    reader.write(KEYS.format(mode="read-only"))
+    reader.run()
+    assert reader.statuses() == ["recalled"] * 3
+    # Whoever asks for no signature leaves the signed results as they are.
+    before = held(tmp_path / "shared")
+    del other.environment["BSKERNEL_STORE_SIGNED_BY"], other.environment["BSKERNEL_STORE_SIGN_WITH"]
+    other.run("--fresh")
+    assert held(tmp_path / "shared") == before
+    writer.write(KEYS.format(mode="write-back") + 'sign_with = "../ci.pem"\n')
+    assert warnings(writer.run()) == []
+    assert writer.statuses() == ["recalled"] * 3
+
+
+def test_what_came_from_a_project_s_store_without_a_signature_is_not_recalled_once_one_is_asked_for(
+    machine: Callable[..., Machine], signed: tuple[str, str]
+) -> None:
+    other, reader = machine("other"), machine("reader")
+    other.write('[store]\nshared = "../shared"\nmode = "write-through"\n')
+    other.run()
+    reader.write('[store]\nshared = "../shared"\n')
+    reader.run()
+    assert reader.statuses() == ["recalled"] * 3
+    reader.write(KEYS.format(mode="read-only"))
+    reader.run()
+    assert reader.statuses() == ["ran"] * 3
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('mode = "write-through"\nsigned_by = ["../ci.pub"]', "store.sign_with names no key"),
+        ('sign_with = "../ci.pem"', "store.signed_by is not set"),
+        ('signed_by = ["../no.pub"]', "no.pub: no such file"),
+        ('signed_by = ["../ci.pem"]', "../ci.pem: is a private key"),
+        (
+            'mode = "write-back"\nsigned_by = ["../ci.pub"]\nsign_with = "../stranger.pem"',
+            "its public key is not in store.signed_by",
+        ),
+    ],
+)
+def test_a_signed_store_without_its_keys_is_refused_before_anything_runs(
+    machine: Callable[..., Machine], signed: tuple[str, str], tmp_path: Path, table: str, said: str
+) -> None:
+    write_pair(tmp_path, "stranger")
+    one = machine("one")
+    one.write(f'[store]\nshared = "../shared"\n{table}\n')
+    done = one.call("run", "build.toml")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert list(one.folder.glob("build/*/steps/*")) == []
+    assert list(tmp_path.glob("shared/*")) == []
+
+
+def test_a_project_signs_with_a_key_only_once_that_is_trusted(
+    machine: Callable[..., Machine], signed: tuple[str, str], tmp_path: Path
+) -> None:
+    one = machine("one", BSKERNEL_TRUST="", XDG_CONFIG_HOME=str(tmp_path / "config"))
+    where = ("--set", f"store.shared={tmp_path / 'shared'}", "--set", "store.mode=write-through")
+    one.write(KEYS.format(mode="write-through") + 'sign_with = "../ci.pem"\n')
+    refused = one.call("run", "build.toml", *where)
+    assert refused.returncode == 6
+    assert "store.sign_with = ../ci.pem: what this build makes is signed with that key" in refused.stderr
+    given = one.call("run", "build.toml", *where, "--set", f"store.sign_with={signed[0]}")
+    assert given.returncode == 0, given.stderr

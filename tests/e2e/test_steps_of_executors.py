@@ -69,7 +69,7 @@ def test_a_folding_that_no_hardware_can_have_is_refused(workspace: Workspace, tm
 @pytest.mark.parametrize(
     ("target", "needles"),
     [
-        ('part = "xczu7ev"', ["target.part = 'xczu7ev' is no FPGA part", "xc7z020clg400-1"]),
+        ('part = "xczu7ev"', ["target.part = 'xczu7ev' is no part of AMD's or of Lattice's ECP5", "xc7z020clg400-1"]),
         ('part = "spartan"', ["target.part = 'spartan'"]),
         ('board = "ZCU14"', ["target.board: unknown board 'ZCU14'", "ZCU104"]),
     ],

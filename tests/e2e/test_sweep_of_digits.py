@@ -5,13 +5,17 @@ from pathlib import Path
 
 import pytest
 from bskernel.commands.build import run_build
+from bskernel.commands.sweep_report import write_sweep_report
 from bskernel.core.observers import SilentObserver
+from bskernel.sweeps.analysis.analysis import results_of
+from bskernel.sweeps.analysis.metric import latest
 from bskernel.sweeps.execution.preparation import prepare_sweep
 from bskernel.sweeps.execution.sweep import run_sweep
 from bskernel.sweeps.report.observers import SilentSweep
 from bskernel.sweeps.results.sweep_result import SweepResult
 from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.workspace import Workspace
+from support.html_document import document
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 # A cache of this test's own may know the steps before: a salt makes them anew.
@@ -59,3 +63,26 @@ def test_a_sweep_of_digits_runs_each_distinct_action_once_and_makes_what_single_
         )
     again = sweep(workspace, tmp_path / "sweep")
     assert (again.counts.ran, again.runtime, again.table) == (0, "none", result.table)
+
+
+def test_the_page_of_the_sweep_shows_every_number_of_every_point_and_leads_to_its_page(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    output = tmp_path / "sweep"
+    result = sweep(workspace, output, "build.salt=''")  # the test above counts what runs with its own
+    page = document(write_sweep_report(output, output / "report.html"))
+    table = page.tables["point-table"]
+    cells = {row[0].strip(): dict(zip(table[0], row, strict=True)) for row in table[1:]}
+    assert cells.keys() == {row.name for row in result.table.rows}
+    for row in result.table.rows:
+        assert f"points/{row.name}/report.html" in page.links
+        assert (output / "points" / row.name / "report.html").is_file()
+        for found in latest(row).values():
+            shown = [text for name, text in cells[row.name].items() if found.name.removeprefix("resources.") in name]
+            value = 100 * found.value if found.unit == "fraction" else found.value
+            assert pytest.approx(value, rel=1e-3) in [
+                float(text.replace(",", "").removesuffix(" %")) for text in shown
+            ], found
+    recommended = results_of(result.table, result.goals).recommended
+    assert recommended is not None
+    assert cells[recommended.name]["verdict"].strip() == "recommended"

@@ -170,6 +170,7 @@ def test_a_failed_point_is_a_row_and_leaves_the_others_alone(cli: Any, tmp_path:
     assert "costly" in cli("explain", str(point)).stdout
     kept = sweep_of(tmp_path)
     assert (kept["status"], kept["failures"]) == ("failed", {"verification": 2})
+    assert result_of(point)["commands"][-1] == f"bskernel run {point / 'config.json'}"
     # A failure is never remembered.
     assert f"why points failed: bskernel explain {point}" in done.stdout
     assert cli("sweep", str(tmp_path / "build.toml")).returncode == 3
@@ -209,7 +210,7 @@ def test_a_point_that_breaks_a_requirement_is_stopped_before_what_is_costly(cli:
     ("goals", "told"),
     [
         ('require = "number <"', "sweep.require: number <: column 9"),
-        ('require = "number < base"', "a point has no base"),
+        ('require = "number < base"', "one build alone has no base"),
     ],
 )
 def test_what_is_no_requirement_is_refused_before_anything_runs(

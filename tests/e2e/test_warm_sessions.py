@@ -28,6 +28,7 @@ from bskernel_executors.sdk.heartbeat import state_of
 from bskernel_protocol import write_frame
 from support.builds import result_of, statuses, write
 from support.eventually import eventually
+from support.paths import BSKERNEL
 
 CONFIG = """
 [build]
@@ -65,7 +66,6 @@ parameters = {{{{ session = "{{session}}" }}}}
     for name in ("one", "other")
 )
 LIMIT_S = 60  # for what should take a second
-BSKERNEL = str(Path(sys.executable).parent / "bskernel")
 
 
 def containers_of(session: str) -> list[str]:

@@ -39,7 +39,7 @@ from support.paths import ROOT
 OF_THE_READER = {"brainsmith", "onnx-stats"}
 ELSEWHERE = ROOT / "tests" / "brevitas_networks" / "requirements.txt"
 # Programs of the reader's machine that the pages use; all others must be here.
-PROGRAMS = {"docker", "git", "pip", "uv", "uvx"}
+PROGRAMS = {"cosign", "docker", "git", "gtkwave", "openssl", "pip", "uv", "uvx"}
 SHELL = {"cd", "export", "source", "echo", "test"}
 
 

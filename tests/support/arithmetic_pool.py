@@ -65,6 +65,9 @@ class Arithmetic:
             if executor.name in self._lacking:
                 raise EnvironmentLacking(f"there is no {executor.name} here")
 
+    def dismiss(self, executor: ExecutorRef) -> None:
+        assert executor.name in self.prepared
+
     def begin(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
         if step.name == self._stop_at:
             raise KeyboardInterrupt

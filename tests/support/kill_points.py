@@ -124,9 +124,11 @@ def choose_points(operations: int, most: int, seed: int) -> list[int]:
 
 
 # Files of the cache that stay although nobody uses it: what is stored, locks, and lists that make later runs faster.
-_KEPT_FOLDERS = frozenset({"actions", "blobs", "pending", "packages", "trees", "sources"})
-_KEPT_FILES = frozenset({"claims", "in-use", "files.msgpack", "generation", "images.lock", "tools.json"})
-_LONG_LIVED = frozenset({"envs", "code", "engines", "images"})
+_KEPT_FOLDERS = frozenset({"actions", "blobs", "pending", "packages", "trees", "sources", "unchanged"})
+_KEPT_FILES = frozenset(
+    {"claims", "in-use", "files.msgpack", "generation", "images.lock", "step-durations.json", "tools.json"}
+)
+_LONG_LIVED = frozenset({"envs", "code", "bases", "engines", "images"})
 
 
 def leftovers(cache: Path, output: Path | None = None) -> list[str]:

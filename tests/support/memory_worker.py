@@ -31,7 +31,7 @@ def main() -> None:
     text = drop_contents(*((folder / name).read_text() for name in (BLOCK_RAM_MAPS[family], "brams_defs.vh")))
     Path("block_rams.v").write_text(text)
     maps = tuple(f"+/xilinx/{name}" for name in list_maps(family))
-    script = MemoryScript(choice=CHOICES[family], maps=maps, block_rams="block_rams.v")
+    script = MemoryScript(choice=CHOICES[family], has_ultra=family == "xcup", maps=maps, block_rams="block_rams.v")
     for name in ("ours.json", "yosys.json"):
         design = libyosys.Design()
 

@@ -35,9 +35,10 @@ class Network:
         parameters = (self.constant(scale), self.constant(0.0), self.constant(float(bits)))
         return self.add("Quant", tensor, *parameters, signed=signed, narrow=signed, rounding_mode=mode)
 
-    def dense(self, tensor: str, size_in: int, size_out: int, scale: float = 0.125) -> str:
-        weights = self.constant(RANDOM.integers(-7, 8, (size_in, size_out)) * scale)
-        return self.add("MatMul", tensor, self.quant(weights, scale, 4, signed=1))
+    def dense(self, tensor: str, size_in: int, size_out: int, scale: float = 0.125, bits: int = 4) -> str:
+        largest = 2 ** (bits - 1) - 1
+        weights = self.constant(RANDOM.integers(-largest, largest + 1, (size_in, size_out)) * scale)
+        return self.add("MatMul", tensor, self.quant(weights, scale, bits, signed=1))
 
     def save(self, name: str, output: str, inputs: int = 1) -> None:
         given = [helper.make_tensor_value_info(f"in{at}", TensorProto.FLOAT, [1, 24]) for at in range(inputs)]
@@ -67,3 +68,6 @@ network.save("unknown-mode", network.dense(hidden(network, "STOCHASTIC"), 16, 10
 network = Network()
 both = network.add("Add", network.dense("in0", 24, 16), network.dense("in1", 24, 16))
 network.save("two-inputs", network.dense(network.quant(network.add("Relu", both), 2.0, 3), 16, 10), inputs=2)
+network = Network()
+relu = network.add("Relu", network.dense("in0", 24, 16, bits=8))
+network.save("eight-bits", network.dense(network.quant(relu, 16.0, 8), 16, 10, bits=8))

@@ -83,7 +83,7 @@ class DotProductLayer(OpenLayer):
         parameters |= {"SHARED": int(self.is_shared), "IN_BITS": given.bitwidth(), "IN_KIND": find_kind(given)}
         parameters |= {"WEIGHT_BITS": weights.bitwidth(), "WEIGHT_KIND": find_kind(weights)}
         parameters |= {"AGREE": int(self._counts_equal_bits()), "OUT_BITS": self.get_output_datatype().bitwidth()}
-        parameters["INIT_FILE"] = str(folder / _MEMORY)
+        parameters |= {"INIT_FILE": str(folder / _MEMORY), "RAM_STYLE": str(self.get_nodeattr("ram_style"))}
         ports = connect("in0") | connect("out0")
         return write_core("bsk_dot_product", parameters, ports)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -82,9 +83,6 @@ def read_samples(path: Path, name: str = "samples") -> Samples:
 
 def write_samples(samples: Samples, path: Path) -> None:
     """Write samples as npz; equal samples give equal bytes."""
-    import io
-    import zipfile
-
     import numpy as np
 
     arrays: dict[str, Any] = {"inputs": samples.inputs}
@@ -92,7 +90,19 @@ def write_samples(samples: Samples, path: Path) -> None:
         arrays["labels"] = samples.labels
     if samples.classes:
         arrays["classes"] = np.array(samples.classes)
-    # savez asks for ZIP64, which Python 3.11.2 and 3.11.7 write differently.
+    write_arrays(arrays, path)
+
+
+def write_arrays(arrays: Mapping[str, Any], path: Path) -> None:
+    """Write arrays as npz; equal arrays, in the same order, give equal bytes with every release of Python.
+
+    savez asks for ZIP64, which Python 3.11.2 and 3.11.7 write differently.
+    """
+    import io
+    import zipfile
+
+    import numpy as np
+
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
             data = io.BytesIO()

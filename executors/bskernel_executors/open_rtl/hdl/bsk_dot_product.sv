@@ -13,7 +13,11 @@ module bsk_dot_product #(
 	parameter int unsigned WEIGHT_KIND = 1,
 	parameter bit AGREE = 0, // count equal bits: input and weights have one bit
 	parameter int unsigned OUT_BITS = 12, // must hold every sum; partial sums may wrap
-	parameter string INIT_FILE = "" // words of PE * SIMD weights, in the order of use
+	parameter string INIT_FILE = "", // words of PE * SIMD weights, in the order of use
+	// Memory of the weights, in the words of Vivado. Verilator reads no attributes, so it sees no use of it.
+	// verilator lint_off UNUSEDPARAM
+	parameter RAM_STYLE = "auto"
+	// verilator lint_on UNUSEDPARAM
 )(
 	input logic clk,
 	input logic rst_n,
@@ -53,7 +57,7 @@ module bsk_dot_product #(
 	end
 
 	// Stage 1: read both.
-	logic [PE-1:0][SIMD-1:0][WEIGHT_BITS-1:0] memory[WORDS];
+	(* RAM_STYLE = RAM_STYLE *) logic [PE-1:0][SIMD-1:0][WEIGHT_BITS-1:0] memory[WORDS];
 	initial $readmemh(INIT_FILE, memory);
 	logic [PE-1:0][SIMD-1:0][WEIGHT_BITS-1:0] weights;
 	logic [SIMD-1:0][LANES-1:0][IN_BITS-1:0] fresh, values;

@@ -202,8 +202,13 @@ def find_integer_type(low: int, high: int) -> tuple[int, bool, bool] | None:
     return None
 
 
+def count_signed_bits(low: int, high: int) -> int:
+    """The fewest bits, at least two, in which signed integers hold low to high."""
+    return max(2, 1 + max(max(high, 0).bit_length(), max(-low - 1, 0).bit_length()))
+
+
 def fit_integer_type(values: Any) -> tuple[int, bool, bool]:
     """The smallest signed quantizer of at least two bits that holds all of the integers: bits, signed, narrow."""
     low, high = int(values.min()), int(values.max())
-    bits = max(2, 1 + max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0))
+    bits = count_signed_bits(low, high)
     return bits, True, low > -(1 << (bits - 1))

@@ -13,6 +13,7 @@ from bskernel_executors.qonnx_transform.adaptation.clips import absorb_bounds, r
 from bskernel_executors.qonnx_transform.adaptation.network_graph import (
     NetworkGraph,
     attributes,
+    count_signed_bits,
     describe,
     find_integer_type,
     fit_integer_type,
@@ -200,7 +201,8 @@ def _mend_constant(
         after = f"a float constant of {list(values.shape)} with the same values"
     else:
         shift_low, shift_high = int((limits.low - zero).min()), int((limits.high - zero).max())
-        bits, signed, narrow = find_integer_type(shift_low, shift_high) or _signed_type(shift_low, shift_high)
+        fallback = (count_signed_bits(shift_low, shift_high), True, False)
+        bits, signed, narrow = find_integer_type(shift_low, shift_high) or fallback
         name = network.add_constant(f"{target}_values", values)
         quant = make_quant(
             network, dequantize.name, name, target, scale=scale, bits=bits, signed=signed, narrow=narrow
@@ -211,11 +213,6 @@ def _mend_constant(
     if clip is not None and not network.consumers(clip.output[0]):
         network.remove(clip)
     return Change(kind=KIND, names=names, before="integers behind DequantizeLinear", after=after, reason=_REASON)
-
-
-def _signed_type(low: int, high: int) -> tuple[int, bool, bool]:
-    bits = max(2, 1 + max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0))
-    return bits, True, False
 
 
 def _after(bits: int, signed: bool, scale: Any, zero: Any) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bskernel_executors.qonnx_transform.adaptation.zero_points import mend_zero_points
 from bskernel_executors.sdk import StepFailure
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.mended import attribute, find, kinds, mend, value
 from support.seeded_networks import QONNX, Network, draw_frame
@@ -51,6 +51,7 @@ def test_activations_keep_their_values_for_every_mode_width_and_zero_point(
     seed=st.integers(0, 1000),
     per_channel=st.booleans(),
 )
+@example(bits=5, signed=0, zero=95, seed=0, per_channel=False)  # all of them are -64
 def test_weights_keep_their_values_in_the_fewest_signed_bits(
     bits: int, signed: int, zero: int, seed: int, per_channel: bool
 ) -> None:
