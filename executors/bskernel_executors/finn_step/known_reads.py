@@ -4,7 +4,7 @@ The analysis parses FINN's source, and needs all of FINN imported: half of the t
 Its result for each FINN+ of the recipes is in reads/, with the digests of the files that it followed. For any other
 source of FINN's, the executor analyses it at every start.
 
-`python -P -m bskernel_executors.finn_step.known_reads` prints the file for the FINN+ that is installed.
+Run as a program, this prints the file for the FINN+ that is installed.
 """
 
 from __future__ import annotations
