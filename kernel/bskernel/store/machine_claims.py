@@ -67,9 +67,7 @@ class MachineClaims:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._failures = 0
-        self._seen: dict[
-            str, tuple[bytes | None, float]
-        ] = {}  # a claim of another, and since when it is so
+        self._seen: dict[str, tuple[bytes | None, float]] = {}  # a claim of another, and since when it is so
 
     @contextlib.contextmanager
     def announced(self, key: str, taken: Callable[[], None]) -> Iterator[None]:
