@@ -669,6 +669,31 @@ def test_of_the_shared_store_only_what_is_asked_for_goes(
     assert one.call("store", "gc", "--shared", "--max-size", "0", "--mode", "write-back").returncode == 2
 
 
+def test_stale_claims_go_from_the_shared_store_and_lookups_from_the_cache(
+    machine: Callable[..., Machine], tmp_path: Path
+) -> None:
+    (tmp_path / "shared").mkdir()
+    where = {"BSKERNEL_STORE": str(tmp_path / "shared"), "BSKERNEL_STORE_MODE": "write-through"}
+    first, second = machine("first", **where), machine("second", **where)
+    first.run()
+    second.run()
+    (tmp_path / "shared" / "claims").mkdir(exist_ok=True)
+    for name in ("stale", "fresh"):
+        (tmp_path / "shared" / "claims" / name).write_text("{}")
+    age([tmp_path / "shared" / "claims" / "stale"], days=0.05)
+    assert told_by(first.call("store", "gc", "--shared", "--max-size", "1T", "--json"))["claims"] == ["stale"]
+    assert [path.name for path in (tmp_path / "shared" / "claims").iterdir()] == ["fresh"]
+    assert first.call("store", "check", "--shared").returncode == 0
+    assert len([path for path in (second.cache / "known").rglob("*") if path.is_file()]) == 2
+    assert second.call("store", "check").returncode == 0
+    assert second.call("store", "gc", "--dry-run").returncode == 0
+    assert (second.cache / "known").exists()
+    assert second.call("store", "gc").returncode == 0
+    assert not (second.cache / "known").exists()
+    second.run()
+    assert second.statuses() == ["recalled"] * 3
+
+
 # Signed stores
 
 

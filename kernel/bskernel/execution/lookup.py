@@ -54,7 +54,7 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True):
         """Ask the store. Raises ItemsRefused, EnvironmentLacking."""
         items = split_step(self.step, self.inputs, store)
         # Items that are recalled one by one say more than their step does.
-        if self.fresh or (items and all(self._is_known(item, store) for item in items)):
+        if self.fresh or (items and self._are_known(items, store)):
             return Found(items=items)
         known = store.look_up(self.action, self.step.outputs, self.wanted)
         found = None if known is None else self._with_log(known, store)
@@ -67,9 +67,17 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True):
         log = store.get(known.log)
         return None if log is None else Found(known=known, log=log)
 
-    def _is_known(self, item: ItemStep, store: Store) -> bool:
-        action = action_of(item.step, item.inputs, self.salt_of(item.step))
-        return store.peek(action, item.step.outputs) is not None
+    def _are_known(self, items: tuple[ItemStep, ...], store: Store) -> bool:
+        def is_known(item: ItemStep) -> bool:
+            action = action_of(item.step, item.inputs, self.salt_of(item.step))
+            return store.peek(action, item.step.outputs) is not None
+
+        if store.answers_at_once:
+            return all(map(is_known, items))
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            return all(threads.map(is_known, items))
 
 
 def begin_lookup(lookup: Lookup, store: Store, ended: Callable[[LookedUp], None]) -> None:

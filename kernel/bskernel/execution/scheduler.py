@@ -231,6 +231,8 @@ class Schedule:
         self._unwanted.update(self._index[item] for item in self._items[name] if item in self._looking)
         waiting = [item for item in self._items[name] if self._index[item] not in self._begun | self._past]
         self._past.update(self._index[item] for item in waiting)
+        for item in waiting:
+            self._release_held(item)
         return tuple(waiting)
 
     def _wait_less(self, index: int) -> None:
@@ -264,6 +266,7 @@ class Schedule:
             if index in self._past:
                 continue
             self._close(index)
+            self._release_held(self._tasks[index].name)  # a task that was missed may never start
             names.append(self._tasks[index].name)
             for dependent in self._dependents.get(self._tasks[index].name, ()):
                 if not self._tasks[dependent].after_failure:

@@ -524,3 +524,59 @@ def test_items_of_a_task_that_was_looked_up_are_looked_up_and_after_one_s_failur
     schedule.ended("a.z", well=True)
     schedule.ended("a", well=False)
     assert startable(schedule) == []
+
+
+def test_a_task_that_waits_for_an_equal_one_which_never_starts_is_ready_itself() -> None:
+    schedule = Schedule([task("a"), task("b")], {"jobs": 9}, isolate=True, look_first=True)
+    assert looked(schedule) == ["a", "b"]
+    schedule.hold("b", until="a")
+    assert schedule.missed("a")
+    assert schedule.withdraw("a") == ("a",)
+    assert looked(schedule) == ["b"]
+    assert schedule.missed("b")
+    assert startable(schedule) == ["b"]
+
+
+@settings(max_examples=400, deadline=None)
+@given(plans(), st.randoms(use_true_random=False), st.sampled_from([0.0, 0.1, 0.4]), st.sampled_from([0.0, 0.5, 1.0]))
+def test_whatever_lookups_find_limits_hold_and_all_ends(
+    plan: tuple[list[Task], dict[str, int]], chance: random.Random, failing: float, found: float
+) -> None:
+    tasks, limits = plan
+    by_name = {item.name: item for item in tasks}
+    schedule = Schedule(tasks, limits, look_first=True)
+    looking: set[str] = set()
+    well: set[str] = set()
+    over: set[str] = set()
+    asked: set[str] = set()
+    while True:
+        while len(looking) < 3 and (name := schedule.look()) is not None:
+            assert not schedule.failing
+            assert by_name[name].after <= well
+            assert name not in asked
+            asked.add(name)
+            looking.add(name)
+        while (name := schedule.start()) is not None:
+            assert name not in over
+            assert schedule.failing or (name in asked and by_name[name].after <= well)
+            assert not schedule.failing or (by_name[name].after_failure and schedule.running == {name})
+            running = schedule.running - looking
+            for resource, limit in limits.items():
+                used = sum(dict(by_name[other].demand).get(resource, 0) for other in running)
+                assert used <= limit or running == {name}
+        if not schedule.running:
+            break
+        name = chance.choice(sorted(schedule.running))
+        if name in looking:
+            looking.discard(name)
+            if chance.random() >= found:
+                assert schedule.missed(name)
+                continue
+        ended_well = name not in asked or chance.random() >= failing
+        schedule.ended(name, well=ended_well)
+        over.add(name)
+        well |= {name} if ended_well else set()
+    due = {item.name for item in tasks if not schedule.failing or item.after_failure}
+    assert due <= over
+    if not schedule.failing:
+        assert over == set(by_name)
