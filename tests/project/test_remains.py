@@ -22,7 +22,7 @@ HANDLERS = {
     "execution/dir_pool.py": {"listdir", "is_dir", "scandir", "open"},  # by descriptors; of the kernel's own folder
     "runtime/session.py": set(),
     # Of /proc, of the sessions' names, and of new files of the kernel's own.
-    "runtime/session_dirs.py": {"glob", "is_dir", "listdir", "open", "read_bytes"},
+    "runtime/session_dirs.py": {"is_dir", "listdir", "open", "read_bytes"},
     "runtime/process.py": {"open"},  # the server's log, before there is a server
     "runtime/visible_stream.py": set(),
     "store/trees.py": {"walk"},  # that of remains
