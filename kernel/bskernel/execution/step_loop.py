@@ -171,7 +171,7 @@ class StepLoop:
                 return
             why = FRESH if self._fresh else self._source.why(step, action)
             ended = msgspec.structs.replace(ended, report=msgspec.structs.replace(ended.report, why=why))
-            if items:
+            if step.each is not None:
                 self._split(task, step, ended, items, began)
                 return
             self._expect(step)
@@ -217,6 +217,8 @@ class StepLoop:
             self._split_of[name] = split
         self._in_flight.setdefault(str(ended.report.key), task)
         self._schedule.split(task, tuple(tasks))
+        if not tasks:
+            self._end_split(split, None)
 
     def _end_item(self, task: str, step: Step, ended: EndedStep, result: ActionResult | None) -> None:
         split = self._split_of[task]
