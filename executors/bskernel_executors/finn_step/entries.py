@@ -11,6 +11,7 @@ from bskernel_executors.finn_step.custom_entry import declare_custom
 from bskernel_executors.finn_step.finn_steps import declare_by_recipe, declare_step
 from bskernel_executors.finn_step.flow_ports import FLOW_INPUTS, FLOW_OUTPUTS
 from bskernel_executors.finn_step.folding_entry import declare_folding
+from bskernel_executors.finn_step.hls_entries import declare_hls_layers
 from bskernel_executors.finn_step.host_entries import declare_host
 from bskernel_executors.finn_step.library import load
 from bskernel_executors.finn_step.library_steps import find_library_steps
@@ -59,6 +60,7 @@ def _declare_finn() -> None:
         declare_step(registry, name, steps[name], config, settable)
     declare_by_recipe(registry, "streamline", "step_streamline", steps["step_streamline"], config, settable)
     declare_by_recipe(registry, "convert_to_hw", "step_convert_to_hw", steps["step_convert_to_hw"], config, settable)
+    declare_hls_layers(registry, steps["step_hw_ipgen"], config, settable)
     declare_open_flow(registry)
     if is_library_edited():
         separate = settable | {"standalone_thresholds": (bool, True)}
