@@ -108,11 +108,8 @@ def test_equal_layers_are_synthesised_once_and_are_the_same_ip_in_the_design(bui
     assert [item.equal_items for item in step.items] == [(), (), (OTHER_TWIN,)]
     output = tmp_path / "out" / "artifacts" / "output"
     project = (output / "stitched_ip" / "make_project.tcl").read_text()
-    cells = dict(
-        reversed(line.split()[-2:])
-        for line in project.splitlines()
-        if line.startswith("create_bd_cell -type ip -vlnv xilinx.com:hls:")
-    )
+    made = [line.split()[-2:] for line in project.splitlines() if "-type ip -vlnv xilinx.com:hls:" in line]
+    cells = {cell: vlnv for vlnv, cell in made}
     assert sorted(name.rpartition("/")[2] for name in cells) == [MUL, FIRST, TWIN, OTHER_TWIN]
     assert cells[f"/{TWIN}/{TWIN}"] == cells[f"/{OTHER_TWIN}/{OTHER_TWIN}"]
     assert len(set(cells.values())) == 3
@@ -130,6 +127,21 @@ def test_equal_layers_are_synthesised_once_and_are_the_same_ip_in_the_design(bui
     assert weights[0].read_text() != weights[1].read_text()
     assert not list(state.rglob(".autopilot"))
     assert not list(state.rglob("*.bc"))
+
+
+def test_the_design_of_layers_that_share_an_ip_becomes_a_bitstream(build: Build, tmp_path: Path) -> None:
+    bitfile = "step_synthesize_bitfile"
+    settings = [
+        "target.board=Pynq-Z1",
+        "flow.output_type=bitstream",
+        f"step.{bitfile}.inputs.deps={tmp_path / 'deps'}",
+    ]
+    result = build("twins", {}, *settings)
+    assert result.status == "ok", result.failure
+    assert layers(result).keys() == {MUL, FIRST, TWIN}
+    assert "STAND-IN" in (tmp_path / "out" / "artifacts" / "bitfile" / "finn-accel.bit").read_text()
+    synthesised = next((tmp_path / "out" / "steps").glob(f"*-{bitfile}")) / "log.jsonl"
+    assert "Duplicate IP" not in synthesised.read_text()
 
 
 def test_a_changed_folding_of_one_layer_synthesises_that_layer_alone(build: Build, tmp_path: Path) -> None:

@@ -61,9 +61,9 @@ class Hls:
     def csynth_design(self, _: dict[str, str], __: list[str]) -> None:
         if BEHAVIOUR == "licence":
             self.session.fail("Common 17-345", "A valid license was not found for feature 'HLS' and/or device 'xc'")
-        kind, _, text = BEHAVIOUR.partition(" ")
-        if kind == "refuse" and text in self.source:
-            self.session.message("ERROR", "HLS 200-70", f"Failed to synthesise what contains '{text}'")
+        refused = BEHAVIOUR.removeprefix("refuse ")
+        if refused != BEHAVIOUR and refused in self.source:
+            self.session.message("ERROR", "HLS 200-70", f"Failed to synthesise what contains '{refused}'")
             raise TclError("ERROR: [HLS 200-1715] STAND-IN: Encountered problem during source synthesis")
         # What Vitis HLS keeps for itself, in databases of its own that name the project's path.
         database = self.solution / ".autopilot" / "db"
