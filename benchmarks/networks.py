@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import statistics
 import subprocess
 import tempfile
 import time
@@ -27,6 +28,8 @@ STEPS = (
 )  # fmt: skip
 _SETTLED_S = 2.1  # a build of files that changed less than two seconds before leaves no record
 CNV = "cnv_1w2a"
+OWN = "FINN+'s own steps, once imported"
+LATE = "those from step_target_fps_parallelization on"
 
 
 def goals(model: str, runtime: str) -> dict[str, Goal]:
@@ -61,6 +64,21 @@ def one_process(model: Path) -> Callable[[], None]:
             call([python, script, model, Path(target, "t"), *STEPS], env=variables)
 
     return action
+
+
+def steps_alone(model: Path, runs: int) -> dict[str, float]:
+    """Median seconds of FINN's own steps in one process that has imported all, by the name of the row."""
+    python, variables = finn()
+    script = ROOT / "tests" / "support" / "one_process.py"
+    taken = []
+    for _ in range(runs):
+        with tempfile.TemporaryDirectory() as target:
+            command: list[str | Path] = [python, script, model, Path(target, "t"), *STEPS]
+            done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+            taken.append([float(part) for part in done.stdout.splitlines()[-1].split()])
+    return {
+        name: statistics.median(column) for name, column in zip((OWN, LATE), zip(*taken, strict=True), strict=True)
+    }
 
 
 def draw_cnv(folder: Path) -> Path:
@@ -127,6 +145,7 @@ def network(folder: Path, runs: int, model: Path, runtime: str) -> list[Row]:
                 runs,
             )
     one = taken["FINN+ in one process"]
+    taken |= steps_alone(ground.folder / model.name, runs)
     bounds = goals(model.stem, runtime)
     return [
         Row(

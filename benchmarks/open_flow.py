@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import resource
 import shutil
 import statistics
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -62,15 +64,16 @@ def lay_out(layers: Path, folder: Path, share: Path) -> tuple[Path, ...]:
 def _synthesise(python: Path, folders: tuple[Path, ...]) -> Mapping[str, Callable[[], None]]:
     sources = (ROOT / "executors", ROOT / "protocol")
 
-    def ours() -> None:
+    def in_copies(*arguments: str | Path) -> None:
         for folder in folders:
-            call([python, "-P", "-c", _RUN, *sources, BEFORE, MEMORIES, AFTER], cwd=folder)
+            with tempfile.TemporaryDirectory(dir=folder.parent) as copy:
+                shutil.copytree(folder, copy, dirs_exist_ok=True)
+                call([python, "-P", "-c", *arguments], cwd=Path(copy))
 
-    def plain() -> None:
-        for folder in folders:
-            call([python, "-P", "-c", _PLAIN, "plain.ys"], cwd=folder)
-
-    return {"synth_xilinx": plain, "bskernel": ours}
+    return {
+        "synth_xilinx": functools.partial(in_copies, _PLAIN, "plain.ys"),
+        "bskernel": functools.partial(in_copies, _RUN, *sources, BEFORE, MEMORIES, AFTER),
+    }
 
 
 def open_flow(folder: Path, runs: int) -> list[Row]:

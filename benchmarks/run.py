@@ -19,6 +19,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -190,11 +191,18 @@ def main() -> None:
         parser.error(f"unknown part {unknown[0]!r}: {', '.join(functions)}")
     for page in PAGES:
         with_figures(page, "")  # a missing mark is an error now, not after an hour
-    on, rows = machine(), list[Row]()
+    on, rows, failed = machine(), list[Row](), list[str]()
     for name, part in functions.items():
         if not arguments.parts or name in arguments.parts:
-            rows += measure(name, part, arguments.runs)
+            try:
+                rows += measure(name, part, arguments.runs)
+            except Exception:  # noqa: BLE001 - what the other parts measure is not lost
+                traceback.print_exc()
+                failed.append(name)
     rows = beside(rows)
+    if failed:
+        print(markdown(rows, on))
+        sys.exit(f"nothing is written: {', '.join(failed)} failed")
     into = arguments.into or (None if arguments.parts else HERE)
     if into is not None:
         write(into, rows, on)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from bskernel.config import StoreMode, StoreSection
 from bskernel.core.action import Action, ActionResult
-from bskernel.core.interfaces import OutputViolation, Store
+from bskernel.core.interfaces import EVERYTHING, OutputViolation, Store, Wanted
 from bskernel.store import OpenStore, SharedSettings, shared_settings
 from bskernel.store.layered import LayeredStore
 from bskernel_protocol import PROTOCOL_VERSION, Artifact, digest_of_bytes
@@ -138,7 +138,10 @@ def test_a_result_is_recalled_with_its_log(store: Store, tmp_path: Path) -> None
     assert store.peek(ACTION) is None
     store.remember(ACTION, result)
     assert store.recall(ACTION) == store.peek(ACTION) == result
+    for wanted in (EVERYTHING, Wanted(outputs=frozenset())):
+        assert store.look_up(ACTION, None, wanted) == store.look_up(ACTION, None, wanted, here=True) == result
     assert store.recall(msgspec.structs.replace(ACTION, salt="other")) is None
+    assert store.look_up(msgspec.structs.replace(ACTION, salt="other"), None, EVERYTHING) is None
 
 
 def test_a_result_without_its_artifacts_is_refused_and_not_recalled(store: Store) -> None:
@@ -180,6 +183,12 @@ def test_an_action_is_claimed_by_one_at_a_time(store: Store) -> None:
         assert (first, second) == (True, False)
     with store.claim(ACTION) as again:
         assert again
+
+
+def test_an_action_that_runs_here_alone_is_no_other_machine_s(store: Store) -> None:
+    with store.announced(ACTION, pytest.fail):
+        assert store.other_machine(ACTION) is None
+    store.unannounce(ACTION)
 
 
 def test_many_threads_remember_and_recall_at_once(store: Store, tmp_path: Path) -> None:

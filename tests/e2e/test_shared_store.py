@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from support.eventually import eventually
 from support.paths import BSKERNEL
+from support.s3_proxy import S3Proxy
 from support.s3_server import BUCKET, S3Server
 from support.signing_keys import write_pair
 
@@ -144,10 +146,187 @@ def test_what_one_machine_made_another_recalls_and_runs_nothing(
     assert warnings(second.run()) == []
     assert second.statuses() == ["recalled"] * 3
     assert second.artifact() == first.artifact() == "26"
-    # And then it has them itself.
+    # And once it has pulled them, it has them itself.
+    pulled = told_by(second.call("store", "pull", "build.toml", "--json"))
+    assert pulled == {"pulled": 2, "present": 1, "missing": 0}
     second.environment["BSKERNEL_STORE"] = "none"
     second.run()
     assert second.statuses() == ["recalled"] * 3
+
+
+# What is downloaded
+
+
+def blob_of(machine: Machine, step: str) -> str:
+    """The SHA-256 of the model that a step of the last build made."""
+    result = json.loads((machine.folder / "build" / "sum" / "result.json").read_text())
+    (step_result,) = [found for found in result["steps"] if found["name"] == step]
+    return str(step_result["outputs"][0]["digest"]["sha256"])
+
+
+@pytest.fixture
+def proxy(server: S3Server) -> Iterator[S3Proxy]:
+    proxy = S3Proxy(server, delay_s=0.2)
+    yield proxy
+    proxy.close()
+
+
+def test_models_between_steps_are_downloaded_only_for_steps_that_run(
+    machine: Callable[..., Machine], proxy: S3Proxy
+) -> None:
+    where = {"BSKERNEL_STORE": f"s3://{BUCKET}", **proxy.environment}
+    first, second = machine("first", BSKERNEL_STORE_MODE="write-through", **where), machine("second", **where)
+    first.run()
+    between, last = [blob_of(first, "double"), blob_of(first, "add")], blob_of(first, "again")
+    second.run()
+    assert second.statuses() == ["recalled"] * 3
+    asked = proxy.asked("GET", "blobs")
+    assert last in asked
+    assert not {*between} & {*asked}
+    # A build of the same asks nothing any more; one of which a step runs needs that step's inputs alone.
+    proxy.requests.clear()
+    second.run()
+    assert second.statuses() == ["recalled"] * 3
+    assert proxy.asked("GET", "actions") == proxy.asked("GET", "blobs") == []
+    second.write(steps='[[step]]\nname = "more"\nentry = "testing:double"\n')
+    (second.folder / "build.toml").write_text((second.folder / "build.toml").read_text().replace("= 3", "= 4"))
+    second.run()
+    assert second.statuses() == ["recalled", "ran", "ran", "ran"]
+    assert second.artifact() == "56"
+    assert {*between} & {*proxy.asked("GET", "blobs")} == {between[0]}
+
+
+@pytest.mark.parametrize("damage", ["gone", "altered", "store gone"])
+def test_a_model_that_is_needed_and_lost_is_made_again(
+    machine: Callable[..., Machine], tmp_path: Path, damage: str
+) -> None:
+    (tmp_path / "shared").mkdir()
+    where = {"BSKERNEL_STORE": str(tmp_path / "shared"), "BSKERNEL_STORE_MODE": "write-through"}
+    first, second = machine("first", **where), machine("second", **where)
+    first.run()
+    if damage == "store gone":
+        second.run()  # and so it knows what the store had
+        (tmp_path / "shared").rename(tmp_path / "gone")
+    else:
+        name = blob_of(first, "add")
+        blob = tmp_path / "shared" / "blobs" / name[:2] / name
+        blob.unlink() if damage == "gone" else blob.write_bytes(b"no")
+    file = second.folder / "build.toml"
+    other = file.read_text().rpartition("testing:double")
+    file.write_text(f"{other[0]}testing:add{other[2]}")
+    done = second.run()
+    assert "rerunning the step that produces it" in done.stderr
+    assert second.statuses() == ["ran" if damage == "store gone" else "recalled", "ran", "ran"]
+    assert second.artifact() == "14"
+    if damage != "store gone":
+        third = machine("third", **where)
+        third.run()
+        assert third.statuses() == ["recalled"] * 3, "who may write mends the store"
+
+
+def test_results_of_different_points_are_looked_up_at_once_and_so_are_their_blobs(
+    machine: Callable[..., Machine], proxy: S3Proxy
+) -> None:
+    where = {"BSKERNEL_STORE": f"s3://{BUCKET}", **proxy.environment}
+    first, second = machine("first", BSKERNEL_STORE_MODE="write-back", **where), machine("second", **where)
+    grid = '[sweep.grid]\n"build.salt" = ["a", "b", "c", "d", "e"]\n[limits]\njobs = 1\n'
+    first.write(steps=grid)
+    second.write(steps=grid)
+    assert first.call("sweep", "build.toml").returncode == 0
+    proxy.most = 0
+    done = second.call("sweep", "build.toml")
+    assert done.returncode == 0, done.stderr
+    assert proxy.most >= 3
+    models = [path.read_text() for path in (second.folder / "build").glob("sum-sweep/points/*/artifacts/model")]
+    assert models == ["26"] * 5
+
+
+# A step that several machines start
+
+
+SLOW = BETWEEN + '[[step]]\nname = "last"\nentry = "testing:double"\n'
+
+
+def release(one: Machine) -> None:
+    """Let the steps that wait in a machine's sessions end."""
+    for word in one.cache.glob("sessions/*/steps/.here"):
+        word.with_name("go").touch()
+        word.with_name(".go").touch()
+
+
+def runs(one: Machine) -> bool:
+    return bool(list(one.cache.glob("sessions/*/steps/.here")))
+
+
+def claims_of(server: S3Server) -> list[str]:
+    return [key for key in server.objects() if "/claims/" in f"/{key}"]
+
+
+@pytest.mark.parametrize("mode", ["write-through", "write-back"])
+def test_a_slow_step_that_two_machines_start_runs_on_one(
+    machine: Callable[..., Machine], server: S3Server, mode: str
+) -> None:
+    where = {"BSKERNEL_STORE": f"s3://{BUCKET}", "BSKERNEL_STORE_MODE": mode, **server.environment}
+    first, second = machine("first", **where), machine("second", **where)
+    for each in (first, second):
+        each.write(steps=SLOW)
+    one = first.begin("run", "build.toml")
+    eventually(lambda: claims_of(server))
+    other = second.begin("run", "build.toml")
+    eventually(lambda: runs(second))
+    told = ""
+    assert other.stderr is not None
+    while "waiting for another machine's result" not in told:
+        told += (line := other.stderr.readline())
+        assert line, told
+    assert f"process {one.pid}" in told
+    release(first)
+    for kernel in (one, other):
+        _, errors = kernel.communicate(timeout=120)
+        assert kernel.returncode == 0, errors
+    assert first.statuses() == ["ran"] * 5
+    assert second.statuses()[:4] == ["recalled"] * 4
+    assert claims_of(server) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_leaves_no_claim_and_who_waits_for_it_goes_on(
+    machine: Callable[..., Machine], server: S3Server, how: signal.Signals
+) -> None:
+    where = {"BSKERNEL_STORE": f"s3://{BUCKET}", "BSKERNEL_STORE_MODE": "write-through", **server.environment}
+    first, second = machine("first", **where), machine("second", **where)
+    for each in (first, second):
+        each.write(steps=SLOW)
+    one = first.begin("run", "build.toml")
+    eventually(lambda: claims_of(server))
+    other = second.begin("run", "build.toml")
+    told = ""
+    assert other.stderr is not None
+    while "waiting for another machine's result" not in told:
+        told += (line := other.stderr.readline())
+        assert line, told
+    one.send_signal(how)
+    one.communicate(timeout=120)
+    eventually(lambda: runs(second))
+    release(second)
+    _, errors = other.communicate(timeout=120)
+    assert other.returncode == 0, errors
+    assert second.statuses() == ["recalled"] * 3 + ["ran"] * 2
+    assert claims_of(server) == []
+
+
+def test_short_steps_and_readers_claim_nothing(machine: Callable[..., Machine], proxy: S3Proxy) -> None:
+    where = {"BSKERNEL_STORE": f"s3://{BUCKET}", **proxy.environment}
+    reader = machine("reader", BSKERNEL_STORE_MODE="read-only", **where)
+    reader.write(steps=BETWEEN)
+    kernel = reader.begin("run", "build.toml")
+    eventually(lambda: runs(reader))
+    time.sleep(3)  # longer than a writer's step runs without a claim
+    release(reader)
+    kernel.communicate(timeout=120)
+    assert kernel.returncode == 0
+    assert {method for method, _ in proxy.requests} <= {"GET", "HEAD"}
+    assert not any("claims" in path for _, path in proxy.requests)
 
 
 def test_read_only_never_writes_and_no_configuration_makes_it(
@@ -488,6 +667,31 @@ def test_of_the_shared_store_only_what_is_asked_for_goes(
     assert told_by(one.call("store", "stat", "--json"))["shared"]["holds"]["results"] == 0
     one.environment["BSKERNEL_STORE_MODE"] = "read-only"
     assert one.call("store", "gc", "--shared", "--max-size", "0", "--mode", "write-back").returncode == 2
+
+
+def test_stale_claims_go_from_the_shared_store_and_lookups_from_the_cache(
+    machine: Callable[..., Machine], tmp_path: Path
+) -> None:
+    (tmp_path / "shared").mkdir()
+    where = {"BSKERNEL_STORE": str(tmp_path / "shared"), "BSKERNEL_STORE_MODE": "write-through"}
+    first, second = machine("first", **where), machine("second", **where)
+    first.run()
+    second.run()
+    (tmp_path / "shared" / "claims").mkdir(exist_ok=True)
+    for name in ("stale", "fresh"):
+        (tmp_path / "shared" / "claims" / name).write_text("{}")
+    age([tmp_path / "shared" / "claims" / "stale"], days=0.05)
+    assert told_by(first.call("store", "gc", "--shared", "--max-size", "1T", "--json"))["claims"] == ["stale"]
+    assert [path.name for path in (tmp_path / "shared" / "claims").iterdir()] == ["fresh"]
+    assert first.call("store", "check", "--shared").returncode == 0
+    assert len([path for path in (second.cache / "known").rglob("*") if path.is_file()]) == 2
+    assert second.call("store", "check").returncode == 0
+    assert second.call("store", "gc", "--dry-run").returncode == 0
+    assert (second.cache / "known").exists()
+    assert second.call("store", "gc").returncode == 0
+    assert not (second.cache / "known").exists()
+    second.run()
+    assert second.statuses() == ["recalled"] * 3
 
 
 # Signed stores

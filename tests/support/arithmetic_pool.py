@@ -2,14 +2,16 @@
 
 import json
 import queue
+import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import EnvironmentLacking
+from bskernel.core.interfaces import Wanted
 from bskernel.core.observers import SilentObserver
 from bskernel.core.step import ExecutorRef, FromStep, Step
 from bskernel.execution.step_runner import StepOutcome
@@ -91,6 +93,44 @@ class Arithmetic:
 
     def interrupt(self) -> None:
         self.interrupted = True
+
+
+class FarStore(DiskStore):
+    """A store that never answers at once, and counts the lookups that run at the same time.
+
+    With `together` a lookup is answered once so many run.
+    """
+
+    answers_at_once = False
+
+    def __init__(self, root: Path, together: int = 1) -> None:
+        super().__init__(root)
+        self.most = 0
+        self.threads: set[int] = set()
+        self._together = together
+        self._changed = threading.Condition()
+        self._running = 0
+
+    def look_up(
+        self,
+        action: Action,
+        outputs: Iterable[OutputDescription] | None,
+        wanted: Wanted,
+        *,
+        here: bool = False,
+    ) -> ActionResult | None:
+        if here:
+            return None
+        with self._changed:
+            self.threads.add(threading.get_ident())
+            self._running += 1
+            self.most = max(self.most, self._running)
+            self._changed.notify_all()
+            assert self._changed.wait_for(lambda: self.most >= self._together, timeout=60)
+        known = super().look_up(action, outputs, wanted)
+        with self._changed:
+            self._running -= 1
+        return known
 
 
 class Told(SilentObserver):
@@ -178,8 +218,10 @@ class Run:
         fresh: bool = False,
         lacking: Sequence[str] = (),
         stop_at: str | None = None,
+        far: int = 0,
     ) -> None:
-        self.store = DiskStore(folder / "store")
+        """With `far` the store never answers at once, and first when so many are asked."""
+        self.store = FarStore(folder / "store", far) if far else DiskStore(folder / "store")
         self.pool = Arithmetic(self.store, lacking, stop_at)
         self.told = Told()
         self.points: dict[str, FinishedPoint] = {}

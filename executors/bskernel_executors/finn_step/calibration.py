@@ -144,16 +144,14 @@ def draw_units(units: tuple[Unit, ...], seed: int, most_luts: float) -> tuple[Un
 
 def draw_folding(step: Step[DrawParameters]) -> None:
     """Draw a folding that RTL can have."""
-    from qonnx.core.modelwrapper import ModelWrapper
-
     from bskernel_executors.finn_step.folding_units import Layers, list_units
     from bskernel_executors.folding.problem import FoldingProblem
     from bskernel_executors.folding.solver import find
 
     params = step.params
     model, _, _ = unpack_inputs(step)
-    costs = read_costs(step.input("cost_samples"), model, params.fpga_part)
-    layers = Layers(ModelWrapper(str(model)), params.fpga_part, costs)
+    costs = read_costs(step.input("cost_samples"), step.required_input("model"), params.fpga_part)
+    layers = Layers(model, params.fpga_part, costs)
     units, links = list_units(layers)
 
     def free(_link: StreamLink, _width: int, _other: int) -> dict[str, float]:

@@ -8,17 +8,15 @@ from pathlib import Path
 from bskernel_executors.finn_step.calibration import declare_calibration
 from bskernel_executors.finn_step.coverage import declare_coverage
 from bskernel_executors.finn_step.custom_entry import declare_custom
-from bskernel_executors.finn_step.finn_steps import declare_by_recipe, declare_step
+from bskernel_executors.finn_step.finn_steps import declare_by_recipe, declare_step, find_steps
 from bskernel_executors.finn_step.flow_ports import FLOW_INPUTS, FLOW_OUTPUTS
 from bskernel_executors.finn_step.folding_entry import declare_folding
 from bskernel_executors.finn_step.hls_entries import declare_hls_layers
 from bskernel_executors.finn_step.host_entries import declare_host
+from bskernel_executors.finn_step.known_reads import analyse_step, find_known_reads
 from bskernel_executors.finn_step.library import load
-from bskernel_executors.finn_step.library_steps import find_library_steps
 from bskernel_executors.finn_step.open_entries import declare_open_flow, declare_preferences
-from bskernel_executors.finn_step.parameters import settable_fields
 from bskernel_executors.finn_step.rounding_entry import declare_rounding
-from bskernel_executors.finn_step.step_call import StepFunction
 from bskernel_executors.finn_step.stitch_check import check_folded
 from bskernel_executors.finn_step.stitched_design import is_library_edited
 from bskernel_executors.lattice.boards import list_board_parts
@@ -48,28 +46,23 @@ def _refuse_specialized(path: Path) -> None:
 
 
 def _declare_finn() -> None:
-    load()
-    config: type = importlib.import_module("finn.builder.build_dataflow_config").DataflowBuildConfig
-    steps: dict[str, StepFunction] = importlib.import_module(
-        "finn.builder.build_dataflow_steps"
-    ).build_dataflow_step_lookup
+    known = find_known_reads()
+    load(defer=bool(known))
+    steps, config, settable = find_steps()
+    reads = {name: known.get(name) or analyse_step(function, config, settable) for name, function in steps.items()}
     registry.boards = dict(importlib.import_module("finn.util.basic").part_map) | list_board_parts()
-    settable = settable_fields(config)
-    steps = {**steps, **find_library_steps(steps)}
     for name in sorted(steps):
-        declare_step(registry, name, steps[name], config, settable)
-    declare_by_recipe(registry, "streamline", "step_streamline", steps["step_streamline"], config, settable)
-    declare_by_recipe(registry, "convert_to_hw", "step_convert_to_hw", steps["step_convert_to_hw"], config, settable)
-    declare_hls_layers(registry, steps["step_hw_ipgen"], config, settable)
+        declare_step(registry, name, steps[name], reads[name], settable)
+    streamline, convert = (reads[f"step_{name}"] for name in ("streamline", "convert_to_hw"))
+    declare_by_recipe(registry, "streamline", "step_streamline", streamline, settable)
+    declare_by_recipe(registry, "convert_to_hw", "step_convert_to_hw", convert, settable)
+    declare_hls_layers(registry, steps["step_hw_ipgen"], reads["step_hw_ipgen"], settable)
     declare_open_flow(registry)
     if is_library_edited():
         separate = settable | {"standalone_thresholds": (bool, True)}
-        convert = steps["step_convert_to_hw"]
-        declare_by_recipe(
-            registry, "convert_to_hw", "step_convert_to_hw", convert, config, separate, "convert_to_rtl"
-        )
+        declare_by_recipe(registry, "convert_to_hw", "step_convert_to_hw", convert, separate, "convert_to_rtl")
         name = "step_apply_folding_config"
-        declare_step(registry, name, steps[name], config, settable, entry="fold_rtl", check=check_folded)
+        declare_step(registry, name, steps[name], reads[name], settable, entry="fold_rtl", check=check_folded)
 
 
 declare_coverage(registry)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,15 +10,17 @@ import msgspec
 from bskernel_protocol import EntryDescription
 
 from bskernel_executors.finn_step.flow_ports import FLOW_INPUTS, FLOW_OUTPUTS
+from bskernel_executors.finn_step.known_reads import StepReads
 from bskernel_executors.finn_step.known_steps import FAILURES, HLS_ALWAYS, HLS_BY_LAYER, STAGES, TOOLS
+from bskernel_executors.finn_step.library_steps import find_library_steps
 from bskernel_executors.finn_step.main_output import declare_main_output
-from bskernel_executors.finn_step.parameters import FILES, FORMS, parameters_struct
+from bskernel_executors.finn_step.parameters import FILES, FORMS, parameters_struct, settable_fields
 from bskernel_executors.finn_step.paths import DEPENDENCIES
 from bskernel_executors.finn_step.recipe_entry import make_rows, recipe_parameters, run_by_recipe
 from bskernel_executors.finn_step.recipes import Purpose
 from bskernel_executors.finn_step.step_call import StepFunction, run_step
 from bskernel_executors.sdk import Entry, Input, Registry, Step
-from bskernel_executors.sdk.config_reads import find_fields_read
+from bskernel_executors.sdk.guarded_config import Settable
 from bskernel_executors.sdk.parameters import describe_parameters
 
 _FILE_INPUTS = {
@@ -42,25 +44,32 @@ _DEPENDENCIES = Input(
 )
 
 
+def find_steps() -> tuple[dict[str, StepFunction], type, Settable]:
+    """Find FINN's steps and those of its library by name, its configuration, and the fields that a build may set."""
+    config: type = importlib.import_module("finn.builder.build_dataflow_config").DataflowBuildConfig
+    steps: dict[str, StepFunction] = importlib.import_module(
+        "finn.builder.build_dataflow_steps"
+    ).build_dataflow_step_lookup
+    return {**steps, **find_library_steps(steps)}, config, settable_fields(config)
+
+
 def declare_step(
     registry: Registry,
     name: str,
     function: StepFunction,
-    config: type,
-    settable: dict[str, tuple[Any, Any]],
+    reads: StepReads,
+    settable: Settable,
     *,
     entry: str | None = None,
     check: Callable[[Any], None] | None = None,
 ) -> None:
     """Declare an entry that runs FINN's step `name`, called so or `entry`; `check` may refuse what it made."""
-    parameter_names = list(inspect.signature(function).parameters)
-    read = find_fields_read(function, parameter_names[1], config, frozenset(settable) | FILES.keys())
+    read = frozenset(reads.fields)
     struct = parameters_struct(name, read, settable)
     stage_in, stage_out = STAGES.get(name, ((), None))
     given = tuple(_FILE_INPUTS[FILES[field]] for field in sorted(read & FILES.keys()))
     if name in HLS_ALWAYS | HLS_BY_LAYER:
         given = (*given, msgspec.structs.replace(_DEPENDENCIES, required=name in HLS_ALWAYS))
-    lines = (inspect.getdoc(function) or "a step of FINN+").strip().splitlines()
     more = "; refuse what RTL does not have" if check else ""
 
     def run(model: Any, cfg: Any) -> Any:
@@ -73,7 +82,7 @@ def declare_step(
         Entry(
             description=EntryDescription(
                 name=entry or name,
-                summary=lines[0] + more,
+                summary=reads.summary + more,
                 parameters=describe_parameters(struct),
                 inputs=FLOW_INPUTS + given,
                 outputs=FLOW_OUTPUTS + declare_main_output(name),
@@ -92,14 +101,12 @@ def declare_by_recipe(
     registry: Registry,
     purpose: Purpose,
     name: str,
-    function: StepFunction,
-    config: type,
-    settable: dict[str, tuple[Any, Any]],
+    reads: StepReads,
+    settable: Settable,
     entry: str | None = None,
 ) -> None:
     """Declare an entry that runs FINN's step `name`, or another recipe where the network needs one."""
-    read = find_fields_read(function, list(inspect.signature(function).parameters)[1], config, frozenset(settable))
-    struct = recipe_parameters(purpose, parameters_struct(name, read, settable))
+    struct = recipe_parameters(purpose, parameters_struct(name, frozenset(reads.fields) & settable.keys(), settable))
     more = "; thresholds are layers of their own, as RTL needs them" if entry else ""
     stage_in, stage_out = STAGES[name]
 

@@ -121,8 +121,6 @@ def _check_flip_flops(layers: Layers, budget: Mapping[str, float]) -> None:
 
 def optimize_folding(step: Step[FoldingParameters]) -> None:
     """Find the best folding. Raises StepFailure: config if none fits, with what is short; timeout if undecided."""
-    from qonnx.core.modelwrapper import ModelWrapper
-
     from bskernel_executors.finn_step.folding_units import Layers, list_units, name_ends
     from bskernel_executors.folding.certificate import Certificate, certify, explain_misfit, find_front
     from bskernel_executors.folding.problem import FoldingProblem
@@ -131,9 +129,9 @@ def optimize_folding(step: Step[FoldingParameters]) -> None:
 
     params = step.params
     device, budget = _find_budgets(params)
-    model_path, _, _ = unpack_inputs(step)
-    costs = read_costs(step.input("cost_samples"), model_path, params.fpga_part)
-    layers = Layers(ModelWrapper(str(model_path)), params.fpga_part, costs)
+    model, _, _ = unpack_inputs(step)
+    costs = read_costs(step.input("cost_samples"), step.required_input("model"), params.fpga_part)
+    layers = Layers(model, params.fpga_part, costs)
     _check_flip_flops(layers, budget)
     step.progress("listing foldings")
     units, links = list_units(layers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import shutil
 from pathlib import Path
@@ -23,13 +22,14 @@ from bskernel_executors.finn_step.hls_layer import (
     read_ip,
     write_ip,
 )
+from bskernel_executors.finn_step.known_reads import StepReads
 from bskernel_executors.finn_step.known_steps import FAILURES, STAGES, TOOLS
 from bskernel_executors.finn_step.parameters import parameters_struct
 from bskernel_executors.finn_step.paths import DEPENDENCIES, WORK, find_places, set_environment
 from bskernel_executors.finn_step.step_call import StepFunction, remove_binaries, run_step
 from bskernel_executors.finn_step.tool_steps import call_with_tools, check_headers, write_makers
 from bskernel_executors.sdk import Entry, Input, Output, Registry, Step, StepFailure
-from bskernel_executors.sdk.config_reads import find_fields_read
+from bskernel_executors.sdk.guarded_config import Settable
 from bskernel_executors.sdk.parameters import describe_parameters
 from bskernel_executors.sdk.relocation import Moves, moves_from_here, moves_to_here, relocate_files, relocate_tree
 from bskernel_executors.sdk.tools import preload_libudev
@@ -145,9 +145,8 @@ def _place(model: Any, ips: Path, moves: Moves) -> HlsIp | None:
     return ip
 
 
-def _declare_join(registry: Registry, function: StepFunction, config: type, settable: Any) -> None:
-    parameter = list(inspect.signature(function).parameters)[1]
-    struct = parameters_struct(_STEP, find_fields_read(function, parameter, config, frozenset(settable)), settable)
+def _declare_join(registry: Registry, function: StepFunction, reads: StepReads, settable: Settable) -> None:
+    struct = parameters_struct(_STEP, frozenset(reads.fields), settable)
 
     def run(step: Step[Any]) -> None:
         def join(model: Any, cfg: Any) -> Any:
@@ -177,7 +176,7 @@ def _declare_join(registry: Registry, function: StepFunction, config: type, sett
     )
 
 
-def declare_hls_layers(registry: Registry, function: StepFunction, config: type, settable: Any) -> None:
+def declare_hls_layers(registry: Registry, function: StepFunction, reads: StepReads, settable: Settable) -> None:
     """Declare the entries; `function` is FINN's step_hw_ipgen."""
     registry.entry(
         "split_hls_layers",
@@ -204,4 +203,4 @@ def declare_hls_layers(registry: Registry, function: StepFunction, config: type,
         needs=TOOLS[_STEP],
         failure=FAILURES[_STEP],
     )(synthesize_layer)
-    _declare_join(registry, function, config, settable)
+    _declare_join(registry, function, reads, settable)

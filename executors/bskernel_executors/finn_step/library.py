@@ -13,13 +13,24 @@ import io
 import os
 import sys
 import types
-from typing import NoReturn
+from collections.abc import Collection, Iterator
+from typing import Any, NoReturn
 
 from bskernel_executors.finn_step.library_steps import find_library_steps
 from bskernel_executors.finn_step.memory_words import replace_packing
 from bskernel_executors.sdk import StepFailure
 from bskernel_executors.sdk.stub_modules import TORCH, stub_modules
 
+# Loops, simulation with Vivado, several FPGAs, and ONNX Passes, in whose place flows have qonnx' own transformations.
+_SELDOM_USED = (
+    "finn.builder.passes",
+    "finn.transformation.fpgadataflow.loop_rolling",
+    "finn.transformation.fpgadataflow.multifpga.partition_model",
+    "finn.transformation.fpgadataflow.simulation",
+    "finn.transformation.fpgadataflow.simulation_build",
+    "finn.transformation.fpgadataflow.simulation_connected",
+)
+_CHECK_FOR_TORCH = ("onnx_ir", "onnx_passes")  # imported by them alone
 _FITTED = "finn.analysis.fpgadataflow.empirical_qor_estimation"
 _SIMULATION_NAMES = (
     "SimEngine",
@@ -96,9 +107,68 @@ def _skip_fitted_models() -> tuple[str, ...]:
     return ("scipy.stats", "sklearn.base")
 
 
-def load() -> None:
-    """Import FINN's step modules into this process, with the executor's packing of words in place of FINN's."""
-    with stub_modules(*TORCH, unused=_skip_fitted_models()):
+class _Deferred:
+    """Stands for a name of a module that is imported once the name is used."""
+
+    def __init__(self, module: str, name: str, unused: tuple[str, ...]) -> None:
+        self.__name__ = name
+        self._module = module
+        self._unused = unused
+
+    def __call__(self, *values: object, **named: object) -> Any:
+        return self._find()(*values, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._find(), name)
+
+    def _find(self) -> Any:
+        with stub_modules(*TORCH, unused=self._unused):
+            return getattr(importlib.import_module(self._module), self.__name__)
+
+
+class _DeferredModule(types.ModuleType):
+    """A module of which other modules import names, while it is not imported itself."""
+
+    def __init__(self, name: str, unused: tuple[str, ...]) -> None:
+        super().__init__(name)
+        self._unused = unused
+
+    def __getattr__(self, name: str) -> _Deferred:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Deferred(self.__name__, name, self._unused)
+
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even its package
+        return False
+
+
+@contextlib.contextmanager
+def _defer(names: Collection[str], unused: tuple[str, ...]) -> Iterator[None]:
+    """Leave these modules out of what is imported in the context, until something uses a name of theirs."""
+    modules = {name: _DeferredModule(name, unused) for name in names if _exists(name)}
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        for name in modules:
+            del sys.modules[name]
+            parent, _, child = name.rpartition(".")
+            vars(sys.modules[parent]).pop(child, None)
+
+
+def load(*, defer: bool = False) -> None:
+    """Import FINN's step modules into this process, with the executor's packing of words in place of FINN's.
+
+    With `defer`, what few steps use, and takes more than half of the time, is imported where a step uses it.
+    """
+    unused = _skip_fitted_models()
+    deferred = _SELDOM_USED if defer else ()
+    checks = _CHECK_FOR_TORCH if defer else ()
+    with stub_modules(*TORCH, unused=(*unused, *checks)), _defer(deferred, unused):
         replace_packing()
         _bind_simulation()
         importlib.import_module("finn.builder.build_dataflow_steps")

@@ -62,12 +62,10 @@ def insert(step: Step[StreamParameters]) -> None:
 
 def rtl_stitch(step: Step[msgspec.Struct]) -> None:
     """Stitch the layers into one design."""
-    from qonnx.core.modelwrapper import ModelWrapper
-
-    model_path, _, _ = unpack_inputs(step)
+    model, _, _ = unpack_inputs(step)
     out = step.output("rtl")
     out.mkdir()
-    design = stitch(ModelWrapper(str(model_path)), out)
+    design = stitch(model, out)
     step.record({"layers": list(design.layers), "fifos": len(design.fifos), "sources": len(design.sources)})
 
 

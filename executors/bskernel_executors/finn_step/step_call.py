@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from bskernel_executors.finn_step.paths import find_places, set_environment
 from bskernel_executors.finn_step.requant_layers import keep_thresholds
 from bskernel_executors.finn_step.tool_steps import call_with_tools, check_dependencies, digest_reports, note_makers
 from bskernel_executors.sdk import Step, StepFailure
-from bskernel_executors.sdk.relocation import moves_from_here, moves_to_here, relocate_model, relocate_tree
+from bskernel_executors.sdk.relocation import moves_from_here, moves_to_here, read_model, relocate_tree, write_model
 from bskernel_executors.sdk.tools import preload_libudev
 from bskernel_executors.vivado_reports.redaction import redact_tree
 
@@ -46,13 +47,20 @@ _FOLDING_ATTRIBUTES = (
     "depth_trigger_bram",
 )
 _PROJECT = "stitched_ip"
+_PARTITION = "step_create_dataflow_partition"
+_PARTITIONS = "intermediate_models/supported_op_partitions"
 
 
-def unpack_inputs(step: Step[Any]) -> tuple[Path, Path, Path]:
-    """Copy model, output directory and build directory to work/, with this machine's paths for the placeholders."""
-    model, output, state = (step.work / name for name in ("model.onnx", "output", "state"))
+def unpack_inputs(step: Step[Any]) -> tuple[Any, Path, Path]:
+    """Return the model, and copies of output directory and build directory in work/.
+
+    All have this machine's paths for the placeholders.
+    """
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    output, state = (step.work / name for name in ("output", "state"))
     moves = moves_to_here(find_places(step))
-    relocate_model(step.required_input("model"), model, moves)
+    model = ModelWrapper(read_model(step.required_input("model"), moves))
     for name, path in (("output", output), ("state", state)):
         given = step.input(name)
         if given is None:
@@ -160,7 +168,7 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     from qonnx.core.modelwrapper import ModelWrapper
 
     values = choose_finns_target(values)
-    model_path, output, state = unpack_inputs(step)
+    before, output, state = unpack_inputs(step)
     if name in TOOLS:
         os.environ.update(preload_libudev())
     files = {field: path for field, name in FILES.items() if (path := step.input(name)) is not None}
@@ -168,7 +176,6 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     outputs = [types.ESTIMATE_REPORTS, *map(types, OUTPUT_TYPES.get(name, ()))]
     config = make_config(build_dataflow_config.DataflowBuildConfig, values, files, output, outputs)
     _check_target(values)
-    before = ModelWrapper(str(model_path))
     nodes = len(before.graph.node)
     _check_files(step, before)
     warnings = keep_thresholds(config, before) if name == "step_convert_to_hw" else []
@@ -181,14 +188,16 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
         raise
     if not isinstance(after, ModelWrapper):
         raise StepFailure(message=f"{name} returned a {type(after).__name__}, not a model")
+    if name == _PARTITION:
+        # The step's model once more, which every later step would take and hand on.
+        shutil.rmtree(output / _PARTITIONS)
     configured = _is_configured(step, output)
     if name in _FOLDING_STEPS:
         warnings += _check_folding(name, after, is_configured=configured)
     if name == "step_apply_folding_config" and step.input("folding_config") is not None:
         _report_folding(after, output / "report" / _APPLIED_FOLDING)
-    after.save(str(model_path))
     moves = moves_from_here(find_places(step))
-    relocate_model(model_path, step.output("model"), moves)
+    write_model(after.model, step.output("model"), moves)
     # FINN copies the project of the stitched IP there. Anywhere else in its output such a file is an error.
     projects = step.output("output") / _PROJECT
     left = relocate_tree(output, step.output("output"), moves)

@@ -18,7 +18,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from bskernel_executors.folding.families import CostFamily, find_samples
 
@@ -80,6 +79,8 @@ def read_samples(path: Path = SAMPLES) -> tuple[Sample, ...]:
 
 
 def _weigh(features: NDArray[np.float64], luts: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.optimize import nnls  # takes as long to import as a small step, and few steps fit costs
+
     weights, _ = nnls(features / luts[:, None], np.ones(len(luts)))
     return np.asarray(weights, dtype=np.float64)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 _Location = tuple[int, str]  # first line (of the first decorator, if any) and name, as in the code object
+_FILES: dict[str, dict[_Location, ast.FunctionDef]] = {}
 
 
 def _source(function: Callable[..., Any]) -> ast.FunctionDef | None:
@@ -22,9 +23,14 @@ def _source(function: Callable[..., Any]) -> ast.FunctionDef | None:
     return _functions_in(code.co_filename).get((code.co_firstlineno, code.co_name))
 
 
-@functools.cache
 def _functions_in(file: str) -> dict[_Location, ast.FunctionDef]:
-    """The functions of a file. It is parsed once: a starting executor looks up hundreds of functions."""
+    """The functions of a file. It is parsed once: hundreds of functions are looked up."""
+    if file not in _FILES:
+        _FILES[file] = _parse(file)
+    return _FILES[file]
+
+
+def _parse(file: str) -> dict[_Location, ast.FunctionDef]:
     try:
         tree = ast.parse("".join(linecache.getlines(file)))
     except SyntaxError:
@@ -34,6 +40,11 @@ def _functions_in(file: str) -> dict[_Location, ast.FunctionDef]:
         for node in _statements(tree)
         if isinstance(node, ast.FunctionDef)
     }
+
+
+def files_followed() -> tuple[str, ...]:
+    """Return the files whose source was analysed so far in this process."""
+    return tuple(sorted(_FILES))
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:

@@ -69,8 +69,8 @@ def _relocate_graph(graph: Any, moves: Moves) -> None:
                 _relocate_graph(inner, moves)
 
 
-def relocate_model(source: Path, target: Path, moves: Moves) -> None:
-    """Copy an ONNX file with paths replaced. Equal models give equal bytes."""
+def read_model(source: Path, moves: Moves) -> Any:
+    """Read an ONNX file, with paths replaced."""
     import onnx
 
     data = source.read_bytes()
@@ -78,7 +78,24 @@ def relocate_model(source: Path, target: Path, moves: Moves) -> None:
     # Strings are stored verbatim in the file, so a search of its bytes spares most models the walk.
     if _moved(data, moves) != data:
         relocate_proto(model, moves)
-    target.write_bytes(model.SerializeToString(deterministic=True))
+    return model
+
+
+def write_model(model: Any, target: Path, moves: Moves) -> None:
+    """Write an ONNX model, which stays as it is, with paths replaced. Equal models give equal bytes."""
+    import onnx
+
+    data = model.SerializeToString(deterministic=True)
+    if _moved(data, moves) != data:
+        model = onnx.load_model_from_string(data)
+        relocate_proto(model, moves)
+        data = model.SerializeToString(deterministic=True)
+    target.write_bytes(data)
+
+
+def relocate_model(source: Path, target: Path, moves: Moves) -> None:
+    """Copy an ONNX file with paths replaced. Equal models give equal bytes."""
+    write_model(read_model(source, moves), target, ())
 
 
 def relocate_tree(source: Path, target: Path, moves: Moves) -> tuple[Path, ...]:

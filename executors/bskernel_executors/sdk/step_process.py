@@ -27,6 +27,7 @@ from bskernel_executors.sdk.causes import make_failure
 from bskernel_executors.sdk.classification import FailureContext, refine
 from bskernel_executors.sdk.confinement import Confinement
 from bskernel_executors.sdk.determinism import find_seed, make_deterministic, seed_generators
+from bskernel_executors.sdk.kept_memory import keep_freed_memory
 from bskernel_executors.sdk.outputs import check_outputs
 from bskernel_executors.sdk.parameters import decode_parameters
 from bskernel_executors.sdk.registry import Entry, Registry
@@ -158,6 +159,7 @@ def run_step(
 
     Without a manifest, which then cannot be read, the result says why.
     """
+    keep_freed_memory()
     make_deterministic(directory / WORK)
     hint_values: dict[str, str] = {}
     memory_mib: int | None = None

@@ -6,6 +6,7 @@ from bskernel_protocol import Artifact, Digest, Failure
 
 from bskernel.core.action import Action
 from bskernel.core.interfaces import Store
+from bskernel.core.runtime_failures import input_lost
 from bskernel.core.step import Step
 from bskernel.execution.step_runner import StepOutcome
 from bskernel.store.layered import LayeredStore
@@ -34,6 +35,8 @@ class ArtifactTransfer:
             return _store_failure(f"the result of step {step.name} could not be uploaded", why)
         new = [artifact for artifact in inputs.values() if artifact.digest not in self._available]
         if new and not self._shared.share(new):
+            if self._shared.unreachable is None:
+                return input_lost(new[0].name)
             why = self._shared.failure or "their bytes are missing from the cache"
             return _store_failure(f"the inputs of step {step.name} cannot be uploaded", why)
         self._available.update(artifact.digest for artifact in new)

@@ -193,6 +193,7 @@ def _run_and_write(
                 lost = list(write_results(recorder.directory, result, store))
             if not lost:
                 return with_files(recorder.directory, result)
+        store.doubt()
         recorder.note(f"{lost[0]} is missing from the cache or corrupt; rerunning the step that produces it")
     places = places_of(result.artifacts.values(), {step: made.values() for step, made in result.by_step.items()})
     failed = with_lost_artifacts(result, places, lost)

@@ -56,7 +56,8 @@ def replay(
     directory.mkdir(mode=0o700, parents=True)  # whatever the step leaves there is nobody else's to run
     failure = prepare_step_dir(workspace.store, manifest, directory, directory / "in")
     if failure is not None:
-        raise EnvironmentLacking(failure.message, hint=failure.hint)
+        hint = f"run the build again, or `bskernel store pull {build}` if a shared store has it"
+        raise EnvironmentLacking(failure.message, hint=hint)
     session = make_folders(workspace.cache, starter.name)
     try:
         return starter.run_by_hand(executor, directory, session, report)

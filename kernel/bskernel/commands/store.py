@@ -22,11 +22,13 @@ from bskernel.flow.loader import check_config, load_config
 from bskernel.flow.selection import RangeRequest
 from bskernel.images.environment import cache_folder
 from bskernel.images.usage import MadeItem
+from bskernel.remains.plain_files import discard
 from bskernel.result.build_directory import BuildDirectory
 from bskernel.store import DiskStore, SharedSettings, shared_settings
 from bskernel.store.gc import Checked, Garbage, StoreCounts, check, collect_needs, count, find_garbage, remove
 from bskernel.store.gc import repair as remove_found
 from bskernel.store.inventory import Inventory, LocalInventory, SharedInventory
+from bskernel.store.known_results import KNOWN
 from bskernel.store.layered import LayeredStore
 from bskernel.store.remote import RemoteStore
 from bskernel.store.upload_journal import UploadJournal, all_pending
@@ -183,6 +185,7 @@ class StoreAdmin:
                 collect_needs(inventory, results),
                 inventory.items("blobs"),
                 inventory.items("incoming"),
+                inventory.items("claims") if shared else (),
                 now=time.time(),
                 older_than_s=older_than_s,
                 max_bytes=max_bytes,
@@ -191,6 +194,8 @@ class StoreAdmin:
             )
             if not dry_run:
                 remove(inventory, found)
+                if not shared:
+                    discard(self._cache / KNOWN)
             made: tuple[MadeItem, ...] = ()
             if not shared and not (max_bytes is None and older_than_s is None):
                 made = collect_made(self._cache, older_than_s, max_bytes, self._note, dry_run=dry_run)

@@ -25,12 +25,22 @@ class Claimant(msgspec.Struct, frozen=True, kw_only=True):
     stopped: bool
 
 
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read of a result whatever happens: outputs, by name, and its log. None stands for all outputs."""
+
+    outputs: frozenset[str] | None = None
+    listings: bool = False  # of trees among the other outputs, what is in them
+
+
+EVERYTHING = Wanted()
+
+
 class Store(Protocol):
     """Stores bytes by digest and results by action. Damaged or lost bytes count as missing."""
 
     @property
     def answers_at_once(self) -> bool:
-        """False when a recall may ask another machine, and so take long."""
+        """False when `look_up` or `recall` may ask another machine, and so take long."""
 
     def capture(
         self, path: Path, name: str, kind: ArtifactKind, media_type: str, *, folder: int | None = None
@@ -61,6 +71,26 @@ class Store(Protocol):
         With `outputs`, those that the step's entry declares, a result that has others or lacks some is none.
         """
 
+    def look_up(
+        self,
+        action: Action,
+        outputs: Iterable[OutputDescription] | None,
+        wanted: Wanted,
+        *,
+        here: bool = False,
+    ) -> ActionResult | None:
+        """As `recall`, but of what another machine has only what is `wanted` need be here.
+
+        The rest comes when it is read; if it is gone by then, it is missing. With `here` no other machine is asked.
+        From any thread.
+        """
+
+    def doubt(self) -> None:
+        """Bytes of a result were missing: from now on only results count that are here as a whole."""
+
+    def deliver_notes(self) -> None:
+        """Tell what other threads had to say, in the thread that opened the store."""
+
     def peek(self, action: Action, outputs: Iterable[OutputDescription] | None = None) -> ActionResult | None:
         """What `recall` would most likely return; fetches nothing."""
 
@@ -75,6 +105,19 @@ class Store(Protocol):
 
     def claim(self, action: Action) -> AbstractContextManager[bool]:
         """Claim an action for the time of the context; False when another thread or process has claimed it."""
+
+    def announced(self, action: Action, taken: Callable[[], None]) -> AbstractContextManager[None]:
+        """Tell other machines that an action runs here, once the context has lasted for a while.
+
+        Calls `taken`, from another thread and during the context, if another machine runs it already. Others believe
+        that it runs until `unannounce`.
+        """
+
+    def unannounce(self, action: Action) -> None:
+        """The action has ended here, and its result was remembered if it has one."""
+
+    def other_machine(self, action: Action) -> str | None:
+        """The machine that runs the action, for people; None when no other one does. Takes a while."""
 
 
 class SessionEnded(msgspec.Struct, frozen=True, kw_only=True):

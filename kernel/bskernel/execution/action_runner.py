@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import msgspec
 from bskernel_protocol import Artifact, Event, Failure, Progress
 
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import EnvironmentLacking
-from bskernel.core.interfaces import SessionFailed, Store
+from bskernel.core.interfaces import Session, SessionFailed, Store
 from bskernel.core.places import place_lacking
 from bskernel.core.runtime_failures import environment_failure
 from bskernel.core.step import Step
@@ -23,6 +25,9 @@ from bskernel.execution.step_runner import StepOutcome, recycle, run_step
 _LOOK_S = 2.0  # how often to look at the process that runs it
 _STOPPED_S = 6.0  # a process that was stopped for so long is not waited for
 _POLL_S = 0.05  # how often to look at an action that another build runs
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 8.0  # how often to ask for an action that another machine runs
+# What lasts while a step runs in a session, in the folder of that name.
+Watched: TypeAlias = Callable[[Session, str], contextlib.AbstractContextManager[None]]
 _NOTHING = StepOutcome(result=None, failure=None, log=b"")
 
 
@@ -64,6 +69,26 @@ class CancelToken:
         finally:
             with self._lock:
                 self._end = None
+
+
+class OtherMachine:
+    """Another machine that may run the same action, and so makes a step here give way."""
+
+    def __init__(self, store: Store, action: Action) -> None:
+        self._store = store
+        self._action = action
+        self.was_first = False
+        self.gives_way = True
+
+    def watched(self, session: Session, folder: str) -> contextlib.AbstractContextManager[None]:
+        """Watch for other machines while the step in that folder runs; end it if one was first."""
+
+        def give_way() -> None:
+            if self.gives_way:
+                self.was_first = True
+                session.cancel(folder)
+
+        return self._store.announced(self._action, give_way)
 
 
 class ActionRunner:
@@ -148,6 +173,32 @@ class ActionRunner:
         with self._claimed(step, action, say, share, cancel_token) as known:
             if known is not None:
                 return self._recalled(step, known, began)
+            if not share:
+                return self._run(step, action, inputs, say, cancel_token, folder, _unwatched)
+            other = OtherMachine(self._store, action)
+            done = self._run(step, action, inputs, say, cancel_token, folder, other.watched)
+            if not other.was_first or done.outcome.result is not None or done.outcome.failure is not None:
+                return done
+            self.recycle(done)
+            known = self._await(step, action, say, cancel_token)
+            if known is not None:
+                return self._recalled(step, known, began)
+            # It has failed there, or that machine is gone.
+            other.gives_way = False
+            return self._run(step, action, inputs, say, cancel_token, f"{folder}-here", other.watched)
+
+    def _run(
+        self,
+        step: Step,
+        action: Action,
+        inputs: dict[str, Artifact],
+        say: Callable[[Event], None],
+        cancel_token: CancelToken,
+        folder: str,
+        watched: Watched,
+    ) -> Completion:
+        """Run a step and remember its result."""
+        try:
             lost = True
             while lost:
                 with (
@@ -156,7 +207,8 @@ class ActionRunner:
                 ):
                     # The time of environments, images and imports is not the step's.
                     began = time.monotonic()
-                    outcome = run_step(step, inputs, self._store, lease.session, say, folder)
+                    during = functools.partial(watched, lease.session)
+                    outcome = run_step(step, inputs, self._store, lease.session, say, folder, during)
                     doubtful, lost = _doubtful(outcome, lease), outcome.lost
             if self._stopping.is_set() and outcome.result is not None:
                 # Its folder may have been removed while its outputs were captured.
@@ -168,6 +220,27 @@ class ActionRunner:
                     failure = Failure(category="executor", message=f"the result of step {step.name}: {error}")
                     outcome = msgspec.structs.replace(outcome, result=None, failure=failure)
             return Completion(step=step, outcome=outcome, doubtful=doubtful, seconds=time.monotonic() - began)
+        finally:
+            self._store.unannounce(action)
+
+    def _await(
+        self, step: Step, action: Action, say: Callable[[Event], None], cancel_token: CancelToken
+    ) -> ActionResult | None:
+        """Wait until no other machine runs the action; then its result, if there is one."""
+        say(Progress(directory=step.label, text="waiting for another machine that runs the same action"))
+        pause, named = _FIRST_PAUSE_S, ""
+        while (machine := self._store.other_machine(action)) is not None:
+            if named and machine != named:
+                break  # the first one has not made it: nobody waits for one machine after another
+            if not named:
+                named = machine
+                self._note(f"step {step.name}: waiting for another machine's result: {machine}")
+            until = time.monotonic() + pause
+            while time.monotonic() < until:
+                if self._stopping.wait(_POLL_S) or cancel_token.cancelled:
+                    raise PoolStopped
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+        return self._store.recall(action, step.outputs)
 
     @contextlib.contextmanager
     def _claimed(
@@ -205,6 +278,10 @@ class ActionRunner:
 def failed_outcome(failure: Failure) -> StepOutcome:
     """The outcome of a step that failed before it started."""
     return msgspec.structs.replace(_NOTHING, failure=failure)
+
+
+def _unwatched(session: Session, folder: str) -> contextlib.AbstractContextManager[None]:  # noqa: ARG001
+    return contextlib.nullcontext()
 
 
 def _doubtful(outcome: StepOutcome, lease: SessionLease) -> bool:

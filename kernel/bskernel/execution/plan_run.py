@@ -12,12 +12,13 @@ from bskernel_protocol import EntryDescription, Failure
 
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.catalogue import EntryOf, required_by, runs_after_failure
-from bskernel.core.interfaces import Store
+from bskernel.core.interfaces import Store, Wanted
 from bskernel.core.observers import Observer
 from bskernel.core.run_reason import reasons_to_run
 from bskernel.core.runtime_failures import interrupted
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import EndedStep, StepReport, skipped
+from bskernel.core.written_outputs import written_outputs
 from bskernel.execution.scheduler import JOBS, Schedule, task_of
 from bskernel.execution.step_inputs import ResolvedInputs, resolve_inputs, resolve_partial_inputs
 from bskernel.execution.step_loop import StepLoop
@@ -72,6 +73,10 @@ class PlanSource:
         """Nothing: the store knows."""
         return None
 
+    def wanted(self, step: Step) -> Wanted:
+        """What the build directory gets; of an item what the step's output lists."""
+        return Wanted(outputs=self._written[step.index], listings=step.item_of is not None)
+
     def cannot_run(self, step: Step) -> None:
         """The failure that left too little is reported already."""
         self._schedule.ended(step.name, well=True)
@@ -87,6 +92,10 @@ class PlanSource:
     def idle(self) -> bool:
         """No work of a build can wait."""
         return False
+
+    @functools.cached_property
+    def _written(self) -> tuple[frozenset[str], ...]:
+        return written_outputs(self._plan.steps)
 
     @functools.cached_property
     def _later(self) -> list[tuple[ExecutorRef, ...]]:
@@ -119,7 +128,7 @@ def run_plan(
     limits = limits or {JOBS: 1}
     entries = {step.name: entry_of(step) for step in plan.steps}
     tasks = [task_of(step, limits, after_failure=runs_after_failure(entries[step.name])) for step in plan.steps]
-    schedule = Schedule(tasks, limits)
+    schedule = Schedule(tasks, limits, look_first=not (fresh or store.answers_at_once))
     source = PlanSource(plan, entries, schedule, store, salt, last_action)
     steps = {step.name: step for step in plan.steps}
     loop = StepLoop(steps, schedule, source, store, pool, observer, fresh=fresh, join_equal=not fresh)

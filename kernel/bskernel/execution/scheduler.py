@@ -59,11 +59,22 @@ class Schedule:
 
     With `isolate`, a failure affects only tasks that wait for the failed one: those with `after_failure` start once
     all tasks they are `behind` have ended, the others never.
+
+    With `look_first`, the result of a task is looked up before it starts; a lookup holds nothing, so no limit counts.
+    A task whose result is found ends without a start. Tasks that start after a failure are not looked up.
     """
 
-    def __init__(self, tasks: Sequence[Task], limits: Mapping[str, int], *, isolate: bool = False) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        limits: Mapping[str, int],
+        *,
+        isolate: bool = False,
+        look_first: bool = False,
+    ) -> None:
         self._tasks = dict(enumerate(tasks))
         self._isolate = isolate
+        self._look_first = look_first
         self._index = {task.name: index for index, task in enumerate(tasks)}
         self._free = dict(limits)
         self._missing = [len(task.after) + task.closed for task in tasks]
@@ -71,6 +82,10 @@ class Schedule:
         self._dependents: dict[str, list[int]] = {}
         # Tasks that only limits hold back, by demand: there are few different demands, however many tasks.
         self._ready: dict[tuple[tuple[str, int], ...], list[int]] = {}
+        self._unlooked: list[int] = []  # ready tasks whose result was not looked up
+        self._looking: set[str] = set()  # tasks that are looked up
+        self._missed: set[int] = set()  # tasks whose result is not known
+        self._unwanted: set[int] = set()  # tasks that were withdrawn while they were looked up
         self._alone: list[int] = []  # tasks to run alone
         self._held: dict[str, list[int]] = {}  # tasks that wait for an equal one, by its name
         self._running: set[str] = set()
@@ -90,8 +105,8 @@ class Schedule:
 
     @property
     def running(self) -> frozenset[str]:
-        """The tasks that are running."""
-        return frozenset(self._running)
+        """The tasks that are running or looked up."""
+        return frozenset(self._running | self._looking)
 
     @property
     def failing(self) -> bool:
@@ -110,9 +125,41 @@ class Schedule:
         self._begun.add(index)
         return task.name
 
+    def look(self) -> str | None:
+        """The next ready task whose result is to be looked up; None when there is none now.
+
+        It ends, is split or held like one that was started, or it was `missed`.
+        """
+        if not self._pruned(self._unlooked):
+            return None
+        index = heapq.heappop(self._unlooked)
+        self._looking.add(self._tasks[index].name)
+        self._begun.add(index)
+        return self._tasks[index].name
+
+    def is_looked_up(self, name: str) -> bool:
+        """True while the task is looked up and holds nothing."""
+        return name in self._looking
+
+    def missed(self, name: str) -> bool:
+        """The result of a task that is looked up is not known: it starts when the limits allow it.
+
+        False when it was withdrawn meanwhile, or is an item of a task that has failed: then it is still to be ended.
+        """
+        index = self._index[name]
+        if index in self._unwanted:
+            return False
+        self._take_back(name)
+        self._missed.add(index)
+        if self._left is None or index < 0:
+            self._make_ready(index)
+        elif self._tasks[index].after_failure:
+            self._left = sorted((*self._left, index), reverse=True)
+        return True
+
     def _next(self) -> int | None:
         if self._left is not None and not self._items:
-            return self._left.pop() if self._left and not self._running else None
+            return self._left.pop() if self._left and not self._running and not self._looking else None
         if self._pruned(self._alone):
             if self._running:
                 return None
@@ -181,8 +228,11 @@ class Schedule:
 
     def _drop_items(self, name: str) -> tuple[str, ...]:
         """The items of a split task that have not started never will."""
+        self._unwanted.update(self._index[item] for item in self._items[name] if item in self._looking)
         waiting = [item for item in self._items[name] if self._index[item] not in self._begun | self._past]
         self._past.update(self._index[item] for item in waiting)
+        for item in waiting:
+            self._release_held(item)
         return tuple(waiting)
 
     def _wait_less(self, index: int) -> None:
@@ -201,6 +251,8 @@ class Schedule:
     def withdraw(self, name: str) -> tuple[str, ...]:
         """Withdraw a task that has not started; returns it and the tasks that will never start because of it."""
         index = self._index[name]
+        if name in self._looking:
+            self._unwanted.add(index)
         if index in self._begun or index in self._past:
             return ()
         return self._lose(index)
@@ -214,6 +266,7 @@ class Schedule:
             if index in self._past:
                 continue
             self._close(index)
+            self._release_held(self._tasks[index].name)  # a task that was missed may never start
             names.append(self._tasks[index].name)
             for dependent in self._dependents.get(self._tasks[index].name, ()):
                 if not self._tasks[dependent].after_failure:
@@ -253,6 +306,9 @@ class Schedule:
         return True
 
     def _make_ready(self, index: int) -> None:
+        if self._look_first and index not in self._missed:
+            heapq.heappush(self._unlooked, index)
+            return
         heapq.heappush(self._ready.setdefault(self._tasks[index].demand, []), index)
 
     def _take_back(self, name: str) -> None:
@@ -261,6 +317,9 @@ class Schedule:
         self._begun.discard(self._index[name])
 
     def _release(self, name: str) -> None:
+        if name in self._looking:
+            self._looking.remove(name)
+            return
         for resource, amount in self._tasks[self._index[name]].demand:
             self._free[resource] += amount
         self._running.remove(name)
@@ -275,5 +334,6 @@ class Schedule:
             if self._tasks[index].after_failure and index not in self._begun
         ]
         # What goes on is what has started, items of split tasks among it.
+        self._unlooked = sorted(index for index in self._unlooked if index < 0)
         self._alone = sorted(index for index in self._alone if index < 0)
         self._ready = {demand: sorted(at for at in ready if at < 0) for demand, ready in self._ready.items()}

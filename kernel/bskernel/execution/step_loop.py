@@ -9,18 +9,19 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
-from bskernel_protocol import Failure
+from bskernel_protocol import Artifact, Failure
 
 from bskernel.core.action import Action, ActionResult, action_of
 from bskernel.core.errors import EnvironmentLacking
-from bskernel.core.interfaces import Store
+from bskernel.core.interfaces import EVERYTHING, Store, Wanted
 from bskernel.core.observers import DelayedObserver, Observer
 from bskernel.core.run_reason import FRESH
 from bskernel.core.runtime_failures import environment_failure, interrupted
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import EndedStep, Status, StepReport, skipped
+from bskernel.execution.lookup import AT_ONCE, Found, LookedUp, Lookup, begin_lookup
 from bskernel.execution.scheduler import Schedule
-from bskernel.execution.split_step import ItemsRefused, ItemStep, SplitStep, split_step
+from bskernel.execution.split_step import ItemsRefused, ItemStep, SplitStep
 from bskernel.execution.step_inputs import InputMissing, ResolvedInputs, read_log
 from bskernel.execution.worker_pool import Notice, PoolEvent, StepEvent, WorkerPool
 
@@ -48,8 +49,11 @@ class StepSource(Protocol):
     def known(self, step: Step, action: Action) -> ActionResult | Failure | None:
         """What the source itself knows of the action's result, before the store is asked."""
 
+    def wanted(self, step: Step) -> Wanted:
+        """What is read of the step's result whatever happens, if the store has it."""
+
     def cannot_run(self, step: Step) -> None:
-        """The step was ready, but `inputs` returned None for it."""
+        """The step was ready, but `inputs` returned None for it, or nothing needs it any more."""
 
     def ended(self, step: Step, ended: EndedStep, result: ActionResult | None, never: tuple[str, ...]) -> None:
         """The step has ended; `never` are the tasks that will not start because of it."""
@@ -59,6 +63,16 @@ class StepSource(Protocol):
 
     def idle(self) -> bool:
         """Do one piece of work that no step waits for; False when there is none."""
+
+
+class PreparedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """A step whose action is known; `began` in seconds of the monotonic clock."""
+
+    step: Step
+    action: Action
+    inputs: dict[str, Artifact]
+    ended: EndedStep  # as far as it is known
+    began: float
 
 
 class StepLoop:
@@ -95,7 +109,12 @@ class StepLoop:
         self._expected: set[ExecutorRef] = set()
         self._made: dict[str, ActionResult] = {}
         self._running: dict[str, EndedStep] = {}  # as far as they are known
-        self._in_flight: dict[str, str] = {}  # the key of a running action -> its task
+        self._looking: dict[str, PreparedStep] = {}  # steps of which another machine is asked, by task
+        self._missed: dict[
+            str, PreparedStep
+        ] = {}  # looked-up steps without a known result that wait to start, by task
+        self._held: dict[str, PreparedStep] = {}  # steps that were missed, too, and wait for an equal one, by task
+        self._in_flight: dict[str, str] = {}  # the key of an action that runs or is looked up -> its task
         self._splits: dict[str, SplitStep] = {}  # steps whose items run, by task
         self._split_of: dict[str, SplitStep] = {}  # an item's task -> its step
         self._made_items: dict[str, ActionResult] = {}  # by key
@@ -106,8 +125,7 @@ class StepLoop:
         """Run every step that can run; after an interrupt `interrupted_by` names its signal."""
         try:
             while True:
-                while (task := self._schedule.start()) is not None:
-                    self._start(self._steps[task])
+                while self._advance():
                     self._observer.pass_on()
                 self._observer.pass_on()
                 if not self._schedule.running:
@@ -124,7 +142,7 @@ class StepLoop:
             raise
 
     def _next_event(self) -> PoolEvent:
-        """The pool's next event; until there is one, the source does what can wait."""
+        """The next event of the pool or of a lookup; until there is one, the source does what can wait."""
         while True:
             try:
                 return self._pool.events.get_nowait()
@@ -132,61 +150,157 @@ class StepLoop:
                 if not self._source.idle():
                     return self._pool.events.get()
 
-    def _start(self, step: Step) -> None:
+    def _advance(self) -> bool:
+        """Start one step, or look one up; False when there is none now."""
+        if (task := self._schedule.start()) is not None:
+            self._start(task)
+            return True
+        # A store that asks other machines takes long: steps that the limits hold back are looked up meanwhile.
+        if len(self._looking) < AT_ONCE and (task := self._schedule.look()) is not None:
+            prepared = self._prepare(task)
+            if prepared is not None:
+                self._look_up(task, prepared)
+            return True
+        return False
+
+    def _start(self, task: str) -> None:
         """Recall a step's result, or have the pool run it."""
+        prepared = self._missed.pop(task, None)
+        if prepared is None:
+            prepared = self._held.pop(task, None) or self._prepare(task)
+            if prepared is not None:
+                self._look_up(task, prepared)
+        elif self._is_held(task, prepared.action):
+            self._held[task] = prepared
+        else:
+            self._begin(task, prepared)
+
+    def _prepare(self, task: str) -> PreparedStep | None:
+        """The step with its action; None when it has ended already, or waits for an equal one."""
+        step, began = self._steps[task], time.monotonic()
         ended = EndedStep(report=skipped(step), action=None, inputs={}, log=b"")
-        began = time.monotonic()
-        task = self._task_of[step.label]
         try:
             resolved = self._inputs(task, step)
+        except InputMissing as error:
+            self._observer.started(step)
+            failure = Failure(category="config", message=str(error))
+        except EnvironmentLacking as error:
+            failure = environment_failure(error)
+        else:
             if resolved is None:
                 self._source.cannot_run(step)
-                return
+                return None
             action = action_of(step, resolved.inputs, self._source.salt(step))
-            other = self._in_flight.get(action.key.sha256)
-            if other is not None and self._join_equal:
-                self._schedule.hold(task, until=other)
-                return
+            if self._is_held(task, action):
+                return None
             self._observer.started(step)
             if not self._store.answers_at_once:
                 self._observer.pass_on()
             report = msgspec.structs.replace(ended.report, partial=resolved.partial, key=action.key.sha256)
             ended = EndedStep(report=report, action=action, inputs=resolved.inputs, log=b"")
-            known, log = self._source.known(step, action), None
-            if isinstance(known, ActionResult) and step.each is not None:
-                known = None  # its items are known, which says more
-            if known is None and self._join_equal and task in self._split_of:
-                known = self._made_items.get(action.key.sha256)
-            items = split_step(step, resolved.inputs, self._store) if known is None else ()
-            if known is None and not self._fresh and not self._are_known(items):
-                known, log = self._recall(action, step)
-            if isinstance(known, Failure):
-                self._fail(step, ended, known, time.monotonic() - began)
-                return
-            if known is not None:
-                if log is None:
-                    log = read_log(known.log, self._store) if self._read_logs else b""
-                ended = msgspec.structs.replace(ended, log=log)
-                self._succeed(step, ended, known, "recalled", time.monotonic() - began)
-                return
-            why = FRESH if self._fresh else self._source.why(step, action)
-            ended = msgspec.structs.replace(ended, report=msgspec.structs.replace(ended.report, why=why))
-            if step.each is not None:
-                self._split(task, step, ended, items, began)
-                return
-            self._expect(step)
-        except ItemsRefused as error:
-            self._fail(step, ended, error.failure, time.monotonic() - began)
-        except InputMissing as error:
-            self._observer.started(step)
-            self._fail(step, ended, Failure(category="config", message=str(error)), time.monotonic() - began)
-        except EnvironmentLacking as error:
-            self._fail(step, ended, environment_failure(error), time.monotonic() - began)
+            return PreparedStep(step=step, action=action, inputs=resolved.inputs, ended=ended, began=began)
+        self._fail(step, ended, failure, time.monotonic() - began)
+        return None
+
+    def _is_held(self, task: str, action: Action) -> bool:
+        """True when an equal action runs or is looked up, so that the task waits for its result."""
+        other = self._in_flight.get(action.key.sha256) if self._join_equal else None
+        if other is None:
+            return False
+        self._schedule.hold(task, until=other)
+        return True
+
+    def _look_up(self, task: str, prepared: PreparedStep) -> None:
+        """Follow what is known of the step's result, at once or when the store has answered."""
+        step, action = prepared.step, prepared.action
+        known = self._source.known(step, action)
+        if isinstance(known, ActionResult) and step.each is not None:
+            known = None  # its items are known, which says more
+        if known is None and self._join_equal and task in self._split_of:
+            known = self._made_items.get(action.key.sha256)
+        if known is not None:
+            log = known.log if isinstance(known, ActionResult) and self._read_logs else None
+            self._follow(task, prepared, Found(known=known, log=read_log(log, self._store)))
+            return
+        lookup = Lookup(
+            step=step,
+            action=action,
+            inputs=prepared.inputs,
+            wanted=EVERYTHING if self._store.answers_at_once else self._source.wanted(step),
+            read_log=self._read_logs,
+            fresh=self._fresh,
+            salt_of=self._source.salt,
+        )
+        try:
+            if self._store.answers_at_once or self._fresh:
+                found: Found | None = lookup.find(self._store)
+            else:
+                found = lookup.find_here(self._store)
+        except (ItemsRefused, EnvironmentLacking) as error:
+            self._refuse(prepared, error)
+            return
+        if found is not None:
+            self._follow(task, prepared, found)
+            return
+        self._looking[task] = prepared
+        self._in_flight.setdefault(action.key.sha256, task)
+        begin_lookup(lookup, self._store, self._pool.events.put)
+
+    def _handle_lookup(self, event: LookedUp) -> None:
+        """Process the end of a lookup; what an interrupted build finds does not count."""
+        self._store.deliver_notes()
+        if self.interrupted_by is not None:
+            return
+        task = self._task_of[event.step.label]
+        prepared = self._looking.pop(task)
+        self._land(task, prepared.ended)
+        if isinstance(event.error, ItemsRefused | EnvironmentLacking):
+            self._refuse(prepared, event.error)
+        elif event.error is not None:
+            raise event.error
         else:
-            self._running[task] = ended
-            self._in_flight.setdefault(action.key.sha256, task)
-            self._pool.begin(step, action, resolved.inputs)
-            self._observer.running(step)
+            self._follow(task, prepared, event.found)
+
+    def _refuse(self, prepared: PreparedStep, error: ItemsRefused | EnvironmentLacking) -> None:
+        failure = error.failure if isinstance(error, ItemsRefused) else environment_failure(error)
+        self._fail(prepared.step, prepared.ended, failure, time.monotonic() - prepared.began)
+
+    def _follow(self, task: str, prepared: PreparedStep, found: Found) -> None:
+        """End a step whose result is known; let its items start, or itself."""
+        step, ended = prepared.step, prepared.ended
+        if isinstance(found.known, Failure):
+            self._fail(step, ended, found.known, time.monotonic() - prepared.began)
+        elif found.known is not None:
+            ended = msgspec.structs.replace(ended, log=found.log)
+            self._succeed(step, ended, found.known, "recalled", time.monotonic() - prepared.began)
+        elif step.each is not None:
+            self._split(task, step, self._with_reasons(prepared), found.items, prepared.began)
+        elif not self._schedule.is_looked_up(task):
+            self._begin(task, prepared)
+        elif self._schedule.missed(task):
+            self._missed[task] = prepared
+        elif task in self._split_of:
+            self._drop_item(task)
+        else:
+            self._source.cannot_run(step)  # nothing needs it any more
+
+    def _with_reasons(self, prepared: PreparedStep) -> EndedStep:
+        """The step as far as it is known, with the reasons why it runs."""
+        why = FRESH if self._fresh else self._source.why(prepared.step, prepared.action)
+        return msgspec.structs.replace(prepared.ended, report=msgspec.structs.replace(prepared.ended.report, why=why))
+
+    def _begin(self, task: str, prepared: PreparedStep) -> None:
+        """Have the pool run a step."""
+        step, ended = prepared.step, self._with_reasons(prepared)
+        try:
+            self._expect(step)
+        except EnvironmentLacking as error:
+            self._fail(step, ended, environment_failure(error), time.monotonic() - prepared.began)
+            return
+        self._running[task] = ended
+        self._in_flight.setdefault(prepared.action.key.sha256, task)
+        self._pool.begin(step, prepared.action, prepared.inputs)
+        self._observer.running(step)
 
     def _expect(self, step: Step) -> None:
         if step.executor not in self._expected:
@@ -198,13 +312,6 @@ class StepLoop:
         if task in self._split_of:
             return ResolvedInputs(inputs=self._split_of[task].items[task].inputs)
         return self._source.inputs(step, self._made)
-
-    def _are_known(self, items: tuple[ItemStep, ...]) -> bool:
-        """True when the items can be recalled one by one, which says more than recalling their step."""
-        return bool(items) and all(
-            self._store.peek(action_of(item.step, item.inputs, self._source.salt(item.step)), item.step.outputs)
-            for item in items
-        )
 
     def _split(self, task: str, step: Step, ended: EndedStep, items: tuple[ItemStep, ...], began: float) -> None:
         """Let the step's items start."""
@@ -230,6 +337,14 @@ class StepLoop:
         if not split.waiting:
             self._end_split(split, split.failure)
 
+    def _drop_item(self, task: str) -> None:
+        """An item that was looked up does not start: another one of its step has failed."""
+        split = self._split_of[task]
+        self._schedule.ended(task, well=True)
+        split.waiting.discard(task)
+        if not split.waiting:
+            self._end_split(split, split.failure)
+
     def _end_split(self, split: SplitStep, failure: Failure | None) -> None:
         """End a step whose items have ended."""
         task, ended = self._task_of[split.step.label], split.with_items
@@ -247,16 +362,11 @@ class StepLoop:
         ran = any(item.status == "ran" for item in ended.report.items)
         self._succeed(split.step, ended, result, "ran" if ran else "recalled", seconds)
 
-    def _recall(self, action: Action, step: Step) -> tuple[ActionResult | None, bytes | None]:
-        """The action's result with its log; none if the log turns out to be damaged, since then the cache lost it."""
-        known = self._store.recall(action, step.outputs)
-        if known is None or known.log is None or not self._read_logs:
-            return known, b""
-        log = self._store.get(known.log)
-        return (known if log is not None else None), log
-
     def _handle(self, event: PoolEvent) -> None:
-        """Process one event of the pool."""
+        """Process one event of the pool or of a lookup."""
+        if isinstance(event, LookedUp):
+            self._handle_lookup(event)
+            return
         if isinstance(event, Notice):
             self._observer.note(event.text)
             return

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 from bskernel_protocol import (
@@ -35,6 +37,8 @@ from bskernel.remains.folder import ASIDE, RemainsRefused, opened_folder, read_f
 from bskernel.remains.limits import RESULT_LARGEST
 from bskernel.remains.removal import remove
 
+# What lasts while a step's process runs, given the folder's name in the session.
+During: TypeAlias = Callable[[str], contextlib.AbstractContextManager[None]]
 _NO_ROOM = 1 << 20  # bytes: a disk with less is full
 
 
@@ -79,6 +83,7 @@ def run_step(
     session: Session,
     on_event: Callable[[Event], None],
     folder: str,
+    during: During = lambda _: contextlib.nullcontext(),
 ) -> StepOutcome:
     """Run a step in a session, in the folder of that name, and capture its outputs.
 
@@ -88,7 +93,7 @@ def run_step(
     """
     place = Place("the folder of running steps", str(session.root.parent), "or set BSKERNEL_CACHE to another folder")
     with within(place):
-        outcome = _run_step(step, inputs, store, session, on_event, folder)
+        outcome = _run_step(step, inputs, store, session, on_event, folder, during)
         if outcome.failure is not None and outcome.failure.category == "crash":
             # A process that cannot write its last words ends like this, and cannot say why.
             _refuse_full_disk(session.root)
@@ -108,6 +113,7 @@ def _run_step(
     session: Session,
     on_event: Callable[[Event], None],
     folder: str,
+    during: During,
 ) -> StepOutcome:
     if os.path.lexists(session.root / folder):
         # The step runs again, and its earlier folders are still in use.
@@ -125,7 +131,8 @@ def _run_step(
     except OSError:  # another step has put something there
         folder = f"{folder}-{os.urandom(4).hex()}"
         os.rename(made.directory, session.root / folder)
-    ended = session.run(folder, timeout_s=step.timeout_s, memory_mib=step.memory_mib, on_event=on_event)
+    with during(folder):
+        ended = session.run(folder, timeout_s=step.timeout_s, memory_mib=step.memory_mib, on_event=on_event)
     if ended.interrupted:
         # The step may still run: its folder stays until its session closes.
         return StepOutcome(result=None, failure=None, log=_read_log(session.root / folder))

@@ -13,6 +13,7 @@ from bskernel.core.action import Action
 from bskernel.core.interfaces import Store
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.execution.action_runner import ActionRunner, Completion
+from bskernel.execution.lookup import LookedUp
 from bskernel.execution.session_pool import SessionPool
 from bskernel.host.thread import Thread
 
@@ -30,7 +31,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-PoolEvent: TypeAlias = StepEvent | Notice | Completion
+PoolEvent: TypeAlias = StepEvent | Notice | Completion | LookedUp
 
 
 class WorkerPool(Protocol):

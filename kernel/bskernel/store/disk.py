@@ -15,7 +15,7 @@ from bskernel_protocol import Artifact, ArtifactKind, Digest, OutputDescription,
 
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import EnvironmentLacking
-from bskernel.core.interfaces import Claimant, OutputViolation
+from bskernel.core.interfaces import Claimant, OutputViolation, Wanted
 from bskernel.core.places import Place, cache_place, within
 from bskernel.remains.folder import RemainsRefused, opened_folder
 from bskernel.remains.limits import limits_from
@@ -185,6 +185,23 @@ class DiskStore:
         result = self.recall_key(action.key.sha256, origin=origin)
         return None if result is None or (outputs is not None and lacks_outputs(result, outputs)) else result
 
+    def look_up(
+        self,
+        action: Action,
+        outputs: Iterable[OutputDescription] | None,
+        wanted: Wanted,  # noqa: ARG002 - everything is here
+        *,
+        here: bool = False,  # noqa: ARG002
+    ) -> ActionResult | None:
+        """The same as `recall`: a local store has all of a result."""
+        return self.recall(action, outputs)
+
+    def doubt(self) -> None:
+        """Nothing changes: only whole results ever count."""
+
+    def deliver_notes(self) -> None:
+        """There are none."""
+
     def peek(
         self, action: Action, outputs: Iterable[OutputDescription] | None = None, *, origin: str = ""
     ) -> ActionResult | None:
@@ -197,7 +214,7 @@ class DiskStore:
         stored = decoded_stored(key, read_plain(path, MAX_RESULT + SEAL_BYTES))
         if stored is None or stored.origin not in {"", origin}:
             return None
-        if not all(self._complete(artifact) for artifact in stored.result.outputs):
+        if not self.has(stored.result.outputs):
             return None
         if stored.result.log is not None and not self._bytes.is_whole(stored.result.log):
             return None
@@ -213,11 +230,19 @@ class DiskStore:
         key = action.key.sha256
         self._bytes.store(encoded_stored(key, StoredResult(result=result, origin=origin)), self._action(key))
 
+    def has(self, artifacts: Iterable[Artifact]) -> bool:
+        """True when all bytes of the artifacts are here."""
+        return all(self._complete(artifact) for artifact in artifacts)
+
     def check(self, result: ActionResult) -> None:
         """Raise ValueError when one of the result's artifacts is missing."""
         for artifact in result.outputs:
             if not self._complete(artifact):
                 raise ValueError(f"artifact {artifact.name} is not in the store")
+
+    def keep(self, data: bytes, path: Path) -> None:
+        """Write a file of the cache that is neither blob nor result, whole or not at all."""
+        self._bytes.store(data, path)
 
     def save(self) -> None:
         """Save the known digests of the user's files."""
@@ -240,6 +265,21 @@ class DiskStore:
     def claim(self, action: Action) -> contextlib.AbstractContextManager[bool]:
         """Claim an action during the context; yields False when another thread or process has claimed it."""
         return self._claims.attempt(action.key)
+
+    def announced(
+        self,
+        action: Action,  # noqa: ARG002
+        taken: Callable[[], None],  # noqa: ARG002
+    ) -> contextlib.AbstractContextManager[None]:
+        """Nothing: other machines have other stores."""
+        return contextlib.nullcontext()
+
+    def unannounce(self, action: Action) -> None:
+        """Nothing was announced."""
+
+    def other_machine(self, action: Action) -> str | None:  # noqa: ARG002
+        """None: there is no other."""
+        return None
 
     def keys(self) -> list[str]:
         """The keys of all results, in order."""

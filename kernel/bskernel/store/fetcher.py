@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -27,6 +28,8 @@ class Fetcher:
         self._remote = remote
         self._link = link
         self.damaged: set[str] = set()
+        self._lock = threading.Lock()
+        self._fetching: dict[Digest, threading.Lock] = {}  # blobs that are being downloaded
         self._misses = 0
         self._listed: set[str] | None = None
 
@@ -90,7 +93,20 @@ class Fetcher:
             return self._signed.admit(self._remote.result(key, target))
 
     def fetch(self, digest: Digest) -> bool:
-        """Download a blob; False when it is missing or damaged. Raises whatever the shared store raises."""
+        """Download a blob; False when it is missing or damaged. Raises whatever the shared store raises.
+
+        Threads that ask for the same blob at the same time download it once.
+        """
+        with self._lock:
+            fetching = self._fetching.setdefault(digest, threading.Lock())
+        try:
+            with fetching:
+                return self._local.holds(digest) or self._fetch(digest)
+        finally:
+            with self._lock:
+                self._fetching.pop(digest, None)
+
+    def _fetch(self, digest: Digest) -> bool:
         with self._local.new() as target:
             state = self._remote.fetch(digest, target)
             if state == "whole":

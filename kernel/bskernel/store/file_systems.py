@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from bskernel.remains import plain_files
-from bskernel.remains.plain_files import move, open_plain
+from bskernel.remains.plain_files import move, open_plain, read_plain, write_new
 from bskernel.store.settings import SharedSettings
 
 # Protocols whose writes are atomic; elsewhere a file is written under another name and renamed.
 _WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
+_SSH = {"ssh", "sftp"}
 _S3_LIMITS = {"connect_timeout": 5, "read_timeout": 20, "retries": {"max_attempts": 0}}
 _ATTEMPTS = 2
 _CHUNK = 1 << 20  # bytes
@@ -127,6 +128,58 @@ def write(fs: Any, path: str, source: str | bytes) -> None:
         fs.pipe_file(path, source)
     else:
         fs.put_file(source, path)
+
+
+def create(fs: Any, path: str, data: bytes) -> bool:
+    """Write a small new file; False when there is one already, also if another machine writes it at the same time.
+
+    Raises NotImplementedError where the file system cannot tell.
+    """
+    protocols = _protocols(fs)
+    try:
+        if "file" in protocols:
+            write_new(path, data)
+        elif not _WHOLE.isdisjoint(protocols):
+            fs.pipe_file(path, data, mode="create")  # S3: PUT with If-None-Match
+        elif not _SSH.isdisjoint(protocols):
+            with fs.open(path, "xb") as file:
+                file.write(data)
+        else:
+            raise NotImplementedError(f"{protocols[0]}: no file can be created exclusively")
+    except FileExistsError:
+        return False
+    except NotImplementedError:
+        raise
+    except Exception:
+        # SFTP does not say why it refuses.
+        if read_small(fs, path, 1) is None:
+            raise
+        return False
+    return True
+
+
+def overwrite(fs: Any, path: str, data: bytes) -> None:
+    """Write a small file that exists. Who reads it meanwhile may find a part."""
+    if "file" in _protocols(fs):
+        with open(open_plain(path, os.O_WRONLY | os.O_CREAT), "wb", buffering=0) as file:
+            file.write(data)
+            file.truncate()
+    else:
+        write(fs, path, data)
+
+
+def read_small(fs: Any, path: str, limit: int) -> bytes | None:
+    """The first `limit` bytes of a file; None when there is none, or on this machine a longer one."""
+    protocols = _protocols(fs)
+    if "file" in protocols:
+        return read_plain(path, limit)
+    try:
+        if _SSH.isdisjoint(protocols):
+            return bytes(fs.cat_file(path, start=0, end=limit))
+        with fs.open(path, "rb") as file:
+            return bytes(file.read(limit))
+    except FileNotFoundError:
+        return None
 
 
 def make_folder(fs: Any, path: str) -> None:

@@ -17,6 +17,7 @@ R = TypeVar("R")
 GRACE_S = (
     86_400.0  # a blob that no result names may belong to a running step; it is removed once it is older than this
 )
+CLAIM_S = 3600.0  # a claim that was not renewed for so long is nobody's, however clocks differ
 _ANSWER_S = 60.0
 _SLOWEST = 256 << 10  # bytes per second
 
@@ -58,6 +59,7 @@ class Garbage(msgspec.Struct, frozen=True, kw_only=True):
     results: tuple[str, ...] = ()
     blobs: tuple[str, ...] = ()
     incoming: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
     freed: int = 0
     bytes: int = 0
 
@@ -111,6 +113,7 @@ def find_garbage(
     needed: Mapping[str, Needed | None],
     blobs: Iterable[Item],
     incoming: Iterable[Item],
+    claims: Iterable[Item] = (),
     *,
     now: float,
     older_than_s: float | None = None,
@@ -150,6 +153,7 @@ def find_garbage(
         results=tuple(sorted(removed)),
         blobs=tuple(sorted(blob.name for blob in unused)),
         incoming=tuple(sorted(item.name for item in incoming if now - _time(item, now) > GRACE_S)),
+        claims=tuple(sorted(item.name for item in claims if now - _time(item, now) > CLAIM_S)),
         freed=sum(blob.size for blob in unused),
         bytes=sum(sizes.values()),
     )
@@ -161,6 +165,7 @@ def remove(inventory: Inventory, garbage: Garbage) -> None:
         ("actions", garbage.results),
         ("blobs", garbage.blobs),
         ("incoming", garbage.incoming),
+        ("claims", garbage.claims),
     )
     for kind, names in kinds:
         bounded_map(lambda name, kind=kind: inventory.remove(kind, name), names, limit_s=lambda _: _ANSWER_S)  # type: ignore[misc]

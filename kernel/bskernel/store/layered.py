@@ -10,9 +10,12 @@ import msgspec
 from bskernel_protocol import Artifact, ArtifactKind, Digest, OutputDescription
 
 from bskernel.core.action import Action, ActionResult
-from bskernel.core.interfaces import Claimant
+from bskernel.core.interfaces import Claimant, Wanted
+from bskernel.store.codec import lacks_outputs
 from bskernel.store.disk import DiskStore
 from bskernel.store.fetcher import Fetcher
+from bskernel.store.known_results import KNOWN, KnownResults
+from bskernel.store.machine_claims import MachineClaims
 from bskernel.store.remote import RemoteStore
 from bskernel.store.remote_link import RemoteLink
 from bskernel.store.settings import SharedSettings
@@ -40,7 +43,11 @@ class LayeredStore:
         signed = SignedResults(settings, self._link.queue_note)
         self._fetcher = Fetcher(local, remote, self._link, signed)
         self._sender = Uploader(local, remote, self._link, self._fetcher, self._pending, settings.origin, signed)
-        self._pusher = UploadQueue(self._sender.push)
+        self._machines = MachineClaims(remote, lambda: self._writes and self._link.is_open(writing=True))
+        self._pusher = UploadQueue(self._push)
+        self._queued: set[str] = set()  # keys of results of this process that the queue pushes
+        self._known = KnownResults(local, cache / KNOWN / settings.identity)
+        self._doubting = False
         if self._writes:
             self._push_pending()
 
@@ -72,6 +79,24 @@ class LayeredStore:
         """Claim an action among the processes of this machine."""
         return self._local.claim(action)
 
+    # Claims among machines
+
+    def announced(self, action: Action, taken: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
+        """Claim an action that runs here among the machines of the shared store, unless it soon ends.
+
+        Only builds that may write do: others make no result that anybody could wait for.
+        """
+        return self._machines.announced(action.key.sha256, taken)
+
+    def other_machine(self, action: Action) -> str | None:
+        """The machine that runs an action; None when there is none, or the shared store does not answer."""
+        return self._machines.claimant(action.key.sha256)
+
+    def unannounce(self, action: Action) -> None:
+        """End the claim among machines; with write-back once the result is there."""
+        if action.key.sha256 not in self._queued:
+            self._machines.release(action.key.sha256)
+
     # Reads that fall back to the shared store
 
     def get(self, digest: Digest) -> bytes | None:
@@ -97,17 +122,90 @@ class LayeredStore:
         """
         result = self._local.recall(action, outputs, origin=self._settings.origin)
         if result is None:
-            result = self._fetcher.result_with_blobs(action.key.sha256, outputs)
-            if result is not None:
-                if result.log is not None and not self._local.holds(result.log):
-                    result = msgspec.structs.replace(result, log=None)  # the shared store has lost it
-                self._local.remember(action, result, origin=self._settings.origin)
+            result = self._recall_whole(action, outputs)
         self._link.deliver_notes()
         return result
+
+    def look_up(
+        self,
+        action: Action,
+        outputs: Iterable[OutputDescription] | None,
+        wanted: Wanted,
+        *,
+        here: bool = False,
+    ) -> ActionResult | None:
+        """The action's result, from either store; downloads only what is `wanted` of a remote one.
+
+        What the shared store once had counts without asking it again, until a blob turns out to be missing.
+        """
+        result = self._local.recall(action, outputs, origin=self._settings.origin)
+        if result is None and not self._doubting:
+            result = self._recall_part(action, outputs, wanted, here=here)
+        elif result is None and not here:
+            result = self._recall_whole(action, outputs)
+        self._link.deliver_notes()
+        return result
+
+    def _recall_whole(self, action: Action, outputs: Iterable[OutputDescription] | None) -> ActionResult | None:
+        """A remote result after downloading all its blobs."""
+        result = self._fetcher.result_with_blobs(action.key.sha256, outputs)
+        if result is not None:
+            result = self._without_lost_log(result)
+            self._remember_recalled(action, result)
+        return result
+
+    def _recall_part(
+        self, action: Action, outputs: Iterable[OutputDescription] | None, wanted: Wanted, *, here: bool
+    ) -> ActionResult | None:
+        """A remote result after downloading what is wanted of it; with `here`, one that needs no download."""
+        key = action.key.sha256
+        known = self._known_result(key, outputs)
+        result = known if known is not None or here else self._fetcher.result(key, outputs)
+        if result is None:
+            return None
+        files = [made for made in result.outputs if wanted.outputs is None or made.name in wanted.outputs]
+        others = [made.digest for made in result.outputs if wanted.listings and made.kind == "tree"]
+        log = [result.log] if result.log is not None else []
+        if here and not (all(map(self._local.holds, [*others, *log])) and self._local.has(files)):
+            return None
+        if not here and not (self._fetcher.fetch_artifacts(files, log) and self._fetcher.fetch_all(others)):
+            if self._link.is_open():
+                self._known.forget(key)
+                self._fetcher.damaged.add(key)
+            return None
+        result = self._without_lost_log(result)
+        if self._local.has(result.outputs):
+            self._remember_recalled(action, result)
+        elif result != known:
+            self._known.note(key, result)
+        return result
+
+    def _known_result(self, key: str, outputs: Iterable[OutputDescription] | None) -> ActionResult | None:
+        known = self._known.result(key)
+        return None if known is None or (outputs is not None and lacks_outputs(known, outputs)) else known
+
+    def _without_lost_log(self, result: ActionResult) -> ActionResult:
+        if result.log is None or self._local.holds(result.log):
+            return result
+        return msgspec.structs.replace(result, log=None)  # the shared store has lost it
+
+    def _remember_recalled(self, action: Action, result: ActionResult) -> None:
+        self._local.remember(action, result, origin=self._settings.origin)
+        self._known.forget(action.key.sha256)
+
+    def doubt(self) -> None:
+        """From now on only results count of which all blobs are here or can be downloaded."""
+        self._doubting = True
+
+    def deliver_notes(self) -> None:
+        """Deliver notes, in the thread that created the store."""
+        self._link.deliver_notes()
 
     def peek(self, action: Action, outputs: Iterable[OutputDescription] | None = None) -> ActionResult | None:
         """What `recall` would most likely return, without downloading blobs."""
         result = self._local.peek(action, outputs, origin=self._settings.origin)
+        if result is None and not self._doubting:
+            result = self._known_result(action.key.sha256, outputs)
         if result is None:
             result = self._fetcher.likely(action.key.sha256, outputs)
         self._link.deliver_notes()
@@ -137,6 +235,7 @@ class LayeredStore:
             self._sender.send(key, result)
         self._local.remember(action, result)
         if self._settings.mode == "write-back":
+            self._queued.add(key)
             self._pusher.add(key)
         self._link.deliver_notes()
 
@@ -183,7 +282,13 @@ class LayeredStore:
                 self._push_pending()
             self._pusher.end(wait=wait, is_slow=self._note_wait)
         finally:
+            self._machines.close()
             self._link.deliver_notes()
+
+    def _push(self, key: str) -> None:
+        self._sender.push(key)
+        self._queued.discard(key)
+        self._machines.release(key)
 
     def _push_pending(self) -> None:
         for key in self._pending.keys():  # noqa: SIM118 - not a dict

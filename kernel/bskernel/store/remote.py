@@ -17,9 +17,12 @@ from bskernel_protocol import Digest, digest_of_bytes, digest_of_file
 from bskernel.store.codec import MAX_STORED
 from bskernel.store.file_systems import (
     NotWhole,
+    create,
     download,
     make_folder,
     open_file_system,
+    overwrite,
+    read_small,
     rename,
     size_of,
     time_of,
@@ -29,10 +32,12 @@ from bskernel.store.file_systems import (
 from bskernel.store.settings import SharedSettings
 
 LAYOUT = b"1\n"  # the version of the folder layout, written to `bskernel-store`
-_MARKER, _BLOBS, _ACTIONS, _INCOMING = "bskernel-store", "blobs", "actions", "incoming"
+_MARKER, _BLOBS, _ACTIONS, _INCOMING, _CLAIMS = "bskernel-store", "blobs", "actions", "incoming", "claims"
+_FLAT = {_INCOMING, _CLAIMS}  # folders without subfolders
+_LARGEST_CLAIM = 4 << 10  # bytes
 _IN_MEMORY = 8 << 20  # blobs of up to this many bytes are sent from memory
 
-Kind = Literal["blobs", "actions", "incoming"]
+Kind = Literal["blobs", "actions", "incoming", "claims"]
 BlobState = Literal["whole", "missing", "damaged"]
 
 
@@ -42,7 +47,7 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 def is_place(kind: str, path: str) -> bool:
     """True for the path, below its folder, of a file of that kind."""
     folder, _, name = path.rpartition("/")
-    return kind == _INCOMING or (_NAME.fullmatch(name) is not None and folder == name[:2])
+    return kind in _FLAT or (_NAME.fullmatch(name) is not None and folder == name[:2])
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,8 +134,22 @@ class RemoteStore:
         """Upload an action's result; its blobs must be there already."""
         self._put(self._action(key), data, len(data))
 
+    def create_claim(self, key: str, data: bytes) -> bool:
+        """Write a claim on an action; False when there is one. Raises NotImplementedError where nothing excludes."""
+        fs = self._opened()
+        self._prepare(self._claim(key))
+        return create(fs, self._claim(key), data)
+
+    def renew_claim(self, key: str, data: bytes) -> None:
+        """Write a claim again."""
+        overwrite(self._opened(), self._claim(key), data)
+
+    def claim(self, key: str) -> bytes | None:
+        """What a claim says; None when there is none."""
+        return read_small(self._opened(), self._claim(key), _LARGEST_CLAIM)
+
     def items(self, kind: Kind) -> Iterator[Item]:
-        """All blobs, all results, or all files that are being written or whose writer died."""
+        """All blobs, results, claims, or files that are being written or whose writer died."""
         for place, item in self._found(kind):
             if is_place(kind, place):
                 yield item
@@ -153,8 +172,9 @@ class RemoteStore:
 
     def remove_stray(self, path: str) -> None:
         """Remove a file that `strays` found, if it is there."""
+        fs = self._opened()
         with contextlib.suppress(FileNotFoundError):
-            self._opened().rm_file(f"{self._root}/{path}")
+            fs.rm_file(f"{self._root}/{path}")
 
     def learn(self) -> set[str]:
         """List all blobs, which saves one request per blob; returns the keys of all results."""
@@ -168,9 +188,10 @@ class RemoteStore:
     def remove(self, kind: Kind, name: str) -> None:
         """Remove a blob, a result, or a leftover of a writer, if it exists."""
         self._present.discard(name)
-        path = f"{self._root}/{kind}/{name}" if kind == _INCOMING else f"{self._root}/{kind}/{name[:2]}/{name}"
+        fs = self._opened()
+        path = f"{self._root}/{kind}/{name}" if kind in _FLAT else f"{self._root}/{kind}/{name[:2]}/{name}"
         with contextlib.suppress(FileNotFoundError):
-            self._opened().rm_file(path)
+            fs.rm_file(path)
 
     def _blob(self, name: str) -> str:
         self._opened()
@@ -179,6 +200,10 @@ class RemoteStore:
     def _action(self, key: str) -> str:
         self._opened()
         return f"{self._root}/{_ACTIONS}/{key[:2]}/{key}"
+
+    def _claim(self, key: str) -> str:
+        self._opened()
+        return f"{self._root}/{_CLAIMS}/{key}"
 
     def _download(self, path: str, target: str, limit: int) -> bool:
         try:
@@ -191,15 +216,10 @@ class RemoteStore:
 
     def _put(self, path: str, source: str | bytes, size: int) -> None:
         fs = self._opened()
-        if not self._marked:
-            self._mark()
+        self._prepare(f"{self._root}/{_INCOMING}/x", path)
         if self._whole:
             write(fs, path, source)
             return
-        for folder in (f"{self._root}/{_INCOMING}", path.rpartition("/")[0]):
-            if folder not in self._folders:
-                make_folder(fs, folder)
-                self._folders.add(folder)
         temporary = f"{self._root}/{_INCOMING}/{socket.gethostname()}-{os.getpid():x}-{os.urandom(8).hex()}"
         try:
             write(fs, temporary, source)
@@ -211,6 +231,15 @@ class RemoteStore:
             with contextlib.suppress(Exception):
                 fs.rm_file(temporary)
             raise
+
+    def _prepare(self, *paths: str) -> None:
+        """Mark a new store, and make the folders of these files where the file system has folders."""
+        if not self._marked:
+            self._mark()
+        for folder in (path.rpartition("/")[0] for path in paths if not self._whole):
+            if folder not in self._folders:
+                make_folder(self._opened(), folder)
+                self._folders.add(folder)
 
     def _opened(self) -> Any:
         with self._lock:

@@ -82,8 +82,11 @@ class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
 
         With signatures it is another one: what was recalled without them is not recalled now.
         """
-        if self.users:
-            return ""
+        return "" if self.users else self.identity
+
+    @property
+    def identity(self) -> str:
+        """A name that also tells whose signatures count."""
         keys = "\0".join(sorted(key.pem for key in self.signed_by))
         return f"{self.name}-{hashlib.sha256(keys.encode()).hexdigest()[:16]}" if keys else self.name
 

@@ -59,7 +59,7 @@ class Uploader:
 
     def share(self, artifacts: Iterable[Artifact]) -> bool:
         """Upload artifacts that no result names: the inputs of steps that other machines run."""
-        blobs = blobs_of(artifacts, self._local.get)
+        blobs = self._link.ask(lambda: blobs_of(artifacts, self._get_or_fetch))
         if blobs is None:
             return False
         shared = self._link.ask(lambda: self._send_blobs(blobs), writing=True)

@@ -438,3 +438,145 @@ def test_whatever_fails_every_task_and_item_that_starts_ends_and_the_schedule_co
                 schedule.ended(whole, well=well)
     assert not open_items
     assert len(seen) == len(set(seen))
+
+
+# Results that are looked up before a task starts
+
+
+def looked(schedule: Schedule) -> list[str]:
+    """All that can be looked up now."""
+    names = []
+    while (name := schedule.look()) is not None:
+        names.append(name)
+    return names
+
+
+def test_lookups_hold_nothing_and_what_is_found_never_starts() -> None:
+    schedule = Schedule([task("a"), task("b"), task("c", "a"), task("d", "b")], {"jobs": 1}, look_first=True)
+    assert startable(schedule) == []
+    assert looked(schedule) == ["a", "b"]
+    assert schedule.running == {"a", "b"}
+    schedule.ended("a", well=True)
+    assert looked(schedule) == ["c"]
+    assert schedule.missed("c")
+    assert schedule.missed("b")
+    assert startable(schedule) == ["b"], "in the plan's order, within the limit"
+    assert looked(schedule) == [], "once each"
+    schedule.ended("b", well=True)
+    assert startable(schedule) == ["c"]
+    assert looked(schedule) == ["d"]
+
+
+def test_after_a_failure_nothing_is_looked_up_and_what_is_for_failures_waits_for_lookups() -> None:
+    tasks = [task("a"), task("b"), task("c", "b"), task("d"), task("e", "b", after_failure=True)]
+    schedule = Schedule(tasks, {"jobs": 9}, look_first=True)
+    assert looked(schedule) == ["a", "b", "d"]
+    for name in ("a", "d"):
+        assert schedule.missed(name)
+    assert startable(schedule) == ["a", "d"]
+    schedule.ended("a", well=False)
+    schedule.ended("d", well=True)
+    assert looked(schedule) == startable(schedule) == []
+    assert schedule.missed("b"), "it does not start any more"
+    assert startable(schedule) == ["e"]
+
+
+def test_a_task_for_failures_that_was_looked_up_before_the_failure_starts_once() -> None:
+    tasks = [task("a"), task("b", after_failure=True), task("c", after_failure=True)]
+    schedule = Schedule(tasks, {"jobs": 9}, look_first=True)
+    assert looked(schedule) == ["a", "b", "c"]
+    assert schedule.missed("a")
+    assert startable(schedule) == ["a"]
+    schedule.ended("a", well=False)
+    assert schedule.missed("c")
+    assert startable(schedule) == []
+    assert schedule.missed("b")
+    assert startable(schedule) == ["b"]
+    schedule.ended("b", well=True)
+    assert startable(schedule) == ["c"]
+    schedule.ended("c", well=True)
+    assert startable(schedule) == []
+
+
+def test_what_is_withdrawn_while_it_is_looked_up_is_found_or_never_starts() -> None:
+    tasks = [task("a"), task("b"), task("c", "b")]
+    schedule = Schedule(tasks, {"jobs": 9}, isolate=True, look_first=True)
+    assert looked(schedule) == ["a", "b"]
+    assert schedule.withdraw("a") == schedule.withdraw("b") == ()
+    schedule.ended("a", well=True)
+    assert not schedule.missed("b")
+    assert schedule.ended("b", well=False) == ("c",)
+    assert startable(schedule) == looked(schedule) == []
+    assert schedule.running == frozenset()
+
+
+def test_items_of_a_task_that_was_looked_up_are_looked_up_and_after_one_s_failure_no_other_starts() -> None:
+    schedule = Schedule([task("a"), task("b")], {"jobs": 1}, look_first=True)
+    assert schedule.look() == "a"
+    schedule.split("a", ["a.x", "a.y", "a.z"])
+    assert looked(schedule) == ["a.x", "a.y", "a.z", "b"]
+    assert schedule.missed("b")
+    assert schedule.missed("a.x")
+    assert startable(schedule) == ["a.x"], "items come first"
+    assert schedule.missed("a.y")
+    assert schedule.ended("a.x", well=False) == ("a.y",)
+    assert not schedule.missed("a.z")
+    schedule.ended("a.z", well=True)
+    schedule.ended("a", well=False)
+    assert startable(schedule) == []
+
+
+def test_a_task_that_waits_for_an_equal_one_which_never_starts_is_ready_itself() -> None:
+    schedule = Schedule([task("a"), task("b")], {"jobs": 9}, isolate=True, look_first=True)
+    assert looked(schedule) == ["a", "b"]
+    schedule.hold("b", until="a")
+    assert schedule.missed("a")
+    assert schedule.withdraw("a") == ("a",)
+    assert looked(schedule) == ["b"]
+    assert schedule.missed("b")
+    assert startable(schedule) == ["b"]
+
+
+@settings(max_examples=400, deadline=None)
+@given(plans(), st.randoms(use_true_random=False), st.sampled_from([0.0, 0.1, 0.4]), st.sampled_from([0.0, 0.5, 1.0]))
+def test_whatever_lookups_find_limits_hold_and_all_ends(
+    plan: tuple[list[Task], dict[str, int]], chance: random.Random, failing: float, found: float
+) -> None:
+    tasks, limits = plan
+    by_name = {item.name: item for item in tasks}
+    schedule = Schedule(tasks, limits, look_first=True)
+    looking: set[str] = set()
+    well: set[str] = set()
+    over: set[str] = set()
+    asked: set[str] = set()
+    while True:
+        while len(looking) < 3 and (name := schedule.look()) is not None:
+            assert not schedule.failing
+            assert by_name[name].after <= well
+            assert name not in asked
+            asked.add(name)
+            looking.add(name)
+        while (name := schedule.start()) is not None:
+            assert name not in over
+            assert schedule.failing or (name in asked and by_name[name].after <= well)
+            assert not schedule.failing or (by_name[name].after_failure and schedule.running == {name})
+            running = schedule.running - looking
+            for resource, limit in limits.items():
+                used = sum(dict(by_name[other].demand).get(resource, 0) for other in running)
+                assert used <= limit or running == {name}
+        if not schedule.running:
+            break
+        name = chance.choice(sorted(schedule.running))
+        if name in looking:
+            looking.discard(name)
+            if chance.random() >= found:
+                assert schedule.missed(name)
+                continue
+        ended_well = name not in asked or chance.random() >= failing
+        schedule.ended(name, well=ended_well)
+        over.add(name)
+        well |= {name} if ended_well else set()
+    due = {item.name for item in tasks if not schedule.failing or item.after_failure}
+    assert due <= over
+    if not schedule.failing:
+        assert over == set(by_name)

@@ -16,13 +16,14 @@ from bskernel.config import StoreSection
 from bskernel.config.reader import override_store, restrict_store
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import ConfigError, EnvironmentLacking
+from bskernel.core.interfaces import Wanted
 from bskernel.store import DiskStore, OpenStore, SharedSettings, shared_settings
 from bskernel.store.bounded_map import bounded_map
 from bskernel.store.circuit_breaker import CircuitBreaker
-from bskernel.store.remote import RemoteStore
+from bskernel.store.remote import BlobState, RemoteStore
 from bskernel.store.seal import seal
 from bskernel.store.usage_lock import hold_exclusive, hold_shared
-from bskernel_protocol import PROTOCOL_VERSION, Artifact, canonical_bytes, digest_of_bytes
+from bskernel_protocol import PROTOCOL_VERSION, Artifact, Digest, canonical_bytes, digest_of_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -244,6 +245,138 @@ def test_a_worker_s_process_opens_the_store_from_pickled_settings(tmp_path: Path
     )
     command = [sys.executable, "-c", code, str(tmp_path / "two")]
     subprocess.run(command, input=pickle.dumps((shared, ACTION, result)), check=True)
+
+
+# What is brought here of a result
+
+
+FILE = Wanted(outputs=frozenset({"file"}))
+NOTHING = Wanted(outputs=frozenset())
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The digests of the blobs, and the keys of the results, that are read from a shared store."""
+    found: list[str] = []
+    fetch, result = RemoteStore.fetch, RemoteStore.result
+
+    def noting_fetch(self: RemoteStore, digest: Digest, target: str) -> BlobState:
+        found.append(digest.sha256)
+        return fetch(self, digest, target)
+
+    def noting_result(self: RemoteStore, key: str, target: str) -> bytes | None:
+        found.append(key)
+        return result(self, key, target)
+
+    monkeypatch.setattr(RemoteStore, "fetch", noting_fetch)
+    monkeypatch.setattr(RemoteStore, "result", noting_result)
+    return found
+
+
+def test_of_a_result_only_what_is_wanted_is_brought_and_the_rest_when_it_is_read(
+    tmp_path: Path, shared: SharedSettings, fetched: list[str]
+) -> None:
+    result = remembered(tmp_path / "one", shared, tmp_path)
+    file, tree = result.outputs
+    assert result.log is not None
+    (tmp_path / "two").mkdir()
+    fetched.clear()
+    with OpenStore(tmp_path / "two", shared, pytest.fail) as opened:
+        store = opened.store
+        assert store.look_up(ACTION, None, FILE, here=True) is None
+        assert fetched == [], "no other machine was asked"
+        assert store.look_up(ACTION, None, FILE) == result
+        assert set(fetched) == {ACTION.key.sha256, file.digest.sha256, result.log.sha256}
+        fetched.clear()
+        assert DiskStore(tmp_path / "two").recall(ACTION, origin=shared.origin) is None, (
+            "the cache itself holds no half results"
+        )
+        assert store.look_up(ACTION, None, FILE, here=True) == store.peek(ACTION) == result
+        assert fetched == []
+        assert store.materialise(tree, tmp_path / "laid")
+        assert (tmp_path / "laid" / "deep" / "b").read_text() == "second"
+    # Now it is here as a whole, and stays so without the shared store.
+    with OpenStore(tmp_path / "two", shared, pytest.fail) as opened:
+        assert opened.store.look_up(ACTION, None, NOTHING, here=True) == result
+    assert DiskStore(tmp_path / "two").recall(ACTION, origin=shared.origin) == result
+    assert [path for path in (tmp_path / "two" / "known").rglob("*") if path.is_file()] == []
+
+
+def test_what_an_earlier_build_has_looked_up_is_not_asked_for_again(
+    tmp_path: Path, shared: SharedSettings, fetched: list[str]
+) -> None:
+    result = remembered(tmp_path / "one", shared, tmp_path)
+    (tmp_path / "two").mkdir()
+    for expected in (2, 0):
+        fetched.clear()
+        with OpenStore(tmp_path / "two", shared, pytest.fail) as opened:
+            assert opened.store.look_up(ACTION, None, NOTHING) == result
+        assert len(fetched) == expected, "the result and its log"
+    # Only for builds that use that store.
+    (tmp_path / "other").mkdir()
+    other = SharedSettings(url=str(tmp_path / "other"))
+    with OpenStore(tmp_path / "two", other, pytest.fail) as opened:
+        assert opened.store.look_up(ACTION, None, NOTHING) is None
+    with OpenStore(tmp_path / "two", None, pytest.fail) as opened:
+        assert opened.store.look_up(ACTION, None, NOTHING) is None
+
+
+def test_of_trees_the_listings_are_brought_where_they_are_wanted(
+    tmp_path: Path, shared: SharedSettings, fetched: list[str]
+) -> None:
+    result = remembered(tmp_path / "one", shared, tmp_path)
+    (tmp_path / "two").mkdir()
+    fetched.clear()
+    with OpenStore(tmp_path / "two", shared, pytest.fail) as opened:
+        assert opened.store.look_up(ACTION, None, Wanted(outputs=frozenset(), listings=True)) == result
+    assert result.log is not None
+    assert set(fetched) == {ACTION.key.sha256, result.outputs[1].digest.sha256, result.log.sha256}
+
+
+def test_once_in_doubt_only_results_count_that_are_here_as_a_whole(tmp_path: Path, shared: SharedSettings) -> None:
+    result = remembered(tmp_path / "one", shared, tmp_path)
+    (tmp_path / "two").mkdir()
+    with OpenStore(tmp_path / "two", shared, pytest.fail) as opened:
+        store = opened.store
+        assert store.look_up(ACTION, None, FILE) == result
+        for made in tmp_path.glob(f"shared/blobs/*/{result.outputs[1].digest.sha256}"):
+            made.unlink()
+        assert not store.materialise(result.outputs[1], tmp_path / "laid")
+        assert not (tmp_path / "laid").exists()
+        assert store.look_up(ACTION, None, FILE) == result, "nobody has said that it was needed"
+        store.doubt()
+        assert store.look_up(ACTION, None, FILE, here=True) is None
+        assert store.look_up(ACTION, None, FILE) is None
+        assert store.peek(ACTION) == result, "the result itself is still there"
+        # Who makes it again mends it for all.
+        shutil.copytree(tmp_path / "one" / "blobs", tmp_path / "two" / "blobs", dirs_exist_ok=True)
+        store.remember(ACTION, result)
+    (tmp_path / "three").mkdir()
+    with OpenStore(tmp_path / "three", shared, pytest.fail) as opened:
+        assert opened.store.recall(ACTION) == result
+
+
+@pytest.mark.parametrize("damage", ["gone", "torn"])
+def test_a_result_of_which_a_wanted_blob_is_lost_is_none(tmp_path: Path, shared: SharedSettings, damage: str) -> None:
+    result = remembered(tmp_path / "one", shared, tmp_path)
+    (tmp_path / "two").mkdir()
+    (blob,) = tmp_path.glob(f"shared/blobs/*/{result.outputs[0].digest.sha256}")
+    blob.unlink() if damage == "gone" else blob.write_bytes(b"torn!")
+    with OpenStore(tmp_path / "two", shared, pytest.fail) as opened:
+        assert opened.store.look_up(ACTION, None, FILE) is None
+        assert opened.store.look_up(ACTION, None, NOTHING) == result
+
+
+def test_inputs_that_only_the_shared_store_has_need_not_come_here_to_be_shared(
+    tmp_path: Path, shared: SharedSettings, fetched: list[str]
+) -> None:
+    result = remembered(tmp_path / "one", shared, tmp_path)
+    (tmp_path / "two").mkdir()
+    with OpenStore(tmp_path / "two", shared, pytest.fail) as opened:
+        assert opened.store.look_up(ACTION, None, NOTHING) == result
+        fetched.clear()
+        assert opened.store.share(result.outputs)  # type: ignore[attr-defined]
+        assert fetched == [result.outputs[1].digest.sha256], "what is in the tree"
 
 
 # What fails

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -11,12 +12,13 @@ from bskernel_protocol import Failure
 from bskernel.core.action import Action, ActionResult
 from bskernel.core.catalogue import EntryOf, required_by
 from bskernel.core.errors import EnvironmentLacking
-from bskernel.core.interfaces import Store
+from bskernel.core.interfaces import Store, Wanted
 from bskernel.core.metrics_form import METRICS
 from bskernel.core.observers import Observer
 from bskernel.core.run_reason import NOT_CACHED
 from bskernel.core.step import ExecutorRef, FromStep, Step
 from bskernel.core.step_report import EndedStep, skipped
+from bskernel.core.written_outputs import written_outputs
 from bskernel.execution.scheduler import JOBS, Schedule
 from bskernel.execution.step_inputs import ResolvedInputs, resolve_inputs, resolve_partial_inputs
 from bskernel.execution.step_loop import StepLoop
@@ -70,7 +72,8 @@ class NodeRun:
         self._failures: dict[tuple[str, float | None, int | None], Failure] = {}
         self._unavailable: dict[ExecutorRef, EnvironmentLacking] = {}
         self._metrics = MetricsReader(store)
-        self._schedule = Schedule(self._order.tasks(limits), limits, isolate=True)
+        look_first = not (fresh or store.answers_at_once)
+        self._schedule = Schedule(self._order.tasks(limits), limits, isolate=True, look_first=look_first)
         tasks = {step.label: step for step in self._nodes}
         self._loop = StepLoop(
             tasks, self._schedule, self, store, pool, observer, fresh=fresh, join_equal=True, read_logs=False
@@ -136,6 +139,19 @@ class NodeRun:
         """How an equal action of this sweep ended; a failure counts only under the same limits."""
         key = action.key.sha256
         return self._failures.get((key, step.timeout_s, step.memory_mib)) or self._by_key.get(key)
+
+    def wanted(self, step: Step) -> Wanted:
+        """What the directories of its points get; of an item what the step's output lists."""
+        return Wanted(outputs=self._written[step.index], listings=step.item_of is not None)
+
+    @functools.cached_property
+    def _written(self) -> tuple[frozenset[str], ...]:
+        written: list[frozenset[str]] = [frozenset() for _ in self._nodes]
+        for point in self._plan.points:
+            outputs = written_outputs([self._nodes[node] for node in point.nodes])
+            for node, names in zip(point.nodes, outputs, strict=True):
+                written[node] |= names
+        return tuple(written)
 
     def needs_no_more(self, step: Step) -> bool:  # noqa: ARG002 - of none
         """False: what a search builds next may need every executor."""

@@ -133,6 +133,7 @@ class Sweep:
         damaged, attempt = self._attempt(plan), 1
         while damaged and not self.interrupted:
             attempt += 1
+            self._store.doubt()
             damaged = self._attempt(with_points(plan, damaged), again=True, last=attempt == _ATTEMPTS)
         return tuple(row for point in plan.points if (row := self._rows[point.name]) is not None)
 

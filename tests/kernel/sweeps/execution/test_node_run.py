@@ -1,6 +1,7 @@
 """Points carried out as one: what runs, what does not, and what becomes of each point."""
 
 import random
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from bskernel.sweeps.analysis.constraints import check_conditions, judged
 from bskernel.sweeps.planning.graph import with_points
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.arithmetic_pool import Plans, Run, with_salt
+from support.arithmetic_pool import FarStore, Plans, Run, with_salt
 
 
 def shared_and_two_last() -> Plans:
@@ -34,6 +35,56 @@ def test_points_that_share_all_steps_but_two_run_exactly_the_distinct_actions(tm
     again = Run(shared_and_two_last().plan(), tmp_path, jobs=jobs)
     assert again.pool.ran == []
     assert again.told.ends.count("a recalled") == 1
+
+
+def test_a_store_that_is_far_is_asked_about_many_steps_at_once_whatever_the_limit_on_jobs(tmp_path: Path) -> None:
+    plans = Plans()
+    for at in range(20):
+        plans.node(f"n{at}", n=at)
+        plans.point(f"p{at}", f"n{at}")
+    assert len(Run(plans.plan(), tmp_path).pool.ran) == 20
+    run = Run(plans.plan(), tmp_path, jobs=1, far=8)
+    assert isinstance(run.store, FarStore)
+    assert run.store.most == 8
+    assert threading.get_ident() not in run.store.threads
+    assert run.pool.ran == []
+    assert sorted(run.told.ends) == sorted(f"n{at} recalled" for at in range(20))
+    assert run.status == {f"p{at}": "ok" for at in range(20)}
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_what_a_far_store_does_not_know_runs_within_the_limit_and_in_the_plan_s_order(
+    tmp_path: Path, jobs: int
+) -> None:
+    run = Run(shared_and_two_last().plan(), tmp_path, jobs=jobs, far=1)
+    assert run.status == {f"p{at}": "ok" for at in range(4)}
+    assert sorted(run.pool.keys.values()) == [1] * (2 + 2 * 4)
+    assert run.pool.ran[:2] == ["a", "b"]
+
+
+def test_a_step_that_is_asked_about_while_its_points_are_given_up_does_not_run(tmp_path: Path) -> None:
+    plans = Plans()
+    plans.node("check", "fail")
+    plans.node("before", n=1)
+    plans.node("costly", "add", "before", n=1)
+    plans.node("shared", n=2)
+    plans.point("p", "check", "before", "costly", "shared")
+    plans.point("q", "before", "shared")
+    run = Run(plans.plan(), tmp_path, far=1, jobs=9)
+    assert run.status == {"p": "failed", "q": "ok"}
+    assert run.steps("p")["check"] == "failed"
+    assert run.steps("q") == {"before": "ran", "shared": "ran"}
+
+
+def test_equal_actions_that_a_far_store_does_not_know_run_once(tmp_path: Path) -> None:
+    plans = Plans()
+    for name in "abcd":
+        plans.node(name, n=5)
+        plans.point(name, name)
+    run = Run(plans.plan(), tmp_path, far=1, jobs=9)
+    assert list(run.pool.keys.values()) == [1]
+    assert sorted(run.told.ends) == ["a ran", "b recalled", "c recalled", "d recalled"]
+    assert sorted(run.told.starts) == list("abcd")
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
@@ -299,16 +350,23 @@ def sweeps(draw: st.DrawFn) -> Plans:
 
 
 @settings(max_examples=200, deadline=None)
-@given(sweeps(), st.integers(1, 3), st.sampled_from([(), ("LUT < 4",)]), st.randoms(use_true_random=False))
+@given(
+    sweeps(),
+    st.integers(1, 3),
+    st.sampled_from([(), ("LUT < 4",)]),
+    st.sampled_from([0, 0, 1]),
+    st.randoms(use_true_random=False),
+)
 def test_whatever_fails_every_point_comes_to_what_it_comes_to_alone(
     tmp_path_factory: pytest.TempPathFactory,
     plans: Plans,
     jobs: int,
     require: tuple[str, ...],
+    far: int,
     chance: random.Random,
 ) -> None:
     plan = plans.plan()
-    run = Run(plan, tmp_path_factory.mktemp("sweep"), jobs=jobs, require=require)
+    run = Run(plan, tmp_path_factory.mktemp("sweep"), jobs=jobs, require=require, far=far)
     assert set(run.pool.keys.values()) <= {1}
     chosen = chance.choice(plan.points)
     alone = Run(with_points(plan, (chosen,)), tmp_path_factory.mktemp("alone"), require=require)
