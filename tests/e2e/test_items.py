@@ -125,6 +125,21 @@ def test_a_folder_without_items_is_refused_with_the_reason(cli: Any, tmp_path: P
     assert "step weigh runs for each folder of its input 'numbers': 'notes' is a file" in done.stdout
 
 
+@pytest.mark.in_both
+def test_a_folder_without_anything_has_no_items_and_the_next_step_has_empty_folders(cli: Any, tmp_path: Path) -> None:
+    nothing = WEIGHED.format(folders={}).replace("from pathlib", "(out / 'tree').mkdir()\nfrom pathlib")
+    for _ in range(2):
+        done = cli("run", write(tmp_path, nothing))
+        assert done.returncode == 0, done.stderr
+        whole = step_of(tmp_path, "weigh")
+        assert (whole["status"], whole.get("items", [])) == ("recalled", [])
+        assert sorted(output["name"] for output in whole["outputs"]) == ["copy", "weight"]
+    told = json.loads((tmp_path / "build" / "b" / "artifacts" / "model").read_text())
+    assert told == {"weights": {}, "files": {}, "even": []}
+    assert cli("run", weigh(tmp_path, THREE)).returncode == 0
+    assert items(tmp_path) == {"weigh.a": "ran", "weigh.b": "ran"}
+
+
 SOURCE = 'inputs = { numbers = "partition.tree" }'
 OTHER = f'name = "weigh.b"\nentry = "testing:weigh"\n{SOURCE}\n[[step]]'
 

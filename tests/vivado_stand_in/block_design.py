@@ -69,7 +69,13 @@ class BlockDesigns:
         add("set_property", Spec(options), rename_too)
 
     def update(self, _: dict[str, str], __: list[str]) -> None:
-        self.catalog = repository(split(self.project.properties.get((self.project.name, "ip_repo_paths"), "")))
+        paths = split(self.project.properties.get((self.project.name, "ip_repo_paths"), ""))
+        self.catalog, twice = repository(paths)
+        for vlnv, first, second in twice:
+            text = (
+                f"Duplicate IP found for '{vlnv}'. The one found in IP location '{first}' takes precedence: {second}"
+            )
+            self.session.message("WARNING", "IP_Flow 19-1663", text)
 
     def create_bd_design(self, _: dict[str, str], values: list[str]) -> None:
         self.name = values[0]

@@ -88,11 +88,16 @@ def read_component(path: Path) -> tuple[str, Shape]:
     return ":".join(match[1] for match in parts if match), Shape(set(ports), {name: mode for mode, name in intfs})
 
 
-def repository(folders: Iterable[str]) -> dict[str, Shape]:
-    """The IPs in some folders."""
-    found = {}
+def repository(folders: Iterable[str]) -> tuple[dict[str, Shape], list[tuple[str, Path, Path]]]:
+    """The IPs in some folders, and those that are in two places: the first one counts."""
+    found: dict[str, Shape] = {}
+    places: dict[str, Path] = {}
+    twice = []
     for folder in folders:
         for path in sorted(Path(folder).rglob("component.xml")):
             vlnv, shape = read_component(path)
-            found[vlnv] = shape
-    return found
+            if places.setdefault(vlnv, path) == path:
+                found[vlnv] = shape
+            else:
+                twice.append((vlnv, places[vlnv], path))
+    return found, twice

@@ -61,6 +61,15 @@ class Hls:
     def csynth_design(self, _: dict[str, str], __: list[str]) -> None:
         if BEHAVIOUR == "licence":
             self.session.fail("Common 17-345", "A valid license was not found for feature 'HLS' and/or device 'xc'")
+        refused = BEHAVIOUR.removeprefix("refuse ")
+        if refused != BEHAVIOUR and refused in self.source:
+            self.session.message("ERROR", "HLS 200-70", f"Failed to synthesise what contains '{refused}'")
+            raise TclError("ERROR: [HLS 200-1715] STAND-IN: Encountered problem during source synthesis")
+        # What Vitis HLS keeps for itself, in databases of its own that name the project's path.
+        database = self.solution / ".autopilot" / "db"
+        database.mkdir(parents=True)
+        (database / "a.o.bc").write_bytes(b"\0STAND-IN " + str(self.solution).encode())
+        (self.solution / "sol1.log").write_text(f"STAND-IN: synthesised in {self.solution}\n")
         report = self.solution / "syn" / "report"
         report.mkdir(parents=True)
         counts = "".join(f"<{name}>7</{name}>" for name in ("BRAM_18K", "DSP", "FF", "LUT", "URAM"))
@@ -81,11 +90,21 @@ class Hls:
             else:
                 shape.interfaces[f"s_axi_{bundle}"] = "AXI4LITE"
         folder = self.solution / "impl" / "ip"
-        (folder / "hdl" / "verilog").mkdir(parents=True)
-        verilog = f"// STAND-IN: computes nothing\nmodule {self.top} (input ap_clk, input ap_rst_n);\nendmodule\n"
-        (folder / "hdl" / "verilog" / f"{self.top}.v").write_text(verilog)
+        # Modules below the top one have its name first (-module_auto_prefix); files of memories are beside them.
+        inner, memory = f"{self.top}_inner", f"{self.top}_inner_ROM.dat"
+        files = {
+            f"{self.top}.v": f"// STAND-IN: computes nothing\nmodule {self.top} (input ap_clk, input ap_rst_n);\n"
+            f"{inner} inner_U0 (.ap_clk(ap_clk));\nendmodule\n",
+            f"{inner}.v": f"// STAND-IN: computes nothing\nmodule {inner} (input ap_clk);\nreg [3:0] rom[0:0];\n"
+            f'initial $readmemh("./{memory}", rom);\nendmodule\n',
+            memory: "0\n",
+        }
+        for place in (folder / "hdl" / "verilog", self.solution / "impl" / "verilog"):
+            place.mkdir(parents=True)
+            for name, text in files.items():
+                (place / name).write_text(text)
         vlnv = f"xilinx.com:hls:{self.top}:1.0"
-        (folder / "component.xml").write_text(component(vlnv, shape, [f"hdl/verilog/{self.top}.v"]))
+        (folder / "component.xml").write_text(component(vlnv, shape, [f"hdl/verilog/{name}" for name in files]))
 
 
 def main() -> int:

@@ -85,6 +85,8 @@ def make_dependencies(folder: Path) -> Path:
     (folder / "finn-hlslib").mkdir(parents=True)
     for name in ("activations.hpp", "bnn-library.h", "dma.h", "mvau.hpp", "streamtools.h", "weights.hpp"):
         (folder / "finn-hlslib" / name).write_text("// STAND-IN: no header of finn-hlslib\n")
+    (folder / "attention-hlslib").mkdir()
+    (folder / "attention-hlslib" / "flatten.hpp").write_text("// STAND-IN: no header of attention-hlslib\n")
     board = folder / "board_files" / "pynq-z1" / "A.0"
     board.mkdir(parents=True)
     (board / "board.xml").write_text('<!-- STAND-IN: no board file -->\n<board vendor="none" name="pynq-z1"/>\n')

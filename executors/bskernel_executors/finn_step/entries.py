@@ -11,6 +11,7 @@ from bskernel_executors.finn_step.custom_entry import declare_custom
 from bskernel_executors.finn_step.finn_steps import declare_by_recipe, declare_step, find_steps
 from bskernel_executors.finn_step.flow_ports import FLOW_INPUTS, FLOW_OUTPUTS
 from bskernel_executors.finn_step.folding_entry import declare_folding
+from bskernel_executors.finn_step.hls_entries import declare_hls_layers
 from bskernel_executors.finn_step.host_entries import declare_host
 from bskernel_executors.finn_step.known_reads import analyse_step, find_known_reads
 from bskernel_executors.finn_step.library import load
@@ -55,6 +56,7 @@ def _declare_finn() -> None:
     streamline, convert = (reads[f"step_{name}"] for name in ("streamline", "convert_to_hw"))
     declare_by_recipe(registry, "streamline", "step_streamline", streamline, settable)
     declare_by_recipe(registry, "convert_to_hw", "step_convert_to_hw", convert, settable)
+    declare_hls_layers(registry, steps["step_hw_ipgen"], reads["step_hw_ipgen"], settable)
     declare_open_flow(registry)
     if is_library_edited():
         separate = settable | {"standalone_thresholds": (bool, True)}

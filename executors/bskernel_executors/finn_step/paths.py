@@ -13,7 +13,8 @@ from bskernel_executors.sdk import Step
 from bskernel_executors.sdk.relocation import Moves
 
 DEPENDENCIES = "deps"  # name of the input with what FINN+ downloads when it is set up
-_WORK, _LIBRARY, _HOME = "/@bskernel-finn@", "/@bskernel-library@", "/@bskernel-home@"
+WORK = "/@bskernel-finn@"  # stands for the scratch folder of a step
+_LIBRARY, _HOME = "/@bskernel-library@", "/@bskernel-home@"
 _TOOLS = {"XILINX_VIVADO": "/@bskernel-vivado@", "XILINX_HLS": "/@bskernel-hls@"}
 # FINN's command line sets these to folders of the package finn; its Tcl scripts read them.
 _IN_FINN = {"FINN_RTLLIB": "finn-rtllib", "FINN_CUSTOM_HLS": "custom_hls"}
@@ -22,7 +23,7 @@ _IN_FINN = {"FINN_RTLLIB": "finn-rtllib", "FINN_CUSTOM_HLS": "custom_hls"}
 def find_places(step: Step[Any]) -> Moves:
     """Return pairs of path and placeholder, for scratch folder, libraries, tools and the session's own folder."""
     # FINN's scripts return to the working directory of its process.
-    found = [(str(step.work), _WORK), (sys.prefix, _LIBRARY), (str(Path.cwd()), _HOME)]
+    found = [(str(step.work), WORK), (sys.prefix, _LIBRARY), (str(Path.cwd()), _HOME)]
     found += [(os.environ.get(variable, ""), token) for variable, token in _TOOLS.items()]
     return [(here, token) for here, token in found if len(here) > len("/")]
 

@@ -128,7 +128,7 @@ def _report_folding(model: Any, report: Path) -> None:
     extract_model_config_to_json(model, str(report), list(_FOLDING_ATTRIBUTES))
 
 
-def _remove_binaries(files: Iterable[Path], where: str) -> list[str]:
+def remove_binaries(files: Iterable[Path], where: str) -> list[str]:
     """Remove binary files that contain a path of this machine; return a warning that names them."""
     files = list(files)
     for path in files:
@@ -201,8 +201,8 @@ def run_step(step: Step[Any], name: str, function: StepFunction, values: dict[st
     # FINN copies the project of the stitched IP there. Anywhere else in its output such a file is an error.
     projects = step.output("output") / _PROJECT
     left = relocate_tree(output, step.output("output"), moves)
-    warnings += _remove_binaries((path for path in left if projects in path.parents), f"output/{_PROJECT}")
-    warnings += _remove_binaries(relocate_tree(state, step.output("state"), moves), "state")
+    warnings += remove_binaries((path for path in left if projects in path.parents), f"output/{_PROJECT}")
+    warnings += remove_binaries(relocate_tree(state, step.output("state"), moves), "state")
     for tree in ("output", "state") if name in TOOLS else ():
         redact_tree(step.output(tree))
     copy_main_output(step, name, after)

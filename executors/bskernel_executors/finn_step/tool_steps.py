@@ -23,14 +23,18 @@ _HEADERS = "finn-hlslib"
 def check_dependencies(step: Step[Any], name: str, model: Any) -> None:
     """Raise StepFailure (config) if HLS will run without its headers."""
     of_layers = name in HLS_BY_LAYER and any(node.op_type.endswith("_hls") for node in model.graph.node)
-    if not of_layers and name not in HLS_ALWAYS:
-        return
+    if of_layers or name in HLS_ALWAYS:
+        check_headers(step, name, step.name)
+
+
+def check_headers(step: Step[Any], name: str, configured: str) -> None:
+    """Raise StepFailure (config) without HLS's headers, which the build gives to its step `configured`."""
     given = step.input(DEPENDENCIES)
     if given is None or not (given / _HEADERS).is_dir():
         raise StepFailure(
             category="config",
             message=f"{name}: Vitis HLS needs {_HEADERS}, which the input `{DEPENDENCIES}` does not have",
-            hint=f'give the folder that `finn deps update` makes: [step.{step.name}] inputs = {{ deps = "FOLDER" }};'
+            hint=f'give the folder that `finn deps update` makes: [step.{configured}] inputs = {{ deps = "FOLDER" }};'
             " it contains finn-hlslib and board_files (docs/vivado.md)",
         )
 
@@ -80,10 +84,16 @@ def digest_reports(output: Path) -> dict[str, str]:
 
 def note_makers(step: Step[Any], output: Path, before: dict[str, str]) -> None:
     """Note beside the reports which tool wrote each report of this step. The tool has a version, not a path."""
-    known = read_makers(output / "report")
+    found = {}
     for name, digest in digest_reports(output).items():
         tool = step.tools.get(TOOL_REPORTS[name])
         if tool is not None and before.get(name) != digest:
-            known[name] = tool.rpartition(" ")[0]  # without its fingerprint
+            found[name] = tool.rpartition(" ")[0]  # without its fingerprint
+    write_makers(output, found)
+
+
+def write_makers(output: Path, found: dict[str, str]) -> None:
+    """Add reports, each with the tool that wrote it, to what is noted beside the reports."""
+    known = read_makers(output / "report") | found
     if known:
         (output / "report" / MADE_BY).write_text(pretty_json(known), encoding="utf-8")

@@ -21,10 +21,9 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def split_tree(listing: TreeListing) -> tuple[Item, ...]:
-    """The different items of a tree, in order of their first folder.
+    """The different items of a tree, in order of their first folder; an empty tree has none.
 
-    Raises ValueError for a tree without folders, for a file beside them, and for a folder's name that cannot name a
-    step's folder.
+    Raises ValueError for a file beside the folders, and for a folder's name that cannot name a step's folder.
     """
     folders: dict[str, list[TreeFile]] = {}
     for file in listing.files:
@@ -36,8 +35,6 @@ def split_tree(listing: TreeListing) -> tuple[Item, ...]:
                 f"{name!r} cannot name an item: at most {_LONGEST_NAME} letters, digits, dots, dashes, underscores"
             )
         folders.setdefault(name, []).append(msgspec.structs.replace(file, path=path))
-    if not folders:
-        raise ValueError("it has no folders, so there is nothing to run for")
     names: dict[tuple[TreeFile, ...], list[str]] = {}
     for name, files in folders.items():
         names.setdefault(tuple(files), []).append(name)

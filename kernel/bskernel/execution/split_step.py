@@ -78,7 +78,10 @@ class SplitStep(msgspec.Struct, kw_only=True):
         )
 
     def join(self, store: Store) -> ActionResult | Failure:
-        """The result of the step: its items' outputs as trees, whose listings are stored."""
+        """The result of the step: its items' outputs as trees, whose listings are stored.
+
+        Without items, each required output is an empty tree.
+        """
         made = {name: self.results[task].outputs for task, known in self.items.items() for name in known.item.names}
         lost: list[str] = []
 
@@ -91,6 +94,8 @@ class SplitStep(msgspec.Struct, kw_only=True):
         listings = join_outputs(made, listing_of)
         if lost:
             return input_lost(lost[0])
+        if not self.items:
+            listings = {output.name: TreeListing(files=()) for output in self.step.outputs if output.required}
         outputs = tuple(
             Artifact(name=output.name, kind="tree", digest=store.put(canonical_bytes(listings[output.name])))
             for output in self.step.outputs

@@ -273,7 +273,7 @@ class StepLoop:
         elif found.known is not None:
             ended = msgspec.structs.replace(ended, log=found.log)
             self._succeed(step, ended, found.known, "recalled", time.monotonic() - prepared.began)
-        elif found.items:
+        elif step.each is not None:
             self._split(task, step, self._with_reasons(prepared), found.items, prepared.began)
         elif not self._schedule.is_looked_up(task):
             self._begin(task, prepared)
@@ -324,6 +324,8 @@ class StepLoop:
             self._split_of[name] = split
         self._in_flight.setdefault(str(ended.report.key), task)
         self._schedule.split(task, tuple(tasks))
+        if not tasks:
+            self._end_split(split, None)
 
     def _end_item(self, task: str, step: Step, ended: EndedStep, result: ActionResult | None) -> None:
         split = self._split_of[task]

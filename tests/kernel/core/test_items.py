@@ -54,7 +54,6 @@ def test_a_file_of_an_item_is_in_its_folder_under_the_output_s_name() -> None:
     ("files", "message"),
     [
         ({"a/x": "1", "notes.txt": "2"}, "'notes.txt' is a file: beside the folders"),
-        ({}, "it has no folders"),
         ({"a b/x": "1"}, "'a b' cannot name an item"),
         ({f"{'a' * 101}/x": "1"}, "at most 100 letters"),
     ],
@@ -62,6 +61,10 @@ def test_a_file_of_an_item_is_in_its_folder_under_the_output_s_name() -> None:
 def test_a_tree_that_is_not_made_of_items_is_refused_with_what_is_wrong(files: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         split_tree(listing(files))
+
+
+def test_an_empty_tree_has_no_items() -> None:
+    assert split_tree(listing({})) == ()
 
 
 def test_every_output_of_items_is_a_tree() -> None:
