@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import uv
+
 from support.paths import ROOT
 
 
@@ -20,8 +22,9 @@ def make_environment(name: str, requirements: Path) -> Path:
 def _make_environment(environment: Path, requirements: Path) -> Path:
     python, stamp = environment / "bin" / "python", environment / "installed.txt"
     if not stamp.exists() or stamp.read_text() != requirements.read_text():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(environment)], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "-r"]
-        subprocess.run([*install, str(requirements)], check=True)
+        run = [uv.find_uv_bin(), "--quiet"]
+        subprocess.run([*run, "venv", "--clear", "--python", sys.executable, str(environment)], check=True, cwd="/")
+        install = ["pip", "install", "--no-deps", "--python", str(python), "-r", str(requirements)]
+        subprocess.run([*run, *install], check=True, cwd="/")
         stamp.write_text(requirements.read_text())
     return python
