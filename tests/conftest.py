@@ -109,15 +109,19 @@ def engine() -> str | None:
     return None
 
 
-# Minutes each: they start before the other whole builds, so that no process waits for one of them in the end.
-LONGEST = {"test_rtl", "test_netlist", "test_brevitas", "test_bitstream", "test_branching_rtl", "test_campaigns"}
+# A minute or more each, the longest first: they start before the other whole builds, so that no process waits for one
+# of them in the end.
+LONGEST = (
+    *("test_brevitas", "test_ecp5", "test_rtl", "test_branching_rtl", "test_campaigns", "test_branching_networks"),
+    *("test_bitstream", "test_netlist", "test_ice40", "test_reviewer"),
+)
 
 
 def turn(item: pytest.Item) -> int:
     """Parts of the code come first, then the longest modules, then the other whole builds."""
     if item.path.stem in LONGEST:
-        return 1
-    return 2 if {"e2e", "chaos"} & set(item.path.parts) else 0
+        return 1 + LONGEST.index(item.path.stem)
+    return 1 + len(LONGEST) if {"e2e", "chaos"} & set(item.path.parts) else 0
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
