@@ -137,10 +137,8 @@ class LastingRuntime:
         # As with warm sessions: tools may hold a licence, and no other build may depend on code of the user's.
         lasts = not (executor.tools or executor.for_user_code)
         kind = (self.name, executor)
-        session: Session = (self._idle.take(kind) if lasts else None) or self._runtime.open(executor)
-        if not lasts:
-            return session
-        lent = LentSession(session, lambda found: self._idle.keep(kind, found))
+        session = (self._idle.take(kind) if lasts else None) or self._runtime.open(executor)
+        lent = LentSession(session, lambda found: self._idle.keep(kind, found) if lasts else found.close())
         with self._lock:
             self._lent.append(lent)
             closed = self._closed

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import uv
-
 from support.paths import ROOT
 
 
@@ -22,9 +20,9 @@ def make_environment(name: str, requirements: Path) -> Path:
 def _make_environment(environment: Path, requirements: Path) -> Path:
     python, stamp = environment / "bin" / "python", environment / "installed.txt"
     if not stamp.exists() or stamp.read_text() != requirements.read_text():
-        run = [uv.find_uv_bin(), "--quiet"]
-        subprocess.run([*run, "venv", "--clear", "--python", sys.executable, str(environment)], check=True, cwd="/")
-        install = ["pip", "install", "--no-deps", "--python", str(python), "-r", str(requirements)]
-        subprocess.run([*run, *install], check=True, cwd="/")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(environment)], check=True)
+        # Tests import a part of what is installed: to compile all of it takes half of the time.
+        install = [str(python), "-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "-r"]
+        subprocess.run([*install, str(requirements)], check=True)
         stamp.write_text(requirements.read_text())
     return python
