@@ -1,5 +1,6 @@
 """Fixtures: a whole bskernel of its own, with an executor that needs no domain libraries."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from bskernel.images import find_recipes
 from bskernel.images.description import describe
 from bskernel.images.engine import connect
 from bskernel.workspace.workspace import Workspace
+from support.lasting_sessions import LastingWorkspace
 from support.paths import BSKERNEL
 
 # How long an example takes is not what a test promises.
@@ -55,18 +57,22 @@ def root(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def workspace(environments: Path) -> Workspace:
-    """bskernel with this checkout's executors: what one test builds, later ones recall."""
-    return Workspace(ROOT, environments)
+def workspace(environments: Path) -> Iterator[Workspace]:
+    """bskernel with this checkout's executors: what one test builds, later ones recall, in sessions that last."""
+    with LastingWorkspace(ROOT, environments) as workspace:
+        yield workspace
 
 
 @pytest.fixture(scope="session")
-def contained(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """bskernel with a cache of its own, for containers."""
-    cache = tmp_path_factory.mktemp("contained")
+def contained(environments: Path) -> Iterator[Workspace]:
+    """bskernel with another cache, for containers, which all tests share, too."""
+    cache = environments.with_name("contained")
+    cache.mkdir(exist_ok=True)
     for name in SHARED:
-        (cache / name).symlink_to(environments / name)
-    return Workspace(ROOT, cache)
+        with contextlib.suppress(FileExistsError):  # another test process has made it
+            (cache / name).symlink_to(environments / name)
+    with LastingWorkspace(ROOT, cache) as workspace:
+        yield workspace
 
 
 @pytest.fixture
@@ -103,15 +109,19 @@ def engine() -> str | None:
     return None
 
 
-# Minutes each: they start before the other whole builds, so that no process waits for one of them in the end.
-LONGEST = {"test_rtl", "test_netlist", "test_brevitas", "test_bitstream", "test_branching_rtl", "test_campaigns"}
+# A minute or more each, the longest first: they start before the other whole builds, so that no process waits for one
+# of them in the end.
+LONGEST = (
+    *("test_brevitas", "test_ecp5", "test_rtl", "test_branching_rtl", "test_campaigns", "test_branching_networks"),
+    *("test_bitstream", "test_netlist", "test_ice40", "test_reviewer"),
+)
 
 
 def turn(item: pytest.Item) -> int:
     """Parts of the code come first, then the longest modules, then the other whole builds."""
     if item.path.stem in LONGEST:
-        return 1
-    return 2 if {"e2e", "chaos"} & set(item.path.parts) else 0
+        return 1 + LONGEST.index(item.path.stem)
+    return 1 + len(LONGEST) if {"e2e", "chaos"} & set(item.path.parts) else 0
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -46,7 +46,7 @@ def found(request: pytest.FixtureRequest, environments: Path, tmp_path_factory: 
     paths = os.pathsep.join(str(ROOT / name) for name in ("protocol", "executors"))
     environment = {**os.environ, "PYTHONPATH": paths}
     subprocess.run([python, str(SUPPORT / "branching_networks.py"), str(folder)], check=True)
-    run = [python, "-W", "ignore", str(SUPPORT / "run_recipes.py"), str(folder)]
+    run = [python, "-W", "ignore", str(SUPPORT / "run_recipes.py"), str(folder), *NETWORKS]
     done = subprocess.run(run, env=environment, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 

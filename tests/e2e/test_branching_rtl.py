@@ -20,13 +20,15 @@ pytestmark = pytest.mark.env
 # Of a frame that `work` keeps, all beats but the last have to go past it: the fork holds that one.
 ENOUGH = BEATS - 1
 HEAD = '[build]\nmodel = "rtl/top.sv"\n'
+# Verilator's library is the same for all designs: the first build makes it, the others recall it.
+LIBRARY = '[[step]]\nentry = "rtl-sim:compile_library"\n'
 SIMULATED = (
-    '[[step]]\nname = "compile"\nentry = "rtl-sim:compile"\ninputs = { rtl = "rtl" }\n'
+    f'{LIBRARY}[[step]]\nname = "compile"\nentry = "rtl-sim:compile"\ninputs = {{ rtl = "rtl" }}\n'
     '[[step]]\nname = "simulate"\nentry = "rtl-sim:simulate"\n'
     'inputs = { rtl = "rtl", reference = "reference", expected = "expected" }\n'
 )
 SIZED = (
-    '[[step]]\nname = "compile"\nentry = "rtl-sim:compile"\ninputs = { rtl = "rtl" }\n'
+    f'{LIBRARY}[[step]]\nname = "compile"\nentry = "rtl-sim:compile"\ninputs = {{ rtl = "rtl" }}\n'
     "parameters = { throttle = true }\n"
     '[[step]]\nname = "size_fifos"\nentry = "rtl-sim:size_fifos"\n'
     'inputs = { rtl = "rtl", reference = "reference" }\nparameters = { frames = 6 }\n'

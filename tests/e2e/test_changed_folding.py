@@ -10,6 +10,7 @@ import pytest
 from bskernel.result.build_result import BuildResult
 from bskernel.workspace.workspace import Workspace
 from support.builds import build
+from support.lasting_sessions import LastingWorkspace
 from support.paths import EXAMPLES, ROOT
 from support.seeded_networks import Network
 
@@ -68,7 +69,8 @@ def test_one_changed_folding_synthesises_one_layer_and_what_joins_it(cache: Path
     network.quantize(scale=0.5, signed=0)
     network.node("MatMul", network.weights(4, 2))
     onnx.save(network.model((1, 2)), tmp_path / "net.onnx")
-    check_change(Workspace(ROOT, cache), tmp_path, "MVAU_rtl_1", {"PE": 1, "SIMD": 2}, 1_000)
+    with LastingWorkspace(ROOT, cache) as workspace:
+        check_change(workspace, tmp_path, "MVAU_rtl_1", {"PE": 1, "SIMD": 2}, 1_000)
 
 
 @pytest.mark.proof

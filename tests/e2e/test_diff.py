@@ -99,8 +99,7 @@ def test_what_cannot_be_asked_or_read_ends_with_2(cli: Cli, tmp_path: Path, argu
     assert "Traceback" not in done.stderr
 
 
-def digits(environments: Path, folder: Path, fps: int) -> Path:
-    workspace = Workspace(ROOT, environments)
+def digits(workspace: Workspace, folder: Path, fps: int) -> Path:
     config = ROOT / "examples" / "digits" / "build.toml"
     prepared = workspace.prepare(config, settings=[f"target.target_fps={fps}"], output=folder / str(fps))
     result = run_build(workspace, prepared, SilentObserver(), options=BuildOptions(runtime="process"))
@@ -109,9 +108,9 @@ def digits(environments: Path, folder: Path, fps: int) -> Path:
 
 
 @pytest.fixture(scope="module")
-def two(environments: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+def two(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     folder = tmp_path_factory.mktemp("two")
-    return str(digits(environments, folder, 100_000)), str(digits(environments, folder, 50_000))
+    return str(digits(workspace, folder, 100_000)), str(digits(workspace, folder, 50_000))
 
 
 def diff(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,17 +3,13 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from bskernel.core.errors import EnvironmentLacking
-from bskernel.core.interfaces import Session
-from bskernel.core.step import ExecutorRef
 from bskernel.images import ensure_environment
 from bskernel.report.terminal import describe_result
 from bskernel.result.build_result import BuildResult
-from bskernel.runtime.warm.runtime import WarmRuntime
 from bskernel.workspace.workspace import Workspace
 from bskernel_protocol import Failure
 from support.builds import build_text
@@ -24,46 +20,6 @@ REPORTS = ROOT / "tests" / "executors" / "reports"
 FINN = "finn-step@finn-plus-1.6.1"
 PART = 'part = "xczu7ev-ffvc1156-2-e"'
 pytestmark = pytest.mark.env
-
-
-class SharedRuntime:
-    """A runtime whose sessions outlive a build: FINN is imported once for all tests."""
-
-    def __init__(self, runtime: WarmRuntime) -> None:
-        self.name = runtime.name
-        self.limits_sessions = runtime.limits_sessions
-        self.runtime = runtime
-        self.sessions: dict[ExecutorRef, Session] = {}
-
-    def prepare(self, executor: ExecutorRef) -> None:
-        self.runtime.prepare(executor)
-
-    def open(self, executor: ExecutorRef) -> Session:
-        if executor not in self.sessions or self.sessions[executor].over:
-            self.sessions[executor] = self.runtime.open(executor)
-        return self.sessions[executor]
-
-    def close(self) -> None:
-        """When all tests are over."""
-
-
-class WarmApplication(Workspace):
-    """bskernel, with one runtime for all its builds."""
-
-    warm: SharedRuntime | None = None
-
-    def runtime(self, name: str, report: Callable[[str], None], keep_s: float | None = None) -> WarmRuntime:
-        if self.warm is None:
-            self.warm = SharedRuntime(super().runtime(name, print, keep_s))
-        return self.warm  # type: ignore[return-value]
-
-
-@pytest.fixture(scope="module")
-def workspace(environments: Path) -> Iterator[WarmApplication]:
-    workspace = WarmApplication(ROOT, environments)
-    yield workspace
-    if workspace.warm is not None:
-        workspace.warm.runtime.close()
 
 
 @pytest.fixture(scope="module")

@@ -90,6 +90,7 @@ def test_one_wrong_table_in_a_netlist_is_caught(workspace: Workspace, checked: B
     path.write_text(text[: found.start(1)] + inverted + text[found.end(1) :])
     (tmp_path / "build.toml").write_text(
         f'[build]\nmodel = "{DIGITS / "digits_w4a4.onnx"}"\n'
+        '[[step]]\nentry = "rtl-sim:compile_library"\n'
         '[[step]]\nname = "compile"\nentry = "rtl-sim:compile"\ninputs = { rtl = "netlist" }\n'
         '[[step]]\nentry = "rtl-sim:check_netlist"\n'
         f'inputs = {{ netlist = "netlist", reference = "{artifacts(checked) / "reference"}", '
@@ -122,6 +123,7 @@ def dsp(tmp_path: Path, frames: list[int], expected: list[int]) -> Path:
     np.save(reference / "outputs.npy", np.array(expected).reshape(-1, 1))
     (tmp_path / "build.toml").write_text(
         f'[build]\nmodel = "{DIGITS / "digits_w4a4.onnx"}"\n'
+        '[[step]]\nentry = "rtl-sim:compile_library"\n'
         '[[step]]\nname = "compile"\nentry = "rtl-sim:compile"\ninputs = { rtl = "dsp" }\n'
         '[[step]]\nentry = "rtl-sim:simulate"\ninputs = { rtl = "dsp", reference = "reference" }\n'
     )

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.env
 # as it was released loses results there.
 FOLDING = {
     "Defaults": {},
-    "MVAU_rtl_0": {"PE": 4, "SIMD": 64},
-    "Thresholding_rtl_0": {"PE": 4},
+    "MVAU_rtl_0": {"PE": 2, "SIMD": 64},
+    "Thresholding_rtl_0": {"PE": 2},
     "MVAU_rtl_1": {"PE": 1, "SIMD": 32},
     "MVAU_rtl_2": {"PE": 1, "SIMD": 1},
 }
@@ -171,6 +171,7 @@ def test_a_layer_with_one_synapse_fold_loses_nothing_under_back_pressure(
     library.write_text(text.replace("5 + $clog2(SIMD) + (SIMD == 1)", "3 + $clog2(SIMD+1) + (SIMD == 1)"))
     (tmp_path / "released.toml").write_text(
         f'[build]\nmodel = "{DIGITS / "digits_w4a4.onnx"}"\n'
+        '[[step]]\nentry = "rtl-sim:compile_library"\n'
         '[[step]]\nname = "compile"\nentry = "rtl-sim:compile"\ninputs = { rtl = "rtl" }\n'
         '[[step]]\nname = "simulate"\nentry = "rtl-sim:simulate"\nparameters = { stall_percent = 70 }\n'
         'inputs = { rtl = "rtl", reference = "reference" }\n'

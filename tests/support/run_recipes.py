@@ -1,4 +1,7 @@
-"""Runs in FINN's own environment: streamlines and converts models by recipe, and says what came of them, as JSON."""
+"""Runs in FINN's own environment: streamlines and converts models by recipe, and says what came of them, as JSON.
+
+Its arguments are a folder and the names of its models.
+"""
 
 import contextlib
 import io
@@ -72,5 +75,5 @@ def run(path: Path) -> dict[str, Any]:
 
 if __name__ == "__main__":
     with contextlib.redirect_stdout(io.StringIO()):
-        found = {path.stem: run(path) for path in sorted(Path(sys.argv[1]).glob("*.onnx"))}
+        found = {name: run(Path(sys.argv[1]) / f"{name}.onnx") for name in sys.argv[2:]}
     print(json.dumps(found))

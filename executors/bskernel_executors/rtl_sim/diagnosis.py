@@ -87,6 +87,9 @@ def find_helpful_depths(
 
     Returns depths in values by FIFO, or None if none help.
     """
+    blockage = find_blockage(design, deadlock.states)
+    if blockage is None or not blockage.full:
+        return None  # no depth helps, so no simulator is compiled for the search
     floor = design.smallest_fifo
     names = [fifo.name for fifo in design.fifos]
     given = [max(floor, fifo.depth) for fifo in design.fifos]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -173,13 +173,15 @@ def recycle(used: StepDirs) -> None:
     dir_pool.recycle(used.directory, used.inputs.name, _layout(used.link))
 
 
-def _folders(aside: Path, name: str, inputs_root: str, inputs: Iterable[str]) -> StepDirs:
+def _folders(aside: Path, name: str, inputs_root: str, inputs: Mapping[str, Artifact]) -> StepDirs:
     """A step's folder and its inputs' folder, which it links to; spare ones if there are any."""
     directory = aside / name
+    # Files are overwritten; in place of what will be a tree nothing may be left.
+    files = {one: None for one, artifact in inputs.items() if artifact.kind == "file"}
     while (spare := dir_pool.take(aside, name)) is not None:
         given, link = aside / spare, _link(inputs_root, spare)
         if dir_pool.reset_dir(directory, _layout(link)) and (directory / INPUTS).is_symlink():
-            if not dir_pool.reset_dir(given, dict.fromkeys(inputs)):
+            if not dir_pool.reset_dir(given, files):
                 remove(given)
             return StepDirs(directory=directory, inputs=given, link=link)
         remove(directory)

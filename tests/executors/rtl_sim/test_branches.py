@@ -1,6 +1,11 @@
 """Which branch keeps a join waiting."""
 
+from pathlib import Path
+
+import numpy as np
 from bskernel_executors.rtl_sim.branches import find_blockage
+from bskernel_executors.rtl_sim.diagnosis import find_helpful_depths
+from bskernel_executors.rtl_sim.simulator import Deadlock
 from support.branching_design import BRANCHING, EDGES
 
 
@@ -24,3 +29,12 @@ def test_the_full_branch_may_be_the_one_with_the_layers() -> None:
 def test_a_join_that_gets_both_inputs_or_none_is_not_blocked() -> None:
     assert find_blockage(BRANCHING, states(short_join="10", after_join="10")) is None
     assert find_blockage(BRANCHING, states(short_join="01", after_join="01")) is None
+
+
+def test_where_no_branch_is_full_no_depth_is_looked_for_and_no_simulator_compiled(tmp_path: Path) -> None:
+    nothing = tuple(states(short_join="01", after_join="01"))
+    deadlock = Deadlock(message="it stands still", cause=(), states=nothing, hint="")
+    frames = np.zeros((1, 4), dtype=np.int64)
+    nowhere = tmp_path / "nowhere"
+    assert find_helpful_depths(nowhere, BRANCHING, frames, deadlock, tmp_path, stall_percent=0) is None
+    assert list(tmp_path.iterdir()) == []
