@@ -322,7 +322,7 @@ def test_without_the_server_of_the_shared_store_points_fail_and_nothing_that_was
         counts.let_go()
         assert kernel.wait(300) == 4, (tmp_path / "begun.out").read_text()
         reasons = [row["reason"] for row in rows_of(output).values() if row["status"] == "failed"]
-        assert any("cannot be uploaded" in reason for reason in reasons)
+        assert any("cannot be uploaded" in reason for reason in reasons), reasons
     finally:
         server.start()
         server.restore(disk)

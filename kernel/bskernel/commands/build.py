@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-import msgspec
-
 from bskernel.config.reader import INPUTS
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.core.interfaces import Store
@@ -153,7 +151,7 @@ def _run_and_write(
     start: float,
     lock: BuildLock | None,
 ) -> BuildResult:
-    from bskernel.result.result_writer import summarize, with_files, write_results
+    from bskernel.result.result_writer import summarize, with_files, write_or_bare, write_results
 
     # Reading finds corrupt bytes, removes them, and makes the cache doubt the rest: then the second run finds all.
     for _ in range(_ATTEMPTS):
@@ -187,10 +185,8 @@ def _run_and_write(
             lost.append(METRICS)
         if not lost or result.status == "interrupted":
             store.flush()  # what a finished build names is on the disk before the build says that it is finished
-            lost += write_results(recorder.directory, result, store)
-            if lost and result.status == "interrupted":
-                result = msgspec.structs.replace(result, artifacts={}, by_step={}, metrics=None)
-                lost = list(write_results(recorder.directory, result, store))
+            result, gone = write_or_bare(recorder.directory, result, store)
+            lost += gone
             if not lost:
                 return with_files(recorder.directory, result)
         store.doubt()

@@ -85,6 +85,10 @@ class Store(Protocol):
         From any thread.
         """
 
+    @property
+    def unreachable(self) -> str | None:
+        """Why a shared store behind this one cannot be used now; None while it can, or where there is none."""
+
     def doubt(self) -> None:
         """Bytes of a result were missing: from now on only results count that are here as a whole."""
 

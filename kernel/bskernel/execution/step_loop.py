@@ -25,6 +25,8 @@ from bskernel.execution.split_step import ItemsRefused, ItemStep, SplitStep
 from bskernel.execution.step_inputs import InputMissing, ResolvedInputs, read_log
 from bskernel.execution.worker_pool import Notice, PoolEvent, StepEvent, WorkerPool
 
+# Python runs the handler of a signal once the thread wakes, and one that comes just before it waits does not wake it.
+_NOTICED_S = 0.5
 _GRACE_S = 0.5  # how long an interrupted loop waits for running steps to report how far they got
 
 
@@ -147,8 +149,10 @@ class StepLoop:
             try:
                 return self._pool.events.get_nowait()
             except queue.Empty:
-                if not self._source.idle():
-                    return self._pool.events.get()
+                if self._source.idle():
+                    continue
+            with contextlib.suppress(queue.Empty):
+                return self._pool.events.get(timeout=_NOTICED_S)
 
     def _advance(self) -> bool:
         """Start one step, or look one up; False when there is none now."""

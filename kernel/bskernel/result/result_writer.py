@@ -64,6 +64,21 @@ def write_results(directory: BuildDirectory, result: BuildResult, store: Store) 
     return damaged
 
 
+def write_or_bare(
+    directory: BuildDirectory, result: BuildResult, store: Store
+) -> tuple[BuildResult, tuple[str, ...]]:
+    """Like `write_results`, but without artifacts that are gone if the result says enough without them.
+
+    So it does after an interrupt, and after a failure while the shared store that holds them cannot be asked: to run
+    steps again would replace the failure by that of the store. Returns the result that counts, too.
+    """
+    lost = write_results(directory, result, store)
+    if lost and (result.status == "interrupted" or (result.status == "failed" and store.unreachable is not None)):
+        result = msgspec.structs.replace(result, artifacts={}, by_step={}, metrics=None)
+        lost = write_results(directory, result, store)
+    return result, lost
+
+
 def with_files(directory: BuildDirectory, result: BuildResult) -> BuildResult:
     """The result with the digests of the files that are written beside it."""
     files = directory.digests(numbers_of(result), _failure_of(result))

@@ -47,6 +47,7 @@ class DiskStore:
     """Blobs under blobs/AB/SHA256, results of actions under actions/AB/SHA256."""
 
     answers_at_once = True
+    unreachable: str | None = None
 
     def __init__(self, root: Path, files: FileDigests | None = None) -> None:
         """`files` holds known digests of the user's files. Raises EnvironmentLacking when `root` cannot be used."""

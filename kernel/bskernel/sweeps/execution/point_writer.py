@@ -22,7 +22,7 @@ from bskernel.plan.backend_choice import Choice
 from bskernel.plan.target import doubts_about
 from bskernel.result.build_directory import CONFIG, BuildDirectory, HardlinkCache, RecordedStep
 from bskernel.result.build_result import json_by_step, newest_artifacts, origin_of
-from bskernel.result.result_writer import summarize, write_results
+from bskernel.result.result_writer import summarize, write_or_bare
 from bskernel.sweeps.analysis.table import Row
 from bskernel.sweeps.execution.finished_point import FinishedPoint, PointStep
 from bskernel.sweeps.planning.graph import Point
@@ -94,7 +94,7 @@ class PointWriter:
                 warnings=doubts_about(build.loaded.config.target),
                 origin=origin_of(build.lock, system_facts()) if build.lock is not None else None,
             )
-            damaged = write_results(directory, result, self._store)
+            _, damaged = write_or_bare(directory, result, self._store)
             directory.note_rest()
             return damaged
         finally:
