@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -17,6 +18,10 @@ from bskernel.images.engine import connect
 from bskernel.workspace.workspace import Workspace
 from support.lasting_sessions import LastingWorkspace
 from support.paths import BSKERNEL
+from support.s3_server import S3Server
+
+if TYPE_CHECKING:
+    from support.ssh_server import SshServer
 
 # How long an example takes is not what a test promises.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -39,6 +44,27 @@ def make_root(folder: Path, environments: Path) -> Path:
         (image / name).write_bytes((HERE / "testing_executor" / name).read_bytes())
     (image / "catalogue.json").write_text(describe(find_recipes(folder)[0], environments, print))
     return folder
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    """An S3 server of this machine."""
+    server = S3Server()
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def ssh(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[tuple[SshServer, Path]]":
+    """An SSH server of this machine, and the folder that it serves."""
+    from support.ssh_server import SshServer  # asyncssh takes long to import, and few tests need it
+
+    root = tmp_path_factory.mktemp("served")
+    server = SshServer(tmp_path_factory.mktemp("keys"), root)
+    server.start()
+    yield server, root
+    server.kill()
 
 
 @pytest.fixture(scope="session")

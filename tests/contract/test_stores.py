@@ -24,23 +24,6 @@ ABSENT = digest_of_bytes(b"nowhere")
 Told = list[str]
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    server = S3Server()
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture(scope="module")
-def ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SshServer, Path]]:
-    root = tmp_path_factory.mktemp("served")
-    server = SshServer(tmp_path_factory.mktemp("keys"), root)
-    server.start()
-    yield server, root
-    server.kill()
-
-
 def shared_by(kind: str, mode: str, request: pytest.FixtureRequest, tmp_path: Path) -> SharedSettings | None:
     """An empty shared store of a kind; None for the kind `disk`."""
     url, options = "", {}

@@ -112,9 +112,7 @@ class StepLoop:
         self._made: dict[str, ActionResult] = {}
         self._running: dict[str, EndedStep] = {}  # as far as they are known
         self._looking: dict[str, PreparedStep] = {}  # steps of which another machine is asked, by task
-        self._missed: dict[
-            str, PreparedStep
-        ] = {}  # looked-up steps without a known result that wait to start, by task
+        self._missed: dict[str, PreparedStep] = {}  # looked-up steps without a result that wait to start, by task
         self._held: dict[str, PreparedStep] = {}  # steps that were missed, too, and wait for an equal one, by task
         self._in_flight: dict[str, str] = {}  # the key of an action that runs or is looked up -> its task
         self._splits: dict[str, SplitStep] = {}  # steps whose items run, by task

@@ -12,28 +12,10 @@ from bskernel.store.machine_claims import ClaimTimes, MachineClaim, MachineClaim
 from bskernel.store.remote import RemoteStore
 from support.eventually import eventually
 from support.s3_server import BUCKET, S3Server
-from support.ssh_server import SshServer
 
 KEY = "a" * 64
 TIMES = ClaimTimes(first=0.0, renewed=0.05, expired=2.0)
 NEVER = ClaimTimes(first=3600.0)
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    server = S3Server()
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture(scope="module")
-def ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SshServer, Path]]:
-    root = tmp_path_factory.mktemp("served")
-    server = SshServer(tmp_path_factory.mktemp("keys"), root)
-    server.start()
-    yield server, root
-    server.kill()
 
 
 @pytest.fixture(params=["folder", "s3", "ssh"])
