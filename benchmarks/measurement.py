@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 
+_LOOKED_S = 0.02  # how often a command's memory is read
+
+
 @dataclass(frozen=True)
 class Goal:
     """A bound for a row's value or, without a unit, for its ratio."""
@@ -119,19 +122,25 @@ def call(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None,
 
 
 def peak_mib(command: Sequence[str | Path], env: Mapping[str, str]) -> tuple[float, float]:
-    """The most resident memory of the command's own process, in MiB, without its children; and its seconds."""
-    began = time.perf_counter()
+    """The most resident memory of the command's own process, in MiB, without its children; and its seconds.
+
+    It is read while the command runs: the figure that is told of an ended process holds its children's, and this one's.
+    """
+    began, most = time.perf_counter(), 0
     child = subprocess.Popen(
         [str(part) for part in command],
         env={**os.environ, **env},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
+    status = Path("/proc", str(child.pid), "status")
+    while child.poll() is None:
+        lines = status.read_text(encoding="utf-8").splitlines()
+        most = max(most, *(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
+        time.sleep(_LOOKED_S)
     if child.returncode:
         raise subprocess.CalledProcessError(child.returncode, command)
-    return usage.ru_maxrss / 1024, time.perf_counter() - began
+    return most / 1024, time.perf_counter() - began
 
 
 def worsened(rows: Sequence[Row], before: Sequence[Mapping[str, Any]], most: float) -> dict[tuple[str, str], str]:

@@ -315,6 +315,7 @@ def test_a_build_whose_scheduler_is_killed_says_so_and_the_next_goes_on(
     config = write(tmp_path, BUILD, meet("a"), meet("b", "go"))
     kernel = begin("run", config, "--cluster", cluster.address, **shared)
     eventually(lambda: words(cluster.cache("one"), "b"))
+    eventually(lambda: "step ended" in (output / "log.jsonl").read_text())
     cluster.kill("scheduler")
     assert kernel.wait(90) == 4
     assert "scheduler was lost" in result_of(output)["failure"]["message"]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bskernel.cluster.address import LocalAddress, QueueAddress, SchedulerAddress, parse_address
-from bskernel.cluster.connection import queue_options
+from bskernel.cluster.address import LocalAddress, QueueAddress, QueueName, SchedulerAddress, parse_address
+from bskernel.cluster.connection import batch_systems, queue_options
 from bskernel.cluster.messages import (
     Rejected,
     Site,
@@ -33,9 +33,6 @@ from bskernel.store import DiskStore, SharedSettings
 from bskernel.store.settings import KeyText
 from bskernel.workspace.worker_pools import cluster_pool
 from bskernel_protocol import Artifact, Digest, Failure, OutputLine
-from dask_jobqueue.lsf import LSFJob
-from dask_jobqueue.pbs import PBSJob
-from dask_jobqueue.slurm import SLURMJob
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -124,19 +121,20 @@ SECTION = ClusterSection(
 
 
 @pytest.mark.parametrize(
-    ("job", "lines"),
+    ("system", "lines"),
     [
-        (SLURMJob, ("#SBATCH -p short", "#SBATCH --cpus-per-task=4", "#SBATCH --mem=16G", "#SBATCH -t 01:00:00")),
-        (LSFJob, ("#BSUB -q short", "#BSUB -n 4", "#BSUB -W 01:00")),
-        (PBSJob, ("#PBS -q short", "#PBS -l select=1:ncpus=4:mem=16GB", "#PBS -l walltime=01:00:00")),
+        ("slurm", ("#SBATCH -p short", "#SBATCH --cpus-per-task=4", "#SBATCH --mem=16G", "#SBATCH -t 01:00:00")),
+        ("lsf", ("#BSUB -q short", "#BSUB -n 4", "#BSUB -W 01:00")),
+        ("pbs", ("#PBS -q short", "#PBS -l select=1:ncpus=4:mem=16GB", "#PBS -l walltime=01:00:00")),
     ],
     ids=["slurm", "lsf", "pbs"],
 )
-def test_a_batch_system_is_asked_for_what_the_table_says(job: Any, lines: tuple[str, ...]) -> None:
+def test_a_batch_system_is_asked_for_what_the_table_says(system: QueueName, lines: tuple[str, ...]) -> None:
     options = queue_options(SECTION)
-    if job is LSFJob:
+    if system == "lsf":
         options |= {"walltime": "01:00", "use_stdin": True, "lsf_units": "mb"}
-    script = job(scheduler="tcp://login:1", name="w", **options).job_script()
+    made: Any = batch_systems()[system]
+    script = made.job_cls(scheduler="tcp://login:1", name="w", **options).job_script()
     for line in (*lines, "module load vivado", "export PYTHONSAFEPATH=1"):
         assert line in script
     assert "--constraint=vivado" in script

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
@@ -36,20 +35,27 @@ class WarmStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _memory_kib(pid: int) -> int | None:
-    """The memory of a process in KiB, with its proportional share of shared pages (PSS)."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1])
-    return None
+    """The memory of a process in KiB, with its proportional share of shared pages (PSS); 0 once it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0  # a step's child may end at any time
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")), None)
 
 
-def _memory_mib(record: DaemonRecord) -> int | None:
-    pids = processes_of(record.session)
-    sizes = [_memory_kib(pid) for pid in (record.keeper.pid, *pids)]
+def memory_mib(pids: Sequence[int]) -> int | None:
+    """The memory of processes in MiB; None when the kernel does not tell that of each that runs."""
+    sizes = [_memory_kib(pid) for pid in pids]
     known = [size for size in sizes if size is not None]
+    return sum(known) >> 10 if len(known) == len(sizes) else None
+
+
+def _memory_of(record: DaemonRecord) -> int | None:
+    pids = processes_of(record.session)
     # A remote engine's processes are invisible here; a partial sum would be wrong.
-    return sum(known) >> 10 if pids and len(known) == len(sizes) else None
+    return memory_mib([record.keeper.pid, *pids]) if pids else None
 
 
 def warm_statuses(cache: Path) -> Iterator[WarmStatus]:
@@ -65,7 +71,7 @@ def warm_statuses(cache: Path) -> Iterator[WarmStatus]:
                 keeps_s=status.keeps_s,
                 idle_s=status.idle_s,
                 left_s=status.left_s,
-                memory_mib=_memory_mib(record),
+                memory_mib=_memory_of(record),
             )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ from bskernel.core.step import ExecutorRef
 from bskernel.runtime.session_dirs import make_folders
 from bskernel.runtime.warm.registry import SessionEntry, SessionRegistry, require_private
 from bskernel.runtime.warm.sockets import peer_uid, require_same_user
+from bskernel.runtime.warm.status import memory_mib
 
 EXECUTOR = ExecutorRef(name="finn-step", version="1", digest="a" * 64)
 NOBODY = 65534
@@ -105,3 +107,11 @@ def test_what_steps_leave_is_cleared_also_what_they_locked(tmp_path: Path) -> No
     assert [*folders.steps.iterdir(), *folders.inputs.iterdir()] == []
     assert folders.are_ours()
     assert tmp_path.exists()
+
+
+def test_a_process_that_has_just_ended_takes_no_memory_and_hides_none() -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    known = memory_mib([os.getpid(), ended.pid])
+    assert known is not None
+    assert known > 10
