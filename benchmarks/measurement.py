@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-
 _LOOKED_S = 0.02  # how often a command's memory is read
 
 
@@ -124,7 +123,7 @@ def call(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None,
 def peak_mib(command: Sequence[str | Path], env: Mapping[str, str]) -> tuple[float, float]:
     """The most resident memory of the command's own process, in MiB, without its children; and its seconds.
 
-    It is read while the command runs: the figure that is told of an ended process holds its children's, and this one's.
+    It is read while the command runs: what the system tells of an ended process holds its children, and this one.
     """
     began, most = time.perf_counter(), 0
     child = subprocess.Popen(
