@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from typing import Annotated, Any
 
 import msgspec
-import qonnx.core.onnx_exec
-import qonnx.util.cleanup  # noqa: F401 - imported before the server forks, or every step would import it again
 
 from bskernel_executors.dataflow.widths import WIDEST
 from bskernel_executors.exchange.adaptation import write_adaptation
@@ -22,6 +21,11 @@ from bskernel_executors.qonnx_transform.stage import STAGES, Stage, detect_stage
 from bskernel_executors.qonnx_transform.transformations import TransformSpec, make_transformation
 from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
+from bskernel_executors.sdk.graph_searches import replace_searches
+
+replace_searches()
+for _name in ("qonnx.core.onnx_exec", "qonnx.util.cleanup"):
+    importlib.import_module(_name)  # before the server forks, or every step would import it again
 
 registry = Registry(executor="qonnx-transform", summary="checks, cleans up, transforms and analyses QONNX models")
 _IN = (Input("model", kind="file", help="ONNX or QONNX model", media_type="application/x-onnx"),)
