@@ -43,6 +43,12 @@ def ensure_base_python(
     return [str(root / _LOADER), "--library-path", str(root / _LIBRARIES), str(python)]
 
 
+def standard_library(recipe: Recipe, cache: Path) -> tuple[Path, str]:
+    """The folder of the standard library that `ensure_base_python` has unpacked, and its path in images."""
+    shown = f"/usr/lib/python{recipe.file.python}"
+    return cache / BASES / recipe.base.digest / shown[1:], shown
+
+
 def _unpack(layer: ImageLayer, folder: Path) -> None:
     """Unpack Python, its standard library and the shared libraries that it may need."""
     with layer.path.open("rb") as file:

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from bskernel.core.errors import EnvironmentLacking
 
-INSTALLED = "/opt/bskernel"  # what an image calls the folder of environment and code
+# What an image calls the folders of environment and code, and the one that holds both.
+INSTALLED = "/opt/bskernel"
+ENVIRONMENT, CODE = f"{INSTALLED}/env", f"{INSTALLED}/code"
 _PROGRAM = Path(__file__).with_name("bytecode_main.py")
 
 
-def compile_below(folder: Path, name: str, python: Sequence[str], into: Path | None = None) -> None:
-    """Compile the sources below a folder, which images hold as `name`, by the Python of this command.
+def compile_below(folder: Path, shown: str, python: Sequence[str], into: Path | None = None) -> None:
+    """Compile the sources below a folder, which images hold at the path `shown`, by the Python of this command.
 
     All processors compile. The bytecode goes beside the sources, or beside where they would be below `into`.
 
@@ -26,7 +28,7 @@ def compile_below(folder: Path, name: str, python: Sequence[str], into: Path | N
     import subprocess
 
     shares = len(os.sched_getaffinity(0))
-    places = (str(folder), str(into or folder), f"{INSTALLED}/{name}")
+    places = (str(folder), str(into or folder), shown)
     start = [*python, "-I", "-S", "-W", "ignore", str(_PROGRAM), *places]
     compilers = [
         subprocess.Popen(

@@ -13,7 +13,7 @@ import msgspec
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.places import cache_place, within
 from bskernel.images.atomic_dir import DONE, atomic_dir
-from bskernel.images.bytecode import compile_below
+from bskernel.images.bytecode import CODE, ENVIRONMENT, compile_below
 from bskernel.images.git_source import ensure_tree, why_no_tree
 from bskernel.images.recipe import CONSTANT, PLATFORM, Edit, Recipe
 from bskernel.images.source_install import install
@@ -121,14 +121,14 @@ def ensure_environment(recipe: Recipe, cache: Path, report: Callable[[str], None
                     install(source, tree, folder, site, functools.partial(run_uv, **CONSTANT))
                 for edit in recipe.file.edit:
                     _apply(edit, site, recipe)
-                compile_below(folder, "env", [str(folder / "bin" / "python")])
+                compile_below(folder, ENVIRONMENT, [str(folder / "bin" / "python")])
     if not (code / DONE).exists():
         with atomic_dir(code, report) as folder:
             if folder is not None:
                 for name, path in recipe.source_files():
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(path, folder / name)
-                compile_below(folder, "code", [str(venv / "bin" / "python")])
+                compile_below(folder, CODE, [str(venv / "bin" / "python")])
     return Environment(python=venv / "bin" / "python", code=code)
 
 

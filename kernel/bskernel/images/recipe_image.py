@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
+from bskernel.images.bytecode import CODE, ENVIRONMENT
 from bskernel.images.oci_archive import ImageConfig, make_config
 from bskernel.images.recipe import Recipe, environment_variables
-from bskernel.images.recipe_layers import CODE, ENVIRONMENT
 
 BASE_LABEL = "bskernel.base"
 ENVIRONMENT_LABEL = "bskernel.environment"
@@ -20,7 +20,7 @@ EXECUTOR_LABEL = "bskernel.executor"
 LAYOUT_LABEL = "bskernel.layout"
 RECIPE_LABEL = "bskernel.recipe"
 VERSION_LABEL = "bskernel.version"
-LAYOUT = "3"  # incremented when the same recipe yields other layers, or an image that is made of them otherwise
+LAYOUT = "4"  # incremented when the same recipe yields other layers, or an image that is made of them otherwise
 PYTHON = f"{ENVIRONMENT}/bin/python"
 PATH = f"{ENVIRONMENT}/bin:/usr/bin:/bin"
 

@@ -16,14 +16,12 @@ from bskernel.host.temporary import mark
 from bskernel.images.atomic_dir import DONE
 from bskernel.images.base import Base
 from bskernel.images.base_layer import fetch_package, write_layer
-from bskernel.images.base_python import ensure_base_python
-from bskernel.images.bytecode import INSTALLED, compile_below
+from bskernel.images.base_python import ensure_base_python, standard_library
+from bskernel.images.bytecode import CODE, ENVIRONMENT, INSTALLED, compile_below
 from bskernel.images.environment import ensure_environment
 from bskernel.images.layer import ImageLayer, add_bytes, add_folders, add_path, entry, open_layer, write_layer_file
 from bskernel.images.recipe import Recipe
 
-ENVIRONMENT = f"{INSTALLED}/env"
-CODE = f"{INSTALLED}/code"
 # The layer that an engine has of a base, copied into a folder; None if it has none.
 EngineBase = Callable[[Base, Path], ImageLayer | None]
 _BYTECODE = "__pycache__"
@@ -88,7 +86,8 @@ class RecipeLayers:
             tempfile.TemporaryDirectory(dir=self.folder, suffix=mark()) as compiled,
             open_layer(target) as archive,
         ):
-            compile_below(venv, "env", self._compiler(recipe, python), Path(compiled))
+            compiler = self._compiler(recipe, python)
+            compile_below(venv, ENVIRONMENT, compiler, Path(compiled))
             add_folders(archive, "opt", INSTALLED[1:], ENVIRONMENT[1:])
             for name, path in _files_below(venv, Path(compiled)):
                 if name not in _OF_THE_MACHINE and not name.startswith("bin/python"):
@@ -98,6 +97,17 @@ class RecipeLayers:
             home = os.path.dirname(interpreter)  # noqa: PTH120 - a path inside the image
             text = f"home = {home}\ninclude-system-site-packages = false\n"
             add_bytes(archive, f"{ENVIRONMENT[1:]}/pyvenv.cfg", text.encode())
+            if recipe.base.packages:
+                self._add_library_bytecode(recipe, compiler, archive)
+
+    def _add_library_bytecode(self, recipe: Recipe, compiler: list[str], archive: tarfile.TarFile) -> None:
+        """Add the bytecode of the base's standard library: Debian compiles it when a package is installed."""
+        library, shown = standard_library(recipe, self._cache)
+        with tempfile.TemporaryDirectory(dir=self.folder, suffix=mark()) as compiled:
+            compile_below(library, shown, compiler, Path(compiled))
+            add_folders(archive, *(str(parent)[1:] for parent in reversed(Path(shown, "_").parents[:-1])))
+            for path in sorted(Path(compiled).rglob("*")):
+                add_path(archive, f"{shown[1:]}/{path.relative_to(compiled)}", path)
 
     def _write_code(self, recipe: Recipe, target: IO[bytes]) -> None:
         python = ensure_environment(recipe, self._cache, self._report).python
@@ -106,7 +116,7 @@ class RecipeLayers:
                 copy = Path(folder) / name
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_bytes(path.read_bytes())
-            compile_below(Path(folder), "code", self._compiler(recipe, python))
+            compile_below(Path(folder), CODE, self._compiler(recipe, python))
             with open_layer(target) as archive:
                 add_folders(archive, "opt", INSTALLED[1:], CODE[1:])
                 for name, path in _files_below(Path(folder), Path(folder)):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from bskernel.core.errors import ConfigError
 from bskernel.images.atomic_dir import atomic_dir
+from bskernel.images.bytecode import ENVIRONMENT
 from bskernel.images.environment import make_venv
 from bskernel.images.layer import ImageLayer, leads_out, unpack_member
 from bskernel.images.recipe import Recipe
-from bskernel.images.recipe_layers import ENVIRONMENT
 
 _INSIDE = f"{ENVIRONMENT[1:]}/"
 
