@@ -117,7 +117,7 @@ def test_a_missed_goal_has_the_share_of_bare_mechanisms_beside_it(monkeypatch: p
     takes_ms = {bounds.SMALL: 2.0, bounds.FILES: 0.5, bounds.PIPE: 0.5}
     bare = [Row(group=bounds.GROUP, what=name, value=ms, unit="ms", runs=1) for name, ms in takes_ms.items()]
     missed, met, *_ = bounds.beside([chain(200, 400), chain(200, 100), *bare])
-    assert missed.bound.startswith("0.60: 1 x fork")
+    assert missed.bound.startswith("0.60 of it, 1.20 of the goal: 1 x fork")
     assert not met.bound
     assert missed.bound in goals([missed, met], "a machine")
     assert not bounds.beside([chain(200, 400)])[0].bound

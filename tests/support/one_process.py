@@ -1,6 +1,7 @@
 """Runs in FINN's own environment: all steps in one process, as FINN users do, for the numbers to compare with.
 
-The last line that it prints is the seconds of all steps, and of those from step_target_fps_parallelization on.
+With --searches as the first argument, graphs are searched as builds do it. The last line that it prints
+is the seconds of all steps, and of those from step_target_fps_parallelization on.
 """
 
 import os
@@ -9,8 +10,14 @@ import time
 from pathlib import Path
 
 from bskernel_executors.finn_step.library import load
+from bskernel_executors.sdk.graph_searches import replace_searches
 
-model, target, steps = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+arguments = sys.argv[1:]
+if arguments[0] == "--searches":
+    arguments = arguments[1:]
+    if not replace_searches():
+        raise SystemExit("another QONNX is installed than that of the recipes")
+model, target, steps = Path(arguments[0]), Path(arguments[1]), arguments[2:]
 (target / "state").mkdir(parents=True)
 os.environ["FINN_BUILD_DIR"] = str(target / "state")
 load()
