@@ -28,7 +28,7 @@ STEPS = (
 )  # fmt: skip
 _SETTLED_S = 2.1  # a build of files that changed less than two seconds before leaves no record
 CNV = "cnv_1w2a"
-OWN = "FINN+'s own steps, once imported, with bskernel's searches"
+OWN = "FINN+'s own steps, once imported, as builds run them"
 LATE = "those from step_target_fps_parallelization on"
 
 
@@ -73,7 +73,7 @@ def steps_alone(model: Path, runs: int) -> dict[str, float]:
     taken = []
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as target:
-            command: list[str | Path] = [python, script, "--searches", model, Path(target, "t"), *STEPS]
+            command: list[str | Path] = [python, script, "--shortcuts", model, Path(target, "t"), *STEPS]
             done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
             taken.append([float(part) for part in done.stdout.splitlines()[-1].split()])
     return {

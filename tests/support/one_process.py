@@ -1,6 +1,6 @@
 """Runs in FINN's own environment: all steps in one process, as FINN users do, for the numbers to compare with.
 
-With --searches as the first argument, graphs are searched as builds do it. The last line that it prints
+With --shortcuts as the first argument, QONNX is used as builds use it. The last line that it prints
 is the seconds of all steps, and of those from step_target_fps_parallelization on.
 """
 
@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 from bskernel_executors.finn_step.library import load
-from bskernel_executors.sdk.graph_searches import replace_searches
+from bskernel_executors.sdk.qonnx_shortcuts import install_shortcuts
 
 arguments = sys.argv[1:]
-if arguments[0] == "--searches":
+if arguments[0] == "--shortcuts":
     arguments = arguments[1:]
-    if not replace_searches():
+    if not install_shortcuts():
         raise SystemExit("another QONNX is installed than that of the recipes")
 model, target, steps = Path(arguments[0]), Path(arguments[1]), arguments[2:]
 (target / "state").mkdir(parents=True)

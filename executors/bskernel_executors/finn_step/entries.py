@@ -22,7 +22,7 @@ from bskernel_executors.finn_step.stitched_design import is_library_edited
 from bskernel_executors.lattice.boards import list_board_parts
 from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Registry, StepFailure
-from bskernel_executors.sdk.graph_searches import replace_searches
+from bskernel_executors.sdk.qonnx_shortcuts import install_shortcuts
 from bskernel_executors.sdk.rules_file import load_rules
 
 registry = Registry(
@@ -48,7 +48,7 @@ def _refuse_specialized(path: Path) -> None:
 
 def _declare_finn() -> None:
     known = find_known_reads()
-    replace_searches()
+    install_shortcuts()
     load(defer=bool(known))
     steps, config, settable = find_steps()
     reads = {name: known.get(name) or analyse_step(function, config, settable) for name, function in steps.items()}

@@ -21,9 +21,9 @@ from bskernel_executors.qonnx_transform.stage import STAGES, Stage, detect_stage
 from bskernel_executors.qonnx_transform.transformations import TransformSpec, make_transformation
 from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
-from bskernel_executors.sdk.graph_searches import replace_searches
+from bskernel_executors.sdk.qonnx_shortcuts import install_shortcuts
 
-replace_searches()
+install_shortcuts()
 for _name in ("qonnx.core.onnx_exec", "qonnx.util.cleanup"):
     importlib.import_module(_name)  # before the server forks, or every step would import it again
 

@@ -1,4 +1,4 @@
-"""Search and rename in graphs in one pass, where QONNX takes one for each name. The graphs are the same.
+"""Shortcuts through QONNX: the same graphs and values, without a pass over the graph for each name.
 
 QONNX tidies up after every transformation, and streamlining applies hundreds: most of their time went there.
 """
@@ -9,7 +9,7 @@ import hashlib
 import importlib
 import importlib.util
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -197,21 +197,45 @@ def sort_graph(by_qonnx: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
+def round_values_with(by_qonnx: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the replacement of sanitize_quant_values: QONNX rounds only tensors that are not what their type says.
+
+    It takes the largest of all their rounding errors by Python's `max`, also where there is none.
+    """
+
+    def sanitize_quant_values(
+        model: Any, node_tensors: Iterable[str], execution_context: dict[str, Any], check_values: bool = False
+    ) -> dict[str, Any]:
+        import numpy as np
+
+        for name in node_tensors:
+            datatype = model.get_tensor_datatype(name)
+            if not datatype.is_integer():
+                continue
+            values = execution_context[name]
+            if not (np.size(values) and np.all(datatype.allowed(values)) and np.all(np.isfinite(values))):
+                by_qonnx(model, [name], execution_context, check_values)
+        return execution_context
+
+    return sanitize_quant_values
+
+
 def _is_known(package: Path) -> bool:
     return all(
         hashlib.sha256((package / name).read_bytes()).hexdigest() == digest for name, digest in _REPLACED.items()
     )
 
 
-def replace_searches() -> bool:
-    """Replace QONNX's searches in this process, before anything imports them by name.
+def install_shortcuts() -> bool:
+    """Replace what is slow in QONNX in this process, before anything imports it by name.
 
     Returns False, and replaces nothing, for a QONNX whose source is not that of the recipes.
     """
     spec = importlib.util.find_spec("qonnx")
     if spec is None or spec.origin is None or not _is_known(Path(spec.origin).parent):
         return False
-    importlib.import_module("qonnx.util.basic").__dict__["get_by_name"] = get_by_name
+    basic = importlib.import_module("qonnx.util.basic").__dict__
+    basic.update(get_by_name=get_by_name, sanitize_quant_values=round_values_with(basic["sanitize_quant_values"]))
     wrapper = importlib.import_module("qonnx.core.modelwrapper").ModelWrapper
     wrapper.get_initializer, wrapper.find_producer = get_initializer, find_producer
     general = importlib.import_module("qonnx.transformation.general")

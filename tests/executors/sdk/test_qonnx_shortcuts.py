@@ -1,4 +1,4 @@
-"""Searches of our own in QONNX's graphs: what they find, name and sort is what QONNX does, for any graph."""
+"""Shortcuts through QONNX: what they find, name, sort and round is what QONNX does, for any graph."""
 
 import copy
 import random
@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from bskernel_executors.sdk import graph_searches
+from bskernel_executors.sdk import qonnx_shortcuts
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
+from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation import general
 from qonnx.util import basic
+
+if general.SortGraph.apply.__module__ != general.__name__:
+    raise ValueError("this process has taken the shortcuts already, so that nothing is left to compare them with")
 
 # Few names, so that they meet: some that QONNX gives, some that occur twice, and the empty one of what is left out.
 NAMES = ("a", "b", "c", "d", "", "tensor_0", "tensor_3", "Add_0_out0", "Add_1_param0", "global_in", "global_out")
@@ -70,17 +74,17 @@ def outcome(apply: Callable[..., Any], name: str, proto: onnx.ModelProto) -> tup
 PAIRS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "GiveUniqueTensorNames": (
         general.GiveUniqueTensorNames.apply,
-        graph_searches.give_unique_names(general.GiveUniqueTensorNames.apply),
+        qonnx_shortcuts.give_unique_names(general.GiveUniqueTensorNames.apply),
     ),
     "GiveReadableTensorNames": (
         general.GiveReadableTensorNames.apply,
-        graph_searches.give_readable_names(general.GiveReadableTensorNames.apply, general.GiveUniqueTensorNames),
+        qonnx_shortcuts.give_readable_names(general.GiveReadableTensorNames.apply, general.GiveUniqueTensorNames),
     ),
     "GiveUniqueParameterTensors": (
         general.GiveUniqueParameterTensors.apply,
-        graph_searches.give_unique_parameters,
+        qonnx_shortcuts.give_unique_parameters,
     ),
-    "SortGraph": (general.SortGraph.apply, graph_searches.sort_graph(general.SortGraph.apply)),
+    "SortGraph": (general.SortGraph.apply, qonnx_shortcuts.sort_graph(general.SortGraph.apply)),
 }
 
 
@@ -110,11 +114,58 @@ def test_searches_find_what_qonnx_finds(proto: onnx.ModelProto, name: str, field
 
     graph = proto.graph
     for container in (graph.node, graph.input, graph.value_info, graph.quantization_annotation):
-        ours = said(graph_searches.get_by_name, container, name, field)
+        ours = said(qonnx_shortcuts.get_by_name, container, name, field)
         assert ours == said(basic.get_by_name, container, name, field)
-    assert graph_searches.find_producer(model, name) is model.find_producer(name)
+    assert qonnx_shortcuts.find_producer(model, name) is model.find_producer(name)
     for typed in (False, True):
-        assert repr(graph_searches.get_initializer(model, name, typed)) == repr(model.get_initializer(name, typed))
+        assert repr(qonnx_shortcuts.get_initializer(model, name, typed)) == repr(model.get_initializer(name, typed))
+
+
+@st.composite
+def tensors(draw: st.DrawFn) -> list[float]:
+    """Values near those of data types: whole numbers, some a little off, some that are no numbers."""
+    off = st.sampled_from((0.0, 0.0, 0.0, 0.004, 0.3, float("nan"), float("inf")))
+    return [whole + draw(off) for whole in draw(st.lists(st.integers(-3, 9), max_size=4))]
+
+
+@given(
+    names=st.lists(st.sampled_from(("a", "b", "c")), max_size=3),
+    types=st.lists(st.sampled_from(("INT2", "UINT3", "BIPOLAR", "BINARY", "FLOAT32", "FIXED<4,2>", "SCALEDINT<4>"))),
+    values=st.lists(tensors(), min_size=2, max_size=2),
+    check=st.booleans(),
+)
+@pytest.mark.filterwarnings("ignore")
+def test_values_are_rounded_and_refused_as_by_qonnx(
+    names: list[str], types: list[str], values: list[list[float]], check: bool
+) -> None:
+    graph = helper.make_graph(
+        [], "g", [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("a", "b", "c")], []
+    )
+    model = ModelWrapper(helper.make_model(graph), fix_missing_initializer_valueinfo=False)
+    for name, datatype in zip(("a", "b", "c"), types, strict=False):
+        model.set_tensor_datatype(name, DataType[datatype])
+
+    def rounded(sanitize: Callable[..., Any]) -> tuple[str, dict[str, bytes]]:
+        context = {name: np.array(items, np.float32) for name, items in zip(("a", "b"), values, strict=True)}
+        try:
+            said = str(sanitize(model, names, context, check) is context)
+        except Exception as error:  # noqa: BLE001 - as above
+            said = f"{type(error).__name__}: {error}"
+        return said, {name: array.tobytes() for name, array in context.items()}
+
+    ours = qonnx_shortcuts.round_values_with(basic.sanitize_quant_values)
+    assert rounded(ours) == rounded(basic.sanitize_quant_values)
+
+
+def test_values_that_are_right_are_not_looked_at_one_by_one() -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("left to QONNX")
+
+    graph = helper.make_graph([], "g", [helper.make_tensor_value_info("a", TensorProto.FLOAT, [3])], [])
+    model = ModelWrapper(helper.make_model(graph))
+    model.set_tensor_datatype("a", DataType["INT3"])
+    context = {"a": np.array([-4, 0, 3], np.float32)}
+    assert qonnx_shortcuts.round_values_with(refuse)(model, ["a"], context) is context
 
 
 def test_a_chain_is_renamed_without_qonnx() -> None:
@@ -128,15 +179,15 @@ def test_a_chain_is_renamed_without_qonnx() -> None:
     constants = [numpy_helper.from_array(np.array([1, 2], np.float32), f"w{at}") for at in range(3)]
     graph = helper.make_graph(nodes[::-1], "g", values[:1], values[3:], constants, value_info=values[1:3])
     model = ModelWrapper(helper.make_model(graph))
-    model, _ = graph_searches.give_unique_names(refuse)(None, model)
-    model, _ = graph_searches.give_readable_names(refuse, general.GiveUniqueNodeNames)(None, model)
-    model, _ = graph_searches.sort_graph(refuse)(None, model)
+    model, _ = qonnx_shortcuts.give_unique_names(refuse)(None, model)
+    model, _ = qonnx_shortcuts.give_readable_names(refuse, general.GiveUniqueNodeNames)(None, model)
+    model, _ = qonnx_shortcuts.sort_graph(refuse)(None, model)
     assert [node.output[0] for node in model.graph.node] == ["Add_2_out0", "Add_1_out0", "global_out"]
 
 
 REPLACED = """
-from bskernel_executors.sdk.graph_searches import get_by_name, replace_searches
-assert replace_searches()
+from bskernel_executors.sdk.qonnx_shortcuts import get_by_name, install_shortcuts
+assert install_shortcuts()
 from qonnx.transformation import extract_conv_bias, general, infer_datatypes
 import qonnx.util.basic, qonnx.custom_op.base
 for module in (qonnx.util.basic, qonnx.custom_op.base):
@@ -147,11 +198,11 @@ print(general.SortGraph.apply.__module__)
 
 def test_modules_that_are_imported_later_use_them() -> None:
     done = subprocess.run([sys.executable, "-c", REPLACED], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "True", "bskernel_executors.sdk.graph_searches"]
+    assert done.stdout.split() == ["True", "True", "bskernel_executors.sdk.qonnx_shortcuts"]
 
 
 def test_another_qonnx_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     before = basic.get_by_name
-    monkeypatch.setitem(graph_searches._REPLACED, "util/basic.py", "0" * 64)
-    assert not graph_searches.replace_searches()
+    monkeypatch.setitem(qonnx_shortcuts._REPLACED, "util/basic.py", "0" * 64)
+    assert not qonnx_shortcuts.install_shortcuts()
     assert basic.get_by_name is before
