@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-from math import isfinite
 from typing import Any, TypeAlias
 
 import msgspec
@@ -38,17 +38,17 @@ _PLAIN = frozenset({str, int, bool, type(None), bytes})
 
 
 def _refuse_non_finite(value: Any, where: str, *path: str | int) -> None:
-    if isinstance(value, float) and not isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise ProtocolError(f"{_at(where, path)} is {value}; NaN and infinities cannot be encoded")
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise ProtocolError(f"{_at(where, path)} has the key {key!r}; keys must be strings")
-            if type(item) not in _PLAIN and not (type(item) is float and isfinite(item)):
+            if type(item) not in _PLAIN:
                 _refuse_non_finite(item, where, *path, key)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            if type(item) not in _PLAIN and not (type(item) is float and isfinite(item)):
+            if type(item) not in _PLAIN:
                 _refuse_non_finite(item, where, *path, index)
 
 

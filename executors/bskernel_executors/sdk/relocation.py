@@ -10,6 +10,7 @@ exported on this machine. It is set aside while the step runs, so that the outpu
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,7 +109,8 @@ def relocate_tree(source: Path, target: Path, moves: Moves) -> tuple[Path, ...]:
 def relocate_files(target: Path, moves: Moves) -> tuple[Path, ...]:
     """Replace paths in every text and model of a tree, in place; return the binary files that still contain one."""
     binary = []
-    for path in sorted(target.rglob("*")):
+    # Not by a pattern: each step would compile it anew.
+    for path in sorted(Path(folder, name) for folder, _, names in os.walk(target) for name in names):
         if path.is_symlink() or not path.is_file():
             continue
         data = path.read_bytes()
