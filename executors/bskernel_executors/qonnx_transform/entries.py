@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 import qonnx.core.onnx_exec
+import qonnx.custom_op.general
 import qonnx.util.cleanup  # noqa: F401 - imported before the server forks, or every step would import it again
 
 from bskernel_executors.dataflow.widths import WIDEST
