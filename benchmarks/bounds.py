@@ -18,6 +18,7 @@ from statistics import median
 
 from bskernel.images import find_recipes
 from bskernel.images.recipe_image import image_name
+from digits_sweep import SHARED, SINGLE
 from ground import Ground, arithmetic_root, steps
 from measurement import Row, call, medians, seconds
 from networks import LATE, OWN, finn
@@ -71,7 +72,10 @@ _SHARES: tuple[tuple[str, Mapping[str, float]], ...] = (
     (r"estimates of .*: warm, everything", {START: 1, OWN: 1, LARGE: 14, FILES: 14}),
     (r"estimates of .*: warm, .* changed", {START: 1, LATE: 1, LARGE: 6, FILES: 6}),
     (r"estimates of .*: (repeated, )?all cached", {START: 1}),
-    (r"a sweep of 64 points .*: cold", {IMPORTS: 1, LARGE: 35, FILES: 67}),  # 69 and 133, two at a time
+    (  # of 171 steps 92 of finn-step's 103 and those of metrics two at a time
+        r"a sweep of 64 points .*: cold",
+        {START: 1, IMPORTS: 1, SHARED: 1, SINGLE: 0.5, LARGE: 57, SMALL: 34, FILES: 93},
+    ),
     (r"a sweep of 1000 points .*: one action", {SMALL: 0.5, FILES: 0.5, PIPE: 0.5}),  # two at a time
 )
 
@@ -135,7 +139,7 @@ def bounds(folder: Path, runs: int) -> list[Row]:
 def beside(rows: Sequence[Row]) -> list[Row]:
     """The rows; those that miss their goal with the share that bare mechanisms of the same run have in them."""
     bare = {row.what: row.value / 1e3 for row in rows if row.group == GROUP}
-    own = {(row.group, row.what): row.value for row in rows if row.what in {OWN, LATE}}
+    own = {(row.group, row.what): row.value for row in rows if row.what in {OWN, LATE, SHARED, SINGLE}}
     return [
         _with_bound(row, bare | {what: value for (group, what), value in own.items() if group == row.group})
         if row.met is False

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 from ground import BSKERNEL, Ground
 from measurement import After, Goal, Row, call, medians
-from networks import DIGITS, one_process
+from networks import DIGITS, one_process, steps_alone
 
 POINTS = 64
+SHARED, SINGLE = "FINN+'s own steps that all points share", "those of single points, equal ones once"
+_NAMES = {"target.part": "fpga_part", "target.clock_ns": "synth_clk_period_ns", "target.target_fps": "target_fps"}
 GOALS = {"cold": Goal(0.025), "all cached": Goal(1, "s")}
 
 
@@ -42,4 +45,9 @@ def digits_sweep(folder: Path, runs: int) -> list[Row]:
         )
         for name, value in taken.items()
     ]  # fmt: skip
-    return rows
+    points = ground.folder / "points.json"
+    kept = json.loads((output / "sweep.json").read_text(encoding="utf-8"))["table"]["rows"]
+    settings = [{_NAMES[key]: value for key, value in row["settings"].items()} for row in kept]
+    points.write_text(json.dumps(settings), encoding="utf-8")
+    own = steps_alone(ground.folder / "digits_w4a4.onnx", runs, (SHARED, SINGLE), ("--points", points))
+    return rows + [Row(group=group, what=name, value=value, unit="s", runs=runs) for name, value in own.items()]

@@ -66,19 +66,22 @@ def one_process(model: Path) -> Callable[[], None]:
     return action
 
 
-def steps_alone(model: Path, runs: int) -> dict[str, float]:
-    """Median seconds of FINN's own steps in one process that has imported all, by the name of the row."""
+def steps_alone(
+    model: Path, runs: int, names: tuple[str, str] = (OWN, LATE), more: Sequence[str | Path] = ()
+) -> dict[str, float]:
+    """Median seconds of FINN's own steps in one process that has imported all, by the names of the rows.
+
+    `more` are options of the process, which decide what its two numbers are.
+    """
     python, variables = finn()
     script = ROOT / "tests" / "support" / "one_process.py"
     taken = []
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as target:
-            command: list[str | Path] = [python, script, "--shortcuts", model, Path(target, "t"), *STEPS]
+            command: list[str | Path] = [python, script, "--shortcuts", model, Path(target, "t"), *STEPS, *more]
             done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
             taken.append([float(part) for part in done.stdout.splitlines()[-1].split()])
-    return {
-        name: statistics.median(column) for name, column in zip((OWN, LATE), zip(*taken, strict=True), strict=True)
-    }
+    return {name: statistics.median(column) for name, column in zip(names, zip(*taken, strict=True), strict=True)}
 
 
 def draw_cnv(folder: Path) -> Path:

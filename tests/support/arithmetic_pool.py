@@ -4,7 +4,7 @@ import json
 import queue
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,10 @@ class Arithmetic:
 
     runtime_name = "arithmetic"
 
-    def __init__(self, store: DiskStore, lacking: Sequence[str] = (), stop_at: str | None = None) -> None:
+    def __init__(
+        self, store: DiskStore, lacking: Sequence[str] = (), stop_at: str | None = None, held: str | None = None
+    ) -> None:
+        """The end of the step `held` is told of when it is released."""
         self.events: queue.SimpleQueue[PoolEvent] = queue.SimpleQueue()
         self.ran: list[str] = []  # names, in order
         self.keys: Counter[str] = Counter()
@@ -60,6 +63,8 @@ class Arithmetic:
         self._store = store
         self._lacking = lacking
         self._stop_at = stop_at
+        self._held = held
+        self._ended_late: list[Completion] = []
 
     def expect(self, executors: Sequence[ExecutorRef]) -> None:
         for executor in executors:
@@ -80,7 +85,7 @@ class Arithmetic:
         if step.entry == "fail" or (step.entry == "slip" and self.keys[action.key.sha256] == 1):
             failure = Failure(category="kernel", message="told to fail")
             outcome = StepOutcome(result=None, failure=failure, log=b"it failed")
-            self.events.put(Completion(step=step, outcome=outcome, doubtful=step.entry == "slip"))
+            self._end(Completion(step=step, outcome=outcome, doubtful=step.entry == "slip"))
             return
         model = sum(values.values()) + int(step.parameters.get("n", 0))
         told = json.dumps({"LUT": number(model)} if step.entry == "collect" else model).encode()
@@ -89,7 +94,18 @@ class Arithmetic:
         artifact = Artifact(name=output.name, kind="file", digest=digest, media_type=output.media_type)
         result = ActionResult(outputs=(artifact,), log=self._store.put(f"log of {action.key.sha256}".encode()))
         self._store.remember(action, result)
-        self.events.put(Completion(step=step, outcome=StepOutcome(result=result, failure=None, log=b"log")))
+        self._end(Completion(step=step, outcome=StepOutcome(result=result, failure=None, log=b"log")))
+
+    def _end(self, done: Completion) -> None:
+        if done.step.name == self._held:
+            self._ended_late.append(done)
+        else:
+            self.events.put(done)
+
+    def release(self) -> None:
+        """Tell of the step that is held."""
+        while self._ended_late:
+            self.events.put(self._ended_late.pop())
 
     def interrupt(self) -> None:
         self.interrupted = True
@@ -218,11 +234,12 @@ class Run:
         fresh: bool = False,
         lacking: Sequence[str] = (),
         stop_at: str | None = None,
+        held: str | None = None,
         far: int = 0,
     ) -> None:
         """With `far` the store never answers at once, and first when so many are asked."""
         self.store = FarStore(folder / "store", far) if far else DiskStore(folder / "store")
-        self.pool = Arithmetic(self.store, lacking, stop_at)
+        self.pool = Arithmetic(self.store, lacking, stop_at, held)
         self.told = Told()
         self.points: dict[str, FinishedPoint] = {}
         self.ran_before: dict[str, int] = {}  # a point -> how many steps had begun when it was told of
@@ -235,12 +252,13 @@ class Run:
             fresh=fresh,
             entry_of=entry_of,
             require=tuple(require),
-            on_point=self._heard,
+            on_point=self.heard,
         )
         self.whole = nodes.run()
         self.left = nodes.interrupted()
 
-    def _heard(self, point: FinishedPoint) -> None:
+    def heard(self, point: FinishedPoint) -> Iterator[None]:
+        yield
         assert point.point.name not in self.points
         self.points[point.point.name] = point
         self.ran_before[point.point.name] = len(self.pool.ran)

@@ -1,47 +1,95 @@
 """Runs in FINN's own environment: all steps in one process, as FINN users do, for the numbers to compare with.
 
-With --shortcuts as the first argument, QONNX is used as builds use it. The last line that it prints
-is the seconds of all steps, and of those from step_target_fps_parallelization on.
+The last line that it prints is the seconds of all steps, and of those from step_target_fps_parallelization on. With
+`--points`, a JSON list of the settings of a sweep's points, equal steps run once, as in a sweep. Then it is those of
+the steps that all points share, and of all others. With `--shortcuts` QONNX is used as builds use it.
 """
 
+import argparse
+import collections
+import json
 import os
-import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from bskernel_executors.finn_step.library import load
 from bskernel_executors.sdk.qonnx_shortcuts import install_shortcuts
 
-arguments = sys.argv[1:]
-if arguments[0] == "--shortcuts":
-    arguments = arguments[1:]
-    if not install_shortcuts():
-        raise SystemExit("another QONNX is installed than that of the recipes")
-model, target, steps = Path(arguments[0]), Path(arguments[1]), arguments[2:]
-(target / "state").mkdir(parents=True)
-os.environ["FINN_BUILD_DIR"] = str(target / "state")
+parser = argparse.ArgumentParser()
+parser.add_argument("model")
+parser.add_argument("target", type=Path)
+parser.add_argument("steps", nargs="+")
+parser.add_argument("--points", type=Path)
+parser.add_argument("--shortcuts", action="store_true")
+given = parser.parse_args()
+(given.target / "state").mkdir(parents=True)
+os.environ["FINN_BUILD_DIR"] = str(given.target / "state")
+if given.shortcuts and not install_shortcuts():
+    raise SystemExit("another QONNX is installed than that of the recipes")
 load()
 
+import onnx  # noqa: E402
 from finn.builder import build_dataflow_config as config  # noqa: E402
 from finn.builder.build_dataflow_steps import build_dataflow_step_lookup  # noqa: E402
 from finn.util.settings import initialize_dummy_settings  # noqa: E402
 from qonnx.core.modelwrapper import ModelWrapper  # noqa: E402
 
+LATE = "step_target_fps_parallelization"
+# What steps read of the settings that points differ in.
+READS = {
+    "step_specialize_layers": ("fpga_part",),
+    "step_target_fps_parallelization": ("synth_clk_period_ns", "target_fps"),
+    "step_transpose_decomposition": ("fpga_part",),
+    "step_generate_estimate_reports": ("fpga_part", "synth_clk_period_ns"),
+}
+
+
+def configured(**values: Any) -> Any:
+    """FINN's configuration for estimates."""
+    fields = {"synth_clk_period_ns": 5.0, "fpga_part": "xczu7ev-ffvc1156-2-e", "target_fps": 100_000} | values
+    return config.DataflowBuildConfig(
+        output_dir=str(given.target / "output"),
+        standalone_thresholds=True,
+        save_intermediate_models=False,
+        generate_outputs=[config.DataflowOutputType.ESTIMATE_REPORTS],
+        **fields,
+    )
+
+
+def run_build() -> tuple[float, float]:
+    """Run the steps; returns the seconds of all, and of the late ones."""
+    settings = configured()
+    began = late = time.perf_counter()
+    network = ModelWrapper(given.model)
+    for step in given.steps:
+        if step == LATE:
+            late = time.perf_counter()
+        network = build_dataflow_step_lookup[step](network, settings)
+    ended = time.perf_counter()
+    return ended - began, ended - late
+
+
+def run_points(points: list[dict[str, Any]]) -> tuple[float, float]:
+    """Run each different step of the points; returns the seconds of those that all share, and of all others."""
+    first = Path(given.model).read_bytes()
+    made: dict[tuple[Any, ...], bytes] = {}
+    seconds: dict[str, list[float]] = collections.defaultdict(list)
+    for values in points:
+        data, settings = first, configured(**values)
+        for step in given.steps:
+            key = (step, data, *(values[name] for name in READS.get(step, ())))
+            if key not in made:
+                network = ModelWrapper(onnx.load_model_from_string(data))
+                began = time.perf_counter()
+                network = build_dataflow_step_lookup[step](network, settings)
+                seconds[step].append(time.perf_counter() - began)
+                made[key] = network.model.SerializeToString(deterministic=True)
+            data = made[key]
+    print({step: len(taken) for step, taken in seconds.items()})
+    shared = sum(taken[0] for taken in seconds.values() if len(taken) == 1)
+    return shared, sum(map(sum, seconds.values())) - shared
+
+
 initialize_dummy_settings()
-settings = config.DataflowBuildConfig(
-    output_dir=str(target / "output"),
-    synth_clk_period_ns=5.0,
-    fpga_part="xczu7ev-ffvc1156-2-e",
-    target_fps=100_000,
-    standalone_thresholds=True,
-    save_intermediate_models=False,
-    generate_outputs=[config.DataflowOutputType.ESTIMATE_REPORTS],
-)
-began = late = time.perf_counter()
-network = ModelWrapper(str(model))
-for step in steps:
-    if step == "step_target_fps_parallelization":
-        late = time.perf_counter()
-    network = build_dataflow_step_lookup[step](network, settings)
-ended = time.perf_counter()
-print(ended - began, ended - late)
+print(*(run_build() if given.points is None else run_points(json.loads(given.points.read_text(encoding="utf-8")))))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -68,14 +69,23 @@ REPORTS = (
     "report_dma_validate.json",
 )
 TIMING_REPORT = "post_route_timing.rpt"
+_POWER = re.compile(r"power_estimate_.*\.json", re.DOTALL)
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def read_reports(output: Path) -> dict[str, dict[str, Any]]:
     """Read all reports that exist, by file name; of a timing report, its summary. Raises StepFailure (metrics)."""
-    found: dict[str, dict[str, Any] | None] = {name: read_report(output, name) for name in REPORTS}
+    names = _names_in(output / "report")
+    there = {*names, *_names_in(output)}
+    found: dict[str, dict[str, Any] | None] = {name: read_report(output, name) for name in REPORTS if name in there}
     # FINN+ names its power reports after the source of the activity.
-    for path in sorted((output / "report").glob("power_estimate_*.json")):
-        found[path.name] = read_report(output, path.name)
+    found |= {name: read_report(output, name) for name in names if _POWER.fullmatch(name)}
     found[MADE_BY] = read_makers(output / "report", category="metrics") or None
     path = output / "report" / TIMING_REPORT
     if path.is_file():

@@ -24,7 +24,7 @@ from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
 from bskernel_executors.sdk.qonnx_shortcuts import install_shortcuts
 
 install_shortcuts()
-for _name in ("qonnx.core.onnx_exec", "qonnx.util.cleanup"):
+for _name in ("qonnx.core.onnx_exec", "qonnx.custom_op.general", "qonnx.util.cleanup"):
     importlib.import_module(_name)  # before the server forks, or every step would import it again
 
 registry = Registry(executor="qonnx-transform", summary="checks, cleans up, transforms and analyses QONNX models")

@@ -3,7 +3,8 @@
 A forked process shares the memory of its server, and copies each page when it first writes to it. Python writes to
 an object whenever it uses one, so a step of FINN's copies 1,500 to 3,500 pages one by one. Which pages these are
 hardly depends on the step: the first steps of a session report them at their end. Copying a page ahead changes
-nothing but the time at which it is copied.
+nothing but the time at which it is copied. Not every copied page is written to, so it is done only while a processor
+has nothing else to do: where several steps run at a time, it would keep them waiting.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _PAGES = 1 << 52  # of the memory that addresses can name
 _PAIR = struct.Struct("=QQ")
 _LARGEST = 3000 * _PAIR.size  # bytes of a report: a pipe takes them without a reader
 _AT_ONCE = 32  # ranges that are copied between two looks for the order
+_PROCESSORS = os.cpu_count() or 1
+_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.001, 0.016  # between two looks for a free processor
 # The last byte of a page's entry in pagemap (Documentation/admin-guide/mm/pagemap.rst): present, and of this process
 # alone. Pages of a file have bit 61 too.
 _OWN = re.compile(rb"\x81+")
@@ -66,15 +69,43 @@ class HotPages:
         return self._ranges
 
 
-def copy_ahead(ranges: Iterable[tuple[int, int]], is_over: Callable[[], bool]) -> None:
-    """Copy these pages for this process until `is_over`. Where there is nothing any more, nothing happens."""
+def copy_ahead(ranges: Iterable[tuple[int, int]], is_over: Callable[[float], bool]) -> None:
+    """Copy these pages for this process, while a processor has nothing else to do, until `is_over`.
+
+    `is_over` waits as many seconds for that as it is told. Where there is nothing any more, nothing happens.
+    """
     madvise = ctypes.CDLL(None, use_errno=True).madvise
     madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     for at, (address, length) in enumerate(ranges):
-        if at % _AT_ONCE == 0 and is_over():
+        if at % _AT_ONCE == 0 and _ends_before_free(is_over):
             return
         if madvise(address, length, _MADV_POPULATE_WRITE) and ctypes.get_errno() == errno.EINVAL:
             return  # the system is older than that
+
+
+def _ends_before_free(is_over: Callable[[float], bool]) -> bool:
+    """Wait until a processor is free; True once it `is_over`."""
+    wait_s = 0.0
+    while not is_over(wait_s):
+        if count_runnable() <= _PROCESSORS:
+            return False
+        wait_s = min(max(_SHORTEST_WAIT_S, 2 * wait_s), _LONGEST_WAIT_S)
+    return True
+
+
+def count_runnable() -> int:
+    """How many threads of the machine run or wait for a processor now, this one among them; 0 if nothing tells."""
+    try:
+        file = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        running, _, _ = os.read(file, 100).split()[3].partition(b"/")
+        return int(running)
+    except (OSError, ValueError, IndexError):
+        return 0
+    finally:
+        os.close(file)
 
 
 def open_pagemap() -> int | None:

@@ -253,10 +253,10 @@ def prefork_child(
     )
 
 
-def _has_order(order: int) -> bool:
+def _has_order(order: int, wait_s: float) -> bool:
     waiting = select.poll()
     waiting.register(order, select.POLLIN)
-    return bool(waiting.poll(0))
+    return bool(waiting.poll(wait_s * 1e3))
 
 
 def _become_child(
@@ -287,7 +287,7 @@ def _become_child(
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
         if registry.confines_all:
             confinement.prepare()
-        copy_ahead(hot_pages.ranges(), lambda: _has_order(order_read))
+        copy_ahead(hot_pages.ranges(), lambda wait_s: _has_order(order_read, wait_s))
         pagemap = open_pagemap() if report_pages is not None else None
         directory = os.read(order_read, _LONGEST_LINE).decode()
         os.close(order_read)

@@ -10,7 +10,9 @@ exported on this machine. It is set aside while the step runs, so that the outpu
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -71,9 +73,12 @@ def _relocate_graph(graph: Any, moves: Moves) -> None:
 
 def read_model(source: Path, moves: Moves) -> Any:
     """Read an ONNX file, with paths replaced."""
+    return _read(source.read_bytes(), moves)
+
+
+def _read(data: bytes, moves: Moves) -> Any:
     import onnx
 
-    data = source.read_bytes()
     model = onnx.load_model_from_string(data)
     # Strings are stored verbatim in the file, so a search of its bytes spares most models the walk.
     if _moved(data, moves) != data:
@@ -100,27 +105,46 @@ def relocate_model(source: Path, target: Path, moves: Moves) -> None:
 
 def relocate_tree(source: Path, target: Path, moves: Moves) -> tuple[Path, ...]:
     """Copy a tree with paths replaced in every text and model; return its binary files that still contain one."""
+    binary: list[Path] = []
+
+    def copy(name: str, copied: str) -> None:
+        path, mode = Path(copied), Path(name).stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise shutil.SpecialFileError(f"{name} is not a plain file")
+        data = Path(name).read_bytes()
+        moved = _relocated(path, data, moves)
+        path.write_bytes(data if moved is None else moved)
+        path.chmod(mode if moved is None or moved is data else mode | 0o200)
+        if moved is None:
+            binary.append(path)
+
     # Keeps modes but not times, which are not part of an artifact.
-    shutil.copytree(source, target, symlinks=True, copy_function=shutil.copy)
-    return relocate_files(target, moves)
+    shutil.copytree(source, target, symlinks=True, copy_function=copy)
+    return tuple(sorted(binary))
 
 
 def relocate_files(target: Path, moves: Moves) -> tuple[Path, ...]:
     """Replace paths in every text and model of a tree, in place; return the binary files that still contain one."""
     binary = []
-    for path in sorted(target.rglob("*")):
+    # Not by a pattern: each step would compile it anew.
+    for path in sorted(Path(folder, name) for folder, _, names in os.walk(target) for name in names):
         if path.is_symlink() or not path.is_file():
             continue
         data = path.read_bytes()
-        moved = _moved(data, moves)
-        if moved == data:
-            continue
-        if path.suffix != ".onnx" and b"\0" in data[:_SNIFFED]:
+        moved = _relocated(path, data, moves)
+        if moved is None:
             binary.append(path)
-            continue
-        path.chmod(path.stat().st_mode | 0o200)
-        if path.suffix == ".onnx":
-            relocate_model(path, path, moves)
-        else:
+        elif moved is not data:
+            path.chmod(path.stat().st_mode | 0o200)
             path.write_bytes(moved)
     return tuple(binary)
+
+
+def _relocated(path: Path, data: bytes, moves: Moves) -> bytes | None:
+    """The bytes of a file with paths replaced, the same object without any; None for a binary file with one."""
+    moved = _moved(data, moves)
+    if moved == data:
+        return data
+    if path.suffix == ".onnx":
+        return _read(data, moves).SerializeToString(deterministic=True)  # type: ignore[no-any-return]
+    return None if b"\0" in data[:_SNIFFED] else moved

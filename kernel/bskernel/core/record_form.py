@@ -6,7 +6,7 @@ An executor may be wrong, and what it says is remembered, shown and written as J
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from bskernel_protocol import Failure
@@ -17,6 +17,7 @@ DEEPEST = 32  # dictionaries and lists inside one another
 _MOST_LINES, _LONGEST_LINE = 100, 4096  # of a failure's cause; characters
 _SCALARS = (str, int, float, bool)
 _PLAIN = frozenset({str, int, bool, type(None)})
+_Path: TypeAlias = "tuple[()] | tuple[_Path, str | int]"  # where what holds a value is, and where in it
 
 
 def find_record_fault(record: dict[str, Any]) -> str | None:
@@ -31,26 +32,35 @@ def find_record_fault(record: dict[str, Any]) -> str | None:
 def find_value_fault(value: Any, name: str) -> str | None:
     """What keeps a value from being written as JSON, with the place in `name`; None if nothing does."""
     # A stack in place of recursion: nesting is one of the things that may be wrong.
-    pending: list[tuple[str, Any, int]] = [(name, value, 0)]
+    pending: list[tuple[_Path, Any, int]] = [((), value, 0)]
     while pending:
-        where, item, depth = pending.pop()
+        path, item, depth = pending.pop()
         if type(item) in _PLAIN:
             continue
         if isinstance(item, float):
             if not math.isfinite(item):
-                return f"{where} is {item}, which JSON has no number for"
+                return f"{_place(name, path)} is {item}, which JSON has no number for"
         elif depth >= DEEPEST:
-            return f"{where} nests more than {DEEPEST} deep"
+            return f"{_place(name, path)} nests more than {DEEPEST} deep"
         elif isinstance(item, dict):
             for key, inner in item.items():
                 if not isinstance(key, str):
-                    return f"{where} has the key {visible_line(repr(key))[:80]}, which is no text"
-                pending.append((f"{where}.{visible_line(key)[:80]}", inner, depth + 1))
+                    return f"{_place(name, path)} has the key {visible_line(repr(key))[:80]}, which is no text"
+                if type(inner) not in _PLAIN:
+                    pending.append(((path, key), inner, depth + 1))
         elif isinstance(item, list | tuple):
-            pending += [(f"{where}[{at}]", inner, depth + 1) for at, inner in enumerate(item)]
+            pending += [((path, at), inner, depth + 1) for at, inner in enumerate(item) if type(inner) not in _PLAIN]
         else:
-            return f"{where} is of the type {type(item).__name__}, which JSON does not have"
+            return f"{_place(name, path)} is of the type {type(item).__name__}, which JSON does not have"
     return None
+
+
+def _place(name: str, path: _Path) -> str:
+    parts = []
+    while path:
+        path, part = path
+        parts.append(f"[{part}]" if isinstance(part, int) else f".{visible_line(part)[:80]}")
+    return name + "".join(reversed(parts))
 
 
 def _summary_fault(record: dict[str, Any]) -> str | None:

@@ -233,6 +233,9 @@ class BuildDirectory:
             with contextlib.suppress(OSError):  # files of the user's stay
                 self.step(stale).rmdir()
             self._labels_of(label.partition("-")[2]).discard(stale)
+        with contextlib.suppress(OSError):
+            os.mkdir(folder)
+            return folder  # nothing is in it
         kept = self.path / KEPT / _STEPS / label
         clear_for_folder(folder, kept)
         make_folder(folder)

@@ -8,13 +8,20 @@ import struct
 from collections.abc import Callable, Iterator
 
 import pytest
-from bskernel_executors.sdk.hot_pages import HotPages, copy_ahead, open_pagemap, written_pages
+from bskernel_executors.sdk import hot_pages
+from bskernel_executors.sdk.hot_pages import HotPages, copy_ahead, count_runnable, open_pagemap, written_pages
 from hypothesis import given
 from hypothesis import strategies as st
 
 PAGES = 256
 CONTENT = bytes(range(256)) * (mmap.PAGESIZE // 256)
 PAIR = struct.Struct("=QQ")
+
+
+@pytest.fixture(autouse=True)
+def free_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else the machine does, a processor is free."""
+    monkeypatch.setattr(hot_pages, "count_runnable", lambda: 1)
 
 
 @pytest.fixture
@@ -78,7 +85,7 @@ def test_pages_that_were_copied_ahead_fault_no_more_and_hold_the_same(memory: mm
     def faults(*, ahead: bool) -> int:
         def work() -> bytes:
             if ahead:
-                copy_ahead(where, lambda: False)
+                copy_ahead(where, lambda _: False)
                 if memory[:] != CONTENT * PAGES:
                     return b"-1"
             return str(write_to(memory, range(PAGES))).encode()
@@ -96,10 +103,41 @@ def test_an_order_ends_the_copying(memory: mmap.mmap) -> None:
     where = [(start_of(memory) + page * mmap.PAGESIZE, mmap.PAGESIZE) for page in range(PAGES)]
 
     def work() -> bytes:
-        copy_ahead(where, lambda: True)
+        copy_ahead(where, lambda _: True)
         return str(write_to(memory, range(PAGES))).encode()
 
     assert int(in_child(work)) >= PAGES
+
+
+@pytest.mark.parametrize("free_at_last", [False, True])
+def test_pages_are_copied_only_while_a_processor_is_free(
+    memory: mmap.mmap, monkeypatch: pytest.MonkeyPatch, free_at_last: bool
+) -> None:
+    where = [(start_of(memory), PAGES * mmap.PAGESIZE)]
+    runnable = iter([1000] * 5 + [1 if free_at_last else 1000] * 100)
+    monkeypatch.setattr(hot_pages, "count_runnable", lambda: next(runnable))
+    waits: list[float] = []
+
+    def is_over(wait_s: float) -> bool:
+        waits.append(wait_s)
+        return len(waits) > 10
+
+    def work() -> bytes:
+        copy_ahead(where, is_over)
+        faults = write_to(memory, range(PAGES))
+        return f"{faults} {len(waits)} {waits[0]} {min(waits[1:])}".encode()
+
+    faults, looks, first, shortest = in_child(work).split()
+    assert (float(first), float(shortest) > 0) == (0, True)
+    assert int(looks) == (6 if free_at_last else 11)
+    if not free_at_last:
+        assert int(faults) >= PAGES
+    elif int(faults) >= PAGES:
+        pytest.skip("the system copies no pages ahead")
+
+
+def test_the_system_tells_how_many_threads_run() -> None:
+    assert count_runnable() >= 1
 
 
 def test_what_is_not_there_is_not_copied() -> None:
@@ -108,7 +146,7 @@ def test_what_is_not_there_is_not_copied() -> None:
     made.close()
 
     def work() -> bytes:
-        copy_ahead(((address, mmap.PAGESIZE) for address in (gone, 0, (1 << 64) - mmap.PAGESIZE)), lambda: False)
+        copy_ahead(((address, mmap.PAGESIZE) for address in (gone, 0, (1 << 64) - mmap.PAGESIZE)), lambda _: False)
         return b"alive"
 
     assert in_child(work) == b"alive"

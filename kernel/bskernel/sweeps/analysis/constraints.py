@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Literal
 
@@ -43,6 +44,7 @@ class Absent(LookupError):  # noqa: N818 - becomes a reason
     """A needed number is missing."""
 
 
+@functools.cache
 def _parsed(text: str) -> Condition:
     """Parse a condition on a single point. Raises ExpressionError."""
     condition = parse(text)

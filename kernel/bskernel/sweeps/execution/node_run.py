@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from bskernel_protocol import Failure
@@ -45,8 +45,9 @@ class NodeRun:
         fresh: bool = False,
         entry_of: EntryOf = lambda _: None,
         require: Sequence[str] = (),
-        on_point: Callable[[FinishedPoint], None],
+        on_point: Callable[[FinishedPoint], Iterator[None]],
     ) -> None:
+        """`on_point` is told of each point that has ended. What it does with it in parts, steps come in between."""
         limits = limits or {JOBS: 1}
         self._plan = plan
         self._order = NodeOrder(plan, entry_of, judging=bool(require))
@@ -61,6 +62,7 @@ class NodeRun:
         self._judged = [0 for _ in plan.points]  # how many of its judges have ended
         self._open = [len(point.nodes) for point in plan.points]  # how many of its nodes have not ended
         self._to_report: deque[int] = deque()  # points that have ended
+        self._reporting: Iterator[None] | None = None  # the first of them, as far as it is reported
         self._reported: set[int] = set()
         # By node
         self._needed_by = [len(points) for points in self._order.points_of]  # how many points still need it
@@ -176,11 +178,18 @@ class NodeRun:
             self._settle(node, never, ended)
 
     def idle(self) -> bool:
-        """Report one point that has ended. Writing a point takes as long as many steps, so steps come first."""
+        """Do a part of the report of a point that has ended; with all parts it takes as long as a step.
+
+        After an interrupt the report begins again.
+        """
         if not self._to_report:
             return False
-        self._report(self._to_report[0])
-        self._to_report.popleft()
+        reporting, self._reporting = self._reporting or self._report(self._to_report[0]), None
+        try:
+            next(reporting)
+            self._reporting = reporting
+        except StopIteration:
+            self._to_report.popleft()
         return True
 
     # What follows for nodes and points
@@ -237,11 +246,11 @@ class NodeRun:
                 if self._status[at] == "ok" or node in self._spared:
                     self._schedule.admit(self._nodes[node].label)
 
-    def _report(self, at: int) -> None:
+    def _report(self, at: int) -> Iterator[None]:
         if self._require and self._status[at] == "ok":
             # Also where no step collects metrics: a point that was not judged says so.
             self._reasons[at] = judged(self._require, self._point(at).quantities).reason
-        self._on_point(self._point(at))
+        yield from self._on_point(self._point(at))
         self._reported.add(at)
 
     def _point(self, at: int) -> FinishedPoint:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -29,6 +29,9 @@ from bskernel.sweeps.planning.graph import Point
 from bskernel.sweeps.results.sweep_file import POINTS
 
 _WRITTEN = 3  # the version of what is written; directories of other versions are rewritten
+_AT_ONCE = 8  # steps that are noted in one part
+_T = TypeVar("_T")
+InParts: TypeAlias = Generator[None, None, _T]  # work that pauses after each part, and in the end has a result
 
 
 class PointBuild(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,10 +56,11 @@ class PointWriter:
 
     def record(
         self, ended: FinishedPoint, build_of: Callable[[Point], PointBuild], *, runtime: str
-    ) -> tuple[Row, tuple[str, ...]]:
+    ) -> InParts[tuple[Row, tuple[str, ...]]]:
         """The point's row, and the artifacts whose bytes are gone or damaged; no result is written then.
 
-        `build_of` is called only for points that are written.
+        `build_of` is called only for points that are written. Whoever stops between two parts leaves a directory
+        without a result, as a build does that was killed.
         """
         path = self._folder / ended.point.name
         row = row_of(ended, path)
@@ -66,20 +70,23 @@ class PointWriter:
             return row, ended.lost
         if ended.status in {"ok", "stopped"} and directory.stamp() == stamp and not self._altered(ended, directory):
             return row, ()
-        damaged = self._write(ended, build_of(ended.point), directory, runtime)
+        damaged = yield from self._write(ended, build_of(ended.point), directory, runtime)
         if not damaged and ended.status in {"ok", "stopped"}:
             directory.write_stamp(stamp)
         return row, damaged
 
     def _write(
         self, ended: FinishedPoint, build: PointBuild, directory: BuildDirectory, runtime: str
-    ) -> tuple[str, ...]:
+    ) -> InParts[tuple[str, ...]]:
         directory.open()
         try:
             directory.write_config(snapshot_config(build.loaded))
             directory.write_lock(lock_text(build.lock) if build.lock is not None else None)
-            for part in (part for step in ended.steps for part in step.parts):
+            for at, part in enumerate(part for step in ended.steps for part in step.parts):
+                if at % _AT_ONCE == 0:
+                    yield
                 self._note(part, directory)
+            yield
             result = summarize(
                 build.loaded,
                 tuple(item.step for item in ended.steps),
@@ -95,6 +102,7 @@ class PointWriter:
                 origin=origin_of(build.lock, system_facts()) if build.lock is not None else None,
             )
             _, damaged = write_or_bare(directory, result, self._store)
+            yield
             directory.note_rest()
             return damaged
         finally:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Self
@@ -141,8 +141,8 @@ class Sweep:
         """Run a plan once; returns the points with damaged artifacts. In the `last` attempt such a point fails."""
         damaged: list[Point] = []
 
-        def report(ended: FinishedPoint) -> None:
-            row, lost = self._recorder.record(ended, self._build_of, runtime=self._pool.runtime_name)
+        def report(ended: FinishedPoint) -> Iterator[None]:
+            row, lost = yield from self._recorder.record(ended, self._build_of, runtime=self._pool.runtime_name)
             if lost and last:
                 why = f"{lost[0]} is missing from the cache or corrupt, though the step that produces it ran again"
                 row = msgspec.structs.replace(row, status="failed", reason=why)

@@ -2,11 +2,13 @@
 
 import random
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bskernel.core.errors import ConfigError
 from bskernel.sweeps.analysis.constraints import check_conditions, judged
+from bskernel.sweeps.execution.finished_point import FinishedPoint
 from bskernel.sweeps.planning.graph import with_points
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -92,6 +94,28 @@ def test_no_step_waits_until_a_point_is_told_of(tmp_path: Path, jobs: int) -> No
     # This crew has ended a step as soon as it began: there is always one to hear of.
     run = Run(shared_and_two_last().plan(), tmp_path, jobs=jobs)
     assert run.ran_before == {f"p{at}": 10 for at in range(4)}
+
+
+def test_a_step_that_ends_while_a_point_is_told_of_in_parts_is_followed_before_the_next_part(tmp_path: Path) -> None:
+    plans = Plans()
+    plans.node("a", n=1)
+    plans.node("b", n=2)
+    plans.node("c", "add", "b", n=3)
+    plans.point("p", "a")
+    plans.point("q", "b", "c")
+    ran: list[list[str]] = []
+
+    class Slow(Run):
+        def heard(self, point: FinishedPoint) -> Iterator[None]:
+            ran.append([*self.pool.ran])
+            self.pool.release()
+            yield
+            ran.append([*self.pool.ran])
+            yield from super().heard(point)
+
+    run = Slow(plans.plan(), tmp_path, jobs=2, held="b")
+    assert ran[:2] == [["a", "b"], ["a", "b", "c"]]
+    assert run.status == {"p": "ok", "q": "ok"}
 
 
 @pytest.mark.parametrize("fresh", [False, True])
