@@ -76,7 +76,7 @@ def open_pool(
         if isinstance(address, LocalAddress):
             if local is None:
                 raise ValueError("workers on this machine are needed")
-            opened = _local(address, request, note, local)
+            opened = local_cluster(address, request, note, local)
         elif isinstance(address, SchedulerAddress):
             opened = _running(address, request, note)
         else:
@@ -98,9 +98,10 @@ def open_pool(
 
 
 @contextlib.contextmanager
-def _local(
+def local_cluster(
     address: LocalAddress, request: ClusterRequest, note: Note, workers: LocalWorkers
 ) -> Iterator[ConnectedCluster]:
+    """A scheduler in this process, and its workers. Raises EnvironmentLacking when none starts."""
     limits = request.config.limits
     security = temporary_security()
     with (
