@@ -105,7 +105,9 @@ def move(temporary: str | Path, target: str | Path) -> None:
 
 def discard(path: str | Path) -> None:
     """Remove what is at a path, also a folder with all its content; what cannot be removed stays."""
-    with contextlib.suppress(OSError):
+    try:
         os.unlink(path)
-        return
-    remove(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # nothing is there
+    except OSError:
+        remove(path)
