@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -31,7 +31,7 @@ class LocalWorkers:
         """`folder`, which nobody else can read, takes credentials, logs and Dask's files."""
         self.folder = folder
         self.on_give_up: Callable[[tuple[str, ...]], None] = lambda _: None  # called with a worker's last lines
-        self._requests: tuple[WorkerRequest, ...] = ()
+        self._arguments: tuple[tuple[str, ...], ...] = ()  # of each worker
         self._lock = threading.Lock()
         self._closing = False
         self._lost = 0
@@ -54,27 +54,29 @@ class LocalWorkers:
 
     def start(self, address: str, resources: Sequence[Mapping[str, int]], credentials: Sequence[str]) -> None:
         """Start one worker of the scheduler at `address` for each item of `resources`, which it declares."""
+        common = ("--nthreads", "1", "--no-nanny", "--memory-limit", "0", "--no-dashboard", *credentials)
         with self._lock:
-            self._requests = tuple(
-                self._request(index, address, declared, credentials) for index, declared in enumerate(resources)
+            self._arguments = tuple(
+                (address, *common, *(("--resources", format_resources(declared)) if declared else ()))
+                for declared in resources
             )
-            self._ask(self._requests)
+            self._ask(range(len(resources)))
 
-    def _request(
-        self, index: int, address: str, resources: Mapping[str, int], credentials: Sequence[str]
-    ) -> WorkerRequest:
-        arguments = [address, "--name", f"local-{index}", "--nthreads", "1", "--no-nanny", "--memory-limit", "0"]
-        arguments += ["--no-dashboard", "--local-directory", str(self.folder), *credentials]
-        if resources:
-            arguments += ["--resources", format_resources(resources)]
-        return WorkerRequest(index=index, arguments=tuple(arguments), log=str(self.folder / f"worker-{index}.log"))
-
-    def _ask(self, requests: Sequence[WorkerRequest]) -> None:
+    def _ask(self, indices: Iterable[int]) -> None:
+        requests = b"".join(msgspec.json.encode(self._request(index)) + b"\n" for index in indices)
         # A process that has ended is replaced, and asked again.
         if self._forker.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
-                self._forker.stdin.write(b"".join(msgspec.json.encode(request) + b"\n" for request in requests))
+                self._forker.stdin.write(requests)
                 self._forker.stdin.flush()
+
+    def _request(self, index: int) -> WorkerRequest:
+        # The scheduler takes no worker with the name of one that it has not missed yet.
+        name = f"local-{index}-{self._lost}" if self._lost else f"local-{index}"
+        where = ("--name", name, "--local-directory", str(self.folder))
+        return WorkerRequest(
+            index=index, arguments=(*self._arguments[index], *where), log=str(self.folder / f"worker-{index}.log")
+        )
 
     def _watch(self) -> None:
         while (ended := self._forker.stdout) is not None:
@@ -95,7 +97,7 @@ class LocalWorkers:
                 if index is None:
                     _end(self._forker)
                     self._forker = self._start_forker()
-                self._ask(self._requests if index is None else [self._requests[index]])
+                self._ask(range(len(self._arguments)) if index is None else [index])
                 return True
         self.on_give_up(self.last_words())
         return False
