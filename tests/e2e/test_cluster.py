@@ -328,7 +328,7 @@ def test_a_build_whose_scheduler_is_killed_says_so_and_the_next_goes_on(
     tmp_path: Path,
     output: Path,
 ) -> None:
-    cluster.worker("one")
+    cluster.worker("one", "--nthreads", "2")  # which of two steps starts first is open
     config = write(tmp_path, BUILD, meet("a"), meet("b", "go"))
     kernel = begin("run", config, "--cluster", cluster.address, **shared)
     eventually(lambda: words(cluster.cache("one"), "b"))
