@@ -32,9 +32,14 @@ START = "python -c pass"
 IMPORTS = "what finn-step imports, in one process"
 SDK = "python -c 'import docker'"
 CONTAINER = "docker run and remove of an executor's image, python -c pass in it"
+CLUSTER = "start and end of a scheduler and two workers that do nothing"
+TASK = "a task that does nothing, on four Dask workers of this machine"
+SLEEP = "a second"
 _RUN = ("docker", "run", "--rm", "--network", "none")
 _TIMES = 50
+_TASKS = 1_000
 _FILES, _BYTES = 12, 400
+_HERE = Path(__file__).resolve().parent
 
 # Memory in small objects, as Python's imports leave it: to use one is to write to its page.
 _FORKS = """
@@ -76,7 +81,9 @@ _SHARES: tuple[tuple[str, Mapping[str, float]], ...] = (
         r"a sweep of 64 points .*: cold",
         {START: 1, IMPORTS: 1, SHARED: 1, SINGLE: 0.5, LARGE: 57, SMALL: 34, FILES: 93},
     ),
-    (r"a sweep of 1000 points .*: one action", {SMALL: 0.5, FILES: 0.5, PIPE: 0.5}),  # two at a time
+    # Steps two at a time; the scheduler's process and the workers that run them share the processors.
+    (r"a sweep of 1000 points .*: one action", {SMALL: 0.5, FILES: 0.5, PIPE: 0.5, TASK: 1}),
+    (r"40 independent steps of 1 s, on a cluster: two workers", {CLUSTER: 1, SLEEP: 20}),
 )
 
 
@@ -113,14 +120,22 @@ def _pipe() -> float:
     return median(taken)
 
 
+def _bare_cluster(folder: Path, workers: int, tasks: int) -> float:
+    """Seconds of a task that does nothing."""
+    command = [sys.executable, str(_HERE / "bare_cluster.py"), str(folder), str(workers), str(tasks)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 1e3
+
+
 def bounds(folder: Path, runs: int) -> list[Row]:
     """The part."""
+    (bare := folder / "cluster").mkdir()
     python, variables = finn()
     imports: list[str | Path] = [python, "-c", _IMPORTS]
     actions = {
         START: lambda: call([sys.executable, "-c", "pass"]),
         SDK: lambda: call([sys.executable, "-c", "import docker"]),
         IMPORTS: lambda: call(imports, env={**variables, "FINN_BUILD_DIR": str(folder)}),
+        CLUSTER: lambda: _bare_cluster(bare, 2, 0),
     }
     if engine_answers():
         root = arithmetic_root(folder / "root")
@@ -130,6 +145,7 @@ def bounds(folder: Path, runs: int) -> list[Row]:
         actions[CONTAINER] = lambda: call([*_RUN, image, "python", "-c", "pass"])
     taken = medians(actions, runs)
     taken |= {SMALL: _fork(30, 1_000), LARGE: _fork(110, 1_500), FILES: _files(folder), PIPE: _pipe()}
+    taken |= {TASK: _bare_cluster(bare, 4, _TASKS), SLEEP: 1.0}
     return [
         Row(group=GROUP, what=name, value=value * 1e3, unit="ms", runs=runs if name in actions else _TIMES)
         for name, value in taken.items()

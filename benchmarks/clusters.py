@@ -14,7 +14,8 @@ _STEPS = 40
 def cluster(folder: Path, runs: int) -> list[Row]:
     """The part: whole commands, the start of scheduler and workers included, which takes the same for any number."""
     ground = Ground(folder / "ground", "process", root=arithmetic_root(folder / "root"))
-    config = steps(ground.folder, _STEPS, chained=False, entry="nap")
+    # Each adds another number: equal steps would run once.
+    config = steps(ground.folder, _STEPS, chained=False, entry="nap", last=_STEPS)
 
     def run(where: str) -> None:
         call([*ground.command(config), "--cluster", where], env=ground.env)

@@ -106,6 +106,23 @@ def test_what_a_worker_ran_that_was_killed_runs_elsewhere_and_what_it_had_made_d
     assert processes_that_name(cache) == {}
 
 
+def test_workers_whose_forking_process_is_killed_end_and_are_replaced(
+    begin: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, cache: Path, output: Path
+) -> None:
+    kernel = begin("run", write(tmp_path, BUILD, meet("a", "go", helper=True)), "--cluster", "local:2")
+    (session,) = eventually(lambda: words(cache, "a.helps"))
+    worker = holder(cache, session)
+    forker = int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1])
+    assert forker != kernel.pid
+    os.kill(forker, signal.SIGKILL)
+    (other,) = eventually(lambda: [path for path in words(cache, "a") if path != session])
+    eventually(lambda: not Path(f"/proc/{worker}").exists())
+    (other / ".go").touch()
+    assert kernel.wait(90) == 0
+    assert statuses(output) == {"a": "ran"}
+    assert processes_that_name(cache) == {}
+
+
 def test_a_step_that_worker_after_worker_dies_of_fails(
     begin: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, cache: Path, output: Path
 ) -> None:
@@ -311,7 +328,7 @@ def test_a_build_whose_scheduler_is_killed_says_so_and_the_next_goes_on(
     tmp_path: Path,
     output: Path,
 ) -> None:
-    cluster.worker("one")
+    cluster.worker("one", "--nthreads", "2")  # which of two steps starts first is open
     config = write(tmp_path, BUILD, meet("a"), meet("b", "go"))
     kernel = begin("run", config, "--cluster", cluster.address, **shared)
     eventually(lambda: words(cluster.cache("one"), "b"))

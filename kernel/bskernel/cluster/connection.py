@@ -8,8 +8,8 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import dask
@@ -18,9 +18,11 @@ from distributed import Client, LocalCluster, Security
 from distributed.core import Status
 
 from bskernel.cluster.address import ClusterAddress, LocalAddress, QueueAddress, QueueName, SchedulerAddress
+from bskernel.cluster.credentials import worker_arguments
 from bskernel.cluster.dask_pool import DaskWorkerPool
-from bskernel.cluster.local_workers import LocalWorkers, local_workers
+from bskernel.cluster.local_workers import LocalWorkers
 from bskernel.cluster.messages import Site
+from bskernel.cluster.quiet_dask import LOCAL_SCHEDULER
 from bskernel.cluster.request import ClusterRequest
 from bskernel.cluster.resources import format_resources, split_limits, step_demand
 from bskernel.cluster.version_check import code_digest
@@ -30,7 +32,6 @@ from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.interfaces import Store
 from bskernel.core.step import Step
 from bskernel.execution.scheduler import MEMORY
-from bskernel.runtime.session_dirs import make_folders
 
 if TYPE_CHECKING:
     from dask_jobqueue.core import JobQueueCluster
@@ -43,7 +44,9 @@ _SAFE_PATH = "export PYTHONSAFEPATH=1"
 DemandOf: TypeAlias = Callable[[Step], dict[str, int]]
 Note: TypeAlias = Callable[[str], None]
 Queue: TypeAlias = "queue.SimpleQueue[PoolEvent]"
-_FIRST_WORKER_S = 60.0  # how long the first worker on this machine may take to start
+# How long the first worker on this machine may take to start, and the others after it.
+_FIRST_WORKER_S, _OTHER_WORKERS_S = 60.0, 0.5
+_POLL_S = 0.005
 
 
 class ConnectedCluster(NamedTuple):
@@ -57,15 +60,23 @@ class ConnectedCluster(NamedTuple):
 
 @contextlib.contextmanager
 def open_pool(
-    address: ClusterAddress, request: ClusterRequest, store: Store, note: Note, events: Queue
+    address: ClusterAddress,
+    request: ClusterRequest,
+    store: Store,
+    note: Note,
+    events: Queue,
+    local: LocalWorkers | None,
 ) -> Iterator[DaskWorkerPool]:
     """A worker pool on the cluster at `address`, which puts its events into `events`.
 
-    `store` is the build's own, with the inputs of its steps. Raises EnvironmentLacking, ConfigError.
+    `store` is the build's own, with the inputs of its steps; `local` are the workers if they are of this machine.
+    Raises EnvironmentLacking, ConfigError.
     """
     with _quiet(), contextlib.ExitStack() as stack:
         if isinstance(address, LocalAddress):
-            opened = _local(address, request, note)
+            if local is None:
+                raise ValueError("workers on this machine are needed")
+            opened = local_cluster(address, request, note, local)
         elif isinstance(address, SchedulerAddress):
             opened = _running(address, request, note)
         else:
@@ -87,35 +98,46 @@ def open_pool(
 
 
 @contextlib.contextmanager
-def _local(address: LocalAddress, request: ClusterRequest, note: Note) -> Iterator[ConnectedCluster]:
+def local_cluster(
+    address: LocalAddress, request: ClusterRequest, note: Note, workers: LocalWorkers
+) -> Iterator[ConnectedCluster]:
+    """A scheduler in this process, and its workers. Raises EnvironmentLacking when none starts."""
     limits = request.config.limits
     security = Security.temporary()
-    folders = make_folders(request.cache, "process")
-    try:
-        with (
-            LocalCluster(
-                n_workers=0, processes=False, host="127.0.0.1", protocol="tls", security=security,
-                dashboard_address="127.0.0.1:0", silence_logs=False,
-            ) as cluster,
-            local_workers(
-                cluster.scheduler_address,
-                split_limits(limits.resources, address.workers),
-                folders.home,
-                _credentials(security, folders.home),
-            ) as workers,
-            _client(cluster, note, security) as client,
-        ):  # fmt: skip
-            try:
-                client.wait_for_workers(1, timeout=_FIRST_WORKER_S)
-            except TimeoutError as error:
-                raise EnvironmentLacking(
-                    "no worker started on this machine: " + " | ".join(workers.last_words())
-                ) from error
+    with (
+        dask.config.set(LOCAL_SCHEDULER),
+        LocalCluster(
+            n_workers=0, processes=False, host="127.0.0.1", protocol="tls", security=security,
+            dashboard_address="127.0.0.1:0", silence_logs=False,
+        ) as cluster,
+        contextlib.closing(workers),
+    ):  # fmt: skip
+        workers.start(
+            cluster.scheduler_address,
+            split_limits(limits.resources, address.workers),
+            worker_arguments(security, workers.folder),
+        )
+        with _client(cluster, note, security) as client:
+            code_digest()  # while the workers start
+            _wait_for_workers(cluster, address.workers, workers)
             # Other resources are not limited on this machine, as without a cluster.
             demand = _demand(frozenset(limits.resources), memory=False)
             yield ConnectedCluster(client, str(request.cache), demand, workers)
-    finally:
-        folders.remove()
+
+
+def _wait_for_workers(cluster: LocalCluster, count: int, workers: LocalWorkers) -> None:
+    """Wait for the first worker, and a moment for the others: the first one would be given all that waits."""
+    deadline = time.monotonic() + _FIRST_WORKER_S
+    if cluster.scheduler is None:
+        raise ValueError("the scheduler does not run in this process")
+    while len(registered := cluster.scheduler.workers) < count:
+        if registered:
+            deadline = min(deadline, time.monotonic() + _OTHER_WORKERS_S)
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(_POLL_S)
+    if not registered:
+        raise EnvironmentLacking("no worker started on this machine: " + " | ".join(workers.last_words()))
 
 
 @contextlib.contextmanager
@@ -224,19 +246,6 @@ def _client(where: Any, note: Note, security: Security | None) -> Iterator[Clien
 
 def _demand(limited: frozenset[str] | None, *, memory: bool) -> DemandOf:
     return lambda step: step_demand(step, limited, memory=memory)
-
-
-def _credentials(security: Security, folder: Path) -> list[str]:
-    """TLS credentials as arguments of a worker: other users of this machine must not send it work."""
-    folder.chmod(0o700)
-    arguments = []
-    for name, text in security.get_tls_config_for_role("worker").items():
-        if text is not None and name != "ciphers":
-            path = folder / f"{name}.pem"
-            path.touch(0o600)
-            path.write_text(text, encoding="ascii")
-            arguments += [f"--tls-{name.replace('_', '-')}", str(path)]
-    return arguments
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from distributed.client import ClosedClientError
 
 from bskernel.cluster.capacity import Capacity
 from bskernel.cluster.log_buffer import LogBuffer
-from bskernel.cluster.messages import Answer, Rejected, Site, StepRequest, decode_answer, decode_event, encode
+from bskernel.cluster.messages import Answer, Rejected, Site, StepRequest, decode_answer, decode_news, encode
 from bskernel.cluster.transfer import ArtifactTransfer
 from bskernel.cluster.version_check import code_digest
 from bskernel.core.action import Action
@@ -79,6 +79,7 @@ class DaskWorkerPool:
         self._lock = threading.Lock()
         self._running: dict[str, Step] = {}  # by the task's key
         self._futures: dict[str, Future[bytes]] = {}
+        self._answers: dict[str, Answer] = {}  # that came with the last news of a step, which has ended
         self._submissions: Counter[str] = Counter()
         self._capacity = Capacity(client)
         self._final_failure: Failure | None = None  # why no further step can end
@@ -190,26 +191,34 @@ class DaskWorkerPool:
             self.events.put(Completion(step=step, outcome=StepOutcome(result=None, failure=None, log=log)))
 
     def _on_event(self, event: tuple[float, Any]) -> None:
-        """Handle an event of a step; ignore Dask's own events."""
+        """Handle news of a step; ignore Dask's own events."""
         message = event[1]
         data = message.get(_NAME) if isinstance(message, dict) else None
         if data is None:
             return
-        received = decode_event(data)
-        step = self._running.get(received.key)
-        if step is not None:
-            self._logs.add(received.key, received.event)
-            self.events.put(StepEvent(step=step, event=msgspec.structs.replace(received.event, directory=step.label)))
+        news = decode_news(data)
+        step = self._running.get(news.key)
+        if step is None:
+            return
+        for said in news.events:
+            self._logs.add(news.key, said)
+            self.events.put(StepEvent(step=step, event=msgspec.structs.replace(said, directory=step.label)))
+        if news.answer is not None:
+            self._answers[news.key] = news.answer
 
     def _on_done(self, key: str, future: Future[bytes]) -> None:
         with self._lock:
             step = self._running.pop(key, None)
             self._futures.pop(key, None)
+            answer = self._answers.pop(key, None)
         if step is None:
             return
         self._logs.end(key)
         try:
-            self._handle_answer(step, decode_answer(future.result()))
+            if answer is None or future.status != "finished":
+                # An answer comes with no news if it is large, or if another build has begun the step.
+                answer = decode_answer(future.result())
+            self._handle_answer(step, answer)
         except KilledWorker as error:
             self._finish(step, failed_outcome(_lost(step, error)))
         except CancelledError:

@@ -6,96 +6,137 @@ import contextlib
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
+from bskernel.cluster.local_worker_main import WorkerRequest
 from bskernel.cluster.resources import format_resources
 from bskernel.host.thread import Thread
+from bskernel.runtime.session_dirs import make_folders
 
-_END_S = 10.0  # how long a worker may take to end its steps' processes
+_END_S = 20.0  # how long the workers may take to end; each is killed after half of it
 _MOST_LOST = 20  # how many workers are replaced before giving up
 
 
 class LocalWorkers:
     """One process per worker, each with one step at a time; a worker that ends is replaced.
 
-    A worker ends by itself when this process ends, which runs the scheduler.
+    They are forked from a process that imports what a worker needs, once, while this one imports the scheduler. All
+    end by themselves when this process ends, which runs the scheduler.
     """
 
-    def __init__(
-        self, address: str, resources: Sequence[Mapping[str, int]], folder: Path, credentials: Sequence[str]
-    ) -> None:
-        """Starts one worker for each item of `resources`, which it declares. `folder` takes logs and Dask's files."""
-        self._address = address
-        self._folder = folder
-        self._credentials = credentials
-        self._resources = resources
+    def __init__(self, folder: Path) -> None:
+        """`folder`, which nobody else can read, takes credentials, logs and Dask's files."""
+        self.folder = folder
+        self.on_give_up: Callable[[tuple[str, ...]], None] = lambda _: None  # called with a worker's last lines
+        self._arguments: tuple[tuple[str, ...], ...] = ()  # of each worker
         self._lock = threading.Lock()
         self._closing = False
-        self.on_give_up: Callable[[tuple[str, ...]], None] = lambda _: None  # called with a worker's last lines
         self._lost = 0
-        self._processes = [self._start(index) for index in range(len(resources))]
-        self._watchers = [Thread(target=self._watch, args=(index,), daemon=True) for index in range(len(resources))]
-        for watcher in self._watchers:
-            watcher.start()
+        self._forker = self._start_forker()
+        self._watcher = Thread(target=self._watch, name="local workers", daemon=True)
+        self._watcher.start()
 
-    def _start(self, index: int) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-P", "-m", "bskernel.cluster.local_worker_main", self._address]
-        command += ["--name", f"local-{index}", "--nthreads", "1", "--no-nanny", "--memory-limit", "0"]
-        command += ["--no-dashboard", "--local-directory", str(self._folder), *self._credentials]
-        if self._resources[index]:
-            command += ["--resources", format_resources(self._resources[index])]
-        with (self._folder / f"worker-{index}.log").open("ab") as log:
+    def _start_forker(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-P", "-m", "bskernel.cluster.local_worker_main"]
+        with (self.folder / "workers.log").open("ab") as log:
             # In a new session, so that the terminal sends an interrupt to the build alone.
             return subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self._folder, start_new_session=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
             )
 
-    def _watch(self, index: int) -> None:
-        while True:
-            self._processes[index].wait()
-            with self._lock:
-                if self._closing:
-                    return
-                self._lost += 1
-                if self._lost > _MOST_LOST:
-                    break
-                _close_pipe(self._processes[index])
-                self._processes[index] = self._start(index)
+    def start(self, address: str, resources: Sequence[Mapping[str, int]], credentials: Sequence[str]) -> None:
+        """Start one worker of the scheduler at `address` for each item of `resources`, which it declares."""
+        common = ("--nthreads", "1", "--no-nanny", "--memory-limit", "0", "--no-dashboard", *credentials)
+        with self._lock:
+            self._arguments = tuple(
+                (address, *common, *(("--resources", format_resources(declared)) if declared else ()))
+                for declared in resources
+            )
+            self._ask(range(len(resources)))
+
+    def _ask(self, indices: Iterable[int]) -> None:
+        requests = b"".join(msgspec.json.encode(self._request(index)) + b"\n" for index in indices)
+        # A process that has ended is replaced, and asked again.
+        if self._forker.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._forker.stdin.write(requests)
+                self._forker.stdin.flush()
+
+    def _request(self, index: int) -> WorkerRequest:
+        # The scheduler takes no worker with the name of one that it has not missed yet.
+        name = f"local-{index}-{self._lost}" if self._lost else f"local-{index}"
+        where = ("--name", name, "--local-directory", str(self.folder))
+        return WorkerRequest(
+            index=index, arguments=(*self._arguments[index], *where), log=str(self.folder / f"worker-{index}.log")
+        )
+
+    def _watch(self) -> None:
+        while (ended := self._forker.stdout) is not None:
+            with ended:
+                for line in ended:
+                    if not self._replace(int(line)):
+                        return
+            if not self._replace(None):
+                return
+
+    def _replace(self, index: int | None) -> bool:
+        """Start a worker again that has ended, or with None all of them; False if no more are started."""
+        with self._lock:
+            if self._closing:
+                return False
+            self._lost += 1
+            if self._lost <= _MOST_LOST:
+                if index is None:
+                    _end(self._forker)
+                    self._forker = self._start_forker()
+                self._ask(range(len(self._arguments)) if index is None else [index])
+                return True
         self.on_give_up(self.last_words())
+        return False
 
     def last_words(self) -> tuple[str, ...]:
-        """The last lines that the first worker printed."""
-        text = (self._folder / "worker-0.log").read_text(encoding="utf-8", errors="replace")
-        return tuple(line for line in text.splitlines() if line.strip())[-4:]
+        """The last lines that the first worker printed, else those of the process that was to start it."""
+        for name in ("worker-0.log", "workers.log"):
+            with contextlib.suppress(FileNotFoundError):
+                text = (self.folder / name).read_text(encoding="utf-8", errors="replace")
+                if lines := [line for line in text.splitlines() if line.strip()]:
+                    return tuple(lines[-4:])
+        return ()
 
     def close(self) -> None:
-        """End all workers and wait for them."""
+        """End all workers and wait for them. May be called twice."""
         with self._lock:
             self._closing = True
-        for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_END_S)
-            process.kill()
-            _close_pipe(process)
-        for watcher in self._watchers:
-            watcher.join()
+        _end(self._forker)
+        self._watcher.join()
 
 
-def _close_pipe(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
-        process.stdin.close()
+def _end(forker: subprocess.Popen[bytes]) -> None:
+    if forker.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):
+            forker.stdin.close()
+    try:
+        forker.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        forker.kill()
+        forker.wait()
 
 
 @contextlib.contextmanager
-def local_workers(
-    address: str, resources: Sequence[Mapping[str, int]], folder: Path, credentials: Sequence[str]
-) -> Iterator[LocalWorkers]:
-    """Run workers during the context."""
-    workers = LocalWorkers(address, resources, folder, credentials)
+def local_workers(cache: Path) -> Iterator[LocalWorkers]:
+    """Processes for workers during the context, with a folder in the cache; they wait for a scheduler's address."""
+    folders = make_folders(cache, "process")
     try:
-        yield workers
+        folders.home.chmod(0o700)
+        with contextlib.closing(LocalWorkers(folders.home)) as workers:
+            yield workers
     finally:
-        workers.close()
+        folders.remove()

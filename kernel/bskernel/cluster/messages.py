@@ -62,14 +62,15 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
     failure: Failure
 
 
-class StepEventMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of a running step."""
+Answer: TypeAlias = StepAnswer | Rejected
+
+
+class StepNews(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step on a worker has said since the last news of it, in order, and its answer once it has ended."""
 
     key: str  # the task's
-    event: Event
-
-
-Answer: TypeAlias = StepAnswer | Rejected
+    events: tuple[Event, ...]
+    answer: Answer | None = None
 
 
 def _as_text(value: Any) -> str:
@@ -87,10 +88,10 @@ def _from_text(target: type, value: Any) -> Any:
 _encoder = msgspec.msgpack.Encoder(enc_hook=_as_text)
 _request = msgspec.msgpack.Decoder(StepRequest, dec_hook=_from_text)
 _answer: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
-_event = msgspec.msgpack.Decoder(StepEventMessage)
+_news = msgspec.msgpack.Decoder(StepNews)
 
 
-def encode(message: StepRequest | Answer | StepEventMessage) -> bytes:
+def encode(message: StepRequest | Answer | StepNews) -> bytes:
     """Encode a message. Both sides run the same version of the code, and no message outlives a run."""
     return _encoder.encode(message)
 
@@ -112,6 +113,6 @@ def decode_answer(data: bytes) -> Answer:
     return _decoded(_answer, data)
 
 
-def decode_event(data: bytes) -> StepEventMessage:
-    """Decode an event. Raises msgspec.DecodeError."""
-    return _decoded(_event, data)
+def decode_news(data: bytes) -> StepNews:
+    """Decode news of a step. Raises msgspec.DecodeError."""
+    return _decoded(_news, data)

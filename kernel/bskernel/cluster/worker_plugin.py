@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from bskernel_protocol import Event, Failure
+from bskernel_protocol import Failure
 from distributed import Reschedule, Worker, WorkerPlugin, get_worker
 
 from bskernel.cluster.messages import (
@@ -17,11 +17,11 @@ from bskernel.cluster.messages import (
     Rejected,
     Site,
     StepAnswer,
-    StepEventMessage,
     StepRequest,
     decode_request,
     encode,
 )
+from bskernel.cluster.news_sender import NewsSender
 from bskernel.cluster.version_check import code_digest
 from bskernel.cluster.worker_site import WorkerSite
 from bskernel.core.errors import BskernelError
@@ -37,7 +37,8 @@ class SessionsPlugin(WorkerPlugin):
 
     name = _NAME
 
-    def __init__(self) -> None:
+    def __init__(self, worker: Worker) -> None:
+        self.news = NewsSender(lambda topic, data: worker.log_event(topic, {_NAME: data}))
         self._lock = threading.Lock()
         self._sites: dict[str, WorkerSite] = {}  # by Site.digest
         self._cancel_tokens: dict[object, CancelToken] = {}
@@ -100,6 +101,7 @@ class SessionsPlugin(WorkerPlugin):
             self._sites.clear()
         for site in sites:
             site.close()
+        self.news.close()
 
 
 def run_task(code: str, data: bytes) -> bytes:
@@ -110,7 +112,7 @@ def run_task(code: str, data: bytes) -> bytes:
     worker = get_worker()
     if code != code_digest():
         return encode(Rejected(failure=_version_failure(code)))
-    return encode(_answer(worker, decode_request(data)))
+    return _answer(worker, decode_request(data))
 
 
 async def end_all(dask_worker: Worker) -> None:
@@ -120,19 +122,20 @@ async def end_all(dask_worker: Worker) -> None:
         await plugin.teardown(dask_worker)
 
 
-def _answer(worker: Worker, request: StepRequest) -> Answer:
-    key = worker.get_current_task()
-    plugin = _ensure_plugin(worker)
+def _answer(worker: Worker, request: StepRequest) -> bytes:
+    """Run the step. The build is sent the answer with the step's last news: to fetch results is slow.
 
-    def on_event(event: Event) -> None:
-        worker.log_event(request.topic, {_NAME: encode(StepEventMessage(key=str(key), event=event))})
-
+    The task's own result, which is the same, is for large answers, and for other builds that wait for it.
+    """
+    key, plugin = worker.get_current_task(), _ensure_plugin(worker)
+    topic, name = request.topic, str(key)
     try:
         with plugin.use_site(request.site) as site, plugin.cancellable(key, worker) as cancel_token:
-            done = site.run(request, on_event, cancel_token)
-            return _step_answer(done, site.runtime_name, worker)
+            done = site.run(request, lambda event: plugin.news.say(topic, name, event), cancel_token)
+            answer: Answer = _step_answer(done, site.runtime_name, worker)
     except BskernelError as error:
-        return Rejected(failure=environment_failure(error))
+        answer = Rejected(failure=environment_failure(error))
+    return plugin.news.end(topic, name, answer)
 
 
 def _step_answer(done: Completion, runtime: str, worker: Worker) -> StepAnswer:
@@ -154,7 +157,7 @@ def _ensure_plugin(worker: Worker) -> SessionsPlugin:
     with _installing:
         plugin = worker.plugins.get(_NAME)
         if not isinstance(plugin, SessionsPlugin):
-            plugin = SessionsPlugin()
+            plugin = SessionsPlugin(worker)
             adding = asyncio.run_coroutine_threadsafe(worker.plugin_add(plugin, _NAME), worker.loop.asyncio_loop)  # type: ignore[attr-defined]
             adding.result()
         return plugin

@@ -54,14 +54,24 @@ class WorkerSite:
         return self._sessions.runtime_name
 
     def run(self, request: StepRequest, on_event: Callable[[Event], None], cancel_token: CancelToken) -> Completion:
-        """Run a step. Raises EnvironmentLacking, ConfigError when this machine lacks what it needs."""
-        recalled = self._runner.recall(request.step, request.action) if request.share else None
-        done = recalled or self._run(request, on_event, cancel_token)
+        """Run a step. Raises EnvironmentLacking, ConfigError when this machine lacks what its result needs."""
+        done = self._runner.run(
+            request.step,
+            request.action,
+            request.inputs,
+            on_event,
+            share=request.share,
+            cancel_token=cancel_token,
+            # Several builds share a session, and their steps may have the same name.
+            folder=f"{request.step.label}-{next(self._count)}",
+            prepare=lambda: self._prepare(request, on_event),
+        )
+        self._runner.recycle(done)
         if done.outcome.result is not None:
             self._share_result(request, recalled=done.recalled)
-        return done
+        return msgspec.structs.replace(done, outcome=msgspec.structs.replace(done.outcome, used=None))
 
-    def _run(self, request: StepRequest, on_event: Callable[[Event], None], cancel_token: CancelToken) -> Completion:
+    def _prepare(self, request: StepRequest, on_event: Callable[[Event], None]) -> None:
         step = request.step
         self._fetch_inputs(request)
         for tool in step.executor.tools:
@@ -71,19 +81,6 @@ class WorkerSite:
             self._check_recipe(step.executor)
             self._sessions.expect([step.executor])
             self._report = lambda _: None
-        # Several builds share a session, and their steps may have the same name.
-        folder = f"{step.label}-{next(self._count)}"
-        done = self._runner.run(
-            step,
-            request.action,
-            request.inputs,
-            on_event,
-            share=request.share,
-            cancel_token=cancel_token,
-            folder=folder,
-        )
-        self._runner.recycle(done)
-        return msgspec.structs.replace(done, outcome=msgspec.structs.replace(done.outcome, used=None))
 
     def _fetch_inputs(self, request: StepRequest) -> None:
         store = self._shared

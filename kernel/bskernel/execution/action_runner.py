@@ -13,7 +13,7 @@ import msgspec
 from bskernel_protocol import Artifact, Event, Failure, Progress
 
 from bskernel.core.action import Action, ActionResult
-from bskernel.core.errors import EnvironmentLacking
+from bskernel.core.errors import BskernelError
 from bskernel.core.interfaces import Session, SessionFailed, Store
 from bskernel.core.places import place_lacking
 from bskernel.core.runtime_failures import environment_failure
@@ -111,19 +111,21 @@ class ActionRunner:
         share: bool,
         cancel_token: CancelToken | None = None,
         folder: str | None = None,
+        prepare: Callable[[], None] = lambda: None,
     ) -> Completion:
-        """Run a step whose executor was expected; never raises.
+        """Run a step whose executor was expected, or is by `prepare`; never raises.
 
-        With `share`, a result that another build has produced or is producing is recalled. `folder` is the step's
-        folder in its session; by default its label.
+        With `share`, a result that another build has produced or is producing is recalled. Otherwise `prepare` is
+        called before the step runs: it may raise BskernelError. `folder` is the step's folder in its session; by
+        default its label.
         """
         try:
             return self._run_claimed(
-                step, action, inputs, say, share, cancel_token or CancelToken(), folder or step.label
+                step, action, inputs, say, share, cancel_token or CancelToken(), folder or step.label, prepare
             )
         except SessionFailed as error:
             return Completion(step=step, outcome=failed_outcome(error.failure))
-        except EnvironmentLacking as error:
+        except BskernelError as error:
             return Completion(step=step, outcome=failed_outcome(environment_failure(error)))
         except PoolStopped:
             return Completion(step=step)
@@ -142,12 +144,6 @@ class ActionRunner:
         with self._sessions.held_open(done.step.executor) as are_open:
             if are_open:
                 recycle(done.outcome.used)
-
-    def recall(self, step: Step, action: Action) -> Completion | None:
-        """The recalled step, or None. It needs no executor."""
-        began = time.monotonic()
-        known = self._store.recall(action, step.outputs)
-        return self._recalled(step, known, began) if known is not None else None
 
     def _recalled(self, step: Step, known: ActionResult, began: float) -> Completion:
         log = read_log(known.log, self._store)
@@ -168,11 +164,13 @@ class ActionRunner:
         share: bool,
         cancel_token: CancelToken,
         folder: str,
+        prepare: Callable[[], None],
     ) -> Completion:
         began = time.monotonic()
         with self._claimed(step, action, say, share, cancel_token) as known:
             if known is not None:
                 return self._recalled(step, known, began)
+            prepare()
             if not share:
                 return self._run(step, action, inputs, say, cancel_token, folder, _unwatched)
             other = OtherMachine(self._store, action)

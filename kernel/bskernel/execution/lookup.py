@@ -11,9 +11,10 @@ from bskernel.core.action import Action, ActionResult, action_of
 from bskernel.core.interfaces import Store, Wanted
 from bskernel.core.step import Step
 from bskernel.execution.split_step import ItemStep, split_step
-from bskernel.host.thread import Thread
+from bskernel.host.lasting_threads import LastingThreads
 
 AT_ONCE = 8  # lookups; each fetches several blobs at once
+_threads = LastingThreads()
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,4 +91,4 @@ def begin_lookup(lookup: Lookup, store: Store, ended: Callable[[LookedUp], None]
             done = LookedUp(step=lookup.step, error=error)
         ended(done)
 
-    Thread(target=find, name=f"lookup of {lookup.step.label}", daemon=True).start()
+    _threads.run(find, "lookup")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
@@ -15,7 +16,7 @@ from bskernel.core.step import ExecutorRef, Step
 from bskernel.execution.action_runner import ActionRunner, Completion
 from bskernel.execution.lookup import LookedUp
 from bskernel.execution.session_pool import SessionPool
-from bskernel.host.thread import Thread
+from bskernel.host.lasting_threads import LastingThreads
 
 
 class StepEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,10 +59,6 @@ class WorkerPool(Protocol):
         """Make every step end soon; from now on nothing is remembered."""
 
 
-_IDLE_S = 1.0  # how long a thread without a step stays for the next one
-_Job: TypeAlias = "tuple[Step, Action, dict[str, Artifact]]"
-
-
 class LocalWorkerPool:
     """The pool of this machine: each step runs in a session, in a daemon thread that runs no other at that time."""
 
@@ -71,17 +68,12 @@ class LocalWorkerPool:
         self._share = share
         self.events: queue.SimpleQueue[PoolEvent] = queue.SimpleQueue()
         self._runner = ActionRunner(store, sessions, lambda text: self.events.put(Notice(text=text)))
-        self._idle: list[queue.SimpleQueue[_Job]] = []  # where threads without a step wait for one
+        self._threads = LastingThreads()
 
     @property
     def runtime_name(self) -> str:
         """The runtime's name; "none" until a step has run."""
         return self._sessions.runtime_name
-
-    @property
-    def idle_threads(self) -> int:
-        """How many threads wait for a step."""
-        return len(self._idle)
 
     def expect(self, executors: Sequence[ExecutorRef]) -> None:
         """Start these executors in the background. Raises EnvironmentLacking, ConfigError."""
@@ -89,11 +81,7 @@ class LocalWorkerPool:
 
     def begin(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
         """Start a step whose executor was expected."""
-        try:
-            self._idle.pop().put((step, action, inputs))
-        except IndexError:
-            # Starting one takes longer than handing over a step: this thread waits for its first sign of life.
-            Thread(target=self._serve, args=(step, action, inputs), name=step.label, daemon=True).start()
+        self._threads.run(functools.partial(self._work, step, action, inputs), step.label)
 
     def dismiss(self, executor: ExecutorRef) -> None:
         """End the executor's sessions in the background."""
@@ -102,21 +90,6 @@ class LocalWorkerPool:
     def interrupt(self) -> None:
         """Make every thread end soon; from now on nothing is remembered."""
         self._runner.interrupt()
-
-    def _serve(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
-        jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        while True:
-            self._work(step, action, inputs)
-            self._idle.append(jobs)
-            try:
-                step, action, inputs = jobs.get(timeout=_IDLE_S)
-            except queue.Empty:
-                try:
-                    self._idle.remove(jobs)
-                except ValueError:  # a step is on its way
-                    step, action, inputs = jobs.get()
-                else:
-                    return
 
     def _work(self, step: Step, action: Action, inputs: dict[str, Artifact]) -> None:
         def say(event: Event) -> None:

@@ -25,8 +25,11 @@ def replace(path: Path, data: bytes) -> None:
     if read_plain(path, len(data)) == data:
         return
     temporary = path.with_name(f".{path.name}.new")
-    discard(temporary)
-    write_new(temporary, data)
+    try:
+        write_new(temporary, data)
+    except FileExistsError:
+        discard(temporary)
+        write_new(temporary, data)
     move(temporary, path)
 
 

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from bskernel.host.thread import Thread
+from bskernel.host.lasting_threads import LastingThreads
 
 T = TypeVar("T")
 R = TypeVar("R")
 WIDTH = 8
 _POLL_S = 0.5
+_threads = LastingThreads()
 
 
 class _Batch(Generic[T, R]):
@@ -60,7 +61,7 @@ def bounded_map(
     """
     batch = _Batch(function, items)
     for _ in range(min(width, len(items))):
-        Thread(target=batch.work, name="bskernel-shared-store", daemon=True).start()
+        _threads.run(batch.work, "bskernel-shared-store")
     try:
         with batch.changed:
             while len(batch.results) < len(items) and batch.error is None:

@@ -50,7 +50,7 @@ def cluster_pool(
 
     Whatever it started is stopped at the end. Raises ConfigError; EnvironmentLacking if Dask is not installed.
     """
-    from bskernel.cluster.address import parse_address
+    from bskernel.cluster.address import LocalAddress, parse_address
     from bskernel.cluster.resources import limits_on
 
     address = parse_address(where)
@@ -61,9 +61,15 @@ def cluster_pool(
     with contextlib.ExitStack() as stack:
 
         def connect(events: queue.SimpleQueue[PoolEvent]) -> WorkerPool:
+            workers = None
+            if isinstance(address, LocalAddress):
+                from bskernel.cluster.local_workers import local_workers
+
+                # Their process imports Dask while this one does.
+                workers = stack.enter_context(local_workers(request.cache))
             from bskernel.cluster.connection import open_pool
 
-            return stack.enter_context(open_pool(address, request, store, note, events))
+            return stack.enter_context(open_pool(address, request, store, note, events, workers))
 
         yield PoolHandle(pool=LazyPool(connect), limits=limits_on(address, request.config.limits))
 

@@ -13,10 +13,10 @@ from bskernel.cluster.messages import (
     Rejected,
     Site,
     StepAnswer,
-    StepEventMessage,
+    StepNews,
     StepRequest,
     decode_answer,
-    decode_event,
+    decode_news,
     decode_request,
     encode,
 )
@@ -186,8 +186,10 @@ def test_messages_come_back_as_they_were() -> None:
     ended = StepAnswer(outcome=outcome, seconds=0.5, recalled=False, doubtful=True, runtime="process", worker="w")
     for answer in (ended, Rejected(failure=failure)):
         assert decode_answer(encode(answer)) == answer
-    told = StepEventMessage(key="k", event=OutputLine(directory="d", stream="stdout", text="é"))
-    assert decode_event(encode(told)) == told
+    said = OutputLine(directory="d", stream="stdout", text="é")
+    for last in (None, ended, Rejected(failure=failure)):
+        news = StepNews(key="k", events=(said,), answer=last)
+        assert decode_news(encode(news)) == news
 
 
 def test_without_dask_the_command_to_install_it_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
