@@ -126,7 +126,7 @@ def relocate_tree(source: Path, target: Path, moves: Moves) -> tuple[Path, ...]:
 def relocate_files(target: Path, moves: Moves) -> tuple[Path, ...]:
     """Replace paths in every text and model of a tree, in place; return the binary files that still contain one."""
     binary = []
-    # Not by a pattern: each step would compile it anew.
+    # Not by a pattern: each step would compile it again.
     for path in sorted(Path(folder, name) for folder, _, names in os.walk(target) for name in names):
         if path.is_symlink() or not path.is_file():
             continue

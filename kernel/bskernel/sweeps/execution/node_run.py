@@ -47,7 +47,7 @@ class NodeRun:
         require: Sequence[str] = (),
         on_point: Callable[[FinishedPoint], Iterator[None]],
     ) -> None:
-        """`on_point` is told of each point that has ended. What it does with it in parts, steps come in between."""
+        """`on_point` gets each point that has ended. What it does with it in parts, steps come in between."""
         limits = limits or {JOBS: 1}
         self._plan = plan
         self._order = NodeOrder(plan, entry_of, judging=bool(require))
