@@ -162,7 +162,7 @@ def main() -> None:
         if arguments.parts:
             parser.error("--quick has parts of its own")
         sys.exit(quick(arguments.runs, arguments.against, arguments.into))
-    functions = dict(
+    functions: dict[str, Part] = dict(
         zip(
             parts,
             (
