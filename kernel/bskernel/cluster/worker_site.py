@@ -54,7 +54,10 @@ class WorkerSite:
         return self._sessions.runtime_name
 
     def run(self, request: StepRequest, on_event: Callable[[Event], None], cancel_token: CancelToken) -> Completion:
-        """Run a step. Raises EnvironmentLacking, ConfigError when this machine lacks what its result needs."""
+        """Run a step; raises EnvironmentLacking if its result cannot be uploaded.
+
+        Where this machine lacks what the step needs, that is its failure.
+        """
         done = self._runner.run(
             request.step,
             request.action,
