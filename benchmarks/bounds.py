@@ -145,10 +145,11 @@ def bounds(folder: Path, runs: int) -> list[Row]:
         actions[CONTAINER] = lambda: call([*_RUN, image, "python", "-c", "pass"])
     taken = medians(actions, runs)
     taken |= {SMALL: _fork(30, 1_000), LARGE: _fork(110, 1_500), FILES: _files(folder), PIPE: _pipe()}
-    taken |= {TASK: _bare_cluster(bare, 4, _TASKS), SLEEP: 1.0}
+    once = {TASK: _bare_cluster(bare, 4, _TASKS), SLEEP: seconds(lambda: time.sleep(1))}
+    times = dict.fromkeys(taken, _TIMES) | dict.fromkeys(actions, runs) | dict.fromkeys(once, 1)
     return [
-        Row(group=GROUP, what=name, value=value * 1e3, unit="ms", runs=runs if name in actions else _TIMES)
-        for name, value in taken.items()
+        Row(group=GROUP, what=name, value=value * 1e3, unit="ms", runs=times[name])
+        for name, value in (taken | once).items()
     ]
 
 

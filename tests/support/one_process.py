@@ -36,13 +36,6 @@ from finn.util.settings import initialize_dummy_settings  # noqa: E402
 from qonnx.core.modelwrapper import ModelWrapper  # noqa: E402
 
 LATE = "step_target_fps_parallelization"
-# What steps read of the settings that points differ in.
-READS = {
-    "step_specialize_layers": ("fpga_part",),
-    "step_target_fps_parallelization": ("synth_clk_period_ns", "target_fps"),
-    "step_transpose_decomposition": ("fpga_part",),
-    "step_generate_estimate_reports": ("fpga_part", "synth_clk_period_ns"),
-}
 
 
 def configured(**values: Any) -> Any:
@@ -72,13 +65,15 @@ def run_build() -> tuple[float, float]:
 
 def run_points(points: list[dict[str, Any]]) -> tuple[float, float]:
     """Run each different step of the points; returns the seconds of those that all share, and of all others."""
-    first = Path(given.model).read_bytes()
+    from bskernel_executors.finn_step.known_reads import find_known_reads
+
+    known, first = find_known_reads(), Path(given.model).read_bytes()
     made: dict[tuple[Any, ...], bytes] = {}
     seconds: dict[str, list[float]] = collections.defaultdict(list)
     for values in points:
         data, settings = first, configured(**values)
         for step in given.steps:
-            key = (step, data, *(values[name] for name in READS.get(step, ())))
+            key = (step, data, *(values[name] for name in known[step].fields if name in values))
             if key not in made:
                 network = ModelWrapper(onnx.load_model_from_string(data))
                 began = time.perf_counter()

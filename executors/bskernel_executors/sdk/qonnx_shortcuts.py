@@ -35,26 +35,13 @@ def get_by_name(container: Any, name: str, name_field: str = "name") -> Any:
 
 def get_initializer(model: Any, tensor_name: str, return_dtype: bool = False) -> Any:
     """Find the value of an initializer, or None; with `return_dtype` a pair of it and its type in ONNX."""
-    for tensor in model.graph.initializer:
-        if tensor.name == tensor_name:
-            value = _to_array(tensor)
-            return (value, tensor.data_type) if return_dtype else value
-    return (None, None) if return_dtype else None
-
-
-def _to_array(tensor: Any) -> Any:
     from onnx import numpy_helper
 
-    return numpy_helper.to_array(tensor)
-
-
-def find_producer(model: Any, tensor_name: str) -> Any:
-    """Find the first node with an output of that name; None without one."""
-    for node in model.graph.node:
-        for name in node.output:
-            if name == tensor_name:
-                return node
-    return None
+    for tensor in model.graph.initializer:
+        if tensor.name == tensor_name:
+            value = numpy_helper.to_array(tensor)
+            return (value, tensor.data_type) if return_dtype else value
+    return (None, None) if return_dtype else None
 
 
 def rename_tensors(model: Any, names: Mapping[str, str]) -> None:
@@ -236,8 +223,7 @@ def install_shortcuts() -> bool:
         return False
     basic = importlib.import_module("qonnx.util.basic").__dict__
     basic.update(get_by_name=get_by_name, sanitize_quant_values=round_values_with(basic["sanitize_quant_values"]))
-    wrapper = importlib.import_module("qonnx.core.modelwrapper").ModelWrapper
-    wrapper.get_initializer, wrapper.find_producer = get_initializer, find_producer
+    importlib.import_module("qonnx.core.modelwrapper").ModelWrapper.get_initializer = get_initializer
     general = importlib.import_module("qonnx.transformation.general")
     unique, readable, sort = general.GiveUniqueTensorNames, general.GiveReadableTensorNames, general.SortGraph
     readable.apply = give_readable_names(readable.apply, unique)

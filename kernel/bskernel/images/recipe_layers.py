@@ -105,7 +105,7 @@ class RecipeLayers:
         library, shown = standard_library(recipe, self._cache)
         with tempfile.TemporaryDirectory(dir=self.folder, suffix=mark()) as compiled:
             compile_below(library, shown, compiler, Path(compiled))
-            add_folders(archive, *(str(parent)[1:] for parent in reversed(Path(shown, "_").parents[:-1])))
+            add_folders(archive, "usr", "usr/lib", shown[1:])
             for path in sorted(Path(compiled).rglob("*")):
                 add_path(archive, f"{shown[1:]}/{path.relative_to(compiled)}", path)
 

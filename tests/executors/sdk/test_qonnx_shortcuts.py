@@ -116,7 +116,6 @@ def test_searches_find_what_qonnx_finds(proto: onnx.ModelProto, name: str, field
     for container in (graph.node, graph.input, graph.value_info, graph.quantization_annotation):
         ours = said(qonnx_shortcuts.get_by_name, container, name, field)
         assert ours == said(basic.get_by_name, container, name, field)
-    assert qonnx_shortcuts.find_producer(model, name) is model.find_producer(name)
     for typed in (False, True):
         assert repr(qonnx_shortcuts.get_initializer(model, name, typed)) == repr(model.get_initializer(name, typed))
 
