@@ -85,7 +85,7 @@ def test_a_build_with_nothing_to_do_does_little(
     assert counts["written"] <= 6
     assert {"docker", "rich", "requests", "http", "email", "asyncio", "uv", "fastjsonschema"}.isdisjoint(modules)
     assert {"logging", "concurrent.futures", "subprocess", "tempfile", "shutil", "difflib"}.isdisjoint(modules)
-    assert {"structlog", "bskernel.report.log_pipeline"}.isdisjoint(modules)
+    assert {"structlog", "bskernel.report.log_pipeline", "hmac", "bskernel.core.redaction"}.isdisjoint(modules)
 
 
 @pytest.mark.in_both
