@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.builds import result_of, statuses
 
 # Runs a command of bskernel and tells, at its end, what it opened, started, asked of an engine, hashed and imported.
 WATCHED = """
@@ -84,7 +85,7 @@ def test_a_build_with_nothing_to_do_does_little(
     assert counts["written"] <= 6
     assert {"docker", "rich", "requests", "http", "email", "asyncio", "uv", "fastjsonschema"}.isdisjoint(modules)
     assert {"logging", "concurrent.futures", "subprocess", "tempfile", "shutil", "difflib"}.isdisjoint(modules)
-    assert {"structlog", "bskernel.report.log_pipeline"}.isdisjoint(modules)
+    assert {"structlog", "bskernel.report.log_pipeline", "hmac", "bskernel.core.redaction"}.isdisjoint(modules)
 
 
 @pytest.mark.in_both
@@ -100,6 +101,28 @@ def test_a_chain_starts_one_executor_and_a_cached_one_none(
     assert (len(processes), len(containers)) == ((1, 0) if runtime == "process" else (0, 1))
     told, _ = watch(surroundings, tmp_path, "run", str(config))
     assert [what for kind, what in told if kind in {"started", "asked"}] == []
+
+
+@pytest.mark.in_both
+def test_a_build_in_warm_sessions_imports_no_sdk_and_knows_the_engine_nevertheless(
+    cli: Any, surroundings: dict[str, str], config: Path, runtime: str, tmp_path: Path
+) -> None:
+    def engine() -> Any:
+        return result_of(tmp_path / "build" / "b")["origin"]["engine"]
+
+    assert cli("run", str(config)).returncode == 0
+    own = engine()
+    assert (own is None) == (runtime == "process")
+    assert cli("up", str(config)).returncode == 0
+    try:
+        told, modules = watch(surroundings, tmp_path, "run", str(config), "--fresh")
+    finally:
+        assert cli("down").returncode == 0
+    assert engine() == own
+    assert set(statuses(tmp_path / "build" / "b").values()) == {"ran"}
+    assert [what for kind, what in told if kind == "asked"] == []
+    # Nothing starts that would take as long as these imports.
+    assert {"docker", "requests", "http", "asyncio", "structlog", "bskernel.report.log_pipeline"}.isdisjoint(modules)
 
 
 def test_what_a_build_with_nothing_to_do_reads_and_hashes_grows_with_its_steps_alone(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +42,8 @@ def withhold_commands() -> Callable[[], None]:
 
     Returns what ends it. The token is GitHub's way to tell who may end it; no step knows it.
     """
+    import secrets
+
     token = secrets.token_hex()
     _withheld.append(token)
     print_note(f"::stop-commands::{token}")

@@ -66,7 +66,7 @@ def _build(
 
     start = time.monotonic()
     with directory.open_log() as log:
-        recorder = RecordingObserver((Log.to_file(log), observer), directory)
+        recorder = RecordingObserver((Log.to_file(log, workspace.starts_executors), observer), directory)
         for line in prepared.backend.lines if prepared.backend else ():
             recorder.note(line)
         if prepared.without_points:
@@ -115,12 +115,11 @@ def _lock(
 
 
 def _origin(workspace: Workspace, lock: BuildLock | None, runtime: str) -> Origin | None:
-    engine = None
-    if runtime == "docker":
-        from bskernel.commands.machine_facts import engine_facts, facts_of_engine
+    engine = workspace.engine_facts
+    if engine is None and runtime == "docker":  # a cluster's workers have started the executors
+        from bskernel.commands.machine_facts import engine_facts
 
-        # Warm sessions were started by others.
-        engine = engine_facts() if workspace.engine_info is None else facts_of_engine(workspace.engine_info)
+        engine = engine_facts()
     return origin_of(lock, system_facts(), engine) if lock is not None else None
 
 

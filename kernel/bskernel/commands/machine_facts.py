@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,7 @@ import msgspec
 
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.host.memory import read_memory
-from bskernel.images.engine import connect
-
-_OF_ENGINE = ("CgroupVersion", "CgroupDriver", "Driver", "SecurityOptions", "KernelVersion", "OperatingSystem")
+from bskernel.images.engine import connect, facts_of
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,12 +29,7 @@ def engine_facts() -> dict[str, Any]:
         return {"none": error.message}
     info = client.info()
     client.close()
-    return facts_of_engine(info)
-
-
-def facts_of_engine(info: Mapping[str, Any]) -> dict[str, Any]:
-    """Version and settings of a Docker engine, from what it answers about itself."""
-    return {"version": info.get("ServerVersion"), **{key: info.get(key) for key in _OF_ENGINE}}
+    return facts_of(info)
 
 
 def room(cache: Path) -> Room:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bskernel.core.errors import EnvironmentLacking
 
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 _DOCKER = "/var/run/docker.sock"
 _PODMAN = "/run/podman/podman.sock"
 _HELLO_S = 10
+_FACTS = ("CgroupVersion", "CgroupDriver", "Driver", "SecurityOptions", "KernelVersion", "OperatingSystem")
 _HINT = "start one (Debian: docker/engine start), set DOCKER_HOST, or use --runtime process"
+
+
+def facts_of(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Version and settings of an engine, from what it answers about itself."""
+    return {"version": info.get("ServerVersion"), **{key: info.get(key) for key in _FACTS}}
 
 
 def _reason(error: BaseException) -> str:

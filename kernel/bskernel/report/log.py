@@ -42,14 +42,25 @@ def _write_json(file: TextIO) -> Write:
 class Log(SilentObserver):
     """An observer that writes an event for each call."""
 
-    def __init__(self, write: Write, *, lines: bool, pipeline: Callable[[], Write] | None = None) -> None:
-        """With `lines`, what the steps print is logged. `pipeline` makes the writer to use once a step runs."""
+    def __init__(
+        self,
+        write: Write,
+        *,
+        lines: bool,
+        pipeline: Callable[[], Write] | None = None,
+        starts_executors: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """With `lines`, what the steps print is logged.
+
+        `pipeline` makes the writer to use once a step runs, if `starts_executors` is true then.
+        """
         self._write = write
         self._lines = lines
         self._pipeline = pipeline
+        self._starts_executors = starts_executors
 
     @classmethod
-    def to_file(cls, file: TextIO) -> Self:
+    def to_file(cls, file: TextIO, starts_executors: Callable[[], bool] = lambda: True) -> Self:
         """Write JSON lines, without what the steps print: each step has its own log."""
 
         def pipeline() -> Write:
@@ -57,7 +68,7 @@ class Log(SilentObserver):
 
             return write_json(file)
 
-        return cls(_write_json(file), lines=False, pipeline=pipeline)
+        return cls(_write_json(file), lines=False, pipeline=pipeline, starts_executors=starts_executors)
 
     @classmethod
     def to_terminal(cls, stream: TextIO | None = None) -> Self:
@@ -83,8 +94,11 @@ class Log(SilentObserver):
         self._write("info", "step started", values)
 
     def running(self, step: Step) -> None:
-        """Write with structlog from now on; the import takes time that the step's session needs anyway to start."""
-        if self._pipeline is not None:
+        """Write with structlog from now on; the import takes time that an executor needs anyway to start.
+
+        A warm one is ready at once, and would answer meanwhile to a build that imports.
+        """
+        if self._pipeline is not None and self._starts_executors():
             self._write, self._pipeline = self._pipeline(), None
 
     def event(self, step: Step, event: Event) -> None:

@@ -15,7 +15,6 @@ import msgspec
 from bskernel.config import StoreMode, StoreSection
 from bskernel.config.reader import read_text
 from bskernel.core.errors import ConfigError, EnvironmentLacking
-from bskernel.core.redaction import Redactor, secrets_in
 from bskernel.core.signature import read_public_key, read_signing_key
 from bskernel.store.url_check import check_options, check_url, identifying_options
 
@@ -95,6 +94,8 @@ class SharedSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def without_secrets(self, error: BaseException) -> str:
         """An error's text on one line, without credentials."""
+        from bskernel.core.redaction import Redactor, secrets_in
+
         redactor = Redactor({}, [*_secrets_of(self), *secrets_in(os.environ)], paths=False)
         if isinstance(error, OSError) and error.strerror and error.filename:
             text = f"{error.filename}: {error.strerror}"
@@ -178,6 +179,8 @@ def _check_installed(settings: SharedSettings) -> None:
 
 
 def _secrets_of(settings: SharedSettings) -> Iterator[str]:
+    from bskernel.core.redaction import secrets_in
+
     flat = dict(_flat(settings.options))
     yield from secrets_in(flat)
     yield from (text for name, text in flat.items() if name.rpartition(".")[2].endswith("key"))

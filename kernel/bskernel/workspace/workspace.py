@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,8 @@ class Workspace:
         self.files = FileDigests(cache / FILES)
         self.store = DiskStore(cache, self.files)
         self.trust = trust or Trust(os.environ)
-        self.engine_info: Mapping[str, Any] | None = None  # of the engine that this workspace starts executors with
+        self.engine_facts: dict[str, Any] | None = None  # facts about the engine that runs this workspace's executors
+        self._started = False
         self._named = named
         self._search(named)
 
@@ -268,8 +269,19 @@ class Workspace:
         from bskernel.runtime.selection import choose_starter
 
         starter = choose_starter(name, self.cache, self.recipe, report)
-        self.engine_info = starter.engine_info
+        self._started = True
+        if starter.engine_info is not None:
+            from bskernel.images.engine import facts_of
+
+            self._see_engine(facts_of(starter.engine_info))
         return starter
+
+    def starts_executors(self) -> bool:
+        """True once an executor of this workspace's own starts: warm sessions have started."""
+        return self._started
+
+    def _see_engine(self, facts: dict[str, Any]) -> None:
+        self.engine_facts = facts
 
     def runtime(self, name: str, report: Callable[[str], None], keep_s: float | None = None) -> WarmRuntime:
         """Return the runtime of that name. It uses warm sessions; with `keep_s`, those it starts stay warm that long.
@@ -280,7 +292,14 @@ class Workspace:
 
         recipes = tuple(folder.path for folder in self.folders)
         runtime = WarmRuntime(
-            self.cache, self.root, name, lambda kind: self.starter(kind, report), report, keep_s, recipes
+            self.cache,
+            self.root,
+            name,
+            lambda kind: self.starter(kind, report),
+            report,
+            keep_s,
+            recipes,
+            self._see_engine,
         )
         runtime.remove_orphans()
         return runtime

@@ -262,7 +262,7 @@ def test_a_program_s_own_configuration_neither_changes_nor_is_changed() -> None:
         structlog.reset_defaults()
 
 
-def test_structlog_is_configured_by_nobody_and_imported_when_a_step_runs() -> None:
+def test_structlog_is_configured_by_nobody_and_imported_when_an_executor_starts() -> None:
     script = """
 import io, sys
 from bskernel.core.step import ExecutorRef, Step
@@ -274,8 +274,11 @@ log.note("a")
 log.started(step)
 log.over()
 print("structlog" in sys.modules, "logging" in sys.modules)
+warm = Log.to_file(io.StringIO(), lambda: False)
+warm.running(step)
+print("structlog" in sys.modules)
 log.running(step)
 print("structlog" in sys.modules, sys.modules["structlog"].is_configured())
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "False", "True", "False"]
+    assert done.stdout.split() == ["False", "False", "False", "True", "False"]

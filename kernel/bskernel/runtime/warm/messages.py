@@ -31,6 +31,7 @@ class DaemonRecord(msgspec.Struct, frozen=True, kw_only=True):
     order: DaemonSpec
     session: str
     keeper: Owner
+    engine: dict[str, Any] | None = None  # facts about the engine that runs it; None for a process
 
 
 class Up(msgspec.Struct, frozen=True, kw_only=True, tag="up"):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bskernel.core.interfaces import Session, SessionFailed
 from bskernel.core.step import ExecutorRef
@@ -39,12 +40,15 @@ class WarmRuntime:
         report: Callable[[str], None],
         keep_s: float | None = None,
         recipes: tuple[Path, ...] = (),
+        see_engine: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
+        """`see_engine` hears facts about the engine that runs a borrowed session."""
         self._cache = cache
         self._root = root.resolve()  # daemons run in another folder
         self._recipes = tuple(str(folder) for folder in recipes)
         self._requested = runtime
         self._starter = starter
+        self._see_engine = see_engine
         self._report = report
         self._keep_s = keep_s
         self._registry = SessionRegistry(cache)
@@ -123,6 +127,8 @@ class WarmRuntime:
             self._report(f"{executor}: using a warm session")
             self._leases[executor] = borrowed
             self._borrowed = True
+            if (record := entry.read()) is not None and record.engine is not None:
+                self._see_engine(record.engine)
         elif (status := request_status(entry)) is not None:
             stopped = status.state == "stopped"
             why = "was stopped by a signal: `bskernel down` ends it" if stopped else "is in use"
