@@ -120,7 +120,7 @@ class ExportedArtifacts:
         listed = None if damaged else _listed(places, store)
         if listed is None:
             return damaged or tuple(places)
-        files = {path: _with(sha256, os.lstat(fresh / path)) for path, sha256 in listed.items()}
+        files = {path: _with(sha256, os.lstat(f"{fresh}/{path}")) for path, sha256 in listed.items()}
         self._write(LaidArtifacts(boot=boot(), wanted=_digests(places), files=files))
         replace(self._build / LAID_NAMES, msgspec.json.encode(sorted(self._known() | {*files})))
         return ()
@@ -170,7 +170,7 @@ class ExportedArtifacts:
         """Why a file is not as it was laid out; None if it is. Notes in `read` what had to be read."""
         known = laid.files[path]
         try:
-            status = os.lstat(self._folder / path)
+            status = os.lstat(f"{self._folder}/{path}")
             if laid.boot == boot() and known == _with(known.sha256, status) and _has_exact_times(known):
                 return None
             now = _described(self._folder / path)

@@ -15,7 +15,7 @@ from bskernel.core.step import Step
 from bskernel.core.step_report import StepReport
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.plan.backend_choice import Choice
-from bskernel.result.build_directory import BuildDirectory
+from bskernel.result.build_directory import BuildDirectory, last_files
 from bskernel.result.build_result import BuildResult, Origin, result_of
 from bskernel.result.failure_text import describe_failed
 
@@ -59,8 +59,8 @@ def write_results(directory: BuildDirectory, result: BuildResult, store: Store) 
     by_step = {step: made.values() for step, made in result.by_step.items()}
     damaged = directory.export(result.artifacts.values(), by_step, store)
     if not damaged:
-        named = with_files(directory, result)
-        directory.write_results(named, numbers_of(result), _failure_of(result))
+        last = _last_files(result)
+        directory.write_results(msgspec.structs.replace(result, files=directory.digests(last)), last)
     return damaged
 
 
@@ -81,8 +81,7 @@ def write_or_bare(
 
 def with_files(directory: BuildDirectory, result: BuildResult) -> BuildResult:
     """The result with the digests of the files that are written beside it."""
-    files = directory.digests(numbers_of(result), _failure_of(result))
-    return msgspec.structs.replace(result, files=files)
+    return msgspec.structs.replace(result, files=directory.digests(_last_files(result)))
 
 
 def numbers_of(result: BuildResult) -> dict[str, Any] | None:
@@ -90,12 +89,14 @@ def numbers_of(result: BuildResult) -> dict[str, Any] | None:
     return None if result.metrics is None else {FORMAT: METRICS_FORMAT, **result.metrics}
 
 
-def _failure_of(result: BuildResult) -> str | None:
-    return describe_failed(result) if result.failure else None
+def _last_files(result: BuildResult) -> dict[str, bytes]:
+    return last_files(numbers_of(result), describe_failed(result) if result.failure else None)
 
 
 def _with_log(report: StepReport, step: Step, output: Path) -> StepReport:
     """The report and those of its items, with the log's path in their failures."""
+    if report.failure is None and not report.items:
+        return report
     items = tuple(_with_log(item, _item(step, item), output) for item in report.items)
     failure = report.failure
     if failure is not None and report.key is not None:
