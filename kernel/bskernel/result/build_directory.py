@@ -368,12 +368,12 @@ class BuildDirectory:
         """
         return self._recorded | {name: hashlib.sha256(data).hexdigest() for name, data in last.items()}
 
-    def write_results(self, result: Any, last: Mapping[str, bytes]) -> None:
-        """Write the `last_files` and, last of all, result.json, which marks a finished build.
+    def write_results(self, result: str, last: Mapping[str, bytes]) -> None:
+        """Write the `last_files` and, last of all, the text of result.json, which marks a finished build.
 
         A file of an earlier build that this one does not write is removed.
         """
-        files = {RESULT: pretty_json(result).encode(), **last}
+        files = {RESULT: result.encode(), **last}
         beside = {name: self._recorded[name] for name in (CONFIG, LOCK) if name in self._recorded}
         self._replace(self.path / WRITTEN, written_note(files, beside))
         for name in (METRICS, FAILURE, RESULT):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
+from bskernel_protocol import pretty_json
 from bskernel_protocol.layout import LOG
 
 from bskernel.core.interfaces import Store
@@ -18,6 +19,8 @@ from bskernel.plan.backend_choice import Choice
 from bskernel.result.build_directory import BuildDirectory, last_files
 from bskernel.result.build_result import BuildResult, Origin, result_of
 from bskernel.result.failure_text import describe_failed
+
+Encode: TypeAlias = Callable[[BuildResult], str]
 
 
 def summarize(
@@ -51,8 +54,10 @@ def summarize(
     )
 
 
-def write_results(directory: BuildDirectory, result: BuildResult, store: Store) -> tuple[str, ...]:
-    """Write artifacts, metrics and, last of all, the result.
+def write_results(
+    directory: BuildDirectory, result: BuildResult, store: Store, encode: Encode = pretty_json
+) -> tuple[str, ...]:
+    """Write artifacts, metrics and, last of all, the result, which `encode` makes a text of.
 
     Returns the artifacts whose bytes are gone or damaged: when there are any, nothing is written.
     """
@@ -60,22 +65,22 @@ def write_results(directory: BuildDirectory, result: BuildResult, store: Store) 
     damaged = directory.export(result.artifacts.values(), by_step, store)
     if not damaged:
         last = _last_files(result)
-        directory.write_results(msgspec.structs.replace(result, files=directory.digests(last)), last)
+        directory.write_results(encode(msgspec.structs.replace(result, files=directory.digests(last))), last)
     return damaged
 
 
 def write_or_bare(
-    directory: BuildDirectory, result: BuildResult, store: Store
+    directory: BuildDirectory, result: BuildResult, store: Store, encode: Encode = pretty_json
 ) -> tuple[BuildResult, tuple[str, ...]]:
     """Like `write_results`, but without artifacts that are gone if the result says enough without them.
 
     So it does after an interrupt, and after a failure while the shared store that holds them cannot be asked: to run
     steps again would replace the failure by that of the store. Returns the result that counts, too.
     """
-    lost = write_results(directory, result, store)
+    lost = write_results(directory, result, store, encode)
     if lost and (result.status == "interrupted" or (result.status == "failed" and store.unreachable is not None)):
         result = msgspec.structs.replace(result, artifacts={}, by_step={}, metrics=None)
-        lost = write_results(directory, result, store)
+        lost = write_results(directory, result, store, encode)
     return result, lost
 
 
