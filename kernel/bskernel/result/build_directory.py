@@ -22,7 +22,7 @@ from bskernel.core.visible_text import visible
 from bskernel.lock.build_lock import BuildLock
 from bskernel.lock.lock_file import LOCK
 from bskernel.remains.plain_files import discard, make_folder, read_plain
-from bskernel.result.exported_artifacts import LAID_NAMES, ExportedArtifacts, places_of
+from bskernel.result.exported_artifacts import LAID_NAMES, ExportedArtifacts, Listings, places_of
 from bskernel.result.given_files import artifact_of, digests_of_given, lay_given
 from bskernel.result.output_folder import (
     IGNORE,
@@ -62,6 +62,7 @@ class HardlinkCache:
     """
 
     def __init__(self) -> None:
+        self.listings: Listings = {}  # of the trees that the directories hold
         self._paths: dict[str, str] = {}
 
     def link(self, sha256: str, size: int, path: str) -> bool:
@@ -297,7 +298,7 @@ class BuildDirectory:
 
         Returns those whose bytes are gone or damaged; when there are any, nothing is changed.
         """
-        exported = ExportedArtifacts(self.path)
+        exported = ExportedArtifacts(self.path, self._twins.listings if self._twins is not None else None)
         before = exported.identity
         damaged = exported.export(places_of(artifacts, by_step), store)
         self._exported |= exported.identity != before

@@ -55,6 +55,7 @@ class PointWriter:
         self._locks: SharedJson[BuildLock] = SharedJson("flow", msgspec.msgpack.encode)
         # Where a shared step is recorded already, by the identity of its outcome.
         self._noted: dict[int, tuple[EndedStep, RecordedStep]] = {}
+        self._host = system_facts()
         self._base = msgspec.json.encode(snapshot_config(base), order="sorted").decode()
 
     def record(
@@ -102,7 +103,7 @@ class PointWriter:
                 backend=build.backend,
                 stopped_by=ended.reason if ended.status == "stopped" else None,
                 warnings=doubts_about(build.loaded.config.target),
-                origin=origin_of(build.lock, system_facts()) if build.lock is not None else None,
+                origin=origin_of(build.lock, self._host) if build.lock is not None else None,
             )
             _, damaged = write_or_bare(directory, result, self._store, self._results.encode)
             yield
