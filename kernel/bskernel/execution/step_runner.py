@@ -68,8 +68,7 @@ def prepare_step_dir(
 ) -> Failure | None:
     """Make a step directory: manifest, inputs (at `inputs`, `sealed` against writing), empty out/ and work/."""
     for folder in (directory / OUTPUTS, directory / WORK, inputs):
-        if not folder.is_dir():  # one that is used again mostly has them
-            folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     for artifact in manifest.inputs:
         if not store.materialise(artifact, inputs / artifact.name, read_only=sealed):
             return input_lost(artifact.name)
