@@ -73,16 +73,16 @@ def events(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def test_a_build_imports_structlog_if_it_is_verbose(
+def test_a_build_imports_structlog_when_a_step_runs_or_it_is_verbose(
     surroundings: dict[str, str], config: Path, tmp_path: Path
 ) -> None:
     run = ("run", str(config))
-    assert not imports_structlog(surroundings, tmp_path, *run)
+    assert imports_structlog(surroundings, tmp_path, *run)
     ran = events(tmp_path / "build" / "b")
     assert not imports_structlog(surroundings, tmp_path, *run)
     recalled = events(tmp_path / "build" / "b")
     assert imports_structlog(surroundings, tmp_path, *run, "--verbose")
-    assert not imports_structlog(surroundings, tmp_path, *run, "--fresh")
+    assert imports_structlog(surroundings, tmp_path, *run, "--fresh")
     # Of a build that runs and of one that recalls: the same events, each with the same keys in the same order.
     steps = [[list(event) for event in log if event["event"] != "note"] for log in (ran, recalled)]
     assert steps[0] == steps[1]
@@ -92,9 +92,11 @@ def test_a_build_imports_structlog_if_it_is_verbose(
     ]  # fmt: skip
 
 
-def test_a_sweep_imports_no_structlog(surroundings: dict[str, str], config: Path, tmp_path: Path) -> None:
+def test_a_sweep_imports_structlog_when_a_step_runs(
+    surroundings: dict[str, str], config: Path, tmp_path: Path
+) -> None:
     config.write_text(CONFIG + SWEEP)
-    assert not imports_structlog(surroundings, tmp_path, "sweep", str(config))
+    assert imports_structlog(surroundings, tmp_path, "sweep", str(config))
     ran = events(tmp_path / "build" / "b-sweep")
     assert not imports_structlog(surroundings, tmp_path, "sweep", str(config))
     recalled = events(tmp_path / "build" / "b-sweep")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any, Literal, Self, TextIO, TypeAlias
 
@@ -20,25 +19,22 @@ Level: TypeAlias = Literal["debug", "info", "error"]
 Write: TypeAlias = Callable[[Level, str, dict[str, Any]], None]
 
 _encoder = msgspec.json.Encoder()
-_lines = threading.Lock()  # threads that share a file do not cut one another's lines
 
 
-def serialize(event: dict[str, Any]) -> str:
-    """Encode an event as JSON."""
+def serialize(event: dict[str, Any], **_: object) -> str:
+    """Encode an event as JSON. structlog's renderer passes options of `json.dumps`, which msgspec does not have."""
     return escape_json(_encoder.encode(event).decode())
 
 
 def _write_json(file: TextIO) -> Write:
-    """Write an event as one line of JSON: the bytes of structlog's processors, without structlog.
+    """Write the bytes that `log_pipeline.write_json` writes, without structlog.
 
-    Importing structlog takes longer than a whole build that only recalls.
+    Importing structlog takes about as long as a whole build that only recalls.
     """
 
     def write(level: Level, event: str, values: dict[str, Any]) -> None:
         timestamp = dt.datetime.now(tz=dt.UTC).isoformat().replace("+00:00", "Z")
-        line = serialize({**values, "event": event, "level": level, "timestamp": timestamp})
-        with _lines:
-            file.write(line + "\n")
+        file.write(serialize({**values, "event": event, "level": level, "timestamp": timestamp}) + "\n")
 
     return write
 
@@ -46,15 +42,22 @@ def _write_json(file: TextIO) -> Write:
 class Log(SilentObserver):
     """An observer that writes an event for each call."""
 
-    def __init__(self, write: Write, *, lines: bool) -> None:
-        """With `lines`, what the steps print is logged."""
+    def __init__(self, write: Write, *, lines: bool, pipeline: Callable[[], Write] | None = None) -> None:
+        """With `lines`, what the steps print is logged. `pipeline` makes the writer to use once a step runs."""
         self._write = write
         self._lines = lines
+        self._pipeline = pipeline
 
     @classmethod
     def to_file(cls, file: TextIO) -> Self:
         """Write JSON lines, without what the steps print: each step has its own log."""
-        return cls(_write_json(file), lines=False)
+
+        def pipeline() -> Write:
+            from bskernel.report.log_pipeline import write_json
+
+            return write_json(file)
+
+        return cls(_write_json(file), lines=False, pipeline=pipeline)
 
     @classmethod
     def to_terminal(cls, stream: TextIO | None = None) -> Self:
@@ -78,6 +81,11 @@ class Log(SilentObserver):
         """A step begins."""
         values = {"step": self._name(step), "executor": str(step.executor), "digest": step.executor.digest}
         self._write("info", "step started", values)
+
+    def running(self, step: Step) -> None:
+        """Write with structlog from now on; the import takes time that the step's session needs anyway to start."""
+        if self._pipeline is not None:
+            self._write, self._pipeline = self._pipeline(), None
 
     def event(self, step: Step, event: Event) -> None:
         """The step's executor sent an event."""

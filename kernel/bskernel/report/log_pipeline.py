@@ -1,6 +1,6 @@
-"""The log's events through structlog, as columns for a terminal. The one module that imports structlog.
+"""The log's events through structlog: JSON for a file, columns for a terminal. The one module that imports structlog.
 
-The logger gets its processors here. structlog's global configuration belongs to the program that uses bskernel.
+Every logger gets its processors here. structlog's global configuration belongs to the program that uses bskernel.
 """
 
 from __future__ import annotations
@@ -12,19 +12,27 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from bskernel.core.visible_text import visible_line
 from bskernel.report.colours import wants_colours
-from bskernel.report.log import Level, Write
+from bskernel.report.log import Level, Write, serialize
 
 _QUOTED = frozenset(" \t=\r\n\"'")
 
 
+def write_json(file: TextIO) -> Write:
+    """Write an event as one line of JSON."""
+    return _logger(file, structlog.processors.JSONRenderer(serializer=serialize))
+
+
 def write_console(stream: TextIO) -> Write:
     """Write an event as one line for people."""
+    columns = structlog.dev.ConsoleRenderer(colors=wants_colours(stream), sort_keys=False)
+    return _logger(stream, _drop_absent, _make_visible, columns)
+
+
+def _logger(stream: TextIO, *renderers: Processor) -> Write:
     processors: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _drop_absent,
-        _make_visible,
-        structlog.dev.ConsoleRenderer(colors=wants_colours(stream), sort_keys=False),
+        *renderers,
     ]
     # WriteLogger has one lock per stream, so that threads do not cut one another's lines.
     logger = structlog.wrap_logger(

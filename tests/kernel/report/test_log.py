@@ -1,4 +1,4 @@
-"""The log of a build: its lines as they are on disk, the bytes that structlog would write, and on a terminal."""
+"""The log of a build: its lines as they are on disk, by either way of writing them, and as a terminal shows them."""
 
 import datetime as dt
 import io
@@ -16,14 +16,12 @@ import pytest
 import structlog
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import EndedStep, StepReport
-from bskernel.report.log import Log, Write
+from bskernel.report.log import Log
 from bskernel.sweeps.analysis.table import Row
 from bskernel.sweeps.report.observers import SweepLog
 from bskernel_protocol import Failure, OutputLine, Progress
-from bskernel_protocol.controls import escape_json
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.json import encode
 
 STEP = Step(
     index=0, name="fold", executor=ExecutorRef(name="e", version="1", digest="d"), entry="fold", parameters={},
@@ -118,14 +116,16 @@ KEYS = st.text(min_size=1).map(lambda text: f"step.{text}")  # of a sweep's poin
     key=st.none() | st.text(),
     moment=st.datetimes(timezones=st.just(dt.UTC)),
 )
-def test_a_log_has_the_bytes_that_structlog_writes(
+def test_both_ways_of_writing_a_log_give_the_same_bytes(
     text: str, settings: dict[str, Any], key: str | None, moment: dt.datetime
 ) -> None:
     report = StepReport(name=text, executor=text, entry="fold", status="ran", seconds=0.25, key=key)
 
-    def written(make: Callable[[io.StringIO], SweepLog]) -> bytes:
+    def written(*, runs: bool) -> bytes:
         file = io.StringIO()
-        log = make(file)
+        log = SweepLog.to_file(file)
+        if runs:
+            log.running(STEP)
         with clock_at(moment):
             log.note(text)
             end(log, report)
@@ -133,30 +133,18 @@ def test_a_log_has_the_bytes_that_structlog_writes(
             log.point(Row(name=text, settings=settings, status="stopped", reason=key), 1, 1)
         return file.getvalue().encode()
 
-    assert written(SweepLog.to_file) == written(lambda file: SweepLog(structlog_json(file), lines=False))
-    assert written(SweepLog.to_file).count(b"\n") == 4
+    assert written(runs=False) == written(runs=True)
+    assert written(runs=True).count(b"\n") == 4
 
 
-def structlog_json(file: io.StringIO) -> Write:
-    logger = structlog.wrap_logger(
-        structlog.WriteLogger(file),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(serializer=lambda event, **_: escape_json(encode(event).decode())),
-        ],
-        wrapper_class=structlog.BoundLogger,
-        context_class=dict,
-    ).bind()
-    return lambda level, event, values: getattr(logger, level)(event, **values)
-
-
-def test_a_line_is_in_the_file_at_once(tmp_path: Any) -> None:
+def test_a_line_is_in_the_file_at_once_before_and_after_a_step_runs(tmp_path: Any) -> None:
     path = tmp_path / "log.jsonl"
     with path.open("w", encoding="utf-8", buffering=1) as file:
         log = Log.to_file(file)
         log.note("one")
         assert path.read_text().count("\n") == 1
+        log.running(STEP)
+        log.running(STEP)
         log.note("two")
         assert path.read_text().count("\n") == 2
 
@@ -274,20 +262,19 @@ def test_a_program_s_own_configuration_neither_changes_nor_is_changed() -> None:
         structlog.reset_defaults()
 
 
-def test_structlog_is_configured_by_nobody_and_imported_for_a_terminal_alone() -> None:
+def test_structlog_is_configured_by_nobody_and_imported_when_a_step_runs() -> None:
     script = """
 import io, sys
 from bskernel.core.step import ExecutorRef, Step
-from bskernel.report.log import Log, Write
+from bskernel.report.log import Log
 step = Step(index=0, name="s", executor=ExecutorRef(name="e", version="1", digest="d"), entry="s", parameters={},
     inputs={}, outputs=())
 log = Log.to_file(io.StringIO())
 log.note("a")
 log.started(step)
-log.running(step)
 log.over()
 print("structlog" in sys.modules, "logging" in sys.modules)
-Log.to_terminal(io.StringIO())
+log.running(step)
 print("structlog" in sys.modules, sys.modules["structlog"].is_configured())
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
