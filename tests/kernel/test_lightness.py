@@ -66,8 +66,15 @@ def test_the_conditions_of_a_shipped_flow_need_no_lark(flow: str) -> None:
     assert "lark" not in done.stdout.split()
 
 
-@pytest.mark.parametrize(("when", "needs_lark"), [("quality.verify = stages", False), ("target.clock_ns < 9", True)])
-def test_a_cached_build_imports_lark_for_conditions_beyond_the_short_forms_alone(
+@pytest.mark.parametrize(
+    ("when", "needs_lark"),
+    [
+        ("quality.verify = stages", False),
+        ("target.clock_ns < 9", False),
+        ("target.clock_ns < 9 and target.clock_ns > 1", True),
+    ],
+)
+def test_a_cached_build_imports_lark_for_conditions_beyond_the_plain_forms_alone(
     when: str, needs_lark: bool, surroundings: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "number.txt").write_text("5")

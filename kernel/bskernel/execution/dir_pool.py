@@ -66,6 +66,10 @@ def _reset(folder: int, layout: Layout) -> bool:
         names = [entry.name for entry in found]
     for name in names:
         kept = layout.get(name, False)
+        if kept is False:
+            if not remove(name, dir_fd=folder):
+                return False
+            continue
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if isinstance(kept, str):
             if not stat.S_ISLNK(status.st_mode) or os.readlink(name, dir_fd=folder) != kept:
@@ -76,7 +80,7 @@ def _reset(folder: int, layout: Layout) -> bool:
             with opened_folder(name, dir_fd=folder) as inner:
                 if not _reset(inner, kept):
                     return False
-        elif (kept is False or not _is_plain(status, stat.S_IFREG)) and not remove(name, dir_fd=folder):
+        elif not _is_plain(status, stat.S_IFREG) and not remove(name, dir_fd=folder):
             return False
     return True
 

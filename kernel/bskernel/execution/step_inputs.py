@@ -22,7 +22,7 @@ class InputMissing(Exception):  # noqa: N818 - reported as a failure of the step
 
 def read_log(log: Digest | None, store: Store) -> bytes:
     """The log of a recalled step; empty when the store does not have it, or only one that no step can have."""
-    known = store.get(log) if log is not None and log.size <= LOG_LARGEST else None
+    known = store.get(log) if log is not None and 0 < log.size <= LOG_LARGEST else None
     return tidy_known_log(known) if known is not None else b""
 
 

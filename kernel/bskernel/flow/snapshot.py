@@ -18,7 +18,7 @@ def portable(value: Any, folder: Path) -> Any:
         return {key: portable(item, folder) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
         return [portable(item, folder) for item in value]
-    if isinstance(value, str) and PurePosixPath(value).is_absolute():
+    if isinstance(value, str) and value.startswith("/"):
         path = PurePosixPath(value)
         return str(path.relative_to(folder)) if path.is_relative_to(folder) else path.name
     return value

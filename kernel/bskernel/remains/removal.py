@@ -59,20 +59,38 @@ def _remove_entry(parent: int, name: str) -> bool:
     try:
         os.unlink(name, dir_fd=parent)
     except IsADirectoryError:
-        fd = _open_any(parent, name)
-        if fd is None:
-            return not _exists(parent, name)
-        try:
-            _empty(fd)
-        finally:
-            os.close(fd)
-        with contextlib.suppress(OSError):
-            os.rmdir(name, dir_fd=parent)
+        return _remove_folder(parent, name)
     except FileNotFoundError:
         return True
     except OSError:
         return False
-    return not _exists(parent, name)
+    return True
+
+
+def _remove_folder(parent: int, name: str) -> bool:
+    fd = _open_any(parent, name)
+    if fd is None:
+        return not _exists(parent, name)
+    try:
+        # Once mostly suffices, and removing the folder says whether it did.
+        _empty_once(fd)
+        if _is_removed(parent, name):
+            return True
+        _empty(fd)
+    finally:
+        os.close(fd)
+    return _is_removed(parent, name)
+
+
+def _is_removed(parent: int, name: str) -> bool:
+    """Remove an empty folder; False when it is there still, whatever it is now."""
+    try:
+        os.rmdir(name, dir_fd=parent)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _exists(parent: int, name: str) -> bool:
@@ -85,6 +103,11 @@ def _exists(parent: int, name: str) -> bool:
 
 def _open_any(parent: int, name: str) -> int | None:
     """Open a folder whatever its mode; None when it is gone or belongs to somebody else."""
+    with contextlib.suppress(OSError):
+        fd = os.open(name, _FOLDER, dir_fd=parent)
+        if os.fstat(fd).st_mode & stat.S_IRWXU == stat.S_IRWXU:
+            return fd
+        os.close(fd)
     try:
         handle = os.open(name, _HANDLE, dir_fd=parent)
     except OSError:
@@ -133,7 +156,7 @@ def _empty(top: int) -> bool:
 
 def _empty_once(top: int) -> int:
     """Empty a folder as far as that goes; returns how much was removed from it or its folders."""
-    mark, removed, moved = f".removed-{os.urandom(8).hex()}-", 0, 0
+    mark, removed, moved = "", 0, 0
     # Each level with the name that it has in the level above.
     levels: list[tuple[str, _Level]] = [("", _Level(top))]
     try:
@@ -146,6 +169,7 @@ def _empty_once(top: int) -> int:
                     levels.append((inner, _Level(fd)))
                 elif fd is not None:
                     os.close(fd)
+                    mark = mark or f".removed-{os.urandom(8).hex()}-"
                     with contextlib.suppress(OSError):
                         os.rename(inner, f"{mark}{moved}", src_dir_fd=level.fd, dst_dir_fd=top)
                         levels[0][1].inner.append(f"{mark}{moved}")

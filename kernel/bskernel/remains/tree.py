@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
-from bskernel_protocol.plain_file import NotPlainError, open_plain
+from bskernel_protocol.plain_file import NotPlainError, kind_of, open_plain
 
 from bskernel.core.visible_text import visible_name
 from bskernel.remains.folder import RemainsRefused, open_folder, refused_as
@@ -16,6 +16,7 @@ from bskernel.remains.limits import COUNT_VARIABLE, SIZE_VARIABLE, TreeLimits
 
 _MOST_LINKS = 40  # that one link may lead through
 _BITS = {stat.S_ISUID: "set-user-id", stat.S_ISGID: "set-group-id", stat.S_ISVTX: "sticky"}
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _UNLIMITED = 1 << 62
 _FEW = 1 << 12  # bytes that a file may be larger than what is allocated, without holes
 _NO_FILE = "is a link that does not point to a file; only links to files are allowed"
@@ -143,9 +144,15 @@ def walk(
                 budget.take(None, found, inside)
                 yield FoundFile(inside, None, bool(mode & stat.S_IXUSR))
                 continue
-            fd = _open_linked(root, inside, shown, base) if stat.S_ISLNK(mode) else _open(level.fd, entry, shown)
+            if stat.S_ISLNK(mode):
+                fd = _open_linked(root, inside, shown, base)
+            elif stat.S_ISREG(mode):
+                fd = _open_seen(level.fd, entry, shown)
+            else:
+                fd = _open(level.fd, entry, shown)
             try:
                 status = os.fstat(fd)
+                _check_kind(status.st_mode, shown)
                 _check_bits(status.st_mode, shown)
                 budget.take(fd, status, inside)
                 yield FoundFile(inside, fd, bool(status.st_mode & stat.S_IXUSR))
@@ -181,6 +188,17 @@ class _OpenFolder:
 def _open(folder: int | None, entry: str, shown: str) -> int:
     with refused_as(shown):
         return open_plain(entry, _UNLIMITED, dir_fd=folder)
+
+
+def _open_seen(folder: int, entry: str, shown: str) -> int:
+    """Open what was a plain file just now: its kind is to be checked once it is open."""
+    with refused_as(shown):
+        return os.open(entry, _READ, dir_fd=folder)
+
+
+def _check_kind(mode: int, shown: str) -> None:
+    if not stat.S_ISREG(mode):
+        raise RemainsRefused(f"{shown} is {kind_of(mode)}, not a plain file")
 
 
 def _open_linked(root: int, inside: str, shown: str, base: str | None) -> int:

@@ -22,7 +22,7 @@ from bskernel.core.visible_text import visible
 from bskernel.lock.build_lock import BuildLock
 from bskernel.lock.lock_file import LOCK
 from bskernel.remains.plain_files import discard, make_folder, read_plain
-from bskernel.result.exported_artifacts import LAID_NAMES, ExportedArtifacts, places_of
+from bskernel.result.exported_artifacts import LAID_NAMES, ExportedArtifacts, Listings, places_of
 from bskernel.result.given_files import artifact_of, digests_of_given, lay_given
 from bskernel.result.output_folder import (
     IGNORE,
@@ -31,12 +31,13 @@ from bskernel.result.output_folder import (
     clear_for_file,
     clear_for_folder,
     create_text,
+    is_fresh,
     keep_unknown_files,
     make_output_folder,
     open_mark,
 )
 from bskernel.result.report_file import discard_report
-from bskernel.result.written_files import WRITTEN, altered_files, note_written, replace
+from bskernel.result.written_files import WRITTEN, altered_files, replace, write, written_note
 from bskernel.store.seal import seal, unseal
 
 RESULT, METRICS, FAILURE, CONFIG = "result.json", "metrics.json", "failure.txt", "config.json"
@@ -61,23 +62,29 @@ class HardlinkCache:
     """
 
     def __init__(self) -> None:
-        self._paths: dict[bytes, Path] = {}
+        self.listings: Listings = {}  # of the trees that the directories hold
+        self._paths: dict[str, str] = {}
 
-    def link(self, data: bytes, path: Path) -> bool:
+    def link(self, sha256: str, size: int, path: str) -> bool:
         """Make `path`, which must not exist, a link to a file with that content; False when there is none."""
-        twin = self._paths.get(hashlib.sha256(data).digest())
-        try:
-            # The file still has this content unless somebody overwrote it; then its length mostly differs.
-            if twin is None or twin.stat().st_size != len(data):
-                return False
-            path.hardlink_to(twin)
-        except OSError:
-            return False
-        return True
+        twin = self._paths.get(sha256)
+        return twin is not None and _linked(twin, size, path)
 
-    def note(self, data: bytes, path: Path) -> None:
+    def note(self, sha256: str, path: str) -> None:
         """Note the content of a file."""
-        self._paths[hashlib.sha256(data).digest()] = path
+        self._paths[sha256] = path
+
+
+def _linked(twin: str, size: int, path: str) -> bool:
+    """Make `path` a link to a file of that size; False when it cannot be, also because `path` exists."""
+    try:
+        # The file still has its content unless somebody overwrote it; then its length mostly differs.
+        if os.stat(twin).st_size != size:
+            return False
+        os.link(twin, path)
+    except OSError:
+        return False
+    return True
 
 
 class _Files(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,12 +135,16 @@ class BuildDirectory:
         self._twins = twins
         self._lock: IO[str] | None = None
         self._exported = False
+        self._is_fresh = False  # nothing was in it when it was opened
         self._labels: dict[str, set[str]] | None = None  # step name -> its folders
         self._recorded: dict[str, str] = {}  # path of a file of this build -> its SHA-256
 
     def open(self) -> None:
         """Make and lock the directory. Raises ConfigError."""
         self._lock = lock_folder(self.path, "build", self._below)
+        self._is_fresh = is_fresh(self.path)
+        if self._is_fresh:
+            return
         for name in (STAMP, CLOSED):
             discard(self.path / name)
         discard_report(self.path)
@@ -197,14 +208,15 @@ class BuildDirectory:
         """Write a step's action, manifest and log."""
         folder = self._made_for(label)
         files = (canonical_bytes(action), canonical_bytes(manifest), log or b"")
-        for name, data in zip(_STEP_FILES, files, strict=True):
-            if self._twins is None or not self._twins.link(data, folder / name):
-                replace(folder / name, data)
-                if self._twins is not None:
-                    self._twins.note(data, folder / name)
         digests = tuple(hashlib.sha256(data).hexdigest() for data in files)
+        for name, data, sha256 in zip(_STEP_FILES, files, digests, strict=True):
+            path = f"{folder}/{name}"
+            if self._twins is None or not self._twins.link(sha256, len(data), path):
+                self._replace(path, data)
+                if self._twins is not None:
+                    self._twins.note(sha256, path)
         self._note_step(label, digests)
-        return RecordedStep(folder=folder, sizes=tuple(map(len, files)), digests=digests)
+        return RecordedStep(folder=Path(folder), sizes=tuple(map(len, files)), digests=digests)
 
     def _note_step(self, label: str, digests: Iterable[str]) -> None:
         for name, sha256 in zip(_STEP_FILES, digests, strict=True):
@@ -213,35 +225,38 @@ class BuildDirectory:
     def record_same_step(self, label: str, twin: RecordedStep) -> bool:
         """Link a step's files from another build directory; False when that is not possible."""
         folder = self._made_for(label)
-        try:
-            for name, size in zip(_STEP_FILES, twin.sizes, strict=True):
-                # Overwriting a file mostly changes its length.
-                if os.stat(f"{twin.folder}/{name}").st_size != size:
-                    return False
-                os.link(f"{twin.folder}/{name}", f"{folder}/{name}")
-        except OSError:  # also when another file exists there
-            return False
+        for name, size in zip(_STEP_FILES, twin.sizes, strict=True):
+            if not _linked(f"{twin.folder}/{name}", size, f"{folder}/{name}"):
+                return False
         self._note_step(label, twin.digests)
         return True
 
-    def _made_for(self, label: str) -> Path:
+    def _made_for(self, label: str) -> str:
         """The step's folder; its folders from other positions in the plan are removed."""
-        folder = self.step(label)
+        folder = f"{self.path}/{_STEPS}/{label}"
+        if not self._is_fresh:
+            self._remove_stale(label)
+        try:
+            os.mkdir(folder)
+        except OSError:
+            self._clear_step(label)
+        return folder
+
+    def _remove_stale(self, label: str) -> None:
         for stale in self._labels_of(label.partition("-")[2]) - {label}:
             for name in _STEP_FILES:
                 discard(self.step(stale) / name)
             with contextlib.suppress(OSError):  # files of the user's stay
                 self.step(stale).rmdir()
             self._labels_of(label.partition("-")[2]).discard(stale)
-        with contextlib.suppress(OSError):
-            os.mkdir(folder)
-            return folder  # nothing is in it
-        kept = self.path / KEPT / _STEPS / label
+
+    def _clear_step(self, label: str) -> None:
+        """Make way for a step's folder and files where something is in their place."""
+        folder, kept = self.step(label), self.path / KEPT / _STEPS / label
         clear_for_folder(folder, kept)
         make_folder(folder)
         for name in _STEP_FILES:
             clear_for_file(folder / name, kept / name)
-        return folder
 
     def _labels_of(self, name: str) -> set[str]:
         """The folders of a step of that name at the start of this build."""
@@ -283,7 +298,7 @@ class BuildDirectory:
 
         Returns those whose bytes are gone or damaged; when there are any, nothing is changed.
         """
-        exported = ExportedArtifacts(self.path)
+        exported = ExportedArtifacts(self.path, self._twins.listings if self._twins is not None else None)
         before = exported.identity
         damaged = exported.export(places_of(artifacts, by_step), store)
         self._exported |= exported.identity != before
@@ -337,40 +352,49 @@ class BuildDirectory:
             return frozenset()
         return frozenset(name.removeprefix(f"{INPUTS}/") for name in files if name.startswith(f"{INPUTS}/"))
 
+    def _replace(self, path: str | Path, data: bytes) -> None:
+        if self._is_fresh:  # there is nothing to compare with
+            write(path, data)
+        else:
+            replace(path, data)
+
     def _write(self, name: str, data: bytes) -> None:
-        replace(self.path / name, data)
+        self._replace(self.path / name, data)
         self._recorded[name] = hashlib.sha256(data).hexdigest()
 
-    def digests(self, metrics: Any, failure: str | None) -> dict[str, str]:
-        """Path of each file of this build but artifacts, logs of the build and result.json -> its SHA-256."""
-        last = _last_files(metrics, failure)
+    def digests(self, last: Mapping[str, bytes]) -> dict[str, str]:
+        """Path of each file of this build but artifacts, logs of the build and result.json -> its SHA-256.
+
+        `last` are the files that `write_results` will write.
+        """
         return self._recorded | {name: hashlib.sha256(data).hexdigest() for name, data in last.items()}
 
-    def write_results(self, result: Any, metrics: Any, failure: str | None) -> None:
-        """Write metrics.json and failure.txt where there are any, and last result.json, which marks a finished build.
+    def write_results(self, result: str, last: Mapping[str, bytes]) -> None:
+        """Write the `last_files` and, last of all, the text of result.json, which marks a finished build.
 
         A file of an earlier build that this one does not write is removed.
         """
-        files = {RESULT: pretty_json(result).encode(), **_last_files(metrics, failure)}
+        files = {RESULT: result.encode(), **last}
         beside = {name: self._recorded[name] for name in (CONFIG, LOCK) if name in self._recorded}
-        note_written(self.path, files, beside)
+        self._replace(self.path / WRITTEN, written_note(files, beside))
         for name in (METRICS, FAILURE, RESULT):
             if name in files:
-                replace(self.path / name, files[name])
+                self._replace(self.path / name, files[name])
             else:
                 discard(self.path / name)
-        for name in (RESULT, FAILURE):
-            discard(self._last(name))
+        if not self._is_fresh:
+            for name in (RESULT, FAILURE):
+                discard(self._last(name))
 
     def note_rest(self) -> None:
         """Note the digests of the log and of what bskernel keeps here for itself. The last thing that is written."""
         found = {name: data for name in NOTED_LAST if (data := read_plain(self.path / name, _LIMIT)) is not None}
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
-        replace(self.path / CLOSED, seal(CLOSED, msgspec.msgpack.encode(digests)))
+        self._replace(self.path / CLOSED, seal(CLOSED, msgspec.msgpack.encode(digests)))
 
     def write_stamp(self, text: str) -> None:
         """Write the stamp of a complete directory; the next build here removes it."""
-        replace(self.path / STAMP, seal(STAMP, msgspec.msgpack.encode(text)))
+        self._replace(self.path / STAMP, seal(STAMP, msgspec.msgpack.encode(text)))
 
     def stamp(self) -> str | None:
         """The stamp, if there is one beside a result."""
@@ -380,7 +404,8 @@ class BuildDirectory:
         return msgspec.msgpack.decode(data, type=str)
 
 
-def _last_files(metrics: Any, failure: str | None) -> dict[str, bytes]:
+def last_files(metrics: Any, failure: str | None) -> dict[str, bytes]:
+    """The content of metrics.json and failure.txt, as far as there are any."""
     files = {}
     if metrics is not None:
         files[METRICS] = pretty_json(metrics).encode()

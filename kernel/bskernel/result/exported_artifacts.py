@@ -13,10 +13,10 @@ import os
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
-from bskernel_protocol import Artifact, TreeListing, canonical_bytes, decode_document
+from bskernel_protocol import Artifact, Digest, TreeListing, canonical_bytes, decode_document
 
 from bskernel.core.interfaces import OutputViolation, Store
 from bskernel.host.process import boot
@@ -34,6 +34,7 @@ LAID = ".laid"
 LAID_NAMES = ".files"  # the paths of all files that builds here ever wrote to artifacts/
 _LIMIT = 512 << 20  # bytes of .laid
 _CHUNK = 1 << 20  # bytes
+_FEW = 64  # files of a tree whose listing is kept for the next build
 _SUFFIXES = {
     "application/x-fpga-bitstream": ".bit",
     "application/x-onnx": ".onnx",
@@ -61,6 +62,7 @@ class LaidArtifacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 _decoder = msgspec.msgpack.Decoder(LaidArtifacts)
+Listings: TypeAlias = dict[Digest, dict[str, str]]  # digest of a tree -> its files and their SHA-256
 
 
 def places_of(artifacts: Iterable[Artifact], by_step: Mapping[str, Iterable[Artifact]]) -> dict[str, Artifact]:
@@ -74,8 +76,10 @@ def places_of(artifacts: Iterable[Artifact], by_step: Mapping[str, Iterable[Arti
 class ExportedArtifacts:
     """artifacts/ of one build directory."""
 
-    def __init__(self, build: Path) -> None:
+    def __init__(self, build: Path, listings: Listings | None = None) -> None:
+        """`listings` are known from other builds; those of this one are added."""
         self._build = build
+        self._listings = {} if listings is None else listings
         self._folder = build / ARTIFACTS
         self._old = build / f"{ARTIFACTS}.old"
 
@@ -117,13 +121,32 @@ class ExportedArtifacts:
 
     def _lay_out(self, places: Mapping[str, Artifact], store: Store, fresh: Path) -> tuple[str, ...]:
         damaged = tuple(path for path, artifact in places.items() if not store.materialise(artifact, fresh / path))
-        listed = None if damaged else _listed(places, store)
+        listed = None if damaged else self._listed(places, store)
         if listed is None:
             return damaged or tuple(places)
-        files = {path: _with(sha256, os.lstat(fresh / path)) for path, sha256 in listed.items()}
+        files = {path: _with(sha256, os.lstat(f"{fresh}/{path}")) for path, sha256 in listed.items()}
         self._write(LaidArtifacts(boot=boot(), wanted=_digests(places), files=files))
         replace(self._build / LAID_NAMES, msgspec.json.encode(sorted(self._known() | {*files})))
         return ()
+
+    def _listed(self, places: Mapping[str, Artifact], store: Store) -> dict[str, str] | None:
+        """Path of each file of the artifacts -> its SHA-256; None when the listing of a tree is gone."""
+        files: dict[str, str] = {}
+        for place, artifact in places.items():
+            if artifact.kind == "file":
+                files[place] = artifact.digest.sha256
+                continue
+            inside = self._listings.get(artifact.digest)
+            if inside is None:
+                data = store.get(artifact.digest)
+                listing = decode_document(data) if data is not None else None
+                if not isinstance(listing, TreeListing):
+                    return None
+                inside = {file.path: file.digest.sha256 for file in listing.files}
+                if len(inside) <= _FEW:
+                    self._listings[artifact.digest] = inside
+            files |= {f"{place}/{path}": sha256 for path, sha256 in inside.items()}
+        return files
 
     def _known(self) -> frozenset[str]:
         return _names_in(read_plain(self._build / LAID_NAMES, _LIMIT))
@@ -170,7 +193,7 @@ class ExportedArtifacts:
         """Why a file is not as it was laid out; None if it is. Notes in `read` what had to be read."""
         known = laid.files[path]
         try:
-            status = os.lstat(self._folder / path)
+            status = os.lstat(f"{self._folder}/{path}")
             if laid.boot == boot() and known == _with(known.sha256, status) and _has_exact_times(known):
                 return None
             now = _described(self._folder / path)
@@ -237,21 +260,6 @@ def _digests(places: Mapping[str, Artifact]) -> dict[str, str]:
 
 def _file_name(artifact: Artifact) -> str:
     return f"{artifact.name}{_SUFFIXES.get(artifact.media_type, '')}"
-
-
-def _listed(places: Mapping[str, Artifact], store: Store) -> dict[str, str] | None:
-    """Path of each file of the artifacts -> its SHA-256; None when the listing of a tree is gone."""
-    files: dict[str, str] = {}
-    for place, artifact in places.items():
-        if artifact.kind == "file":
-            files[place] = artifact.digest.sha256
-            continue
-        data = store.get(artifact.digest)
-        listing = decode_document(data) if data is not None else None
-        if not isinstance(listing, TreeListing):
-            return None
-        files |= {f"{place}/{file.path}": file.digest.sha256 for file in listing.files}
-    return files
 
 
 def _plain_files(folder: Path, places: Mapping[str, Artifact]) -> dict[str, bool]:

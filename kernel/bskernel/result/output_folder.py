@@ -31,6 +31,9 @@ def make_output_folder(path: Path, below: Path | None) -> None:
 
     Raises ConfigError when a part of the path below that folder, or a folder of a build in `path`, is a link.
     """
+    if below is None and _is_made(path):
+        _ignore_in_git(path)
+        return
     parts = [part for part in reversed([path, *path.parents]) if below is None or part.is_relative_to(below)]
     made = next((part for part in parts if not os.path.lexists(part) or _is_just_made(part, below)), None)
     if below is None:
@@ -48,6 +51,21 @@ def make_output_folder(path: Path, below: Path | None) -> None:
     for one in inner:
         if one.is_symlink():
             raise _no_folder(one)
+
+
+def _is_made(path: Path) -> bool:
+    """Make a folder in one that exists; False when it is there, or that one is not."""
+    try:
+        path.mkdir()
+    except OSError:
+        return False
+    return True
+
+
+def is_fresh(path: Path) -> bool:
+    """True when an output folder holds its mark alone, and what keeps it out of git."""
+    with os.scandir(path) as found:
+        return all(entry.name in {MARK, IGNORE} for entry in found)
 
 
 def _is_just_made(part: Path, below: Path | None) -> bool:

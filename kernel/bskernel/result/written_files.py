@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,14 +18,19 @@ _LIMIT = 1 << 30  # bytes of any of these files
 _decoder = msgspec.msgpack.Decoder(dict[str, str])
 
 
-def replace(path: Path, data: bytes) -> None:
+def replace(path: str | Path, data: bytes) -> None:
     """Write a file, whole or not at all, over whatever is there; one with these bytes stays as it is.
 
     Builds often change nothing. Reading is quick; replacing a file makes some file systems wait for the disk.
     """
-    if read_plain(path, len(data)) == data:
-        return
-    temporary = path.with_name(f".{path.name}.new")
+    if read_plain(path, len(data)) != data:
+        write(path, data)
+
+
+def write(path: str | Path, data: bytes) -> None:
+    """Write a file, whole or not at all, over whatever is there."""
+    folder, name = os.path.split(path)
+    temporary = f"{folder}/.{name}.new"
     try:
         write_new(temporary, data)
     except FileExistsError:
@@ -35,8 +41,13 @@ def replace(path: Path, data: bytes) -> None:
 
 def note_written(folder: Path, files: Mapping[str, bytes], known: Mapping[str, str]) -> None:
     """Note the content of the files that a build writes there, by their names; of some the SHA-256 is `known`."""
+    replace(folder / WRITTEN, written_note(files, known))
+
+
+def written_note(files: Mapping[str, bytes], known: Mapping[str, str]) -> bytes:
+    """The bytes of that note."""
     digests = {**known, **{name: hashlib.sha256(data).hexdigest() for name, data in files.items()}}
-    replace(folder / WRITTEN, seal(WRITTEN, msgspec.msgpack.encode(dict(sorted(digests.items())))))
+    return seal(WRITTEN, msgspec.msgpack.encode(dict(sorted(digests.items()))))
 
 
 def altered_files(folder: Path) -> tuple[str, ...]:

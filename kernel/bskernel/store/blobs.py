@@ -72,17 +72,21 @@ class Blobs:
         """The bytes of that digest, or None when they are missing or damaged. Removes a damaged blob."""
         path = self.path(digest)
         try:
-            with open(open_plain(path), "rb", buffering=0) as file:
-                whole = os.fstat(file.fileno()).st_size == digest.size
-                data = file.read(digest.size + 1) if whole else b""
+            file = open_plain(path)
         except OSError:
             return None
-        if data is not None and whole and digest_of_bytes(data) == digest:
+        try:
+            data = _read(file, digest.size) if os.fstat(file).st_size == digest.size else None
+        except OSError:
+            return None
+        finally:
+            os.close(file)
+        if data is not None and _is(data, digest):
             return data
         self._remove_damaged(path)
         return None
 
-    def write_to(self, digest: Digest, target: Path, *, executable: bool = False, link: bool = False) -> bool:
+    def write_to(self, digest: Digest, target: str | Path, *, executable: bool = False, link: bool = False) -> bool:
         """Write the bytes to `target` and verify them; False, leaving no file, when they are missing or damaged.
 
         Overwrites an existing file in place, which changes its other hard links too.
@@ -103,9 +107,8 @@ class Blobs:
                 copy = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, mode)
                 try:
                     os.fchmod(copy, mode)
+                    whole = self._copy(source, copy, digest)
                     # Truncate last: some file systems write a file out at once when it is truncated first.
-                    cloned = digest.size >= _CHUNK and self._clone(source, copy)
-                    whole = (_hash(copy) if cloned else _hash(source, copy)) == digest
                     os.ftruncate(copy, digest.size)
                 finally:
                     os.close(copy)
@@ -119,6 +122,14 @@ class Blobs:
             _unlink(name)
             self._remove_damaged(path)
         return whole
+
+    def _copy(self, source: int, copy: int, digest: Digest) -> bool:
+        """Write the bytes of an open file to another one; True when they are those of the digest."""
+        if digest.size < _CHUNK:
+            data = _read(source, digest.size)
+            write_all(copy, data)
+            return _is(data, digest)
+        return (_hash(copy) if self._clone(source, copy) else _hash(source, copy)) == digest
 
     def is_whole(self, digest: Digest) -> bool:
         """True when the blob exists and is intact. Reads its bytes only if it was written to since the last check."""
@@ -227,6 +238,10 @@ def _read(source: int, size: int) -> bytes:
     while len(data) < size and (part := os.pread(source, size - len(data), len(data))):
         data += part
     return data
+
+
+def _is(data: bytes, digest: Digest) -> bool:
+    return len(data) == digest.size and hashlib.sha256(data).hexdigest() == digest.sha256
 
 
 def _hash(source: int, target: int | None = None) -> Digest:

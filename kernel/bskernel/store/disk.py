@@ -157,20 +157,29 @@ class DiskStore:
 
         With `read_only`, when no reader can write to `target`, hard links replace copies where possible.
         """
-        target.parent.mkdir(parents=True, exist_ok=True)
+        # Its folder mostly exists: asking first takes longer than a short file.
+        try:
+            return self._materialise(artifact, str(target), read_only=read_only)
+        except FileNotFoundError:
+            os.makedirs(target.parent, exist_ok=True)
+            return self._materialise(artifact, str(target), read_only=read_only)
+
+    def _materialise(self, artifact: Artifact, target: str, *, read_only: bool) -> bool:
+        """The same, in a folder that exists: otherwise raises FileNotFoundError."""
         if artifact.kind == "file":
             return self._bytes.write_to(artifact.digest, target, link=read_only)
         listing = self._listing(artifact)
         if listing is None:
             return False
-        target.mkdir()
-        existing = {"."}
+        os.mkdir(target)
+        existing = {""}
         for file in listing.files:
             folder = posixpath.dirname(file.path)
             if folder not in existing:
-                (target / folder).mkdir(parents=True, exist_ok=True)
+                os.makedirs(f"{target}/{folder}", exist_ok=True)
                 existing.add(folder)
-            if not self._bytes.write_to(file.digest, target / file.path, executable=file.executable, link=read_only):
+            to = f"{target}/{file.path}"
+            if not self._bytes.write_to(file.digest, to, executable=file.executable, link=read_only):
                 remove(target)
                 return False
         return True

@@ -21,6 +21,8 @@ from bskernel.expr.ast import (
     quantities_in,
     text_of,
 )
+from bskernel.expr.grammar import language
+from bskernel.expr.parser import parse_quantity
 from bskernel.result.comparison import ExpressionError, parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -126,6 +128,48 @@ def test_a_condition_is_true_or_false_or_cannot_be_judged(condition: Condition, 
 def test_a_condition_over_keys_is_true_or_false_or_cannot_be_judged(condition: Condition, value: Any) -> None:
     with contextlib.suppress(Unjudgeable):
         assert is_true(condition, lambda _: value) in {True, False}
+
+
+SPACES = st.sampled_from(["", " ", "\t", "\n ", "\v"])
+NAMED = [
+    "x",
+    "_1",
+    "a.b.9",
+    "a-b",
+    "a-.c",
+    "base",
+    "base.x",
+    "based",
+    "x@s",
+    "base@s",
+    "or",
+    "and@s",
+    "not-x",
+    "true",
+    "9a",
+]
+RELATIONS = ["<", "<=", ">", ">=", "==", "!=", "=", "=<", "< ="]
+NUMBERED = ["1", "1_0", "1__0", "1.", ".5", "1.5e-3", "1e", "1e999", "x", "-1", "\u0661", "1and"]
+
+
+@settings(deadline=None, max_examples=500)
+@given(
+    st.tuples(
+        SPACES, st.sampled_from(NAMED), SPACES, st.sampled_from(RELATIONS), SPACES, st.sampled_from(NUMBERED), SPACES
+    ).map("".join)
+    | st.tuples(SPACES, st.sampled_from(NAMED), SPACES).map("".join)
+    | st.lists(st.sampled_from(PIECES), max_size=6).map("".join),
+    st.booleans(),
+)
+def test_a_plain_text_is_read_as_the_grammar_reads_it(text: str, keys: bool) -> None:
+    def outcome(read: Any) -> Any:
+        try:
+            return read()
+        except ExpressionError as error:
+            return str(error)
+
+    assert outcome(lambda: parse(text, keys=keys)) == outcome(lambda: language(keys=keys).condition(text))
+    assert outcome(lambda: parse_quantity(text)) == outcome(lambda: language(keys=False).quantity(text))
 
 
 @pytest.mark.parametrize("keys", [False, True])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from bskernel.core.action import Action
-from bskernel.result.build_directory import BuildDirectory, HardlinkCache
+from bskernel.result.build_directory import BuildDirectory, HardlinkCache, last_files
 from bskernel_protocol import StepManifest, canonical_bytes
 
 ACTION = Action(protocol=2, executor="e@1", executor_digest="d", entry="add", parameters={}, inputs={}, salt="")
@@ -72,7 +72,7 @@ def test_what_the_user_put_in_the_place_of_a_step_or_a_file_of_the_build_is_kept
     build = BuildDirectory(tmp_path / "q")
     build.open()
     build.record_step("00-a", ACTION, MANIFEST, b"log")
-    build.write_results({}, {}, "it failed")
+    build.write_results("{}\n", last_files({}, "it failed"))
     build.close()
     for name in ("result.json", "metrics.json", "failure.txt", "log.jsonl", "steps/00-a/log.jsonl"):
         path = tmp_path / "q" / name
@@ -83,7 +83,7 @@ def test_what_the_user_put_in_the_place_of_a_step_or_a_file_of_the_build_is_kept
     build.open()
     for label in ("00-a", "01-b"):
         build.record_step(label, ACTION, MANIFEST, b"log")
-    build.write_results({}, None, None)
+    build.write_results("{}\n", {})
     build.close()
     kept = sorted(path.read_text() for path in (tmp_path / "q" / "kept").rglob("*") if path.is_file())
     assert kept == ["01-b", "failure.txt", "log.jsonl", "metrics.json", "result.json", "steps/00-a/log.jsonl"]
@@ -94,7 +94,7 @@ def test_what_the_user_put_in_the_place_of_a_step_or_a_file_of_the_build_is_kept
 def test_a_stamp_that_is_something_else_is_none_or_another(tmp_path: Path, what: str) -> None:
     build = BuildDirectory(tmp_path / "q")
     build.open()
-    build.write_results({}, None, None)
+    build.write_results("{}\n", {})
     build.close()
     build.write_stamp("right")
     assert build.stamp() == "right"

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from bskernel.core.errors import BskernelError, ConfigError
 from bskernel.history.reader import describe_build, read_history
-from bskernel.result.build_directory import BuildDirectory
+from bskernel.result.build_directory import BuildDirectory, last_files
 from bskernel.result.build_result import BuildResult
 from bskernel.result.diff import read_build
 from bskernel.result.explanation import explain
@@ -18,6 +18,7 @@ from bskernel.result.result_file import read_result
 from bskernel.store import DiskStore
 from bskernel.store.seal import seal
 from bskernel.sweeps.results.sweep_file import find_altered_sweep, read_sweep
+from bskernel_protocol import pretty_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -158,7 +159,7 @@ def test_a_fifo_in_place_of_a_document_is_no_wait(tmp_path: Path, name: str) -> 
 def test_what_was_noted_is_compared_and_nothing_else(tmp_path: Path) -> None:
     directory = BuildDirectory(tmp_path)
     result = msgspec.convert(RESULT | {"artifacts": {}, "by_step": {}}, BuildResult, dec_hook=lambda _, v: Path(v))
-    directory.write_results(result, {"n": 1}, None)
+    directory.write_results(pretty_json(result), last_files({"n": 1}, None))
     assert find_altered(tmp_path) == ()
     (tmp_path / "metrics.json").write_text("{}")
     (tmp_path / "notes.txt").write_text("the user's")

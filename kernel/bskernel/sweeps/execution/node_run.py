@@ -27,7 +27,7 @@ from bskernel.sweeps.analysis.constraints import judged
 from bskernel.sweeps.analysis.table import PointStatus
 from bskernel.sweeps.execution.finished_point import FinishedPoint, PointStep
 from bskernel.sweeps.execution.node_order import NodeOrder
-from bskernel.sweeps.execution.point_metrics import MetricsReader
+from bskernel.sweeps.execution.point_metrics import MetricsReader, PointNumbers
 from bskernel.sweeps.planning.graph import SweepPlan
 
 
@@ -206,7 +206,7 @@ class NodeRun:
         self._pass((node, *self._numbers(never)))
 
     def _judge(self, at: int) -> None:
-        verdict = judged(self._require, self._point(at).quantities)
+        verdict = judged(self._require, self._numbers_of(at).quantities)
         self._reasons[at] = verdict.reason
         if verdict.status == "broken":
             self._give_up(at, "stopped", verdict.reason)
@@ -249,9 +249,13 @@ class NodeRun:
     def _report(self, at: int) -> Iterator[None]:
         if self._require and self._status[at] == "ok":
             # Also where no step collects metrics: a point that was not judged says so.
-            self._reasons[at] = judged(self._require, self._point(at).quantities).reason
+            self._reasons[at] = judged(self._require, self._numbers_of(at).quantities).reason
         yield from self._on_point(self._point(at))
         self._reported.add(at)
+
+    def _numbers_of(self, at: int) -> PointNumbers:
+        nodes = self._plan.points[at].nodes
+        return self._metrics.of(tuple(self._ended[node].report for node in nodes if node in self._ended))
 
     def _point(self, at: int) -> FinishedPoint:
         point = self._plan.points[at]
@@ -261,7 +265,7 @@ class NodeRun:
             ended = self._ended.get(node) or EndedStep(report=skipped(step), action=None, inputs={}, log=b"")
             result = self._results.get(node)
             steps.append(PointStep(step=step, ended=ended, log=result.log if result is not None else None))
-        numbers = self._metrics.of(tuple(item.ended.report for item in steps))
+        numbers = self._numbers_of(at)
         return FinishedPoint(
             point=point,
             status=self._status[at],

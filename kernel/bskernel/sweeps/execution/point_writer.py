@@ -11,17 +11,17 @@ import msgspec
 
 from bskernel.core.interfaces import Store
 from bskernel.core.manifest import manifest_of
+from bskernel.core.shared_json import SharedJson
 from bskernel.core.step_report import EndedStep
 from bskernel.execution.step_inputs import read_log
 from bskernel.flow.loaded_config import LoadedConfig
 from bskernel.flow.snapshot import snapshot_config
 from bskernel.host.system import system_facts
 from bskernel.lock.build_lock import BuildLock
-from bskernel.lock.lock_file import lock_text
 from bskernel.plan.backend_choice import Choice
 from bskernel.plan.target import doubts_about
 from bskernel.result.build_directory import CONFIG, BuildDirectory, HardlinkCache, RecordedStep
-from bskernel.result.build_result import json_by_step, newest_artifacts, origin_of
+from bskernel.result.build_result import BuildResult, json_by_step, newest_artifacts, origin_of
 from bskernel.result.result_writer import summarize, write_or_bare
 from bskernel.sweeps.analysis.table import Row
 from bskernel.sweeps.execution.finished_point import FinishedPoint, PointStep
@@ -50,8 +50,12 @@ class PointWriter:
         self._folder = output / POINTS
         self._store = store
         self._twins = HardlinkCache()
+        # Points share reports, and name equal steps in their locks.
+        self._results: SharedJson[BuildResult] = SharedJson("steps", id)
+        self._locks: SharedJson[BuildLock] = SharedJson("flow", msgspec.msgpack.encode)
         # Where a shared step is recorded already, by the identity of its outcome.
         self._noted: dict[int, tuple[EndedStep, RecordedStep]] = {}
+        self._host = system_facts()
         self._base = msgspec.json.encode(snapshot_config(base), order="sorted").decode()
 
     def record(
@@ -81,7 +85,7 @@ class PointWriter:
         directory.open()
         try:
             directory.write_config(snapshot_config(build.loaded))
-            directory.write_lock(lock_text(build.lock) if build.lock is not None else None)
+            directory.write_lock(self._locks.encode(build.lock) if build.lock is not None else None)
             for at, part in enumerate(part for step in ended.steps for part in step.parts):
                 if at % _AT_ONCE == 0:
                     yield
@@ -99,9 +103,9 @@ class PointWriter:
                 backend=build.backend,
                 stopped_by=ended.reason if ended.status == "stopped" else None,
                 warnings=doubts_about(build.loaded.config.target),
-                origin=origin_of(build.lock, system_facts()) if build.lock is not None else None,
+                origin=origin_of(build.lock, self._host) if build.lock is not None else None,
             )
-            _, damaged = write_or_bare(directory, result, self._store)
+            _, damaged = write_or_bare(directory, result, self._store, self._results.encode)
             yield
             directory.note_rest()
             return damaged
