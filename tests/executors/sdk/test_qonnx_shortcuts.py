@@ -194,12 +194,14 @@ for module in (qonnx.util.basic, qonnx.custom_op.base):
 print(general.SortGraph.apply.__module__)
 print(qonnx.custom_op.base.CustomOp.get_nodeattr.__module__)
 print(type(qonnx.core.datatype.DataType["INT8"]).allowed.__module__)
+import qonnx.transformation.infer_shapes
+print(qonnx.transformation.infer_shapes.si.infer_shapes.__module__)
 """
 
 
 def test_modules_that_are_imported_later_use_them() -> None:
     done = subprocess.run([sys.executable, "-c", REPLACED], capture_output=True, text=True, check=True)
-    modules = ("qonnx_shortcuts", "attribute_shortcuts", "datatype_shortcuts")
+    modules = ("qonnx_shortcuts", "attribute_shortcuts", "datatype_shortcuts", "shape_shortcuts")
     assert done.stdout.split() == ["True", "True", *(f"bskernel_executors.sdk.{name}" for name in modules)]
 
 
