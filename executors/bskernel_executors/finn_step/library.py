@@ -18,6 +18,8 @@ from typing import Any, NoReturn
 
 from bskernel_executors.finn_step.library_steps import find_library_steps
 from bskernel_executors.finn_step.memory_words import replace_packing
+from bskernel_executors.finn_step.paths import finn_folders
+from bskernel_executors.finn_step.settings import defer_settings
 from bskernel_executors.sdk import StepFailure
 from bskernel_executors.sdk.stub_modules import TORCH, stub_modules
 
@@ -172,6 +174,8 @@ def load(*, defer: bool = False) -> None:
         replace_packing()
         _bind_simulation()
         importlib.import_module("finn.builder.build_dataflow_steps")
+        defer_settings()
+        finn_folders()  # found once for all steps
         find_library_steps(())  # its modules are imported here, where the stubs are
         if importlib.util.find_spec("finn.qor") is not None:  # FINN+ 1.6.1, for which the library is written
             importlib.import_module("bskernel_executors.open_rtl.registration").register()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
+import functools
 import importlib.util
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bskernel_executors.finn_step.settings import prepare_settings
 from bskernel_executors.sdk import Step
 from bskernel_executors.sdk.relocation import Moves
 
@@ -28,8 +30,18 @@ def find_places(step: Step[Any]) -> Moves:
     return [(here, token) for here, token in found if len(here) > len("/")]
 
 
+@functools.cache
+def finn_folders() -> Mapping[str, str]:
+    """Folders of the package finn that its scripts ask for, by the variable that names them."""
+    finn = importlib.util.find_spec("finn")
+    if finn is None or finn.origin is None:
+        return {}
+    folders = {variable: Path(finn.origin).parent / folder for variable, folder in _IN_FINN.items()}
+    return {variable: str(folder) for variable, folder in folders.items() if folder.is_dir()}
+
+
 def set_environment(step: Step[Any], state: Path) -> None:
-    """Set the variables that FINN reads, and its settings. 1.4.0 has no settings and only reads the variables."""
+    """Set the variables that FINN reads, and its settings."""
     os.environ["FINN_BUILD_DIR"] = str(state)
     os.environ["NUM_DEFAULT_WORKERS"] = "1"
     # Steps without dependencies write scripts that name this path, too; a later step runs them and has dependencies.
@@ -38,12 +50,5 @@ def set_environment(step: Step[Any], state: Path) -> None:
     if given is not None:
         dependencies.symlink_to(given, target_is_directory=True)
     os.environ["FINN_DEPS"] = str(dependencies)
-    finn = importlib.util.find_spec("finn")
-    package = Path(finn.origin).parent if finn is not None and finn.origin is not None else None
-    for variable, folder in _IN_FINN.items():
-        if package is not None and (package / folder).is_dir():
-            os.environ[variable] = str(package / folder)
-    if importlib.util.find_spec("finn.util.settings") is not None:
-        settings = importlib.import_module("finn.util.settings")
-        if hasattr(settings, "initialize_dummy_settings"):
-            settings.initialize_dummy_settings()
+    os.environ.update(finn_folders())
+    prepare_settings()

@@ -9,14 +9,22 @@ import hashlib
 import importlib
 import importlib.util
 import re
+import types
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bskernel_executors.sdk.attribute_shortcuts import Definitions, define_attributes, read_attributes
+from bskernel_executors.sdk.datatype_shortcuts import allow_numbers, resolve_integers
+from bskernel_executors.sdk.shape_shortcuts import infer_without_weights
+
 # SHA-256 of the files of qonnx 1.0.0 in which something is replaced.
 _REPLACED = {
+    "core/datatype.py": "d87aa2d283733729a51aaf1fea9aad1890491e901d6f19a732e51f11e91cc25a",
     "core/modelwrapper.py": "8735d2022874e2b7befadb7ed72d05e9865d44f5f130eb54d874f6256da0c477",
+    "custom_op/base.py": "d2086f97937821cbc31f5cb5e2f2a2fa510ffd4781ac1dd41fda84264b680281",
     "transformation/general.py": "3013bea349b62b871aa27e377b212b10c9e7dec8be00b5d1aaa5a1845ae2899e",
+    "transformation/infer_shapes.py": "471021cfac18b59c365ada692685f896b1160350d7498e06ca5646755873a231",
     "util/basic.py": "de11f8630052242ceec7002e5af86fd42cfbbbc3768400e672db3c31da8f2782",
 }
 _GIVEN_NAME = re.compile(r"tensor_\d+")
@@ -224,10 +232,20 @@ def install_shortcuts() -> bool:
     basic = importlib.import_module("qonnx.util.basic").__dict__
     basic.update(get_by_name=get_by_name, sanitize_quant_values=round_values_with(basic["sanitize_quant_values"]))
     importlib.import_module("qonnx.core.modelwrapper").ModelWrapper.get_initializer = get_initializer
+    datatype = importlib.import_module("qonnx.core.datatype").__dict__
+    integer = datatype["IntType"]
+    datatype["resolve_datatype"] = resolve_integers(datatype["resolve_datatype"], integer)
+    integer.allowed = allow_numbers(integer.allowed)
+    operation = importlib.import_module("qonnx.custom_op.base").CustomOp
+    definitions = Definitions()
+    operation.get_nodeattr_def = define_attributes(operation.get_nodeattr_def, definitions)
+    operation.get_nodeattr = read_attributes(operation.get_nodeattr, definitions, operation.get_nodeattr_def)
     general = importlib.import_module("qonnx.transformation.general")
     unique, readable, sort = general.GiveUniqueTensorNames, general.GiveReadableTensorNames, general.SortGraph
     readable.apply = give_readable_names(readable.apply, unique)
     unique.apply = give_unique_names(unique.apply)
     general.GiveUniqueParameterTensors.apply = give_unique_parameters
     sort.apply = sort_graph(sort.apply)
+    shapes = importlib.import_module("qonnx.transformation.infer_shapes").__dict__
+    shapes["si"] = types.SimpleNamespace(infer_shapes=infer_without_weights(shapes["si"].infer_shapes))
     return True

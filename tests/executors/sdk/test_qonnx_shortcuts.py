@@ -188,16 +188,21 @@ REPLACED = """
 from bskernel_executors.sdk.qonnx_shortcuts import get_by_name, install_shortcuts
 assert install_shortcuts()
 from qonnx.transformation import extract_conv_bias, general, infer_datatypes
-import qonnx.util.basic, qonnx.custom_op.base
+import qonnx.core.datatype, qonnx.custom_op.base, qonnx.util.basic
 for module in (qonnx.util.basic, qonnx.custom_op.base):
     print(module.get_by_name is get_by_name)
 print(general.SortGraph.apply.__module__)
+print(qonnx.custom_op.base.CustomOp.get_nodeattr.__module__)
+print(type(qonnx.core.datatype.DataType["INT8"]).allowed.__module__)
+import qonnx.transformation.infer_shapes
+print(qonnx.transformation.infer_shapes.si.infer_shapes.__module__)
 """
 
 
 def test_modules_that_are_imported_later_use_them() -> None:
     done = subprocess.run([sys.executable, "-c", REPLACED], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "True", "bskernel_executors.sdk.qonnx_shortcuts"]
+    modules = ("qonnx_shortcuts", "attribute_shortcuts", "datatype_shortcuts", "shape_shortcuts")
+    assert done.stdout.split() == ["True", "True", *(f"bskernel_executors.sdk.{name}" for name in modules)]
 
 
 def test_another_qonnx_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
