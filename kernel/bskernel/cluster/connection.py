@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import dask
 from dask.utils import parse_bytes
-from distributed import Client, LocalCluster, Security
+from distributed import Client, LocalCluster, Scheduler, SchedulerPlugin, Security
 from distributed.core import Status
 
 from bskernel.cluster.address import ClusterAddress, LocalAddress, QueueAddress, QueueName, SchedulerAddress
@@ -118,10 +118,28 @@ def local_pool(
     workers.on_link, workers.on_give_up = pool.connect, pool.give_up
     with local_scheduler() as (cluster, security), contextlib.closing(workers), contextlib.closing(pool):
         note(f"cluster: dashboard at {cluster.dashboard_link}")
+        if cluster.scheduler is None:
+            raise ValueError("the scheduler does not run in this process")
+        cluster.scheduler.add_plugin(_Presence(pool.disconnect))
         workers.start(cluster.scheduler_address, declared, worker_arguments(security, workers.folder))
         if not pool.wait_for_one(_FIRST_WORKER_S):
             raise EnvironmentLacking("no worker started on this machine: " + " | ".join(workers.last_words()))
         yield pool
+
+
+class _Presence(SchedulerPlugin):
+    """Tells the name of each worker that the scheduler loses or hears nothing of, as of one that is stopped."""
+
+    def __init__(self, lost: Callable[[str], None]) -> None:
+        self._lost = lost
+        self._names: dict[str, str] = {}  # by address
+
+    def add_worker(self, scheduler: Scheduler, worker: str) -> None:
+        self._names[worker] = str(scheduler.workers[worker].name)
+
+    def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
+        if (name := self._names.pop(worker, None)) is not None:
+            self._lost(name)
 
 
 @contextlib.contextmanager

@@ -106,12 +106,18 @@ class LinkWorkerPool:
         return self._runtime_name
 
     def connect(self, index: int, name: str, link: WorkerLink) -> None:
-        """Give steps to a worker, the one of that index or in place of one that is lost; its first message may be
-        on its way."""
+        """Give steps to a worker: the one of that index, or one in its place. It may have started or not."""
         member = _Member(name=name, declared=self._declared[index], link=link, assigned=queue.SimpleQueue())
         with self._lock:
             self._members.append(member)
         Thread(target=self._serve, args=(member,), name=f"worker {name}", daemon=True).start()
+
+    def disconnect(self, name: str) -> None:
+        """The worker of that name does not answer the scheduler any more: it is lost, even if it has not ended."""
+        with self._lock:  # so the link is not closed meanwhile
+            for member in self._members:
+                if member.name == name:
+                    member.link.shut()
 
     def wait_for_one(self, longest_s: float) -> bool:
         """Wait until a worker takes steps; False if none does by then."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import threading
 from multiprocessing.connection import Connection
@@ -33,6 +35,11 @@ class WorkerLink:
     def receive(self) -> bytes:
         """Wait for a message. Raises EOFError or OSError when the other end is closed."""
         return self._connection.recv_bytes()
+
+    def shut(self) -> None:
+        """Let every `receive` and `send` of both ends fail, now and later. It must not be closed meanwhile."""
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as same:
+            same.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close this end. Nobody may be using it."""

@@ -201,6 +201,21 @@ def test_nor_is_one_that_gives_the_step_back(floor: Floor) -> None:
     assert floor.end().outcome == MADE
 
 
+def test_a_worker_that_does_not_answer_the_scheduler_is_lost_and_what_it_says_later_is_not_heard(
+    floor: Floor,
+) -> None:
+    silent = floor.worker()
+    floor.begin(step_of("a"))
+    key = silent.take("a")
+    floor.pool.disconnect("local-0")
+    floor.pool.disconnect("local-7")
+    with pytest.raises(OSError, match="Broken pipe"):
+        silent.answer(key)
+    other = floor.worker(1)
+    other.answer(other.take("a"))
+    assert floor.end().outcome == MADE
+
+
 def test_a_worker_of_another_version_gets_no_step(floor: Floor) -> None:
     floor.worker(code="0" * 64)
     floor.begin(step_of("a"))
