@@ -34,11 +34,9 @@ IMPORTS = "what finn-step imports, in one process"
 SDK = "python -c 'import docker, msgspec'"
 CONTAINER = "docker run and remove of an executor's image, python -c 'import msgspec' in it"
 CLUSTER = "start and end of a scheduler and two workers that do nothing"
-TASK = "a task that does nothing, on four Dask workers of this machine"
 SLEEP = "a second"
 _RUN = ("docker", "run", "--rm", "--network", "none")
 _TIMES = 50
-_TASKS = 1_000
 _FILES, _BYTES = 12, 400
 _HERE = Path(__file__).resolve().parent
 
@@ -83,7 +81,7 @@ _SHARES: tuple[tuple[str, Mapping[str, float]], ...] = (
         {CODEC: 1, IMPORTS: 1, SHARED: 1, SINGLE: 0.5, LARGE: 57, SMALL: 34, FILES: 93},
     ),
     # Steps two at a time; the scheduler's process and the workers that run them share the processors.
-    (r"a sweep of 1000 points .*: one action", {SMALL: 0.5, FILES: 0.5, PIPE: 0.5, TASK: 1}),
+    (r"a sweep of 1000 points .*: one action", {SMALL: 0.5, FILES: 0.5, PIPE: 1}),
     (r"40 independent steps of 1 s, on a cluster: two workers", {CLUSTER: 1, SLEEP: 20}),
 )
 
@@ -121,12 +119,6 @@ def _pipe() -> float:
     return median(taken)
 
 
-def _bare_cluster(folder: Path, workers: int, tasks: int) -> float:
-    """Seconds of a task that does nothing."""
-    command = [sys.executable, str(_HERE / "bare_cluster.py"), str(folder), str(workers), str(tasks)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 1e3
-
-
 def bounds(folder: Path, runs: int) -> list[Row]:
     """The part."""
     (bare := folder / "cluster").mkdir()
@@ -137,7 +129,7 @@ def bounds(folder: Path, runs: int) -> list[Row]:
         CODEC: lambda: call([sys.executable, "-c", "import msgspec"]),
         SDK: lambda: call([sys.executable, "-c", "import docker, msgspec"]),
         IMPORTS: lambda: call(imports, env={**variables, "FINN_BUILD_DIR": str(folder)}),
-        CLUSTER: lambda: _bare_cluster(bare, 2, 0),
+        CLUSTER: lambda: call([sys.executable, _HERE / "bare_cluster.py", bare, "2"]),
     }
     if engine_answers():
         root = arithmetic_root(folder / "root")
@@ -147,7 +139,7 @@ def bounds(folder: Path, runs: int) -> list[Row]:
         actions[CONTAINER] = lambda: call([*_RUN, image, "python", "-c", "import msgspec"])
     taken = medians(actions, runs)
     taken |= {SMALL: _fork(30, 1_000), LARGE: _fork(110, 1_500), FILES: _files(folder), PIPE: _pipe()}
-    once = {TASK: _bare_cluster(bare, 4, _TASKS), SLEEP: seconds(lambda: time.sleep(1))}
+    once = {SLEEP: seconds(lambda: time.sleep(1))}
     times = dict.fromkeys(taken, _TIMES) | dict.fromkeys(actions, runs) | dict.fromkeys(once, 1)
     return [
         Row(group=GROUP, what=name, value=value * 1e3, unit="ms", runs=times[name])

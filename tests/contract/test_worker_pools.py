@@ -1,11 +1,13 @@
-"""What every crew must do, on this machine and on a cluster of two workers here."""
+"""What every crew must do: on this machine, on two workers of this machine, and on those of a scheduler."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
-from bskernel.config import BuildSection, Config, Flow, LimitsSection, StepTable
+from bskernel.config import BuildSection, Config, Flow, LimitsSection, StepTable, StoreSection
 from bskernel.core.action import Action, action_of
 from bskernel.core.step import Step
 from bskernel.execution.worker_pool import Completion, PoolEvent, StepEvent
@@ -15,6 +17,7 @@ from bskernel.workspace.build_options import BuildOptions
 from bskernel.workspace.worker_pools import PoolHandle
 from bskernel.workspace.workspace import Workspace
 from bskernel_protocol import Artifact, OutputDescription, OutputLine, Progress
+from support.dask_cluster import Cluster
 from support.eventually import eventually
 
 FLOW = Flow(step=(StepTable(entry="testing:add"),))
@@ -79,9 +82,33 @@ class Floor:
         return int(self.workspace.store.get(model.digest) or b"")
 
 
-def hire(workspace: Workspace, cluster: str | None) -> contextlib.AbstractContextManager[PoolHandle]:
-    loaded = LoadedConfig(config=CONFIG, path=workspace.cache / "build.toml", flow=FLOW)
-    return workspace.pool(loaded, workspace.store, BuildOptions(runtime="process", cluster=cluster), note=print)
+@contextlib.contextmanager
+def hire(workspace: Workspace, cluster: str | None, shared: Path | None = None) -> Iterator[PoolHandle]:
+    store = StoreSection() if shared is None else StoreSection(shared=str(shared), mode="write-through")
+    config = msgspec.structs.replace(CONFIG, store=store)
+    loaded = LoadedConfig(config=config, path=workspace.cache / "build.toml", flow=FLOW)
+    options = BuildOptions(runtime="process", cluster=cluster)
+    with (
+        workspace.open_store(loaded, print) as opened,
+        workspace.pool(loaded, opened.store, options, note=print) as handle,
+    ):
+        yield handle
+
+
+@contextlib.contextmanager
+def scheduler_of(workspace: Workspace, folder: Path, root: Path, environments: Path) -> Iterator[str]:
+    """The address of a scheduler with two workers, which use the workspace's cache, so that tests find sessions."""
+    variables = {**os.environ, "BSKERNEL_ROOT": str(root), "BSKERNEL_RUNTIME": "process"}
+    cluster = Cluster(folder, environments, variables)
+    try:
+        for name, arguments in (("one", ("--resources", "vivado=1")), ("two", ())):
+            cluster.cache(name).symlink_to(workspace.cache)
+            cluster.worker(name, *arguments)
+        logs = [folder / "one.log", folder / "two.log"]
+        eventually(lambda: all("Registered to" in log.read_text() for log in logs))
+        yield cluster.address
+    finally:
+        cluster.leave()
 
 
 def application_in(folder: Path, root: Path, environments: Path) -> Workspace:
@@ -92,13 +119,18 @@ def application_in(folder: Path, root: Path, environments: Path) -> Workspace:
     return Workspace(root, cache)
 
 
-@pytest.fixture(scope="module", params=[None, "local:2"], ids=["here", "cluster"])
+@pytest.fixture(scope="module", params=[None, "local:2", "scheduler"], ids=["here", "workers-here", "scheduler"])
 def crowd(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, root: Path, environments: Path
 ) -> Iterator[tuple[Workspace, PoolHandle]]:
     workspace = application_in(tmp_path_factory.mktemp("crew"), root, environments)
-    with hire(workspace, request.param) as handle:
-        yield workspace, handle
+    with contextlib.ExitStack() as stack:
+        where, shared = request.param, None
+        if where == "scheduler":
+            folder = tmp_path_factory.mktemp("machines")
+            (shared := folder / "shared").mkdir()
+            where = stack.enter_context(scheduler_of(workspace, folder, root, environments))
+        yield workspace, stack.enter_context(hire(workspace, where, shared))
     assert list((workspace.cache / "sessions").glob("*")) == []
 
 
@@ -150,15 +182,11 @@ def test_steps_run_at_once_also_under_one_label(floor: Floor) -> None:
     assert {floor.number(done) for done in floor.wait_for("a", "b").values()} == {1}
 
 
+@pytest.mark.parametrize("where", [None, "local:1"], ids=["here", "workers-here"])
 def test_an_interrupt_ends_what_runs_with_all_that_it_started(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    root: Path,
-    environments: Path,
-    crowd: tuple[Workspace, PoolHandle],
+    tmp_path: Path, root: Path, environments: Path, where: str | None
 ) -> None:
-    # Another crew than the one that the other tests go on with, of the same kind.
-    where = "local:1" if "cluster" in request.node.name else None
+    # Another crew than the one that the other tests go on with.
     workspace = application_in(tmp_path, root, environments)
     with hire(workspace, where) as handle:
         floor = Floor(workspace, handle, tmp_path)
@@ -176,7 +204,7 @@ def test_an_interrupt_ends_what_runs_with_all_that_it_started(
     assert list((workspace.cache / "sessions").glob("*")) == []
 
 
-@pytest.mark.parametrize("crowd", ["local:2"], indirect=True, ids=["cluster"])
+@pytest.mark.parametrize("crowd", ["local:2", "scheduler"], indirect=True, ids=["workers-here", "scheduler"])
 def test_of_what_there_is_one_two_workers_never_have_two(floor: Floor) -> None:
     floor.begin("a", "meet", word="one", until=["go-on"], needs=("vivado",))
     floor.begin("b", "meet", word="two", until=["go-on"], needs=("vivado",))

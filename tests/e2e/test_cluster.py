@@ -123,6 +123,23 @@ def test_workers_whose_forking_process_is_killed_end_and_are_replaced(
     assert processes_that_name(cache) == {}
 
 
+def test_what_a_worker_ran_that_is_stopped_runs_elsewhere(
+    begin: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, cache: Path, output: Path
+) -> None:
+    soon = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "2s"}
+    kernel = begin("run", write(tmp_path, BUILD, meet("a", "go")), "--cluster", "local:2", **soon)
+    (session,) = eventually(lambda: words(cache, "a"))
+    stopped = holder(cache, session)
+    # From then on the scheduler knows it.
+    eventually(lambda: "Registered to" in Path(f"/proc/{stopped}/fd/2").read_text())
+    os.kill(stopped, signal.SIGSTOP)
+    (other,) = eventually(lambda: [path for path in words(cache, "a") if path != session])
+    (other / ".go").touch()
+    assert kernel.wait(90) == 0
+    assert statuses(output) == {"a": "ran"}
+    assert processes_that_name(cache) == {}
+
+
 def test_a_step_that_worker_after_worker_dies_of_fails(
     begin: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, cache: Path, output: Path
 ) -> None:

@@ -8,21 +8,21 @@ import queue
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import dask
 from dask.utils import parse_bytes
-from distributed import Client, LocalCluster, Security
+from distributed import Client, LocalCluster, Scheduler, SchedulerPlugin, Security
 from distributed.core import Status
 
 from bskernel.cluster.address import ClusterAddress, LocalAddress, QueueAddress, QueueName, SchedulerAddress
 from bskernel.cluster.credentials import worker_arguments
 from bskernel.cluster.dask_pool import DaskWorkerPool
+from bskernel.cluster.link_pool import LinkWorkerPool
 from bskernel.cluster.local_workers import LocalWorkers
 from bskernel.cluster.messages import Site
-from bskernel.cluster.quiet_dask import LOCAL_SCHEDULER
+from bskernel.cluster.quiet_dask import QUIET
 from bskernel.cluster.request import ClusterRequest
 from bskernel.cluster.resources import format_resources, split_limits, step_demand
 from bskernel.cluster.version_check import code_digest
@@ -44,9 +44,7 @@ _SAFE_PATH = "export PYTHONSAFEPATH=1"
 DemandOf: TypeAlias = Callable[[Step], dict[str, int]]
 Note: TypeAlias = Callable[[str], None]
 Queue: TypeAlias = "queue.SimpleQueue[PoolEvent]"
-# How long the first worker on this machine may take to start, and the others after it.
-_FIRST_WORKER_S, _OTHER_WORKERS_S = 60.0, 0.5
-_POLL_S = 0.005
+_FIRST_WORKER_S = 60.0  # how long the first worker on this machine may take to start
 
 
 class ConnectedCluster(NamedTuple):
@@ -55,7 +53,6 @@ class ConnectedCluster(NamedTuple):
     client: Client
     cache: str | None  # the workers' cache; None for their own default
     demand_of: DemandOf  # step -> the resources that it takes on a worker
-    workers: LocalWorkers | None = None
 
 
 @contextlib.contextmanager
@@ -66,7 +63,7 @@ def open_pool(
     note: Note,
     events: Queue,
     local: LocalWorkers | None,
-) -> Iterator[DaskWorkerPool]:
+) -> Iterator[DaskWorkerPool | LinkWorkerPool]:
     """A worker pool on the cluster at `address`, which puts its events into `events`.
 
     `store` is the build's own, with the inputs of its steps; `local` are the workers if they are of this machine.
@@ -76,68 +73,87 @@ def open_pool(
         if isinstance(address, LocalAddress):
             if local is None:
                 raise ValueError("workers on this machine are needed")
-            opened = local_cluster(address, request, note, local)
-        elif isinstance(address, SchedulerAddress):
+            yield stack.enter_context(local_pool(address, request, note, events, local))
+            return
+        if isinstance(address, SchedulerAddress):
             opened = _running(address, request, note)
         else:
             opened = _queue(address, request, note)
         cluster = stack.enter_context(opened)
-        site = Site(
-            code=code_digest(),
-            root=str(request.root.resolve()),
-            recipes=tuple(str(folder) for folder in request.recipes),
-            runtime=request.runtime,
-            cache=cluster.cache,
-            shared=request.shared_for(address),
-            handed_over=not isinstance(address, LocalAddress),
-        )
-        pool = DaskWorkerPool(cluster.client, site, store, events, share=request.share, demand_of=cluster.demand_of)
-        if cluster.workers is not None:
-            cluster.workers.on_give_up = pool.give_up
-        yield pool
+        site = _site(address, request, cluster.cache)
+        yield DaskWorkerPool(cluster.client, site, store, events, share=request.share, demand_of=cluster.demand_of)
+
+
+def _site(address: ClusterAddress, request: ClusterRequest, cache: str | None) -> Site:
+    return Site(
+        code=code_digest(),
+        root=str(request.root.resolve()),
+        recipes=tuple(str(folder) for folder in request.recipes),
+        runtime=request.runtime,
+        cache=cache,
+        shared=request.shared_for(address),
+        handed_over=not isinstance(address, LocalAddress),
+    )
 
 
 @contextlib.contextmanager
-def local_cluster(
-    address: LocalAddress, request: ClusterRequest, note: Note, workers: LocalWorkers
-) -> Iterator[ConnectedCluster]:
-    """A scheduler in this process, and its workers. Raises EnvironmentLacking when none starts."""
-    limits = request.config.limits
+def local_pool(
+    address: LocalAddress, request: ClusterRequest, note: Note, events: Queue, workers: LocalWorkers
+) -> Iterator[LinkWorkerPool]:
+    """A pool on workers of this machine; a scheduler in this process shows them on its dashboard.
+
+    Raises EnvironmentLacking when none starts.
+    """
+    resources = request.config.limits.resources
+    declared = split_limits(resources, address.workers)
+    pool = LinkWorkerPool(
+        _site(address, request, str(request.cache)),
+        events,
+        share=request.share,
+        declared=declared,
+        # Other resources are not limited on this machine, as without a cluster.
+        demand_of=_demand(frozenset(resources), memory=False),
+        allowed_failures=dask.config.get("distributed.scheduler.allowed-failures"),
+    )
+    workers.on_link, workers.on_give_up = pool.connect, pool.give_up
+    with local_scheduler() as (cluster, security), contextlib.closing(workers), contextlib.closing(pool):
+        note(f"cluster: dashboard at {cluster.dashboard_link}")
+        if cluster.scheduler is None:
+            raise ValueError("the scheduler does not run in this process")
+        cluster.scheduler.add_plugin(_Presence(pool.disconnect))
+        workers.start(cluster.scheduler_address, declared, worker_arguments(security, workers.folder))
+        if not pool.wait_for_one(_FIRST_WORKER_S):
+            raise EnvironmentLacking("no worker started on this machine: " + " | ".join(workers.last_words()))
+        yield pool
+
+
+class _Presence(SchedulerPlugin):
+    """Tells the name of each worker that the scheduler loses or hears nothing of, as of one that is stopped."""
+
+    def __init__(self, lost: Callable[[str], None]) -> None:
+        self._lost = lost
+        self._names: dict[str, str] = {}  # by address
+
+    def add_worker(self, scheduler: Scheduler, worker: str) -> None:
+        self._names[worker] = str(scheduler.workers[worker].name)
+
+    def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
+        if (name := self._names.pop(worker, None)) is not None:
+            self._lost(name)
+
+
+@contextlib.contextmanager
+def local_scheduler() -> Iterator[tuple[LocalCluster, Security]]:
+    """A scheduler in this process, with credentials of its own."""
     security = Security.temporary()
     with (
-        dask.config.set(LOCAL_SCHEDULER),
+        dask.config.set(QUIET),
         LocalCluster(
             n_workers=0, processes=False, host="127.0.0.1", protocol="tls", security=security,
             dashboard_address="127.0.0.1:0", silence_logs=False,
         ) as cluster,
-        contextlib.closing(workers),
     ):  # fmt: skip
-        workers.start(
-            cluster.scheduler_address,
-            split_limits(limits.resources, address.workers),
-            worker_arguments(security, workers.folder),
-        )
-        with _client(cluster, note, security) as client:
-            code_digest()  # while the workers start
-            _wait_for_workers(cluster, address.workers, workers)
-            # Other resources are not limited on this machine, as without a cluster.
-            demand = _demand(frozenset(limits.resources), memory=False)
-            yield ConnectedCluster(client, str(request.cache), demand, workers)
-
-
-def _wait_for_workers(cluster: LocalCluster, count: int, workers: LocalWorkers) -> None:
-    """Wait for the first worker, and a moment for the others: the first one would be given all that waits."""
-    deadline = time.monotonic() + _FIRST_WORKER_S
-    if cluster.scheduler is None:
-        raise ValueError("the scheduler does not run in this process")
-    while len(registered := cluster.scheduler.workers) < count:
-        if registered:
-            deadline = min(deadline, time.monotonic() + _OTHER_WORKERS_S)
-        if time.monotonic() >= deadline:
-            break
-        time.sleep(_POLL_S)
-    if not registered:
-        raise EnvironmentLacking("no worker started on this machine: " + " | ".join(workers.last_words()))
+        yield cluster, security
 
 
 @contextlib.contextmanager

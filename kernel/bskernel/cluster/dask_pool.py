@@ -19,6 +19,7 @@ from distributed.client import ClosedClientError
 from bskernel.cluster.capacity import Capacity
 from bskernel.cluster.log_buffer import LogBuffer
 from bskernel.cluster.messages import Answer, Rejected, Site, StepRequest, decode_answer, decode_news, encode
+from bskernel.cluster.resources import no_worker_has
 from bskernel.cluster.transfer import ArtifactTransfer
 from bskernel.cluster.version_check import code_digest
 from bskernel.core.action import Action
@@ -87,8 +88,7 @@ class DaskWorkerPool:
         self.events = events
         # Dask removes a topic named after a client some time after the client has gone.
         client.subscribe_topic(client.id, self._on_event)
-        if site.handed_over:  # otherwise LocalWorkers replaces workers
-            self._capacity.watch(self._unfinished, lambda text: events.put(Notice(text=text)))
+        self._capacity.watch(self._unfinished, lambda text: events.put(Notice(text=text)))
 
     @property
     def runtime_name(self) -> str:
@@ -105,11 +105,7 @@ class DaskWorkerPool:
         """Submit a step. A step whose demand no worker can ever meet fails at once."""
         demand = self._demand_of(step)
         if (shortage := self._capacity.find_shortage(demand)) is not None:
-            hint = f"start workers with it: dask worker --resources {next(iter(demand))}=N, or [cluster] resources"
-            self._finish(
-                step,
-                failed_outcome(Failure(category="environment", message=f"step {step.name}: {shortage}", hint=hint)),
-            )
+            self._finish(step, failed_outcome(no_worker_has(step, demand, shortage)))
             return
         if (unsent := self._transfer.send_inputs(step, inputs)) is not None:
             self._finish(step, failed_outcome(unsent))
@@ -159,11 +155,6 @@ class DaskWorkerPool:
         with self._lock:
             unfinished = list(self._running.values())
         return [(step, self._demand_of(step)) for step in unfinished]
-
-    def give_up(self, last_words: tuple[str, ...]) -> None:
-        """Fail every step because all workers have ended; `last_words` are the lines that one printed last."""
-        message = "workers keep ending; no more are started"
-        self._give_up(Failure(category="crash", message=message, cause=last_words))
 
     def _give_up(self, failure: Failure) -> None:
         with self._lock:

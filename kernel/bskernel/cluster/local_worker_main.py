@@ -1,7 +1,8 @@
 """Forks `dask worker` processes of this machine (`-m bskernel.cluster.local_worker_main`).
 
-Each line of standard input is a request for a worker; a line of standard output names a worker that has ended. All
-workers end with this process, and it ends when its standard input closes, which happens however its parent ends.
+Standard input is a socket. Each message is a request for a worker, with the worker's end of its link to the build; a
+line of standard output names a worker that has ended. All workers end with this process, which ends when its standard
+input closes, as it does however its parent ends.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import platform
 import select
 import signal
+import socket
 import sys
 import time
 import traceback
@@ -23,6 +25,7 @@ from bskernel.host.thread import Thread
 if TYPE_CHECKING:
     import click
 
+_LARGEST = 1 << 16  # bytes of a request
 _END_S = 10.0  # how long a worker may take to end its steps' processes
 
 
@@ -30,6 +33,7 @@ class WorkerRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A worker to start."""
 
     index: int  # its number, under which its end is told
+    name: str
     arguments: tuple[str, ...]  # of `dask worker`
     log: str  # the file that takes what it prints
 
@@ -44,7 +48,7 @@ def import_worker() -> click.Command:
     import dask
     from distributed.cli.dask_worker import main
 
-    import bskernel.cluster.worker_plugin  # noqa: F401 - what the task imports
+    import bskernel.cluster.link_worker  # noqa: F401 - what runs the steps
     from bskernel.cluster.quiet_dask import QUIET
     from bskernel.cluster.version_check import code_digest
 
@@ -63,30 +67,30 @@ class _Forker:
         self._command = command
         self._workers: dict[int, tuple[int, int]] = {}  # descriptor -> PID, number
         self._poll = select.poll()
-        self._poll.register(sys.stdin.fileno(), select.POLLIN)
+        self._requests = socket.socket(fileno=os.dup(sys.stdin.fileno()))
+        self._poll.register(self._requests, select.POLLIN)
         # Only this process holds the other end, so a worker that waits for its bytes waits for this process's end.
         self._life, self._held = os.pipe()
 
     def serve(self) -> None:
         """Start workers, and tell which have ended, until standard input closes; then end them."""
-        text = b""
         while True:
             for descriptor, _ in self._poll.poll():
                 if descriptor in self._workers:
                     self._told_end(descriptor)
                     continue
-                data = os.read(descriptor, 1 << 16)
+                data, links, *_ = socket.recv_fds(self._requests, _LARGEST, 1, socket.MSG_CMSG_CLOEXEC)
                 if not data:
                     return
-                *lines, text = (text + data).split(b"\n")
-                for line in lines:
-                    self._start(_request.decode(line))
+                self._start(_request.decode(data), *links)
 
-    def _start(self, request: WorkerRequest) -> None:
+    def _start(self, request: WorkerRequest, link: int) -> None:
         pid = os.fork()
         if pid == 0:
             os.close(self._held)
-            _run(self._command, request, self._life)
+            self._requests.close()
+            _run(self._command, request, self._life, link)
+        os.close(link)
         descriptor = os.pidfd_open(pid)
         self._workers[descriptor] = pid, request.index
         self._poll.register(descriptor, select.POLLIN)
@@ -103,7 +107,7 @@ class _Forker:
 
     def end(self) -> None:
         """End all workers and wait for them."""
-        self._poll.unregister(sys.stdin.fileno())
+        self._poll.unregister(self._requests)
         for descriptor in self._workers:
             signal.pidfd_send_signal(descriptor, signal.SIGTERM)
         deadline = time.monotonic() + _END_S
@@ -116,24 +120,34 @@ class _Forker:
                 self._reap(descriptor)
 
 
-def _run(command: click.Command, request: WorkerRequest, life: int) -> NoReturn:
+def _run(command: click.Command, request: WorkerRequest, life: int, link: int) -> NoReturn:
     """Be a worker."""
-    code = 1
+    from bskernel.cluster.link_worker import LinkWorker
+    from bskernel.cluster.worker_link import WorkerLink
+
+    code, worker = 1, LinkWorker(WorkerLink(link))
     try:
+        signal.signal(signal.SIGTERM, _leave)  # until Dask has a handler of its own
         log = os.open(request.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         for source, target in ((nothing, 0), (log, 1), (log, 2)):
             os.dup2(source, target)
         Thread(target=_end_with, args=(life,), name="parent", daemon=True).start()
+        worker.start()  # it takes steps while Dask makes the rest known to the scheduler
         command.main(args=list(request.arguments), prog_name="dask worker")
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:  # noqa: BLE001 - told where the worker's words are
         traceback.print_exc()
     finally:
+        worker.close()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _leave(*_: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 def _end_with(life: int) -> None:

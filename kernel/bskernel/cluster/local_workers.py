@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +15,7 @@ import msgspec
 
 from bskernel.cluster.local_worker_main import WorkerRequest
 from bskernel.cluster.resources import format_resources
+from bskernel.cluster.worker_link import WorkerLink, connect
 from bskernel.host.thread import Thread
 from bskernel.runtime.session_dirs import make_folders
 
@@ -31,26 +34,31 @@ class LocalWorkers:
         """`folder`, which nobody else can read, takes credentials, logs and Dask's files."""
         self.folder = folder
         self.on_give_up: Callable[[tuple[str, ...]], None] = lambda _: None  # called with a worker's last lines
+        # Called with each worker's index, name and link, before the worker starts.
+        self.on_link: Callable[[int, str, WorkerLink], None] = lambda _, __, link: link.close()
         self._arguments: tuple[tuple[str, ...], ...] = ()  # of each worker
         self._lock = threading.Lock()
         self._closing = False
         self._lost = 0
-        self._forker = self._start_forker()
+        self._forker, self._requests = self._start_forker()
         self._watcher = Thread(target=self._watch, name="local workers", daemon=True)
         self._watcher.start()
 
-    def _start_forker(self) -> subprocess.Popen[bytes]:
+    def _start_forker(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
+        """The process, and what takes requests for workers and ends them when it is closed."""
         command = [sys.executable, "-P", "-m", "bskernel.cluster.local_worker_main"]
-        with (self.folder / "workers.log").open("ab") as log:
+        here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with (self.folder / "workers.log").open("ab") as log, there:
             # In a new session, so that the terminal sends an interrupt to the build alone.
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command,
-                stdin=subprocess.PIPE,
+                stdin=there.fileno(),
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=self.folder,
                 start_new_session=True,
             )
+        return process, here
 
     def start(self, address: str, resources: Sequence[Mapping[str, int]], credentials: Sequence[str]) -> None:
         """Start one worker of the scheduler at `address` for each item of `resources`, which it declares."""
@@ -63,19 +71,26 @@ class LocalWorkers:
             self._ask(range(len(resources)))
 
     def _ask(self, indices: Iterable[int]) -> None:
-        requests = b"".join(msgspec.json.encode(self._request(index)) + b"\n" for index in indices)
-        # A process that has ended is replaced, and asked again.
-        if self._forker.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self._forker.stdin.write(requests)
-                self._forker.stdin.flush()
+        for index in indices:
+            request = self._request(index)
+            link, other_end = connect()
+            try:
+                self.on_link(index, request.name, link)
+                # A process that has ended is replaced, and asked again.
+                with contextlib.suppress(ConnectionError):
+                    socket.send_fds(self._requests, [msgspec.json.encode(request)], [other_end])
+            finally:
+                os.close(other_end)
 
     def _request(self, index: int) -> WorkerRequest:
         # The scheduler takes no worker with the name of one that it has not missed yet.
         name = f"local-{index}-{self._lost}" if self._lost else f"local-{index}"
         where = ("--name", name, "--local-directory", str(self.folder))
         return WorkerRequest(
-            index=index, arguments=(*self._arguments[index], *where), log=str(self.folder / f"worker-{index}.log")
+            index=index,
+            name=name,
+            arguments=(*self._arguments[index], *where),
+            log=str(self.folder / f"worker-{index}.log"),
         )
 
     def _watch(self) -> None:
@@ -95,8 +110,8 @@ class LocalWorkers:
             self._lost += 1
             if self._lost <= _MOST_LOST:
                 if index is None:
-                    _end(self._forker)
-                    self._forker = self._start_forker()
+                    _end(self._forker, self._requests)
+                    self._forker, self._requests = self._start_forker()
                 self._ask(range(len(self._arguments)) if index is None else [index])
                 return True
         self.on_give_up(self.last_words())
@@ -115,14 +130,12 @@ class LocalWorkers:
         """End all workers and wait for them. May be called twice."""
         with self._lock:
             self._closing = True
-        _end(self._forker)
+        _end(self._forker, self._requests)
         self._watcher.join()
 
 
-def _end(forker: subprocess.Popen[bytes]) -> None:
-    if forker.stdin is not None:
-        with contextlib.suppress(BrokenPipeError):
-            forker.stdin.close()
+def _end(forker: subprocess.Popen[bytes], requests: socket.socket) -> None:
+    requests.close()
     try:
         forker.wait(_END_S)
     except subprocess.TimeoutExpired:

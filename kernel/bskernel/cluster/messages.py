@@ -65,12 +65,42 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
 Answer: TypeAlias = StepAnswer | Rejected
 
 
-class StepNews(msgspec.Struct, frozen=True, kw_only=True):
+class StepNews(msgspec.Struct, frozen=True, kw_only=True, tag="news"):
     """What a step on a worker has said since the last news of it, in order, and its answer once it has ended."""
 
     key: str  # the task's
     events: tuple[Event, ...]
     answer: Answer | None = None
+
+
+class Assignment(msgspec.Struct, frozen=True, kw_only=True, tag="run"):
+    """To a worker of this machine: a step to run, under a key of its own."""
+
+    key: str
+    request: StepRequest
+
+
+class CancelStep(msgspec.Struct, frozen=True, kw_only=True, tag="cancel"):
+    """To a worker of this machine: end that step; nobody waits for it."""
+
+    key: str
+
+
+class Unfinished(msgspec.Struct, frozen=True, kw_only=True, tag="unfinished"):
+    """From a worker of this machine: it has cancelled the step, or it ends itself before the step does."""
+
+    key: str
+
+
+class Broken(msgspec.Struct, frozen=True, kw_only=True, tag="broken"):
+    """From a worker of this machine: an unexpected error of the step, pickled."""
+
+    key: str
+    error: bytes
+
+
+ToWorker: TypeAlias = Assignment | CancelStep
+FromWorker: TypeAlias = StepNews | Unfinished | Broken
 
 
 def _as_text(value: Any) -> str:
@@ -89,9 +119,11 @@ _encoder = msgspec.msgpack.Encoder(enc_hook=_as_text)
 _request = msgspec.msgpack.Decoder(StepRequest, dec_hook=_from_text)
 _answer: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 _news = msgspec.msgpack.Decoder(StepNews)
+_to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker, dec_hook=_from_text)
+_from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
 
 
-def encode(message: StepRequest | Answer | StepNews) -> bytes:
+def encode(message: StepRequest | Answer | ToWorker | FromWorker) -> bytes:
     """Encode a message. Both sides run the same version of the code, and no message outlives a run."""
     return _encoder.encode(message)
 
@@ -116,3 +148,13 @@ def decode_answer(data: bytes) -> Answer:
 def decode_news(data: bytes) -> StepNews:
     """Decode news of a step. Raises msgspec.DecodeError."""
     return _decoded(_news, data)
+
+
+def decode_to_worker(data: bytes) -> ToWorker:
+    """Decode a message to a worker of this machine. Raises msgspec.DecodeError."""
+    return _decoded(_to_worker, data)
+
+
+def decode_from_worker(data: bytes) -> FromWorker:
+    """Decode a message from a worker of this machine. Raises msgspec.DecodeError."""
+    return _decoded(_from_worker, data)

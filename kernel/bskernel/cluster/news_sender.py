@@ -45,12 +45,15 @@ class NewsSender:
         Returns the encoded answer.
         """
         encoded = encode(answer)
-        brief = answer if len(encoded) <= _LARGEST else None
+        self.end_with(topic, key, answer if len(encoded) <= _LARGEST else None)
+        return encoded
+
+    def end_with(self, topic: str, key: str, answer: Answer | None) -> None:
+        """Send at once what is left to be said of the task's step, and its answer if given."""
         with self._lock:
             events = self._unsent.pop((topic, key), [])
-            if events or brief is not None:
-                self._tell(topic, key, events, brief)
-        return encoded
+            if events or answer is not None:
+                self._tell(topic, key, events, answer)
 
     def close(self) -> None:
         """Send nothing more on its own."""

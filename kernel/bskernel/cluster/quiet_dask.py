@@ -10,5 +10,3 @@ QUIET: dict[str, Any] = {
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "5s",
 }
-# No step waits at a busy worker while another one is free, e.g. for the last steps of a build.
-LOCAL_SCHEDULER = {**QUIET, "distributed.scheduler.worker-saturation": 1.0}

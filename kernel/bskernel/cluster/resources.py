@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bskernel_protocol import Failure
+
 from bskernel.cluster.address import ClusterAddress, LocalAddress
 from bskernel.config import LimitsSection
 from bskernel.core.step import Step
@@ -31,6 +33,12 @@ def find_shortage(demand: Mapping[str, int], workers: Sequence[Mapping[str, floa
     if any(all(worker.get(name, 0) >= amount for name, amount in demand.items()) for worker in workers):
         return None
     return f"no worker of the cluster declares all of {', '.join(demand)}" if demand else None
+
+
+def no_worker_has(step: Step, demand: Mapping[str, int], shortage: str) -> Failure:
+    """The failure of a step whose demand no worker can ever meet, because of that shortage."""
+    hint = f"start workers with it: dask worker --resources {next(iter(demand))}=N, or [cluster] resources"
+    return Failure(category="environment", message=f"step {step.name}: {shortage}", hint=hint)
 
 
 def limits_on(address: ClusterAddress, section: LimitsSection) -> dict[str, int]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import platform
 from pathlib import Path
 
 import bskernel_protocol
-from bskernel_protocol import canonical_bytes, digest_of_bytes, digest_of_file
+from bskernel_protocol import Failure, canonical_bytes, digest_of_bytes, digest_of_file
 
 
 @functools.cache
@@ -20,3 +21,13 @@ def code_digest() -> str:
         if path.suffix in {".py", ".toml"}
     ]
     return digest_of_bytes(canonical_bytes(files)).sha256
+
+
+def other_version(*, build: str, worker: str) -> Failure:
+    """Why a worker on this machine runs no step of the build, by the digests of their sources."""
+    return Failure(
+        category="environment",
+        message=f"the worker on {platform.node()} has another version of bskernel than the build: its sources are "
+        f"{worker[:12]}, the build's {build[:12]}",
+        hint="install the same bskernel there and restart the worker",
+    )

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from bskernel_protocol import Failure
 from distributed import Reschedule, Worker, WorkerPlugin, get_worker
 
 from bskernel.cluster.messages import (
@@ -22,7 +21,7 @@ from bskernel.cluster.messages import (
     encode,
 )
 from bskernel.cluster.news_sender import NewsSender
-from bskernel.cluster.version_check import code_digest
+from bskernel.cluster.version_check import code_digest, other_version
 from bskernel.cluster.worker_site import WorkerSite
 from bskernel.core.errors import BskernelError
 from bskernel.core.runtime_failures import environment_failure
@@ -111,7 +110,7 @@ def run_task(code: str, data: bytes) -> bytes:
     """
     worker = get_worker()
     if code != code_digest():
-        return encode(Rejected(failure=_version_failure(code)))
+        return encode(Rejected(failure=other_version(build=code, worker=code_digest())))
     return _answer(worker, decode_request(data))
 
 
@@ -161,15 +160,6 @@ def _ensure_plugin(worker: Worker) -> SessionsPlugin:
             adding = asyncio.run_coroutine_threadsafe(worker.plugin_add(plugin, _NAME), worker.loop.asyncio_loop)  # type: ignore[attr-defined]
             adding.result()
         return plugin
-
-
-def _version_failure(code: str) -> Failure:
-    return Failure(
-        category="environment",
-        message=f"the worker on {platform.node()} has another version of bskernel than the build: its sources are "
-        f"{code_digest()[:12]}, the build's {code[:12]}",
-        hint="install the same bskernel there and restart the worker",
-    )
 
 
 __all__ = ["SessionsPlugin", "end_all", "run_task"]

@@ -123,8 +123,10 @@ def _protocols(fs: Any) -> tuple[str, ...]:
 
 
 def write(fs: Any, path: str, source: str | bytes) -> None:
-    """Write bytes, or the content of a local file."""
-    if isinstance(source, bytes):
+    """Write bytes, or the content of a local file; on this machine to a file that must not exist."""
+    if isinstance(source, bytes) and "file" in _protocols(fs):
+        write_new(path, source)
+    elif isinstance(source, bytes):
         fs.pipe_file(path, source)
     else:
         fs.put_file(source, path)

@@ -75,6 +75,11 @@ class RemoteStore:
         self._folders: set[str] = set()
         self._present: set[str] = set()
 
+    @property
+    def is_mounted(self) -> bool:
+        """True for a folder of this machine, which may be another one's over the network."""
+        return self._settings.protocol == "file"
+
     def fetch(self, digest: Digest, target: str) -> BlobState:
         """Download a blob to a new file and verify it; the file remains only if the blob is whole.
 
@@ -223,7 +228,7 @@ class RemoteStore:
         temporary = f"{self._root}/{_INCOMING}/{socket.gethostname()}-{os.getpid():x}-{os.urandom(8).hex()}"
         try:
             write(fs, temporary, source)
-            written = fs.info(temporary)["size"]
+            written = size_of(fs, temporary)
             if written != size:
                 raise OSError(f"{written} of {size} bytes were written")
             rename(fs, temporary, path, size)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 import msgspec
 from bskernel_protocol import Artifact, Digest
@@ -16,6 +17,13 @@ from bskernel.store.remote import RemoteStore
 from bskernel.store.remote_link import RemoteLink, each, once
 from bskernel.store.signed_results import SignedResults
 from bskernel.store.upload_journal import UploadJournal
+
+# A result whose requests follow one another, in a folder of this machine: handing each to a thread takes as long.
+_FEW, _SMALL = 4, 1 << 20  # blobs, bytes
+
+
+_Ask: TypeAlias = Callable[[Callable[[], bytes | None]], bytes | None]
+_AskEach: TypeAlias = Callable[[Callable[[Digest], bool], Sequence[Digest]], list[bool]]
 
 
 class Pushed(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,28 +100,51 @@ class Uploader:
         if not self._link.is_open(writing=True):
             return False
         blobs = blobs_of(result.outputs, self._local.get)
-        pushed = blobs is not None and self._link.ask(lambda: self._send(key, result, blobs), writing=True)
+        pushed = blobs is not None and self._link.ask(lambda: self._send_whole(key, result, blobs), writing=True)
         if pushed:
             self._pending.remove(key)
         return bool(pushed)
 
-    def _send(self, key: str, result: ActionResult, blobs: set[Digest]) -> bool:
+    def _send_whole(self, key: str, result: ActionResult, blobs: set[Digest]) -> bool:
+        logs = [result.log] if result.log is not None else []
+        both = {*blobs, *logs}
+        if self._remote.is_mounted and len(both) <= _FEW and sum(digest.size for digest in both) <= _SMALL:
+            return once(lambda: self._send(key, result, blobs, logs, _now, _in_turn))
+        return self._send(key, result, blobs, logs, once, each)
+
+    def _send(
+        self,
+        key: str,
+        result: ActionResult,
+        blobs: set[Digest],
+        logs: Sequence[Digest],
+        ask: _Ask,
+        ask_each: _AskEach,
+    ) -> bool:
+        """Upload blobs, then the result; `ask` and `ask_each` make the requests."""
         data = encoded_result(key, result)
         again = key in self._fetcher.damaged  # then blobs that nobody has read may be damaged too
-        remote = once(lambda: self._fetcher.read_result(key)) if not again else None
+        remote = ask(lambda: self._fetcher.read_result(key)) if not again else None
         if remote is not None and remote != data and self._is_whole(decoded_result(key, remote)):
             return True  # another machine was first
-        if not self._send_blobs(blobs, [result.log] if result.log is not None else [], again=again):
+        if not self._send_blobs(blobs, logs, again=again, ask_each=ask_each):
             return False
         if remote != data:
-            once(lambda: self._remote.send_result(key, self._signed.wrap(data)))
+            ask(lambda: self._remote.send_result(key, self._signed.wrap(data)))
             self._fetcher.damaged.discard(key)
         return True
 
-    def _send_blobs(self, blobs: set[Digest], optional: Iterable[Digest] = (), *, again: bool = False) -> bool:
+    def _send_blobs(
+        self,
+        blobs: set[Digest],
+        optional: Iterable[Digest] = (),
+        *,
+        again: bool = False,
+        ask_each: _AskEach = each,
+    ) -> bool:
         """Upload blobs, with `again` even if they are there; only `optional` ones may be missing here."""
         both = sorted({*blobs, *optional})
-        sent = each(lambda digest: self._send_blob(digest, again=again), both)
+        sent = ask_each(lambda digest: self._send_blob(digest, again=again), both)
         return all(good for digest, good in zip(both, sent, strict=True) if digest in blobs)
 
     def _send_blob(self, digest: Digest, *, again: bool) -> bool:
@@ -134,3 +165,11 @@ class Uploader:
         return (
             self._local.get(digest) if self._local.holds(digest) or each(self._fetcher.fetch, [digest])[0] else None
         )
+
+
+def _now(request: Callable[[], bytes | None]) -> bytes | None:
+    return request()
+
+
+def _in_turn(request: Callable[[Digest], bool], digests: Sequence[Digest]) -> list[bool]:
+    return [request(digest) for digest in digests]
