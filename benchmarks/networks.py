@@ -28,7 +28,7 @@ STEPS = (
     "step_generate_estimate_reports",
 )  # fmt: skip
 _LATE_STEPS = (*STEPS[STEPS.index("step_target_fps_parallelization") :], "metrics")
-_FPS = 20_011  # frames per second: less than the example asks for, so that the folding is another one
+_FPS = 1_011  # frames per second: so few that each network gets another folding
 _SETTLED_S = 2.1  # a build of files that changed less than two seconds before leaves no record
 CNV = "cnv_1w2a"
 OWN = "FINN+'s own steps, once imported, as builds run them"
