@@ -19,7 +19,7 @@ from distributed.client import ClosedClientError
 from bskernel.cluster.capacity import Capacity
 from bskernel.cluster.log_buffer import LogBuffer
 from bskernel.cluster.messages import Answer, Rejected, Site, StepRequest, decode_answer, decode_news, encode
-from bskernel.cluster.resources import no_worker_has
+from bskernel.cluster.resources import no_worker_has, workers_lost
 from bskernel.cluster.transfer import ArtifactTransfer
 from bskernel.cluster.version_check import code_digest
 from bskernel.core.action import Action
@@ -259,10 +259,4 @@ def _cancelled(step: Step, *, lost: bool) -> Failure:
 
 
 def _lost(step: Step, error: KilledWorker) -> Failure:
-    return Failure(
-        category="crash",
-        message=f"step {step.name}: {error.allowed_failures + 1} workers ended while running it, the last "
-        f"one at {error.last_worker.address}",
-        hint="read the workers' logs: a worker may have run out of memory or reached its time limit",
-        facts={"decided_by": "runtime"},
-    )
+    return workers_lost(step, error.allowed_failures + 1, f"at {error.last_worker.address}")

@@ -28,7 +28,7 @@ from bskernel.cluster.messages import (
     decode_from_worker,
     encode,
 )
-from bskernel.cluster.resources import find_shortage, no_worker_has
+from bskernel.cluster.resources import find_shortage, no_worker_has, workers_lost
 from bskernel.cluster.version_check import code_digest, other_version
 from bskernel.cluster.worker_link import WorkerLink
 from bskernel.core.action import Action
@@ -336,10 +336,4 @@ class LinkWorkerPool:
 
 
 def _lost(task: _Task, member: _Member) -> Failure:
-    return Failure(
-        category="crash",
-        message=f"step {task.step.name}: {task.lost} workers ended while running it, the last one was {member.name} "
-        f"on {platform.node()}",
-        hint="read the workers' logs: a worker may have run out of memory or reached its time limit",
-        facts={"decided_by": "runtime"},
-    )
+    return workers_lost(task.step, task.lost, f"was {member.name} on {platform.node()}")

@@ -1,4 +1,7 @@
-"""Computes the resources that a step takes on a worker, and whether any worker declares that much. Pure."""
+"""Computes the resources that a step takes on a worker, and whether any worker declares that much. Pure.
+
+The failures of steps that no worker can run, or that lost too many, are the same whoever gives workers their steps.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,16 @@ def no_worker_has(step: Step, demand: Mapping[str, int], shortage: str) -> Failu
     """The failure of a step whose demand no worker can ever meet, because of that shortage."""
     hint = f"start workers with it: dask worker --resources {next(iter(demand))}=N, or [cluster] resources"
     return Failure(category="environment", message=f"step {step.name}: {shortage}", hint=hint)
+
+
+def workers_lost(step: Step, count: int, last: str) -> Failure:
+    """The failure of a step that so many workers have ended while running; `last` names the last of them."""
+    return Failure(
+        category="crash",
+        message=f"step {step.name}: {count} workers ended while running it, the last one {last}",
+        hint="read the workers' logs: a worker may have run out of memory or reached its time limit",
+        facts={"decided_by": "runtime"},
+    )
 
 
 def limits_on(address: ClusterAddress, section: LimitsSection) -> dict[str, int]:
