@@ -154,6 +154,7 @@ def test_the_step_of_a_lost_worker_comes_first_on_another_one(floor: Floor) -> N
     floor.begin(step_of("a"), step_of("b"))
     worker.take("a")
     worker.end()
+    eventually(lambda: not floor.pool._members)  # the pool has noticed
     other = floor.worker()
     other.answer(other.take("a"))
     other.answer(other.take("b"))
