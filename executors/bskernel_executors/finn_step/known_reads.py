@@ -10,8 +10,6 @@ Run as a program, this prints the file for the FINN+ that is installed.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +22,7 @@ from bskernel_protocol import pretty_json
 from bskernel_executors.finn_step.parameters import FILES
 from bskernel_executors.sdk.config_reads import files_followed, find_fields_read
 from bskernel_executors.sdk.guarded_config import Settable
+from bskernel_executors.sdk.known_sources import digest_of, find_package, has_source
 
 _FOLDER = Path(__file__).with_name("reads")
 
@@ -42,25 +41,15 @@ class KnownReads(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     steps: Mapping[str, StepReads]
 
 
-def _installed() -> Path | None:
-    """The folder that FINN+ is installed in."""
-    spec = importlib.util.find_spec("finn")
-    return Path(spec.origin).parents[1] if spec is not None and spec.origin is not None else None
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
-
-
 def find_known_reads() -> Mapping[str, StepReads]:
     """Find what each step of the FINN+ that is installed reads; nothing if its source is that of no recipe.
 
     Imports nothing of FINN's.
     """
-    folder = _installed()
-    for path in sorted(_FOLDER.glob("*.json")) if folder is not None else ():
+    package = find_package("finn")
+    for path in sorted(_FOLDER.glob("*.json")) if package is not None else ():
         known = msgspec.json.decode(path.read_bytes(), type=KnownReads)
-        if all(_digest(Path(str(folder), name)) == digest for name, digest in known.sources.items()):
+        if package is not None and has_source(package.parent, known.sources):
             return known.steps
     return {}
 
@@ -84,11 +73,12 @@ def _analyse_all() -> KnownReads:
 
 
 def _sources(files: Iterable[str]) -> dict[str, str]:
-    folder = _installed()
-    if folder is None:
+    package = find_package("finn")
+    if package is None:
         raise ModuleNotFoundError("FINN+ is not installed")
+    folder = package.parent
     below = sorted(path for file in files if (path := Path(file)).is_relative_to(folder))
-    return {str(path.relative_to(folder)): _digest(path) for path in below}
+    return {str(path.relative_to(folder)): digest_of(path) for path in below}
 
 
 if __name__ == "__main__":

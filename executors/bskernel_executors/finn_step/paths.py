@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import os
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 from bskernel_executors.finn_step.settings import prepare_settings
 from bskernel_executors.sdk import Step
+from bskernel_executors.sdk.known_sources import find_package
 from bskernel_executors.sdk.relocation import Moves
 
 DEPENDENCIES = "deps"  # name of the input with what FINN+ downloads when it is set up
@@ -33,10 +33,10 @@ def find_places(step: Step[Any]) -> Moves:
 @functools.cache
 def finn_folders() -> Mapping[str, str]:
     """Folders of the package finn that its scripts ask for, by the variable that names them."""
-    finn = importlib.util.find_spec("finn")
-    if finn is None or finn.origin is None:
+    package = find_package("finn")
+    if package is None:
         return {}
-    folders = {variable: Path(finn.origin).parent / folder for variable, folder in _IN_FINN.items()}
+    folders = {variable: package / folder for variable, folder in _IN_FINN.items()}
     return {variable: str(folder) for variable, folder in folders.items() if folder.is_dir()}
 
 

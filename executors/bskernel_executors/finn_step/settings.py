@@ -6,12 +6,13 @@ They are a model of pydantic's, made four times in a row, and few steps ask: wha
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
 import importlib.util
 import os
 from pathlib import Path
 from typing import Any
+
+from bskernel_executors.sdk.known_sources import find_package, has_source
 
 # SHA-256 of the files of FINN+ 1.6.1 that make settings, and ask for them.
 _KNOWN = {
@@ -25,15 +26,8 @@ _MAKE = "_initialize_from_environment"  # called by FINN where there are no sett
 @functools.cache
 def _find_package() -> Path | None:
     """The folder of a FINN+ whose source is known; None for any other."""
-    spec = importlib.util.find_spec("finn")
-    if spec is None or spec.origin is None:
-        return None
-    package = Path(spec.origin).parent
-    for name, digest in _KNOWN.items():
-        file = package / name
-        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
-            return None
-    return package
+    package = find_package("finn")
+    return package if package is not None and has_source(package, _KNOWN) else None
 
 
 def defer_settings() -> bool:

@@ -5,17 +5,15 @@ QONNX tidies up after every transformation, and streamlining applies hundreds: m
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from bskernel_executors.sdk.attribute_shortcuts import Definitions, define_attributes, read_attributes
 from bskernel_executors.sdk.datatype_shortcuts import allow_numbers, resolve_integers
+from bskernel_executors.sdk.known_sources import find_package, has_source
 from bskernel_executors.sdk.shape_shortcuts import infer_without_weights
 
 # SHA-256 of the files of qonnx 1.0.0 in which something is replaced.
@@ -215,19 +213,13 @@ def round_values_with(by_qonnx: Callable[..., Any]) -> Callable[..., Any]:
     return sanitize_quant_values
 
 
-def _is_known(package: Path) -> bool:
-    return all(
-        hashlib.sha256((package / name).read_bytes()).hexdigest() == digest for name, digest in _REPLACED.items()
-    )
-
-
 def install_shortcuts() -> bool:
     """Replace what is slow in QONNX in this process, before anything imports it by name.
 
     Returns False, and replaces nothing, for a QONNX whose source is not that of the recipes.
     """
-    spec = importlib.util.find_spec("qonnx")
-    if spec is None or spec.origin is None or not _is_known(Path(spec.origin).parent):
+    package = find_package("qonnx")
+    if package is None or not has_source(package, _REPLACED):
         return False
     basic = importlib.import_module("qonnx.util.basic").__dict__
     basic.update(get_by_name=get_by_name, sanitize_quant_values=round_values_with(basic["sanitize_quant_values"]))
