@@ -33,12 +33,13 @@ from bskernel.expr.ast import (
     quantities_in,
 )
 from bskernel.expr.errors import ExpressionError
+from bskernel.expr.tokens import BASE, KEY, NUMBER, QUANTITY, SPACE, TRUTHS
 
 # Nobody writes a condition beyond these, and a deep tree would exhaust the stack.
 MOST_TOKENS, DEEPEST = 400, 40
 
 # What a condition and what a number is, the builder decides: its messages say more than "unexpected token".
-GRAMMAR = r"""
+GRAMMAR = rf"""
 ?condition: conjunction | condition OR conjunction -> binary
 ?conjunction: negation | conjunction AND negation -> binary
 ?negation: relation | NOT negation -> prefix
@@ -59,22 +60,19 @@ STAR: "*"
 SLASH: "/"
 LPAR: "("
 RPAR: ")"
-NUMBER: /([0-9]+(_[0-9]+)*(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?/
-%ignore /[ \t\r\n]+/
+NUMBER: /{NUMBER}/
+%ignore /{SPACE}+/
 """
-# What a name means: a quantity of metrics, perhaps with its stage; or a key of a build, which may hold a hyphen, so
-# that a minus between two keys needs a space. Only keys can be texts.
-QUANTITIES = r"""
-NAME: /[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*(@[A-Za-z_][A-Za-z0-9_]*)?/
+QUANTITIES = rf"""
+NAME: /{QUANTITY}/
 """
-KEYS = r"""
-NAME: /[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*/
+# Only keys can be texts.
+KEYS = rf"""
+NAME: /{KEY}/
 TEXT: /"[^"\n]*"|'[^'\n]*'/
 %extend atom: TEXT -> text
 """
-_BASE = "base"
 _QUANTITY = "a quantity, e.g. throughput or LUT@synth"
-_TRUTHS = {"true": True, "false": False}
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -107,11 +105,11 @@ class _Builder(Transformer[Token, _Part]):
     def name(self, token: Token) -> _Part:
         column = _column(token)
         if self._keys:
-            truth = _TRUTHS.get(token)
+            truth = TRUTHS.get(token)
             return _Part(Quantity("new", str(token), None, column) if truth is None else Word(truth), column)
         name, _, stage = str(token).partition("@")
         first, _, rest = name.partition(".")
-        if first == _BASE:
+        if first == BASE:
             return _Part(Quantity("base", rest, stage or None, column), column)
         return _Part(Quantity("new", name, stage or None, column), column)
 

@@ -12,19 +12,15 @@ import re
 from typing import TYPE_CHECKING
 
 from bskernel.expr.errors import ExpressionError
+from bskernel.expr.tokens import BASE, KEY, NUMBER, QUANTITY, SPACE, TRUTHS
 
 if TYPE_CHECKING:
     from bskernel.expr.ast import Condition, Quantity
 
 __all__ = ["ExpressionError", "parse", "parse_quantity"]
 
-# As in the grammar.
-_QUANTITY = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*(?:@[A-Za-z_][A-Za-z0-9_]*)?"
-_KEY = r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*"
-_NUMBER = r"(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-_SPACE = r"[ \t\r\n]*"
+_SPACES = f"{SPACE}*"
 _WORDS = frozenset({"or", "and", "not"})
-_TRUTHS = frozenset({"true", "false"})  # no keys
 
 
 def parse(text: str, *, keys: bool = False) -> Condition:
@@ -68,22 +64,22 @@ def _plain_name(found: re.Match[str], *, keys: bool) -> Quantity | None:
     from bskernel.expr.ast import Quantity
 
     text, column = found["name"], found.start("name") + 1
-    if text in _WORDS or (keys and text in _TRUTHS):
+    if text in _WORDS or (keys and text in TRUTHS):
         return None
     if keys:
         return Quantity("new", text, None, column)
     name, _, stage = text.partition("@")
-    return None if name.partition(".")[0] == "base" else Quantity("new", name, stage or None, column)
+    return None if name.partition(".")[0] == BASE else Quantity("new", name, stage or None, column)
 
 
 @functools.cache
 def _name_pattern() -> re.Pattern[str]:
-    return re.compile(f"{_SPACE}(?P<name>{_QUANTITY}){_SPACE}")
+    return re.compile(f"{_SPACES}(?P<name>{QUANTITY}){_SPACES}")
 
 
 @functools.cache
 def _relation_pattern(*, keys: bool) -> re.Pattern[str]:
-    name = _KEY if keys else _QUANTITY
+    name = KEY if keys else QUANTITY
     return re.compile(
-        f"{_SPACE}(?P<name>{name}){_SPACE}(?P<relation>[<>=!]=|[<>]){_SPACE}(?P<number>{_NUMBER}){_SPACE}"
+        f"{_SPACES}(?P<name>{name}){_SPACES}(?P<relation>[<>=!]=|[<>]){_SPACES}(?P<number>{NUMBER}){_SPACES}"
     )
