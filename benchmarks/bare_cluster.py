@@ -20,9 +20,9 @@ def main(folder: Path, count: int) -> None:
     config = Config(build=BuildSection(model="none"))
     request = ClusterRequest(config=config, shared=None, root=folder, cache=folder, runtime="process", share=True)
     with local_workers(folder) as workers:
-        from bskernel.cluster.connection import local_pool
+        from bskernel.cluster.connection import linked_pool
 
-        with local_pool(LocalAddress(workers=count), request, lambda _: None, queue.SimpleQueue(), workers):
+        with linked_pool(LocalAddress(workers=count), request, lambda _: None, queue.SimpleQueue(), workers):
             pass
 
 

@@ -73,7 +73,7 @@ def open_pool(
         if isinstance(address, LocalAddress):
             if local is None:
                 raise ValueError("workers on this machine are needed")
-            yield stack.enter_context(local_pool(address, request, note, events, local))
+            yield stack.enter_context(linked_pool(address, request, note, events, local))
             return
         if isinstance(address, SchedulerAddress):
             opened = _running(address, request, note)
@@ -97,7 +97,7 @@ def _site(address: ClusterAddress, request: ClusterRequest, cache: str | None) -
 
 
 @contextlib.contextmanager
-def local_pool(
+def linked_pool(
     address: LocalAddress, request: ClusterRequest, note: Note, events: Queue, workers: LocalWorkers
 ) -> Iterator[LinkWorkerPool]:
     """A pool on workers of this machine; a scheduler in this process shows them on its dashboard.

@@ -20,6 +20,7 @@ from bskernel.cluster.capacity import Capacity
 from bskernel.cluster.log_buffer import LogBuffer
 from bskernel.cluster.messages import Answer, Rejected, Site, StepRequest, decode_answer, decode_news, encode
 from bskernel.cluster.resources import no_worker_has, workers_lost
+from bskernel.cluster.step_ends import completion_of, interrupted, pass_on
 from bskernel.cluster.transfer import ArtifactTransfer
 from bskernel.cluster.version_check import code_digest
 from bskernel.core.action import Action
@@ -27,7 +28,7 @@ from bskernel.core.interfaces import Store
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.execution.action_runner import failed_outcome
 from bskernel.execution.step_runner import StepOutcome
-from bskernel.execution.worker_pool import Completion, Notice, PoolEvent, StepEvent
+from bskernel.execution.worker_pool import Completion, Notice, PoolEvent
 
 _NAME = "bskernel"
 _LOST = Failure(
@@ -179,7 +180,7 @@ class DaskWorkerPool:
             self._client.cancel(futures)  # tasks that another build waits for too continue
         for key, step in unfinished.items():
             log = self._logs.end(key)
-            self.events.put(Completion(step=step, outcome=StepOutcome(result=None, failure=None, log=log)))
+            self.events.put(interrupted(step, log))
 
     def _on_event(self, event: tuple[float, Any]) -> None:
         """Handle news of a step; ignore Dask's own events."""
@@ -191,9 +192,7 @@ class DaskWorkerPool:
         step = self._running.get(news.key)
         if step is None:
             return
-        for said in news.events:
-            self._logs.add(news.key, said)
-            self.events.put(StepEvent(step=step, event=msgspec.structs.replace(said, directory=step.label)))
+        pass_on(news, step, self._logs, self.events)
         if news.answer is not None:
             self._answers[news.key] = news.answer
 
@@ -238,15 +237,7 @@ class DaskWorkerPool:
         if (unfetched := self._transfer.fetch_result(step, answer.outcome)) is not None:
             self._finish(step, failed_outcome(unfetched))
             return
-        self.events.put(
-            Completion(
-                step=step,
-                seconds=answer.seconds,
-                outcome=answer.outcome,
-                recalled=answer.recalled,
-                doubtful=answer.doubtful,
-            )
-        )
+        self.events.put(completion_of(step, answer))
 
     def _finish(self, step: Step, outcome: StepOutcome) -> None:
         self.events.put(Completion(step=step, outcome=outcome))

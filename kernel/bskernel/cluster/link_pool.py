@@ -29,13 +29,14 @@ from bskernel.cluster.messages import (
     encode,
 )
 from bskernel.cluster.resources import find_shortage, no_worker_has, workers_lost
+from bskernel.cluster.step_ends import completion_of, interrupted, pass_on
 from bskernel.cluster.version_check import code_digest, other_version
 from bskernel.cluster.worker_link import WorkerLink
 from bskernel.core.action import Action
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.execution.action_runner import failed_outcome
 from bskernel.execution.step_runner import StepOutcome
-from bskernel.execution.worker_pool import Completion, PoolEvent, StepEvent
+from bskernel.execution.worker_pool import Completion, PoolEvent
 from bskernel.host.thread import Thread
 
 
@@ -145,8 +146,6 @@ class LinkWorkerPool:
             action=action,
             inputs=inputs,
             share=self._share,
-            damaged=False,
-            topic="",
         )
         key = f"{next(self._keys)}"
         task = _Task(key=key, step=step, demand=demand, message=encode(Assignment(key=key, request=request)))
@@ -170,8 +169,7 @@ class LinkWorkerPool:
             with contextlib.suppress(OSError):  # the worker may be gone
                 link.send_soon(encode(CancelStep(key=key)))
         for task in unfinished:
-            log = self._logs.end(task.key)
-            self.events.put(Completion(step=task.step, outcome=StepOutcome(result=None, failure=None, log=log)))
+            self.events.put(interrupted(task.step, self._logs.end(task.key)))
 
     def give_up(self, last_words: tuple[str, ...]) -> None:
         """Fail every step because all workers have ended; `last_words` are the lines that one printed last."""
@@ -270,12 +268,8 @@ class LinkWorkerPool:
             return True
 
     def _hear(self, news: StepNews) -> None:
-        task = self._unfinished.get(news.key)
-        if task is None:
-            return
-        for said in news.events:
-            self._logs.add(task.key, said)
-            self.events.put(StepEvent(step=task.step, event=msgspec.structs.replace(said, directory=task.step.label)))
+        if (task := self._unfinished.get(news.key)) is not None:
+            pass_on(news, task.step, self._logs, self.events)
 
     def _handle_answer(self, task: _Task, answer: Answer) -> None:
         if isinstance(answer, Rejected):
@@ -284,15 +278,7 @@ class LinkWorkerPool:
         if answer.runtime != "none":
             self._runtime_name = answer.runtime
         if self._forget(task):
-            self.events.put(
-                Completion(
-                    step=task.step,
-                    seconds=answer.seconds,
-                    outcome=answer.outcome,
-                    recalled=answer.recalled,
-                    doubtful=answer.doubtful,
-                )
-            )
+            self.events.put(completion_of(task.step, answer))
 
     def _lose(self, member: _Member, *, ran: bool) -> None:
         """The worker has ended; what it ran starts on another one."""

@@ -14,13 +14,13 @@ from bskernel.cluster.messages import (
     Assignment,
     Broken,
     Rejected,
-    StepAnswer,
     StepRequest,
     Unfinished,
     decode_to_worker,
     encode,
 )
 from bskernel.cluster.news_sender import NewsSender
+from bskernel.cluster.step_ends import answer_of
 from bskernel.cluster.version_check import code_digest
 from bskernel.cluster.worker_link import WorkerLink
 from bskernel.cluster.worker_site import WorkerSite
@@ -93,18 +93,7 @@ class LinkWorker:
             done = site.run(request, lambda event: self._news.say("", key, event), self._cancel_tokens[key])
         except BskernelError as error:
             return Rejected(failure=environment_failure(error))
-        if done.error is not None:
-            raise done.error
-        if done.outcome.result is None and done.outcome.failure is None:
-            return None
-        return StepAnswer(
-            outcome=done.outcome,
-            seconds=done.seconds,
-            recalled=done.recalled,
-            doubtful=done.doubtful,
-            runtime=site.runtime_name,
-            worker=platform.node(),
-        )
+        return answer_of(done, site.runtime_name, platform.node())
 
     def _site_of(self, request: StepRequest) -> WorkerSite | None:
         """The state for the build's steps; None once this was closed. Raises EnvironmentLacking, ConfigError."""

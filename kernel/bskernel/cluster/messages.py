@@ -41,8 +41,8 @@ class StepRequest(msgspec.Struct, frozen=True, kw_only=True, tag="order"):
     action: Action
     inputs: dict[str, Artifact]
     share: bool  # recall a result that exists meanwhile
-    damaged: bool  # the shared store's copy of the result is damaged: replace it
-    topic: str  # the Dask topic for events
+    damaged: bool = False  # the shared store's copy of the result is damaged: replace it
+    topic: str = ""  # the Dask topic for events, where Dask carries them
 
 
 class StepAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):

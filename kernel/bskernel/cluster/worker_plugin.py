@@ -15,17 +15,17 @@ from bskernel.cluster.messages import (
     Answer,
     Rejected,
     Site,
-    StepAnswer,
     StepRequest,
     decode_request,
     encode,
 )
 from bskernel.cluster.news_sender import NewsSender
+from bskernel.cluster.step_ends import answer_of
 from bskernel.cluster.version_check import code_digest, other_version
 from bskernel.cluster.worker_site import WorkerSite
 from bskernel.core.errors import BskernelError
 from bskernel.core.runtime_failures import environment_failure
-from bskernel.execution.action_runner import CancelToken, Completion
+from bskernel.execution.action_runner import CancelToken
 
 _NAME = "bskernel"
 _installing = threading.Lock()
@@ -131,25 +131,12 @@ def _answer(worker: Worker, request: StepRequest) -> bytes:
     try:
         with plugin.use_site(request.site) as site, plugin.cancellable(key, worker) as cancel_token:
             done = site.run(request, lambda event: plugin.news.say(topic, name, event), cancel_token)
-            answer: Answer = _step_answer(done, site.runtime_name, worker)
+            answer: Answer | None = answer_of(done, site.runtime_name, f"{platform.node()} ({worker.address})")
+            if answer is None:
+                raise Reschedule  # it was cancelled and nobody waits for it, or the worker is about to end
     except BskernelError as error:
         answer = Rejected(failure=environment_failure(error))
     return plugin.news.end(topic, name, answer)
-
-
-def _step_answer(done: Completion, runtime: str, worker: Worker) -> StepAnswer:
-    if done.error is not None:
-        raise done.error
-    if done.outcome.result is None and done.outcome.failure is None:
-        raise Reschedule  # it was cancelled and nobody waits for it, or the worker is about to end
-    return StepAnswer(
-        outcome=done.outcome,
-        seconds=done.seconds,
-        recalled=done.recalled,
-        doubtful=done.doubtful,
-        runtime=runtime,
-        worker=f"{platform.node()} ({worker.address})",
-    )
 
 
 def _ensure_plugin(worker: Worker) -> SessionsPlugin:
