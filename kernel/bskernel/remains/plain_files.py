@@ -10,14 +10,14 @@ from pathlib import Path
 
 from bskernel.remains.removal import remove
 
-_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY  # follow no link, wait for no FIFO
+FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY  # follow no link, wait for no FIFO
 READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})  # what refuses to write where reading is allowed
 _IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP, errno.ENXIO}
 
 
 def open_plain(path: str | Path, flags: int = os.O_RDONLY) -> int:
     """A descriptor of a plain file. Raises OSError, also for anything else that is there."""
-    file = os.open(path, flags | _FLAGS, 0o666)
+    file = os.open(path, flags | FLAGS, 0o666)
     if stat.S_ISREG(os.fstat(file).st_mode):
         return file
     os.close(file)
@@ -48,7 +48,7 @@ def read_plain(path: str | Path, limit: int) -> bytes | None:
 
 def write_new(path: str | Path, data: bytes) -> None:
     """Write a file that must not exist. Raises OSError."""
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o666)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FLAGS, 0o666)
     try:
         write_all(file, data)
     finally:

@@ -13,10 +13,10 @@ from bskernel_protocol.plain_file import NotPlainError, kind_of, open_plain
 from bskernel.core.visible_text import visible_name
 from bskernel.remains.folder import RemainsRefused, open_folder, refused_as
 from bskernel.remains.limits import COUNT_VARIABLE, SIZE_VARIABLE, TreeLimits
+from bskernel.remains.plain_files import FLAGS
 
 _MOST_LINKS = 40  # that one link may lead through
 _BITS = {stat.S_ISUID: "set-user-id", stat.S_ISGID: "set-group-id", stat.S_ISVTX: "sticky"}
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _UNLIMITED = 1 << 62
 _FEW = 1 << 12  # bytes that a file may be larger than what is allocated, without holes
 _NO_FILE = "is a link that does not point to a file; only links to files are allowed"
@@ -193,7 +193,7 @@ def _open(folder: int | None, entry: str, shown: str) -> int:
 def _open_seen(folder: int, entry: str, shown: str) -> int:
     """Open what was a plain file just now: its kind is to be checked once it is open."""
     with refused_as(shown):
-        return os.open(entry, _READ, dir_fd=folder)
+        return os.open(entry, os.O_RDONLY | FLAGS, dir_fd=folder)
 
 
 def _check_kind(mode: int, shown: str) -> None:

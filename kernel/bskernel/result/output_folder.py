@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import TextIO
 
 from bskernel.core.errors import ConfigError
-from bskernel.remains.plain_files import open_plain, read_plain
+from bskernel.remains.plain_files import FLAGS, open_plain, read_plain
 
 MARK = ".bskernel-output"
 IGNORE = ".gitignore"
-_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _FOLDERS = ("steps", "artifacts", "artifacts.new", "artifacts.old", "points")  # of builds and sweeps
 KEPT = "kept"  # what somebody else put in the place of what a build writes
 _MOST_KEPT = 100
@@ -82,7 +81,7 @@ def _ignore_in_git(folder: Path) -> None:
         if (parent / MARK).exists() or b"*" in (read_plain(parent / IGNORE, 1 << 16) or b"").split():
             return
     with contextlib.suppress(FileExistsError):
-        file = os.open(folder / IGNORE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o666)
+        file = os.open(folder / IGNORE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FLAGS, 0o666)
         with os.fdopen(file, "wb") as opened:
             opened.write(b"*\n")
 
@@ -104,7 +103,7 @@ def open_mark(path: Path) -> TextIO:
     """The lock file of an output folder. Raises ConfigError for a folder with files that no build made; OSError."""
     mark = path / MARK
     try:
-        file = os.open(mark, os.O_RDWR | _FLAGS)
+        file = os.open(mark, os.O_RDWR | FLAGS)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise ConfigError(f"{mark} is a link", hint=f"remove it, or {_ELSEWHERE}") from None
@@ -117,7 +116,7 @@ def open_mark(path: Path) -> TextIO:
                 f"{path} holds files that no build made: {shown}",
                 hint=f"a build replaces what is in its folder: {_ELSEWHERE}, which is empty or not there yet",
             ) from None
-        file = os.open(mark, os.O_RDWR | os.O_CREAT | _FLAGS, 0o666)
+        file = os.open(mark, os.O_RDWR | os.O_CREAT | FLAGS, 0o666)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
         raise ConfigError(f"{mark} is not a plain file", hint=f"remove it, or {_ELSEWHERE}")
@@ -127,7 +126,7 @@ def open_mark(path: Path) -> TextIO:
 def create_text(path: Path) -> TextIO:
     """A new text file, written line by line, in place of a file or a link at its path. Raises OSError."""
     path.unlink(missing_ok=True)
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o666)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FLAGS, 0o666)
     return os.fdopen(file, "w", buffering=1, encoding="utf-8", newline="")
 
 
