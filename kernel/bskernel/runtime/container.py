@@ -21,7 +21,7 @@ from bskernel.core.interfaces import SessionFailed
 from bskernel.core.step import ExecutorRef
 from bskernel.host.process import signs_below
 from bskernel.images.container_image import BuiltImage
-from bskernel.images.engine import connect
+from bskernel.images.engine import connect, facts_of
 from bskernel.images.recipe_image import PYTHON
 from bskernel.runtime.session_dirs import SessionFolders
 from bskernel.runtime.tool_mounts import NOTHING, ToolMounts, tool_mounts_for
@@ -263,7 +263,8 @@ class ContainerStarter:
         self._client = client
         self._image_of = image_of
         self._report = report
-        self.engine_info = info
+        self.engine_facts = facts_of(info)
+        self._info = info
 
     def prepare(self, executor: ExecutorRef) -> None:
         """Build the image unless it exists and matches the recipe."""
@@ -291,15 +292,15 @@ class ContainerStarter:
         binds = binds | {path: (str(path), "ro") for path in tools.folders}
         settings = host_settings(
             mounts=[mount(path, inside, read_only=mode == "ro") for path, (inside, mode) in binds.items()],
-            memory_bytes=int(self.engine_info["MemTotal"]),
-            cpus=int(self.engine_info["NCPU"]),
+            memory_bytes=int(self._info["MemTotal"]),
+            cpus=int(self._info["NCPU"]),
             keep=keep,
             network=tools.network,
         )
         container: str = self._client.create_container(
             image.id,
             command,
-            user=user_of(self.engine_info),
+            user=user_of(self._info),
             environment=_VARIABLES | tools.variables | {"BSKERNEL_SESSION": labels[SESSION_LABEL]},
             labels=labels,
             stdin_open=True,
@@ -321,7 +322,7 @@ class ContainerStarter:
         inside = f"{STEPS}/{directory.name}"
         command = [PYTHON, "-P", "-m", "bskernel_executors.sdk", "run", inside]
         tools = tool_mounts_for(executor.tools, os.environ)
-        user = user_of(self.engine_info)
+        user = user_of(self._info)
         docker_run = [
             "docker",
             "run",

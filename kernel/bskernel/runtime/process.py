@@ -94,7 +94,7 @@ class ProcessStarter:
 
     name = "process"
     limits_sessions = False
-    engine_info = None
+    engine_facts = None
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -22,8 +22,8 @@ class Starter(ExecutorHost, Protocol):
     """Starts the servers of executors: the part of a runtime that differs between docker and process."""
 
     @property
-    def engine_info(self) -> Mapping[str, Any] | None:
-        """What the container engine answers about itself; None without one."""
+    def engine_facts(self) -> dict[str, Any] | None:
+        """Version and settings of the container engine; None without one."""
 
     def start(self, executor: ExecutorRef, folders: SessionFolders) -> Transport:
         """Start the executor's server. Raises SessionFailed, EnvironmentLacking."""

@@ -270,10 +270,8 @@ class Workspace:
 
         starter = choose_starter(name, self.cache, self.recipe, report)
         self._started = True
-        if starter.engine_info is not None:
-            from bskernel.images.engine import facts_of
-
-            self._see_engine(facts_of(starter.engine_info))
+        if starter.engine_facts is not None:
+            self._see_engine(starter.engine_facts)
         return starter
 
     def starts_executors(self) -> bool:

@@ -19,7 +19,6 @@ from bskernel.core.interfaces import SessionFailed
 from bskernel.core.runtime_failures import environment_failure
 from bskernel.core.step import ExecutorRef
 from bskernel.images import NamedFolder, Recipe, require_recipe, search_recipes
-from bskernel.images.engine import facts_of
 from bskernel.runtime.selection import choose_starter
 from bskernel.runtime.session_dirs import make_folders, this_process
 from bskernel.runtime.warm.daemon import WarmDaemon
@@ -53,8 +52,7 @@ def _serve(spec: DaemonSpec, entry: SessionEntry) -> None:
         raise
     daemon = WarmDaemon(transport, folders, spec.idle_s)
     listener = entry.listen()
-    engine = facts_of(starter.engine_info) if starter.engine_info is not None else None
-    entry.write(DaemonRecord(order=spec, session=folders.id, keeper=this_process(), engine=engine))
+    entry.write(DaemonRecord(order=spec, session=folders.id, keeper=this_process(), engine=starter.engine_facts))
     _report(Up())
     daemon.serve(listener)
 
