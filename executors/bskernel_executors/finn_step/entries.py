@@ -23,12 +23,11 @@ from bskernel_executors.lattice.boards import list_board_parts
 from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Registry, StepFailure
 from bskernel_executors.sdk.qonnx_shortcuts import install_shortcuts
-from bskernel_executors.sdk.rules_file import load_rules
 
 registry = Registry(
     executor="finn-step",
     summary="FINN+'s build steps, one at a time",
-    rules=load_rules(Path(__file__).with_name("rules.toml")),
+    rules=Path(__file__).with_name("rules.toml"),
 )
 _BACKENDS = (".fpgadataflow.rtl", ".fpgadataflow.hls")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,7 +20,7 @@ from bskernel_protocol import (
 )
 
 from bskernel_executors.sdk.parameters import NoParameters, describe_parameters
-from bskernel_executors.sdk.rules_file import Rule, shared_rules
+from bskernel_executors.sdk.rules_file import Rule, load_rules, shared_rules
 from bskernel_executors.sdk.step import Step, StepFailure
 
 ParamsT = TypeVar("ParamsT", bound=msgspec.Struct)
@@ -97,19 +99,20 @@ class Registry:
         executor: str,
         summary: str,
         version: str | None = None,
-        rules: tuple[Rule, ...] = (),
+        rules: Path | tuple[Rule, ...] = (),
         warm_up: Callable[[], None] | None = None,
     ) -> None:
         """Without `version`, the environment variable BSKERNEL_EXECUTOR (NAME@VERSION) gives it.
 
-        `rules` classify the executor's failures; they come before the rules that all executors share.
+        `rules` classify the executor's failures; they come before the rules that all executors share. A file of rules
+        is read at the first failure, and by `catalogue`.
         `warm_up` runs once per session, concurrently with its first steps, in its own process. It may only make steps
         faster: it can be killed at any time, so what it writes to the session's HOME must appear atomically.
         """
         self.executor = executor
         self.summary = summary
         self.version = version or os.environ.get("BSKERNEL_EXECUTOR", "").partition("@")[2] or "unversioned"
-        self.rules = (*rules, *shared_rules())
+        self._own_rules = rules
         self.warm_up = warm_up
         self.boards: dict[str, str] = {}  # the boards that the executor knows -> the part on each
         self._entries: dict[str, Entry] = {}
@@ -181,6 +184,12 @@ class Registry:
                 hint=f"choose from its entries: {', '.join(sorted(self._entries))}",
             ) from None
 
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules for failures, in order of precedence. Raises ValueError with the file's name."""
+        own = self._own_rules
+        return (*(load_rules(own) if isinstance(own, Path) else own), *shared_rules())
+
     @property
     def confines_all(self) -> bool:
         """Is every entry confined?"""
@@ -197,7 +206,8 @@ class Registry:
         return entry.description.failure if entry is not None else "executor"
 
     def catalogue(self) -> Catalogue:
-        """Describe all entries as data, in order of name."""
+        """Describe all entries as data, in order of name. Raises ValueError for rules that are none."""
+        _ = self.rules
         return Catalogue(
             executor=self.executor,
             version=self.version,
