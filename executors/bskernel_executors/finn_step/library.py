@@ -13,14 +13,15 @@ import io
 import os
 import sys
 import types
-from collections.abc import Collection, Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from bskernel_executors.finn_step.library_steps import find_library_steps
 from bskernel_executors.finn_step.memory_words import replace_packing
 from bskernel_executors.finn_step.paths import finn_folders
 from bskernel_executors.finn_step.settings import defer_settings
 from bskernel_executors.sdk import StepFailure
+from bskernel_executors.sdk.deferred_imports import deferred_imports
+from bskernel_executors.sdk.qonnx_shortcuts import SELDOM_USED
 from bskernel_executors.sdk.stub_modules import TORCH, stub_modules
 
 # Loops, simulation with Vivado, several FPGAs, and ONNX Passes, in whose place flows have qonnx' own transformations.
@@ -31,6 +32,15 @@ _SELDOM_USED = (
     "finn.transformation.fpgadataflow.simulation",
     "finn.transformation.fpgadataflow.simulation_build",
     "finn.transformation.fpgadataflow.simulation_connected",
+)
+# What few layers, code generation and displays need; and the settings of finn.util.settings, a model of pydantic's.
+_LIBRARIES_SELDOM_USED = (
+    "scipy.special",
+    "bitstring",
+    "jinja2",
+    "rich.console",
+    "rich.progress",
+    "finn.interface.settings",
 )
 _CHECK_FOR_TORCH = ("onnx_ir", "onnx_passes")  # imported by them alone
 _FITTED = "finn.analysis.fpgadataflow.empirical_qor_estimation"
@@ -109,57 +119,10 @@ def _skip_fitted_models() -> tuple[str, ...]:
     return ("scipy.stats", "sklearn.base")
 
 
-class _Deferred:
-    """Stands for a name of a module that is imported once the name is used."""
-
-    def __init__(self, module: str, name: str, unused: tuple[str, ...]) -> None:
-        self.__name__ = name
-        self._module = module
-        self._unused = unused
-
-    def __call__(self, *values: object, **named: object) -> Any:
-        return self._find()(*values, **named)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._find(), name)
-
-    def _find(self) -> Any:
-        with stub_modules(*TORCH, unused=self._unused):
-            return getattr(importlib.import_module(self._module), self.__name__)
-
-
-class _DeferredModule(types.ModuleType):
-    """A module of which other modules import names, while it is not imported itself."""
-
-    def __init__(self, name: str, unused: tuple[str, ...]) -> None:
-        super().__init__(name)
-        self._unused = unused
-
-    def __getattr__(self, name: str) -> _Deferred:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Deferred(self.__name__, name, self._unused)
-
-
-def _exists(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # not even its package
-        return False
-
-
-@contextlib.contextmanager
-def _defer(names: Collection[str], unused: tuple[str, ...]) -> Iterator[None]:
-    """Leave these modules out of what is imported in the context, until something uses a name of theirs."""
-    modules = {name: _DeferredModule(name, unused) for name in names if _exists(name)}
-    sys.modules.update(modules)
-    try:
-        yield
-    finally:
-        for name in modules:
-            del sys.modules[name]
-            parent, _, child = name.rpartition(".")
-            vars(sys.modules[parent]).pop(child, None)
+def _compile_serializers_when_used() -> None:
+    """Let FINN's configuration make the code that reads and writes its JSON and YAML when it is first called."""
+    if importlib.util.find_spec("mashumaro") is not None:
+        importlib.import_module("mashumaro.config").BaseConfig.lazy_compilation = True
 
 
 def load(*, defer: bool = False) -> None:
@@ -168,9 +131,14 @@ def load(*, defer: bool = False) -> None:
     With `defer`, what few steps use, and takes more than half of the time, is imported where a step uses it.
     """
     unused = _skip_fitted_models()
-    deferred = _SELDOM_USED if defer else ()
+    deferred = (*_SELDOM_USED, *_LIBRARIES_SELDOM_USED, *SELDOM_USED) if defer else ()
     checks = _CHECK_FOR_TORCH if defer else ()
-    with stub_modules(*TORCH, unused=(*unused, *checks)), _defer(deferred, unused):
+    if defer:
+        _compile_serializers_when_used()
+    with (
+        stub_modules(*TORCH, unused=(*unused, *checks)),
+        deferred_imports(deferred, lambda: stub_modules(*TORCH, unused=unused)),
+    ):
         replace_packing()
         _bind_simulation()
         importlib.import_module("finn.builder.build_dataflow_steps")

@@ -21,11 +21,13 @@ from bskernel_executors.qonnx_transform.stage import STAGES, Stage, detect_stage
 from bskernel_executors.qonnx_transform.transformations import TransformSpec, make_transformation
 from bskernel_executors.quality.entry import declare_evaluate
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
-from bskernel_executors.sdk.qonnx_shortcuts import install_shortcuts
+from bskernel_executors.sdk.deferred_imports import deferred_imports
+from bskernel_executors.sdk.qonnx_shortcuts import SELDOM_USED, install_shortcuts
 
 install_shortcuts()
-for _name in ("qonnx.core.onnx_exec", "qonnx.custom_op.general", "qonnx.util.cleanup"):
-    importlib.import_module(_name)  # before the server forks, or every step would import it again
+with deferred_imports(SELDOM_USED):
+    for _name in ("qonnx.core.onnx_exec", "qonnx.custom_op.general", "qonnx.util.cleanup"):
+        importlib.import_module(_name)  # before the server forks, or every step would import it again
 
 registry = Registry(executor="qonnx-transform", summary="checks, cleans up, transforms and analyses QONNX models")
 _IN = (Input("model", kind="file", help="ONNX or QONNX model", media_type="application/x-onnx"),)

@@ -36,9 +36,15 @@ def _simple(hint: Any) -> Any:
     return None
 
 
+@functools.cache
+def _hints(config: type) -> dict[str, Any]:
+    """The types of the configuration's fields; a library's take long to evaluate."""
+    return typing.get_type_hints(config)
+
+
 def settable_fields(config: type, without: Collection[str]) -> Settable:
     """Return type and default of every field of a simple type; an enum's default becomes its value."""
-    hints = typing.get_type_hints(config)
+    hints = _hints(config)
     fields = {}
     for field in dataclasses.fields(config):
         simple = _simple(hints[field.name])
@@ -88,7 +94,7 @@ def guarded_class(config: type) -> tuple[type, dict[str, Any]]:
         return object.__getattribute__(self, name)
 
     kind = type(config.__name__, (config,), {"_refused": frozenset(), "_what": "", "__getattribute__": read})
-    return kind, typing.get_type_hints(config)
+    return kind, _hints(config)
 
 
 def make_guarded(

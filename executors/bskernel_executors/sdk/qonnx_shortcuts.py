@@ -13,6 +13,7 @@ from typing import Any
 
 from bskernel_executors.sdk.attribute_shortcuts import Definitions, define_attributes, read_attributes
 from bskernel_executors.sdk.datatype_shortcuts import allow_numbers, resolve_integers
+from bskernel_executors.sdk.deferred_imports import deferred_imports
 from bskernel_executors.sdk.known_sources import find_package, has_source
 from bskernel_executors.sdk.shape_shortcuts import infer_without_weights
 
@@ -25,6 +26,8 @@ _REPLACED = {
     "transformation/infer_shapes.py": "471021cfac18b59c365ada692685f896b1160350d7498e06ca5646755873a231",
     "util/basic.py": "de11f8630052242ceec7002e5af86fd42cfbbbc3768400e672db3c31da8f2782",
 }
+# What ONNX and QONNX import for networks as text, and for command lines.
+SELDOM_USED = ("clize", "google.protobuf.json_format", "google.protobuf.text_format")
 _GIVEN_NAME = re.compile(r"tensor_\d+")
 
 
@@ -221,6 +224,12 @@ def install_shortcuts() -> bool:
     package = find_package("qonnx")
     if package is None or not has_source(package, _REPLACED):
         return False
+    with deferred_imports(SELDOM_USED):
+        _replace()
+    return True
+
+
+def _replace() -> None:
     basic = importlib.import_module("qonnx.util.basic").__dict__
     basic.update(get_by_name=get_by_name, sanitize_quant_values=round_values_with(basic["sanitize_quant_values"]))
     importlib.import_module("qonnx.core.modelwrapper").ModelWrapper.get_initializer = get_initializer
@@ -240,4 +249,3 @@ def install_shortcuts() -> bool:
     sort.apply = sort_graph(sort.apply)
     shapes = importlib.import_module("qonnx.transformation.infer_shapes").__dict__
     shapes["si"] = types.SimpleNamespace(infer_shapes=infer_without_weights(shapes["si"].infer_shapes))
-    return True

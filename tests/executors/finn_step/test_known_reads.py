@@ -13,6 +13,7 @@ from support.paths import ROOT
 FOLDER = ROOT / "executors" / "bskernel_executors" / "finn_step" / "reads"
 ENTRIES = "import bskernel_executors.finn_step.entries as e, sys"
 SELDOM = {"pandas", "networkx", "sympy", "onnx_ir", "onnxscript", "onnx_passes", "scipy.optimize", "torch", "sklearn"}
+SELDOM |= {"scipy.special", "bitstring", "jinja2", "rich.console", "pydantic", "clize", "google.protobuf.json_format"}
 
 
 class Executor:
@@ -61,7 +62,8 @@ def test_the_reads_of_each_recipe_s_finn_are_what_an_analysis_finds(executor: Ex
 
 
 def test_an_executor_that_knows_them_starts_without_what_few_steps_use(executor: Executor, version: str) -> None:
-    own = {"scipy.optimize"} if version == "finn-plus-1.4.0" else set[str]()  # a layer of its imports that
+    # Layers of 1.4.0 import these.
+    own = {"scipy.optimize", "scipy.special"} if version == "finn-plus-1.4.0" else set[str]()
     assert set(executor.last_line(f"{ENTRIES}; print(*sys.modules)").split()).isdisjoint(SELDOM - own)
 
 
@@ -100,3 +102,37 @@ def test_a_name_that_was_left_out_is_imported_where_it_is_used(executor: Executo
         "'onnx_ir' in sys.modules, 'torch' in sys.modules)"
     )
     assert executor.last_line(program) == "False HYBRID_MPI LoopRolling True False"
+
+
+def test_libraries_that_were_left_out_do_what_they_do_otherwise(executor: Executor, version: str) -> None:
+    """FINN's layers, packed words, templates, displays, and what reads and writes its configuration."""
+    if version == "finn-plus-1.4.0":
+        pytest.skip("FINN+ 1.4.0 has few of these uses")
+    use = """
+import json
+import numpy as np
+from finn.builder.build_dataflow_config import DataflowBuildConfig
+from finn.util import data_packing
+from onnx import serialization, parser
+from finn.custom_op.fpgadataflow import hwsoftmax
+from finn.templates import get_jinja_environment
+from finn.util import logging
+from rich.live import Live
+said = [hwsoftmax.softmax(np.array([0.0, 1.0, 2.0])).tolist()]
+said.append(get_jinja_environment().from_string("{{ 3 + 4 }}").render())
+with Live(console=logging.get_console()) as display, logging.get_console().capture() as captured:
+    logging.get_console().print("said on a console")
+said.append(captured.get())
+with logging.ThreadsafeProgressDisplay(["a"], [1], ["b"]):
+    said.append("progress")
+said.append(data_packing.BitArray(int=-3, length=4).bin)
+config = DataflowBuildConfig(output_dir="there", synth_clk_period_ns=4.0, generate_outputs=[], fpga_part="xc7z020")
+said.append(json.loads(config.to_json())["synth_clk_period_ns"])
+said.append(DataflowBuildConfig.from_yaml(config.to_yaml()).fpga_part)
+model = parser.parse_model('<ir_version: 8, opset_import: ["" : 17]> g (float[1] x) => (float[1] y) { y = Relu(x) }')
+said.append(serialization.registry.get("json").serialize_proto(model).decode())
+print(json.dumps(said))
+"""
+    late = f"{ENTRIES}\n{use}"
+    at_once = f"from bskernel_executors.finn_step.library import load; load()\n{use}"
+    assert json.loads(executor.last_line(late)) == json.loads(executor.last_line(at_once))
