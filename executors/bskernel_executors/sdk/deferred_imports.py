@@ -22,7 +22,7 @@ def deferred_imports(names: Collection[str], importing: Importing = contextlib.n
     A name may be called, entered, read, or part of an annotation; no class can have it as a base. What is called in
     the context is called at the first use of its result, too. `importing` makes the context of each import.
     """
-    state = _State(importing)
+    state = _Deferral(importing)
     modules = {name: _DeferredModule(name, state) for name in names if name not in sys.modules and _exists(name)}
     for name, module in modules.items():
         sys.modules[name] = module
@@ -44,18 +44,18 @@ def _exists(module: str) -> bool:
         return False
 
 
-class _State:
-    """What the names of a context share."""
+class _Deferral:
+    """What the names of a context share: whether they are still deferred, and how each is imported."""
 
     def __init__(self, importing: Importing) -> None:
         self.importing = importing
         self.is_active = True
 
 
-class _Deferred:
+class _DeferredName:
     """Stands for a name of a module, or for what a call makes, until it is used."""
 
-    def __init__(self, name: str, find: Callable[[], Any], state: _State) -> None:
+    def __init__(self, name: str, find: Callable[[], Any], state: _Deferral) -> None:
         self.__name__ = name
         self._find = functools.cache(find)
         self._state = state
@@ -64,7 +64,7 @@ class _Deferred:
         def make() -> Any:
             return self._find()(*values, **named)
 
-        return _Deferred(self.__name__, make, self._state) if self._state.is_active else make()
+        return _DeferredName(self.__name__, make, self._state) if self._state.is_active else make()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._find(), name)
@@ -84,7 +84,7 @@ class _Deferred:
 class _DeferredModule(types.ModuleType):
     """A module of which other modules import names, while it is not imported itself."""
 
-    def __init__(self, name: str, state: _State) -> None:
+    def __init__(self, name: str, state: _Deferral) -> None:
         super().__init__(name)
         self._state = state
 
@@ -97,7 +97,7 @@ class _DeferredModule(types.ModuleType):
             with self._state.importing():
                 return getattr(importlib.import_module(self.__name__), name)
 
-        return _Deferred(name, find, self._state) if self._state.is_active else find()
+        return _DeferredName(name, find, self._state) if self._state.is_active else find()
 
     def leave(self) -> None:
         """Make way for the module, unless it is imported already."""
