@@ -86,6 +86,7 @@ def _bind_simulation() -> None:
     xsi.__dict__["is_available"] = lambda: False
     for name in _SIMULATION_NAMES:
         xsi.__dict__[name] = NoSimulator
+    driver = importlib.util.find_spec("finn_xsi")
     for name in ("finn_xsi", "finn_xsi.sim_engine", "finn_xsi.adapter"):
         module = types.ModuleType(name)
         for attribute in _SIMULATION_NAMES:
@@ -94,6 +95,8 @@ def _bind_simulation() -> None:
     sys.modules["finn_xsi"].__dict__.update(
         sim_engine=sys.modules["finn_xsi.sim_engine"], adapter=sys.modules["finn_xsi.adapter"]
     )
+    if driver is not None and driver.submodule_search_locations:
+        sys.modules["finn_xsi"].__path__ = list(driver.submodule_search_locations)  # FINN's settings name the folder
 
 
 class NoFittedModels:

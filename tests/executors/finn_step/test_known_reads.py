@@ -105,7 +105,7 @@ def test_a_name_that_was_left_out_is_imported_where_it_is_used(executor: Executo
 
 
 def test_libraries_that_were_left_out_do_what_they_do_otherwise(executor: Executor, version: str) -> None:
-    """FINN's layers, packed words, templates, displays, and what reads and writes its configuration."""
+    """FINN's layers, words, templates, displays, settings, and what reads and writes its configuration."""
     if version == "finn-plus-1.4.0":
         pytest.skip("FINN+ 1.4.0 has few of these uses")
     use = """
@@ -116,7 +116,7 @@ from finn.util import data_packing
 from onnx import serialization, parser
 from finn.custom_op.fpgadataflow import hwsoftmax
 from finn.templates import get_jinja_environment
-from finn.util import logging
+from finn.util import logging, settings
 from rich.live import Live
 said = [hwsoftmax.softmax(np.array([0.0, 1.0, 2.0])).tolist()]
 said.append(get_jinja_environment().from_string("{{ 3 + 4 }}").render())
@@ -131,6 +131,7 @@ said.append(json.loads(config.to_json())["synth_clk_period_ns"])
 said.append(DataflowBuildConfig.from_yaml(config.to_yaml()).fpga_part)
 model = parser.parse_model('<ir_version: 8, opset_import: ["" : 17]> g (float[1] x) => (float[1] y) { y = Relu(x) }')
 said.append(serialization.registry.get("json").serialize_proto(model).decode())
+said.append(settings.get_settings().model_dump(mode="json"))
 print(json.dumps(said))
 """
     late = f"{ENTRIES}\n{use}"
