@@ -25,7 +25,8 @@ from networks import LATE, OWN, finn
 from trivial import engine_answers
 
 GROUP = "bare mechanisms"
-SMALL, LARGE = "fork, 1,000 page faults and end of a process of 30 MiB", "the same of 110 MiB and 1,500 page faults"
+# What the servers of metrics and finn-step have in memory of their own, and what their idle machine's children write.
+SMALL, LARGE = "fork, 1,200 page faults and end of a process of 12 MiB", "the same of 48 MiB and 1,800 page faults"
 FILES = "write and rename a step's 12 small files"
 PIPE = "a step that does nothing, through a pipe between two Pythons"
 START = "python -c pass"
@@ -44,7 +45,11 @@ _HERE = Path(__file__).resolve().parent
 _FORKS = """
 import os, sys, time
 mebibytes, faults, times = map(int, sys.argv[1:])
-objects = [bytes(3500) for _ in range(mebibytes << 8)]
+def own():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssAnon:"))
+objects = []
+while own() < mebibytes << 10 or len(objects) < faults:
+    objects += [bytes(3500) for _ in range(64)]
 used = objects[:: max(1, len(objects) // faults)][:faults]
 taken = []
 for _ in range(times):
@@ -138,7 +143,7 @@ def bounds(folder: Path, runs: int) -> list[Row]:
         image = image_name(find_recipes(root)[0])
         actions[CONTAINER] = lambda: call([*_RUN, image, "python", "-c", "import msgspec"])
     taken = medians(actions, runs)
-    taken |= {SMALL: _fork(30, 1_000), LARGE: _fork(110, 1_500), FILES: _files(folder), PIPE: _pipe()}
+    taken |= {SMALL: _fork(12, 1_200), LARGE: _fork(48, 1_800), FILES: _files(folder), PIPE: _pipe()}
     once = {SLEEP: seconds(lambda: time.sleep(1))}
     times = dict.fromkeys(taken, _TIMES) | dict.fromkeys(actions, runs) | dict.fromkeys(once, 1)
     return [
