@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bskernel_executors.sdk.huge_pages import private_memory
+from bskernel_executors.sdk.libc import madvise
 from bskernel_executors.sdk.number_runs import consecutive_runs
 
 _MADV_POPULATE_WRITE = 23  # Linux 5.14; older systems refuse it
@@ -74,8 +75,6 @@ def copy_ahead(ranges: Iterable[tuple[int, int]], is_over: Callable[[float], boo
 
     `is_over` waits as many seconds for that as it is told. Where there is nothing any more, nothing happens.
     """
-    madvise = ctypes.CDLL(None, use_errno=True).madvise
-    madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     for at, (address, length) in enumerate(ranges):
         if at % _AT_ONCE == 0 and _ends_before_free(is_over):
             return
