@@ -70,6 +70,13 @@ def read_plain(name: str, largest: int, *, dir_fd: int | None = None) -> bytes:
     return data
 
 
+def write_all(fd: int, data: bytes) -> None:
+    """Write all bytes to an open file or pipe. Raises OSError."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
 def create_plain(name: str, *, dir_fd: int | None = None) -> int:
     """Create a file for writing, in place of what lies there; returns its descriptor. Raises OSError."""
     with contextlib.suppress(FileNotFoundError):
