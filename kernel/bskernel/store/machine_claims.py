@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from bskernel.host.thread import Thread
-from bskernel.store.bounded_map import bounded_map
+from bskernel.store.bounded_map import bounded_call
 from bskernel.store.remote import RemoteStore
 
 T = TypeVar("T")
@@ -218,7 +218,7 @@ class MachineClaims:
         )
 
     def _limited(self, function: Callable[[], T]) -> T:
-        return bounded_map(lambda _: function(), [None], limit_s=lambda _: self._times.answer)[0]
+        return bounded_call(function, self._times.answer)
 
 
 def _decoded(data: bytes) -> MachineClaim | None:
