@@ -55,14 +55,26 @@ def _check(status: os.stat_result, largest: int) -> None:
 
 def read_plain(name: str, largest: int, *, dir_fd: int | None = None) -> bytes:
     """The bytes of a plain file of at most `largest` bytes. Raises as `open_plain` does."""
-    with os.fdopen(open_plain(name, largest, dir_fd=dir_fd), "rb") as file:
+    fd = open_plain(name, largest, dir_fd=dir_fd)
+    try:
         # To ask for the most that it may have makes room for that, whatever it has.
-        data = file.read(os.fstat(file.fileno()).st_size + 1)
-        while len(data) <= largest and (grown := file.read(largest + 1 - len(data))):
-            data += grown
+        size = os.fstat(fd).st_size
+        data = os.read(fd, size + 1)
+        if len(data) != size:  # somebody writes to it, or it is too large for one call
+            while len(data) <= largest and (grown := os.read(fd, largest + 1 - len(data))):
+                data += grown
+    finally:
+        os.close(fd)
     if len(data) > largest:
         raise NotPlainError(f"has more than the {largest:,} bytes allowed")
     return data
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all bytes to an open file or pipe. Raises OSError."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
 
 
 def create_plain(name: str, *, dir_fd: int | None = None) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from bskernel_protocol import pretty_json
 
 from bskernel_executors.sdk.confinement import Confinement
-from bskernel_executors.sdk.determinism import import_random_generators
+from bskernel_executors.sdk.determinism import prepare_generators
 from bskernel_executors.sdk.heartbeat import Heartbeat
 from bskernel_executors.sdk.process_tree import fork_below_reaper
 from bskernel_executors.sdk.registry import Registry
@@ -31,7 +31,7 @@ def load_registry(module: str) -> Registry:
     # Some libraries print during their import; that must not mix with this program's output.
     with contextlib.redirect_stdout(sys.stderr):
         registry = importlib.import_module(module).registry
-        import_random_generators()
+        prepare_generators()
     gc.freeze()
     gc.enable()
     if not isinstance(registry, Registry):

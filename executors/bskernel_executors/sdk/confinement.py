@@ -7,7 +7,6 @@ it starts. Where the system has no Landlock, only system calls are filtered, and
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import site
 import struct
@@ -19,10 +18,10 @@ from bskernel_protocol.layout import INPUTS, OUTPUTS, TOOL_FOLDERS, WORK
 from bskernel_protocol.licences import LICENCE_VARIABLES
 
 from bskernel_executors.sdk import landlock, syscall_filter
+from bskernel_executors.sdk.libc import capset, prctl
 from bskernel_executors.sdk.mount_view import enter_view, make_writable
 from bskernel_executors.sdk.number_runs import consecutive_runs
 
-_libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_DUMPABLE = 4
 _CAPABILITIES_3 = 0x20080522
 
@@ -103,7 +102,7 @@ def step_rights(directory: Path) -> dict[str, int]:
 def _drop_capabilities() -> None:
     """Give up all capabilities: root is then an ordinary user that owns root's files."""
     header, sets = struct.pack("=Ii", _CAPABILITIES_3, 0), struct.pack("=6I", *[0] * 6)
-    _libc.capset(header, sets)
+    capset(header, sets)
 
 
 def protect_server() -> None:
@@ -112,7 +111,7 @@ def protect_server() -> None:
     Then its owner cannot read its environment any more, by which leftovers are found; hence not always.
     """
     if not landlock.landlock_version():
-        _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _lineage() -> tuple[int, ...]:
@@ -215,7 +214,7 @@ class Confinement:
             lacking.append(
                 f"without Landlock ({error}) this step can read files of the user's and signal other steps"
             )
-            _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # this process is no server
+            prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # this process is no server
         self.close()
         if not self._is_filtered and not syscall_filter.install(self._programs[tools]):
             lacking.append("without seccomp this step can open connections")

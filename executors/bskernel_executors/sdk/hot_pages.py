@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bskernel_executors.sdk.huge_pages import private_memory
+from bskernel_executors.sdk.libc import madvise
 from bskernel_executors.sdk.number_runs import consecutive_runs
 
 _MADV_POPULATE_WRITE = 23  # Linux 5.14; older systems refuse it
@@ -32,7 +33,7 @@ _PAIR = struct.Struct("=QQ")
 _LARGEST = 3000 * _PAIR.size  # bytes of a report: a pipe takes them without a reader
 _AT_ONCE = 32  # ranges that are copied between two looks for the order
 _PROCESSORS = os.cpu_count() or 1
-_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.001, 0.016  # between two looks for a free processor
+_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.004, 0.064  # between two looks for a free processor, which take time, too
 # The last byte of a page's entry in pagemap (Documentation/admin-guide/mm/pagemap.rst): present, and of this process
 # alone. Pages of a file have bit 61 too.
 _OWN = re.compile(rb"\x81+")
@@ -74,8 +75,6 @@ def copy_ahead(ranges: Iterable[tuple[int, int]], is_over: Callable[[float], boo
 
     `is_over` waits as many seconds for that as it is told. Where there is nothing any more, nothing happens.
     """
-    madvise = ctypes.CDLL(None, use_errno=True).madvise
-    madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     for at, (address, length) in enumerate(ranges):
         if at % _AT_ONCE == 0 and _ends_before_free(is_over):
             return
@@ -89,7 +88,7 @@ def _ends_before_free(is_over: Callable[[float], bool]) -> bool:
     while not is_over(wait_s):
         if count_runnable() <= _PROCESSORS:
             return False
-        wait_s = min(max(_SHORTEST_WAIT_S, 2 * wait_s), _LONGEST_WAIT_S)
+        wait_s = min(max(_SHORTEST_WAIT_S, 4 * wait_s), _LONGEST_WAIT_S)
     return True
 
 

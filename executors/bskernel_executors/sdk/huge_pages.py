@@ -6,9 +6,10 @@ times as long with pages of 4 KiB as with pages of 2 MiB.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+
+from bskernel_executors.sdk.libc import madvise
 
 BLOCK = 2 << 20  # bytes of a huge page on most machines; on others nothing is moved
 _MADV_COLLAPSE = 25  # Linux 6.1; older systems refuse it
@@ -36,8 +37,6 @@ def find_blocks(maps: Iterable[str]) -> Iterator[int]:
 
 def move_into_huge_pages() -> Iterator[None]:
     """Move this process's memory, one block per iteration (a few milliseconds each); skip what cannot be moved."""
-    madvise = ctypes.CDLL(None, use_errno=True).madvise
-    madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     for address in list(find_blocks(Path("/proc/self/maps").read_text(encoding="utf-8").splitlines())):
         madvise(address, BLOCK, _MADV_COLLAPSE)
         yield

@@ -7,8 +7,7 @@ weights took 390,000 page faults, a quarter of its processor time. A step's proc
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
+from bskernel_executors.sdk.libc import mallopt
 
 # <malloc.h> of the GNU C library.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -18,7 +17,6 @@ _KEPT = 256 << 20  # bytes of free memory at the end of the heap
 
 def keep_freed_memory() -> None:
     """Keep what this process frees. Nothing happens with a C library that cannot."""
-    with contextlib.suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
+    if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGEST_BLOCK)
         mallopt(_M_TRIM_THRESHOLD, _KEPT)

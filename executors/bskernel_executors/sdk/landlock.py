@@ -11,6 +11,8 @@ import os
 import stat
 from typing import NamedTuple
 
+from bskernel_executors.sdk.libc import prctl, syscall
+
 # System calls have the same numbers on all of Linux's architectures.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _CREATE_RULESET_VERSION = 1
@@ -27,8 +29,6 @@ _TCP = 0b11  # bind and connect
 _SCOPES = 0b11  # abstract sockets and signals stay inside
 SCOPES_SIGNALS = 6  # the first version that does
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
 
 class _RulesetAttributes(ctypes.Structure):
     _fields_ = (("files", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
@@ -40,7 +40,7 @@ class _PathBeneath(ctypes.Structure):
 
 
 def _syscall(number: int, *arguments: object) -> int:
-    result = int(_libc.syscall(ctypes.c_long(number), *arguments))
+    result = int(syscall(number, *arguments))
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
@@ -50,7 +50,7 @@ def _syscall(number: int, *arguments: object) -> int:
 def landlock_version() -> int:
     """Return the version (ABI) of Landlock that this process can use; 0 if the system has none or refuses it."""
     try:
-        return _syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_CREATE_RULESET_VERSION))
+        return _syscall(_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION)
     except OSError:
         return 0
 
@@ -63,7 +63,7 @@ def file_rights(version: int) -> int:
 
 def forbid_new_privileges() -> None:
     """Let no program that this process starts gain privileges. Raises OSError."""
-    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+    if prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
 
@@ -99,8 +99,7 @@ class Ruleset:
             scoped=_SCOPES if version >= SCOPES_SIGNALS else 0,
         )
         # An older system takes a structure that is longer than its own if the rest is zero.
-        size, no_flags = ctypes.c_size_t(ctypes.sizeof(attributes)), ctypes.c_uint32(0)
-        self._fd = _syscall(_CREATE_RULESET, ctypes.byref(attributes), size, no_flags)
+        self._fd = _syscall(_CREATE_RULESET, ctypes.byref(attributes), ctypes.sizeof(attributes), 0)
 
     def allow(self, path: str, rights: int) -> None:
         """Allow `rights` to a file, or to a folder and all beneath it; nothing if it does not exist."""
@@ -114,10 +113,9 @@ class Ruleset:
     def allow_opened(self, place: OpenedPlace) -> None:
         """Allow the rights to a place that is open."""
         rule = _PathBeneath(allowed=place.rights & self._known, parent_fd=place.fd)
-        kind, no_flags = ctypes.c_int(_RULE_PATH_BENEATH), ctypes.c_uint32(0)
-        _syscall(_ADD_RULE, ctypes.c_int(self._fd), kind, ctypes.byref(rule), no_flags)
+        _syscall(_ADD_RULE, self._fd, _RULE_PATH_BENEATH, ctypes.byref(rule), 0)
 
     def enforce(self) -> None:
         """Restrict this process and what it starts. New privileges must be forbidden."""
-        _syscall(_RESTRICT_SELF, ctypes.c_int(self._fd), ctypes.c_uint32(0))
+        _syscall(_RESTRICT_SELF, self._fd, 0)
         os.close(self._fd)

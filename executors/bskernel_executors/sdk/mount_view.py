@@ -12,12 +12,12 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from bskernel_executors.sdk.libc import mount, syscall, unshare
+
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_SLAVE = 0x2, 0x4, 0x1000, 0x4000, 0x80000
 _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE = 442, -100, 0x8000
 _READ_ONLY, _NO_SET_USER_ID, _NO_DEVICES = 0x1, 0x2, 0x4
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class _MountAttributes(ctypes.Structure):
@@ -32,18 +32,16 @@ def _check(result: int) -> None:
 
 def _set(path: str, *, on: int = 0, off: int = 0, below: bool = False) -> None:
     attributes = _MountAttributes(set=on, clear=off)
-    flags = ctypes.c_uint(_AT_RECURSIVE if below else 0)
-    size = ctypes.c_size_t(ctypes.sizeof(attributes))
-    number, place = ctypes.c_long(_MOUNT_SETATTR), ctypes.c_int(_AT_FDCWD)
-    _check(_libc.syscall(number, place, os.fsencode(path), flags, ctypes.byref(attributes), size))
+    flags, size = _AT_RECURSIVE if below else 0, ctypes.sizeof(attributes)
+    _check(syscall(_MOUNT_SETATTR, _AT_FDCWD, os.fsencode(path), flags, ctypes.byref(attributes), size))
 
 
 def _enter() -> None:
     user, group = os.getuid(), os.getgid()
     if user == 0:
-        _check(_libc.unshare(_CLONE_NEWNS))
+        _check(unshare(_CLONE_NEWNS))
         return
-    _check(_libc.unshare(_CLONE_NEWNS | _CLONE_NEWUSER))
+    _check(unshare(_CLONE_NEWNS | _CLONE_NEWUSER))
     process = Path("/proc/self")
     # As bytes: the user may no longer be able to read what Python loads for an encoding.
     (process / "setgroups").write_bytes(b"deny")
@@ -60,15 +58,15 @@ def enter_view(writable: Iterable[str] = (), private: Iterable[str] = ()) -> boo
     try:
         _enter()
         # What the user unmounts must not stay in use here.
-        _check(_libc.mount(None, b"/", None, _MS_REC | _MS_SLAVE, None))
+        _check(mount(None, b"/", None, _MS_REC | _MS_SLAVE, None))
         folders = {path: False for path in writable if Path(path).is_dir()}
         folders |= {path: True for path in private if Path(path).is_dir()}
         for path, is_private in folders.items():
             place = os.fsencode(path)
             if is_private:
-                _check(_libc.mount(b"tmpfs", place, b"tmpfs", _MS_NOSUID | _MS_NODEV, b"mode=1777"))
+                _check(mount(b"tmpfs", place, b"tmpfs", _MS_NOSUID | _MS_NODEV, b"mode=1777"))
             else:
-                _check(_libc.mount(place, place, None, _MS_BIND | _MS_REC, None))
+                _check(mount(place, place, None, _MS_BIND | _MS_REC, None))
         _set("/", on=_READ_ONLY, below=True)
         for path in folders:
             _set(path, off=_READ_ONLY)
@@ -79,5 +77,5 @@ def enter_view(writable: Iterable[str] = (), private: Iterable[str] = ()) -> boo
 
 def make_writable(folder: str) -> None:
     """Make a folder of the view writable. Set-user-id bits have no effect in it. Raises OSError."""
-    _check(_libc.mount(os.fsencode(folder), os.fsencode(folder), None, _MS_BIND, None))
+    _check(mount(os.fsencode(folder), os.fsencode(folder), None, _MS_BIND, None))
     _set(folder, on=_NO_SET_USER_ID | _NO_DEVICES, off=_READ_ONLY)

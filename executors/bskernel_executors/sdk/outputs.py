@@ -65,22 +65,21 @@ def check_outputs(out: Path, declared: Iterable[OutputDescription], forbidden: I
 
 
 def _check_file(path: Path, out: Path, needles: list[bytes]) -> Failure | None:
-    shown = _shown(path, out)
     mode = path.lstat().st_mode
     if stat.S_ISLNK(mode):
         if not path.resolve().is_relative_to(out.resolve()):
-            return _violation(f"{shown} links to {path.readlink()}, outside its output")
+            return _violation(f"{_shown(path, out)} links to {path.readlink()}, outside its output")
         return None
     if not stat.S_ISREG(mode):
-        return _violation(f"{shown} is {kind_of(mode)}, not a plain file")
+        return _violation(f"{_shown(path, out)} is {kind_of(mode)}, not a plain file")
     try:
         excerpt = _find(str(path), needles)
     except (NotPlainError, OSError) as error:
-        return _violation(f"{shown} cannot be read: {error}")
+        return _violation(f"{_shown(path, out)} cannot be read: {error}")
     if excerpt is None:
         return None
     return _violation(
-        f"{shown} contains a path of this machine",
+        f"{_shown(path, out)} contains a path of this machine",
         "an artifact must not depend on where it was made; write paths relative to the output",
         (excerpt,),
     )

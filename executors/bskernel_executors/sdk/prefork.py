@@ -10,12 +10,13 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
 
 from bskernel_protocol import LogLine
+from bskernel_protocol.plain_file import write_all
 
 from bskernel_executors.sdk.confinement import Confinement
 from bskernel_executors.sdk.hot_pages import HotPages, copy_ahead, open_pagemap, written_pages
@@ -253,6 +254,10 @@ def prefork_child(
     )
 
 
+def _report(pipe: int, text: str) -> None:
+    write_all(pipe, f"{' '.join(text.split())}\n".encode())
+
+
 def _has_order(order: int, wait_s: float) -> bool:
     waiting = select.poll()
     waiting.register(order, select.POLLIN)
@@ -300,11 +305,9 @@ def _become_child(
         if manifest is not None and manifest.tools:
             fork_below_reaper()
         confine_step(registry, step, manifest, confinement)
-        with os.fdopen(write_ends[2], "w", buffering=1, encoding="utf-8") as progress:
-            report: Callable[[str], None] = lambda text: print(" ".join(text.split()), file=progress)  # noqa: E731
-            result = run_step(registry, step, manifest, report)
-            sys.stdout.flush()
-            sys.stderr.flush()
+        result = run_step(registry, step, manifest, functools.partial(_report, write_ends[2]))
+        sys.stdout.flush()
+        sys.stderr.flush()
         status = 1 if result.failure else 0
         if report_pages is not None and pagemap is not None:
             with contextlib.suppress(OSError):

@@ -250,7 +250,8 @@ class Server:
             self._watch(self._fork().start(self._root, step.directory))
         else:
             self._mover.note_write()
-            refine_result(self._registry, self._root / step.directory)
+            if exit_code:  # a step that has not failed exits with 0
+                refine_result(self._registry, self._root / step.directory)
             self._send(
                 StepFinished(directory=step.directory, exit_code=exit_code, peak_mib=peak_mib, oom_kills=kills)
             )

@@ -21,7 +21,7 @@ from bskernel_protocol import (
     encode,
 )
 from bskernel_protocol.layout import INPUTS, LOG, LOG_LARGEST, MANIFEST, OUTPUTS, RESULT, WORK
-from bskernel_protocol.plain_file import NotPlainError, create_plain, read_plain
+from bskernel_protocol.plain_file import NotPlainError, create_plain, read_plain, write_all
 
 from bskernel_executors.sdk.causes import make_failure
 from bskernel_executors.sdk.classification import FailureContext, refine
@@ -216,6 +216,9 @@ def _text_of(line: bytes) -> str:
 
 def _write(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}")
-    with os.fdopen(create_plain(str(temporary)), "wb") as file:
-        file.write(data)
+    fd = create_plain(str(temporary))
+    try:
+        write_all(fd, data)
+    finally:
+        os.close(fd)
     temporary.replace(path)

@@ -14,7 +14,8 @@ import socket
 import struct
 from collections.abc import Collection, Iterable
 
-_libc = ctypes.CDLL(None)
+from bskernel_executors.sdk.libc import prctl
+
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 _AUDIT_ARCH_X86_64 = 0xC000003E
 _X32 = 0x40000000  # system calls of the x32 ABI have this bit
@@ -53,6 +54,10 @@ _FORBIDDEN = {
 }  # fmt: skip
 
 _MOUNTING = ("mount", "mount_setattr")
+
+
+class _FilterProgram(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
 def make_program(*, outward: bool, mounting: bool = False, spared: Collection[int] = ()) -> bytes:
@@ -147,6 +152,5 @@ def install(program: bytes) -> bool:
     """
     if os.uname().machine != "x86_64":
         return False
-    code = ctypes.create_string_buffer(program, len(program))
-    header = struct.pack("@HP", len(program) // 8, ctypes.addressof(code))
-    return int(_libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, header, 0, 0)) == 0
+    header = _FilterProgram(length=len(program) // 8, instructions=program)
+    return int(prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(header), 0, 0)) == 0

@@ -22,7 +22,7 @@ from bskernel.cluster.dask_pool import DaskWorkerPool
 from bskernel.cluster.link_pool import LinkWorkerPool
 from bskernel.cluster.local_workers import LocalWorkers
 from bskernel.cluster.messages import Site
-from bskernel.cluster.quiet_dask import QUIET
+from bskernel.cluster.quiet_dask import QUIET, hear_seldom
 from bskernel.cluster.request import ClusterRequest
 from bskernel.cluster.resources import format_resources, split_limits, step_demand
 from bskernel.cluster.version_check import code_digest
@@ -120,6 +120,7 @@ def linked_pool(
         note(f"cluster: dashboard at {cluster.dashboard_link}")
         if cluster.scheduler is None:
             raise ValueError("the scheduler does not run in this process")
+        hear_seldom(cluster.scheduler)
         cluster.scheduler.add_plugin(_Presence(pool.disconnect))
         workers.start(cluster.scheduler_address, declared, worker_arguments(security, workers.folder))
         if not pool.wait_for_one(_FIRST_WORKER_S):

@@ -76,8 +76,11 @@ def _flow(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Fl
 def _joined(name: str, folder: Path, where: str, extending: tuple[str, ...]) -> Flow:
     if name.endswith(".toml"):
         file = folder / name
-        known, place = str(file.resolve()), str(file)
+        place = str(file)
         flow = _parsed(read_text(file), place)
+        if not flow.extends and not extending:
+            return flow  # without asking where links lead
+        known = str(file.resolve())
     elif name in _shipped_names():
         known, flow, place = name, _shipped(name), f"flow {name}"
     else:

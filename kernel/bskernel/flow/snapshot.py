@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,10 +19,13 @@ def portable(value: Any, folder: Path) -> Any:
         return {key: portable(item, folder) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
         return [portable(item, folder) for item in value]
-    if isinstance(value, str) and value.startswith("/"):
-        path = PurePosixPath(value)
-        return str(path.relative_to(folder)) if path.is_relative_to(folder) else path.name
-    return value
+    return _portable_path(value, folder) if isinstance(value, str) and value.startswith("/") else value
+
+
+@functools.lru_cache(maxsize=1000)
+def _portable_path(text: str, folder: Path) -> str:
+    path = PurePosixPath(text)
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else path.name
 
 
 def snapshot_config(loaded: LoadedConfig) -> dict[str, Any]:

@@ -237,7 +237,10 @@ class BuildDirectory:
         if not self._is_fresh:
             self._remove_stale(label)
         try:
-            os.mkdir(folder)
+            if self._is_fresh:
+                os.makedirs(folder)
+            else:
+                os.mkdir(folder)
         except OSError:
             self._clear_step(label)
         return folder
@@ -299,8 +302,12 @@ class BuildDirectory:
         Returns those whose bytes are gone or damaged; when there are any, nothing is changed.
         """
         exported = ExportedArtifacts(self.path, self._twins.listings if self._twins is not None else None)
+        places = places_of(artifacts, by_step)
+        if self._is_fresh and not self._exported and exported.export_first(places, store):
+            self._exported = True
+            return ()
         before = exported.identity
-        damaged = exported.export(places_of(artifacts, by_step), store)
+        damaged = exported.export(places, store)
         self._exported |= exported.identity != before
         return damaged
 

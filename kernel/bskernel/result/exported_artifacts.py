@@ -82,6 +82,7 @@ class ExportedArtifacts:
         self._listings = {} if listings is None else listings
         self._folder = build / ARTIFACTS
         self._old = build / f"{ARTIFACTS}.old"
+        self._new = build / f"{ARTIFACTS}.new"
 
     @property
     def identity(self) -> tuple[int, int] | None:
@@ -100,24 +101,38 @@ class ExportedArtifacts:
         self._remove_old(places)  # of a build that was killed
         if not self.altered(places, same_modes=True):
             return ()
-        fresh = self._build / f"{ARTIFACTS}.new"
-        discard(fresh)
-        fresh.mkdir()
-        try:
-            damaged = self._lay_out(places, store, fresh)
-        except OSError:
-            discard(fresh)
-            raise
-        if damaged:
-            discard(fresh)
+        discard(self._new)
+        if damaged := self._lay_aside(places, store):
             return damaged
         clear_for_folder(self._folder, self._build / KEPT / ARTIFACTS)
         # A folder that cannot be emptied, because somebody made it read-only, can still be renamed.
         with contextlib.suppress(FileNotFoundError):
             self._folder.rename(self._old)
-        fresh.rename(self._folder)
+        self._new.rename(self._folder)
         self._remove_old(places)
         return ()
+
+    def export_first(self, places: Mapping[str, Artifact], store: Store) -> bool:
+        """Lay out the artifacts where nothing was before; False if that fails, for whatever reason."""
+        try:
+            if self._lay_aside(places, store):
+                return False
+            self._new.rename(self._folder)
+        except OSError:  # somebody has put something there
+            return False
+        return True
+
+    def _lay_aside(self, places: Mapping[str, Artifact], store: Store) -> tuple[str, ...]:
+        """Lay out the artifacts in a new folder; returns those whose bytes are gone or damaged, and then nothing."""
+        self._new.mkdir()
+        try:
+            damaged = self._lay_out(places, store, self._new)
+        except OSError:
+            discard(self._new)
+            raise
+        if damaged:
+            discard(self._new)
+        return damaged
 
     def _lay_out(self, places: Mapping[str, Artifact], store: Store, fresh: Path) -> tuple[str, ...]:
         damaged = tuple(path for path, artifact in places.items() if not store.materialise(artifact, fresh / path))

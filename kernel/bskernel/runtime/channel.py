@@ -25,6 +25,7 @@ from bskernel_protocol import (
     Ready,
     RunStep,
     StepFinished,
+    StepStarted,
     decode_event,
     encode,
     read_frame,
@@ -195,7 +196,7 @@ class Channel:
         self._transport.end()
 
     def _deliver(self, event: Event) -> None:
-        if isinstance(event, Alive):
+        if isinstance(event, Alive | StepStarted):
             return  # that it arrived is all it says
         with self._lock:
             self._ready = self._ready or isinstance(event, Ready)

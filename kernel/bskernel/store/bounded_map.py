@@ -1,7 +1,9 @@
-"""A parallel map with a time limit for each item, in daemon threads."""
+"""A call, and a parallel map, with a time limit for each item, in daemon threads."""
 
 from __future__ import annotations
 
+import functools
+import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +15,31 @@ T = TypeVar("T")
 R = TypeVar("R")
 WIDTH = 8
 _POLL_S = 0.5
+_NAME = "bskernel-shared-store"  # of the threads
 _threads = LastingThreads()
+
+
+def bounded_call(function: Callable[[], R], limit_s: float) -> R:
+    """Call the function, in two thirds of the time that a map of one item takes.
+
+    Raises what the function raises, and TimeoutError when it takes longer than `limit_s` in seconds.
+    """
+    ended: queue.SimpleQueue[tuple[list[R], Exception | None]] = queue.SimpleQueue()
+    _threads.run(lambda: ended.put(_attempt(function)), _NAME)
+    try:
+        result, error = ended.get(timeout=limit_s)
+    except queue.Empty:
+        raise TimeoutError(f"no answer within {limit_s:.0f} s") from None
+    if error is not None:
+        raise error
+    return result[0]
+
+
+def _attempt(function: Callable[[], R]) -> tuple[list[R], Exception | None]:
+    try:
+        return [function()], None
+    except Exception as error:  # noqa: BLE001 - raised again in the waiting thread
+        return [], error
 
 
 class _Batch(Generic[T, R]):
@@ -35,7 +61,7 @@ class _Batch(Generic[T, R]):
                     return
                 self.next += 1
                 self.started[at] = time.monotonic()
-            result, error = self._attempt(self.items[at])
+            result, error = _attempt(functools.partial(self.function, self.items[at]))
             with self.changed:
                 del self.started[at]
                 if error is not None:
@@ -43,12 +69,6 @@ class _Batch(Generic[T, R]):
                 else:
                     self.results[at] = result[0]
                 self.changed.notify_all()
-
-    def _attempt(self, item: T) -> tuple[list[R], Exception | None]:
-        try:
-            return [self.function(item)], None
-        except Exception as error:  # noqa: BLE001 - raised again in the waiting thread
-            return [], error
 
 
 def bounded_map(
@@ -61,7 +81,7 @@ def bounded_map(
     """
     batch = _Batch(function, items)
     for _ in range(min(width, len(items))):
-        _threads.run(batch.work, "bskernel-shared-store")
+        _threads.run(batch.work, _NAME)
     try:
         with batch.changed:
             while len(batch.results) < len(items) and batch.error is None:

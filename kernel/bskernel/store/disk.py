@@ -82,7 +82,8 @@ class DiskStore:
         def take(file: int | None, inside: str) -> Digest:
             return self._take_observed(path / inside, file)
 
-        return self._capture(path, name, kind, media_type, take, base=os.path.realpath(path), known=known)
+        base = os.path.realpath(path) if kind == "tree" else None
+        return self._capture(path, name, kind, media_type, take, base=base, known=known)
 
     def capture(
         self, path: Path, name: str, kind: ArtifactKind, media_type: str, *, folder: int | None = None

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from bskernel.host.thread import Thread
-from bskernel.store.bounded_map import bounded_map
+from bskernel.store.bounded_map import bounded_call
 from bskernel.store.remote import RemoteStore
 
 T = TypeVar("T")
@@ -64,6 +64,7 @@ class MachineClaims:
         self._nonce = os.urandom(8).hex()
         self._changed = threading.Condition()  # guards what follows
         self._announced: dict[str, _Announced] = {}  # by key
+        self._looks = 0.0  # when the thread looks at them next, by the monotonic clock
         self._thread: threading.Thread | None = None
         self._closed = False
         self._failures = 0
@@ -82,7 +83,7 @@ class MachineClaims:
         announced = _Announced(taken=taken, due=time.monotonic() + self._times.first)
         with self._changed:
             self._announced[key] = announced
-            self._wake()
+            self._see_to(announced.due)
         try:
             yield
         finally:
@@ -96,7 +97,7 @@ class MachineClaims:
         with self._changed:
             if (announced := self._announced.get(key)) is not None:
                 announced.over, announced.due = True, 0.0
-                self._wake()
+                self._see_to(announced.due)
 
     def claimant(self, key: str) -> str | None:
         """The machine that runs the action; None when nobody does, or the store does not say."""
@@ -126,11 +127,13 @@ class MachineClaims:
     def _is_off(self) -> bool:
         return self._closed or self._failures >= _MOST or not self._is_open()
 
-    def _wake(self) -> None:
+    def _see_to(self, due: float) -> None:
+        """Have the thread look by then. To wake it takes long, and most steps end before their claims are due."""
         if self._thread is None:
             self._thread = Thread(target=self._work, name="bskernel-claims", daemon=True)
             self._thread.start()
-        self._changed.notify_all()
+        elif due < self._looks:
+            self._changed.notify_all()
 
     def _work(self) -> None:
         idle_until = time.monotonic() + _IDLE_S
@@ -140,7 +143,7 @@ class MachineClaims:
                 if key is None and (self._closed or time.monotonic() >= idle_until):
                     self._thread = None
                     return
-                due = self._announced[key].due if key is not None else idle_until
+                due = self._looks = self._announced[key].due if key is not None else idle_until
                 if (left := due - time.monotonic()) > 0:
                     self._changed.wait(left)
                     continue
@@ -215,7 +218,7 @@ class MachineClaims:
         )
 
     def _limited(self, function: Callable[[], T]) -> T:
-        return bounded_map(lambda _: function(), [None], limit_s=lambda _: self._times.answer)[0]
+        return bounded_call(function, self._times.answer)
 
 
 def _decoded(data: bytes) -> MachineClaim | None:

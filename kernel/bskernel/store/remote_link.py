@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from bskernel_protocol import Digest
 
-from bskernel.store.bounded_map import bounded_map
+from bskernel.store.bounded_map import bounded_call, bounded_map
 from bskernel.store.circuit_breaker import CircuitBreaker
 from bskernel.store.settings import SharedSettings
 
@@ -82,4 +82,4 @@ def each(function: Callable[[Digest], R], digests: Sequence[Digest]) -> list[R]:
 
 def once(function: Callable[[], R]) -> R:
     """Call the function within the time limit."""
-    return bounded_map(lambda _: function(), [None], limit_s=lambda _: _ANSWER_S)[0]
+    return bounded_call(function, _ANSWER_S)

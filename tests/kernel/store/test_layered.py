@@ -18,7 +18,7 @@ from bskernel.core.action import Action, ActionResult
 from bskernel.core.errors import ConfigError, EnvironmentLacking
 from bskernel.core.interfaces import Wanted
 from bskernel.store import DiskStore, OpenStore, SharedSettings, shared_settings
-from bskernel.store.bounded_map import bounded_map
+from bskernel.store.bounded_map import bounded_call, bounded_map
 from bskernel.store.circuit_breaker import CircuitBreaker
 from bskernel.store.remote import BlobState, RemoteStore
 from bskernel.store.seal import seal
@@ -421,6 +421,8 @@ def test_who_hangs_is_left_behind() -> None:
     freed = threading.Event()
     with pytest.raises(TimeoutError, match="no answer"):
         bounded_map(lambda item: item or freed.wait(), [1, 0], limit_s=lambda _: 0.1)
+    with pytest.raises(TimeoutError, match="no answer"):
+        bounded_call(freed.wait, 0.1)
     freed.set()
 
 
@@ -429,6 +431,9 @@ def test_all_are_done_in_order_or_the_first_error_is_raised() -> None:
     assert bounded_map(lambda item: item, [], limit_s=lambda _: 60) == []
     with pytest.raises(ZeroDivisionError):
         bounded_map(lambda item: 1 // item, [1, 0, 1], limit_s=lambda _: 60)
+    assert bounded_call(lambda: "done", 60) == "done"
+    with pytest.raises(ZeroDivisionError):
+        bounded_call(lambda: 1 // 0, 60)
 
 
 # What names it
