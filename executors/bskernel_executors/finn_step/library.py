@@ -21,6 +21,7 @@ from bskernel_executors.finn_step.paths import finn_folders
 from bskernel_executors.finn_step.settings import defer_settings
 from bskernel_executors.sdk import StepFailure
 from bskernel_executors.sdk.deferred_imports import deferred_imports
+from bskernel_executors.sdk.known_sources import find_package
 from bskernel_executors.sdk.qonnx_shortcuts import SELDOM_USED
 from bskernel_executors.sdk.stub_modules import TORCH, stub_modules
 
@@ -41,6 +42,7 @@ _LIBRARIES_SELDOM_USED = (
     "rich.console",
     "rich.progress",
     "finn.interface.settings",
+    *SELDOM_USED,
 )
 _CHECK_FOR_TORCH = ("onnx_ir", "onnx_passes")  # imported by them alone
 _FITTED = "finn.analysis.fpgadataflow.empirical_qor_estimation"
@@ -86,7 +88,7 @@ def _bind_simulation() -> None:
     xsi.__dict__["is_available"] = lambda: False
     for name in _SIMULATION_NAMES:
         xsi.__dict__[name] = NoSimulator
-    driver = importlib.util.find_spec("finn_xsi")
+    driver = find_package("finn_xsi")
     for name in ("finn_xsi", "finn_xsi.sim_engine", "finn_xsi.adapter"):
         module = types.ModuleType(name)
         for attribute in _SIMULATION_NAMES:
@@ -95,8 +97,8 @@ def _bind_simulation() -> None:
     sys.modules["finn_xsi"].__dict__.update(
         sim_engine=sys.modules["finn_xsi.sim_engine"], adapter=sys.modules["finn_xsi.adapter"]
     )
-    if driver is not None and driver.submodule_search_locations:
-        sys.modules["finn_xsi"].__path__ = list(driver.submodule_search_locations)  # FINN's settings name the folder
+    if driver is not None:
+        sys.modules["finn_xsi"].__path__ = [str(driver)]  # FINN's settings name the folder
 
 
 class NoFittedModels:
@@ -134,7 +136,7 @@ def load(*, defer: bool = False) -> None:
     With `defer`, what few steps use, and takes more than half of the time, is imported where a step uses it.
     """
     unused = _skip_fitted_models()
-    deferred = (*_SELDOM_USED, *_LIBRARIES_SELDOM_USED, *SELDOM_USED) if defer else ()
+    deferred = (*_SELDOM_USED, *_LIBRARIES_SELDOM_USED) if defer else ()
     checks = _CHECK_FOR_TORCH if defer else ()
     if defer:
         _compile_serializers_when_used()

@@ -77,8 +77,8 @@ def parameters_struct(
 
 
 @functools.cache
-def guarded_class(config: type) -> tuple[type, dict[str, Any]]:
-    """Return the class of guarded instances, and the fields' types.
+def guarded_class(config: type) -> type:
+    """Return the class of guarded instances.
 
     Cached, since libraries generate code for every subclass. Call it at import, so that forked children inherit it.
     """
@@ -93,8 +93,7 @@ def guarded_class(config: type) -> tuple[type, dict[str, Any]]:
             )
         return object.__getattribute__(self, name)
 
-    kind = type(config.__name__, (config,), {"_refused": frozenset(), "_what": "", "__getattribute__": read})
-    return kind, _hints(config)
+    return type(config.__name__, (config,), {"_refused": frozenset(), "_what": "", "__getattribute__": read})
 
 
 def make_guarded(
@@ -104,7 +103,7 @@ def make_guarded(
 
     `what` names the configuration in the failure, a StepFailure (executor).
     """
-    kind, hints = guarded_class(config)
+    kind, hints = guarded_class(config), _hints(config)
     values = {name: _typed(hints[name], value) for name, value in given.items()}
     for field in dataclasses.fields(config):
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING

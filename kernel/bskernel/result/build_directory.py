@@ -237,10 +237,7 @@ class BuildDirectory:
         if not self._is_fresh:
             self._remove_stale(label)
         try:
-            if self._is_fresh:
-                os.makedirs(folder)
-            else:
-                os.mkdir(folder)
+            os.makedirs(folder)
         except OSError:
             self._clear_step(label)
         return folder

@@ -20,10 +20,7 @@ _threads = LastingThreads()
 
 
 def bounded_call(function: Callable[[], R], limit_s: float) -> R:
-    """Call the function, in two thirds of the time that a map of one item takes.
-
-    Raises what the function raises, and TimeoutError when it takes longer than `limit_s` in seconds.
-    """
+    """Call the function. Raises what it raises, and TimeoutError when it takes longer than `limit_s` in seconds."""
     ended: queue.SimpleQueue[tuple[list[R], Exception | None]] = queue.SimpleQueue()
     _threads.run(lambda: ended.put(_attempt(function)), _NAME)
     try:
