@@ -70,7 +70,7 @@ def read_plain(name: str, largest: int, *, dir_fd: int | None = None) -> bytes:
     return data
 
 
-def write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes | memoryview) -> None:
     """Write all bytes to an open file or pipe. Raises OSError."""
     rest = memoryview(data)
     while rest:

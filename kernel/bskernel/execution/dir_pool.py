@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from bskernel_protocol.plain_file import write_all
+
 from bskernel.remains.folder import RemainsRefused, opened_folder
-from bskernel.remains.plain_files import write_all
 from bskernel.remains.removal import remove
 
 _SPARE = ".spare-"

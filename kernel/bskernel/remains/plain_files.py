@@ -8,6 +8,8 @@ import os
 import stat
 from pathlib import Path
 
+from bskernel_protocol.plain_file import write_all
+
 from bskernel.remains.removal import remove
 
 FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY  # follow no link, wait for no FIFO
@@ -53,13 +55,6 @@ def write_new(path: str | Path, data: bytes) -> None:
         write_all(file, data)
     finally:
         os.close(file)
-
-
-def write_all(file: int, data: bytes | memoryview) -> None:
-    """Write all bytes to an open file. Raises OSError."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(file, rest) :]
 
 
 def open_lock(path: Path, *, writable: bool = False) -> int:

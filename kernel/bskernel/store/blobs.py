@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bskernel_protocol import Digest, digest_of_bytes
+from bskernel_protocol.plain_file import write_all
 
 from bskernel.core.places import Place, within
 from bskernel.host.temporary import mark
-from bskernel.remains.plain_files import discard, move, open_plain, write_all, write_new
+from bskernel.remains.plain_files import discard, move, open_plain, write_new
 from bskernel.store.extents import copy_extents
 from bskernel.store.generation import Generation
 
