@@ -122,7 +122,8 @@ class Server:
 
     def _use_idle_time(self) -> None:
         """Prepare what children inherit; finally replace the preforked child, which has the old memory pages."""
-        import_structlog()
+        if not self._running:  # its import takes longer than many a step, whose end would wait for it
+            import_structlog()
         if self._mover.move_block():
             if self._preforked is not None:
                 self._preforked.discard()

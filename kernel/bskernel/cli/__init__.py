@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 _OWN = ("bskernel", "bskernel_executors", "bskernel_protocol", "bskernel_recipes")  # packages of this program's
 _RARELY = 100_000  # allocations between garbage collections: a fully cached build makes fewer, and no garbage
-
+# Seconds that a thread keeps Python to itself while others wait. A thread that starts a container asks the engine
+# five times, and after each answer waits so long for one that imports.
+_TURN_S = 0.0005
 
 _ANYBODY = 0o002
 _USUAL = 0o022
@@ -32,6 +34,7 @@ def program() -> NoReturn:
     leave_python_path()
     refuse_little_memory()
     gc.set_threshold(_RARELY)
+    sys.setswitchinterval(_TURN_S)
     code: str | int | None = 0
     obey_again: Callable[[], None] = lambda: None  # noqa: E731
     try:

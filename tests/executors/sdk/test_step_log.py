@@ -74,8 +74,8 @@ class ServerProcess:
         assert frame is not None
         return decode_event(frame)
 
-    def run(self, name: str, entry: str, **parameters: Any) -> list[OutputLine]:
-        """Run a step; the lines that the kernel gets."""
+    def start(self, name: str, entry: str, **parameters: Any) -> None:
+        """Start a step."""
         assert self.process.stdin is not None
         directory = self.folder / name
         (directory / "in").mkdir(parents=True)
@@ -92,10 +92,14 @@ class ServerProcess:
         )
         (directory / "manifest.msgpack").write_bytes(encode(manifest))
         write_frame(self.process.stdin, encode(RunStep(directory=name)))
+
+    def run(self, name: str, entry: str, **parameters: Any) -> list[OutputLine]:
+        """Run a step; the lines that the kernel gets."""
+        self.start(name, entry, **parameters)
         events = []
         while not isinstance(event := self.next_event(), StepFinished):
             events.append(event)
-        result = decode_document((directory / "result.msgpack").read_bytes())
+        result = decode_document((self.folder / name / "result.msgpack").read_bytes())
         assert isinstance(result, StepResult)
         assert result.failure is None
         return [event for event in events if isinstance(event, OutputLine)]
@@ -168,6 +172,15 @@ def test_steps_of_a_server_that_was_idle_have_structlog_already(server: ServerPr
             server.process.wait(timeout=0.3)
     assert modules[0] is False
     assert modules[-1] is True
+
+
+def test_a_server_imports_structlog_beside_no_step(server: ServerProcess) -> None:
+    server.start("long", "meet", word="long", until=["the end"])
+    imported = []
+    for at in range(8):
+        server.run(f"{at}", "draw")
+        imported += [event["imported"] for event in events_in(server.log_of(f"{at}")) if "imported" in event]
+    assert imported == [False] * 8
 
 
 def test_a_server_is_ready_before_it_imports_structlog(tmp_path: Path) -> None:
