@@ -71,9 +71,10 @@ def read_frame(source: ByteSource) -> bytes | None:
     return body
 
 
-def write_frame(sink: ByteSink, message: bytes) -> None:
-    """Write one message and flush it. Raises FrameError if it is longer than MAX_FRAME."""
+def write_frame(sink: ByteSink, message: bytes, *, flush: bool = True) -> None:
+    """Write one message, and flush it unless told otherwise. Raises FrameError if it is longer than MAX_FRAME."""
     if len(message) > MAX_FRAME:
         raise FrameError(f"message of {len(message)} bytes; the limit is {MAX_FRAME}")
     sink.write(HEADER.pack(MAGIC, len(message)) + message)
-    sink.flush()
+    if flush:
+        sink.flush()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -44,6 +46,9 @@ from bskernel_executors.sdk.step_process import refine_result
 # Priorities of what is ready at the same time: a step's last lines come before its end; its end, which closes file
 # descriptors, comes before a command, which may open the same numbers again.
 _LINES, _END, _COMMAND = range(3)
+# How long news that only a reader of them waits for may wait for other news. Each message that goes alone wakes the
+# kernel, in a container the engine too, which takes them as long as a small step takes for what it does.
+_NEWS_S = 0.1
 
 
 def take_protocol_channel() -> tuple[BinaryIO, BinaryIO]:
@@ -78,6 +83,7 @@ class Server:
         self._hot_pages = HotPages()
         self._warm_up_pid: int | None = None
         self._connected = True
+        self._news_due: float | None = None  # time.monotonic() at which what is written is sent, at the latest
         self._heartbeat = heartbeat or Heartbeat(None)
         self._confinement = Confinement(os.environ, root)
 
@@ -95,8 +101,11 @@ class Server:
             heeds = self._mover.heeds_limits
             timeout = self._mover.idle_timeout([heeds and step.has_memory_limit for step in self._running.values()])
             beat = self._heartbeat.timeout() if self._running else None
-            first = min((wait for wait in (timeout, beat) if wait is not None), default=None)
+            news = None if self._news_due is None else max(0.0, self._news_due - time.monotonic())
+            first = min((wait for wait in (timeout, beat, news) if wait is not None), default=None)
             ready = sorted((key.data for key, _ in self._selector.select(first)), key=itemgetter(0))
+            if self._news_due is not None and time.monotonic() >= self._news_due:
+                self._send_news()
             if self._running and self._heartbeat.due():
                 self._beat()
             if not ready:
@@ -130,8 +139,26 @@ class Server:
             self._preforked = self._fork()
 
     def _send(self, event: Event) -> None:
+        """Send an event, and the news before it."""
+        self._note(event)
+        self._send_news()
+
+    def _note(self, event: Event) -> None:
+        """Send an event with the next one that is sent, or soon."""
+        with self._while_connected():
+            write_frame(self._sink, encode(event), flush=False)
+        if self._news_due is None:
+            self._news_due = time.monotonic() + _NEWS_S
+
+    def _send_news(self) -> None:
+        self._news_due = None
+        with self._while_connected():
+            self._sink.flush()
+
+    @contextlib.contextmanager
+    def _while_connected(self) -> Iterator[None]:
         try:
-            write_frame(self._sink, encode(event))
+            yield
         except BrokenPipeError:
             self._connected = False
 
@@ -177,7 +204,7 @@ class Server:
     def _start(self, directory: str) -> None:
         # The step begins before the kernel hears of it, and the server reads nothing of it before that.
         step = self._start_child(directory)
-        self._send(StepStarted(directory=directory))
+        self._note(StepStarted(directory=directory))
         self._watch(step)
         self._preforked = self._fork()
 
@@ -219,9 +246,9 @@ class Server:
         if not step.may_tell(stream):
             return
         if stream == "progress":
-            self._send(Progress(directory=step.directory, text=text))
+            self._note(Progress(directory=step.directory, text=text))
         else:
-            self._send(OutputLine(directory=step.directory, stream=stream, text=text))
+            self._note(OutputLine(directory=step.directory, stream=stream, text=text))
 
     def _finish(self, step: RunningStep) -> None:
         """Reap the child, kill whatever it left running, and relay what is left in its pipes."""

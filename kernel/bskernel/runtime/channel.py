@@ -41,6 +41,7 @@ from bskernel.runtime.watch import LOOK_S, LivenessWatch, Look, VitalSigns
 _GRACE_S = 2.0
 _CLOSE_S = 10.0  # a reader that has not ended by then waits for something that left the session
 _SHOWN = 400  # bytes of invalid output that a failure shows
+_CHUNK = 1 << 16  # bytes
 
 
 class Transport(Protocol):
@@ -82,19 +83,32 @@ _Events: TypeAlias = "queue.SimpleQueue[_ChannelEvent]"
 
 
 class _CountedSource:
-    """A source that counts what arrives, and knows whether that ends inside a message."""
+    """A source that counts what arrives, and knows whether that ends inside a message.
+
+    It takes all that has arrived at once: a message has two parts, and messages often come together.
+    """
 
     def __init__(self, source: ByteSource) -> None:
         self._source = source
+        self._rest = b""
         self.received = self.messages = 0
         self.torn = False
 
     def read(self, size: int, /) -> bytes | None:
-        data = self._source.read(size)
-        if data:
-            self.received += len(data)
-            self.torn = True
+        if not self._rest:
+            arrived = self._source.read(_CHUNK)
+            if not arrived:
+                return arrived
+            self.received += len(arrived)
+            self._rest = arrived
+        self.torn = True
+        data, self._rest = self._rest[:size], self._rest[size:]
         return data
+
+    def take_rest(self) -> bytes:
+        """What has arrived and belongs to no message yet."""
+        rest, self._rest = self._rest, b""
+        return rest
 
     def next_frame(self) -> bytes | None:
         """The next message, as `read_frame` does it."""
@@ -220,7 +234,7 @@ class Channel:
         except FrameError as error:
             # End it before reading the rest: it might never send more.
             self._transport.end()
-            text = (error.data + self._read_rest()).decode("utf-8", "backslashreplace")
+            text = (error.data + self._source.take_rest() + self._read_rest()).decode("utf-8", "backslashreplace")
             lines = tuple(line for line in text.splitlines() if line.strip())
             self._finish(self._failure("executor", f"wrote invalid bytes to the protocol channel: {error}", lines))
             return

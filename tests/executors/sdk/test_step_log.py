@@ -23,6 +23,7 @@ from bskernel_protocol import (
     StepFinished,
     StepManifest,
     StepResult,
+    StepStarted,
     decode_document,
     decode_event,
     digest_of_bytes,
@@ -181,6 +182,12 @@ def test_a_server_imports_structlog_beside_no_step(server: ServerProcess) -> Non
         server.run(f"{at}", "draw")
         imported += [event["imported"] for event in events_in(server.log_of(f"{at}")) if "imported" in event]
     assert imported == [False] * 8
+
+
+def test_the_kernel_hears_what_a_step_says_while_it_runs(server: ServerProcess) -> None:
+    server.start("long", "meet", word="long", until=["the end"])
+    assert server.next_event() == StepStarted(directory="long")
+    assert server.next_event() == OutputLine(directory="long", stream="stdout", text="long is here")
 
 
 def test_a_server_is_ready_before_it_imports_structlog(tmp_path: Path) -> None:
