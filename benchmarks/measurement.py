@@ -125,7 +125,10 @@ def medians(actions: Mapping[str, Callable[[], object]], runs: int) -> dict[str,
 def printed(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> list[float]:
     """The numbers of the last line that a command prints. Raises CalledProcessError."""
     environment = {**os.environ, **(env or {})}
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(done.stderr[-4000:])
+        raise subprocess.CalledProcessError(done.returncode, command)
     return [float(part) for part in done.stdout.splitlines()[-1].split()]
 
 
