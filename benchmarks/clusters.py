@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ground import Ground, arithmetic_root, steps
 from measurement import After, Goal, Row, call, medians
+from mechanisms import CLUSTER, SLEEP, bare_cluster, bare_rows
 
 _STEPS = 40
 
@@ -22,10 +25,10 @@ def cluster(folder: Path, runs: int) -> list[Row]:
 
     where = {1: "local:1", 2: "local:2"}
     runs = min(runs, 3)
-    taken = medians(
-        {name: After(ground.forget, functools.partial(run, name)) for name in where.values()},
-        runs,
-    )
+    (bare := folder / "bare").mkdir()
+    least: dict[str, Callable[[], None]] = {CLUSTER: bare_cluster(bare), SLEEP: lambda: time.sleep(1)}
+    ours = {name: After(ground.forget, functools.partial(run, name)) for name in where.values()}
+    taken = medians({**ours, **least}, runs)
     one, two = (taken[name] for name in where.values())
     group = f"{_STEPS} independent steps of 1 s, on a cluster"
     return [
@@ -40,4 +43,5 @@ def cluster(folder: Path, runs: int) -> list[Row]:
             against="one worker",
             ratio=two / one,
         ),
+        *bare_rows(group, {name: taken[name] for name in least}, runs),
     ]

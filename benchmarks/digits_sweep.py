@@ -8,7 +8,17 @@ from pathlib import Path
 
 from ground import BSKERNEL, Ground
 from measurement import After, Goal, Row, call, medians
-from networks import DIGITS, one_process, steps_alone
+from mechanisms import (
+    CODEC,
+    FORKED_SHARED,
+    FORKED_SINGLE,
+    IMPORTS,
+    INDEPENDENT,
+    bare_rows,
+    independent,
+    start_codec,
+)
+from networks import DIGITS, finn_imports, one_process, steps_alone
 
 POINTS = 64
 SHARED, SINGLE = "FINN+'s own steps that all points share", "those of single points, equal ones once"
@@ -31,9 +41,24 @@ def digits_sweep(folder: Path, runs: int) -> list[Row]:
         ground.put_aside(output)
 
     run()  # makes what is made once
+    points = ground.folder / "points.json"
+    kept = json.loads((output / "sweep.json").read_text(encoding="utf-8"))["table"]["rows"]
+    settings = [{_NAMES[key]: value for key, value in row["settings"].items()} for row in kept]
+    points.write_text(json.dumps(settings), encoding="utf-8")
+    model = ground.folder / "digits_w4a4.onnx"
     one = "FINN+ in one process, one point"
     taken = medians(
-        {one: one_process(ground.folder / "digits_w4a4.onnx"), "cold": After(forget, run), "all cached": run}, runs
+        {
+            one: one_process(model),
+            "cold": After(forget, run),
+            "all cached": run,
+            SHARED: steps_alone(model, (SHARED, SINGLE), "--points", points),
+            FORKED_SHARED: steps_alone(model, (FORKED_SHARED, FORKED_SINGLE), "--points", points, "--forked"),
+            IMPORTS: finn_imports(),
+            CODEC: start_codec,
+            INDEPENDENT: independent(ground.folder),
+        },
+        runs,
     )
     group = f"a sweep of {POINTS} points of digits"
     rows = [Row(group=group, what=one, value=taken.pop(one), unit="s", runs=runs)]
@@ -43,11 +68,8 @@ def digits_sweep(folder: Path, runs: int) -> list[Row]:
             group=group, what=name, value=value, unit="s", runs=runs,
             goal=GOALS[name], against=against, ratio=value / (POINTS * rows[0].value),
         )
-        for name, value in taken.items()
+        for name in GOALS
+        for value in (taken.pop(name),)
     ]  # fmt: skip
-    points = ground.folder / "points.json"
-    kept = json.loads((output / "sweep.json").read_text(encoding="utf-8"))["table"]["rows"]
-    settings = [{_NAMES[key]: value for key, value in row["settings"].items()} for row in kept]
-    points.write_text(json.dumps(settings), encoding="utf-8")
-    own = steps_alone(ground.folder / "digits_w4a4.onnx", runs, (SHARED, SINGLE), ("--points", points))
-    return rows + [Row(group=group, what=name, value=value, unit="s", runs=runs) for name, value in own.items()]
+    rows += [Row(group=group, what=name, value=taken.pop(name), unit="s", runs=runs) for name in (SHARED, SINGLE)]
+    return rows + bare_rows(group, taken, runs)

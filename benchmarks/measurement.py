@@ -92,15 +92,44 @@ class After:
         return self.action()
 
 
-def medians(actions: Mapping[str, Callable[[], object]], runs: int) -> dict[str, float]:
-    """Median seconds of each, taken in turns, so that a slow minute of the machine is everybody's."""
-    taken: dict[str, list[float]] = {name: [] for name in actions}
+@dataclass(frozen=True)
+class SelfTimed:
+    """An action that measures itself, as programs do whose start is no part of a figure; it may have several."""
+
+    names: Sequence[str]
+    action: Callable[[], Sequence[float]]
+
+    def __call__(self) -> dict[str, float]:
+        """The seconds of each of its figures, which stand in place of the action's own."""
+        return dict(zip(self.names, self.action(), strict=True))
+
+
+def turns(actions: Mapping[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:
+    """The seconds of each, taken in turns, so that a slow minute of the machine is everybody's."""
+    taken: dict[str, list[float]] = {}
     for _ in range(runs):
         for name, action in actions.items():
             if isinstance(action, After):
                 action.before()
-            taken[name].append(seconds(action))
-    return {name: statistics.median(values) for name, values in taken.items()}
+            figures = action() if isinstance(action, SelfTimed) else {name: seconds(action)}
+            for figure, value in figures.items():
+                taken.setdefault(figure, []).append(value)
+    return taken
+
+
+def medians(actions: Mapping[str, Callable[[], object]], runs: int) -> dict[str, float]:
+    """Median seconds of each, taken in turns."""
+    return {name: statistics.median(values) for name, values in turns(actions, runs).items()}
+
+
+def printed(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> list[float]:
+    """The numbers of the last line that a command prints. Raises CalledProcessError."""
+    environment = {**os.environ, **(env or {})}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(done.stderr[-4000:])
+        raise subprocess.CalledProcessError(done.returncode, command)
+    return [float(part) for part in done.stdout.splitlines()[-1].split()]
 
 
 def call(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:

@@ -14,11 +14,26 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from bskernel.images import Environment, ensure_environment, environment_variables, find_recipes
+from bskernel.images import Environment, Recipe, ensure_environment, environment_variables, find_recipes
 from bskernel.images.environment import cache_folder
+from bskernel.images.recipe_image import image_name
 from ground import BSKERNEL, ROOT, Ground
-from measurement import After, Goal, Row, call, medians
-from trivial import runtimes
+from measurement import After, Goal, Row, SelfTimed, call, printed, turns
+from mechanisms import (
+    CHAINED,
+    CODEC,
+    CONTAINER,
+    FORKED,
+    FORKED_LATE,
+    IMPORTS,
+    START,
+    bare_rows,
+    chained,
+    container,
+    start_codec,
+    start_python,
+)
+from trivial import Action, runtimes
 
 DIGITS = ROOT / "examples" / "digits"
 STEPS = (
@@ -33,6 +48,16 @@ _SETTLED_S = 2.1  # a build of files that changed less than two seconds before l
 CNV = "cnv_1w2a"
 OWN = "FINN+'s own steps, once imported, as builds run them"
 LATE = "those from step_target_fps_parallelization on"
+# As the executor does: without what it leaves out, or for later.
+_IMPORTS = """
+import time, msgspec
+began = time.perf_counter()
+from bskernel_executors.finn_step.library import load
+load(defer=True)
+from finn.builder import build_dataflow_config, build_dataflow_steps
+from qonnx.core.modelwrapper import ModelWrapper
+print(time.perf_counter() - began)
+"""
 
 
 def goals(model: str, runtime: str) -> dict[str, Goal]:
@@ -49,9 +74,13 @@ def goals(model: str, runtime: str) -> dict[str, Goal]:
     }
 
 
+def _recipe() -> Recipe:
+    return next(item for item in find_recipes(ROOT) if item.name == "finn-step@finn-plus-1.6.1")
+
+
 def finn() -> tuple[Path, dict[str, str]]:
     """The Python of finn-step's environment, and the variables that it needs."""
-    recipe = next(item for item in find_recipes(ROOT) if item.name == "finn-step@finn-plus-1.6.1")
+    recipe = _recipe()
     environment: Environment = ensure_environment(recipe, cache_folder(), print)
     variables = {**environment_variables(recipe), "PYTHONPATH": str(environment.code), "PATH": os.environ["PATH"]}
     return environment.python, variables
@@ -69,22 +98,30 @@ def one_process(model: Path) -> Callable[[], None]:
     return action
 
 
-def steps_alone(
-    model: Path, runs: int, names: tuple[str, str] = (OWN, LATE), more: Sequence[str | Path] = ()
-) -> dict[str, float]:
-    """Median seconds of FINN's own steps in one process that has imported all, by the names of the rows.
+def steps_alone(model: Path, names: tuple[str, str], *more: str | Path) -> SelfTimed:
+    """FINN's own steps, in a process that has imported all: two figures with these names.
 
     `more` are options of the process, which decide what its two numbers are.
     """
     python, variables = finn()
     script = ROOT / "tests" / "support" / "one_process.py"
-    taken = []
-    for _ in range(runs):
+
+    def action() -> list[float]:
         with tempfile.TemporaryDirectory() as target:
-            command: list[str | Path] = [python, script, "--shortcuts", model, Path(target, "t"), *STEPS, *more]
-            done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
-            taken.append([float(part) for part in done.stdout.splitlines()[-1].split()])
-    return {name: statistics.median(column) for name, column in zip(names, zip(*taken, strict=True), strict=True)}
+            return printed([python, script, "--shortcuts", model, Path(target, "t"), *STEPS, *more], env=variables)
+
+    return SelfTimed(names, action)
+
+
+def finn_imports() -> SelfTimed:
+    """IMPORTS."""
+    python, variables = finn()
+
+    def action() -> list[float]:
+        with tempfile.TemporaryDirectory() as folder:
+            return printed([python, "-c", _IMPORTS], env={**variables, "FINN_BUILD_DIR": folder})
+
+    return SelfTimed([IMPORTS], action)
 
 
 def draw_cnv(folder: Path) -> Path:
@@ -108,8 +145,8 @@ def _up(ground: Ground, config: Path) -> Iterator[None]:
         call([BSKERNEL, "down"], env=ground.env)
 
 
-def network(folder: Path, runs: int, model: Path, runtime: str) -> list[Row]:
-    """The rows of one model in one runtime."""
+def network(folder: Path, runs: int, model: Path, runtime: str, *, bare: bool) -> list[Row]:
+    """The rows of one model in one runtime; and of the bare mechanisms, if they are asked for."""
     ground = Ground(folder / f"{runtime}-{model.stem}", runtime)
     config = ground.folder / "build.toml"
     for path in DIGITS.iterdir():
@@ -141,13 +178,24 @@ def network(folder: Path, runs: int, model: Path, runtime: str) -> list[Row]:
         run()
 
     run()  # makes what is made once
-    taken = medians(
+    often: dict[str, Action] = {}  # beside what starts executors, and beside what finds them
+    once: dict[str, Action] = {}
+    if bare:
+        forked = steps_alone(ground.folder / model.name, (FORKED, FORKED_LATE), "--forked")
+        often = {CODEC: start_codec, CHAINED: chained(ground.folder), FORKED: forked}
+        once = {START: start_python, IMPORTS: finn_imports()}
+        if runtime == "docker":
+            once[CONTAINER] = container(image_name(_recipe()))
+    taken = turns(
         {
             "FINN+ in one process": one_process(ground.folder / model.name),
             "cold": After(ground.forget, run),
             "all cached": run,
             "repeated, all cached": After(record, run),
             "another target_fps and folding": late,
+            OWN: steps_alone(ground.folder / model.name, (OWN, LATE)),
+            **once,
+            **often,
         },
         runs,
     )
@@ -155,39 +203,45 @@ def network(folder: Path, runs: int, model: Path, runtime: str) -> list[Row]:
     with warm:
         if can_stay_up():
             run("--fresh")
-            taken |= medians(
+            found = turns(
                 {
                     "warm, everything run again": lambda: run("--fresh"),
                     "warm, another target_fps and folding": late,
                     "warm, another target_fps, same folding": lambda: change(
                         next(near), ("step_target_fps_parallelization", "metrics")
                     ),
+                    **often,
                 },
                 runs,
             )
-    one = taken["FINN+ in one process"]
-    taken |= steps_alone(ground.folder / model.name, runs)
-    bounds = goals(model.stem, runtime)
+            taken |= {name: taken.get(name, []) + values for name, values in found.items()}
+    middle = {name: statistics.median(values) for name, values in taken.items()}
+    one = middle["FINN+ in one process"]
+    bounds, group = goals(model.stem, runtime), f"estimates of {model.stem}, {runtime}"
+    least = {name: middle.pop(name) for name in (*once, *often, FORKED_LATE) if name in middle}
     return [
         Row(
-            group=f"estimates of {model.stem}, {runtime}", what=name, value=value, unit="s", runs=runs,
+            group=group, what=name, value=value, unit="s", runs=runs,
             goal=bounds.get(name), beside=name == "all cached", against="one process", ratio=value / one,
         )
-        for name, value in taken.items()
-    ]  # fmt: skip
+        for name, value in middle.items()
+    ] + bare_rows(group, least, runs)  # fmt: skip
 
 
 def networks(models: list[Path], used: Sequence[str] = ()) -> Callable[[Path, int], list[Row]]:
     """The part for the digits and these models, in each runtime or those `used`; and CNV 1W2A, as processes.
 
-    Only the digits with `used`.
+    Only the digits, and without bare mechanisms, with `used`.
     """
 
     def part(folder: Path, runs: int) -> list[Row]:
         every = [DIGITS / "digits_w4a4.onnx", *models]
         rows = [
-            row for runtime in used or runtimes() for model in every for row in network(folder, runs, model, runtime)
+            row
+            for runtime in used or runtimes()
+            for model in every
+            for row in network(folder, runs, model, runtime, bare=not used)
         ]
-        return rows if used else [*rows, *network(folder, runs, draw_cnv(folder), "process")]
+        return rows if used else [*rows, *network(folder, runs, draw_cnv(folder), "process", bare=True)]
 
     return part

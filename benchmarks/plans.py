@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 from ground import BSKERNEL, Ground, arithmetic_root, steps
 from measurement import Goal, Row, call, peak_mib, seconds
+from mechanisms import bare_rows, chained
 
 
 def long_plans(folder: Path, _: int) -> list[Row]:
@@ -19,7 +20,10 @@ def long_plans(folder: Path, _: int) -> list[Row]:
         config = steps(ground.folder, count, chained=True)
         command = ground.command(config)
         planned = seconds(functools.partial(call, [BSKERNEL, "plan", config], env=ground.env))
+        bare = chained(folder, 1_000)
+        before = bare()
         memory, ran = peak_mib(command, ground.env)
+        after = bare()
         cached = seconds(functools.partial(call, command, env=ground.env))
         group, long = f"a chain of {count} steps", count == 10_000
         result = msgspec.json.decode((ground.folder / "out" / "result.json").read_bytes())
@@ -44,5 +48,6 @@ def long_plans(folder: Path, _: int) -> list[Row]:
                 runs=1,
                 goal=Goal(150, "MiB") if long else None,
             ),
+            *bare_rows(group, {name: (before[name] + after[name]) / 2 for name in before}, 2),
         ]
     return rows

@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from bounds import beside, bounds
+from bounds import beside
 from bskernel.core.errors import EnvironmentLacking
 from bskernel.images.engine import connect
 from clusters import cluster
@@ -149,7 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parts = (
         *("start", "trivial", "confinement", "syncing", "networks", "open", "store", "executors"),
-        *("plans", "sweep-plan", "sweep", "sweep-store", "cluster", "folding", "codegen", "bounds"),
+        *("plans", "sweep-plan", "sweep", "sweep-store", "cluster", "folding", "codegen"),
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(parts)}; default: all")
     parser.add_argument("--runs", type=int, default=3)
@@ -181,7 +181,6 @@ def main() -> None:
                 cluster,
                 foldings,
                 code_generation,
-                bounds,
             ),
             strict=True,
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import statistics
 from pathlib import Path
 
 import msgspec
 from ground import BSKERNEL, Ground, arithmetic_root, steps
 from measurement import Goal, Row, call, seconds
+from mechanisms import INDEPENDENT, bare_rows, independent
 
 POINTS, WORKERS = 1_000, 4
 _ACTIONS = 2 * POINTS
@@ -33,7 +35,8 @@ def sweep_store(folder: Path, _: int) -> list[Row]:
     """The part: each once. The start of scheduler and workers is part of the time."""
     root = arithmetic_root(folder / "root")
     group = f"a sweep of {POINTS} points on {WORKERS} local workers"
-    taken = {}
+    taken, least = {}, independent(folder, 1_000)
+    bare = [least()[INDEPENDENT]]
     for name, shares in (("one action, with a shared store", True), ("one action, without", False)):
         ground = Ground(folder / name, "process", root=root)
         call(ground.command(steps(ground.folder, 1, chained=True)), env=ground.env)  # makes what is made once
@@ -48,7 +51,8 @@ def sweep_store(folder: Path, _: int) -> list[Row]:
         counts = msgspec.json.decode((output / "sweep.json").read_bytes())["counts"]
         if counts["ran"] != _ACTIONS:
             raise RuntimeError(f"{counts} in place of {_ACTIONS} actions")
-    return [
+        bare.append(least()[INDEPENDENT])
+    rows = [
         Row(
             group=group,
             what=name,
@@ -60,3 +64,4 @@ def sweep_store(folder: Path, _: int) -> list[Row]:
         )
         for name, value in taken.items()
     ]
+    return rows + bare_rows(group, {INDEPENDENT: statistics.median(bare)}, len(bare))

@@ -13,6 +13,7 @@ from bskernel.images.engine import connect
 from bskernel.images.recipe_image import image_name
 from ground import BSKERNEL, Ground, arithmetic_root, steps
 from measurement import After, Goal, Row, call, medians
+from mechanisms import CHAINED, CONTAINER, INDEPENDENT, bare_rows, chained, container, independent
 from peers import clear_state, installed, step_command
 
 Action = Callable[[], object]
@@ -79,7 +80,10 @@ def _theirs(folder: Path, image: str | None, count: int, *, chained: bool, few: 
 
 
 def trivial_steps(folder: Path, runs: int, used: Sequence[str] = ()) -> list[Row]:
-    """A chain of 12 and 100 independent steps, in each runtime or those `used`, beside what others would take."""
+    """A chain of 12 and 100 independent steps, in each runtime or those `used`, beside what others would take.
+
+    Without bare mechanisms if runtimes are given.
+    """
     root = arithmetic_root(folder / "root")
     rows: list[Row] = []
     for runtime in used or runtimes():
@@ -87,25 +91,31 @@ def trivial_steps(folder: Path, runs: int, used: Sequence[str] = ()) -> list[Row
         call(ground.command(steps(ground.folder, 1, chained=True)), env=ground.env)  # makes what is made once
         image = image_name(find_recipes(root)[0]) if runtime == "docker" else None
         cold: dict[int, float] = {}
-        for count, chained in ((12, True), (100, False)):
+        bare: dict[str, float] = {}
+        for count, is_chain in ((12, True), (100, False)):
             place = folder / f"{runtime}-{count}"
             few = count == 100 and image is not None
-            actions = _ours(ground, count, chained=chained) | _theirs(place, image, count, chained=chained, few=few)
-            taken = medians(actions, runs)
+            actions = _ours(ground, count, chained=is_chain) | _theirs(place, image, count, chained=is_chain, few=few)
+            least = {} if used else _least(folder, image, chain=is_chain)
+            taken = medians(actions | least, runs)
+            bare = {name: taken.pop(name) for name in least}
             cold[count] = taken["cold"]
-            group = f"{count} {'chained' if chained else 'independent'} trivial steps, {runtime}"
+            group = f"{count} {'chained' if is_chain else 'independent'} trivial steps, {runtime}"
             rows += _rows(group, taken, runs, goal=Goal({12: 0.2, 100: 0.1}[count]) if image else None)
-        rows.append(
-            Row(
-                group=f"one more step, {runtime}",
-                what="(100 independent - 12 chained) / 88",
-                value=(cold[100] - cold[12]) / 88 * 1e3,
-                unit="ms",
-                runs=runs,
-                goal=Goal(3, "ms"),
-            )
-        )
+            rows += bare_rows(group, bare, runs)
+        group = f"one more step, {runtime}"
+        one = (cold[100] - cold[12]) / 88 * 1e3
+        what = "(100 independent - 12 chained) / 88"
+        rows.append(Row(group=group, what=what, value=one, unit="ms", runs=runs, goal=Goal(3, "ms")))
+        rows += bare_rows(group, bare, runs)  # those of the independent steps, which such a step is one of
     return rows
+
+
+def _least(folder: Path, image: str | None, *, chain: bool) -> dict[str, Action]:
+    """The bare mechanisms, by name."""
+    if not chain:
+        return {INDEPENDENT: independent(folder)}
+    return {CHAINED: chained(folder)} | ({CONTAINER: container(image)} if image else {})
 
 
 def _rows(group: str, taken: dict[str, float], runs: int, goal: Goal | None) -> list[Row]:

@@ -107,6 +107,7 @@ def test_a_missed_goal_has_the_share_of_bare_mechanisms_beside_it(monkeypatch: p
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import bounds
     from measurement import Goal, Row, goals
+    from mechanisms import CHAINED
 
     def chain(steps: float, goal: float) -> Row:
         to_reach = Goal(goal, "steps/s", at_least=True)
@@ -114,10 +115,42 @@ def test_a_missed_goal_has_the_share_of_bare_mechanisms_beside_it(monkeypatch: p
             group="a chain of 10000 steps", what="run, cold", value=steps, unit="steps/s", runs=1, goal=to_reach
         )
 
-    takes_ms = {bounds.SMALL: 2.0, bounds.FILES: 0.5, bounds.PIPE: 0.5}
-    bare = [Row(group=bounds.GROUP, what=name, value=ms, unit="ms", runs=1) for name, ms in takes_ms.items()]
-    missed, met, *_ = bounds.beside([chain(200, 400), chain(200, 100), *bare])
-    assert missed.bound.startswith("0.60 of it, 1.20 of the goal: 1 x fork")
+    def bare(ms: float, group: str = "a chain of 10000 steps") -> Row:
+        return Row(group=group, what=CHAINED, value=ms, unit="ms", runs=1)
+
+    missed, met, *_ = bounds.beside([chain(200, 400), chain(200, 100), bare(3.0)])
+    assert missed.bound == f"0.60 of it, 1.20 of the goal: 1 x {CHAINED}"
     assert not met.bound
     assert missed.bound in goals([missed, met], "a machine")
     assert not bounds.beside([chain(200, 400)])[0].bound
+    others = [bare(9.0, "a chain of 100 steps"), bare(3.0), bare(9.0, "one more step, process")]
+    assert bounds.beside([chain(200, 400), *others])[0] == missed
+    assert not bounds.beside([chain(200, 400), others[0], others[2]])[0].bound
+    (fault,) = (row for row in bounds.beside([chain(200, 400), bare(6.0)]) if row.bound)
+    assert fault.bound.startswith("1.20 of it, 2.40 of the goal"), "more than the figure is a fault of measuring"
+
+
+def test_an_action_that_measures_itself_is_taken_at_its_word_in_its_turn(measurement: Any) -> None:
+    turn = []
+
+    def timed() -> list[float]:
+        turn.append("timed")
+        return [float(len(turn)), 7.0]
+
+    actions = {"other": lambda: turn.append("other"), "any": measurement.SelfTimed(("one", "two"), timed)}
+    taken = measurement.medians(actions, 3)
+    assert turn == ["other", "timed"] * 3
+    assert taken.keys() == {"other", "one", "two"}
+    assert (taken["one"], taken["two"]) == (4.0, 7.0)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_bare_steps_leave_their_results_and_a_time(tmp_path: Path, jobs: int) -> None:
+    command = [sys.executable, str(BENCHMARKS / "bare_steps.py"), "5", str(jobs), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert 0 < float(done.stdout) < 10
+    assert not done.stderr
+    expected = {b"5", b"6", b"8", b"11", b"15"} if jobs == 1 else {b"5", b"6", b"7", b"8", b"9"}
+    assert {path.read_bytes() for path in (tmp_path / "blobs").iterdir()} == expected
+    assert len(list((tmp_path / "actions").iterdir())) == 5
+    assert not list((tmp_path / "steps").iterdir())
