@@ -85,7 +85,7 @@ def _limit_memory(mebibytes: int | None) -> None:
 
 def _run_entry(entry: Entry, step: Step[Any], manifest: StepManifest) -> StepResult:
     for name in step.inputs:
-        if not (step.directory / INPUTS / name).exists():
+        if not os.path.exists(f"{step.directory}/{INPUTS}/{name}"):  # noqa: PTH110 - half the time of pathlib's
             raise StepFailure(
                 category="executor",
                 message=f"{MANIFEST} lists the input {name!r}, which is not in {INPUTS}/",
