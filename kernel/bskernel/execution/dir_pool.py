@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from bskernel_protocol import digest_of_bytes
 from bskernel_protocol.plain_file import write_all
 
 from bskernel.remains.folder import RemainsRefused, opened_folder
@@ -27,22 +28,63 @@ _WRITE = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 Layout: TypeAlias = Mapping[str, "Layout | str | None"]
 
 
-def take(root: Path, label: str) -> str | None:
-    """Rename a spare folder under `root` to `label`; returns the name it was recycled under, None without a spare."""
+class Spare(NamedTuple):
+    """An emptied folder that has been taken."""
+
+    name: str  # that it was recycled under
+    seal: str  # of its state then
+
+
+def take(root: Path, label: str) -> Spare | None:
+    """Rename a spare folder under `root` to `label`; None without a spare. What it is like now is not known."""
     spares = [name for name in os.listdir(root) if name.startswith(_SPARE)] if root.is_dir() else []
     for spare in spares:
         with contextlib.suppress(FileNotFoundError):  # another thread has taken it
             os.rename(root / spare, root / label)
-            return spare.removeprefix(_SPARE)
+            name, _, seal = spare.removeprefix(_SPARE).rpartition("-")
+            return Spare(name, seal)
     return None
 
 
 def recycle(folder: Path, name: str, layout: Layout) -> None:
     """Empty a folder for another step, or remove it if it was tampered with. Nothing may run in it any more."""
     if reset_dir(folder, layout):
-        folder.rename(folder.with_name(_SPARE + name))
+        folder.rename(folder.with_name(f"{_SPARE}{name}-{_seal(folder, layout)}"))
     else:
         remove(folder)
+
+
+def is_as_left(folder: Path, layout: Layout, spare: Spare) -> bool:
+    """Whether a taken folder is as it was recycled, by its seal: in a fraction of the time of `reset_dir`."""
+    return bool(spare.seal) and _seal(folder, layout) == spare.seal
+
+
+def _seal(folder: Path, layout: Layout) -> str:
+    """A digest of the state of a folder and of what stays in it; "" if that cannot be told.
+
+    Whoever adds, removes or replaces something changes a time of the folder that it is in: below `folder` one that
+    nobody can set back, of `folder` itself the time of its entries, since renaming it changes the other. A change
+    within the same tick of the system's clock is not noticed; nothing of a step runs any more then.
+    """
+    try:
+        own = os.lstat(folder)
+        states = (own.st_ino, own.st_mode, own.st_mtime_ns, *_states(str(folder), layout))
+    except OSError:
+        return ""
+    return digest_of_bytes(repr(states).encode()).sha256[:16]
+
+
+def _states(folder: str, layout: Layout) -> Iterator[object]:
+    for name, kept in layout.items():
+        path = f"{folder}/{name}"
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            yield None
+            continue
+        yield status.st_ino, status.st_mode, status.st_nlink, status.st_ctime_ns
+        if isinstance(kept, Mapping):
+            yield from _states(path, kept)
 
 
 def reset_dir(folder: Path, layout: Layout) -> bool:

@@ -179,8 +179,11 @@ def _folders(aside: Path, name: str, inputs_root: str, inputs: Mapping[str, Arti
     # Files are overwritten; in place of what will be a tree nothing may be left.
     files = {one: None for one, artifact in inputs.items() if artifact.kind == "file"}
     while (spare := dir_pool.take(aside, name)) is not None:
-        given, link = aside / spare, _link(inputs_root, spare)
-        if dir_pool.reset_dir(directory, _layout(link)) and (directory / INPUTS).is_symlink():
+        given, link = aside / spare.name, _link(inputs_root, spare.name)
+        layout = _layout(link)
+        if dir_pool.is_as_left(directory, layout, spare) or (
+            dir_pool.reset_dir(directory, layout) and (directory / INPUTS).is_symlink()
+        ):
             if not dir_pool.reset_dir(given, files):
                 remove(given)
             return StepDirs(directory=directory, inputs=given, link=link)

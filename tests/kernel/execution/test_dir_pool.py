@@ -1,5 +1,7 @@
 """A step's folder is used again only as it was made: empty, and nobody else's."""
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +33,10 @@ def test_what_a_step_left_is_gone_and_what_stays_is_the_same(folder: Path, tmp_p
     (folder / "log").write_text("left")
     dir_pool.recycle(folder, "x", LAYOUT)
     assert not folder.exists()
-    assert dir_pool.take(tmp_path, "01-b") == "x"
+    spare = dir_pool.take(tmp_path, "01-b")
+    assert spare is not None
+    assert spare.name == "x"
+    assert dir_pool.is_as_left(tmp_path / "01-b", LAYOUT, spare)
     assert all_below(tmp_path / "01-b") == {"in", "manifest", "out", "work", "work/tmp"}
     assert (tmp_path / "01-b" / "manifest").stat().st_ino == before
     assert dir_pool.take(tmp_path, "02-c") is None
@@ -57,6 +62,45 @@ def test_a_folder_that_is_not_as_it_was_made_is_not_used_again(
     spoil(folder)
     dir_pool.recycle(folder, "x", LAYOUT)
     assert list(tmp_path.iterdir()) == []
+
+
+def replace_with_file(path: Path) -> None:
+    path.rmdir()
+    path.touch()
+
+
+def plant_and_set_time_back(folder: Path) -> None:
+    before = folder.stat()
+    (folder / "planted").touch()
+    os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder: (folder / "planted").touch(),
+        lambda folder: (folder / "manifest").unlink(),
+        lambda folder: (folder / "manifest").rename(folder / "out" / "manifest"),
+        lambda folder: (folder.parent / "kept").hardlink_to(folder / "manifest"),
+        lambda folder: (folder / "work" / "tmp").chmod(0o500),
+        lambda folder: (folder / "work" / "tmp").rmdir(),
+        lambda folder: replace_with_file(folder / "work" / "tmp"),
+        lambda folder: plant_and_set_time_back(folder / "out"),
+        lambda folder: plant_and_set_time_back(folder / "work" / "tmp"),
+        link_elsewhere,
+        link_out,
+    ],
+)
+def test_a_spare_folder_that_somebody_has_changed_is_not_as_it_was_left(
+    folder: Path, tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    dir_pool.recycle(folder, "x", LAYOUT)
+    (spare_folder,) = tmp_path.glob(".spare-*")
+    time.sleep(0.02)  # longer than a tick of the system's clock
+    spoil(spare_folder)
+    spare = dir_pool.take(tmp_path, "01-b")
+    assert spare is not None
+    assert not dir_pool.is_as_left(tmp_path / "01-b", LAYOUT, spare)
 
 
 def test_a_file_that_somebody_else_has_a_link_to_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
