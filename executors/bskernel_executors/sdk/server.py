@@ -49,6 +49,9 @@ _LINES, _END, _COMMAND = range(3)
 # How long news that only a reader of them waits for may wait for other news. Each message that goes alone wakes the
 # kernel, in a container the engine too, which takes them as long as a small step takes for what it does.
 _NEWS_S = 0.1
+# After each fork the server copies every page that it writes to: one that runs many steps forks several children in a
+# row. One that has run few is likely to end before it uses them.
+_MOST_WAITING, _STEPS_FOR_EACH = 4, 8
 
 
 def take_protocol_channel() -> tuple[BinaryIO, BinaryIO]:
@@ -78,7 +81,8 @@ class Server:
         self._secrets = SecretFilter()
         self._selector = selectors.DefaultSelector()
         self._running: dict[str, RunningStep] = {}  # by step directory
-        self._preforked: PreforkedChild | None = None
+        self._waiting: list[PreforkedChild] = []  # forked ahead
+        self._begun = 0  # steps
         self._mover = HugePageMover()
         self._hot_pages = HotPages()
         self._warm_up_pid: int | None = None
@@ -96,7 +100,7 @@ class Server:
         if self._registry.warm_up is not None:
             self._warm_up_pid = self._warm_up(self._registry.warm_up)
         self._selector.register(self._source, selectors.EVENT_READ, (_COMMAND, self._handle_command))
-        self._preforked = self._fork()
+        self._fork_ahead()
         while self._connected:
             heeds = self._mover.heeds_limits
             timeout = self._mover.idle_timeout([heeds and step.has_memory_limit for step in self._running.values()])
@@ -117,8 +121,7 @@ class Server:
                 handle()
         for step in list(self._running.values()):
             self._finish(step)
-        if self._preforked is not None:
-            self._preforked.discard()
+        self._discard_waiting()
 
     def _beat(self) -> None:
         """Say that the server reacts, and end steps that were stopped: they would never end by themselves."""
@@ -130,13 +133,12 @@ class Server:
                 step.cancel()
 
     def _use_idle_time(self) -> None:
-        """Prepare what children inherit; finally replace the preforked child, which has the old memory pages."""
+        """Prepare what children inherit; finally replace those that wait, which have the old memory pages."""
         if not self._running:  # its import takes longer than many a step, whose end would wait for it
             import_structlog()
         if self._mover.move_block():
-            if self._preforked is not None:
-                self._preforked.discard()
-            self._preforked = self._fork()
+            self._discard_waiting()
+            self._fork_ahead()
 
     def _send(self, event: Event) -> None:
         """Send an event, and the news before it."""
@@ -206,7 +208,8 @@ class Server:
         step = self._start_child(directory)
         self._note(StepStarted(directory=directory))
         self._watch(step)
-        self._preforked = self._fork()
+        self._begun += 1
+        self._fork_ahead()
 
     def _watch(self, step: RunningStep) -> None:
         self._running[step.directory] = step
@@ -216,18 +219,29 @@ class Server:
             self._selector.register(pipe.fd, selectors.EVENT_READ, (_LINES, handle))
 
     def _start_child(self, directory: str) -> RunningStep:
-        child, self._preforked = self._preforked, None
-        if child is not None:
+        if self._waiting:
+            child = self._waiting.pop(0)
             try:
                 return child.start(self._root, directory)
             except BrokenPipeError:  # the system has killed it, for lack of memory
                 child.discard()
         return self._fork().start(self._root, directory)
 
+    def _fork_ahead(self) -> None:
+        """Have children wait for their steps. One that takes the last of them has others forked beside its step."""
+        if not self._waiting:
+            for _ in range(min(_MOST_WAITING, 1 + self._begun // _STEPS_FOR_EACH)):
+                self._waiting.append(self._fork())
+
+    def _discard_waiting(self) -> None:
+        while self._waiting:
+            self._waiting.pop().discard()
+
     def _fork(self) -> PreforkedChild:
         self._mover.note_fork()
         inherited = [self._source.fileno(), self._sink.fileno(), self._selector_fd()]
-        inherited += [fd for other in self._running.values() for fd in other.fds()]
+        inherited += [fd for step in self._running.values() for fd in step.fds()]
+        inherited += [fd for child in self._waiting for fd in child.fds()]
         return prefork_child(self._registry, self._root, self._confinement, inherited, self._hot_pages)
 
     def _selector_fd(self) -> int:
@@ -258,7 +272,7 @@ class Server:
             self._warm_up_pid = None
         known = {other.pid for other in self._running.values()}
         known |= {self._warm_up_pid} if self._warm_up_pid is not None else set()
-        known |= {self._preforked.pid} if self._preforked is not None else set()
+        known |= {waiting.pid for waiting in self._waiting}
         kill_orphans(known)
         for stream, text in step.drain():
             self._relay_line(step, stream, text)
