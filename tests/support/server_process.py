@@ -25,7 +25,8 @@ from bskernel_protocol import (
     write_frame,
 )
 
-TESTS = Path(__file__).parents[1]
+from support.paths import TESTS
+
 LICENCE = "27000@licence-host"
 
 
