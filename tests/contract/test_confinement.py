@@ -20,6 +20,9 @@ from support.eventually import eventually
 # A container may make no mounts of its own, which keep a step from this in the process runtime.
 NOT_PREVENTED = {f"{change} another step's output" for change in ("change a mode of", "change a time of", "mark")}
 
+# In its own slot, whose folders nobody else uses.
+OWN_SLOT = {"make its result a pipe", "create a step's folder", "link its log"}
+
 
 class Steps:
     """Runs steps in one session."""
@@ -35,7 +38,8 @@ class Steps:
         )  # fmt: skip
         folder, given = self.session.root / name, self.session.inputs_root / name
         assert prepare_step_dir(self.workspace.store, manifest, folder, given) is None
-        (folder / "in").symlink_to(Path("..", "..", given.parent.name, given.name))
+        depth = len(Path(name).parts)
+        (folder / "in").symlink_to(Path(*[".."] * (depth + 1), self.session.inputs_root.name, name))
         return folder
 
     def run(self, name: str) -> StepResult:
@@ -79,6 +83,24 @@ def test_a_hostile_step_reaches_nothing_but_its_own_folder(
     result = steps.run("hostile")
     assert result.failure is None
     assert set(result.record["done"]) <= (NOT_PREVENTED if runtime == "docker" else set())
+    assert len(result.record["prevented"]) > 40
+    assert (waiting / "out" / "model").read_text() == "1"
+    assert (tmp_path / "secret").read_text() == "mine"
+    assert not (waiting / "out" / "more").exists()
+
+
+@pytest.mark.in_both
+def test_a_hostile_step_reaches_nothing_but_its_slot(
+    steps: Steps, waiting: Path, tmp_path: Path, runtime: str
+) -> None:
+    (tmp_path / "secret").write_text("mine")
+    (waiting / "out" / "model").write_text("1")
+    steps.prepare("slot/steps/before", "add")
+    assert steps.run("slot/steps/before").failure is None
+    steps.prepare("slot/steps/hostile", "attempt", other="../../other", outside=str(tmp_path))
+    result = steps.run("slot/steps/hostile")
+    assert result.failure is None
+    assert set(result.record["done"]) <= OWN_SLOT | (NOT_PREVENTED if runtime == "docker" else set())
     assert len(result.record["prevented"]) > 40
     assert (waiting / "out" / "model").read_text() == "1"
     assert (tmp_path / "secret").read_text() == "mine"

@@ -71,7 +71,6 @@ class ServerProcess:
 
     def start(self, name: str, entry: str, **parameters: Any) -> None:
         """Start a step."""
-        assert self.process.stdin is not None
         directory = self.folder / name
         (directory / "in").mkdir(parents=True)
         (directory / "in" / "model").write_text("1")
@@ -86,6 +85,11 @@ class ServerProcess:
             inputs=(Artifact(name="model", kind="file", digest=digest_of_bytes(b"1")),),
         )
         (directory / "manifest.msgpack").write_bytes(encode(manifest))
+        self.order(name)
+
+    def order(self, name: str) -> None:
+        """Have the server start a step whose folder is there."""
+        assert self.process.stdin is not None
         write_frame(self.process.stdin, encode(RunStep(directory=name)))
 
     def run(self, name: str, entry: str, **parameters: Any) -> list[OutputLine]:

@@ -34,7 +34,7 @@ def warm_up() -> None:
     time.sleep(3600)
 
 
-registry = Registry(executor="testing", summary="arithmetic for tests", warm_up=warm_up)
+registry = Registry(executor="testing", summary="arithmetic for tests", warm_up=warm_up, reuses_processes=True)
 MODEL_IN = (Input("model", kind="file", help="a number"),)
 MODEL_OUT = (Output("model", kind="file"),)
 NUMBER_OUT = (*MODEL_OUT, Output("metrics", kind="file", media_type="application/json"))
@@ -338,7 +338,7 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     confined=False,
 )
 def meet(step: Step[Meeting]) -> None:
-    words = step.directory.parent
+    words = [folder for folder in step.directory.parents if folder.name == "steps"][-1]
     if step.params.helper and os.fork() == 0:
         os.setsid()
         with (words / f".{step.params.word}.helper").open("w") as held:

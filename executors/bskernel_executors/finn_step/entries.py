@@ -28,6 +28,7 @@ registry = Registry(
     executor="finn-step",
     summary="FINN+'s build steps, one at a time",
     rules=Path(__file__).with_name("rules.toml"),
+    reuses_processes=True,
 )
 _BACKENDS = (".fpgadataflow.rtl", ".fpgadataflow.hls")
 

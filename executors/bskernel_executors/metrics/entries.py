@@ -21,7 +21,9 @@ from bskernel_executors.metrics.reports import read_reports
 from bskernel_executors.metrics.timing_check import check_timing
 from bskernel_executors.sdk import Input, Output, Registry, Step, parameter
 
-registry = Registry(executor="metrics", summary="metrics of a build in one typed form, and analyses of them")
+registry = Registry(
+    executor="metrics", summary="metrics of a build in one typed form, and analyses of them", reuses_processes=True
+)
 
 
 class CollectParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

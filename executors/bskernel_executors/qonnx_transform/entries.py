@@ -29,7 +29,11 @@ with deferred_imports(SELDOM_USED):
     for _name in ("qonnx.core.onnx_exec", "qonnx.custom_op.general", "qonnx.util.cleanup"):
         importlib.import_module(_name)  # before the server forks, or every step would import it again
 
-registry = Registry(executor="qonnx-transform", summary="checks, cleans up, transforms and analyses QONNX models")
+registry = Registry(
+    executor="qonnx-transform",
+    summary="checks, cleans up, transforms and analyses QONNX models",
+    reuses_processes=True,
+)
 _IN = (Input("model", kind="file", help="ONNX or QONNX model", media_type="application/x-onnx"),)
 _OUT = (Output("model", kind="file", media_type="application/x-onnx"),)
 

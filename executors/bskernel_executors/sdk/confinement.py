@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bskernel_protocol.layout import INPUTS, OUTPUTS, TOOL_FOLDERS, WORK
+from bskernel_protocol.layout import INPUTS, OUTPUTS, SLOT_INPUTS, TOOL_FOLDERS, WORK
 from bskernel_protocol.licences import LICENCE_VARIABLES
 
 from bskernel_executors.sdk import landlock, syscall_filter
@@ -99,10 +99,25 @@ def step_rights(directory: Path) -> dict[str, int]:
     }
 
 
+def slot_rights(slot: Path, steps: Path) -> dict[str, int]:
+    """The rights to the folders of all steps of a slot below `steps`, and to their inputs: path -> rights.
+
+    The kernel keeps the folders of a slot for steps of this slot, so what a step leaves in one is in its own way.
+    """
+    return {f"{slot}": _SCRATCH, f"{steps.parent}/{SLOT_INPUTS}/{slot.relative_to(steps)}": landlock.READ}
+
+
 def _drop_capabilities() -> None:
     """Give up all capabilities: root is then an ordinary user that owns root's files."""
     header, sets = struct.pack("=Ii", _CAPABILITIES_3, 0), struct.pack("=6I", *[0] * 6)
     capset(header, sets)
+
+
+def make_folders(directory: Path) -> None:
+    """Make what a step writes to in its folder, which it may not do itself."""
+    for name in (OUTPUTS, WORK):
+        if not os.path.isdir(f"{directory}/{name}"):  # noqa: PTH112 - half the time of pathlib's mkdir
+            (directory / name).mkdir()
 
 
 def protect_server() -> None:
@@ -130,6 +145,7 @@ class Confinement:
     def __init__(self, environment: Mapping[str, str], steps: Path) -> None:
         """`environment` is the session's; `steps` is the folder that its steps' folders are in."""
         self._version = landlock.landlock_version()
+        self._steps = steps
         self._rights = common_rights(environment)
         self._licence_server = any("@" in environment.get(name, "") for name in LICENCE_VARIABLES)
         # A step gets memory to share of its own, which ends with it, unless the session itself lies there.
@@ -188,26 +204,28 @@ class Confinement:
             return None
         return ruleset
 
-    def apply(self, directory: Path, *, tools: bool) -> str | None:
+    def apply(self, directory: Path, *, tools: bool, slot: bool = False) -> str | None:
         """Confine this process, which is prepared, to a step's folder; returns what this does not prevent.
 
-        A step with `tools` may open sockets, because licence managers look at network cards, and connect by TCP if a
-        licence server is named.
+        With `slot` it is the folder of all steps that this process may run. A step with `tools` may open sockets,
+        because licence managers look at network cards, and connect by TCP if a licence server is named.
         """
         if self._has_view:
-            make_writable(str(directory))
-        for name in (OUTPUTS, WORK):
-            if not os.path.isdir(f"{directory}/{name}"):  # noqa: PTH112 - half the time of pathlib's mkdir
-                (directory / name).mkdir()
+            # To Landlock, a folder that is open and was moved out of a mount lies at its root. So there are no rights
+            # to the root, and none to what the kernel has taken out of the slot.
+            make_writable(str(directory.parent if slot else directory))
+        if not slot:
+            make_folders(directory)
         _drop_capabilities()
         lacking = []
+        rights_to = slot_rights(directory, self._steps) if slot else step_rights(directory)
         ruleset = self._ruleset
         if ruleset is None and self._version:
             ruleset = self._common_ruleset(tcp=tools and self._licence_server)
         try:
             if ruleset is None:
                 raise OSError("the system has none")
-            for path, rights in step_rights(directory).items():
+            for path, rights in rights_to.items():
                 ruleset.allow(path, rights)
             ruleset.enforce()
         except OSError as error:

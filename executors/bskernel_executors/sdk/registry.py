@@ -101,6 +101,7 @@ class Registry:
         version: str | None = None,
         rules: Path | tuple[Rule, ...] = (),
         warm_up: Callable[[], None] | None = None,
+        reuses_processes: bool = False,
     ) -> None:
         """Without `version`, the environment variable BSKERNEL_EXECUTOR (NAME@VERSION) gives it.
 
@@ -108,12 +109,16 @@ class Registry:
         is read at the first failure, and by `catalogue`.
         `warm_up` runs once per session, concurrently with its first steps, in its own process. It may only make steps
         faster: it can be killed at any time, so what it writes to the session's HOME must appear atomically.
+        With `reuses_processes` a process that has run a step may run others of the same build, which halves what a
+        small step takes. Declare it only if no entry leaves anything in its libraries, e.g. a counter or a setting,
+        that changes what a later step makes; what every program can change is put back (`process_state`).
         """
         self.executor = executor
         self.summary = summary
         self.version = version or os.environ.get("BSKERNEL_EXECUTOR", "").partition("@")[2] or "unversioned"
         self._own_rules = rules
         self.warm_up = warm_up
+        self.reuses_processes = reuses_processes
         self.boards: dict[str, str] = {}  # the boards that the executor knows -> the part on each
         self._entries: dict[str, Entry] = {}
 

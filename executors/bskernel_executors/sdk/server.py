@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import selectors
 import sys
@@ -36,7 +37,15 @@ from bskernel_executors.sdk.heartbeat import Heartbeat
 from bskernel_executors.sdk.hot_pages import HotPages
 from bskernel_executors.sdk.huge_pages import HugePageMover
 from bskernel_executors.sdk.oom_counter import count_oom_kills
-from bskernel_executors.sdk.prefork import OutputPipe, PreforkedChild, RunningStep, StreamName, prefork_child
+from bskernel_executors.sdk.prefork import (
+    OutputPipe,
+    RunningStep,
+    StepChild,
+    StreamName,
+    open_folder,
+    prefork_child,
+    slot_of,
+)
 from bskernel_executors.sdk.process_tree import become_subreaper, die_with_parent, kill_orphans
 from bskernel_executors.sdk.registry import Registry
 from bskernel_executors.sdk.secrets import SecretFilter
@@ -52,6 +61,9 @@ _NEWS_S = 0.1
 # After each fork the server copies every page that it writes to: one that runs many steps forks several children in a
 # row. One that has run few is likely to end before it uses them.
 _MOST_WAITING, _STEPS_FOR_EACH = 4, 8
+# How long a process waits in its slot for another step. In a build the next one comes within milliseconds.
+_IDLE_S = 2.0
+_DIGITS = 12  # more than any amount of memory in MiB has
 
 
 def take_protocol_channel() -> tuple[BinaryIO, BinaryIO]:
@@ -81,7 +93,8 @@ class Server:
         self._secrets = SecretFilter()
         self._selector = selectors.DefaultSelector()
         self._running: dict[str, RunningStep] = {}  # by step directory
-        self._waiting: list[PreforkedChild] = []  # forked ahead
+        self._waiting: list[StepChild] = []  # forked ahead
+        self._idle: dict[str, tuple[StepChild, float]] = {}  # by slot; when it ends, by time.monotonic()
         self._begun = 0  # steps
         self._mover = HugePageMover()
         self._hot_pages = HotPages()
@@ -106,12 +119,14 @@ class Server:
             timeout = self._mover.idle_timeout([heeds and step.has_memory_limit for step in self._running.values()])
             beat = self._heartbeat.timeout() if self._running else None
             news = None if self._news_due is None else max(0.0, self._news_due - time.monotonic())
-            first = min((wait for wait in (timeout, beat, news) if wait is not None), default=None)
+            ends = max(0.0, min(end for _, end in self._idle.values()) - time.monotonic()) if self._idle else None
+            first = min((wait for wait in (timeout, beat, news, ends) if wait is not None), default=None)
             ready = sorted((key.data for key, _ in self._selector.select(first)), key=itemgetter(0))
             if self._news_due is not None and time.monotonic() >= self._news_due:
                 self._send_news()
             if self._running and self._heartbeat.due():
                 self._beat()
+            self._end_idle(before=time.monotonic())
             if not ready:
                 if timeout is not None and timeout == first:
                     self._use_idle_time()
@@ -122,12 +137,13 @@ class Server:
         for step in list(self._running.values()):
             self._finish(step)
         self._discard_waiting()
+        self._end_idle()
 
     def _beat(self) -> None:
         """Say that the server reacts, and end steps that were stopped: they would never end by themselves."""
         self._send(Alive())
         for step in list(self._running.values()):
-            if self._heartbeat.note_stopped(step.pid):
+            if self._heartbeat.note_stopped(step.child.pid):
                 text = f"a signal stopped the step's process {self._heartbeat.stopped_s:.0f} s ago: ending it"
                 self._relay_line(step, "stderr", text)
                 step.cancel()
@@ -205,27 +221,51 @@ class Server:
 
     def _start(self, directory: str) -> None:
         # The step begins before the kernel hears of it, and the server reads nothing of it before that.
-        step = self._start_child(directory)
+        try:
+            folder = open_folder(self._root / directory)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            print(f"cannot start the step in {directory}: {error}", file=sys.stderr)
+            self._send(StepFinished(directory=directory, exit_code=1))
+            return
+        step = self._start_child(directory, folder)
         self._note(StepStarted(directory=directory))
         self._watch(step)
         self._begun += 1
         self._fork_ahead()
 
     def _watch(self, step: RunningStep) -> None:
+        child = step.child
         self._running[step.directory] = step
-        self._selector.register(step.pidfd, selectors.EVENT_READ, (_END, partial(self._finish, step)))
-        for pipe in step.pipes:
+        self._selector.register(child.pidfd, selectors.EVENT_READ, (_END, partial(self._finish, step)))
+        if child.slot is not None:
+            self._selector.register(child.ended_fd, selectors.EVENT_READ, (_END, partial(self._end_step, step)))
+        for pipe in child.pipes:
             handle = partial(self._relay, step, pipe)
             self._selector.register(pipe.fd, selectors.EVENT_READ, (_LINES, handle))
 
-    def _start_child(self, directory: str) -> RunningStep:
-        if self._waiting:
+    def _unwatch(self, child: StepChild) -> None:
+        for fd in (child.pidfd, child.ended_fd, *(pipe.fd for pipe in child.pipes)):
+            if fd in self._selector.get_map():
+                self._selector.unregister(fd)
+
+    def _start_child(self, directory: str, folder: int) -> RunningStep:
+        slot = slot_of(directory)
+        child: StepChild | None = None
+        if slot in self._idle:
+            child, _ = self._idle.pop(slot)
+        elif self._waiting:
             child = self._waiting.pop(0)
+        if child is not None:
             try:
-                return child.start(self._root, directory)
+                return child.start(directory, folder)
             except BrokenPipeError:  # the system has killed it, for lack of memory
                 child.discard()
-        return self._fork().start(self._root, directory)
+        return self._fork().start(directory, folder)
+
+    def _end_idle(self, before: float = math.inf) -> None:
+        """End processes that no step has come for."""
+        for slot in [slot for slot, (_, end) in self._idle.items() if end <= before]:
+            self._idle.pop(slot)[0].discard()
 
     def _fork_ahead(self) -> None:
         """Have children wait for their steps. One that takes the last of them has others forked beside its step."""
@@ -237,11 +277,12 @@ class Server:
         while self._waiting:
             self._waiting.pop().discard()
 
-    def _fork(self) -> PreforkedChild:
+    def _fork(self) -> StepChild:
         self._mover.note_fork()
         inherited = [self._source.fileno(), self._sink.fileno(), self._selector_fd()]
         inherited += [fd for step in self._running.values() for fd in step.fds()]
         inherited += [fd for child in self._waiting for fd in child.fds()]
+        inherited += [fd for child, _ in self._idle.values() for fd in child.fds()]
         return prefork_child(self._registry, self._root, self._confinement, inherited, self._hot_pages)
 
     def _selector_fd(self) -> int:
@@ -264,37 +305,72 @@ class Server:
         else:
             self._note(OutputLine(directory=step.directory, stream=stream, text=text))
 
+    def _end_step(self, step: RunningStep) -> None:
+        """Take the word of a step's process that the step has ended, and let it wait for another."""
+        child = step.child
+        word = child.take_word() if step.directory in self._running else None
+        if word is None or step.cancelled or child.slot is None:
+            if child.ended_fd in self._selector.get_map():
+                self._selector.unregister(child.ended_fd)
+            return  # the end of its process says the rest
+        del self._running[step.directory]
+        self._relay_rest(step)
+        self._unwatch(child)
+        kills = self._count_kills(step)
+        self._note_pages(child)
+        child.forget_pages()
+        step.close_log()
+        step.close_folder()
+        self._mover.note_write()
+        peak_mib = int(word) if word.isdecimal() and len(word) < _DIGITS else None
+        self._send(StepFinished(directory=step.directory, exit_code=0, peak_mib=peak_mib, oom_kills=kills))
+        self._idle[child.slot] = (child, time.monotonic() + _IDLE_S)
+
     def _finish(self, step: RunningStep) -> None:
         """Reap the child, kill whatever it left running, and relay what is left in its pipes."""
+        if step.directory not in self._running:
+            return
         del self._running[step.directory]
-        exit_code, peak_mib = step.reap()
+        child = step.child
+        exit_code, peak_mib = child.reap()
         if self._warm_up_pid is not None and os.waitpid(self._warm_up_pid, os.WNOHANG)[0]:
             self._warm_up_pid = None
-        known = {other.pid for other in self._running.values()}
+        known = {other.child.pid for other in self._running.values()}
         known |= {self._warm_up_pid} if self._warm_up_pid is not None else set()
         known |= {waiting.pid for waiting in self._waiting}
+        known |= {idle.pid for idle, _ in self._idle.values()}
         kill_orphans(known)
+        self._relay_rest(step)
+        self._unwatch(child)
+        kills = self._count_kills(step)
+        self._note_pages(child)
+        run_again = self._connected and not child.has_begun() and not step.cancelled
+        step.close_log()
+        child.close()
+        if run_again:
+            # Forked now, it cannot have been killed while it waited.
+            self._watch(self._fork().start(step.directory, step.folder_fd))
+        else:
+            self._mover.note_write()
+            if exit_code:  # a step that has not failed exits with 0
+                refine_result(self._registry, step.folder)
+            self._send(
+                StepFinished(directory=step.directory, exit_code=exit_code, peak_mib=peak_mib, oom_kills=kills)
+            )
+            step.close_folder()
+        child.end_view()
+
+    def _relay_rest(self, step: RunningStep) -> None:
         for stream, text in step.drain():
             self._relay_line(step, stream, text)
-        for fd in (step.pidfd, *(pipe.fd for pipe in step.pipes)):
-            if fd in self._selector.get_map():
-                self._selector.unregister(fd)
+
+    def _count_kills(self, step: RunningStep) -> int:
         kills = max(0, (count_oom_kills() or 0) - step.oom_kills_before)
         if kills:
             # It may have gone on without them.
             self._relay_line(step, "stderr", f"the system ended {kills} process(es), for lack of memory")
-        if (pages := step.written_pages()) is not None:
+        return kills
+
+    def _note_pages(self, child: StepChild) -> None:
+        if (pages := child.written_pages()) is not None:
             self._hot_pages.note(pages)
-        run_again = self._connected and not step.has_begun() and not step.cancelled
-        step.close()
-        if run_again:
-            # Forked now, it cannot have been killed while it waited.
-            self._watch(self._fork().start(self._root, step.directory))
-        else:
-            self._mover.note_write()
-            if exit_code:  # a step that has not failed exits with 0
-                refine_result(self._registry, self._root / step.directory)
-            self._send(
-                StepFinished(directory=step.directory, exit_code=exit_code, peak_mib=peak_mib, oom_kills=kills)
-            )
-        step.end_view()

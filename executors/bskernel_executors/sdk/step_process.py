@@ -25,7 +25,7 @@ from bskernel_protocol.plain_file import NotPlainError, create_plain, read_plain
 
 from bskernel_executors.sdk.causes import make_failure
 from bskernel_executors.sdk.classification import FailureContext, refine
-from bskernel_executors.sdk.confinement import Confinement
+from bskernel_executors.sdk.confinement import Confinement, make_folders
 from bskernel_executors.sdk.determinism import find_seed, make_deterministic, seed_generators
 from bskernel_executors.sdk.kept_memory import keep_freed_memory
 from bskernel_executors.sdk.outputs import check_outputs
@@ -66,16 +66,25 @@ def limits_memory(directory: Path) -> bool:
 
 
 def confine_step(
-    registry: Registry, directory: Path, manifest: StepManifest | None, confinement: Confinement
-) -> None:
-    """Confine this process, which must have one thread, to a step's folder. What that does not prevent is printed."""
+    registry: Registry,
+    directory: Path,
+    manifest: StepManifest | None,
+    confinement: Confinement,
+    slot: Path | None = None,
+) -> bool:
+    """Confine this process, which must have one thread, to a step's folder, or to its slot.
+
+    What that does not prevent is printed. True if it prevents everything.
+    """
     if manifest is not None and not registry.is_confined(manifest.entry):
-        return
+        return False
     if not registry.confines_all:
         confinement.prepare()
-    unprevented = confinement.apply(directory, tools=manifest is not None and bool(manifest.tools))
+    tools = manifest is not None and bool(manifest.tools)
+    unprevented = confinement.apply(slot or directory, tools=tools, slot=slot is not None)
     if unprevented is not None:
         print(f"not confined: {unprevented}", file=sys.stderr)
+    return unprevented is None
 
 
 def _limit_memory(mebibytes: int | None) -> None:
@@ -83,7 +92,7 @@ def _limit_memory(mebibytes: int | None) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (mebibytes << 20, mebibytes << 20))
 
 
-def _run_entry(entry: Entry, step: Step[Any], manifest: StepManifest) -> StepResult:
+def _run_entry(entry: Entry, step: Step[Any], manifest: StepManifest, slot: Path | None) -> StepResult:
     for name in step.inputs:
         if not os.path.exists(f"{step.directory}/{INPUTS}/{name}"):  # noqa: PTH110 - half the time of pathlib's
             raise StepFailure(
@@ -95,7 +104,9 @@ def _run_entry(entry: Entry, step: Step[Any], manifest: StepManifest) -> StepRes
     _limit_memory(manifest.memory_mib)
     entry.function(step)
     out = step.directory / OUTPUTS
-    failure = check_outputs(out, entry.description.outputs, (step.directory, step.directory.resolve()))
+    # What a process knows of its earlier steps lies in their slot, too.
+    own = slot or step.directory
+    failure = check_outputs(out, entry.description.outputs, (own, own.resolve()))
     return StepResult(
         protocol=PROTOCOL_VERSION,
         step=manifest.step,
@@ -153,13 +164,20 @@ def _failed_result(failure: Failure, step: str, directory: Path) -> StepResult:
 
 
 def run_step(
-    registry: Registry, directory: Path, manifest: StepManifest | None, report_progress: Callable[[str], None]
+    registry: Registry,
+    directory: Path,
+    manifest: StepManifest | None,
+    report_progress: Callable[[str], None],
+    slot: Path | None = None,
 ) -> StepResult:
     """Run the step in `directory` and write its result there. A failure is a result, not an exception.
 
-    Without a manifest, which then cannot be read, the result says why.
+    Without a manifest, which then cannot be read, the result says why. `slot` is the folder of all steps that this
+    process may run.
     """
     keep_freed_memory()
+    if slot is not None:
+        make_folders(directory)
     make_deterministic(directory / WORK)
     hint_values: dict[str, str] = {}
     memory_mib: int | None = None
@@ -170,7 +188,7 @@ def run_step(
         context, memory_mib = _context(registry, manifest, hint_values), manifest.memory_mib
         entry = registry.find(manifest.entry)
         step = _make_step(entry, manifest, directory, report_progress, hint_values)
-        result = _run_entry(entry, step, manifest)
+        result = _run_entry(entry, step, manifest, slot)
         data = encode(result)
     except ProtocolError as error:
         failure = Failure(

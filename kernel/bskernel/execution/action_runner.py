@@ -199,14 +199,11 @@ class ActionRunner:
         try:
             lost = True
             while lost:
-                with (
-                    self._sessions.lease(step) as lease,
-                    cancel_token.on_cancel(lambda: lease.session.cancel(folder)),
-                ):
+                with self._sessions.lease(step) as lease, self._cancelled_by(cancel_token, lease, folder) as place:
                     # The time of environments, images and imports is not the step's.
                     began = time.monotonic()
                     during = functools.partial(watched, lease.session)
-                    outcome = run_step(step, inputs, self._store, lease.session, say, folder, during)
+                    outcome = run_step(step, inputs, self._store, lease.session, say, place, during)
                     doubtful, lost = _doubtful(outcome, lease), outcome.lost
             if self._stopping.is_set() and outcome.result is not None:
                 # Its folder may have been removed while its outputs were captured.
@@ -220,6 +217,13 @@ class ActionRunner:
             return Completion(step=step, outcome=outcome, doubtful=doubtful, seconds=time.monotonic() - began)
         finally:
             self._store.unannounce(action)
+
+    @contextlib.contextmanager
+    def _cancelled_by(self, cancel_token: CancelToken, lease: SessionLease, folder: str) -> Iterator[str]:
+        """The step's folder in its session, where the token cancels it."""
+        place = f"{lease.slot}/{folder}" if lease.slot else folder
+        with cancel_token.on_cancel(lambda: lease.session.cancel(place)):
+            yield place
 
     def _await(
         self, step: Step, action: Action, say: Callable[[Event], None], cancel_token: CancelToken

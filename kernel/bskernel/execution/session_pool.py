@@ -13,6 +13,8 @@ from bskernel.core.interfaces import Runtime, Session
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.host.thread import Thread
 
+_OWN_PROCESSES = "BSKERNEL_OWN_PROCESSES"  # if it is set, each step has a process of its own
+
 
 class PoolStopped(Exception):  # noqa: N818 - an interrupt, no error
     """The pool leases no more sessions."""
@@ -25,6 +27,7 @@ class SessionLease(msgspec.Struct, eq=False, kw_only=True):
     given: Session | None = None  # set once the session is ready
     shared: bool = False  # other steps ran in the session too: they may have ended it
     crowded: bool = False  # other steps ran within the same memory limit: they may have used it up
+    slot: str = ""  # the folder of steps that one process of the session may run, one after another; "" for none
 
     @property
     def session(self) -> Session:
@@ -40,6 +43,8 @@ class _PooledSession(msgspec.Struct, eq=False):
     session: Session | None = None
     error: BaseException | None = None
     leases: list[SessionLease] = []
+    free_slots: list[str] = []  # the last one is the one that was used last
+    slots: int = 0  # that there are
 
     @property
     def settled(self) -> bool:
@@ -58,6 +63,9 @@ class SessionPool:
     At most as many start at once as there are processors, in the order of need: they import for seconds. Steps of one
     executor share a session. Where a memory limit applies to a whole session, a step with a limit has its session to
     itself.
+
+    Steps that run one after another also share a slot: an executor that reuses processes runs them in one. Not so
+    with code of the user's, tools or a limit of memory; nor with steps of another pool, in a session that is kept.
     """
 
     def __init__(self, runtime: Callable[[], Runtime]) -> None:
@@ -72,6 +80,8 @@ class SessionPool:
         self._held_open = threading.Lock()
         self._ending: list[threading.Thread] = []  # of sessions that no step needs any more
         self._not_ended: list[BaseException] = []
+        self._slots_name = f"slot-{os.urandom(4).hex()}"
+        self._own_processes = bool(os.environ.get(_OWN_PROCESSES))
 
     def expect(self, executors: Sequence[ExecutorRef]) -> None:
         """Start these executors in the background. Raises EnvironmentLacking, ConfigError."""
@@ -124,13 +134,27 @@ class SessionPool:
             for other in opened.leases if confined else self._all_leases():
                 other.crowded = lease.crowded = True
             opened.leases.append(lease)
+            lease.slot = self._take_slot(opened) if self._may_share_process(step) else ""
         try:
             lease.given = self._ready(opened)
             yield lease
         finally:
             with self._changed:
                 opened.leases.remove(lease)
+                if lease.slot:
+                    opened.free_slots.append(lease.slot)
                 self._changed.notify_all()
+
+    def _may_share_process(self, step: Step) -> bool:
+        executor = step.executor
+        alone = executor.for_user_code or executor.tools or step.memory_mib is not None
+        return not (alone or self._own_processes)
+
+    def _take_slot(self, opened: _PooledSession) -> str:
+        if opened.free_slots:
+            return opened.free_slots.pop()
+        opened.slots += 1
+        return f"{self._slots_name}-{opened.slots}/steps"
 
     def _free(self, executor: ExecutorRef, alone: bool) -> _PooledSession:
         known = [opened for opened in self._opened[executor] if not opened.gone]

@@ -85,7 +85,10 @@ def run_step(
     folder: str,
     during: During = lambda _: contextlib.nullcontext(),
 ) -> StepOutcome:
-    """Run a step in a session, in the folder of that name, and capture its outputs.
+    """Run a step in a session, in the folder of that name, or SLOT/steps/NAME, and capture its outputs.
+
+    In a slot it may run in the process that ran another step there. So folders of a slot are used again for steps of
+    the slot alone: what a process has still open of an earlier step is nobody else's.
 
     Its folders are made where no step of the session can write, and taken there again when it has ended: what still
     runs in the session finds nothing to change any more. The caller recycles the folders it has used. Raises
@@ -118,10 +121,18 @@ def _run_step(
     if os.path.lexists(session.root / folder):
         # The step runs again, and its earlier folders are still in use.
         folder = f"{folder}-{os.urandom(4).hex()}"
-    aside = session.root.with_name(ASIDE)
+    slot, _, name = folder.rpartition("/")
+    aside, all_inputs = session.root.with_name(ASIDE), session.inputs_root
     aside.mkdir(mode=0o700, exist_ok=True)
-    made = _folders(aside, f"{folder}-{os.urandom(4).hex()}", session.inputs_root.name, inputs)
-    manifest, given = manifest_of(step, inputs), session.inputs_root / made.inputs.name
+    to_inputs = f"../../{all_inputs.name}"
+    if slot:
+        to_inputs = "../" * (slot.count("/") + 1) + f"{to_inputs}/{slot}"
+        aside, all_inputs = aside / slot, all_inputs / slot
+        for place in (session.root / slot, all_inputs, aside):
+            if not os.path.isdir(place):
+                os.makedirs(place, 0o700, exist_ok=True)
+    made = _folders(aside, f"{name}-{os.urandom(4).hex()}", to_inputs, inputs)
+    manifest, given = manifest_of(step, inputs), all_inputs / made.inputs.name
     failure = prepare_step_dir(store, manifest, made.directory, made.inputs, sealed=session.seals_inputs)
     if failure is not None:
         return StepOutcome(result=None, failure=failure, log=b"", used=made)
@@ -173,13 +184,13 @@ def recycle(used: StepDirs) -> None:
     dir_pool.recycle(used.directory, used.inputs.name, _layout(used.link))
 
 
-def _folders(aside: Path, name: str, inputs_root: str, inputs: Mapping[str, Artifact]) -> StepDirs:
+def _folders(aside: Path, name: str, to_inputs: str, inputs: Mapping[str, Artifact]) -> StepDirs:
     """A step's folder and its inputs' folder, which it links to; spare ones if there are any."""
     directory = aside / name
     # Files are overwritten; in place of what will be a tree nothing may be left.
     files = {one: None for one, artifact in inputs.items() if artifact.kind == "file"}
     while (spare := dir_pool.take(aside, name)) is not None:
-        given, link = aside / spare.name, _link(inputs_root, spare.name)
+        given, link = aside / spare.name, f"{to_inputs}/{spare.name}"
         layout = _layout(link)
         if dir_pool.is_as_left(directory, layout, spare) or (
             dir_pool.reset_dir(directory, layout) and (directory / INPUTS).is_symlink()
@@ -189,15 +200,10 @@ def _folders(aside: Path, name: str, inputs_root: str, inputs: Mapping[str, Arti
             return StepDirs(directory=directory, inputs=given, link=link)
         remove(directory)
     given = aside / os.urandom(8).hex()
-    link = _link(inputs_root, given.name)
+    link = f"{to_inputs}/{given.name}"  # relative, so that it is valid on the host and wherever they are mounted
     directory.mkdir(mode=0o700)
     (directory / INPUTS).symlink_to(link)
     return StepDirs(directory=directory, inputs=given, link=link)
-
-
-def _link(inputs_root: str, given: str) -> str:
-    # Relative, so that it is valid on the host and wherever the folders are mounted.
-    return f"../../{inputs_root}/{given}"
 
 
 def _layout(link: str) -> dir_pool.Layout:

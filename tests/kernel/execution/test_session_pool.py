@@ -39,6 +39,11 @@ def step(name: str, index: int = 0, memory_mib: int | None = None) -> Step:
     )
 
 
+def name_of(directory: str) -> str:
+    """A step directory's name in its slot."""
+    return directory.rpartition("/")[2]
+
+
 class Fake:
     """A session whose steps end as they are told to."""
 
@@ -55,12 +60,13 @@ class Fake:
         self, directory: str, *, timeout_s: float | None, memory_mib: int | None = None,
         on_event: Callable[[Event], None],
     ) -> SessionEnded:  # fmt: skip
-        ended = self._ends(directory)
+        ended = self._ends(name_of(directory))
         failure = None if not ended.exit_code else Failure(category="transform", message="no helper")
         outputs = () if failure else ("model",)
         for name in outputs:
             (self.root / directory / "out" / name).write_text(directory)
-        result = StepResult(protocol=PROTOCOL_VERSION, step=directory.split("-")[1], outputs=outputs, failure=failure)
+        step = name_of(directory).split("-")[1]
+        result = StepResult(protocol=PROTOCOL_VERSION, step=step, outputs=outputs, failure=failure)
         (self.root / directory / "result.msgpack").write_bytes(encode(result))
         return ended
 
@@ -224,7 +230,9 @@ def test_who_fails_when_memory_ran_out_beside_others_runs_again_alone(tmp_path: 
     beside: dict[str, set[str]] = {}
 
     def ends(folder: str) -> SessionEnded:
-        directory = folder[:4]  # what runs again may find its first folder not given back yet, and takes another
+        directory = name_of(folder)[
+            :4
+        ]  # what runs again may find its first folder not given back yet, and takes another
         runs.append(directory)
         running.add(directory)
         beside[directory] = running - {directory}

@@ -30,7 +30,8 @@ def of_server() -> Iterator[int]:
 
 def finished(step: Step[Any]) -> bytes:
     """That every step of the session, also a sibling in the middle of its work, has ended well."""
-    names = [path.name for path in step.directory.parent.iterdir() if not path.name.startswith(".")]
+    steps = step.directory.parents[2]
+    names = [str(path.relative_to(steps)) for path in steps.glob("*/*/*") if not path.name.startswith(".")]
     return b"".join(frame({"type": "step-finished", "directory": name, "exit_code": 0}) for name in names)
 
 

@@ -16,8 +16,8 @@ from .behaviour import Aims, behaviour
 
 
 def cache_of(step: Step[Any]) -> Path:
-    """The cache, if the step's folder lies in it: CACHE/sessions/ID/steps/STEP."""
-    return step.directory.resolve().parents[3]
+    """The cache, if the step's folder lies in it: CACHE/sessions/ID/steps/SLOT/steps/STEP."""
+    return step.directory.resolve().parents[5]
 
 
 @behaviour(variants={"model": "out", "log": "log", "record": "record", "progress": "progress"})

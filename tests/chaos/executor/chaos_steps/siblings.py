@@ -17,8 +17,9 @@ FOR_S = 0.6  # as long as the sibling runs
 
 
 def folders(step: Step[Any]) -> Iterator[Path]:
+    """Those of this slot, and of the others."""
     with contextlib.suppress(OSError):
-        yield from (path for path in step.directory.parent.iterdir() if path != step.directory)
+        yield from (path for path in step.directory.parents[2].glob("*/*/*") if path != step.directory)
 
 
 def again(act: Callable[[], None]) -> None:
@@ -109,7 +110,7 @@ def spoils_between_end_and_capture(step: Step[Any], aims: Aims) -> None:
 def leaves_spare_folders(step: Step[Any], aims: Aims) -> None:
     """Folders that look as if they could be used again, with a link in them."""
     for number in range(3):
-        spare = step.directory.parent / f".spare-{number}"
+        spare = step.directory.parents[number] / f".spare-{number}"
         with contextlib.suppress(OSError):
             (spare / "work").mkdir(parents=True)
             (spare / "out").symlink_to(aims.outside / "folder")
