@@ -135,6 +135,18 @@ def test_another_clone_and_cache_give_the_same_bytes(digits: BuildResult, tmp_pa
     assert [step.key for step in result.steps] == [step.key for step in digits.steps]
 
 
+@pytest.mark.parametrize("settings", [(), ("build.flow=codegen",)], ids=["estimate", "codegen"])
+def test_steps_that_share_a_process_make_the_bytes_of_steps_that_do_not(
+    workspace: Workspace, tmp_path: Path, settings: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = build(workspace, DIGITS / "build.toml", tmp_path / "shared", *settings, fresh=True)
+    monkeypatch.setenv("BSKERNEL_OWN_PROCESSES", "1")
+    alone = build(workspace, DIGITS / "build.toml", tmp_path / "alone", *settings, fresh=True)
+    assert set(statuses(shared).values()) == set(statuses(alone).values()) == {"ran"}
+    assert [step.outputs for step in shared.steps] == [step.outputs for step in alone.steps]
+    assert [step.record for step in shared.steps] == [step.record for step in alone.steps]
+
+
 @pytest.mark.container
 @pytest.mark.parametrize("settings", [(), ("build.flow=codegen",)], ids=["estimate", "codegen"])
 def test_containers_and_processes_make_the_same_bytes(

@@ -12,6 +12,7 @@ from bskernel.core.interfaces import SessionEnded, SessionFailed
 from bskernel.core.observers import SilentObserver
 from bskernel.core.step import ExecutorRef, Step
 from bskernel.core.step_report import EndedStep
+from bskernel.core.tool import ToolInstall
 from bskernel.execution.plan_run import run_plan
 from bskernel.execution.session_pool import PoolStopped, SessionPool
 from bskernel.execution.step_runner import recycle, run_step
@@ -132,6 +133,40 @@ def test_a_step_with_a_limit_has_a_session_for_itself_where_the_limit_is_the_ses
         assert not limited.crowded
     with sessions.lease(step("e", memory_mib=9)):
         assert len(runtime.opened) == 3
+
+
+def test_steps_that_follow_one_another_have_one_slot_and_those_beside_them_others(tmp_path: Path) -> None:
+    runtime = FakeRuntime(tmp_path, limits_sessions=False)
+    sessions = sessions_of(runtime)
+    with sessions.lease(step("a")) as first, sessions.lease(step("b")) as beside:
+        assert first.slot != beside.slot
+    with sessions.lease(step("c")) as last, sessions.lease(step("d")) as another:
+        # b was given back before a: what a chain's step had is what the next one gets.
+        assert (last.slot, another.slot) == (first.slot, beside.slot)
+    other = sessions_of(runtime)
+    with other.lease(step("a")) as elsewhere:
+        assert elsewhere.slot not in {first.slot, beside.slot}
+
+
+def test_steps_with_code_of_the_user_s_tools_or_a_limit_have_no_slot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = FakeRuntime(tmp_path, limits_sessions=False)
+    sessions = sessions_of(runtime)
+    tool = ToolInstall(
+        tool="vivado", product="Vivado", version="2024.2", build="1", fingerprint="0", root=Path("/vivado")
+    )
+    given = {"for_user_code": msgspec.structs.replace(E, for_user_code=True)}
+    given["tools"] = msgspec.structs.replace(E, tools=(tool,))
+    for executor in given.values():
+        sessions.expect([executor])
+        with sessions.lease(msgspec.structs.replace(step("a"), executor=executor)) as lease:
+            assert lease.slot == ""
+    with sessions.lease(step("a", memory_mib=9)) as lease:
+        assert lease.slot == ""
+    monkeypatch.setenv("BSKERNEL_OWN_PROCESSES", "1")
+    with sessions_of(runtime).lease(step("a")) as lease:
+        assert lease.slot == ""
 
 
 def test_where_nothing_limits_sessions_steps_share_them_and_the_machine_s_memory(tmp_path: Path) -> None:
