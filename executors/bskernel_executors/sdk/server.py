@@ -58,9 +58,9 @@ _LINES, _END, _COMMAND = range(3)
 # How long news that only a reader of them waits for may wait for other news. Each message that goes alone wakes the
 # kernel, in a container the engine too, which takes them as long as a small step takes for what it does.
 _NEWS_S = 0.1
-# After each fork the server copies every page that it writes to: one that runs many steps forks several children in a
-# row. One that has run few is likely to end before it uses them.
-_MOST_WAITING, _STEPS_FOR_EACH = 4, 8
+# After each fork the server copies every page that it writes to: one that needs many children forks several in a row.
+# One that has needed few is likely to end before it uses them.
+_MOST_WAITING, _BEGUN_FOR_EACH = 4, 8
 # How long a process waits in its slot for another step. In a build the next one comes within milliseconds.
 _IDLE_S = 2.0
 _DIGITS = 12  # more than any amount of memory in MiB has
@@ -95,7 +95,7 @@ class Server:
         self._running: dict[str, RunningStep] = {}  # by step directory
         self._waiting: list[StepChild] = []  # forked ahead
         self._idle: dict[str, tuple[StepChild, float]] = {}  # by slot; when it ends, by time.monotonic()
-        self._begun = 0  # steps
+        self._begun = 0  # children
         self._mover = HugePageMover()
         self._hot_pages = HotPages()
         self._warm_up_pid: int | None = None
@@ -230,7 +230,6 @@ class Server:
         step = self._start_child(directory, folder)
         self._note(StepStarted(directory=directory))
         self._watch(step)
-        self._begun += 1
         self._fork_ahead()
 
     def _watch(self, step: RunningStep) -> None:
@@ -253,8 +252,9 @@ class Server:
         child: StepChild | None = None
         if slot in self._idle:
             child, _ = self._idle.pop(slot)
-        elif self._waiting:
-            child = self._waiting.pop(0)
+        else:
+            self._begun += 1
+            child = self._waiting.pop(0) if self._waiting else None
         if child is not None:
             try:
                 return child.start(directory, folder)
@@ -270,7 +270,7 @@ class Server:
     def _fork_ahead(self) -> None:
         """Have children wait for their steps. One that takes the last of them has others forked beside its step."""
         if not self._waiting:
-            for _ in range(min(_MOST_WAITING, 1 + self._begun // _STEPS_FOR_EACH)):
+            for _ in range(min(_MOST_WAITING, 1 + self._begun // _BEGUN_FOR_EACH)):
                 self._waiting.append(self._fork())
 
     def _discard_waiting(self) -> None:

@@ -38,7 +38,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     outcome: StepOutcome = _NOTHING
     recalled: bool = False  # another build produced the result meanwhile
-    doubtful: bool = False  # steps that ran at the same time may have caused the failure
+    doubtful: bool = False  # other steps may have caused the failure
     error: Exception | None = None  # an unexpected error, to be raised in the deciding thread
 
 
@@ -287,7 +287,9 @@ def _unwatched(session: Session, folder: str) -> contextlib.AbstractContextManag
 
 
 def _doubtful(outcome: StepOutcome, lease: SessionLease) -> bool:
-    """True when another step may have caused the failure by ending the session or using up its memory."""
+    """True when another step may be the reason: it ended the session, used memory up, or broke the process."""
     if outcome.failure is None:
         return False
+    if outcome.failure.category == "crash" and lease.follows:
+        return True
     return (outcome.session_over and lease.shared) or (outcome.oom_kills > 0 and lease.crowded)

@@ -28,6 +28,7 @@ class SessionLease(msgspec.Struct, eq=False, kw_only=True):
     shared: bool = False  # other steps ran in the session too: they may have ended it
     crowded: bool = False  # other steps ran within the same memory limit: they may have used it up
     slot: str = ""  # the folder of steps that one process of the session may run, one after another; "" for none
+    follows: bool = False  # other steps ran in the slot: what they left in its process may be to blame
 
     @property
     def session(self) -> Session:
@@ -134,7 +135,8 @@ class SessionPool:
             for other in opened.leases if confined else self._all_leases():
                 other.crowded = lease.crowded = True
             opened.leases.append(lease)
-            lease.slot = self._take_slot(opened) if self._may_share_process(step) else ""
+            if self._may_share_process(step):
+                self._give_slot(lease, opened)
         try:
             lease.given = self._ready(opened)
             yield lease
@@ -150,11 +152,13 @@ class SessionPool:
         alone = executor.for_user_code or executor.tools or step.memory_mib is not None
         return not (alone or self._own_processes)
 
-    def _take_slot(self, opened: _PooledSession) -> str:
-        if opened.free_slots:
-            return opened.free_slots.pop()
-        opened.slots += 1
-        return f"{self._slots_name}-{opened.slots}/steps"
+    def _give_slot(self, lease: SessionLease, opened: _PooledSession) -> None:
+        lease.follows = bool(opened.free_slots)
+        if lease.follows:
+            lease.slot = opened.free_slots.pop()
+        else:
+            opened.slots += 1
+            lease.slot = f"{self._slots_name}-{opened.slots}/steps"
 
     def _free(self, executor: ExecutorRef, alone: bool) -> _PooledSession:
         known = [opened for opened in self._opened[executor] if not opened.gone]

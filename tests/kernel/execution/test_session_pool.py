@@ -62,6 +62,8 @@ class Fake:
         on_event: Callable[[Event], None],
     ) -> SessionEnded:  # fmt: skip
         ended = self._ends(name_of(directory))
+        if ended.exit_code is not None and ended.exit_code < 0:
+            return ended  # killed by a signal, it leaves no result
         failure = None if not ended.exit_code else Failure(category="transform", message="no helper")
         outputs = () if failure else ("model",)
         for name in outputs:
@@ -146,6 +148,27 @@ def test_steps_that_follow_one_another_have_one_slot_and_those_beside_them_other
     other = sessions_of(runtime)
     with other.lease(step("a")) as elsewhere:
         assert elsewhere.slot not in {first.slot, beside.slot}
+
+
+def test_a_step_that_crashes_in_the_process_of_another_runs_again_alone(tmp_path: Path) -> None:
+    runs: list[str] = []
+
+    def ends(directory: str) -> SessionEnded:
+        runs.append(directory[:4])
+        # The first step has broken something; the last one crashes whatever it follows.
+        crashes = directory.startswith("02-c") or runs == ["00-a", "01-b"]
+        return SessionEnded(exit_code=-11 if crashes else 0)
+
+    steps = tuple(step(name, index) for index, name in enumerate("abc"))
+    bounds = [Bound(index=index, step=steps[index].name, origin="") for index in (0, -1)]
+    plan = Plan(steps=steps, range=Range(first=bounds[0], last=bounds[1]))
+    store, observer = DiskStore(tmp_path / "store"), Counting()
+    sessions = SessionPool(lambda: FakeRuntime(tmp_path, limits_sessions=False, ends=ends))
+    reports = run_plan(plan, store, LocalWorkerPool(store, sessions, share=True), observer, limits={"jobs": 1})
+    sessions.close()
+    assert [report.status for report in reports] == ["ran", "ran", "failed"]
+    assert runs == ["00-a", "01-b", "01-b", "02-c", "02-c"]
+    assert [note.partition(",")[0] for note in observer.notes] == ["step b failed", "step c failed"]
 
 
 def test_steps_with_code_of_the_user_s_tools_or_a_limit_have_no_slot(
@@ -292,7 +315,7 @@ def test_who_fails_when_memory_ran_out_beside_others_runs_again_alone(tmp_path: 
     assert [report.status for report in reports] == ["ran", "ran", "ran"]
     assert sorted(runs) == ["00-a", "00-a", "01-b", "02-c"]
     assert beside["00-a"] == set()
-    assert observer.notes == ["step a failed while other steps were running; retrying it alone"]
+    assert observer.notes == ["step a failed, and other steps may be the reason; retrying it alone"]
     assert sorted(observer.starts) == ["a", "a", "b", "c"]
     assert sorted(observer.ends) == ["a", "b", "c"]
 
