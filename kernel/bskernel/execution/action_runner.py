@@ -38,7 +38,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     outcome: StepOutcome = _NOTHING
     recalled: bool = False  # another build produced the result meanwhile
-    doubtful: bool = False  # other steps may have caused the failure
+    doubtful: bool = False  # steps that ran at the same time may have caused the failure
     error: Exception | None = None  # an unexpected error, to be raised in the deciding thread
 
 
@@ -197,14 +197,24 @@ class ActionRunner:
     ) -> Completion:
         """Run a step and remember its result."""
         try:
-            lost = True
-            while lost:
-                with self._sessions.lease(step) as lease, self._cancelled_by(cancel_token, lease, folder) as place:
+            again, own_process = True, False
+            while again:
+                with (
+                    self._sessions.lease(step, own_process=own_process) as lease,
+                    self._cancelled_by(cancel_token, lease, folder) as place,
+                ):
                     # The time of environments, images and imports is not the step's.
                     began = time.monotonic()
                     during = functools.partial(watched, lease.session)
                     outcome = run_step(step, inputs, self._store, lease.session, say, place, during)
-                    doubtful, lost = _doubtful(outcome, lease), outcome.lost
+                    doubtful, again = _doubtful(outcome, lease), outcome.lost
+                if lease.follows and _has_crashed(outcome) and not again and not self._stopping.is_set():
+                    # An earlier step may have broken its process.
+                    self._note(
+                        f"step {step.name} crashed in a process that may have run others; running it in its own"
+                    )
+                    self.recycle(Completion(step=step, outcome=outcome))
+                    again = own_process = True
             if self._stopping.is_set() and outcome.result is not None:
                 # Its folder may have been removed while its outputs were captured.
                 outcome = msgspec.structs.replace(outcome, result=None)
@@ -286,10 +296,13 @@ def _unwatched(session: Session, folder: str) -> contextlib.AbstractContextManag
     return contextlib.nullcontext()
 
 
+def _has_crashed(outcome: StepOutcome) -> bool:
+    """Whether the step's process ended without a result, and its session is there still."""
+    return outcome.failure is not None and outcome.failure.category == "crash" and not outcome.session_over
+
+
 def _doubtful(outcome: StepOutcome, lease: SessionLease) -> bool:
-    """True when another step may be the reason: it ended the session, used memory up, or broke the process."""
+    """True when another step may have caused the failure by ending the session or using up its memory."""
     if outcome.failure is None:
         return False
-    if outcome.failure.category == "crash" and lease.follows:
-        return True
     return (outcome.session_over and lease.shared) or (outcome.oom_kills > 0 and lease.crowded)

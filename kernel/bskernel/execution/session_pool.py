@@ -121,8 +121,10 @@ class SessionPool:
             self._changed.notify_all()
 
     @contextlib.contextmanager
-    def lease(self, step: Step) -> Iterator[SessionLease]:
+    def lease(self, step: Step, *, own_process: bool = False) -> Iterator[SessionLease]:
         """Lease a session for a step whose executor was expected; waits until it is ready. From any thread.
+
+        With `own_process` it has no slot.
 
         Raises SessionFailed, EnvironmentLacking; PoolStopped once the build is interrupted.
         """
@@ -135,7 +137,7 @@ class SessionPool:
             for other in opened.leases if confined else self._all_leases():
                 other.crowded = lease.crowded = True
             opened.leases.append(lease)
-            if self._may_share_process(step):
+            if not own_process and self._may_share_process(step):
                 self._give_slot(lease, opened)
         try:
             lease.given = self._ready(opened)

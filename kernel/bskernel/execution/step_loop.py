@@ -380,7 +380,7 @@ class StepLoop:
         step, outcome = event.step, event.outcome
         if event.doubtful and self._schedule.repeat_alone(self._task_of[step.label]):
             self._forget(step)
-            self._observer.note(f"step {step.name} failed, and other steps may be the reason; retrying it alone")
+            self._observer.note(f"step {step.name} failed while other steps were running; retrying it alone")
             return
         ended = self._forget(step)
         report = msgspec.structs.replace(ended.report, peak_mib=outcome.peak_mib)

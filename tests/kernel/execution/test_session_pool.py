@@ -150,7 +150,7 @@ def test_steps_that_follow_one_another_have_one_slot_and_those_beside_them_other
         assert elsewhere.slot not in {first.slot, beside.slot}
 
 
-def test_a_step_that_crashes_in_the_process_of_another_runs_again_alone(tmp_path: Path) -> None:
+def test_a_step_that_crashes_in_the_process_of_another_runs_again_in_its_own(tmp_path: Path) -> None:
     runs: list[str] = []
 
     def ends(directory: str) -> SessionEnded:
@@ -168,7 +168,9 @@ def test_a_step_that_crashes_in_the_process_of_another_runs_again_alone(tmp_path
     sessions.close()
     assert [report.status for report in reports] == ["ran", "ran", "failed"]
     assert runs == ["00-a", "01-b", "01-b", "02-c", "02-c"]
-    assert [note.partition(",")[0] for note in observer.notes] == ["step b failed", "step c failed"]
+    assert [note.partition(";")[0] for note in observer.notes] == [
+        f"step {name} crashed in a process that may have run others" for name in "bc"
+    ]
 
 
 def test_steps_with_code_of_the_user_s_tools_or_a_limit_have_no_slot(
@@ -315,7 +317,7 @@ def test_who_fails_when_memory_ran_out_beside_others_runs_again_alone(tmp_path: 
     assert [report.status for report in reports] == ["ran", "ran", "ran"]
     assert sorted(runs) == ["00-a", "00-a", "01-b", "02-c"]
     assert beside["00-a"] == set()
-    assert observer.notes == ["step a failed, and other steps may be the reason; retrying it alone"]
+    assert observer.notes == ["step a failed while other steps were running; retrying it alone"]
     assert sorted(observer.starts) == ["a", "a", "b", "c"]
     assert sorted(observer.ends) == ["a", "b", "c"]
 

@@ -307,7 +307,7 @@ def test_what_fails_beside_others_runs_again_alone(tmp_path: Path) -> None:
     run = Run(plans.plan(), tmp_path, jobs=2)
     assert run.pool.ran == ["a", "b", "a"]
     assert run.status == {"q": "ok", "p": "ok"}
-    assert run.told.notes == ["step a failed, and other steps may be the reason; retrying it alone"]
+    assert run.told.notes == ["step a failed while other steps were running; retrying it alone"]
 
 
 def test_points_whose_executor_is_lacking_fail_and_it_is_asked_for_once(tmp_path: Path) -> None:
