@@ -1,4 +1,4 @@
-"""The server of bare_steps.py: it forks children ahead, each of which takes one step from the pipe: `JOBS`."""
+"""The server of bare_steps.py: a process for each job takes one step after another from a pipe."""
 
 import gc
 import os
@@ -47,13 +47,6 @@ def write_whole(name: str, data: bytes) -> None:
     os.rename(f"{name}.new", name)
 
 
-def copy_pages_ahead() -> None:
-    """Do in memory what a step does: the pages of most of what it will write to are this process's own then."""
-    _DECODE(_ENCODE(BareManifest("testing:add", 1, {"number": ""})))
-    write("/dev/null", b"%d%s" % (int(b"1"), _ENCODE(BareResult({"number": "output"}))))
-    read("/dev/null")
-
-
 def run_step() -> int:
     """Take an order from the pipe and run its step; returns the job."""
     order = os.read(0, 1 << 12)
@@ -66,28 +59,30 @@ def run_step() -> int:
     return order[0]
 
 
+def run_steps() -> None:
+    """Run steps until there are no more, and tell the kernel which jobs have ended."""
+    while (job := run_step()) != _NO_STEP:
+        os.write(1, bytes([job]))
+
+
 def serve(jobs: int) -> None:
-    """Fork a child more than there are jobs, and another one whenever one has ended; tell the kernel which has."""
-    import bskernel_protocol  # noqa: F401 - it is in an executor's memory, which each child shares
+    """Fork a process for each job; those of failed steps are told as FAILED."""
+    import bskernel_protocol  # noqa: F401 - it is in an executor's memory, which each of them shares
 
     gc.disable()
     gc.freeze()
-    for at in range(sys.maxsize):
+    for _ in range(jobs):
         if os.fork() == 0:
-            code = FAILED
             try:
-                if jobs == 1:  # with more a processor that does this is taken from other steps
-                    copy_pages_ahead()
-                code = run_step()
+                run_steps()
+            except BaseException:
+                os.write(1, bytes([FAILED]))
+                raise
             finally:
-                os._exit(code)
-        if at == jobs:
-            os.write(1, b"\0")
-        if at >= jobs:
-            code = os.waitstatus_to_exitcode(os.wait()[1]) & 255
-            if code == _NO_STEP:
-                return
-            os.write(1, bytes([code]))
+                os._exit(0)
+    os.write(1, b"\0")
+    for _ in range(jobs):
+        os.wait()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The least that a builder in Python does whose steps have processes of their own: `bare_steps.py COUNT JOBS FOLDER`.
+"""The least that a builder in Python does whose steps run in other processes: `bare_steps.py COUNT JOBS FOLDER`.
 
 This is its kernel, and bare_server.py its server. With one job each step adds to the number of the one before; with
 more steps are independent, and laid out ahead. It prints the seconds per step, without the start of both.

@@ -10,10 +10,10 @@ from ground import BSKERNEL, Ground
 from measurement import After, Goal, Row, call, medians
 from mechanisms import (
     CODEC,
-    FORKED_SHARED,
-    FORKED_SINGLE,
     IMPORTS,
     INDEPENDENT,
+    SHARED,
+    SINGLE,
     bare_rows,
     independent,
     start_codec,
@@ -21,7 +21,6 @@ from mechanisms import (
 from networks import DIGITS, finn_imports, one_process, steps_alone
 
 POINTS = 64
-SHARED, SINGLE = "FINN+'s own steps that all points share", "those of single points, equal ones once"
 _NAMES = {"target.part": "fpga_part", "target.clock_ns": "synth_clk_period_ns", "target.target_fps": "target_fps"}
 GOALS = {"cold": Goal(0.025), "all cached": Goal(1, "s")}
 
@@ -52,8 +51,7 @@ def digits_sweep(folder: Path, runs: int) -> list[Row]:
             one: one_process(model),
             "cold": After(forget, run),
             "all cached": run,
-            SHARED: steps_alone(model, (SHARED, SINGLE), "--points", points),
-            FORKED_SHARED: steps_alone(model, (FORKED_SHARED, FORKED_SINGLE), "--points", points, "--forked"),
+            SHARED: steps_alone(model, (SHARED, SINGLE), "--points", points, "--twice"),
             IMPORTS: finn_imports(),
             CODEC: start_codec,
             INDEPENDENT: independent(ground.folder),

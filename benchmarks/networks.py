@@ -23,9 +23,9 @@ from mechanisms import (
     CHAINED,
     CODEC,
     CONTAINER,
-    FORKED,
-    FORKED_LATE,
     IMPORTS,
+    LATE,
+    OWN,
     START,
     bare_rows,
     chained,
@@ -46,8 +46,6 @@ _LATE_STEPS = (*STEPS[STEPS.index("step_target_fps_parallelization") :], "metric
 _FPS = 1_011  # frames per second: so few that each network gets another folding
 _SETTLED_S = 2.1  # a build of files that changed less than two seconds before leaves no record
 CNV = "cnv_1w2a"
-OWN = "FINN+'s own steps, once imported, as builds run them"
-LATE = "those from step_target_fps_parallelization on"
 # As the executor does: without what it leaves out, or for later.
 _IMPORTS = """
 import time, msgspec
@@ -181,8 +179,8 @@ def network(folder: Path, runs: int, model: Path, runtime: str, *, bare: bool) -
     often: dict[str, Action] = {}  # beside what starts executors, and beside what finds them
     once: dict[str, Action] = {}
     if bare:
-        forked = steps_alone(ground.folder / model.name, (FORKED, FORKED_LATE), "--forked")
-        often = {CODEC: start_codec, CHAINED: chained(ground.folder), FORKED: forked}
+        own = steps_alone(ground.folder / model.name, (OWN, LATE), "--twice")
+        often = {CODEC: start_codec, CHAINED: chained(ground.folder), OWN: own}
         once = {START: start_python, IMPORTS: finn_imports()}
         if runtime == "docker":
             once[CONTAINER] = container(image_name(_recipe()))
@@ -193,7 +191,6 @@ def network(folder: Path, runs: int, model: Path, runtime: str, *, bare: bool) -
             "all cached": run,
             "repeated, all cached": After(record, run),
             "another target_fps and folding": late,
-            OWN: steps_alone(ground.folder / model.name, (OWN, LATE)),
             **once,
             **often,
         },
@@ -218,7 +215,7 @@ def network(folder: Path, runs: int, model: Path, runtime: str, *, bare: bool) -
     middle = {name: statistics.median(values) for name, values in taken.items()}
     one = middle["FINN+ in one process"]
     bounds, group = goals(model.stem, runtime), f"estimates of {model.stem}, {runtime}"
-    least = {name: middle.pop(name) for name in (*once, *often, FORKED_LATE) if name in middle}
+    least = {name: middle.pop(name) for name in (*once, *often, LATE) if name in middle}
     return [
         Row(
             group=group, what=name, value=value, unit="s", runs=runs,

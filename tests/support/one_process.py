@@ -2,24 +2,19 @@
 
 The last line that it prints is the seconds of all steps, and of those from step_target_fps_parallelization on. With
 `--points`, a JSON list of the settings of a sweep's points, equal steps run once, as in a sweep. Then it is those of
-the steps that all points share, and of all others. With `--shortcuts` QONNX is used as builds use it. With `--forked`
-each step has a process of its own, forked ahead, which reads the model from a file and writes it to another one. All
-is done that is known to spare such processes time: memory in huge pages and, in a build, pages copied before orders.
+the steps that all points share, and of all others. With `--shortcuts` QONNX is used as builds use it. With `--twice`
+all is done twice, and the second time counts: nothing is done for the first time in the process any more.
 """
 
 import argparse
 import collections
-import gc
 import json
 import os
-import socket
 import time
 from pathlib import Path
 from typing import Any
 
 from bskernel_executors.finn_step.library import load
-from bskernel_executors.sdk.hot_pages import HotPages, copy_ahead, open_pagemap, written_pages
-from bskernel_executors.sdk.huge_pages import move_into_huge_pages
 from bskernel_executors.sdk.qonnx_shortcuts import install_shortcuts
 
 parser = argparse.ArgumentParser()
@@ -28,7 +23,7 @@ parser.add_argument("target", type=Path)
 parser.add_argument("steps", nargs="+")
 parser.add_argument("--points", type=Path)
 parser.add_argument("--shortcuts", action="store_true")
-parser.add_argument("--forked", action="store_true")
+parser.add_argument("--twice", action="store_true")
 given = parser.parse_args()
 (given.target / "state").mkdir(parents=True)
 os.environ["FINN_BUILD_DIR"] = str(given.target / "state")
@@ -66,45 +61,6 @@ def run_here(step: str, data: bytes, settings: Any) -> tuple[bytes, float]:
     return network.model.SerializeToString(deterministic=True), taken
 
 
-def run_forked(step: str, data: bytes, settings: Any, hot: HotPages | None = None) -> tuple[bytes, float]:
-    """Run a step in a process that waits for it; returns the network, and the seconds from the order to its end.
-
-    `hot` are pages that it copies while it waits, once enough steps have reported on theirs.
-    """
-    before, after = given.target / "before.onnx", given.target / "after.onnx"
-    before.write_bytes(data)
-    after.unlink(missing_ok=True)
-    ours, theirs = socket.socketpair()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            pagemap = open_pagemap() if hot is not None and hot.are_asked_for else None
-            copy_ahead(hot.ranges() if hot is not None else (), lambda _: False)
-            theirs.send(b"ready")
-            theirs.recv(1)
-            network = ModelWrapper(onnx.load_model_from_string(before.read_bytes()))
-            network = build_dataflow_step_lookup[step](network, settings)
-            after.write_bytes(network.model.SerializeToString(deterministic=True))
-            if pagemap is not None:
-                theirs.send(written_pages(pagemap))
-            code = 0
-        finally:
-            os._exit(code)
-    ours.recv(5)
-    began = time.perf_counter()
-    ours.send(b"1")
-    _, status = os.waitpid(child, 0)
-    taken = time.perf_counter() - began
-    theirs.close()
-    if status:
-        raise SystemExit(f"{step} failed")
-    if hot is not None and hot.are_asked_for:
-        hot.note(ours.recv(1 << 20))
-    ours.close()
-    return after.read_bytes(), taken
-
-
 def run_build() -> tuple[float, float]:
     """Run the steps; returns the seconds of all, and of the late ones."""
     settings = configured()
@@ -118,23 +74,10 @@ def run_build() -> tuple[float, float]:
     return ended - began, ended - late
 
 
-def run_forked_build() -> tuple[float, float]:
-    """The same with each step in a process of its own, at the second time, when it is known which pages they use."""
-    settings, hot, seconds = configured(), HotPages(), list[float]()
-    for _ in range(2):
-        data = Path(given.model).read_bytes()
-        seconds.clear()
-        for step in given.steps:
-            data, taken = run_forked(step, data, settings, hot)
-            seconds.append(taken)
-    return sum(seconds), sum(seconds[given.steps.index(LATE) :])
-
-
 def run_points(points: list[dict[str, Any]]) -> tuple[float, float]:
     """Run each different step of the points; returns the seconds of those that all share, and of all others."""
     from bskernel_executors.finn_step.known_reads import find_known_reads
 
-    run = run_forked if given.forked else run_here
     known, first = find_known_reads(), Path(given.model).read_bytes()
     made: dict[tuple[Any, ...], bytes] = {}
     seconds: dict[str, list[float]] = collections.defaultdict(list)
@@ -143,7 +86,7 @@ def run_points(points: list[dict[str, Any]]) -> tuple[float, float]:
         for step in given.steps:
             key = (step, data, *(values[name] for name in known[step].fields if name in values))
             if key not in made:
-                made[key], taken = run(step, data, settings)
+                made[key], taken = run_here(step, data, settings)
                 seconds[step].append(taken)
             data = made[key]
     print({step: len(taken) for step, taken in seconds.items()})
@@ -152,10 +95,9 @@ def run_points(points: list[dict[str, Any]]) -> tuple[float, float]:
 
 
 initialize_dummy_settings()
-if given.forked:
-    gc.freeze()
-    collections.deque(move_into_huge_pages(), maxlen=0)
-if given.points is not None:
-    print(*run_points(json.loads(given.points.read_text(encoding="utf-8"))))
-else:
-    print(*(run_forked_build() if given.forked else run_build()))
+for _ in range(1 + given.twice):
+    if given.points is not None:
+        seconds = run_points(json.loads(given.points.read_text(encoding="utf-8")))
+    else:
+        seconds = run_build()
+print(*seconds)
