@@ -338,7 +338,7 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     confined=False,
 )
 def meet(step: Step[Meeting]) -> None:
-    words = [folder for folder in step.directory.parents if folder.name == "steps"][-1]
+    words = [step.directory.parent, *(folder for folder in step.directory.parents if folder.name == "steps")][-1]
     if step.params.helper and os.fork() == 0:
         os.setsid()
         with (words / f".{step.params.word}.helper").open("w") as held:

@@ -86,6 +86,15 @@ def leave(step: Step[Leaving]) -> None:
     step.output("model").write_text("1")
 
 
+@registry.entry("go-out", summary="is not confined", inputs=MODEL[0], outputs=MODEL[1], confined=False)
+def go_out(step: Step[msgspec.Struct]) -> None:
+    """Writes where a step of a slot cannot."""
+    (step.directory.parents[2] / "written").write_text("1")
+    (step.directory / "out").mkdir(exist_ok=True)
+    step.record({"pid": os.getpid()})
+    step.output("model").write_text("1")
+
+
 @registry.entry("fail", summary="fails", inputs=MODEL[0], outputs=MODEL[1])
 def fail(step: Step[msgspec.Struct]) -> None:
     raise RuntimeError("as it should")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, NoReturn
 
-from bskernel_protocol import LogLine
+from bskernel_protocol import LogLine, StepManifest
 from bskernel_protocol.plain_file import write_all
 
 from bskernel_executors.sdk.confinement import Confinement
@@ -313,6 +313,13 @@ def _has_order(order: int, wait_s: float) -> bool:
     return bool(waiting.poll(wait_s * 1e3))
 
 
+def _may_share(registry: Registry, manifest: StepManifest | None) -> bool:
+    """Whether a process may run this step and others."""
+    if manifest is None or manifest.tools or manifest.memory_mib is not None:
+        return False
+    return registry.reuses_processes and registry.is_confined(manifest.entry)
+
+
 def _become_child(
     registry: Registry,
     root: Path,
@@ -343,12 +350,12 @@ def _become_child(
         pagemap = open_pagemap() if ends.pages is not None else None
         state: ProcessState | None = None
         while directory := os.read(ends.order, _LONGEST_LINE).decode():
-            os.eventfd_write(ends.begun, 1)
             step = root / directory
             manifest = find_manifest(step)
-            is_plain = manifest is not None and not manifest.tools and manifest.memory_mib is None
-            name = slot_of(directory) if registry.reuses_processes and is_plain else None
-            slot = root / name if name is not None else None
+            slot = root / name if _may_share(registry, manifest) and (name := slot_of(directory)) else None
+            if state is not None and slot is None:
+                os._exit(0)  # another process runs it: this one may do less, or would run no step afterwards
+            os.eventfd_write(ends.begun, 1)
             if manifest is not None and manifest.tools:
                 fork_below_reaper()
             if state is None:

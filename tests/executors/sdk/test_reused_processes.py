@@ -85,6 +85,15 @@ def test_a_process_whose_step_failed_runs_no_other(slots: Slots) -> None:
     assert slots.pid("one/steps/c") != first
 
 
+def test_a_step_that_is_not_confined_has_a_process_of_its_own(slots: Slots) -> None:
+    pids = [slots.pid("one/steps/a")]
+    for at in range(3):
+        result = slots.run(f"one/steps/out-{at}", "go-out")
+        assert result.failure is None
+        pids += [int(result.record["pid"]), slots.pid(f"one/steps/in-{at}")]
+    assert len(set(pids)) == 7
+
+
 def test_a_process_that_is_killed_while_it_waits_is_replaced(slots: Slots) -> None:
     pids = []
     for at in range(20):
