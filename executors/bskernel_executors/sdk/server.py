@@ -308,7 +308,9 @@ class Server:
     def _end_step(self, step: RunningStep) -> None:
         """Take the word of a step's process that the step has ended, and let it wait for another."""
         child = step.child
-        word = child.take_word() if step.directory in self._running else None
+        if self._running.get(step.directory) is not step:
+            return  # its process has ended, too, which was handled first
+        word = child.take_word()
         if word is None or step.cancelled or child.slot is None:
             if child.ended_fd in self._selector.get_map():
                 self._selector.unregister(child.ended_fd)
@@ -328,8 +330,8 @@ class Server:
 
     def _finish(self, step: RunningStep) -> None:
         """Reap the child, kill whatever it left running, and relay what is left in its pipes."""
-        if step.directory not in self._running:
-            return
+        if self._running.get(step.directory) is not step:
+            return  # it has ended, and its process, which waited, just after it
         del self._running[step.directory]
         child = step.child
         exit_code, peak_mib = child.reap()
