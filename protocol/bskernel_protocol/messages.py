@@ -49,7 +49,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class StepFinished(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="step-finished"):
-    """The step's child has ended: `exit_code`, or minus the signal that ended it. result.msgpack says the rest."""
+    """The step has ended: its process with `exit_code` or minus a signal, or the step alone. See result.msgpack."""
 
     directory: str
     exit_code: int

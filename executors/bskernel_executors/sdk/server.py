@@ -1,4 +1,4 @@
-"""The server of a session: it has imported the executor, forks a child per step, and relays each child's output."""
+"""The server of a session: it has imported the executor, forks children that run steps, and relays what they say."""
 
 from __future__ import annotations
 
