@@ -21,7 +21,7 @@ class BareResult(msgspec.Struct, frozen=True, array_like=True):
     outputs: dict[str, str]
 
 
-FAILED = 128  # a step's exit code is its job's number, or this
+FAILED = 128  # in place of a job's number
 _NO_STEP = 255
 _DECODE, _ENCODE = msgspec.msgpack.Decoder(BareManifest).decode, msgspec.msgpack.Encoder().encode
 

@@ -35,6 +35,7 @@ class ServerProcess:
 
     def __init__(self, folder: Path, *options: str, module: str = "arithmetic") -> None:
         self.folder = folder
+        self.events: list[Any] = []
         variables = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -95,13 +96,17 @@ class ServerProcess:
     def run(self, name: str, entry: str, **parameters: Any) -> list[OutputLine]:
         """Run a step; the lines that the kernel gets."""
         self.start(name, entry, **parameters)
-        events = []
-        while not isinstance(event := self.next_event(), StepFinished):
-            events.append(event)
+        assert self.finish(name).failure is None
+        return [event for event in self.events if isinstance(event, OutputLine)]
+
+    def finish(self, name: str) -> StepResult:
+        """Wait for the end of the step; `events` are what the kernel gets until then, the last one is its end."""
+        self.events = [self.next_event()]
+        while not isinstance(self.events[-1], StepFinished):
+            self.events.append(self.next_event())
         result = decode_document((self.folder / name / "result.msgpack").read_bytes())
         assert isinstance(result, StepResult)
-        assert result.failure is None
-        return [event for event in events if isinstance(event, OutputLine)]
+        return result
 
     def log_of(self, name: str) -> list[LogLine]:
         lines = (self.folder / name / "log.jsonl").read_bytes().splitlines()

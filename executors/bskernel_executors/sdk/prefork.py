@@ -73,7 +73,6 @@ class StepChild:
     pipes: list[OutputPipe]
     pages_fd: int | None = None  # the child's report on the pages that it wrote to; None if it is not asked
     view_fd: int | None = None  # the child's namespace of mounts, which takes as long to end as a small step does
-    slot: str | None = None  # the folder of its steps' folders, if it may run several
 
     def fds(self) -> Iterator[int]:
         """The server's file descriptors for this child, which no other child may keep open."""
@@ -85,7 +84,6 @@ class StepChild:
         """Let it run the step in `directory`, which is open as `folder`. Raises BrokenPipeError if it was killed."""
         log = LogFile(_path_of(folder))
         kills = count_oom_kills() or 0
-        self.slot = slot_of(directory)
         if self.view_fd is None:
             self.view_fd = self._open_view()
         try:
@@ -183,6 +181,11 @@ class RunningStep:
     def has_memory_limit(self) -> bool:
         """Whether its manifest limits its memory."""
         return limits_memory(self.folder)
+
+    @property
+    def slot(self) -> str | None:
+        """Its slot, if its process may run other steps, too."""
+        return slot_of(self.directory)
 
     @property
     def folder(self) -> Path:

@@ -236,7 +236,7 @@ class Server:
         child = step.child
         self._running[step.directory] = step
         self._selector.register(child.pidfd, selectors.EVENT_READ, (_END, partial(self._finish, step)))
-        if child.slot is not None:
+        if step.slot is not None:
             self._selector.register(child.ended_fd, selectors.EVENT_READ, (_END, partial(self._end_step, step)))
         for pipe in child.pipes:
             handle = partial(self._relay, step, pipe)
@@ -311,7 +311,7 @@ class Server:
         if self._running.get(step.directory) is not step:
             return  # its process has ended, too, which was handled first
         word = child.take_word()
-        if word is None or step.cancelled or child.slot is None:
+        if word is None or step.cancelled or step.slot is None:
             if child.ended_fd in self._selector.get_map():
                 self._selector.unregister(child.ended_fd)
             return  # the end of its process says the rest
@@ -326,7 +326,7 @@ class Server:
         self._mover.note_write()
         peak_mib = int(word) if word.isdecimal() and len(word) < _DIGITS else None
         self._send(StepFinished(directory=step.directory, exit_code=0, peak_mib=peak_mib, oom_kills=kills))
-        self._idle[child.slot] = (child, time.monotonic() + _IDLE_S)
+        self._idle[step.slot] = (child, time.monotonic() + _IDLE_S)
 
     def _finish(self, step: RunningStep) -> None:
         """Reap the child, kill whatever it left running, and relay what is left in its pipes."""

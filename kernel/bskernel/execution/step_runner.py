@@ -122,15 +122,11 @@ def _run_step(
         # The step runs again, and its earlier folders are still in use.
         folder = f"{folder}-{os.urandom(4).hex()}"
     slot, _, name = folder.rpartition("/")
-    aside, all_inputs = session.root.with_name(ASIDE), session.inputs_root
-    aside.mkdir(mode=0o700, exist_ok=True)
-    to_inputs = f"../../{all_inputs.name}"
-    if slot:
-        to_inputs = "../" * (slot.count("/") + 1) + f"{to_inputs}/{slot}"
-        aside, all_inputs = aside / slot, all_inputs / slot
-        for place in (session.root / slot, all_inputs, aside):
-            if not os.path.isdir(place):
-                os.makedirs(place, 0o700, exist_ok=True)
+    aside, all_inputs = session.root.with_name(ASIDE) / slot, session.inputs_root / slot
+    for place in (session.root / slot, all_inputs, aside):
+        if not os.path.isdir(place):
+            os.makedirs(place, 0o700, exist_ok=True)
+    to_inputs = os.path.relpath(all_inputs, session.root / folder)
     made = _folders(aside, f"{name}-{os.urandom(4).hex()}", to_inputs, inputs)
     manifest, given = manifest_of(step, inputs), all_inputs / made.inputs.name
     failure = prepare_step_dir(store, manifest, made.directory, made.inputs, sealed=session.seals_inputs)

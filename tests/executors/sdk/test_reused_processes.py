@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bskernel_executors.sdk.landlock import landlock_version
-from bskernel_protocol import StepFinished, StepResult, decode_document
+from bskernel_protocol import StepFinished, StepResult
 from support.eventually import eventually
 from support.server_process import ServerProcess
 
@@ -24,12 +24,7 @@ class Slots:
 
     def run(self, name: str, entry: str = "leave", **parameters: Any) -> StepResult:
         self.server.start(name, entry, **parameters)
-        while not isinstance(event := self.server.next_event(), StepFinished):
-            pass
-        self.finished = event
-        result = decode_document((self.server.folder / name / "result.msgpack").read_bytes())
-        assert isinstance(result, StepResult)
-        return result
+        return self.server.finish(name)
 
     def pid(self, name: str, what: str = "nothing") -> int:
         result = self.run(name, what=what)
@@ -127,7 +122,7 @@ def test_each_step_has_its_own_peak_of_memory(slots: Slots) -> None:
     peaks = []
     for name, entry in (("a", "remember"), ("b", "use-memory"), ("c", "remember")):
         slots.run(f"one/steps/{name}", entry)
-        peaks.append(slots.finished.peak_mib)
+        peaks.append(slots.server.events[-1].peak_mib)
     small, large, again = peaks
     assert small is not None
     assert large is not None
